@@ -1,0 +1,139 @@
+"""Every knob: frozen dataclasses that validate themselves. Imports nothing of ours and never starts jax."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+Family = Literal["roberta", "albert", "bert", "distilbert"]
+Activation = Literal["gelu", "gelu_new", "relu", "silu"]
+ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
+
+FAMILIES: tuple[str, ...] = ("roberta", "albert", "bert", "distilbert")
+ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
+READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of one encoder. `L` counts attention uses, so an ALBERT with shared weights has many uses of few blocks.
+
+    `kept` names the original heads that each use still has (`None`: all); only `pruning.cut` sets it.
+    Gates, scores and masks are always `[num_layers, num_heads]` in original coordinates, cut or not.
+    """
+
+    family: Family
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_positions: int  # rows of the position table; RoBERTa's first pad_token_id + 1 rows are never a word's
+    type_vocab_size: int = 0  # 0: the family has no token types (DistilBERT)
+    embedding_size: int = 0  # 0: equal to hidden_size; ALBERT's factorised size otherwise
+    hidden_groups: int = 0  # ALBERT only: groups of shared blocks; 0: nothing is shared
+    inner_groups: int = 1  # ALBERT only: blocks in a group; num_layers counts each of them
+    activation: Activation = "gelu"
+    norm_eps: float = 1e-12
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    initializer_range: float = 0.02
+    pad_token_id: int = 0
+    kept: tuple[tuple[int, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        problems = list(_encoder_problems(self))
+        if problems:
+            raise ValueError("encoder config: " + "; ".join(problems))
+
+    @property
+    def head_width(self) -> int:
+        """K, the width of one head; unchanged by cutting."""
+        return self.hidden_size // self.num_heads
+
+    @property
+    def embedding_width(self) -> int:
+        """E, the width of the embedding tables."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def shares_blocks(self) -> bool:
+        """Whether several layers may use one set of parameters (ALBERT)."""
+        return self.hidden_groups > 0
+
+    @property
+    def heads_by_layer(self) -> tuple[tuple[int, ...], ...]:
+        """The original head numbers that each layer still has, ascending."""
+        return self.kept or (tuple(range(self.num_heads)),) * self.num_layers
+
+    @property
+    def block_by_layer(self) -> tuple[int, ...]:
+        """Which set of parameters each layer uses: `range(L)` unless blocks are shared."""
+        if not self.shares_blocks:
+            return tuple(range(self.num_layers))
+        steps = self.num_layers // self.inner_groups
+        return tuple(
+            (step * self.hidden_groups // steps) * self.inner_groups + inner
+            for step in range(steps)
+            for inner in range(self.inner_groups)
+        )
+
+    @property
+    def heads_by_block(self) -> tuple[tuple[int, ...], ...]:
+        """The original head numbers whose parameters each block holds: those that any of its layers uses."""
+        blocks = self.block_by_layer
+        held: list[set[int]] = [set() for _ in range(max(blocks) + 1)]
+        for block, heads in zip(blocks, self.heads_by_layer, strict=True):
+            held[block].update(heads)
+        return tuple(tuple(sorted(heads)) for heads in held)
+
+
+def _encoder_problems(c: EncoderConfig):
+    if c.family not in FAMILIES:
+        yield f"family: expected one of {', '.join(FAMILIES)}, got {c.family!r}"
+    if c.activation not in ACTIVATIONS:
+        yield f"activation: expected one of {', '.join(ACTIVATIONS)}, got {c.activation!r}"
+    sizes = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions")
+    small = [name for name in (*sizes, "inner_groups") if getattr(c, name) < 1]
+    small += [n for n in ("type_vocab_size", "embedding_size", "hidden_groups") if getattr(c, n) < 0]
+    for name in small:
+        yield f"{name}: expected a positive size, got {getattr(c, name)}"
+    if small:
+        return
+    if c.hidden_size % c.num_heads:
+        yield f"hidden_size: expected a multiple of num_heads {c.num_heads}, got {c.hidden_size}"
+    if c.shares_blocks != (c.family == "albert"):
+        yield f"hidden_groups: expected {'at least 1' if c.family == 'albert' else '0'}, got {c.hidden_groups}"
+    if c.num_layers % c.inner_groups:
+        yield f"num_layers: expected a multiple of inner_groups {c.inner_groups}, got {c.num_layers}"
+    if c.hidden_groups > c.num_layers // c.inner_groups:
+        yield f"hidden_groups: expected at most {c.num_layers // c.inner_groups}, got {c.hidden_groups}"
+    for name in ("hidden_dropout", "attention_dropout"):
+        if not 0 <= getattr(c, name) < 1:
+            yield f"{name}: expected a rate in [0, 1), got {getattr(c, name)}"
+    if c.kept is not None:
+        yield from _kept_problems(c.kept, c.num_layers, c.num_heads)
+
+
+def _kept_problems(kept: tuple[tuple[int, ...], ...], layers: int, heads: int):
+    if len(kept) != layers:
+        yield f"kept: expected {layers} layers, got {len(kept)}"
+    for layer, row in enumerate(kept):
+        if list(row) != sorted(set(row)) or any(not 0 <= head < heads for head in row):
+            yield f"kept[{layer}]: expected ascending head numbers below {heads}, got {list(row)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadoutConfig:
+    """What stands on the encoder. `labels` names the classes in order; one label means regression."""
+
+    kind: ReadoutKind = "none"
+    labels: tuple[str, ...] = ()
+    dropout: float = 0.1  # before the last linear layer of a classifier
+    tied: bool = True  # masked LM: the decoder is the word embedding table
+
+    def __post_init__(self) -> None:
+        if self.kind not in READOUTS:
+            raise ValueError(f"readout: expected one of {', '.join(READOUTS)}, got {self.kind!r}")
+        if (self.kind in ("classification", "pair")) != bool(self.labels):
+            raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")

@@ -1,0 +1,1 @@
+"""Data: text files to batches of arrays. Knows nothing of models."""
