@@ -1,0 +1,89 @@
+"""The world every test runs in: eight CPU devices, no network, checked array types.
+
+What is set in the environment here is set before anything imports jax or a Hugging Face library, and
+is inherited by the processes that tests start.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # `JAX_PLATFORMS= pytest -m accelerator` frees it
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+for _offline in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
+    os.environ[_offline] = "1"
+
+import hypothesis  # noqa: E402
+import jaxtyping  # noqa: E402
+import pytest  # noqa: E402
+
+jaxtyping.install_import_hook("jaxheads", "beartype.beartype")
+
+hypothesis.settings.register_profile(
+    "jaxheads",
+    deadline=None,  # the first example of a shape compiles
+    max_examples=50,
+    derandomize=bool(os.environ.get("CI")),
+)
+hypothesis.settings.load_profile("jaxheads")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; the test is skipped where there is none."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the data folder {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
+
+
+_connect, _connect_ex, _getaddrinfo = (
+    socket.socket.connect,
+    socket.socket.connect_ex,
+    socket.getaddrinfo,
+)
+
+
+def _stays_here(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    return name in (None, "", "localhost", "::1", "0.0.0.0", "::") or str(name).startswith("127.")
+
+
+def _refuse_outside(connection: socket.socket, address: object) -> None:
+    inside = connection.family not in (socket.AF_INET, socket.AF_INET6)
+    if not inside and not (isinstance(address, tuple) and _stays_here(address[0])):
+        raise OSError(errno.ENETUNREACH, f"the network is off in tests, got {address!r}")
+
+
+def _guarded_connect(self: socket.socket, address):
+    _refuse_outside(self, address)
+    return _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address):
+    _refuse_outside(self, address)
+    return _connect_ex(self, address)
+
+
+def _guarded_getaddrinfo(host, *args, **kwargs):
+    if not _stays_here(host):
+        raise socket.gaierror(socket.EAI_NONAME, f"the network is off in tests, got {host!r}")
+    return _getaddrinfo(host, *args, **kwargs)
+
+
+socket.socket.connect = _guarded_connect
+socket.socket.connect_ex = _guarded_connect_ex
+socket.getaddrinfo = _guarded_getaddrinfo
