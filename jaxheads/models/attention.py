@@ -1,0 +1,108 @@
+"""Multi-head attention with a gate on every head's context: the one place a gate enters and a trace leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+MASKED = -1e30  # finite, so that a row without any real key is uniform and never NaN
+
+
+class View(NamedTuple):
+    """What an observer sees of one layer: attention probabilities, ungated contexts, and the output projection."""
+
+    probs_BHTS: Float[Array, "B h T S"]
+    context_BTHK: Float[Array, "B T h K"]
+    out_kernel_HKD: Float[Array, "h K D"]
+    real_BT: Bool[Array, "B S"]
+
+
+Observer = Callable[[View], Any]
+
+
+class Projection(nnx.Module):
+    """A linear map whose kernel is `[*in, *out]`, with an optional leading axis of stacked copies."""
+
+    def __init__(self, shape, bias, init, key, stack=()):
+        self.kernel = nnx.Param(init(key, (*stack, *shape), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((*stack, *bias), jnp.float32))
+
+
+class Attention(nnx.Module):
+    """Queries from one sequence, keys and values from another (or the same)."""
+
+    def __init__(self, width, heads, head_width, init, key, stack=()):
+        keys = jax.random.split(key, 4)
+        inward, bias = (width, heads, head_width), (heads, head_width)
+        self.query = Projection(inward, bias, init, keys[0], stack)
+        self.key = Projection(inward, bias, init, keys[1], stack)
+        self.value = Projection(inward, bias, init, keys[2], stack)
+        self.out = Projection((heads, head_width, width), (width,), init, keys[3], stack)
+
+    def __call__(
+        self,
+        x_BTD: Float[Array, "B T D"],
+        memory_BSD: Float[Array, "B S D"],
+        real_BS: Bool[Array, "B S"],
+        gate_BHt: Float[Array, "#B h #T"] | None,
+        *,
+        dropout: float = 0.0,
+        key=None,
+        observe: Observer | None = None,
+    ) -> tuple[Float[Array, "B T D"], Any]:
+        """The gated output `[B, T, D]` and what `observe` made of the layer (None without an observer)."""
+        dtype = x_BTD.dtype
+        q_BTHK = _project(x_BTD, self.query)
+        k_BSHK = _project(memory_BSD, self.key)
+        v_BSHK = _project(memory_BSD, self.value)
+        if observe is None and (key is None or dropout == 0.0):
+            probs, context_BTHK = None, _fused(q_BTHK, k_BSHK, v_BSHK, real_BS)
+        else:
+            probs = _probabilities(q_BTHK, k_BSHK, real_BS)
+            dropped = probs if key is None else drop(probs, dropout, key)
+            context_BTHK = jnp.einsum("bhts,bshk->bthk", dropped.astype(dtype), v_BSHK)
+        kernel_HKD = self.out.kernel[...].astype(dtype)
+        seen = None
+        if observe is not None:
+            seen = observe(View(probs, context_BTHK, kernel_HKD, real_BS))
+        if gate_BHt is not None:
+            context_BTHK = context_BTHK * jnp.swapaxes(gate_BHt, 1, 2)[..., None].astype(dtype)
+        out_BTD = jnp.einsum("bthk,hkd->btd", context_BTHK, kernel_HKD)
+        return out_BTD + self.out.bias[...].astype(dtype), seen
+
+
+def _project(x_BTD, projection):
+    kernel = projection.kernel[...].astype(x_BTD.dtype)
+    return jnp.einsum("btd,dhk->bthk", x_BTD, kernel) + projection.bias[...].astype(x_BTD.dtype)
+
+
+def _fused(q, k, v, real_BS):
+    if q.shape[2] == 0:
+        return jnp.zeros((*q.shape[:3], v.shape[-1]), q.dtype)
+    mask = real_BS[:, None, None, :]
+    return jax.nn.dot_product_attention(q, k, v, mask=mask, implementation=_implementation(q))
+
+
+def _implementation(q):
+    """cuDNN where the backend, the type and the width of a head allow it; XLA otherwise."""
+    half = q.dtype in (jnp.bfloat16, jnp.float16)
+    fits = q.shape[-1] % 8 == 0 and q.shape[-1] <= 128
+    return "cudnn" if jax.default_backend() == "gpu" and half and fits else "xla"
+
+
+def _probabilities(q, k, real_BS):
+    logits = jnp.einsum("bthk,bshk->bhts", q, k, preferred_element_type=jnp.float32)
+    logits = logits * (q.shape[-1] ** -0.5)
+    return jax.nn.softmax(jnp.where(real_BS[:, None, None, :], logits, MASKED), axis=-1)
+
+
+def drop(x, rate: float, key):
+    """Inverted dropout; the identity without a key or at rate 0."""
+    if key is None or rate == 0.0:
+        return x
+    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0).astype(x.dtype)

@@ -1,0 +1,260 @@
+"""The one encoder of all families: embeddings, and runs of equal blocks under `lax.scan`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxheads.config import EncoderConfig
+from jaxheads.models.attention import Attention, Observer, Projection, drop
+from jaxheads.models.layout import Run, Stack, runs, stacks
+
+ACTIVATION = {
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+}
+
+
+class Trace(NamedTuple):
+    """Last hidden states at the positions read, and what the observer collected, `[B, L, H, ...]`."""
+
+    hidden_BPD: Float[Array, "B P D"]
+    observed: Any
+
+
+class Norm(nnx.Module):
+    """Layer normalisation, computed in float32."""
+
+    def __init__(self, width, eps, stack=()):
+        self.scale = nnx.Param(jnp.ones((*stack, width), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((*stack, width), jnp.float32))
+        self.eps = eps
+
+    def __call__(self, x):
+        x32 = x.astype(jnp.float32)
+        centred = x32 - x32.mean(-1, keepdims=True)
+        scale = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.eps)
+        return (centred * scale * self.scale[...] + self.bias[...]).astype(x.dtype)
+
+
+class Table(nnx.Module):
+    """An embedding table `[rows, E]`."""
+
+    def __init__(self, rows, width, init, key):
+        self.table = nnx.Param(init(key, (rows, width), jnp.float32))
+
+
+def linear(x, projection):
+    """`x @ kernel + bias` in the type of `x`."""
+    return x @ projection.kernel[...].astype(x.dtype) + projection.bias[...].astype(x.dtype)
+
+
+class Embeddings(nnx.Module):
+    """Word, position and token-type embeddings, normalised, and projected where factorised."""
+
+    def __init__(self, config: EncoderConfig, init, key):
+        keys = jax.random.split(key, 4)
+        width = config.embedding_width
+        self.word = Table(config.vocab_size, width, init, keys[0])
+        self.position = Table(config.max_positions, width, init, keys[1])
+        if config.type_vocab_size:
+            self.type = Table(config.type_vocab_size, width, init, keys[2])
+        self.norm = Norm(width, config.norm_eps)
+        if config.family == "albert":
+            self.project = Projection((width, config.hidden_size), (config.hidden_size,), init, keys[3])
+
+    def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
+        x = jnp.take(self.word.table[...], tokens, axis=0)
+        x = x + jnp.take(self.position.table[...], positions(config, real), axis=0)
+        if config.type_vocab_size:
+            x = x + jnp.take(self.type.table[...], types, axis=0)
+        x = drop(self.norm(x).astype(dtype), config.hidden_dropout, key)
+        return linear(x, self.project) if config.family == "albert" else x
+
+
+def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, "B T"]:
+    """Row of the position table for each token: its column, or RoBERTa's count of real tokens above the padding id."""
+    if config.family != "roberta":
+        return jnp.broadcast_to(jnp.arange(real_BT.shape[1]), real_BT.shape)
+    return jnp.cumsum(real_BT, axis=1) * real_BT + config.pad_token_id
+
+
+class Block(nnx.Module):
+    """One post-norm transformer layer, or a stack of them on a leading axis."""
+
+    def __init__(self, config: EncoderConfig, stack: Stack, init, key):
+        width, inner, lead = config.hidden_size, config.intermediate_size, (len(stack.blocks),)
+        keys = jax.random.split(key, 3)
+        self.attention = Attention(
+            width, stack.num_heads, config.head_width, init, keys[0], stack=lead
+        )
+        self.attention_norm = Norm(width, config.norm_eps, lead)
+        self.up = Projection((width, inner), (inner,), init, keys[1], lead)
+        self.down = Projection((inner, width), (width,), init, keys[2], lead)
+        self.output_norm = Norm(width, config.norm_eps, lead)
+
+    def __call__(self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe):
+        """One layer at the query positions `x`; keys and values come from `memory`."""
+        keys = (None,) * 3 if key is None else jax.random.split(key, 3)
+        drop_attended = config.family != "distilbert"  # DistilBERT drops no attention output,
+        drop_fed = config.family != "albert"  # ALBERT no feed-forward output
+        attended, seen = self.attention(
+            x_BTD, memory_BSD, real_BS, gate_BHt,
+            dropout=config.attention_dropout, key=keys[0], observe=observe,
+        )  # fmt: skip
+        attended = drop(attended, config.hidden_dropout * drop_attended, keys[1])
+        x_BTD = self.attention_norm(x_BTD + attended)
+        fed = linear(ACTIVATION[config.activation](linear(x_BTD, self.up)), self.down)
+        fed = drop(fed, config.hidden_dropout * drop_fed, keys[2])
+        return self.output_norm(x_BTD + fed), seen
+
+
+class Encoder(nnx.Module):
+    """Embeddings and stacks of blocks; RoBERTa, ALBERT, BERT and DistilBERT differ in their sizes alone."""
+
+    def __init__(self, config: EncoderConfig, key):
+        init = nnx.initializers.normal(config.initializer_range)
+        keys = jax.random.split(key, 1 + len(stacks(config)))
+        self.config = config
+        self.embeddings = Embeddings(config, init, keys[0])
+        for number, stack in enumerate(stacks(config)):
+            setattr(self, f"stack{number}", Block(config, stack, init, keys[1 + number]))
+
+    def __call__(
+        self,
+        tokens_BT: Int[Array, "B T"],
+        real_BT: Bool[Array, "B T"],
+        types_BT: Int[Array, "B T"] | None = None,
+        head_mask: Float[Array, "L H"] | Float[Array, "#B #L H #T"] | None = None,
+        *,
+        where_BP: Int[Array, "B P"] | None = None,
+        key=None,
+        observe: Observer | None = None,
+        dtype=jnp.float32,
+    ) -> Trace:
+        """Hidden states at all positions, or at `where_BP` alone (the last layer then computes only those)."""
+        config, plan = self.config, runs(self.config)
+        keys = (None,) * (config.num_layers + 1)
+        if key is not None:
+            keys = jax.random.split(key, config.num_layers + 1)
+        types_BT = jnp.zeros_like(tokens_BT) if types_BT is None else types_BT
+        gate = full_gate(config, head_mask, tokens_BT.shape)
+        x = self.embeddings(config, tokens_BT, real_BT, types_BT, dtype, keys[0])
+        observed = []
+        for run in plan:
+            last = where_BP if run is plan[-1] else None
+            x, seen = self._run(run, x, real_BT, gate, keys, observe, last)
+            observed.append(seen)
+        return Trace(x, None if observe is None else _gather(config, plan, observed))
+
+    def _run(self, run: Run, x, real_BT, gate, keys, observe, where_BP):
+        graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
+        rows = _RunInputs(params, _run_gate(self.config, gate, run), _run_keys(keys, run))
+        if run.shared:
+            chosen = jax.tree.map(lambda leaf: leaf[0], rows.params)
+            rows = rows._replace(params=None)
+
+        def layer(x, memory, row: _RunInputs):
+            block = nnx.merge(graph, _select_heads(chosen, run.select) if run.shared else row.params)
+            return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
+
+        if where_BP is None:
+            return _scan(lambda x, row: layer(x, x, row), x, rows, len(run.layers))
+        head, tail = _split_last(rows)
+        x, seen = _scan(lambda x, row: layer(x, x, row), x, head, len(run.layers) - 1)
+        query = jnp.take_along_axis(x, where_BP[..., None], axis=1)
+        if tail.gate is not None and tail.gate.shape[-1] > 1:
+            tail = tail._replace(gate=_gate_at(tail.gate, where_BP))
+        return layer(query, x, tail)[0], seen
+
+
+class _RunInputs(NamedTuple):
+    params: Any
+    gate: Any
+    key: Any
+
+
+def _scan(step, x, rows, length):
+    if length == 0:
+        return x, None
+    if length == 1:
+        x, seen = step(x, jax.tree.map(lambda leaf: leaf[0], rows))
+        return x, jax.tree.map(lambda leaf: leaf[None], seen)
+    return jax.lax.scan(step, x, rows, length=length)
+
+
+def _split_last(rows):
+    return jax.tree.map(lambda leaf: leaf[:-1], rows), jax.tree.map(lambda leaf: leaf[-1], rows)
+
+
+def _gate_at(gate_BHT, where_BP):
+    gate = jnp.broadcast_to(gate_BHT, (where_BP.shape[0], *gate_BHT.shape[1:]))
+    return jnp.take_along_axis(gate, where_BP[:, None, :], axis=2)
+
+
+def _select_heads(params, select):
+    """The parameters of a shared block with only the heads at `select`."""
+    if select is None:
+        return params
+    index = np.asarray(select, np.int32)
+    flat = nnx.to_pure_dict(params)
+    attention = dict(flat["attention"])
+    for name in ("query", "key", "value"):
+        part = attention[name]
+        attention[name] = {"kernel": part["kernel"][:, index], "bias": part["bias"][index]}
+    attention["out"] = {**attention["out"], "kernel": attention["out"]["kernel"][index]}
+    return {**flat, "attention": attention}
+
+
+def full_gate(config: EncoderConfig, head_mask, shape) -> Float[Array, "#B L H #T"] | None:
+    """`head_mask` as `[1 or B, L, H, 1 or T]`; ValueError on any other shape."""
+    if head_mask is None:
+        return None
+    (batch, length), (layers, heads) = shape, (config.num_layers, config.num_heads)
+    gate = jnp.asarray(head_mask)
+    if gate.shape == (layers, heads):
+        return gate[None, :, :, None]
+    allowed = ((1, batch), (1, layers), (heads,), (1, length))
+    if gate.ndim != 4 or any(n not in ok for n, ok in zip(gate.shape, allowed, strict=True)):
+        raise ValueError(
+            f"head_mask: expected shape [{layers}, {heads}] or one that broadcasts over B, L and T to "
+            f"[{batch}, {layers}, {heads}, {length}], got {list(gate.shape)}"
+        )
+    return jnp.broadcast_to(gate, (gate.shape[0], layers, heads, gate.shape[3]))
+
+
+def _run_gate(config: EncoderConfig, gate, run: Run):
+    """The gate rows of a run, `[n, #B, h, #T]`, for the heads that its layers have."""
+    if gate is None:
+        return None
+    rows = gate[:, run.layers[0] : run.layers[-1] + 1]
+    if len(run.heads[0]) < config.num_heads:
+        index = np.asarray(run.heads, np.int32).reshape(len(run.layers), -1)
+        rows = rows[:, np.arange(len(run.layers))[:, None], index]
+    return jnp.moveaxis(rows, 1, 0)
+
+
+def _run_keys(keys, run: Run):
+    return None if keys[0] is None else jnp.stack([keys[1 + layer] for layer in run.layers])
+
+
+def _gather(config: EncoderConfig, plan, observed):
+    """Stacked observations of all runs as `[B, L, H, ...]`, zero where a head is cut."""
+
+    def join(*parts):
+        batch, rest = parts[0].shape[1], parts[0].shape[3:]
+        full = jnp.zeros((config.num_layers, config.num_heads, batch, *rest), parts[0].dtype)
+        for run, part in zip(plan, parts, strict=True):
+            heads = np.asarray(run.heads, np.int32).reshape(len(run.layers), -1)
+            layers = np.asarray(run.layers)[:, None]
+            full = full.at[layers, heads].set(jnp.swapaxes(part, 1, 2))
+        return jnp.moveaxis(full, 2, 0)
+
+    return jax.tree.map(join, *observed)

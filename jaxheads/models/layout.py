@@ -1,0 +1,76 @@
+"""How the blocks of an encoder are stored (stacks) and computed (runs).
+
+A block is one set of layer parameters. Consecutive blocks with equally many heads are stored stacked on a leading axis,
+so that a uniform encoder is one scan and a cut one a short sequence of scans. A shared block (ALBERT) stands alone and is
+scanned over the layers that use it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import NamedTuple
+
+from jaxheads.config import EncoderConfig
+
+Heads = tuple[int, ...]
+
+
+class Stack(NamedTuple):
+    """Blocks stored together: their numbers, and the original head numbers that each holds (equally many)."""
+
+    blocks: tuple[int, ...]
+    heads: tuple[Heads, ...]
+
+    @property
+    def num_heads(self) -> int:
+        """Heads present in each block of the stack."""
+        return len(self.heads[0])
+
+
+class Run(NamedTuple):
+    """Layers computed by one scan over one stack.
+
+    `heads` names the original heads of each layer, equally many. `select` gives, for a shared block, the positions of those
+    heads among the block's own (`None`: all of them, in order).
+    """
+
+    stack: int
+    layers: tuple[int, ...]
+    heads: tuple[Heads, ...]
+    shared: bool
+    select: tuple[int, ...] | None
+
+
+@functools.lru_cache
+def stacks(config: EncoderConfig) -> tuple[Stack, ...]:
+    """The encoder's stacks in order; stack `i` holds the parameters under the name `stack{i}`."""
+    held = config.heads_by_block
+    key = (lambda block: block) if config.shares_blocks else (lambda block: len(held[block]))
+    groups = (tuple(group) for _, group in itertools.groupby(range(len(held)), key))
+    return tuple(Stack(blocks, tuple(held[block] for block in blocks)) for blocks in groups)
+
+
+@functools.lru_cache
+def runs(config: EncoderConfig) -> tuple[Run, ...]:
+    """The encoder's runs, in order of computation; together they cover every layer once."""
+    if config.shares_blocks:
+        return _shared_runs(config)
+    return tuple(
+        Run(number, stack.blocks, stack.heads, shared=False, select=None)
+        for number, stack in enumerate(stacks(config))
+    )
+
+
+def _shared_runs(config: EncoderConfig) -> tuple[Run, ...]:
+    blocks, heads = config.block_by_layer, config.heads_by_layer
+    held = config.heads_by_block
+    out = []
+    for (block, kept), group in itertools.groupby(
+        range(config.num_layers), lambda layer: (blocks[layer], heads[layer])
+    ):
+        layers = tuple(group)
+        select = tuple(held[block].index(head) for head in kept)
+        whole = kept == held[block]
+        out.append(Run(block, layers, (kept,) * len(layers), True, None if whole else select))
+    return tuple(out)
