@@ -1,7 +1,7 @@
 """The world every test runs in: eight CPU devices, no network, checked array types.
 
-What is set in the environment here is set before anything imports jax or a Hugging Face library, and
-is inherited by the processes that tests start.
+What is set in the environment here is set before anything imports jax or a Hugging Face library,
+and is inherited by the processes that tests start.
 """
 
 from __future__ import annotations

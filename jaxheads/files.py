@@ -1,0 +1,82 @@
+"""Files that are whole or not there at all. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_atomically(target: str | Path) -> Iterator[Path]:
+    """Yield a path for a file or a directory to be written; at the end it is renamed to `target`.
+
+    A file replaces what stands at `target`; a directory takes only a free or empty place. An error
+    or Ctrl-C inside the block leaves nothing behind, nor the parent directories that were missing.
+    An unwritable place is an OSError on entry, so enter the block before a long computation. The
+    yielded path keeps `target`'s suffix, lies beside it and does not exist yet.
+    """
+    target = Path(target).absolute()
+    made = _make_parents(target)
+    draft = target.with_name(f".{target.stem}.{os.getpid()}.draft{target.suffix}")
+    try:
+        _check_place(target, draft)
+        yield draft
+        _sync(draft)
+        os.replace(draft, target)
+        _sync_entry(target.parent)
+    except BaseException:
+        _remove(draft)
+        for parent in made:
+            _remove_if_empty(parent)
+        raise
+
+
+def _make_parents(target: Path) -> list[Path]:
+    """Make the missing directories above `target`; return them, deepest first."""
+    missing = [parent for parent in target.parents if not parent.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _check_place(target: Path, draft: Path) -> None:
+    if target.is_dir() and any(target.iterdir()):
+        raise FileExistsError(f"{target}: expected a free place, got a directory with files in it")
+    _remove(draft)
+    draft.touch()
+    draft.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or every file of a directory, to the disk."""
+    if not path.is_dir():
+        _sync_entry(path)
+        return
+    for folder, _, names in os.walk(path):
+        for name in names:
+            _sync_entry(Path(folder, name))
+        _sync_entry(Path(folder))
+
+
+def _sync_entry(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_if_empty(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:  # something else lives there by now
+        return
