@@ -1,0 +1,163 @@
+"""What a study writes: typed rows <-> JSON lines.
+
+One row is one number. Rows are appended by one synced write, so a crash can leave at most one
+half-written last line: a reader ignores it, the next append removes it. Any other bad line is an
+error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, TypeGuard
+
+_NON_FINITE = ("nan", "inf", "-inf")  # JSON has no such numbers; written as these strings
+_SHOWN = 20  # problems listed by one error
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One measured number and everything that names it; `[L, H]` arrays go to npz files beside.
+
+    `metric` is what `value` measures ("accuracy", "spearman"), `method` how heads were chosen
+    ("gradient", "random"; "" where none were), `budget` the number of heads kept (None: all of
+    them), `stage` the place in the study ("before fine-tuning").
+    """
+
+    study: str
+    model: str
+    task: str
+    metric: str
+    value: float
+    seed: int = 0
+    method: str = ""
+    budget: int | None = None
+    stage: str = ""
+
+    def __post_init__(self) -> None:
+        _check_fields(vars(self))
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Row)}
+_REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISSING)
+_TEXTS = ("study", "model", "task", "metric", "method", "stage")
+
+
+def append_rows(path: str | Path, rows: Iterable[Row]) -> None:
+    """Add `rows` at the end of the file by one synced write; the file and its folder are made."""
+    text = "".join(json.dumps(_encode(row), ensure_ascii=False) + "\n" for row in rows)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file closes
+        _mend_tail(file)
+        _write_whole(file, text.encode())
+        os.fsync(file.fileno())
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """Every row of the file, in order; bad lines are one ValueError that names each file:line."""
+    whole, tail = _split_tail(Path(path).read_bytes())
+    rows: list[Row] = []
+    problems: list[str] = []
+    for number, line in enumerate(whole.split(b"\n")[:-1] + [tail] * bool(tail), start=1):
+        try:
+            rows.append(_decode(line))
+        except ValueError as error:
+            problems.append(f"{path}:{number}: {error}")
+    if problems:
+        more = [f"and {len(problems) - _SHOWN} more"] * (len(problems) > _SHOWN)
+        raise ValueError("\n".join(problems[:_SHOWN] + more))
+    return rows
+
+
+def _check_fields(fields: Mapping[str, object]) -> None:
+    problems = [
+        f"{name}: expected text, got {fields[name]!r}"
+        for name in _TEXTS
+        if not isinstance(fields.get(name, ""), str)
+    ]
+    if not _is_integer(fields.get("seed", 0)):
+        problems.append(f"seed: expected an integer, got {fields['seed']!r}")
+    budget = fields.get("budget")
+    if budget is not None and not (_is_integer(budget) and budget >= 0):
+        problems.append(f"budget: expected a number of heads or null, got {budget!r}")
+    if not isinstance(fields["value"], float):
+        problems.append(f"value: expected a number, got {fields['value']!r}")
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _encode(row: Row) -> dict[str, str | int | float | None]:
+    fields = dataclasses.asdict(row)
+    value = float(row.value)  # numpy's numbers too; a Python float survives JSON bit for bit
+    return fields | {"value": value if math.isfinite(value) else str(value)}
+
+
+def _decode(line: bytes) -> Row:
+    fields = json.loads(line.decode(), parse_constant=_refuse_constant)
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"expected an object, got {type(fields).__name__}")
+    unknown = [name for name in fields if name not in _FIELDS]
+    missing = [name for name in _REQUIRED if name not in fields]
+    if unknown or missing:
+        raise ValueError(
+            "; ".join(
+                [f"unknown field {name!r}" for name in unknown]
+                + [f"missing field {name!r}" for name in missing]
+            )
+        )
+    fields = {**fields, "value": _number(fields["value"])}
+    _check_fields(fields)
+    return Row(**fields)
+
+
+def _number(value: object) -> object:
+    """A float for every JSON number and for the names of the numbers that JSON lacks."""
+    if isinstance(value, str) and value in _NON_FINITE:
+        return float(value)
+    return float(value) if _is_integer(value) else value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f'expected a number or one of "nan", "inf", "-inf", got {name}')
+
+
+def _split_tail(data: bytes) -> tuple[bytes, bytes]:
+    """Cut the last line off if it has no line end; half-written, it is dropped."""
+    end = data.rfind(b"\n") + 1
+    tail = data[end:]
+    return data[:end], tail if _is_json(tail) else b""
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _mend_tail(file: IO[bytes]) -> None:
+    """End a complete last line that has no line end; remove a half-written one."""
+    file.seek(0)
+    data = file.read()
+    whole, tail = _split_tail(data)
+    if tail:
+        _write_whole(file, b"\n")
+    elif len(whole) < len(data):
+        file.truncate(len(whole))
+
+
+def _write_whole(file: IO[bytes], data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]

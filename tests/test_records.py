@@ -1,0 +1,129 @@
+"""Rows survive the disk, crashes and other writers; what is no row is refused by file and line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import multiprocessing
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxheads.records import Row, append_rows, read_rows
+
+ROW = Row(study="s", model="roberta", task="sst2", metric="accuracy", value=0.1)
+
+texts = st.text(st.characters(codec="utf-8"), max_size=6)
+rows = st.builds(
+    Row,
+    study=texts,
+    model=texts,
+    task=texts,
+    metric=texts,
+    value=st.floats(allow_nan=False),
+    seed=st.integers(),
+    method=texts,
+    budget=st.none() | st.integers(0, 200),
+    stage=texts,
+)
+
+
+@settings(max_examples=15)  # every one waits for the disk
+@given(st.lists(rows, max_size=4), st.lists(rows, max_size=4))
+def test_rows_come_back_exactly(tmp_path_factory, first, second):
+    path = tmp_path_factory.mktemp("records") / "rows.jsonl"
+    append_rows(path, first)
+    append_rows(path, second)
+    assert read_rows(path) == first + second
+
+
+def test_an_undefined_value_comes_back(tmp_path):
+    path = tmp_path / "deep" / "rows.jsonl"
+    append_rows(path, [dataclasses.replace(ROW, value=math.nan)])
+    assert math.isnan(read_rows(path)[0].value)
+    json.loads(path.read_text(), parse_constant=pytest.fail)  # every JSON reader can read it
+
+
+@given(st.data())
+def test_a_crash_costs_only_the_half_written_line(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("records") / "rows.jsonl"
+    stored = data.draw(st.lists(rows, min_size=1, max_size=3))
+    append_rows(path, stored)
+    size = path.stat().st_size
+    cut = data.draw(st.integers(0, size))
+    os.truncate(path, cut)
+    left = read_rows(path)
+    whole_lines = path.read_bytes().count(b"\n")
+    assert left == stored[: len(left)]
+    assert len(left) in (whole_lines, whole_lines + 1)  # one more: only its line end was lost
+    append_rows(path, [ROW])
+    assert read_rows(path) == [*left, ROW]
+
+
+def _append_many(path, seed):
+    for _ in range(20):
+        append_rows(path, [dataclasses.replace(ROW, seed=seed)] * 3)
+
+
+def test_two_writers_do_not_mix_their_lines(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_append_many, args=(path, seed)) for seed in (0, 1)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert sorted(row.seed for row in read_rows(path)) == [0] * 60 + [1] * 60
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"study": "s"', "Expecting"),
+        ("[1]", "expected an object, got list"),
+        ("", "Expecting value"),
+        ('{"study": "s", "model": "m", "task": "t", "metric": "a"}', "missing field 'value'"),
+        ('{"study": "s", "colour": 1}', "unknown field 'colour'; missing field 'model'"),
+        ("{%s, 'x': 1}", "Expecting"),
+        ('{"study": "s", "model": "m", "task": "t", "metric": "a", "value": "high"}', "'high'"),
+        ('{"study": "s", "model": "m", "task": "t", "metric": "a", "value": NaN}', "got NaN"),
+        ('{"study": 3, "model": "m", "task": "t", "metric": "a", "value": 1}', "study: expected"),
+        ('{"study": "s", "model": "m", "task": "t", "metric": "a", "value": true}', "True"),
+        (
+            '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "seed": 1.5, '
+            '"budget": "all"}',
+            "seed: expected an integer, got 1.5; budget: expected a number of heads or null",
+        ),
+        ("\udcff", "invalid"),
+    ],
+)
+def test_a_bad_line_is_named_by_file_and_line(tmp_path, line, problem):
+    path = tmp_path / "rows.jsonl"
+    append_rows(path, [ROW])
+    with path.open("ab") as file:
+        file.write(line.encode(errors="surrogateescape") + b"\n")
+    append_rows(path, [ROW])
+    with pytest.raises(ValueError, match=r"rows\.jsonl:2: .*" + problem):
+        read_rows(path)
+
+
+def test_all_bad_lines_are_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("x\n" * 30)
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        read_rows(path)
+    assert str(caught.value).splitlines()[19].startswith(f"{path}:20:")
+    assert str(caught.value).endswith("and 10 more")
+
+
+def test_a_row_checks_itself():
+    with pytest.raises(ValueError, match="budget: expected a number of heads or null, got -1"):
+        dataclasses.replace(ROW, budget=-1)
+
+
+def test_a_missing_file_is_an_oserror(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_rows(tmp_path / "none.jsonl")
