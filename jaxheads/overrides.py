@@ -1,0 +1,240 @@
+"""Text -> typed settings: `a.b=value` overrides, option values, and config files. A leaf."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import math
+import runpy
+import traceback
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union
+
+T = TypeVar("T")
+
+
+def override(config: T, settings: Iterable[str]) -> T:
+    """A copy of a frozen dataclass with each `a.b=value` applied, all at once; strict in every way.
+
+    A name that is no field, a wrong value, a name given twice: one ValueError lists them all.
+    Each dataclass checks itself after its fields were replaced together.
+    """
+    changes: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in settings:
+        try:
+            _plan(config, setting, changes)
+        except ValueError as error:
+            problems.append(f"{setting!r}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return _replace(config, changes)
+
+
+def parse_value(text: str, annotation: Any) -> Any:
+    """`text` as the type that `annotation` names; ValueError with what was expected and got.
+
+    int, float, bool (true, false), str, Path; `X | None` ("none"); Literal; tuples, "a,b" when flat
+    and Python notation "((0, 1), (2,))" when nested.
+    """
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return _parse_union(text, typing.get_args(annotation))
+    if origin is Literal:
+        return _choose(text, typing.get_args(annotation))
+    if origin is tuple:
+        return _parse_tuple(text, annotation)
+    if annotation in _SCALARS:
+        return _SCALARS[annotation](text)
+    raise ValueError(f"cannot be set from text: its type is {_name(annotation)}")
+
+
+def load_config(path: str | Path) -> Any:
+    """Run a Python config file and return the dataclass that it names `RUN`.
+
+    The file must have a docstring, its methods section. Errors: FileNotFoundError; ValueError with
+    file:line for whatever fails while it runs.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such config file")
+    try:
+        names = runpy.run_path(str(path), run_name="jaxheads_config")
+    except Exception as error:  # a config is a program and may raise anything
+        raise ValueError(
+            f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}"
+        ) from error
+    if not (names.get("__doc__") or "").strip():
+        raise ValueError(f"{path}: expected a docstring that says what is reproduced, got none")
+    if not _is_settings(names.get("RUN")):
+        got = type(names["RUN"]).__name__ if "RUN" in names else "no such name"
+        raise ValueError(f"{path}: expected RUN, a dataclass, got {got}")
+    return names["RUN"]
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean ...?" for a misspelt name, or the names that there are."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; expected one of {', '.join(known)}"
+
+
+# -- override
+
+
+def _plan(config: Any, setting: str, changes: dict[str, Any]) -> None:
+    """Enter one setting into `changes`, a tree of dicts with parsed values as leaves."""
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise ValueError("expected name=value")
+    *groups, last = path.split(".")
+    for depth, group in enumerate(groups):
+        _field_type(config, group)
+        config = getattr(config, group)
+        if not _is_settings(config):
+            raise ValueError(f"{'.'.join(groups[: depth + 1])} has no settings, it is {config!r}")
+        changes = changes.setdefault(group, {})
+        if not isinstance(changes, dict):
+            raise ValueError(f"{group} is set as a whole too")
+    if last in changes:
+        raise ValueError(f"{path} is set twice")
+    changes[last] = _parse_field(config, last, text)
+
+
+def _parse_field(config: Any, name: str, text: str) -> Any:
+    annotation = _field_type(config, name)
+    if _is_settings(getattr(config, name)) and text.lower() != "none":
+        inner = ", ".join(field.name for field in dataclasses.fields(getattr(config, name)))
+        raise ValueError(f"{name} is a group; set one of {inner} in it")
+    return parse_value(text, annotation)
+
+
+def _field_type(config: Any, name: str) -> Any:
+    hints = typing.get_type_hints(type(config))
+    if name not in {field.name for field in dataclasses.fields(config)}:
+        names = (field.name for field in dataclasses.fields(config))
+        raise ValueError(f"{type(config).__name__} has no field {name!r}{closest(name, names)}")
+    return hints[name]
+
+
+def _is_settings(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _replace(config: Any, changes: Mapping[str, Any]) -> Any:
+    inner = {
+        name: _replace(getattr(config, name), change) if isinstance(change, dict) else change
+        for name, change in changes.items()
+    }
+    return dataclasses.replace(config, **inner)
+
+
+# -- values
+
+
+def _parse_union(text: str, options: tuple[Any, ...]) -> Any:
+    if type(None) in options and text.lower() == "none":
+        return None
+    problems = []
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return parse_value(text, option)
+        except ValueError as error:
+            problems.append(str(error))
+    raise ValueError(" or ".join(problems))
+
+
+def _choose(text: str, choices: tuple[Any, ...]) -> Any:
+    by_text = {str(choice): choice for choice in choices}
+    if text not in by_text:
+        near = difflib.get_close_matches(text, by_text, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"expected one of {', '.join(by_text)}, got {text!r}{hint}")
+    return by_text[text]
+
+
+def _parse_tuple(text: str, annotation: Any) -> tuple[Any, ...]:
+    if not text.strip():
+        parts = []
+    elif _is_bracketed(text):
+        parts = _literal_parts(text, annotation)
+    else:
+        parts = [part.strip() for part in text.removesuffix(",").split(",")]
+    kinds = typing.get_args(annotation)
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        kinds = kinds[:1] * len(parts)
+    if len(parts) != len(kinds):
+        raise ValueError(f"expected {len(kinds)} values, got {len(parts)}")
+    for part, kind in zip(parts, kinds, strict=True):
+        if typing.get_origin(kind) is tuple and not _is_bracketed(part):
+            raise ValueError(f"expected {_name(kind)} in brackets, got {part!r}")
+    return tuple(parse_value(part, kind) for part, kind in zip(parts, kinds, strict=True))
+
+
+def _is_bracketed(text: str) -> bool:
+    return text.lstrip().startswith(("(", "["))
+
+
+def _literal_parts(text: str, annotation: Any) -> list[str]:
+    """The members of a tuple in Python notation, each as text again."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"expected {_name(annotation)}, got {text!r}") from error
+    if not isinstance(value, tuple | list):
+        raise ValueError(f"expected {_name(annotation)}, got {text!r}")
+    return [part if isinstance(part, str) else repr(part) for part in value]
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"expected true or false, got {text!r}")
+    return text.lower() == "true"
+
+
+def _parse_int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"expected an integer, got {text!r}") from None
+
+
+def _parse_float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"expected a number, got {text!r}") from None
+    if math.isnan(value):
+        raise ValueError(f"expected a number, got {text!r}")
+    return value
+
+
+def _parse_path(text: str) -> Path:
+    if not text:
+        raise ValueError("expected a path, got an empty one")
+    return Path(text)
+
+
+_SCALARS = {bool: _parse_bool, int: _parse_int, float: _parse_float, str: str, Path: _parse_path}
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+# -- config files
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    """ ":LINE" where the error left the config file."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f":{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    return f":{lines[-1]}" if lines else ""
