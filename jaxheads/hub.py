@@ -1,0 +1,109 @@
+"""Names to directories: a local one as it is, else a snapshot from the Hub; fails fast offline.
+
+Left to themselves the Hub's clients retry for 25 to 50 s when there is no network. Here one short
+request settles whether the Hub answers; if not, only its cache on disk is asked. Imports nothing of
+ours.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+REACH_SECONDS = 1.5  # how long the Hub may take to answer before it counts as unreachable
+
+
+def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
+    """Return the directory that `source` names: itself, or a snapshot of that model on the Hub.
+
+    `patterns` (`config.json`, `*.safetensors`) say which of a Hub model's files are wanted; a local
+    directory is returned as it is. Whatever goes wrong is a ValueError of one line.
+    """
+    text = str(source)
+    path = Path(text).expanduser()
+    if not text.strip():
+        raise ValueError("expected a model directory or a name on the Hub, got an empty string")
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise ValueError(f"{text}: expected a model directory, got a file")
+    if isinstance(source, Path) or _reads_as_path(text):
+        raise ValueError(f"{text}: no such directory")
+    return fetch_snapshot(text, patterns)
+
+
+def fetch_snapshot(
+    name: str,
+    patterns: Sequence[str],
+    *,
+    kind: Literal["model", "dataset"] = "model",
+    revision: str | None = None,
+) -> Path:
+    """Return a directory with the files of a Hub repository that match `patterns`.
+
+    Downloads what is missing if the Hub answers within `REACH_SECONDS`; otherwise what was
+    downloaded before is taken. At least one file matches, or it is a ValueError.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    online = hub_answers()
+    neither = (
+        f"{name!r} is neither a local directory nor" if kind == "model" else f"{name!r} is not"
+    )
+    try:
+        found = snapshot_download(
+            name,
+            repo_type=kind,
+            revision=revision,
+            allow_patterns=list(patterns),
+            local_files_only=not online,
+        )
+    except HFValidationError as error:
+        raise ValueError(f"{neither} a valid name on the Hub") from error
+    except RepositoryNotFoundError as error:
+        raise ValueError(f"{neither} a public {kind} on {constants.ENDPOINT}") from error
+    except Exception as error:  # the clients raise a dozen unrelated classes
+        if online:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"{neither} readable from {constants.ENDPOINT}: {reason}") from error
+        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "which cannot be reached"
+        raise ValueError(
+            f"{neither} in the cache {constants.HF_HUB_CACHE} of {constants.ENDPOINT}, {why}"
+        ) from error
+    directory = Path(found)
+    if not any(match.is_file() for pattern in patterns for match in directory.rglob(pattern)):
+        raise ValueError(f"{name}: expected files {', '.join(patterns)}, found none ({directory})")
+    return directory
+
+
+def hub_answers(seconds: float = REACH_SECONDS) -> bool:
+    """Whether the Hub answers a request within `seconds`, proxies and name look-up included."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            get_session().head(constants.ENDPOINT, timeout=seconds)
+        except Exception:  # noqa: BLE001  (no answer, whatever the reason)
+            answers.put(False)
+        else:
+            answers.put(True)
+
+    threading.Thread(target=ask, daemon=True).start()  # a name look-up obeys no timeout of its own
+    try:
+        return answers.get(timeout=seconds)
+    except queue.Empty:
+        return False
+
+
+def _reads_as_path(text: str) -> bool:
+    """Whether a string cannot be a Hub name (`name` or `owner/name`) and so means a local place."""
+    return text.startswith((".", "/", "~")) or text.endswith("/") or text.count("/") > 1
