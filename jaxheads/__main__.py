@@ -1,0 +1,8 @@
+"""`python -m jaxheads` is `jaxheads`."""
+
+import sys
+
+from jaxheads.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

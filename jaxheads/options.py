@@ -1,0 +1,154 @@
+"""What each verb of the command line can be told: frozen dataclasses. A leaf that never starts jax.
+
+A field is an option: `batch_size` is `--batch-size`, its type parses the text, and without a
+default it must be given. `jaxheads.cli` builds the parsers from these; what a verb runs takes one.
+Names that another room owns (tasks, methods, units) are plain text here and checked by that room.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+
+def option(
+    help: str,  # noqa: A002 argparse's word
+    default: Any = dataclasses.MISSING,
+    *,
+    metavar: str = "",
+    parse: Callable[[str], Any] | None = None,
+    positional: bool = False,
+) -> Any:
+    """A dataclass field that is a command-line option; `parse` replaces the type's own parser.
+
+    A field that is a tuple of texts may be given repeatedly.
+    """
+    metadata = {"help": help, "metavar": metavar, "parse": parse, "positional": positional}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class MeshShape(NamedTuple):
+    """Devices along each mesh axis; `data` None: all that `model` leaves."""
+
+    data: int | None = None
+    model: int = 1
+
+
+def parse_mesh(text: str) -> MeshShape:
+    """ "data=4,model=2", in any order, either left out."""
+    sizes: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, size = part.strip().partition("=")
+        if name not in MeshShape._fields or name in sizes or not size.isdecimal() or int(size) < 1:
+            raise ValueError(f"expected data=N,model=M with sizes from 1, got {text!r}")
+        sizes[name] = int(size)
+    return MeshShape(**sizes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """`jaxheads score`: the importance of every head of a model on a task."""
+
+    model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
+    task: str = option("cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, sick or mlm")
+    data: Path | None = option(
+        "JSONL, CSV, TSV or Parquet with the Hub's field names, for mlm also plain text; without "
+        "it the Hub is used",
+        None,
+        metavar="FILE",
+    )
+    split: str = option("which split of the Hub's data set", "train")
+    method: str = option("how heads are scored; a wrong name lists them all", "gradient")
+    unit: str = option("where the absolute value falls: token, example or batch", "example")
+    normalize: Literal["none", "l2"] = option("divide each layer's scores by their norm", "none")
+    limit: int | None = option("score the first N examples only", None, metavar="N")
+    batch_size: int = option("examples per step, over all devices", 32, metavar="B")
+    dtype: Literal["float32", "bfloat16"] = option("what the forward pass computes in", "float32")
+    mesh: MeshShape = option(
+        "devices per axis; without it all devices share the batch",
+        MeshShape(),
+        metavar="data=N,model=M",
+        parse=parse_mesh,
+    )
+    max_length: int = option("longest example in pieces", 128, metavar="T")
+    long: Literal["error", "truncate"] = option("what to do with a longer one", "error")
+    seed: int = option("for everything random: masking, the random method", 0)
+    keep_gradients: Path | None = option(
+        "also write every example's own gradients, [N, L, H], as npy", None, metavar="FILE"
+    )
+    coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
+    num_processes: int | None = option("how many processes there are", None, metavar="N")
+    process_id: int | None = option("which one this is, from 0", None, metavar="I")
+    out: Path = option("where the scores go, an npz file", metavar="FILE")
+
+    def __post_init__(self) -> None:
+        _refuse(_score_problems(self))
+
+
+def _score_problems(o: ScoreOptions) -> Iterator[str]:
+    yield from _below(1, o.limit, "--limit")
+    yield from _below(1, o.batch_size, "--batch-size")
+    yield from _below(3, o.max_length, "--max-length")  # two special tokens and a word
+    yield from _below(0, o.seed, "--seed")
+    if o.out.suffix != ".npz":
+        yield f"--out: expected a name that ends in .npz, got {o.out}"
+    if o.keep_gradients is not None and o.keep_gradients.suffix != ".npy":
+        yield f"--keep-gradients: expected a name that ends in .npy, got {o.keep_gradients}"
+    together = (o.coordinator, o.num_processes, o.process_id)
+    if any(part is None for part in together) and any(part is not None for part in together):
+        yield "--coordinator, --num-processes and --process-id: expected all three or none"
+    elif o.process_id is not None and not 0 <= o.process_id < (o.num_processes or 0):
+        yield f"--process-id: expected a number below {o.num_processes}, got {o.process_id}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PruneOptions:
+    """`jaxheads prune`: a physically smaller model from a model and its scores."""
+
+    model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
+    scores: Path = option("what `jaxheads score` wrote", metavar="FILE")
+    budget: int = option("heads to keep in the whole model", metavar="N")
+    per_layer: bool = option("keep equally many heads in every layer", False)
+    floor: int = option("keep at least N heads in every layer", 0, metavar="N")
+    out: Path = option("a free place for the smaller model", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        _refuse((*_below(0, self.budget, "--budget"), *_below(0, self.floor, "--floor")))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """`jaxheads study`: one config, from data to records and figures."""
+
+    config: Path = option("a Python file that names its RUN", metavar="CONFIG", positional=True)
+    set: tuple[str, ...] = option("change one setting; may be repeated", (), metavar="a.b=value")
+    out: Path | None = option(
+        "where records and figures go; runs/NAME_OF_THE_CONFIG without it", None, metavar="DIR"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """`jaxheads bench`: speed here, beside PyTorch where it is installed."""
+
+    json: bool = option("print one JSON object", False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DoctorOptions:
+    """`jaxheads doctor`: devices, versions, and what is missing."""
+
+    json: bool = option("print one JSON object", False)
+
+
+def _below(least: int, value: int | None, flag: str) -> Iterator[str]:
+    if value is not None and value < least:
+        yield f"{flag}: expected at least {least}, got {value}"
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    found = list(problems)
+    if found:
+        raise ValueError("; ".join(found))
