@@ -1,0 +1,248 @@
+"""The plan of the house, enforced: who may import whom, how large things are, what starts jax."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jaxheads.cli import VERBS
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "jaxheads"
+
+LEAVES = {"config", "files", "hub", "mesh", "options", "overrides", "records"}
+
+# A room, and the rooms below it that it may import. Its own modules are always allowed.
+ROOMS: dict[str, set[str]] = {
+    **{leaf: set() for leaf in LEAVES},
+    "data": {"config", "files", "hub"},
+    "models": {"config", "files", "hub"},
+    "objectives": {"config", "data", "models"},
+    "pruning": {"config", "files", "models"},
+    "analysis": {"data"},
+    "importance": {"config", "files", "data", "mesh", "objectives"},
+    "training": {"config", "files", "data", "mesh", "objectives", "importance", "pruning"},
+    "studies": {
+        *LEAVES,
+        *("data", "models", "objectives", "pruning", "analysis", "importance", "training"),
+    },
+    "report": {"files", "records"},  # a figure is a function of files
+    "doctor": {"options"},
+    "cli": {"config", "options", "overrides", "records", "studies", "report", "doctor"},
+    "__main__": {"cli"},
+    "__init__": {  # the public functional API, by name
+        *("config", "mesh", "data", "models", "objectives", "importance", "pruning", "training"),
+    },
+}
+
+# Run by `jaxheads bench` as a program of its own where torch is installed; nothing may import it.
+TORCH_PROGRAMS = {"jaxheads.studies.bench_torch"}
+
+DRAWERS = {"util", "utils", "common", "helper", "helpers", "misc"}
+FILE_LINES, FUNCTION_LINES = 350, 60
+
+
+def module_of(path: Path, root: Path = ROOT) -> str:
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    return name.removesuffix(".__init__") if name != "jaxheads.__init__" else name
+
+
+def room_of(module: str) -> str:
+    """The first part below the package: jaxheads.data.tokens -> data."""
+    return module.split(".")[1]
+
+
+def imports_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every imported name with its line, inside functions too; a relative one starts with a dot."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def dynamic_imports_of(tree: ast.AST) -> Iterator[int]:
+    for node in ast.walk(tree):
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+        if name in ("import_module", "__import__"):
+            yield node.lineno
+
+
+def import_faults(module: str, tree: ast.AST) -> Iterator[str]:
+    room = room_of(module)
+    allowed = ROOMS.get(room, set()) | {room}
+    if room not in ROOMS:
+        yield f"{module}: {room} is no room of the house"
+    for line, name in imports_of(tree):
+        if name.startswith("."):
+            yield f"{module}:{line}: relative import of {name}"
+        elif name.split(".")[0] == "torch" and module not in TORCH_PROGRAMS:
+            yield f"{module}:{line}: the package never imports torch"
+        elif (
+            name.split(".")[0] == "jaxheads" and name.partition(".")[2].split(".")[0] not in allowed
+        ):
+            yield f"{module}:{line}: {room} may not import {name}"
+    if room not in ("cli", "__init__"):
+        yield from (f"{module}:{n}: imports by string" for n in dynamic_imports_of(tree))
+
+
+def size_faults(module: str, text: str, tree: ast.AST) -> Iterator[str]:
+    lines = text.count("\n")
+    if lines > FILE_LINES:
+        yield f"{module}: {lines} lines, at most {FILE_LINES} are allowed"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            if size > FUNCTION_LINES:
+                yield f"{module}:{node.lineno}: {node.name} has {size} lines"
+
+
+def find_cycle(graph: dict[str, set[str]]) -> list[str]:
+    """One cycle of the graph as a path that ends where it starts, or nothing."""
+    done: set[str] = set()
+
+    def visit(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        for below in sorted(graph.get(node, ())):
+            if cycle := visit(below, [*path, node]):
+                return cycle
+        done.add(node)
+        return []
+
+    return next(filter(None, (visit(node, []) for node in sorted(graph))), [])
+
+
+def modules_under(*folders: str) -> dict[str, str]:
+    """Module name -> source text."""
+    paths = (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+    return {module_of(path): path.read_text() for path in paths}
+
+
+def imported_modules(name: str, tree: ast.AST, known: set[str]) -> set[str]:
+    """The known modules that this one imports; `from x import y` is `x.y` where that is one."""
+    found = set()
+    for _, target in imports_of(tree):
+        parts = target.split(".")
+        prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        found |= {next((prefix for prefix in prefixes if prefix in known), "")} - {"", name}
+    return found
+
+
+PACKAGE_TREES = {name: ast.parse(text) for name, text in modules_under("jaxheads").items()}
+
+
+def test_rooms_import_only_what_the_house_allows():
+    assert not [fault for item in PACKAGE_TREES.items() for fault in import_faults(*item)]
+
+
+def test_the_table_itself_has_no_cycle():
+    assert not find_cycle(ROOMS)
+    assert {below for rooms in ROOMS.values() for below in rooms} <= ROOMS.keys()
+
+
+def test_modules_import_each_other_in_one_direction():
+    known = set(PACKAGE_TREES)
+    assert not find_cycle(
+        {name: imported_modules(name, tree, known) for name, tree in PACKAGE_TREES.items()}
+    )
+
+
+def test_the_programs_that_use_torch_are_imported_by_nothing():
+    imported = {
+        module
+        for name, tree in PACKAGE_TREES.items()
+        for module in imported_modules(name, tree, TORCH_PROGRAMS)
+    }
+    assert not imported
+
+
+def test_files_and_functions_are_short():
+    texts = modules_under("jaxheads", "tests", "configs")
+    assert not [
+        fault for name, text in texts.items() for fault in size_faults(name, text, ast.parse(text))
+    ]
+
+
+def test_no_module_is_a_drawer():
+    assert not [name for name in PACKAGE_TREES if DRAWERS & set(name.split("."))]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verbs_run_only_what_the_command_line_may_import(name):
+    module, _, function = VERBS[name].run.partition(":")
+    assert room_of(module) in ROOMS["cli"]
+    if module in PACKAGE_TREES:
+        functions = (node for node in PACKAGE_TREES[module].body if hasattr(node, "name"))
+        assert function in {node.name for node in functions}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)]
+)
+def test_help_starts_neither_jax_nor_numpy(words):
+    heavy = {"jax", "numpy", "flax", "transformers", "datasets"}
+    code = f"import sys; from jaxheads.cli import main; main({words}); "
+    code += f"print({heavy} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "set()"
+
+
+# -- the checks can fail
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "fault"),
+    [
+        ("jaxheads.models.x", "from jaxheads.data.batch import Batch", "models may not import"),
+        ("jaxheads.models.x", "def f():\n    import jaxheads.data", ":2: models may not import"),
+        ("jaxheads.data.x", "from jaxheads import models", "data may not import jaxheads.models"),
+        ("jaxheads.config", "from jaxheads.records import Row", "config may not import"),
+        ("jaxheads.data.x", "import jaxheads", "data may not import jaxheads"),
+        ("jaxheads.data.x", "from . import batch", "relative import"),
+        ("jaxheads.data.x", "from ..models import y", "relative import"),
+        ("jaxheads.cli", "import torch.nn", "never imports torch"),
+        ("jaxheads.cli", "from torch import nn", "never imports torch"),
+        ("jaxheads.data.x", "importlib.import_module('torch')", "imports by string"),
+        (
+            "jaxheads.data.x",
+            "from importlib import import_module\nimport_module('a')",
+            ":2: imports",
+        ),
+        ("jaxheads.tools.x", "", "tools is no room"),
+    ],
+)
+def test_a_forbidden_import_is_seen(module, text, fault):
+    faults = list(import_faults(module, ast.parse(text)))
+    assert len(faults) == 1
+    assert fault in faults[0]
+
+
+def test_an_allowed_import_is_allowed():
+    text = "import jax\nfrom jaxheads.config import A\nfrom jaxheads import hub\n"
+    text += "import jaxheads.data.x"
+    assert not list(import_faults("jaxheads.data.y", ast.parse(text)))
+
+
+def test_large_things_are_seen():
+    text = "def f():\n" + "    a = 1\n" * 60 + "b = 2\n" * 300
+    faults = list(size_faults("m", text, ast.parse(text)))
+    assert faults == ["m: 361 lines, at most 350 are allowed", "m:1: f has 61 lines"]
+
+
+def test_cycles_are_seen():
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert imported_modules("x.a", ast.parse("from x.b import c, d"), {"x.b", "x.b.c"}) == {
+        "x.b",
+        "x.b.c",
+    }
