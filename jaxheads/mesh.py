@@ -1,0 +1,202 @@
+"""Where arrays lie: the device mesh, shardings, and several hosts. Imports nothing of ours.
+
+A mesh has the axes `data` and `model`. Batches are split over `data`; heads, feed-forward units and
+the vocabulary over `model`, by the one table `PARAMETER_SPECS`. One device needs no mesh: functions
+that take one accept None.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+# The first pattern found in a parameter's path, "encoder/stack0/attention/query/kernel", says how
+# it is split; a parameter that matches none is replicated, and so is a dimension that the axis does
+# not divide. Optimizer states carry the same paths behind names of their own: the table fits them.
+PARAMETER_SPECS: tuple[tuple[str, P], ...] = (
+    (r"attention/(query|key|value)/kernel$", P(None, None, "model")),  # [n, D, h, K]
+    (r"attention/(query|key|value)/bias$", P(None, "model")),  # [n, h, K]
+    (r"attention/out/kernel$", P(None, "model")),  # [n, h, K, D]
+    (r"stack\d+/up/kernel$", P(None, None, "model")),  # [n, D, F]
+    (r"stack\d+/up/bias$", P(None, "model")),  # [n, F]
+    (r"stack\d+/down/kernel$", P(None, "model")),  # [n, F, D]
+    (r"embeddings/word/table$", P("model")),  # [V, E]
+    (r"readout/decoder/kernel$", P(None, "model")),  # [E, V]
+    (r"readout/bias$", P("model")),  # [V]
+)
+
+
+def start_distributed(
+    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+) -> None:
+    """Join the processes of all hosts: on every host, before any other use of jax.
+
+    Without arguments the cluster (Cloud TPU, Slurm, ...) is asked. `coordinator` is the `host:port`
+    of process 0. A second call does nothing.
+    """
+    given = {
+        "coordinator": coordinator, "num_processes": num_processes, "process_id": process_id
+    }  # fmt: skip
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) in (1, 2):
+        raise ValueError(f"several hosts: expected {', '.join(given)}, got no {', '.join(missing)}")
+    if jax.distributed.is_initialized():
+        return
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except ValueError as error:
+        raise ValueError(
+            "several hosts: expected a cluster that jax knows, or a coordinator (host:port), the "
+            f"number of processes and this process's number; jax says: {error}"
+        ) from error
+
+
+def make_mesh(data: int | None = None, model: int = 1) -> Mesh:
+    """A mesh of `data` x `model` devices; without `data` every device is used.
+
+    A single process may use fewer devices than it has; several processes must use all of them.
+    """
+    devices = jax.devices()
+    if model < 1 or (data is not None and data < 1):
+        raise ValueError(f"mesh: expected positive sizes, got data={data}, model={model}")
+    rows = len(devices) // model if data is None else data
+    size, all_needed = rows * model, data is None or jax.process_count() > 1
+    if size > len(devices) or size == 0 or (all_needed and size < len(devices)):
+        raise ValueError(
+            f"mesh: expected data x model = {len(devices)} devices, got data={data}, model={model}"
+        )
+    return jax.make_mesh(
+        (rows, model), ("data", "model"), (AxisType.Auto, AxisType.Auto), devices=devices[:size]
+    )
+
+
+def data_share(mesh: Mesh | None) -> tuple[int, int]:
+    """Which part of the examples this process must read: `(part, parts)`.
+
+    Give it to `data.loader.batches(share=...)`. Processes that differ only along `model` read the
+    same part.
+    """
+    if mesh is None:
+        return 0, 1
+    owners = [tuple(sorted({device.process_index for device in row})) for row in mesh.devices]
+    parts = list(dict.fromkeys(owners))
+    everyone = [process for part in parts for process in part]
+    if len(set(everyone)) < len(everyone) or len({owners.count(part) for part in parts}) > 1:
+        raise ValueError(
+            "mesh: expected every process to hold equally many rows of it along data, got rows of "
+            f"the processes {owners}"
+        )
+    mine = (number for number, part in enumerate(parts) if jax.process_index() in part)
+    return next(mine), len(parts)
+
+
+def parameter_specs(mesh: Mesh, params: Any) -> Any:
+    """The tree of `PartitionSpec` that the table gives to `params` (arrays or shapes)."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: _spec_of(mesh, _path_name(path), np.shape(leaf)), params
+    )
+
+
+def _path_name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _spec_of(mesh: Mesh, name: str, shape: tuple[int, ...]) -> P:
+    axes = next((tuple(spec) for pattern, spec in PARAMETER_SPECS if re.search(pattern, name)), ())
+    if len(axes) > len(shape):
+        return P()
+    fits = (axis and size % mesh.shape[axis] == 0 for axis, size in zip(axes, shape, strict=False))
+    return P(*(axis if fit else None for axis, fit in zip(axes, fits, strict=True)))
+
+
+def place_params(mesh: Mesh | None, params: Any) -> Any:
+    """`params` on the devices, split as the table says; on the default device without a mesh.
+
+    Every process passes the same whole values; what already lies on several processes stays.
+    """
+    if mesh is None:
+        return jax.device_put(params)
+    specs = parameter_specs(mesh, params)
+    return jax.tree.map(lambda leaf, spec: _place(leaf, NamedSharding(mesh, spec)), params, specs)
+
+
+def _place(leaf, sharding: NamedSharding):
+    if jax.process_count() == 1:
+        return jax.device_put(leaf, sharding)
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        return leaf
+    host = np.asarray(leaf)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def place_batch(mesh: Mesh | None, batch: Any) -> Any:
+    """One global batch from each process's own rows (equally many), split over `data`.
+
+    Rows of weight 0 and index -1 are added where the devices do not divide the rows, so that no
+    result depends on the number of devices. Without a mesh the batch is returned as it is.
+    """
+    if mesh is None:
+        return batch
+    _, parts = data_share(mesh)
+    padded = pad_rows(batch, mesh.shape["data"] // parts)
+    sharding = NamedSharding(mesh, P("data"))
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), padded
+    )
+
+
+def pad_rows(batch: Any, multiple: int) -> Any:
+    """`batch` up to a multiple of so many rows: copies of the last, of weight 0 and index -1."""
+    rows = len(batch.weight_B)
+    extra = -rows % multiple
+    if not extra:
+        return batch
+    pick = np.minimum(np.arange(rows + extra), rows - 1)
+    grown = jax.tree.map(lambda leaf: np.asarray(leaf)[pick], batch)
+    added = np.arange(rows + extra) >= rows
+    return grown._replace(
+        weight_B=np.where(added, 0, grown.weight_B).astype(grown.weight_B.dtype),
+        index_B=np.where(added, -1, grown.index_B).astype(grown.index_B.dtype),
+    )
+
+
+def split_over_data(mesh: Mesh | None, array: jax.Array) -> jax.Array:
+    """Inside jit: rows split over `data`, all of a row on every device along `model`."""
+    if mesh is None:
+        return array
+    return jax.lax.with_sharding_constraint(array, NamedSharding(mesh, P("data")))
+
+
+def split_gate(mesh: Mesh | None, gate_BLHt: jax.Array) -> jax.Array:
+    """Inside jit: a per-example gate split as what it multiplies, heads over `model`."""
+    if mesh is None:
+        return gate_BLHt
+    heads = "model" if gate_BLHt.shape[2] % mesh.shape["model"] == 0 else None
+    spec = NamedSharding(mesh, P("data", None, heads))
+    return jax.lax.with_sharding_constraint(gate_BLHt, spec)
+
+
+def local_rows(array: jax.Array | np.ndarray) -> np.ndarray:
+    """This process's rows of an array split over `data`; a row that several hold goes to one."""
+    if not isinstance(array, jax.Array) or array.is_fully_addressable:
+        return np.asarray(array)
+    own = [shard for shard in array.addressable_shards if shard.replica_id == 0]
+    own.sort(key=lambda shard: shard.index[0].start or 0)
+    if not own:
+        return np.zeros((0, *array.shape[1:]), array.dtype)
+    return np.concatenate([np.asarray(shard.data) for shard in own])
+
+
+def gather_processes(array: np.ndarray) -> np.ndarray:
+    """Every process's array, equal in shape: `[processes, ...]` in their order, bit for bit."""
+    if jax.process_count() == 1:
+        return array[None]
+    words = np.ascontiguousarray(array).view(np.uint8)  # float64 would lose half its bits in jax
+    gathered = np.asarray(multihost_utils.process_allgather(words))
+    return np.ascontiguousarray(gathered).view(array.dtype).reshape(-1, *array.shape)
