@@ -1,0 +1,164 @@
+"""What a model is asked to do: a loss per example, never averaged, as a function of every gate.
+
+An objective is any function `(params, gate, batch, key) -> Outcome`, yours too; `objective_for`
+makes those of the package's own models. `gate` is the models' `head_mask`: `[L, H]`, any shape that
+broadcasts to `[B, L, H, T]`, or None for ones; `key` is None where dropout is off. One example's
+loss must not depend on the other rows of its batch: scores take one gradient for all rows together.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.data.batch import Batch
+from jaxheads.models.attention import Observer
+from jaxheads.models.model import Params, encode, logits
+
+Targets = Literal["labels", "own"]
+ComputeType = Literal["float32", "bfloat16"]
+
+
+class Outcome(NamedTuple):
+    """Per-example losses, never averaged, and what they were made of.
+
+    `loss_B` is the sum of an example's terms and `terms_B` their number: 1 for classification and
+    regression, the number of predicted positions for a masked LM.
+    """
+
+    loss_B: Float[Array, "B"]
+    logits: Float[Array, "B *P C"]
+    terms_B: Float[Array, "B"]
+
+
+Objective = Callable[..., Outcome]  # (params, gate, batch, key) -> Outcome
+Watch = Callable[..., Any]  # (params, gate, batch, observe) -> arrays [B, L, H, ...]
+
+
+@functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
+def objective_for(
+    config: EncoderConfig,
+    readout: ReadoutConfig,
+    *,
+    compute_dtype: ComputeType = "float32",
+    targets: Targets = "labels",
+) -> Objective:
+    """The objective of a model: cross entropy in nats, or squared error for a single label.
+
+    `targets="own"` needs no labels: each target is the class to which the model with all of its
+    heads gives the most probability, held constant, so that ablations and integrals over the gate
+    measure departure from the full model. It costs one forward pass more. Masked LM: positions are
+    still those of the batch. ValueError where the readout has no loss, and for own targets of a
+    regression, whose error is zero with a gradient of zero.
+    """
+    _check(readout, targets)
+    dtype = jnp.dtype(compute_dtype)
+    loss = _loss_of(readout)
+
+    def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
+        run = functools.partial(_logits, config, readout, params, batch, dtype)
+        logits = run(gate=gate, key=key)
+        labels = jnp.asarray(batch.labels)
+        if targets == "own":
+            full = logits if gate is None and key is None else run(gate=None, key=None)
+            labels = _own_labels(readout, full, labels)
+        return Outcome(*loss(logits, labels))
+
+    return objective
+
+
+@functools.lru_cache
+def watch_for(config: EncoderConfig, *, compute_dtype: ComputeType = "float32") -> Watch:
+    """A function `(params, gate, batch, observe)`: what `observe` makes of every head's attention.
+
+    See `models.attention.View` for what `observe` is given: one layer, all its heads. Returns
+    arrays `[B, L, H, ...]`, zero for cut heads; for a pair of sentences, the mean over the two.
+    """
+    dtype = jnp.dtype(compute_dtype)
+
+    def watch(params: Params, gate, batch: Batch, observe: Observer):
+        length = batch.tokens_BT.shape[-1]
+        arrays = (batch.tokens_BT, batch.real_BT, batch.types_BT)
+        tokens, real, types = (jnp.reshape(array, (-1, length)) for array in arrays)
+        seen = encode(
+            config, params, tokens, real, types, gate, observe=observe, dtype=dtype
+        ).observed
+        sentences = tokens.shape[0] // batch.tokens_BT.shape[0]
+        return jax.tree.map(lambda x: x.reshape(-1, sentences, *x.shape[1:]).mean(1), seen)
+
+    return watch
+
+
+def correct(outcome: Outcome, batch: Batch) -> Float[Array, "B"]:
+    """1 where the likeliest class is the label, else 0; masked LM: the share of its positions."""
+    labels = jnp.asarray(batch.labels)
+    hit = (jnp.argmax(outcome.logits, -1) == labels) & (labels >= 0)
+    hits_B = hit.reshape(hit.shape[0], -1).sum(1)
+    return hits_B / jnp.maximum(outcome.terms_B, 1.0)
+
+
+def _check(readout: ReadoutConfig, targets: str) -> None:
+    if readout.kind == "none":
+        raise ValueError(
+            "objective: expected a masked LM, classification or pair readout, got none"
+        )
+    if targets not in ("labels", "own"):
+        raise ValueError(f"targets: expected 'labels' or 'own', got {targets!r}")
+    if targets == "own" and len(readout.labels) == 1:
+        raise ValueError(
+            "targets 'own': expected a classifier or a masked LM; a regression's own prediction "
+            "has no error, so that every score would be zero"
+        )
+
+
+def _logits(config, readout, params, batch, dtype, *, gate, key):
+    if readout.kind == "masked_lm" and batch.where_BP is None:
+        raise ValueError("masked LM: expected a batch with positions to predict, where_BP is None")
+    return logits(
+        config, readout, params, batch.tokens_BT, batch.real_BT, batch.types_BT, gate,
+        where_BP=batch.where_BP, key=key, dtype=dtype,
+    )  # fmt: skip
+
+
+def _loss_of(readout: ReadoutConfig):
+    if readout.kind == "masked_lm":
+        return _predicted_tokens
+    return _squared_error if len(readout.labels) == 1 else _one_class
+
+
+def _squared_error(logits_B1: Float[Array, "B 1"], label_B: Float[Array, "B"]):
+    return jnp.square(logits_B1[:, 0] - label_B), logits_B1, jnp.ones_like(logits_B1[:, 0])
+
+
+def _one_class(logits_BC: Float[Array, "B C"], label_B: Int[Array, "B"]):
+    return _cross_entropy(logits_BC, label_B), logits_BC, jnp.ones_like(logits_BC[:, 0])
+
+
+def _predicted_tokens(logits_BPV: Float[Array, "B P V"], label_BP: Int[Array, "B P"]):
+    chosen_BP = label_BP >= 0
+    loss_BP = _cross_entropy(logits_BPV, jnp.maximum(label_BP, 0))
+    return (
+        jnp.where(chosen_BP, loss_BP, 0.0).sum(1),
+        logits_BPV,
+        chosen_BP.sum(1).astype(logits_BPV.dtype),
+    )
+
+
+def _cross_entropy(logits, label):
+    """Nats; NaN for a label that is no class, which would otherwise pass for another."""
+    classes = logits.shape[-1]
+    inside = (label >= 0) & (label < classes)
+    index = jnp.clip(label, 0, classes - 1)[..., None]
+    picked = jnp.take_along_axis(logits, index, axis=-1)[..., 0]
+    return jnp.where(inside, jax.nn.logsumexp(logits, -1) - picked, jnp.nan)
+
+
+def _own_labels(readout: ReadoutConfig, full_logits, labels):
+    own = jax.lax.stop_gradient(jnp.argmax(full_logits, -1))
+    return jnp.where(labels >= 0, own, labels) if readout.kind == "masked_lm" else own
