@@ -68,7 +68,9 @@ class Embeddings(nnx.Module):
             self.type = Table(config.type_vocab_size, width, init, keys[2])
         self.norm = Norm(width, config.norm_eps)
         if config.family == "albert":
-            self.project = Projection((width, config.hidden_size), (config.hidden_size,), init, keys[3])
+            self.project = Projection(
+                (width, config.hidden_size), (config.hidden_size,), init, keys[3]
+            )
 
     def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
         x = jnp.take(self.word.table[...], tokens, axis=0)
@@ -140,6 +142,8 @@ class Encoder(nnx.Module):
         dtype=jnp.float32,
     ) -> Trace:
         """Hidden states at all positions, or at `where_BP` alone (the last layer then computes only those)."""
+        if observe is not None and where_BP is not None:
+            raise ValueError("observe: expected all positions to be computed, got where_BP")
         config, plan = self.config, runs(self.config)
         keys = (None,) * (config.num_layers + 1)
         if key is not None:
@@ -162,7 +166,9 @@ class Encoder(nnx.Module):
             rows = rows._replace(params=None)
 
         def layer(x, memory, row: _RunInputs):
-            block = nnx.merge(graph, _select_heads(chosen, run.select) if run.shared else row.params)
+            block = nnx.merge(
+                graph, _select_heads(chosen, run.select) if run.shared else row.params
+            )
             return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
 
         if where_BP is None:

@@ -1,0 +1,137 @@
+"""The whole model as functions of `(config, readout, params)`; modules exist only inside a trace."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.attention import Observer
+from jaxheads.models.encoder import Encoder, Trace
+from jaxheads.models.readouts import READOUT, mean_over_tokens
+
+Params = dict[str, Any]
+
+
+class Model(NamedTuple):
+    """An encoder, its readout and their parameters."""
+
+    config: EncoderConfig
+    readout: ReadoutConfig
+    params: Params
+
+
+def init_model(config: EncoderConfig, readout: ReadoutConfig, key) -> Model:
+    """A model with fresh parameters: normal kernels of `initializer_range`, zero biases, unit scales."""
+    make = jax.jit(lambda key: _params(config, readout, key))
+    return Model(config, readout, make(key))
+
+
+def abstract_params(config: EncoderConfig, readout: ReadoutConfig) -> Params:
+    """The parameter tree as shapes and types, without computing it."""
+    return jax.eval_shape(lambda: _params(config, readout, jax.random.key(0)))
+
+
+def encode(
+    config: EncoderConfig,
+    params: Params,
+    tokens_BT: Int[Array, "B T"],
+    real_BT: Bool[Array, "B T"],
+    types_BT: Int[Array, "B T"] | None = None,
+    head_mask: Float[Array, "..."] | None = None,
+    *,
+    where_BP: Int[Array, "B P"] | None = None,
+    key=None,
+    observe: Observer | None = None,
+    dtype=jnp.float32,
+) -> Trace:
+    """Hidden states, and what `observe` collects of each layer; `head_mask` gates every head, see `Encoder`."""
+    encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
+    return encoder(
+        tokens_BT, real_BT, types_BT, head_mask,
+        where_BP=where_BP, key=key, observe=observe, dtype=dtype,
+    )  # fmt: skip
+
+
+def logits(
+    config: EncoderConfig,
+    readout: ReadoutConfig,
+    params: Params,
+    tokens_BT: Int[Array, "B *pair T"],
+    real_BT: Bool[Array, "B *pair T"],
+    types_BT: Int[Array, "B *pair T"],
+    head_mask: Float[Array, "..."] | None = None,
+    *,
+    where_BP: Int[Array, "B P"] | None = None,
+    key=None,
+    dtype=jnp.float32,
+) -> Float[Array, "B *P C"]:
+    """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at the positions `where_BP`.
+
+    A pair readout takes `[B, 2, T]` arrays. Dropout is on when a `key` is given.
+    """
+    keys = (None, None) if key is None else jax.random.split(key)
+    inputs = (tokens_BT, real_BT, types_BT, head_mask)
+    return LOGITS[readout.kind](config, readout, params, inputs, where_BP, keys, dtype)
+
+
+def _masked_lm(config, readout, params, inputs, where_BP, keys, dtype):
+    trace = encode(config, params, *inputs, where_BP=where_BP, key=keys[0], dtype=dtype)
+    head = nnx.merge(_graphs(config, readout)[1], params["readout"])
+    return head(config, trace.hidden_BPD, params["encoder"]["embeddings"]["word"]["table"])
+
+
+def _classification(config, readout, params, inputs, where_BP, keys, dtype):
+    first_B1 = jnp.zeros((inputs[0].shape[0], 1), jnp.int32)
+    trace = encode(config, params, *inputs, where_BP=first_B1, key=keys[0], dtype=dtype)
+    head = nnx.merge(_graphs(config, readout)[1], params["readout"])
+    return head(config, readout, trace.hidden_BPD[:, 0], keys[1])
+
+
+def _pair(config, readout, params, inputs, where_BP, keys, dtype):
+    """Both sentences in one pass, row by row: a per-example gate applies to both."""
+    *arrays, head_mask = inputs
+    size, two, length = arrays[0].shape
+    flat = [array.reshape(size * two, length) for array in arrays]
+    if head_mask is not None and jnp.ndim(head_mask) == 4 and head_mask.shape[0] == size:
+        head_mask = jnp.repeat(head_mask, two, axis=0)
+    trace = encode(config, params, *flat, head_mask, key=keys[0], dtype=dtype)
+    pooled = mean_over_tokens(trace.hidden_BPD, flat[1]).reshape(size, two, -1)
+    head = nnx.merge(_graphs(config, readout)[1], params["readout"])
+    return head(readout, pooled, keys[1])
+
+
+def _none(*_):
+    raise ValueError(
+        "this model has no readout: expected a masked LM, classification or pair readout"
+    )
+
+
+LOGITS = {
+    "none": _none,
+    "masked_lm": _masked_lm,
+    "classification": _classification,
+    "pair": _pair,
+}
+
+
+def _modules(config: EncoderConfig, readout: ReadoutConfig, key):
+    keys = jax.random.split(key)
+    init = nnx.initializers.normal(config.initializer_range)
+    return Encoder(config, keys[0]), READOUT[readout.kind](config, readout, init, keys[1])
+
+
+def _params(config: EncoderConfig, readout: ReadoutConfig, key) -> Params:
+    parts = (nnx.to_pure_dict(nnx.split(module)[1]) for module in _modules(config, readout, key))
+    return dict(zip(("encoder", "readout"), parts, strict=True))
+
+
+@functools.lru_cache
+def _graphs(config: EncoderConfig, readout: ReadoutConfig):
+    modules = nnx.eval_shape(lambda: _modules(config, readout, jax.random.key(0)))
+    return tuple(nnx.graphdef(module) for module in modules)

@@ -1,0 +1,93 @@
+"""What stands on the encoder: masked-LM, classification (or regression) and pair readouts."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.attention import Projection, drop
+from jaxheads.models.encoder import ACTIVATION, Norm, linear
+
+
+class NoReadout(nnx.Module):
+    """An encoder alone."""
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
+        del config, readout, init, key
+
+
+class MaskedLM(nnx.Module):
+    """Vocabulary logits at the positions given, through the word embedding table (or a decoder of its own)."""
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
+        keys = jax.random.split(key)
+        width, inner = config.hidden_size, config.embedding_width
+        self.dense = Projection((width, inner), (inner,), init, keys[0])
+        self.norm = Norm(inner, config.norm_eps)
+        self.bias = nnx.Param(jnp.zeros(config.vocab_size))
+        if not readout.tied:
+            self.decoder = Table(init(keys[1], (inner, config.vocab_size), jnp.float32))
+
+    def __call__(self, config: EncoderConfig, hidden_BPD, word_table_VE):
+        """Float32 logits `[B, P, V]`."""
+        # RoBERTa's own code has the exact gelu here whatever the encoder's activation.
+        name = "gelu" if config.family == "roberta" else config.activation
+        x = self.norm(ACTIVATION[name](linear(hidden_BPD, self.dense)))
+        kernel = self.decoder.kernel[...] if hasattr(self, "decoder") else word_table_VE.T
+        logits = jnp.matmul(x, kernel.astype(x.dtype), preferred_element_type=jnp.float32)
+        return logits + self.bias[...]
+
+
+class Table(nnx.Module):
+    """A kernel without a bias."""
+
+    def __init__(self, kernel):
+        self.kernel = nnx.Param(kernel)
+
+
+class Classifier(nnx.Module):
+    """Two layers on the first token: `out(drop(act(dense(x))))`; tanh, and relu for DistilBERT."""
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
+        keys = jax.random.split(key)
+        width, classes = config.hidden_size, len(readout.labels)
+        self.dense = Projection((width, width), (width,), init, keys[0])
+        self.out = Projection((width, classes), (classes,), init, keys[1])
+
+    def __call__(self, config: EncoderConfig, readout: ReadoutConfig, hidden_BD, key):
+        """Float32 logits `[B, C]`."""
+        keys = (None, None) if key is None else jax.random.split(key)
+        activation = jax.nn.relu if config.family == "distilbert" else jnp.tanh
+        if config.family == "roberta":  # which also drops what enters the first layer
+            hidden_BD = drop(hidden_BD, readout.dropout, keys[0])
+        x = drop(activation(linear(hidden_BD, self.dense)), readout.dropout, keys[1])
+        return linear(x, self.out).astype(jnp.float32)
+
+
+class PairClassifier(nnx.Module):
+    """One layer on the two sentences' mean states side by side (Reimers & Gurevych 2019; Peyrard et al. 2021)."""
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
+        classes = len(readout.labels)
+        self.out = Projection((2 * config.hidden_size, classes), (classes,), init, key)
+
+    def __call__(self, readout: ReadoutConfig, pooled_B2D, key):
+        """Float32 logits `[B, C]`."""
+        joined = pooled_B2D.reshape(pooled_B2D.shape[0], -1)
+        return linear(drop(joined, readout.dropout, key), self.out).astype(jnp.float32)
+
+
+READOUT = {
+    "none": NoReadout,
+    "masked_lm": MaskedLM,
+    "classification": Classifier,
+    "pair": PairClassifier,
+}
+
+
+def mean_over_tokens(hidden_BTD, real_BT):
+    """Mean of the states of real tokens, `[B, D]`; zero for a row without any."""
+    weight = real_BT.astype(hidden_BTD.dtype)[..., None]
+    return (hidden_BTD * weight).sum(1) / jnp.maximum(weight.sum(1), 1)
