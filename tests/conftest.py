@@ -1,4 +1,4 @@
-"""The world every test runs in: eight CPU devices, no network, checked array types.
+"""The world every test runs in: eight CPU devices, no network, checked types, kept programs.
 
 What is set in the environment here is set before anything imports jax or a Hugging Face library,
 and is inherited by the processes that tests start.
@@ -14,6 +14,14 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # `JAX_PLATFORMS= pytest -m accelerator` frees it
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# A tiny encoder takes 10 s to build and differentiate when compiled, 1 s when its programs are kept.
+# The limit also makes jax lock the folder, which workers and subprocesses share.
+CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "d" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 for _offline in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
     os.environ[_offline] = "1"
