@@ -1,0 +1,101 @@
+"""What a family's tables say, and the lists that all families share. Only types and tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jaxheads.config import Family, ReadoutKind
+
+PAIR = "JaxheadsPairClassification"  # our own architecture: the encoder and one linear layer
+
+
+class Attribute(NamedTuple):
+    """A number or name of `config.json` that a field of `EncoderConfig` takes."""
+
+    field: str
+    kind: type  # int, float or str
+    default: int | float | str  # what Hugging Face assumes where the file omits it
+    least: int = 1  # the smallest integer that makes sense
+
+
+@dataclasses.dataclass(frozen=True)
+class FamilyTable:
+    """How Hugging Face stores one `model_type`.
+
+    Every attribute of its `config.json` is in exactly one of `attributes` (used), `dropout` and
+    `LABELS` (used by a readout), `fixed` (only these values are understood) and `ignored` (changes
+    no number). The weight tables map our modules to theirs: `encoder/embeddings/<key>` is stored as
+    `<prefix><value>`, `encoder/stack*/<key>` as `<prefix><block_name><value>`, and `readout/<key>`
+    as `<value>`, each with `weight` and `bias` below it.
+    """
+
+    family: Family
+    model_type: str
+    prefix: str  # before the names of the encoder, in all but a bare model's checkpoint
+    attributes: dict[str, Attribute]
+    dropout: str  # the attribute that is `ReadoutConfig.dropout`
+    dropout_default: float | None  # None: hidden_dropout
+    constants: Mapping[str, int | float]  # fields of EncoderConfig that config.json cannot express
+    fixed: Mapping[str, tuple]
+    ignored: frozenset[str]
+    architectures: Mapping[str, ReadoutKind]  # the first name of each kind is the one written
+    embeddings: Mapping[str, str]
+    block_name: str  # with {block}, or {group} and {inner}
+    block: Mapping[str, str]
+    readouts: Mapping[ReadoutKind, Mapping[str, str]]
+    unowned: tuple[str, ...]  # beginnings of names that no readout of ours uses
+
+
+# Attributes that describe the labels of a classifier.
+LABELS = ("num_labels", "_num_labels", "id2label", "label2id", "problem_type")
+
+ACTIVATION_NAMES = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_new",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+# Attributes of every family that must have one of these values, because another would compute
+# something else.
+FIXED: dict[str, tuple] = {
+    "add_cross_attention": (False,),
+    "cross_attention_hidden_size": (None,),
+    "is_decoder": (False,),
+    "is_encoder_decoder": (False,),
+    "per_layer_config": (None, {}),
+    "position_embedding_type": ("absolute",),
+    "quantization_config": (None,),
+    "tie_encoder_decoder": (False,),
+    "torchscript": (False,),
+}
+
+# Attributes of every family that change no number; old configs carry those of text generation for
+# every model.
+IGNORED = frozenset({
+    # where it came from
+    "_name_or_path", "name_or_path", "_commit_hash", "transformers_version", "architectures",
+    "model_type", "finetuning_task", "task_specific_params", "tokenizer_class", "prefix",
+    "model_max_length",
+    # how it is stored, run and returned
+    "dtype", "torch_dtype", "use_bfloat16", "tf_legacy_loss", "xla_device", "use_cache",
+    "output_past", "gradient_checkpointing", "chunk_size_feed_forward", "output_attentions",
+    "_output_attentions", "output_hidden_states", "return_dict", "attn_implementation",
+    "_attn_implementation", "_attn_implementation_internal", "_attn_implementation_autoset",
+    "_experts_implementation",
+    # token numbers that only tokenizers use
+    "bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id",
+    # text generation
+    "decoder_start_token_id", "max_length", "min_length", "do_sample", "early_stopping",
+    "num_beams", "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p",
+    "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores",
+    "return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id",
+    "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens",
+    "begin_suppress_tokens",
+})  # fmt: skip
