@@ -15,7 +15,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # `JAX_PLATFORMS= pytest -m accel
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# A tiny encoder takes 10 s to build and differentiate when compiled, 1 s when its programs are kept.
+# A tiny encoder is built and differentiated in 10 s when compiled, in 1 s with programs kept.
 # The limit also makes jax lock the folder, which workers and subprocesses share.
 CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "d" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
