@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-REACH_SECONDS = 1.5  # how long the Hub may take to answer before it counts as unreachable
+REACH_SECONDS = 1.2  # how long the Hub may take to answer before it counts as unreachable
 
 
 def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
