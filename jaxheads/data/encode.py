@@ -1,0 +1,179 @@
+"""Examples of a task to token numbers in flat arrays, in memory or on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tqdm
+from jaxtyping import Int, Num, UInt8
+
+from jaxheads.data.batch import Batch
+from jaxheads.data.glue import SHOWN, Example
+from jaxheads.data.tokens import Encoded, Tokenizer
+
+CHUNK = 1024  # examples encoded at a time
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EncodedSource:
+    """Encoded examples, one after the other in flat arrays, which may lie on disk (`np.memmap`).
+
+    Sequence `s` is `tokens[starts[s]:starts[s + 1]]`. An example is `sentences` sequences in a row:
+    1, or 2 for the pair readout, whose batches are `[B, 2, T]`.
+    """
+
+    tokens: Int[np.ndarray, "tokens"]
+    types: UInt8[np.ndarray, "tokens"]
+    starts: Int[np.ndarray, "sequences_and_1"]
+    labels: Num[np.ndarray, "N"]  # int32 classes or float32 scores
+    pad_id: int
+    sentences: int = 1
+
+    @functools.cached_property
+    def lengths(self) -> Int[np.ndarray, "N"]:
+        """How many tokens each example has; of a pair apart, its longer sentence."""
+        return np.diff(self.starts).reshape(-1, self.sentences).max(1)
+
+    def rows(
+        self, index_B: Int[np.ndarray, "B"], epoch_B: Int[np.ndarray, "B"], length: int
+    ) -> Batch:
+        """Return the examples `index_B`, the same in every epoch; -1 makes a padding row.
+
+        A padding row has label 0 and one real token, the first of example 0.
+        """
+        del epoch_B
+        shown = index_B >= 0
+        sequence = np.maximum(index_B, 0)[:, None] * self.sentences + np.arange(self.sentences)
+        begin = self.starts[sequence]
+        count = np.where(shown[:, None], self.starts[sequence + 1] - begin, 1)
+        if count.max() > length:
+            raise ValueError(f"expected at most {length} tokens, got {count.max()}")
+        place = np.arange(length)
+        real = place < count[..., None]
+        where = np.where(real, begin[..., None] + place, 0)
+        tokens = np.where(real, self.tokens[where], self.pad_id)
+        types = np.where(real, self.types[where], 0)
+        labels = np.where(shown, self.labels[np.maximum(index_B, 0)], 0)
+        shape = (len(index_B), *((self.sentences,) if self.sentences > 1 else ()), length)
+        return Batch(
+            tokens_BT=tokens.reshape(shape).astype(np.int32),
+            real_BT=real.reshape(shape),
+            types_BT=types.reshape(shape).astype(np.int32),
+            labels=labels.astype(self.labels.dtype),
+            weight_B=shown.astype(np.float32),
+            index_B=index_B.astype(np.int32),
+        )
+
+
+def encode_task(
+    tokenizer: Tokenizer,
+    examples: Iterable[Example],
+    max_length: int,
+    *,
+    long: Literal["error", "truncate"] = "error",
+    apart: bool = False,
+    scratch: str | Path | None = None,
+) -> EncodedSource:
+    """Encode a task's examples; the sentences of a pair together, or `apart` for the pair readout.
+
+    An example of more than `max_length` tokens is a ValueError that names its file and line, unless
+    `long="truncate"`. With a `scratch` directory the tokens lie there on disk; with
+    `glue.iter_examples` memory then grows by 12 to 20 bytes an example and no more. A progress bar
+    shows where stderr is a terminal.
+    """
+    if long not in ("error", "truncate"):
+        raise ValueError(f"long: expected 'error' or 'truncate', got {long!r}")
+    cut = max_length if long == "truncate" else None
+    total = len(examples) if isinstance(examples, Sized) else None
+    writer = RaggedWriter(scratch)
+    labels: list[np.ndarray] = []
+    problems: list[str] = []
+    with tqdm.tqdm(
+        total=total, desc="encoding", unit=" examples", disable=not sys.stderr.isatty()
+    ) as bar:
+        for chunk in _chunks(examples):
+            encoded = _encode_chunk(tokenizer, chunk, cut, apart)
+            problems += _too_long(encoded, chunk, max_length)
+            if len(problems) >= SHOWN:
+                break
+            writer.write(encoded)
+            labels.append(np.asarray([example.label for example in chunk]))
+            bar.update(len(chunk))
+    if problems:
+        raise ValueError("; ".join(problems[:SHOWN]) + "; truncation must be asked for")
+    if not labels:
+        raise ValueError("expected at least one example, got none")
+    every = np.concatenate(labels)
+    dtype = np.float32 if every.dtype.kind == "f" else np.int32
+    return EncodedSource(*writer.close(), every.astype(dtype), tokenizer.pad_id, 1 + apart)
+
+
+class RaggedWriter:
+    """Collects sequences of token numbers and types, in memory or in two files of a directory."""
+
+    def __init__(self, scratch: str | Path | None) -> None:
+        self.parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        self.counts: list[np.ndarray] = [np.zeros(1, np.int64)]
+        self.files: list[Path] = []
+        if scratch is not None:
+            Path(scratch).mkdir(parents=True, exist_ok=True)
+            self.files = [Path(scratch, "tokens.int32"), Path(scratch, "types.uint8")]
+            for file in self.files:
+                file.write_bytes(b"")
+
+    def write(self, encoded: Encoded) -> None:
+        """Append sequences."""
+        tokens = np.fromiter(itertools.chain.from_iterable(encoded.ids), np.int32)
+        types = np.fromiter(itertools.chain.from_iterable(encoded.types), np.uint8)
+        self.counts.append(np.asarray([len(ids) for ids in encoded.ids], np.int64))
+        if not self.files:
+            self.parts[0].append(tokens)
+            self.parts[1].append(types)
+        for file, array in zip(self.files, (tokens, types), strict=False):
+            with file.open("ab") as end:
+                array.tofile(end)
+
+    def close(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return all tokens, all types, and where each sequence starts, the end included."""
+        starts = np.cumsum(np.concatenate(self.counts))
+        if self.files:
+            tokens, types = self.files
+            return np.memmap(tokens, np.int32, "r"), np.memmap(types, np.uint8, "r"), starts
+        return np.concatenate(self.parts[0]), np.concatenate(self.parts[1]), starts
+
+
+def _encode_chunk(
+    tokenizer: Tokenizer, chunk: list[Example], cut: int | None, apart: bool
+) -> Encoded:
+    """Encode some examples: one sequence each, or two in a row each."""
+    firsts, seconds = [example.first for example in chunk], [example.second for example in chunk]
+    texts = [text for text in seconds if text is not None]
+    if texts and len(texts) < len(chunk):
+        raise ValueError("expected pairs or single sentences, got both")
+    if apart and not texts:
+        raise ValueError(f"{chunk[0].place}: expected pairs of sentences, got single ones")
+    if apart:
+        return tokenizer.encode(list(itertools.chain(*zip(firsts, texts, strict=True))), None, cut)
+    return tokenizer.encode(firsts, texts or None, cut)
+
+
+def _too_long(encoded: Encoded, chunk: list[Example], max_length: int) -> list[str]:
+    each = len(encoded.ids) // len(chunk)
+    return [
+        f"{chunk[index // each].place}: expected at most {max_length} tokens, got {len(ids)}"
+        for index, ids in enumerate(encoded.ids)
+        if len(ids) > max_length
+    ]
+
+
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    rest = iter(examples)
+    while chunk := list(itertools.islice(rest, CHUNK)):
+        yield chunk

@@ -1,0 +1,151 @@
+"""Batches of any source, in an order that is a pure function of the arguments.
+
+`batch_size` counts the rows of all processes together. Process `p` of `n` yields its own
+`batch_size / n` of them; all processes yield equally many batches, and equal shapes at each step.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from jaxheads.data.batch import Batch
+
+LENGTHS = (16, 32, 64, 128, 256, 512)  # padded lengths; each that occurs is compiled once
+WINDOW = 64  # batches within which examples of like length are brought together
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Numbered examples, and how to make a batch of any of them."""
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "N"]:
+        """How many tokens each example has."""
+        ...
+
+    def rows(
+        self, index_B: Int[np.ndarray, "B"], epoch_B: Int[np.ndarray, "B"], length: int
+    ) -> Batch:
+        """Return the examples `index_B` padded to `length`; -1 makes a padding row.
+
+        `epoch_B` is the epoch in which each is seen; masked LM draws other masks in each.
+        """
+        ...
+
+
+def batches(
+    source: Source,
+    batch_size: int,
+    *,
+    share: tuple[int, int] = (0, 1),
+    group: int = 1,
+    lengths: Sequence[int] = LENGTHS,
+    window: int = WINDOW,
+) -> Iterator[Batch]:
+    """Yield every example once, the last batch filled up with padding rows of weight 0.
+
+    Example `i` belongs to process `(i // group) % processes` of `share = (process, processes)`. In
+    windows of so many batches (0: none) groups are sorted by their longest example, to pad less; a
+    group stays whole and in order, so that it lies in one batch if `group` divides the rows that a
+    process yields. Every batch has the smallest of `lengths` that holds it; with several processes,
+    the one that holds the longest example of all.
+    """
+    rows = _check(source, batch_size, share, lengths)
+    if group < 1 or window < 0:
+        raise ValueError(f"expected group at least 1 and window at least 0, got {group}, {window}")
+    process, processes = share
+    everyone = np.arange(len(source.lengths))
+    mine = everyone[(everyone // group) % processes == process]
+    most = int((((everyone // group) % processes) == 0).sum())  # no process has more than the first
+    both = math.lcm(rows, group)  # windows end where a batch and a group end
+    order = _by_length(mine, source.lengths, group, math.ceil(window * rows / both) * both)
+    steps = math.ceil(most / rows)
+    padded = np.full(steps * rows, -1)
+    padded[: len(order)] = order
+    fixed = int(source.lengths.max()) if processes > 1 else 0
+    for index_B in padded.reshape(steps, rows):
+        longest = fixed or int(source.lengths[index_B].max(initial=1, where=index_B >= 0))
+        yield source.rows(index_B, np.zeros_like(index_B), _fit(longest, lengths))
+
+
+def training_batches(
+    source: Source,
+    batch_size: int,
+    *,
+    seed: int,
+    start_step: int = 0,
+    share: tuple[int, int] = (0, 1),
+    lengths: Sequence[int] = LENGTHS,
+) -> Iterator[Batch]:
+    """Yield shuffled batches without end, from `start_step` on.
+
+    Epochs follow each other without a gap: step `s` holds the places `s B` to `(s + 1) B - 1` of
+    the shuffles of epoch 0, 1, ... in a row, so that each epoch has every example once and every
+    batch is full. The global batch of a step does not depend on the number of processes, each of
+    which takes a slice of its rows; nothing but the step need be known to resume.
+    """
+    rows = _check(source, batch_size, share, lengths)
+    if start_step < 0:
+        raise ValueError(f"start_step: expected at least 0, got {start_step}")
+    process, _ = share
+    size = len(source.lengths)
+    shuffled = functools.lru_cache(2)(functools.partial(_shuffle, size, seed))
+    for step in itertools.count(start_step):
+        epoch_B, place_B = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), size)
+        index_B = np.empty(batch_size, np.int64)
+        for epoch in np.unique(epoch_B):
+            index_B[epoch_B == epoch] = shuffled(int(epoch))[place_B[epoch_B == epoch]]
+        length = _fit(int(source.lengths[index_B].max()), lengths)
+        own = slice(process * rows, (process + 1) * rows)
+        yield source.rows(index_B[own], epoch_B[own], length)
+
+
+def _check(source: Source, batch_size: int, share: tuple[int, int], lengths: Sequence[int]) -> int:
+    """Refuse what cannot be batched; return the rows of a batch that one process yields."""
+    process, processes = share
+    problems = []
+    if not 0 <= process < processes:
+        problems.append(f"share: expected 0 <= process < processes, got {process}, {processes}")
+    elif batch_size < 1 or batch_size % processes:
+        problems.append(f"batch_size: expected a multiple of {processes}, got {batch_size}")
+    if not len(source.lengths):
+        problems.append("source: expected at least one example, got none")
+    elif not lengths or source.lengths.max() > max(lengths):
+        problems.append(
+            f"lengths: expected one of at least {source.lengths.max()} tokens, got {list(lengths)}"
+        )
+    if problems:
+        raise ValueError("; ".join(problems))
+    return batch_size // processes
+
+
+def _fit(longest: int, lengths: Sequence[int]) -> int:
+    return min(length for length in lengths if length >= longest)
+
+
+def _by_length(
+    mine: Int[np.ndarray, "n"], lengths: Int[np.ndarray, "N"], group: int, window: int
+) -> Int[np.ndarray, "n"]:
+    """Sort whole groups by their longest example in windows; a last group that is short stays."""
+    if not window:
+        return mine
+    parts = [mine[:0]]  # a process may have no example
+    for start in range(0, len(mine), window):
+        part = mine[start : start + window]
+        whole = len(part) // group * group
+        groups = part[:whole].reshape(-1, group)
+        parts += [groups[np.argsort(lengths[groups].max(1), kind="stable")].ravel(), part[whole:]]
+    return np.concatenate(parts)
+
+
+def _shuffle(size: int, seed: int, epoch: int) -> Int[np.ndarray, "N"]:
+    """Return the order of one epoch: raw generator bits, which no numpy release may change."""
+    bits = np.random.Philox(np.random.SeedSequence([seed, epoch])).random_raw(size)
+    return np.argsort(bits, kind="stable")

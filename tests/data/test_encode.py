@@ -1,0 +1,128 @@
+"""Examples to arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxheads.data.encode import EncodedSource, encode_task
+from jaxheads.data.glue import Example, iter_examples, read_examples
+from jaxheads.data.tokens import Tokenizer, load_tokenizer
+
+
+def pairs(count: int) -> list[Example]:
+    return [Example("fox " * (i % 5), "the dog", i % 3, f"here:{i + 1}") for i in range(count)]
+
+
+def rows(source: EncodedSource, *index: int, length: int = 32):
+    index_B = np.array(index)
+    return source.rows(index_B, np.zeros_like(index_B), length)
+
+
+def test_rows_are_the_tokenizers_ids_padded(unigram: Tokenizer):
+    examples = pairs(7)
+    source = encode_task(unigram, examples, 32)
+    ids, types = unigram.encode([e.first for e in examples], [e.second or "" for e in examples])
+    batch = rows(source, 3, 0)
+    assert batch.tokens_BT.shape == batch.real_BT.shape == batch.types_BT.shape == (2, 32)
+    for row, index in enumerate((3, 0)):
+        count = len(ids[index])
+        assert batch.tokens_BT[row].tolist() == ids[index] + [unigram.pad_id] * (32 - count)
+        assert batch.types_BT[row].tolist() == types[index] + [0] * (32 - count)
+        assert batch.real_BT[row].tolist() == [True] * count + [False] * (32 - count)
+        assert source.lengths[index] == count
+    assert batch.labels.tolist() == [0, 0] and batch.index_B.tolist() == [3, 0]
+    assert batch.weight_B.tolist() == [1, 1]
+    kinds = [np.asarray(array).dtype.name for array in batch[:6]]
+    assert kinds == ["int32", "bool", "int32", "int32", "float32", "int32"]
+
+
+def test_a_padding_row_has_weight_0_and_one_real_token(unigram: Tokenizer):
+    batch = rows(encode_task(unigram, pairs(4), 32), 2, -1)
+    assert batch.weight_B.tolist() == [1, 0] and batch.index_B.tolist() == [2, -1]
+    assert batch.labels.tolist() == [2, 0]
+    assert batch.real_BT[1].tolist() == [True] + [False] * 31
+    assert batch.tokens_BT[1].tolist() == [unigram.cls_id] + [unigram.pad_id] * 31
+
+
+def test_scores_stay_real_and_classes_whole(unigram: Tokenizer):
+    scores = [Example("a", "b", value, "here") for value in (0.25, 5.0)]
+    assert encode_task(unigram, scores, 32).labels.tolist() == [0.25, 5.0]
+    assert encode_task(unigram, scores, 32).labels.dtype == np.float32
+    assert encode_task(unigram, pairs(2), 32).labels.dtype == np.int32
+
+
+def test_sentences_apart_make_two_rows_of_their_own(unigram: Tokenizer):
+    examples = pairs(5)
+    source = encode_task(unigram, examples, 32, apart=True)
+    batch = rows(source, 4, 1, -1, length=16)
+    assert batch.tokens_BT.shape == (3, 2, 16) and batch.labels.shape == (3,)
+    for row, index in enumerate((4, 1)):
+        for side, text in enumerate((examples[index].first, examples[index].second or "")):
+            (ids,) = unigram.encode([text]).ids
+            assert batch.tokens_BT[row, side][: len(ids)].tolist() == ids
+            assert batch.real_BT[row, side].sum() == len(ids)
+    assert not batch.types_BT.any()
+    assert batch.real_BT[2].sum(-1).tolist() == [1, 1]
+    longest = max(len(unigram.encode([text]).ids[0]) for text in ("fox " * 4, "the dog"))
+    assert source.lengths[4] == longest
+
+
+def test_a_line_that_is_too_long_is_named_or_cut_if_asked(unigram: Tokenizer):
+    long = Example("fox " * 10_000, "dog", 1, "file.jsonl:7")
+    with pytest.raises(ValueError, match=r"^file\.jsonl:7: expected at most 32 tokens, got \d{5};"):
+        encode_task(unigram, [*pairs(3), long], 32)
+    source = encode_task(unigram, [*pairs(3), long], 32, long="truncate")
+    assert source.lengths[3] == 32
+    with pytest.raises(ValueError, match=r"^file\.jsonl:7: .*; file\.jsonl:7: .*; truncation"):
+        encode_task(unigram, [long._replace(second=long.first)], 32, apart=True)
+
+
+def test_many_long_lines_are_five_in_the_error(unigram: Tokenizer):
+    with pytest.raises(ValueError, match="here:2: ") as caught:
+        encode_task(unigram, [*pairs(1), *pairs(12)[1:]], 4)
+    assert str(caught.value).count("here:") == 5
+
+
+def test_singles_and_pairs_are_not_mixed_up(bpe: Tokenizer):
+    single = Example("a", None, 0, "here:1")
+    with pytest.raises(ValueError, match="here:1: expected pairs of sentences, got single ones"):
+        encode_task(bpe, [single], 32, apart=True)
+    with pytest.raises(ValueError, match="expected pairs or single sentences, got both"):
+        encode_task(bpe, [single, *pairs(1)], 32)
+    with pytest.raises(ValueError, match="expected at least one example, got none"):
+        encode_task(bpe, [], 32)
+    with pytest.raises(ValueError, match="long: expected 'error' or 'truncate'"):
+        encode_task.__wrapped__(bpe, [single], 32, long="cut")
+
+
+def test_arrays_on_disk_are_those_in_memory(unigram: Tokenizer, tmp_path: Path):
+    examples = pairs(2500)  # more than two chunks
+    there = encode_task(unigram, iter(examples), 32, scratch=tmp_path / "scratch")
+    here = encode_task(unigram, examples, 32)
+    assert isinstance(there.tokens, np.memmap) and isinstance(there.types, np.memmap)
+    for name in ("tokens", "types", "starts", "labels"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    for one, other in zip(rows(there, 5, 2499, -1)[:6], rows(here, 5, 2499, -1)[:6], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_encoding_shows_nothing_where_stderr_is_no_terminal(unigram: Tokenizer, capfd):
+    encode_task(unigram, pairs(3), 32)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_real_pairs_have_types_and_fit(shared_data: Path):
+    tokenizer = load_tokenizer(shared_data / "tokenizers" / "albert-base.spiece.model")
+    path = shared_data / "glue/rte/validation.jsonl"
+    source = encode_task(tokenizer, iter_examples("rte", path), 512)
+    assert len(source.labels) == 1384
+    batch = rows(source, 0, length=512)
+    count = int(batch.real_BT.sum())
+    second = int(batch.types_BT.sum())
+    assert 0 < second < count
+    assert batch.types_BT[0].tolist() == [0] * (count - second) + [1] * second + [0] * (512 - count)
+    with pytest.raises(ValueError, match=r"validation\.jsonl:\d+: expected at most 64 tokens, got"):
+        encode_task(tokenizer, read_examples("rte", path), 64)
