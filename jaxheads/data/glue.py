@@ -244,16 +244,21 @@ def _read_label(task: Task, value: object) -> tuple[int | float, str]:
 
 def _read_score(span: tuple[float, float], value: object) -> tuple[float, str]:
     low, high = span
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool):
-        number = math.nan
+    number = _number(value)
     if low <= number <= high:
         return number, ""
     hidden = " (GLUE's hidden test labels)" if number == -1 else ""
-    return 0, f"expected a number from {low:g} to {high:g}, got {_shown(value)}{hidden}"
+    return 0.0, f"expected a number from {low:g} to {high:g}, got {_shown(value)}{hidden}"
+
+
+def _number(value: object) -> float:
+    """A number, or its digits as CSV holds them; NaN for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _integer(value: object) -> int | None:

@@ -24,11 +24,12 @@ def read_spiece(path: Path) -> tokenizers.Tokenizer:
     """Read one ALBERT `spiece.model`, whatever the file is called."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copyfile(path, Path(folder, "spiece.model"))
-        return read_legacy(Path(folder))
+        return read_legacy(Path(folder), where=path)
 
 
-def read_legacy(directory: Path) -> tokenizers.Tokenizer:
-    """Read a directory that has some family's LEGACY_FILES and no `tokenizer.json`."""
+def read_legacy(directory: Path, where: Path | None = None) -> tokenizers.Tokenizer:
+    """Read a directory that has some family's LEGACY_FILES; errors are about `where`."""
+    where = where or directory
     family = next(
         (
             family
@@ -39,10 +40,10 @@ def read_legacy(directory: Path) -> tokenizers.Tokenizer:
     )
     if family is None:
         choices = ", ".join(" + ".join(files) for files in LEGACY_FILES.values())
-        raise ValueError(f"{directory}: no tokenizer: expected tokenizer.json, {choices}")
+        raise ValueError(f"{where}: no tokenizer: expected tokenizer.json, {choices}")
     if family == "albert":
-        _check_spiece(directory / "spiece.model")
-    named = (directory / "config.json").is_file()
+        _check_spiece(directory / "spiece.model", where)
+    named = _names_model_type(directory / "config.json")
     with _quietly():
         from transformers import AutoTokenizer
         from transformers.utils import logging
@@ -56,7 +57,7 @@ def read_legacy(directory: Path) -> tokenizers.Tokenizer:
             **({} if named else {"tokenizer_type": family}),
         )
     except Exception as error:  # any class; the files are there
-        raise ValueError(f"{directory}: not a tokenizer: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{where}: not a tokenizer: {' '.join(str(error).split())}") from error
     finally:
         logging.set_verbosity(before)
     return _without_cut_out(found.backend_tokenizer)
@@ -79,14 +80,23 @@ def _without_cut_out(pipeline: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(json.dumps(spec))
 
 
-def _check_spiece(path: Path) -> None:
+def _check_spiece(path: Path, where: Path) -> None:
     """Refuse a damaged file here: transformers would ask for `tiktoken` instead."""
     import sentencepiece
 
     try:
         sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
-    except (RuntimeError, OSError) as error:
-        raise ValueError(f"{path}: not a sentencepiece model: {error}") from error
+    except RuntimeError as error:
+        raise ValueError(f"{where}: not a sentencepiece model: {error}") from error
+
+
+def _names_model_type(path: Path) -> bool:
+    """Whether there is a `config.json` that says whose tokenizer to take."""
+    try:
+        config = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+    return isinstance(config, dict) and "model_type" in config
 
 
 @contextmanager
