@@ -1,0 +1,101 @@
+"""The effects of every head on every example, `[N, L, H]` float32, streamed to an npy file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxheads.files import write_atomically
+
+CHUNK = 4096  # rows read at a time
+
+
+class Rows:
+    """Rows of a matrix on disk, each to be filled once."""
+
+    def __init__(self, matrix_NLH: np.ndarray):
+        self._matrix_NLH = matrix_NLH
+        self._seen_N = np.zeros(len(matrix_NLH), bool)
+
+    def fill(self, index_b: Int[np.ndarray, "b"], values_bLH: Float[np.ndarray, "b L H"]) -> None:
+        """Write the rows numbered `index_b`."""
+        wrong = (index_b < 0) | (index_b >= len(self._seen_N))
+        if wrong.any():
+            raise ValueError(
+                f"kept effects: expected example numbers below {len(self._seen_N)}, got "
+                f"{index_b[wrong][0]}"
+            )
+        again = self._seen_N[index_b] | (np.unique(index_b).size < index_b.size)
+        if again.any():
+            raise ValueError(f"kept effects: got example {index_b[again][0]} twice")
+        self._matrix_NLH[index_b] = values_bLH
+        self._seen_N[index_b] = True
+
+    def missing(self) -> int:
+        """How many rows were not written."""
+        return int((~self._seen_N).sum())
+
+
+@contextmanager
+def keep_rows(path: str | Path, shape: tuple[int, int, int]) -> Iterator[Rows]:
+    """A file for the effects on `shape[0]` examples; whole at the end of the block, or not there.
+
+    With several processes each writes `name.P.npy` with its own examples, the others' rows NaN;
+    `join_kept` puts them together. One process must fill every row, else a ValueError.
+    """
+    path, alone = Path(path), jax.process_count() == 1
+    if path.suffix != ".npy":
+        raise ValueError(f"kept effects: expected a file name that ends in .npy, got {path}")
+    path = path if alone else part_of(path, jax.process_index())
+    with write_atomically(path) as draft:
+        matrix_NLH = np.lib.format.open_memmap(draft, "w+", np.float32, shape)
+        if not alone:
+            matrix_NLH[:] = np.nan
+        rows = Rows(matrix_NLH)
+        yield rows
+        if alone and rows.missing():
+            raise ValueError(
+                f"kept effects: expected {shape[0]} examples, got {shape[0] - rows.missing()}"
+            )
+        matrix_NLH.flush()
+
+
+def part_of(path: str | Path, process: int) -> Path:
+    """Where one of several processes keeps its effects."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.{process}{path.suffix}")
+
+
+def token_file(path: str | Path) -> Path:
+    """Where the effects by position are kept beside those of whole examples."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.token{path.suffix}")
+
+
+def join_kept(path: str | Path, processes: int) -> None:
+    """Put the files of several processes together as one; ValueError if an example is missing."""
+    parts = [open_kept(part_of(path, process)) for process in range(processes)]
+    with keep_rows(path, parts[0].shape) as rows:
+        for part in parts:
+            for start in range(0, len(part), CHUNK):
+                chunk = np.asarray(part[start : start + CHUNK])
+                own = np.flatnonzero(~np.isnan(chunk).any((1, 2)))
+                rows.fill(start + own, chunk[own])
+
+
+def open_kept(path: str | Path) -> Float[np.ndarray, "N L H"]:
+    """The effects kept in a file, read from disk as they are used."""
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: expected an npy file of effects, got {error}") from error
+    if matrix.ndim != 3 or matrix.dtype != np.float32:
+        raise ValueError(
+            f"{path}: expected float32 effects [N, L, H], got {matrix.dtype} {list(matrix.shape)}"
+        )
+    return matrix

@@ -1,0 +1,37 @@
+"""A score that needs neither data nor a forward pass: how large a head's parameters are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.config import EncoderConfig
+
+KERNELS = {"query": 2, "key": 2, "value": 2, "out": 1}  # the axis of the heads in a stacked kernel
+
+
+def magnitude(config: EncoderConfig, params: Any) -> Float[np.ndarray, "L H"]:
+    """The Frobenius norm of a head's W_q, W_k, W_v and W_o together, without biases; 0 where cut.
+
+    Layers that share a block show its heads alike.
+    """
+    encoder = params["encoder"]
+    stacked = [encoder[f"stack{i}"] for i in range(sum(k.startswith("stack") for k in encoder))]
+    norm_by_block = [row for stack in stacked for row in _norms(stack["attention"])]
+    score_LH = np.zeros((config.num_layers, config.num_heads))
+    for layer, block in enumerate(config.block_by_layer):
+        score_LH[layer, list(config.heads_by_block[block])] = norm_by_block[block]
+        cut = sorted(set(range(config.num_heads)) - set(config.heads_by_layer[layer]))
+        score_LH[layer, cut] = 0
+    return score_LH
+
+
+def _norms(attention: Any) -> Float[np.ndarray, "n h"]:
+    total = 0.0
+    for name, heads in KERNELS.items():
+        kernel = np.square(np.asarray(attention[name]["kernel"], np.float64))
+        others = tuple(axis for axis in range(1, kernel.ndim) if axis != heads)
+        total = total + kernel.sum(others)
+    return np.sqrt(total)

@@ -1,0 +1,152 @@
+"""Scores from effects kept on disk, and how far they can be trusted: no further pass of a model.
+
+A matrix is read in pieces, so it may be larger than memory. Its rows are the examples' effects
+`[N, L, H]` that `score_heads(keep=...)` wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.stats import rankdata
+
+from jaxheads.importance.kept import CHUNK
+from jaxheads.importance.scores import Normalize, normalize_layers
+from jaxheads.importance.units import tie, unit_of
+
+
+class Reading(NamedTuple):
+    """How effects become scores; the arguments of `score_heads` of the same names.
+
+    The unit "token" is for `NAME.token.npy`, "mean" for statistics of attention; any other unit is
+    for effects, whichever unit they were kept with.
+    """
+
+    unit: str = "example"
+    normalize: Normalize = "none"
+    blocks: Sequence[int] | None = None  # tied heads: the number of each layer's block
+    group: int = 32
+    present_LH: Bool[np.ndarray, "L H"] | None = None  # heads neither cut nor masked; None: all
+
+
+class SplitHalf(NamedTuple):
+    """Rank correlations over heads between the scores of two halves of the examples.
+
+    `half_S` has Spearman's rho of each random split; `full_S` is what the formula of Spearman and
+    Brown expects between two data sets of full size.
+    """
+
+    half_S: Float[np.ndarray, "S"]
+    full_S: Float[np.ndarray, "S"]
+
+
+class Interval(NamedTuple):
+    """The bounds of a bootstrap percentile interval of every score."""
+
+    low_LH: Float[np.ndarray, "L H"]
+    high_LH: Float[np.ndarray, "L H"]
+
+
+PLAIN = Reading()
+
+
+def score_kept(
+    matrix_NLH: Float[np.ndarray, "N L H"], reading: Reading = PLAIN
+) -> Float[np.ndarray, "L H"]:
+    """The scores from all kept effects: those of `score_heads`, to rounding."""
+    return _scores(matrix_NLH, reading, lambda _, rows: np.ones((1, rows)))[0]
+
+
+def split_half(
+    matrix_NLH: Float[np.ndarray, "N L H"],
+    reading: Reading = PLAIN,
+    *,
+    splits: int = 20,
+    seed: int = 0,
+) -> SplitHalf:
+    """How well the ranking repeats on other examples; its mean is a ceiling for other correlations.
+
+    Halves are of examples, or of groups for the unit "batch". Only present heads are ranked.
+    """
+    rows = _count(matrix_NLH, reading)
+    if rows < 2 or splits < 1:
+        raise ValueError(f"split half: expected 2 rows and 1 split at least, got {rows}, {splits}")
+    halves_SR = np.tile(np.arange(rows) % 2 == 0, (splits, 1))
+    halves_SR = np.random.default_rng(seed).permuted(halves_SR, axis=1)
+    both = np.concatenate([halves_SR, ~halves_SR])
+    score_2SLH = _scores(matrix_NLH, reading, lambda start, rows: both[:, start : start + rows])
+    flat = score_2SLH[:, _present(matrix_NLH, reading)]
+    half_S = np.array([_spearman(flat[s], flat[splits + s]) for s in range(splits)])
+    return SplitHalf(half_S, 2 * half_S / (1 + half_S))
+
+
+def bootstrap(
+    matrix_NLH: Float[np.ndarray, "N L H"],
+    reading: Reading = PLAIN,
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile intervals of the scores over resampled examples (groups for the unit "batch").
+
+    Each row is drawn a Poisson(1) number of times, which needs only one reading of the matrix.
+    """
+    if samples < 1 or not 0 < level < 1:
+        raise ValueError(
+            f"bootstrap: expected 1 sample at least and a level in (0, 1), got {samples}, {level}"
+        )
+    rng = np.random.default_rng(seed)
+    score_SLH = _scores(matrix_NLH, reading, lambda _, rows: rng.poisson(1.0, (samples, rows)))
+    tail = (1 - level) / 2
+    low_LH, high_LH = np.nanquantile(score_SLH, (tail, 1 - tail), axis=0)
+    return Interval(low_LH, high_LH)
+
+
+def _scores(
+    matrix_NLH: np.ndarray, reading: Reading, weights: Callable[[int, int], np.ndarray]
+) -> Float[np.ndarray, "S L H"]:
+    """The scores under `S` weightings of the rows; `weights(start, n)` are those of n rows."""
+    sums, count_S, start = 0.0, 0.0, 0
+    for rows_nLH in _rows(matrix_NLH, reading):
+        weight_Sn = weights(start, len(rows_nLH)).astype(np.float64)
+        sums = sums + weight_Sn @ rows_nLH.reshape(len(rows_nLH), -1)
+        count_S, start = count_S + weight_Sn.sum(1), start + len(rows_nLH)
+    if not start:
+        raise ValueError("kept effects: expected at least one example, got none")
+    drawn_S1 = np.where(count_S > 0, count_S, np.nan)[:, None]
+    score_SLH = (sums / drawn_S1).reshape(-1, *matrix_NLH.shape[1:])
+    present_LH = _present(matrix_NLH, reading)
+    return np.stack([normalize_layers(s, reading.normalize, present_LH) for s in score_SLH])
+
+
+def _rows(matrix_NLH: np.ndarray, reading: Reading) -> Iterator[Float[np.ndarray, "n L H"]]:
+    """The rows whose mean is the score, float64, a piece at a time."""
+    unit = unit_of(reading.unit)
+    group = reading.group if unit.grouped else 1
+    size = max(1, CHUNK // group) * group
+    for start in range(0, len(matrix_NLH), size):
+        piece = np.asarray(matrix_NLH[start : start + size], np.float64)
+        if reading.blocks is not None and unit.source != "token":
+            piece = tie(piece, reading.blocks, "mean" if unit.source == "value" else "sum")
+        if unit.grouped:
+            piece = np.add.reduceat(piece, np.arange(0, len(piece), group), axis=0)
+        yield unit.of(piece)
+
+
+def _count(matrix_NLH: np.ndarray, reading: Reading) -> int:
+    group = reading.group if unit_of(reading.unit).grouped else 1
+    return -(-len(matrix_NLH) // group)
+
+
+def _present(matrix_NLH: np.ndarray, reading: Reading) -> Bool[np.ndarray, "L H"]:
+    if reading.present_LH is None:
+        return np.ones(matrix_NLH.shape[1:], bool)
+    return reading.present_LH
+
+
+def _spearman(one: np.ndarray, two: np.ndarray) -> float:
+    return float(np.corrcoef(rankdata(one), rankdata(two))[0, 1])

@@ -1,0 +1,91 @@
+"""`score_LH`, the object that the project turns on, and its file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxheads.files import write_atomically
+
+Normalize = Literal["none", "l2"]
+KEYS = ("score", "method", "unit", "examples", "model")
+
+
+class Scores(NamedTuple):
+    """Importance of every head in original coordinates, float64; higher means keep.
+
+    `unit` says how the effects on single examples became one number (see `units.UNITS`),
+    `examples` how many there were (0: the method reads no data), `model` whose heads these are.
+    """
+
+    score_LH: Float[np.ndarray, "L H"]
+    method: str
+    unit: str
+    examples: int
+    model: str = ""
+
+
+def normalize_layers(
+    score_LH: Float[np.ndarray, "L H"], how: Normalize, present_LH: Bool[np.ndarray, "L H"]
+) -> Float[np.ndarray, "L H"]:
+    """Scores with heads that are not present at exactly 0, and with "l2" each layer of length 1.
+
+    Absent (cut or masked) heads enter no length; a layer whose scores are all zero stays so.
+    """
+    score_LH = np.where(present_LH, score_LH, 0.0)
+    if how == "none":
+        return score_LH
+    if how != "l2":
+        raise ValueError(f"normalize: expected 'none' or 'l2', got {how!r}")
+    length_L1 = np.sqrt(np.square(score_LH).sum(1, keepdims=True))
+    return np.divide(score_LH, length_L1, out=np.zeros_like(score_LH), where=length_L1 > 0)
+
+
+def save_scores(path: str | Path, scores: Scores) -> None:
+    """Write `scores` to an npz file, whole or not at all; its keys are those of `KEYS`."""
+    with write_atomically(_npz(path)) as draft:
+        np.savez(draft, allow_pickle=False, **dict(zip(KEYS, scores, strict=True)))
+
+
+def load_scores(path: str | Path) -> Scores:
+    """Read what `save_scores` wrote; ValueError names everything that is wrong with a file."""
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {key: file[key] for key in file.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise ValueError(f"{path}: expected an npz file of scores, got {error}") from error
+    problems = list(_problems(found))
+    if problems:
+        raise ValueError(f"{path}: " + "; ".join(problems))
+    score_LH = found["score"].astype(np.float64)
+    method, unit, model = (str(found[key]) for key in ("method", "unit", "model"))
+    return Scores(score_LH, method, unit, int(found["examples"]), model)
+
+
+def _npz(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix != ".npz":  # numpy would add it and so write elsewhere
+        raise ValueError(f"scores: expected a file name that ends in .npz, got {path}")
+    return path
+
+
+def _problems(found: dict[str, np.ndarray]):
+    missing = [key for key in KEYS if key not in found]
+    if missing:
+        yield f"expected the keys {', '.join(KEYS)}, got no {', '.join(missing)}"
+        return
+    score = found["score"]
+    if score.ndim != 2 or score.dtype.kind != "f":
+        yield f"score: expected floats [L, H], got {score.dtype} {list(score.shape)}"
+    elif not np.isfinite(score).all():
+        yield f"score: expected finite numbers, got {int((~np.isfinite(score)).sum())} others"
+    for key in ("method", "unit", "model"):
+        if found[key].ndim or found[key].dtype.kind != "U":
+            yield f"{key}: expected one string, got {found[key].dtype} {list(found[key].shape)}"
+    if found["examples"].ndim or found["examples"].dtype.kind not in "iu":
+        yield f"examples: expected one whole number, got {found['examples'].dtype}"
