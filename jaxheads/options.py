@@ -52,7 +52,7 @@ class ScoreOptions:
     """`jaxheads score`: the importance of every head of a model on a task."""
 
     model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
-    task: str = option("cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, sick or mlm")
+    task: str = option("cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick or mlm")
     data: Path | None = option(
         "JSONL, CSV, TSV or Parquet with the Hub's field names, for mlm also plain text; without "
         "it the Hub is used",
@@ -60,8 +60,16 @@ class ScoreOptions:
         metavar="FILE",
     )
     split: str = option("which split of the Hub's data set", "train")
-    method: str = option("how heads are scored; a wrong name lists them all", "gradient")
-    unit: str = option("where the absolute value falls: token, example or batch", "example")
+    method: str = option(
+        "gradient, integrated, ablation, alone, confidence, entropy, output_norm, magnitude or "
+        "random",
+        "gradient",
+    )
+    unit: str | None = option(
+        "example, token, batch, signed, fisher or mean: how the effects on examples become one "
+        "number; without it the method's own, for gradient: example",
+        None,
+    )
     normalize: Literal["none", "l2"] = option("divide each layer's scores by their norm", "none")
     limit: int | None = option("score the first N examples only", None, metavar="N")
     batch_size: int = option("examples per step, over all devices", 32, metavar="B")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+import re
 import subprocess
 import sys
 import typing
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 
 from jaxheads import cli
 from jaxheads.cli import VERBS, main
+from jaxheads.data.glue import TASKS
+from jaxheads.importance import METHODS, UNITS
 from jaxheads.options import MeshShape, PruneOptions, ScoreOptions, StudyOptions, parse_mesh
 
 SCORE = ["score", "--model", "m", "--task", "sst2", "--out", "s.npz"]
@@ -43,7 +46,7 @@ def test_score_has_sensible_defaults(seen):
     assert main(SCORE) == 0
     assert seen == [ScoreOptions(model="m", task="sst2", out=Path("s.npz"))]
     assert seen[0].mesh == MeshShape(data=None, model=1)
-    assert (seen[0].method, seen[0].unit, seen[0].limit) == ("gradient", "example", None)
+    assert (seen[0].method, seen[0].unit, seen[0].limit) == ("gradient", None, None)
 
 
 def test_every_score_option_arrives_typed(seen):
@@ -210,6 +213,12 @@ def test_help_names_every_option(capsys, name):
     for field in dataclasses.fields(VERBS[name].options):
         assert field.metadata["help"].split()[0] in text
         assert (field.metadata["metavar"] or field.name.replace("_", "-")) in text
+
+
+def test_help_names_every_task_method_and_unit(capsys):
+    main(["score", "--help"])
+    words = set(re.findall(r"\w+", capsys.readouterr().out))
+    assert {*TASKS, *METHODS, *UNITS} - {"none"} <= words
 
 
 def test_the_overview_names_every_verb(capsys):
