@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants, utils
 
 from jaxheads import hub
 
@@ -157,6 +159,17 @@ def test_an_unknown_name_fails_within_two_seconds_when_nothing_listens(tmp_path:
     )
     assert said.endswith("which cannot be reached")
     assert seconds < 2
+
+
+def test_a_name_look_up_that_hangs_counts_as_no_answer(monkeypatch):
+    stop = threading.Event()
+    session = types.SimpleNamespace(head=lambda *_, **__: stop.wait(20))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(utils, "get_session", lambda: session)
+    start = time.perf_counter()
+    assert not hub.hub_answers(0.2)
+    assert time.perf_counter() - start < 2
+    stop.set()
 
 
 def test_a_model_of_the_hub_is_downloaded_once_and_then_found_without_it(

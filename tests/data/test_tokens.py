@@ -68,6 +68,9 @@ def test_nothing_is_cut_unless_asked_and_then_the_longer_sentence_first(bpe: Tok
     ids = bpe.encode([long], ["lazy dog"], max_length=20).ids[0]
     assert len(ids) == 20
     assert ids[-2:] == bpe.encode(["x"], ["lazy dog"]).ids[0][-2:]
+    ids = bpe.encode(["lazy dog"], [long], max_length=20).ids[0]
+    assert ids[:2] == bpe.encode(["lazy dog"]).ids[0][:2] and len(ids) == 20
+    assert ids[-1] == ids[ids.index(bpe.sep_id)] == bpe.sep_id
     assert len(bpe.encode([long]).ids[0]) > 1000  # nor is anything cut afterwards
     with pytest.raises(ValueError, match="expected at least 6 tokens, got 5"):
         bpe.encode(["a"], ["b"], max_length=5)
@@ -108,7 +111,7 @@ def test_padding_and_truncation_baked_into_a_file_are_undone(bpe: Tokenizer, tmp
     pipeline.enable_padding(length=4)
     pipeline.save(str(tmp_path / "tokenizer.json"))
     found = load_tokenizer(tmp_path)
-    for text in ("a", "the quick brown fox jumps"):
+    for text in ("the quick brown fox jumps", "a"):
         assert found.encode([text]) == bpe.encode([text])
 
 
@@ -122,6 +125,16 @@ def test_a_saved_tokenizer_comes_back_the_same(kind: str, tmp_path: Path, reques
         assert found.encode(texts, texts[::-1]) == tokenizer.encode(texts, texts[::-1])
         same = ("names", "vocab_size", "pair_types", "special_ids", "pad_id", "mask_id")
         assert all(getattr(found, name) == getattr(tokenizer, name) for name in same)
+
+
+def test_special_tokens_of_any_name_survive(unigram: Tokenizer, tmp_path: Path):
+    unigram.save(tmp_path / "odd")
+    for file in (tmp_path / "odd").iterdir():
+        file.write_text(file.read_text("utf-8").replace("[MASK]", "<hole>"), "utf-8")
+    odd = load_tokenizer(tmp_path / "odd")
+    assert (odd.names["mask_token"], odd.mask_id) == ("<hole>", unigram.mask_id)
+    odd.save(tmp_path / "again")
+    assert load_tokenizer(tmp_path / "again").names == odd.names
 
 
 @pytest.mark.parametrize(("kind", "model"), [("bpe", "roberta"), ("unigram", "albert")])
@@ -138,6 +151,20 @@ def test_transformers_opens_a_saved_tokenizer_and_agrees(
     assert theirs["input_ids"] == ids[0]
     assert theirs.get("token_type_ids", types[0]) == types[0]
     assert ("token_type_ids" in theirs) == (model == "albert")
+
+
+def test_transformers_does_not_rebuild_a_saved_pipeline_from_its_classs_defaults(
+    bpe: Tokenizer, tmp_path: Path
+):
+    from transformers import AutoTokenizer
+
+    pipeline = tokenizers.Tokenizer.from_str(bpe.pipeline.to_str())
+    pipeline.normalizer = tokenizers.normalizers.Lowercase()  # as RobertaTokenizer never has it
+    wrap_pipeline(pipeline, {}, "here").save(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
+    (ids,) = bpe.encode(["the fox"]).ids
+    assert AutoTokenizer.from_pretrained(str(tmp_path))("The FOX")["input_ids"] == ids
+    assert load_tokenizer(tmp_path).encode(["The FOX"]).ids == [ids]
 
 
 def test_an_older_bert_vocabulary_is_read(bert: Path):
