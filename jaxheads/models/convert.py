@@ -13,7 +13,6 @@ the attributes of `config.json` that change no number.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
@@ -29,9 +28,9 @@ from jaxheads.files import write_atomically
 from jaxheads.hub import fetch_model_dir
 from jaxheads.models.family import FamilyTable
 from jaxheads.models.hf_config import MODEL_TYPES, Described, read_config, write_config
-from jaxheads.models.model import Model, abstract_params
-from jaxheads.models.naming import canonical_names, leaves, to_stored, weights_of
-from jaxheads.models.plan import PLAN, read_plan, write_plan
+from jaxheads.models.model import Model
+from jaxheads.models.naming import canonical_names, leaf_shapes, leaves, to_stored, weights_of
+from jaxheads.models.plan import PLAN, with_plan, write_plan
 from jaxheads.models.reading import read_params, settle_ties
 from jaxheads.models.weights import INDEX, SINGLE, open_weights, write_weights
 
@@ -66,11 +65,7 @@ def load_model(source: str | Path, *, readout: ReadoutConfig | None = None, key=
 def _described(directory: Path) -> Described:
     """What `config.json` says, and the plan of a cut model in it."""
     described = read_config(directory / CONFIG)
-    try:
-        kept = read_plan(directory, described.config, described.raw.get("pruned_heads"))
-        config = dataclasses.replace(described.config, kept=kept)
-    except ValueError as error:
-        raise ValueError(f"{directory}: {error}") from error
+    config = with_plan(directory, described.config, described.raw.get("pruned_heads"))
     return described._replace(config=config)
 
 
@@ -149,7 +144,7 @@ def _stored_arrays(model: Model, carried: _Carried, dtype: str) -> dict[str, np.
     config, readout, params = model
     table = carried.table
     given = {path: np.asarray(leaf) for path, leaf in leaves(params)}
-    expected = {path: leaf.shape for path, leaf in leaves(abstract_params(config, readout))}
+    expected = leaf_shapes(config, readout)
     got = {path: leaf.shape for path, leaf in given.items()}
     problems = [
         f"{'/'.join(path)}: expected shape {expected.get(path)}, got {got.get(path)}"

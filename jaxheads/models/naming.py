@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,9 +46,16 @@ def weights_of(
     """Every weight that such a model stores, leaf by leaf; tied ones once."""
     return tuple(
         weight
-        for path, leaf in leaves(abstract_params(config, readout))
-        for weight in _leaf_weights(table, config, readout, path, leaf.shape)
+        for path, shape in leaf_shapes(config, readout).items()
+        for weight in _leaf_weights(table, config, readout, path, shape)
     )
+
+
+@functools.lru_cache
+def leaf_shapes(config: EncoderConfig, readout: ReadoutConfig) -> Mapping[Path, tuple[int, ...]]:
+    """The shape of every leaf of such a model's parameters, in the tree's order."""
+    shapes = {path: leaf.shape for path, leaf in leaves(abstract_params(config, readout))}
+    return types.MappingProxyType(shapes)
 
 
 def _leaf_weights(table, config, readout, path: Path, shape) -> Iterator[Weight]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,23 @@ FORMAT = 1
 Kept = tuple[tuple[int, ...], ...]
 
 
-def read_plan(directory: Path, config: EncoderConfig, pruned_heads: Any) -> Kept | None:
-    """The heads that each layer keeps, None for a whole model; ValueError if two plans differ."""
-    ours = _read_kept(directory / PLAN, config) if (directory / PLAN).exists() else None
-    theirs = kept_of_pruned(pruned_heads, config) if pruned_heads else None
-    if ours is not None and theirs is not None and ours != theirs:
+def with_plan(directory: Path, config: EncoderConfig, pruned_heads: Any) -> EncoderConfig:
+    """The config with the heads that each layer keeps; ValueError if two plans differ."""
+    theirs = kept_of_pruned(directory, pruned_heads, config) if pruned_heads else None
+    path = directory / PLAN
+    if not path.exists():
+        return dataclasses.replace(config, kept=theirs)
+    ours = _read_kept(path, config)
+    try:
+        planned = dataclasses.replace(config, kept=ours)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if theirs is not None and ours != theirs:
         raise ValueError(
-            f"{directory / PLAN}: expected the heads that pruned_heads of config.json leaves, "
+            f"{path}: expected the heads that pruned_heads of config.json leaves, "
             f"{_rows(theirs)}, got {_rows(ours)}"
         )
-    return theirs if ours is None else ours
+    return planned
 
 
 def _read_kept(path: Path, config: EncoderConfig) -> Kept:
@@ -61,7 +69,7 @@ def write_plan(directory: Path, config: EncoderConfig) -> None:
     (directory / PLAN).write_text(json.dumps(plan) + "\n", encoding="utf-8")
 
 
-def kept_of_pruned(pruned_heads: Any, config: EncoderConfig) -> Kept:
+def kept_of_pruned(directory: Path, pruned_heads: Any, config: EncoderConfig) -> Kept:
     """The heads that transformers 4 left; its keys number layers, or ALBERT's unique blocks."""
     blocks = {str(block): block for block in config.block_by_layer}
     heads = range(config.num_heads)
@@ -71,8 +79,8 @@ def kept_of_pruned(pruned_heads: Any, config: EncoderConfig) -> Kept:
         and all(_is_heads(row) and set(row) <= set(heads) for row in pruned_heads.values())
     ):
         raise ValueError(
-            f"pruned_heads: expected lists of heads below {config.num_heads} for blocks below "
-            f"{len(blocks)}, got {json.dumps(pruned_heads)}"
+            f"{directory / 'config.json'}: pruned_heads: expected lists of heads below "
+            f"{len(heads)} for blocks below {len(blocks)}, got {json.dumps(pruned_heads)}"
         )
     pruned = {blocks[key]: set(row) for key, row in pruned_heads.items()}
     return tuple(
