@@ -1,25 +1,34 @@
-"""Every knob: frozen dataclasses that validate themselves. Imports nothing of ours and never starts jax."""
+"""Every knob: frozen dataclasses that validate themselves. Never starts jax."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterator
 from typing import Literal
 
 Family = Literal["roberta", "albert", "bert", "distilbert"]
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
+Decay = Literal["linear", "cosine", "constant"]
+Compute = Literal["float32", "bfloat16"]
+
 FAMILIES: tuple[str, ...] = ("roberta", "albert", "bert", "distilbert")
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
+DECAYS: tuple[str, ...] = ("linear", "cosine", "constant")
+COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of one encoder. `L` counts attention uses, so an ALBERT with shared weights has many uses of few blocks.
+    """Sizes of one encoder.
 
-    `kept` names the original heads that each use still has (`None`: all); only `pruning.cut` sets it.
-    Gates, scores and masks are always `[num_layers, num_heads]` in original coordinates, cut or not.
+    `num_layers` counts attention uses, so an ALBERT with shared weights has many uses of few
+    blocks. `kept` names the original heads that each use still has (`None`: all); only
+    `pruning.cut` sets it. Gates, scores and masks are always `[num_layers, num_heads]` in original
+    coordinates, cut or not.
     """
 
     family: Family
@@ -28,7 +37,7 @@ class EncoderConfig:
     num_layers: int
     num_heads: int
     intermediate_size: int
-    max_positions: int  # rows of the position table; RoBERTa's first pad_token_id + 1 rows are never a word's
+    max_positions: int  # rows of the position table; RoBERTa uses those after pad_token_id
     type_vocab_size: int = 0  # 0: the family has no token types (DistilBERT)
     embedding_size: int = 0  # 0: equal to hidden_size; ALBERT's factorised size otherwise
     hidden_groups: int = 0  # ALBERT only: groups of shared blocks; 0: nothing is shared
@@ -80,7 +89,7 @@ class EncoderConfig:
 
     @property
     def heads_by_block(self) -> tuple[tuple[int, ...], ...]:
-        """The original head numbers whose parameters each block holds: those that any of its layers uses."""
+        """The original head numbers that each block holds: those that any of its layers uses."""
         blocks = self.block_by_layer
         held: list[set[int]] = [set() for _ in range(max(blocks) + 1)]
         for block, heads in zip(blocks, self.heads_by_layer, strict=True):
@@ -88,34 +97,43 @@ class EncoderConfig:
         return tuple(tuple(sorted(heads)) for heads in held)
 
 
-def _encoder_problems(c: EncoderConfig):
+_SIZES = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
+_POSITIVE = (*_SIZES, "max_positions", "inner_groups")
+_NOT_NEGATIVE = ("type_vocab_size", "embedding_size", "hidden_groups", "pad_token_id")
+
+
+def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
     if c.family not in FAMILIES:
         yield f"family: expected one of {', '.join(FAMILIES)}, got {c.family!r}"
     if c.activation not in ACTIVATIONS:
         yield f"activation: expected one of {', '.join(ACTIVATIONS)}, got {c.activation!r}"
-    sizes = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions")
-    small = [name for name in (*sizes, "inner_groups") if getattr(c, name) < 1]
-    small += [n for n in ("type_vocab_size", "embedding_size", "hidden_groups") if getattr(c, n) < 0]
-    for name in small:
-        yield f"{name}: expected a positive size, got {getattr(c, name)}"
-    if small:
-        return
-    if c.hidden_size % c.num_heads:
-        yield f"hidden_size: expected a multiple of num_heads {c.num_heads}, got {c.hidden_size}"
-    if c.shares_blocks != (c.family == "albert"):
-        yield f"hidden_groups: expected {'at least 1' if c.family == 'albert' else '0'}, got {c.hidden_groups}"
-    if c.num_layers % c.inner_groups:
-        yield f"num_layers: expected a multiple of inner_groups {c.inner_groups}, got {c.num_layers}"
-    if c.hidden_groups > c.num_layers // c.inner_groups:
-        yield f"hidden_groups: expected at most {c.num_layers // c.inner_groups}, got {c.hidden_groups}"
     for name in ("hidden_dropout", "attention_dropout"):
         if not 0 <= getattr(c, name) < 1:
             yield f"{name}: expected a rate in [0, 1), got {getattr(c, name)}"
+    small = [name for name in _POSITIVE if getattr(c, name) < 1]
+    small += [name for name in _NOT_NEGATIVE if getattr(c, name) < 0]
+    for name in small:
+        yield f"{name}: expected a positive size, got {getattr(c, name)}"
+    if not small:
+        yield from _layout_problems(c)
     if c.kept is not None:
         yield from _kept_problems(c.kept, c.num_layers, c.num_heads)
 
 
-def _kept_problems(kept: tuple[tuple[int, ...], ...], layers: int, heads: int):
+def _layout_problems(c: EncoderConfig) -> Iterator[str]:
+    if c.hidden_size % c.num_heads:
+        yield f"hidden_size: expected a multiple of num_heads {c.num_heads}, got {c.hidden_size}"
+    if c.shares_blocks != (c.family == "albert"):
+        wanted = "at least 1" if c.family == "albert" else "0"
+        yield f"hidden_groups: expected {wanted} for {c.family}, got {c.hidden_groups}"
+    steps, odd = divmod(c.num_layers, c.inner_groups)
+    if odd:
+        yield f"num_layers: expected a multiple of {c.inner_groups} inner groups, got {c.num_layers}"
+    if c.hidden_groups > steps:
+        yield f"hidden_groups: expected at most {steps}, got {c.hidden_groups}"
+
+
+def _kept_problems(kept: tuple[tuple[int, ...], ...], layers: int, heads: int) -> Iterator[str]:
     if len(kept) != layers:
         yield f"kept: expected {layers} layers, got {len(kept)}"
     for layer, row in enumerate(kept):
@@ -125,7 +143,7 @@ def _kept_problems(kept: tuple[tuple[int, ...], ...], layers: int, heads: int):
 
 @dataclasses.dataclass(frozen=True)
 class ReadoutConfig:
-    """What stands on the encoder. `labels` names the classes in order; one label means regression."""
+    """What stands on the encoder; `labels` names the classes, and one label means regression."""
 
     kind: ReadoutKind = "none"
     labels: tuple[str, ...] = ()
@@ -137,3 +155,67 @@ class ReadoutConfig:
             raise ValueError(f"readout: expected one of {', '.join(READOUTS)}, got {self.kind!r}")
         if (self.kind in ("classification", "pair")) != bool(self.labels):
             raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")
+
+
+def _refuse(what: str, problems) -> None:
+    found = list(problems)
+    if found:
+        raise ValueError(f"{what}: " + "; ".join(found))
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW: decoupled decay, none on biases and norms; the rate rises, then falls to zero."""
+
+    rate: float = 1e-4  # the highest learning rate, reached when the warm-up ends
+    warmup: float = 0.1  # share of all steps in which the rate rises from zero
+    decay: Decay = "linear"
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    clip_norm: float | None = 1.0  # of the gradient over all parameters; None: not clipped
+
+    def __post_init__(self) -> None:
+        _refuse("optimizer", _optimizer_problems(self))
+
+
+def _optimizer_problems(c: OptimizerConfig):
+    if not 0 < c.rate < math.inf:
+        yield f"rate: expected a positive number, got {c.rate}"
+    if not 0 <= c.warmup <= 1:
+        yield f"warmup: expected a share from 0 to 1, got {c.warmup}"
+    if c.decay not in DECAYS:
+        yield f"decay: expected one of {', '.join(DECAYS)}, got {c.decay!r}"
+    if not 0 <= c.weight_decay < math.inf:
+        yield f"weight_decay: expected at least 0, got {c.weight_decay}"
+    for name in ("beta1", "beta2"):
+        if not 0 <= getattr(c, name) < 1:
+            yield f"{name}: expected a number in [0, 1), got {getattr(c, name)}"
+    if not 0 < c.eps < math.inf:
+        yield f"eps: expected a positive number, got {c.eps}"
+    if c.clip_norm is not None and not c.clip_norm > 0:
+        yield f"clip_norm: expected a positive number or none, got {c.clip_norm}"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How long, on how much at a time, and from which seed a model is trained."""
+
+    steps: int
+    batch_size: int = 32  # over all devices and processes
+    seed: int = 0  # of the order of examples and of dropout
+    optimizer: OptimizerConfig = OptimizerConfig()
+    dtype: Compute = "float32"  # what the forward pass computes in; parameters stay float32
+    log_every: int = 20  # steps between two lines of the log
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "batch_size": 1, "seed": 0, "log_every": 1}
+        problems = [
+            f"{name}: expected at least {low}, got {getattr(self, name)}"
+            for name, low in least.items()
+            if getattr(self, name) < low
+        ]
+        if self.dtype not in COMPUTE:
+            problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")
+        _refuse("training", problems)

@@ -1,1 +1,1 @@
-"""Models: one encoder for four families, its readouts, and their exchange with Hugging Face checkpoints."""
+"""Models: one encoder for four families, readouts, exchange with Hugging Face checkpoints."""

@@ -1,4 +1,7 @@
-"""Multi-head attention with a gate on every head's context: the one place a gate enters and a trace leaves."""
+"""Multi-head attention with a gate on every head's context.
+
+The one place where a gate enters and a trace leaves.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 MASKED = -1e30  # finite, so that a row without any real key is uniform and never NaN
 
+Draw = Callable[[tuple[int, ...]], Any]  # shape -> initial values
+
 
 class View(NamedTuple):
-    """What an observer sees of one layer: attention probabilities, ungated contexts, and the output projection."""
+    """What an observer sees of one layer: probabilities, ungated contexts, output projection."""
 
     probs_BHTS: Float[Array, "B h T S"]
     context_BTHK: Float[Array, "B T h K"]
@@ -26,23 +32,22 @@ Observer = Callable[[View], Any]
 
 
 class Projection(nnx.Module):
-    """A linear map whose kernel is `[*in, *out]`, with an optional leading axis of stacked copies."""
+    """A linear map whose kernel is `[*in, *out]`, with an optional axis of stacked copies first."""
 
-    def __init__(self, shape, bias, init, key, stack=()):
-        self.kernel = nnx.Param(init(key, (*stack, *shape), jnp.float32))
-        self.bias = nnx.Param(jnp.zeros((*stack, *bias), jnp.float32))
+    def __init__(self, shape, bias, draw: Draw, stack=()):
+        self.kernel = nnx.Param(draw((*stack, *shape)))
+        self.bias = nnx.Param(np.zeros((*stack, *bias), np.float32))
 
 
 class Attention(nnx.Module):
     """Queries from one sequence, keys and values from another (or the same)."""
 
-    def __init__(self, width, heads, head_width, init, key, stack=()):
-        keys = jax.random.split(key, 4)
+    def __init__(self, width: int, heads: int, head_width: int, draw: Draw, stack=()):
         inward, bias = (width, heads, head_width), (heads, head_width)
-        self.query = Projection(inward, bias, init, keys[0], stack)
-        self.key = Projection(inward, bias, init, keys[1], stack)
-        self.value = Projection(inward, bias, init, keys[2], stack)
-        self.out = Projection((heads, head_width, width), (width,), init, keys[3], stack)
+        self.query = Projection(inward, bias, draw, stack)
+        self.key = Projection(inward, bias, draw, stack)
+        self.value = Projection(inward, bias, draw, stack)
+        self.out = Projection((heads, head_width, width), (width,), draw, stack)
 
     def __call__(
         self,
@@ -55,7 +60,7 @@ class Attention(nnx.Module):
         key=None,
         observe: Observer | None = None,
     ) -> tuple[Float[Array, "B T D"], Any]:
-        """The gated output `[B, T, D]` and what `observe` made of the layer (None without an observer)."""
+        """The gated output `[B, T, D]`, and what `observe` made of the layer."""
         dtype = x_BTD.dtype
         q_BTHK = _project(x_BTD, self.query)
         k_BSHK = _project(memory_BSD, self.key)
@@ -68,7 +73,7 @@ class Attention(nnx.Module):
             context_BTHK = jnp.einsum("bhts,bshk->bthk", dropped.astype(dtype), v_BSHK)
         kernel_HKD = self.out.kernel[...].astype(dtype)
         seen = None
-        if observe is not None:
+        if observe is not None and probs is not None:
             seen = observe(View(probs, context_BTHK, kernel_HKD, real_BS))
         if gate_BHt is not None:
             context_BTHK = context_BTHK * jnp.swapaxes(gate_BHt, 1, 2)[..., None].astype(dtype)

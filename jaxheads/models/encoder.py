@@ -11,11 +11,30 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.attention import Attention, Observer, Projection, drop
+from jaxheads.models.attention import Attention, Draw, Observer, Projection, drop
 from jaxheads.models.layout import Run, Stack, runs, stacks
 
+
+@jax.custom_jvp
+def gelu(x):
+    """Exact gelu, `x * cdf(x)`, that keeps one array for its derivative instead of three."""
+    return _gelu_and_slope(x)[0]
+
+
+@gelu.defjvp
+def _(primals, tangents):
+    value, slope = _gelu_and_slope(primals[0])
+    return value, slope * tangents[0]
+
+
+def _gelu_and_slope(x):
+    cdf = 0.5 * (1 + jax.lax.erf(x * np.asarray(0.5**0.5, x.dtype)))
+    density = jnp.exp(-0.5 * jnp.square(x)) * np.asarray((2 * np.pi) ** -0.5, x.dtype)
+    return x * cdf, cdf + x * density
+
+
 ACTIVATION = {
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "gelu": gelu,
     "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
     "relu": jax.nn.relu,
     "silu": jax.nn.silu,
@@ -23,7 +42,7 @@ ACTIVATION = {
 
 
 class Trace(NamedTuple):
-    """Last hidden states at the positions read, and what the observer collected, `[B, L, H, ...]`."""
+    """Last hidden states at the positions read, and what the observer made, `[B, L, H, ...]`."""
 
     hidden_BPD: Float[Array, "B P D"]
     observed: Any
@@ -32,9 +51,9 @@ class Trace(NamedTuple):
 class Norm(nnx.Module):
     """Layer normalisation, computed in float32."""
 
-    def __init__(self, width, eps, stack=()):
-        self.scale = nnx.Param(jnp.ones((*stack, width), jnp.float32))
-        self.bias = nnx.Param(jnp.zeros((*stack, width), jnp.float32))
+    def __init__(self, width: int, eps: float, stack=()):
+        self.scale = nnx.Param(np.ones((*stack, width), np.float32))
+        self.bias = nnx.Param(np.zeros((*stack, width), np.float32))
         self.eps = eps
 
     def __call__(self, x):
@@ -47,8 +66,8 @@ class Norm(nnx.Module):
 class Table(nnx.Module):
     """An embedding table `[rows, E]`."""
 
-    def __init__(self, rows, width, init, key):
-        self.table = nnx.Param(init(key, (rows, width), jnp.float32))
+    def __init__(self, rows: int, width: int, draw: Draw):
+        self.table = nnx.Param(draw((rows, width)))
 
 
 def linear(x, projection):
@@ -59,18 +78,15 @@ def linear(x, projection):
 class Embeddings(nnx.Module):
     """Word, position and token-type embeddings, normalised, and projected where factorised."""
 
-    def __init__(self, config: EncoderConfig, init, key):
-        keys = jax.random.split(key, 4)
-        width = config.embedding_width
-        self.word = Table(config.vocab_size, width, init, keys[0])
-        self.position = Table(config.max_positions, width, init, keys[1])
+    def __init__(self, config: EncoderConfig, draw: Draw):
+        inner, width = config.embedding_width, config.hidden_size
+        self.word = Table(config.vocab_size, inner, draw)
+        self.position = Table(config.max_positions, inner, draw)
         if config.type_vocab_size:
-            self.type = Table(config.type_vocab_size, width, init, keys[2])
-        self.norm = Norm(width, config.norm_eps)
+            self.type = Table(config.type_vocab_size, inner, draw)
+        self.norm = Norm(inner, config.norm_eps)
         if config.family == "albert":
-            self.project = Projection(
-                (width, config.hidden_size), (config.hidden_size,), init, keys[3]
-            )
+            self.project = Projection((inner, width), (width,), draw)
 
     def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
         x = jnp.take(self.word.table[...], tokens, axis=0)
@@ -82,7 +98,10 @@ class Embeddings(nnx.Module):
 
 
 def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, "B T"]:
-    """Row of the position table for each token: its column, or RoBERTa's count of real tokens above the padding id."""
+    """Row of the position table for each token.
+
+    Its column; for RoBERTa the number of real tokens so far, above the padding id.
+    """
     if config.family != "roberta":
         return jnp.broadcast_to(jnp.arange(real_BT.shape[1]), real_BT.shape)
     return jnp.cumsum(real_BT, axis=1) * real_BT + config.pad_token_id
@@ -91,15 +110,12 @@ def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, 
 class Block(nnx.Module):
     """One post-norm transformer layer, or a stack of them on a leading axis."""
 
-    def __init__(self, config: EncoderConfig, stack: Stack, init, key):
+    def __init__(self, config: EncoderConfig, stack: Stack, draw: Draw):
         width, inner, lead = config.hidden_size, config.intermediate_size, (len(stack.blocks),)
-        keys = jax.random.split(key, 3)
-        self.attention = Attention(
-            width, stack.num_heads, config.head_width, init, keys[0], stack=lead
-        )
+        self.attention = Attention(width, stack.num_heads, config.head_width, draw, lead)
         self.attention_norm = Norm(width, config.norm_eps, lead)
-        self.up = Projection((width, inner), (inner,), init, keys[1], lead)
-        self.down = Projection((inner, width), (width,), init, keys[2], lead)
+        self.up = Projection((width, inner), (inner,), draw, lead)
+        self.down = Projection((inner, width), (width,), draw, lead)
         self.output_norm = Norm(width, config.norm_eps, lead)
 
     def __call__(self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe):
@@ -119,15 +135,13 @@ class Block(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """Embeddings and stacks of blocks; RoBERTa, ALBERT, BERT and DistilBERT differ in their sizes alone."""
+    """Embeddings and stacks of blocks; one code for RoBERTa, ALBERT, BERT and DistilBERT."""
 
-    def __init__(self, config: EncoderConfig, key):
-        init = nnx.initializers.normal(config.initializer_range)
-        keys = jax.random.split(key, 1 + len(stacks(config)))
+    def __init__(self, config: EncoderConfig, draw: Draw):
         self.config = config
-        self.embeddings = Embeddings(config, init, keys[0])
+        self.embeddings = Embeddings(config, draw)
         for number, stack in enumerate(stacks(config)):
-            setattr(self, f"stack{number}", Block(config, stack, init, keys[1 + number]))
+            setattr(self, f"stack{number}", Block(config, stack, draw))
 
     def __call__(
         self,
@@ -141,7 +155,7 @@ class Encoder(nnx.Module):
         observe: Observer | None = None,
         dtype=jnp.float32,
     ) -> Trace:
-        """Hidden states at all positions, or at `where_BP` alone (the last layer then computes only those)."""
+        """Hidden states at all positions, or only at `where_BP`: most of the last layer is saved."""
         if observe is not None and where_BP is not None:
             raise ValueError("observe: expected all positions to be computed, got where_BP")
         config, plan = self.config, runs(self.config)
@@ -161,24 +175,21 @@ class Encoder(nnx.Module):
     def _run(self, run: Run, x, real_BT, gate, keys, observe, where_BP):
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
         rows = _RunInputs(params, _run_gate(self.config, gate, run), _run_keys(keys, run))
+        chosen = None
         if run.shared:
-            chosen = jax.tree.map(lambda leaf: leaf[0], rows.params)
+            chosen = _select_heads(jax.tree.map(lambda leaf: leaf[0], params), run.select)
             rows = rows._replace(params=None)
 
         def layer(x, memory, row: _RunInputs):
-            block = nnx.merge(
-                graph, _select_heads(chosen, run.select) if run.shared else row.params
-            )
+            block = nnx.merge(graph, chosen if run.shared else row.params)
             return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
 
         if where_BP is None:
             return _scan(lambda x, row: layer(x, x, row), x, rows, len(run.layers))
-        head, tail = _split_last(rows)
-        x, seen = _scan(lambda x, row: layer(x, x, row), x, head, len(run.layers) - 1)
-        query = jnp.take_along_axis(x, where_BP[..., None], axis=1)
-        if tail.gate is not None and tail.gate.shape[-1] > 1:
-            tail = tail._replace(gate=_gate_at(tail.gate, where_BP))
-        return layer(query, x, tail)[0], seen
+        row = jax.tree.map(lambda leaf: leaf[0], rows)
+        if row.gate is not None and row.gate.shape[-1] > 1:
+            row = row._replace(gate=_gate_at(row.gate, where_BP))
+        return layer(jnp.take_along_axis(x, where_BP[..., None], axis=1), x, row)
 
 
 class _RunInputs(NamedTuple):
@@ -188,16 +199,10 @@ class _RunInputs(NamedTuple):
 
 
 def _scan(step, x, rows, length):
-    if length == 0:
-        return x, None
-    if length == 1:
-        x, seen = step(x, jax.tree.map(lambda leaf: leaf[0], rows))
-        return x, jax.tree.map(lambda leaf: leaf[None], seen)
-    return jax.lax.scan(step, x, rows, length=length)
-
-
-def _split_last(rows):
-    return jax.tree.map(lambda leaf: leaf[:-1], rows), jax.tree.map(lambda leaf: leaf[-1], rows)
+    if length > 1:
+        return jax.lax.scan(step, x, rows, length=length)
+    x, seen = step(x, jax.tree.map(lambda leaf: leaf[0], rows))
+    return x, jax.tree.map(lambda leaf: leaf[None], seen)
 
 
 def _gate_at(gate_BHT, where_BP):
@@ -230,8 +235,8 @@ def full_gate(config: EncoderConfig, head_mask, shape) -> Float[Array, "#B L H #
     allowed = ((1, batch), (1, layers), (heads,), (1, length))
     if gate.ndim != 4 or any(n not in ok for n, ok in zip(gate.shape, allowed, strict=True)):
         raise ValueError(
-            f"head_mask: expected shape [{layers}, {heads}] or one that broadcasts over B, L and T to "
-            f"[{batch}, {layers}, {heads}, {length}], got {list(gate.shape)}"
+            f"head_mask: expected shape [{layers}, {heads}], or one that broadcasts over B, L, T "
+            f"to [{batch}, {layers}, {heads}, {length}], got {list(gate.shape)}"
         )
     return jnp.broadcast_to(gate, (gate.shape[0], layers, heads, gate.shape[3]))
 

@@ -1,8 +1,9 @@
 """How the blocks of an encoder are stored (stacks) and computed (runs).
 
-A block is one set of layer parameters. Consecutive blocks with equally many heads are stored stacked on a leading axis,
-so that a uniform encoder is one scan and a cut one a short sequence of scans. A shared block (ALBERT) stands alone and is
-scanned over the layers that use it.
+A block is one set of layer parameters. Consecutive blocks with equally many heads are stored
+stacked on a leading axis, so that a uniform encoder is one scan and a cut one a short sequence of
+scans. The last layer always stands alone: a readout needs few of its positions, and only those are
+computed. A shared block (ALBERT) stands alone too and is scanned over the layers that use it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Heads = tuple[int, ...]
 
 
 class Stack(NamedTuple):
-    """Blocks stored together: their numbers, and the original head numbers that each holds (equally many)."""
+    """Blocks stored together: their numbers, and the original heads of each (equally many)."""
 
     blocks: tuple[int, ...]
     heads: tuple[Heads, ...]
@@ -31,8 +32,8 @@ class Stack(NamedTuple):
 class Run(NamedTuple):
     """Layers computed by one scan over one stack.
 
-    `heads` names the original heads of each layer, equally many. `select` gives, for a shared block, the positions of those
-    heads among the block's own (`None`: all of them, in order).
+    `heads` names the original heads of each layer, equally many. `select` gives, for a shared
+    block, the positions of those heads among the block's own (`None`: all of them, in order).
     """
 
     stack: int
@@ -46,14 +47,19 @@ class Run(NamedTuple):
 def stacks(config: EncoderConfig) -> tuple[Stack, ...]:
     """The encoder's stacks in order; stack `i` holds the parameters under the name `stack{i}`."""
     held = config.heads_by_block
-    key = (lambda block: block) if config.shares_blocks else (lambda block: len(held[block]))
-    groups = (tuple(group) for _, group in itertools.groupby(range(len(held)), key))
+    last = len(held) - 1
+    alike = (
+        (lambda block: block)
+        if config.shares_blocks
+        else (lambda block: (block == last, len(held[block])))
+    )
+    groups = (tuple(group) for _, group in itertools.groupby(range(len(held)), alike))
     return tuple(Stack(blocks, tuple(held[block] for block in blocks)) for blocks in groups)
 
 
 @functools.lru_cache
 def runs(config: EncoderConfig) -> tuple[Run, ...]:
-    """The encoder's runs, in order of computation; together they cover every layer once."""
+    """The encoder's runs, in order of computation: every layer once, the last one alone."""
     if config.shares_blocks:
         return _shared_runs(config)
     return tuple(
@@ -63,11 +69,11 @@ def runs(config: EncoderConfig) -> tuple[Run, ...]:
 
 
 def _shared_runs(config: EncoderConfig) -> tuple[Run, ...]:
-    blocks, heads = config.block_by_layer, config.heads_by_layer
-    held = config.heads_by_block
+    blocks, heads, held = config.block_by_layer, config.heads_by_layer, config.heads_by_block
+    last = config.num_layers - 1
     out = []
-    for (block, kept), group in itertools.groupby(
-        range(config.num_layers), lambda layer: (blocks[layer], heads[layer])
+    for (block, kept, _), group in itertools.groupby(
+        range(config.num_layers), lambda layer: (blocks[layer], heads[layer], layer == last)
     ):
         layers = tuple(group)
         select = tuple(held[block].index(head) for head in kept)

@@ -1,4 +1,4 @@
-"""The whole model as functions of `(config, readout, params)`; modules exist only inside a trace."""
+"""The whole model as functions of config, readout and params; modules live only inside a trace."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
@@ -27,14 +28,21 @@ class Model(NamedTuple):
 
 
 def init_model(config: EncoderConfig, readout: ReadoutConfig, key) -> Model:
-    """A model with fresh parameters: normal kernels of `initializer_range`, zero biases, unit scales."""
-    make = jax.jit(lambda key: _params(config, readout, key))
-    return Model(config, readout, make(key))
+    """A model with fresh parameters: normal kernels of `initializer_range`, zero biases.
+
+    Drawn on the host from the key's bits, so that nothing is compiled; `key` must be concrete.
+    """
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+
+    def draw(shape):
+        return random.standard_normal(shape, np.float32) * np.float32(config.initializer_range)
+
+    return Model(config, readout, jax.tree.map(jnp.asarray, _params(config, readout, draw)))
 
 
 def abstract_params(config: EncoderConfig, readout: ReadoutConfig) -> Params:
     """The parameter tree as shapes and types, without computing it."""
-    return jax.eval_shape(lambda: _params(config, readout, jax.random.key(0)))
+    return jax.eval_shape(lambda: _params(config, readout, jnp.zeros))
 
 
 def encode(
@@ -50,7 +58,7 @@ def encode(
     observe: Observer | None = None,
     dtype=jnp.float32,
 ) -> Trace:
-    """Hidden states, and what `observe` collects of each layer; `head_mask` gates every head, see `Encoder`."""
+    """Hidden states, and what `observe` collects of each layer; `head_mask` gates every head."""
     encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     return encoder(
         tokens_BT, real_BT, types_BT, head_mask,
@@ -71,7 +79,7 @@ def logits(
     key=None,
     dtype=jnp.float32,
 ) -> Float[Array, "B *P C"]:
-    """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at the positions `where_BP`.
+    """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at `where_BP`.
 
     A pair readout takes `[B, 2, T]` arrays. Dropout is on when a `key` is given.
     """
@@ -86,18 +94,18 @@ def _masked_lm(config, readout, params, inputs, where_BP, keys, dtype):
     return head(config, trace.hidden_BPD, params["encoder"]["embeddings"]["word"]["table"])
 
 
-def _classification(config, readout, params, inputs, where_BP, keys, dtype):
+def _classification(config, readout, params, inputs, _where_BP, keys, dtype):
     first_B1 = jnp.zeros((inputs[0].shape[0], 1), jnp.int32)
     trace = encode(config, params, *inputs, where_BP=first_B1, key=keys[0], dtype=dtype)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
     return head(config, readout, trace.hidden_BPD[:, 0], keys[1])
 
 
-def _pair(config, readout, params, inputs, where_BP, keys, dtype):
+def _pair(config, readout, params, inputs, _where_BP, keys, dtype):
     """Both sentences in one pass, row by row: a per-example gate applies to both."""
-    *arrays, head_mask = inputs
-    size, two, length = arrays[0].shape
-    flat = [array.reshape(size * two, length) for array in arrays]
+    tokens, real, types, head_mask = inputs
+    size, two, length = tokens.shape
+    flat = tuple(array.reshape(size * two, length) for array in (tokens, real, types))
     if head_mask is not None and jnp.ndim(head_mask) == 4 and head_mask.shape[0] == size:
         head_mask = jnp.repeat(head_mask, two, axis=0)
     trace = encode(config, params, *flat, head_mask, key=keys[0], dtype=dtype)
@@ -120,18 +128,16 @@ LOGITS = {
 }
 
 
-def _modules(config: EncoderConfig, readout: ReadoutConfig, key):
-    keys = jax.random.split(key)
-    init = nnx.initializers.normal(config.initializer_range)
-    return Encoder(config, keys[0]), READOUT[readout.kind](config, readout, init, keys[1])
+def _modules(config: EncoderConfig, readout: ReadoutConfig, draw):
+    return Encoder(config, draw), READOUT[readout.kind](config, readout, draw)
 
 
-def _params(config: EncoderConfig, readout: ReadoutConfig, key) -> Params:
-    parts = (nnx.to_pure_dict(nnx.split(module)[1]) for module in _modules(config, readout, key))
+def _params(config: EncoderConfig, readout: ReadoutConfig, draw) -> Params:
+    parts = (nnx.to_pure_dict(nnx.split(module)[1]) for module in _modules(config, readout, draw))
     return dict(zip(("encoder", "readout"), parts, strict=True))
 
 
 @functools.lru_cache
 def _graphs(config: EncoderConfig, readout: ReadoutConfig):
-    modules = nnx.eval_shape(lambda: _modules(config, readout, jax.random.key(0)))
+    modules = nnx.eval_shape(lambda: _modules(config, readout, jnp.zeros))
     return tuple(nnx.graphdef(module) for module in modules)

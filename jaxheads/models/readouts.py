@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.attention import Projection, drop
+from jaxheads.models.attention import Draw, Projection, drop
 from jaxheads.models.encoder import ACTIVATION, Norm, linear
 
 
 class NoReadout(nnx.Module):
     """An encoder alone."""
 
-    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
-        del config, readout, init, key
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
+        del config, readout, draw
 
 
 class MaskedLM(nnx.Module):
-    """Vocabulary logits at the positions given, through the word embedding table (or a decoder of its own)."""
+    """Vocabulary logits at given positions, through the word embeddings or a decoder of its own."""
 
-    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
-        keys = jax.random.split(key)
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
         width, inner = config.hidden_size, config.embedding_width
-        self.dense = Projection((width, inner), (inner,), init, keys[0])
+        self.dense = Projection((width, inner), (inner,), draw)
         self.norm = Norm(inner, config.norm_eps)
-        self.bias = nnx.Param(jnp.zeros(config.vocab_size))
+        self.bias = nnx.Param(np.zeros(config.vocab_size, np.float32))
         if not readout.tied:
-            self.decoder = Table(init(keys[1], (inner, config.vocab_size), jnp.float32))
+            self.decoder = Kernel(draw((inner, config.vocab_size)))
 
     def __call__(self, config: EncoderConfig, hidden_BPD, word_table_VE):
         """Float32 logits `[B, P, V]`."""
@@ -40,7 +40,7 @@ class MaskedLM(nnx.Module):
         return logits + self.bias[...]
 
 
-class Table(nnx.Module):
+class Kernel(nnx.Module):
     """A kernel without a bias."""
 
     def __init__(self, kernel):
@@ -50,11 +50,10 @@ class Table(nnx.Module):
 class Classifier(nnx.Module):
     """Two layers on the first token: `out(drop(act(dense(x))))`; tanh, and relu for DistilBERT."""
 
-    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
-        keys = jax.random.split(key)
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
         width, classes = config.hidden_size, len(readout.labels)
-        self.dense = Projection((width, width), (width,), init, keys[0])
-        self.out = Projection((width, classes), (classes,), init, keys[1])
+        self.dense = Projection((width, width), (width,), draw)
+        self.out = Projection((width, classes), (classes,), draw)
 
     def __call__(self, config: EncoderConfig, readout: ReadoutConfig, hidden_BD, key):
         """Float32 logits `[B, C]`."""
@@ -67,11 +66,14 @@ class Classifier(nnx.Module):
 
 
 class PairClassifier(nnx.Module):
-    """One layer on the two sentences' mean states side by side (Reimers & Gurevych 2019; Peyrard et al. 2021)."""
+    """One layer on the two sentences' mean states side by side.
 
-    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, init, key):
+    The Siamese classifier of Reimers & Gurevych 2019, as Peyrard et al. 2021 use it.
+    """
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
         classes = len(readout.labels)
-        self.out = Projection((2 * config.hidden_size, classes), (classes,), init, key)
+        self.out = Projection((2 * config.hidden_size, classes), (classes,), draw)
 
     def __call__(self, readout: ReadoutConfig, pooled_B2D, key):
         """Float32 logits `[B, C]`."""
