@@ -128,7 +128,8 @@ def _layout_problems(c: EncoderConfig) -> Iterator[str]:
         yield f"hidden_groups: expected {wanted} for {c.family}, got {c.hidden_groups}"
     steps, odd = divmod(c.num_layers, c.inner_groups)
     if odd:
-        yield f"num_layers: expected a multiple of {c.inner_groups} inner groups, got {c.num_layers}"
+        wanted = f"a multiple of inner_groups {c.inner_groups}"
+        yield f"num_layers: expected {wanted}, got {c.num_layers}"
     if c.hidden_groups > steps:
         yield f"hidden_groups: expected at most {steps}, got {c.hidden_groups}"
 

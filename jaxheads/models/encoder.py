@@ -155,7 +155,7 @@ class Encoder(nnx.Module):
         observe: Observer | None = None,
         dtype=jnp.float32,
     ) -> Trace:
-        """Hidden states at all positions, or only at `where_BP`: most of the last layer is saved."""
+        """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved."""
         if observe is not None and where_BP is not None:
             raise ValueError("observe: expected all positions to be computed, got where_BP")
         config, plan = self.config, runs(self.config)

@@ -105,11 +105,11 @@ def _pair(config, readout, params, inputs, _where_BP, keys, dtype):
     """Both sentences in one pass, row by row: a per-example gate applies to both."""
     tokens, real, types, head_mask = inputs
     size, two, length = tokens.shape
-    flat = tuple(array.reshape(size * two, length) for array in (tokens, real, types))
+    tokens, real, types = (a.reshape(size * two, length) for a in (tokens, real, types))
     if head_mask is not None and jnp.ndim(head_mask) == 4 and head_mask.shape[0] == size:
         head_mask = jnp.repeat(head_mask, two, axis=0)
-    trace = encode(config, params, *flat, head_mask, key=keys[0], dtype=dtype)
-    pooled = mean_over_tokens(trace.hidden_BPD, flat[1]).reshape(size, two, -1)
+    trace = encode(config, params, tokens, real, types, head_mask, key=keys[0], dtype=dtype)
+    pooled = mean_over_tokens(trace.hidden_BPD, real).reshape(size, two, -1)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
     return head(readout, pooled, keys[1])
 
