@@ -213,6 +213,12 @@ def test_random_bytes_are_no_tokenizer_and_say_so_in_one_line(tmp_path_factory, 
         assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_sentencepiece_model_is_called_that(tmp_path: Path):
+    (tmp_path / "a.model").write_bytes(b"damaged" * 9)
+    with pytest.raises(ValueError, match=r"a\.model: not a sentencepiece model"):
+        load_tokenizer(tmp_path / "a.model")
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
