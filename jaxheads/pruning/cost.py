@@ -1,0 +1,56 @@
+"""What a model costs: its parameters and the multiply-adds of its encoder, exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from numpy.typing import ArrayLike
+
+from jaxheads.config import EncoderConfig
+from jaxheads.pruning.mask import kept_heads
+
+
+def count_parameters(model: EncoderConfig | Mapping[str, Any]) -> int:
+    """Parameters of an encoder, by its config, or of any tree of arrays (readout and all)."""
+    if not isinstance(model, EncoderConfig):
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(model))
+    width, inner = model.hidden_size, model.intermediate_size
+    per_head = (4 * width + 3) * model.head_width
+    per_block = width + 2 * width * inner + inner + width + 4 * width  # out bias, FFN, two norms
+    heads = sum(map(len, model.heads_by_block))
+    return _embedding_parameters(model) + len(model.heads_by_block) * per_block + heads * per_head
+
+
+def multiply_adds(config: EncoderConfig, length: int, mask_LH: ArrayLike | None = None) -> int:
+    """Multiply-adds of the encoder for one sequence of `length` tokens, cut to `mask_LH` if given.
+
+    Matrix products alone: projections, attention scores and averages, feed-forward, and ALBERT's
+    projection of the embeddings; no biases, norms, softmax or readout. ValueError as `kept_heads`.
+    """
+    kept = config.heads_by_layer if mask_LH is None else kept_heads(config, mask_LH)
+    return _fixed_multiply_adds(config, length) + sum(map(len, kept)) * _per_head(config, length)
+
+
+def ideal_speedup(config: EncoderConfig, length: int, mask_LH: ArrayLike) -> float:
+    """How many times fewer multiply-adds the encoder has when cut to `mask_LH`."""
+    return multiply_adds(config, length) / multiply_adds(config, length, mask_LH)
+
+
+def _per_head(config: EncoderConfig, length: int) -> int:
+    """Four projections, and every query with every key, twice."""
+    return config.head_width * length * (4 * config.hidden_size + 2 * length)
+
+
+def _fixed_multiply_adds(config: EncoderConfig, length: int) -> int:
+    fed = 2 * config.num_layers * length * config.hidden_size * config.intermediate_size
+    projects = config.family == "albert"
+    return fed + projects * length * config.embedding_width * config.hidden_size
+
+
+def _embedding_parameters(config: EncoderConfig) -> int:
+    rows = config.vocab_size + config.max_positions + config.type_vocab_size + 2  # and the norm
+    projection = (config.embedding_width + 1) * config.hidden_size * (config.family == "albert")
+    return rows * config.embedding_width + projection

@@ -1,0 +1,181 @@
+"""Removing heads: physically (`cut`), or by zeros in a layout that any reader opens (`zero`).
+
+Both take float parameters alone, as numpy or jax arrays or as shapes (`jax.eval_shape`), and any
+tree of the same form, such as the moments of an optimizer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.layout import Heads, stacks
+from jaxheads.models.model import Params, abstract_params
+from jaxheads.pruning.mask import kept_heads
+
+INWARD = ("query", "key", "value")
+
+
+def cut(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> tuple[Params, EncoderConfig]:
+    """The model without the heads that `mask_LH` drops; it computes what the gated one does.
+
+    Masks are in original coordinates, also for a model that was cut before: heads that it no longer
+    has must be dropped by the mask too. A layer without heads keeps its output bias. A shared block
+    (ALBERT) loses a head when no layer uses it; what one layer drops is skipped in that layer.
+    ValueError: a mask that does not fit (`kept_heads`), parameters that are not those of `config`.
+    """
+    kept = kept_heads(config, mask_LH)
+    _check_params(params, config)
+    smaller = _with_kept(config, kept)
+    held, remaining = config.heads_by_block, smaller.heads_by_block
+    blocks = [
+        _select(_block(params, config, number), _places(remaining[number], held[number]))
+        for number in range(len(held))
+    ]
+    return _restacked(params, smaller, blocks), smaller
+
+
+def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
+    """Parameters in the uncut layout that compute without gates what `mask_LH` as a gate does.
+
+    The output rows and the value columns and biases of every dropped head are zero, and so are its
+    gradients: it stays silent in training. They belong to `replace(config, kept=None)` and open in
+    any reader of that layout. Heads that a cut model no longer has come back as zeros.
+    ValueError: as for `cut`, or a shared block of which only some layers drop a head, which no
+    parameters can express.
+    """
+    kept = kept_heads(config, mask_LH)
+    _check_params(params, config)
+    _check_shared(config, kept)
+    full = dataclasses.replace(config, kept=None)
+    held, alive = config.heads_by_block, _with_kept(config, kept).heads_by_block
+    blocks = [
+        _silence(_spread(_block(params, config, number), held[number], config), alive[number])
+        for number in range(len(held))
+    ]
+    return _restacked(params, full, blocks)
+
+
+def _with_kept(config: EncoderConfig, kept: tuple[Heads, ...]) -> EncoderConfig:
+    """The config with these heads; `kept` is None where all are there."""
+    whole = all(len(heads) == config.num_heads for heads in kept)
+    return dataclasses.replace(config, kept=None if whole else kept)
+
+
+# -- blocks: one set of layer parameters, without the leading axis of its stack
+
+
+def _block(params: Params, config: EncoderConfig, number: int) -> Params:
+    for index, stack in enumerate(stacks(config)):
+        if number in stack.blocks:
+            take = operator.itemgetter(stack.blocks.index(number))
+            return jax.tree.map(take, params["encoder"][f"stack{index}"])
+    raise AssertionError(f"block {number} is in no stack")
+
+
+def _restacked(params: Params, config: EncoderConfig, blocks: list[Params]) -> Params:
+    """The parameters with `blocks` as the encoder's, stacked as `config` wants them."""
+    encoder = {"embeddings": params["encoder"]["embeddings"]}
+    for index, stack in enumerate(stacks(config)):
+        members = [blocks[number] for number in stack.blocks]
+        encoder[f"stack{index}"] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    return {**params, "encoder": encoder}
+
+
+def _places(heads: Heads, held: Heads) -> np.ndarray:
+    return np.array([held.index(head) for head in heads], np.int32)
+
+
+def _select(block: Params, places: np.ndarray) -> Params:
+    """The block with only the heads at these places among its own."""
+    if len(places) == block["attention"]["out"]["kernel"].shape[0]:
+        return block
+    return _map_heads(block, lambda leaf, axis: jnp.take(leaf, places, axis=axis))
+
+
+def _spread(block: Params, held: Heads, config: EncoderConfig) -> Params:
+    """The block with its heads at their original numbers, and zeros between them."""
+    if len(held) == config.num_heads:
+        return block
+
+    def widen(leaf, axis: int):
+        shape = (*leaf.shape[:axis], config.num_heads, *leaf.shape[axis + 1 :])
+        where = (slice(None),) * axis + (np.array(held, np.int32),)
+        return jnp.zeros(shape, leaf.dtype).at[where].set(leaf)
+
+    return _map_heads(block, widen)
+
+
+def _silence(block: Params, alive: Heads) -> Params:
+    """The block with zeros where another head than these writes its output."""
+    heads = block["attention"]["out"]["kernel"].shape[0]
+    alive_H1 = np.isin(np.arange(heads), alive)[:, None]
+    attention = dict(block["attention"])
+    value, out = attention["value"], attention["out"]
+    attention["value"] = {
+        "kernel": jnp.where(alive_H1, value["kernel"], 0),
+        "bias": jnp.where(alive_H1, value["bias"], 0),
+    }
+    attention["out"] = {**out, "kernel": jnp.where(alive_H1[..., None], out["kernel"], 0)}
+    return {**block, "attention": attention}
+
+
+def _map_heads(block: Params, change) -> Params:
+    """`change(leaf, axis)` on every parameter that has an axis of heads."""
+    attention = dict(block["attention"])
+    for name in INWARD:
+        part = attention[name]
+        attention[name] = {"kernel": change(part["kernel"], 1), "bias": change(part["bias"], 0)}
+    out = attention["out"]
+    attention["out"] = {**out, "kernel": change(out["kernel"], 0)}
+    return {**block, "attention": attention}
+
+
+# -- checks
+
+
+def _check_params(params: Params, config: EncoderConfig) -> None:
+    """ValueError that names every encoder parameter which is not as the config says."""
+    expected, got = _shapes(config), _shapes_in(params["encoder"])
+    problems = [
+        f"{path}: expected {expected.get(path, 'none')}, got {got.get(path, 'none')}"
+        for path in sorted(expected.keys() | got.keys())
+        if expected.get(path) != got.get(path)
+    ]
+    if problems:
+        raise ValueError("parameters do not fit the config: " + "; ".join(problems))
+
+
+@functools.lru_cache
+def _shapes(config: EncoderConfig) -> dict[str, list[int]]:
+    return _shapes_in(abstract_params(config, ReadoutConfig())["encoder"])
+
+
+def _shapes_in(encoder: Params) -> dict[str, list[int]]:
+    leaves = jax.tree_util.tree_leaves_with_path(encoder)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): list(leaf.shape)
+        for path, leaf in leaves
+    }
+
+
+def _check_shared(config: EncoderConfig, kept: tuple[Heads, ...]) -> None:
+    """ValueError that names every head of a shared block which only some of its layers keep."""
+    problems = []
+    for block in range(max(config.block_by_layer) + 1):
+        layers = [i for i, used in enumerate(config.block_by_layer) if used == block]
+        for head in sorted({head for layer in layers for head in kept[layer]}):
+            dropping = [layer for layer in layers if head not in kept[layer]]
+            if dropping:
+                problems.append(f"head {head} dropped only by {dropping} of layers {layers}")
+    if problems:
+        raise ValueError(
+            "zero: layers that share a block must drop a head together: " + "; ".join(problems)
+        )
