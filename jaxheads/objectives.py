@@ -62,9 +62,9 @@ def objective_for(
     loss = _loss_of(readout)
 
     def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
+        batch = jax.tree.map(jnp.asarray, batch)
         run = functools.partial(_logits, config, readout, params, batch, dtype)
-        logits = run(gate=gate, key=key)
-        labels = jnp.asarray(batch.labels)
+        logits, labels = run(gate=gate, key=key), batch.labels
         if targets == "own":
             full = logits if gate is None and key is None else run(gate=None, key=None)
             labels = _own_labels(readout, full, labels)
@@ -84,7 +84,7 @@ def watch_for(config: EncoderConfig, *, compute_dtype: ComputeType = "float32") 
 
     def watch(params: Params, gate, batch: Batch, observe: Observer):
         length = batch.tokens_BT.shape[-1]
-        arrays = (batch.tokens_BT, batch.real_BT, batch.types_BT)
+        arrays = map(jnp.asarray, (batch.tokens_BT, batch.real_BT, batch.types_BT))
         tokens, real, types = (jnp.reshape(array, (-1, length)) for array in arrays)
         seen = encode(
             config, params, tokens, real, types, gate, observe=observe, dtype=dtype

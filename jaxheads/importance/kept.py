@@ -30,9 +30,10 @@ class Rows:
                 f"kept effects: expected example numbers below {len(self._seen_N)}, got "
                 f"{index_b[wrong][0]}"
             )
-        again = self._seen_N[index_b] | (np.unique(index_b).size < index_b.size)
-        if again.any():
-            raise ValueError(f"kept effects: got example {index_b[again][0]} twice")
+        number_u, count_u = np.unique(index_b, return_counts=True)
+        again = number_u[(count_u > 1) | self._seen_N[number_u]]
+        if again.size:
+            raise ValueError(f"kept effects: got example {again[0]} twice")
         self._matrix_NLH[index_b] = values_bLH
         self._seen_N[index_b] = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -55,9 +55,9 @@ def load_scores(path: str | Path) -> Scores:
     """Read what `save_scores` wrote; ValueError names everything that is wrong with a file."""
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {key: file[key] for key in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        with path.open("rb") as handle:
+            found = _arrays(np.load(handle, allow_pickle=False))
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: expected an npz file of scores, got {error}") from error
     problems = list(_problems(found))
     if problems:
@@ -65,6 +65,12 @@ def load_scores(path: str | Path) -> Scores:
     score_LH = found["score"].astype(np.float64)
     method, unit, model = (str(found[key]) for key in ("method", "unit", "model"))
     return Scores(score_LH, method, unit, int(found["examples"]), model)
+
+
+def _arrays(loaded: Any) -> dict[str, np.ndarray]:
+    if isinstance(loaded, np.ndarray):
+        raise ValueError("a single array")
+    return {key: loaded[key] for key in loaded.files}
 
 
 def _npz(path: str | Path) -> Path:

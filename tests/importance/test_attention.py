@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxheads.importance.attention import confidence, focus, output_norm
+from jaxheads.importance.methods import Settings
+from jaxheads.importance.score import score_heads
+from jaxheads.objectives import watch_for
+
+
+class View(NamedTuple):
+    """As models.attention.View."""
+
+    probs_BHTS: jax.Array
+    context_BTHK: jax.Array
+    out_kernel_HKD: jax.Array
+    real_BT: jax.Array
+
+
+@pytest.fixture
+def view() -> View:
+    rng = np.random.default_rng(0)
+    real = np.array([[True, True, True, True], [True, True, False, False]])
+    probs = rng.random((2, 3, 4, 4)) * real[:, None, None, :]
+    probs /= probs.sum(-1, keepdims=True)
+    probs[0, 0, 0] = [0, 1, 0, 0]  # a head that is sure, at the first token
+    arrays = (probs, rng.normal(size=(2, 4, 3, 5)), rng.normal(size=(3, 5, 8)))
+    return View(*(jnp.asarray(array, jnp.float32) for array in arrays), jnp.asarray(real))
+
+
+def by_hand(view: View, counted, value):
+    """The mean over counted queries of `value(b, h, t)`."""
+    found = np.zeros((2, 3))
+    for b, h in np.ndindex(2, 3):
+        found[b, h] = np.mean([value(b, h, t) for t in range(4) if counted[b, t]])
+    return found
+
+
+def test_confidence_is_the_mean_of_the_greatest_weight_on_a_counted_token(view):
+    counted = view.real_BT.at[0, 1].set(False)  # the end of the sentence, say
+    expected = by_hand(view, counted, lambda b, h, t: view.probs_BHTS[b, h, t][counted[b]].max())
+    np.testing.assert_allclose(confidence(view, counted), expected, rtol=1e-5)
+
+
+def test_entropy_is_scored_by_focus_and_a_weight_of_zero_adds_nothing(view):
+    def value(b, h, t):
+        p = view.probs_BHTS[b, h, t]
+        return (p[p > 0] * np.log(p[p > 0])).sum()
+
+    found = focus(view, view.real_BT)
+    np.testing.assert_allclose(found, by_hand(view, view.real_BT, value), rtol=1e-5)
+    assert (np.asarray(found) <= 0).all()
+
+
+def test_output_norm_is_the_mean_length_of_what_a_head_writes(view):
+    def value(b, h, t):
+        return np.linalg.norm(view.context_BTHK[b, t, h] @ view.out_kernel_HKD[h])
+
+    expected = by_hand(view, view.real_BT, value)
+    np.testing.assert_allclose(output_norm(view, view.real_BT), expected, rtol=1e-5)
+
+
+def test_attention_scores_are_means_over_examples_of_the_maps_that_the_model_shows(task):
+    watch = watch_for(task.config)
+    probs_BLHTS = np.asarray(watch(task.params, None, task.data, lambda view: view.probs_BHTS))
+    skipped = int(task.data.tokens_BT[0, 1])
+    counted = task.data.real_BT & (task.data.tokens_BT != skipped)
+    assert (counted != task.data.real_BT).any()
+    best = np.where(counted[:, None, None, None], probs_BLHTS, 0).max(-1)
+    weight = counted / counted.sum(1, keepdims=True)
+    expected_LH = np.einsum("blht,bt->lh", best, weight) / len(counted)
+    gate = np.ones((2, 4))
+    gate[1, 0] = 0
+    scores = score_heads(
+        None, task.params, task.batches(20), heads=task.config, method="confidence",
+        settings=Settings(skipped=(skipped,)), gate=gate,
+    )  # fmt: skip
+    assert scores.score_LH[1, 0] == 0
+    np.testing.assert_allclose(scores.score_LH[gate == 1], expected_LH[gate == 1], rtol=1e-5)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from jaxheads.importance import reliability
+from jaxheads.importance.kept import keep_rows, open_kept
+from jaxheads.importance.reliability import Reading, bootstrap, score_kept, split_half
+from jaxheads.importance.units import UNITS, Mean, tie
+
+
+def effects(examples: int, noise: float, heads=(3, 8)) -> np.ndarray:
+    """Effects whose size differs from head to head, with so much noise from example to example."""
+    rng = np.random.default_rng(0)
+    size_LH = np.linspace(0.5, 2, heads[0] * heads[1]).reshape(heads)
+    size_LH = rng.permuted(size_LH.ravel()).reshape(heads)
+    return (size_LH + noise * rng.normal(size=(examples, *heads))).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(reliability, "CHUNK", 10)
+
+
+@pytest.mark.parametrize("unit", list(UNITS))
+def test_kept_effects_give_the_scores_of_the_pass_that_kept_them(unit, tmp_path):
+    effect_NLH = effects(47, 1.0)
+    with keep_rows(tmp_path / "g.npy", effect_NLH.shape) as rows:
+        rows.fill(np.arange(47), effect_NLH)
+    mean = Mean(UNITS[unit], (3, 8), 4)
+    mean.add(np.arange(47), effect_NLH)
+    found = score_kept(open_kept(tmp_path / "g.npy"), Reading(unit, group=4))
+    np.testing.assert_allclose(found, mean.result()[0], rtol=1e-12)
+
+
+def test_kept_effects_are_tied_masked_and_normalised_as_scores_are():
+    effect_NLH = effects(30, 1.0)
+    present_LH = np.ones((3, 8), bool)
+    present_LH[1, 2] = False
+    reading = Reading("example", "l2", blocks=(0, 1, 0), present_LH=present_LH)
+    plain_LH = np.abs(tie(effect_NLH, (0, 1, 0))).mean(0) * present_LH
+    expected_LH = plain_LH / np.linalg.norm(plain_LH, axis=1, keepdims=True)
+    np.testing.assert_allclose(score_kept(effect_NLH, reading), expected_LH, rtol=1e-12)
+
+
+def test_a_half_is_half_of_the_examples_and_the_other_half_the_rest():
+    effect_NLH = effects(2, 1.0)
+    found = split_half(effect_NLH, splits=3)
+    expected = spearmanr(np.abs(effect_NLH[0]).ravel(), np.abs(effect_NLH[1]).ravel()).statistic
+    np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
+    np.testing.assert_allclose(found.full_S, 2 * expected / (1 + expected), rtol=1e-6)
+
+
+def test_reliability_rises_with_examples_and_falls_with_noise():
+    def ceiling(*arguments, **more):
+        return split_half(effects(*arguments), **more).full_S.mean()
+
+    assert ceiling(400, 0.1) > 0.99
+    assert ceiling(20, 3.0) < ceiling(400, 3.0) < ceiling(400, 0.1)
+    # what is expected of 400 examples from halves of 200 is what halves of 400 give
+    larger = split_half(effects(800, 3.0)).half_S.mean()
+    assert abs(ceiling(400, 3.0) - larger) < 0.1
+
+
+def test_splits_repeat_with_a_seed_and_absent_heads_are_not_ranked():
+    effect_NLH = effects(40, 1.0)
+    first, second = split_half(effect_NLH, seed=1), split_half(effect_NLH, seed=1)
+    np.testing.assert_array_equal(first.half_S, second.half_S)
+    assert (split_half(effect_NLH, seed=2).half_S != first.half_S).any()
+    noise = np.random.default_rng(1).normal(size=effect_NLH.shape).astype(np.float32)
+    present_LH = np.arange(24).reshape(3, 8) < 12
+    clean, mixed = effects(400, 0.1), np.where(present_LH, effects(400, 0.1), noise[:1] * 9)
+    masked = Reading(present_LH=present_LH)
+    assert split_half(mixed, masked).half_S.mean() == split_half(clean, masked).half_S.mean()
+
+
+def test_groups_are_what_the_unit_batch_splits():
+    effect_NLH = effects(12, 1.0)
+    found = split_half(effect_NLH, Reading("batch", group=6), splits=2)
+    sums = np.abs(effect_NLH.reshape(2, 6, 3, 8).sum(1))
+    expected = spearmanr(sums[0].ravel(), sums[1].ravel()).statistic
+    np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
+
+
+def test_bootstrap_intervals_are_those_of_the_normal_theory_for_a_mean():
+    effect_NLH = effects(500, 1.0)
+    found = bootstrap(effect_NLH, Reading("signed"), samples=2000, level=0.9)
+    mean_LH, error_LH = -effect_NLH.mean(0), effect_NLH.std(0) / np.sqrt(500)
+    np.testing.assert_allclose(found.low_LH, mean_LH - 1.645 * error_LH, atol=0.02)
+    np.testing.assert_allclose(found.high_LH, mean_LH + 1.645 * error_LH, atol=0.02)
+    assert (found.low_LH < found.high_LH).all()
+
+
+def test_what_cannot_be_resampled_is_refused():
+    one = effects(1, 1.0)
+    with pytest.raises(ValueError, match="2 rows and 1 split at least, got 1, 20"):
+        split_half(one)
+    with pytest.raises(ValueError, match="got 5, 0"):
+        split_half(effects(5, 1.0), splits=0)
+    with pytest.raises(ValueError, match=r"level in \(0, 1\), got 1000, 1.5"):
+        bootstrap(one, level=1.5)
+    with pytest.raises(ValueError, match="at least one example"):
+        score_kept(one[:0])
+    with pytest.raises(ValueError, match="unit: expected one of"):
+        score_kept(one, Reading("head"))
