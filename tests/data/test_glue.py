@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxheads import hub
+from jaxheads.data import glue
 from jaxheads.data.glue import TASKS, Example, iter_examples, read_examples
+from jaxheads.data.rows import Row
 
 GOOD = {
     "cola": {"sentence": "a b", "label": 1},
@@ -101,6 +104,15 @@ def test_up_to_five_problems_are_named_in_one_line(tmp_path: Path):
     assert said.count("a.jsonl") == 4 and "perhaps more" not in said
     said = refused("sst2", write(tmp_path / "a.jsonl", *[bad] * 9))
     assert said.count("a.jsonl") == 5 and said.endswith("; and perhaps more")
+
+
+def test_a_file_is_not_read_on_after_five_problems(tmp_path: Path, monkeypatch):
+    def five_lines(path: Path) -> Iterator[Row]:
+        yield from (Row(line, {}, "broken") for line in range(1, 6))
+        pytest.fail("read on")
+
+    monkeypatch.setattr(glue, "read_rows", five_lines)
+    assert refused("sst2", tmp_path / "a.jsonl").count("broken") == 5
 
 
 def test_reading_stops_at_the_limit(tmp_path: Path):

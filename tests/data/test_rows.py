@@ -74,7 +74,7 @@ def test_bytes_that_are_not_utf8_are_named_by_line_and_byte(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
 def test_a_header_that_is_not_utf8_ends_the_file(tmp_path: Path, name: str):
-    path = write(tmp_path / name, b"sen\xfftence\tlabel\na\tb\n")
+    path = write(tmp_path / name, b"sen\xfftence\tlabel\na\tb\nc\td\n")
     assert problems_of(path) == ["1: expected UTF-8, got byte 0xff at byte 4"]
     assert len(rows_of(path)) == 1
 
