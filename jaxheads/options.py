@@ -142,6 +142,27 @@ class BenchOptions:
     """`jaxheads bench`: speed here, beside PyTorch where it is installed."""
 
     json: bool = option("print one JSON object", False)
+    only: tuple[str, ...] = option(
+        "a section alone, may be repeated: gate_gradient, compile, memory, cut", (), metavar="NAME"
+    )
+    batch_size: int | None = option("of the gate-gradient pass (8, on a GPU 256)", None)
+    length: int = option("tokens in an example", 128)
+    repeats: int = option("turns that each workload takes", 5)
+    dtype: Literal["float32", "bfloat16"] | None = option(
+        "type of the computation (float32, on a GPU bfloat16)", None
+    )
+    tiny: bool = option("a tiny model: whether it runs, not how fast", False)
+
+    def __post_init__(self) -> None:
+        _refuse(
+            problem
+            for flag, value in (
+                ("--batch-size", self.batch_size),
+                ("--length", self.length),
+                ("--repeats", self.repeats),
+            )
+            for problem in _below(1, value, flag)
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

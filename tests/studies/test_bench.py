@@ -1,0 +1,48 @@
+import json
+
+import numpy as np
+import pytest
+
+from jaxheads.cli import main
+from jaxheads.options import BenchOptions
+from jaxheads.studies import bench
+from jaxheads.studies.timing import Turns
+
+
+def test_ratios_are_taken_within_each_turn():
+    slow = iter([9.0, 2.0, 4.0])
+    fast = iter([9.0, 1.0, 1.0])
+    turns = Turns({"fast": (lambda: next(fast), 8), "slow": (lambda: next(slow), 8)})
+    measured = turns.measure(2)
+    assert measured["examples_per_second"] == {"fast": 8.0, "slow": 3.0}
+    assert measured["ratio"] == {"fast / slow": 3.0}
+
+
+def test_the_bench_prints_one_json_object(capsys, monkeypatch):
+    monkeypatch.setattr(bench, "COUNTS", (2, 4))
+    assert not main(["bench", "--json", "--tiny", "--length", "8", "--only", "memory", "--repeats", "1"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["machine"]["layers"] == 3
+    assert report["memory"]["peak_mib_after_2_batches"] > 0
+
+
+def test_an_unknown_section_is_refused(capsys):
+    assert main(["bench", "--only", "speed", "--tiny"]) == 2
+    wanted = "--only: expected one of gate_gradient, compile, memory, cut, got speed"
+    assert wanted in capsys.readouterr().err
+
+
+def test_the_last_layer_of_a_classifier_counts_its_keys_and_values_alone():
+    width, length = bench.BASE.hidden_size, 128
+    layer = 4 * length * width**2 + 2 * length**2 * width + 2 * length * width * 3072
+    expected = 11 * layer + 2 * length * width**2
+    assert bench._computed_multiply_adds(bench.BASE, length) == expected
+
+
+@pytest.mark.torch
+def test_both_sides_of_the_bench_run(capsys):
+    pytest.importorskip("torch")
+    bench.run(BenchOptions(tiny=True, repeats=1, length=8, only=("gate_gradient",), json=True))
+    rates = json.loads(capsys.readouterr().out)["gate_gradient"]["examples_per_second"]
+    assert set(rates) == {"jaxheads", "torch gate gradients", "torch script, batch 1"}
+    assert np.isfinite(list(rates.values())).all()
