@@ -1,0 +1,63 @@
+"""The training loop: any objective, any source of examples, one device or many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from jaxheads.config import TrainingConfig
+from jaxheads.data.loader import LENGTHS, Source, training_batches
+from jaxheads.mesh import data_share, place_batch, place_params
+from jaxheads.objectives import Objective, Params
+from jaxheads.training.optimizer import rate_schedule
+from jaxheads.training.step import look, make_step, start
+from jaxheads.training.watch import Point, Watch
+
+
+class Fitted(NamedTuple):
+    """Trained parameters, and how it went."""
+
+    params: Params
+    log: tuple[Point, ...]
+
+
+def fit(
+    objective: Objective,
+    params: Params,
+    source: Source,
+    config: TrainingConfig,
+    *,
+    head_mask: Float[Array | np.ndarray, "L H"] | None = None,
+    mesh: Mesh | None = None,
+    lengths: Sequence[int] = LENGTHS,
+    log: str | Path | None = None,
+    name: str = "training",
+) -> Fitted:
+    """Train a copy of `params` for `config.steps` steps; a pure function of the arguments.
+
+    `head_mask` is a constant gate on the heads. The forward pass computes in the type that the
+    objective was made for (`objective_for(compute_dtype=config.dtype)`). `log` names a file of JSON
+    lines, one `Point` each. Diverged, a ValueError, names the first step whose loss or gradient is
+    not finite; it comes within `2 * log_every` steps.
+    """
+    step = make_step(objective, config.optimizer, mesh)
+    state = start(params, config.optimizer, mesh)
+    gate = None if head_mask is None else place_params(mesh, np.asarray(head_mask, np.float32))
+    batches = training_batches(
+        source, config.batch_size, seed=config.seed, share=data_share(mesh), lengths=lengths
+    )
+    seed, rate = np.uint32(config.seed), rate_schedule(config.optimizer, config.steps)
+    with Watch(config, log, name) as watch:
+        for done, batch in enumerate(itertools.islice(batches, config.steps), start=1):
+            state = step(state, place_batch(mesh, batch), gate, seed, np.float32(rate(done - 1)))
+            if done % config.log_every == 0 or done == config.steps:
+                state, window = look(state, mesh)
+                watch.add(done, window)
+    return Fitted(jax.block_until_ready(state.trainable["params"]), tuple(watch.points))

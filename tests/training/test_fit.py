@@ -1,0 +1,147 @@
+"""The loop learns, repeats itself exactly, and says where it went wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.data.loader import training_batches
+from jaxheads.mesh import make_mesh
+from jaxheads.training import step as step_module
+from jaxheads.training.fit import fit
+from jaxheads.training.watch import Diverged
+from tests.training.conftest import LENGTHS
+
+CONFIG = TrainingConfig(
+    steps=30, batch_size=10, log_every=10, optimizer=OptimizerConfig(rate=1e-2, warmup=0.1)
+)
+
+
+def train(case, objective=None, *, mesh=None, log=None, head_mask=None, **changes):
+    config = dataclasses.replace(CONFIG, **changes)
+    return fit(
+        objective or case.objective, case.params, case.source, config,
+        lengths=LENGTHS, mesh=mesh, log=log, head_mask=head_mask, name="tuning",
+    )  # fmt: skip
+
+
+def equal(one, two) -> bool:
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", ["simple", "classifier", "masked_lm"])
+def test_training_lowers_the_loss(request, name):
+    log = train(request.getfixturevalue(name)).log
+    assert [point.step for point in log] == [10, 20, 30]
+    assert log[-1].loss < log[0].loss - 0.05
+
+
+def test_the_same_seed_repeats_every_bit_and_another_does_not(simple):
+    once = train(simple).params
+    assert equal(once, train(simple).params)  # and so the caller's parameters were not used up
+    assert not equal(once, train(simple, seed=1).params)
+
+
+def test_dropout_differs_from_step_to_step_and_not_from_run_to_run(simple):
+    keys = []
+
+    def spy(params, gate, batch, key):
+        jax.debug.callback(lambda data: keys.append(tuple(data.tolist())), jax.random.key_data(key))
+        return simple.objective(params, gate, batch, key)
+
+    for _ in range(2):
+        train(simple, spy)
+    jax.effects_barrier()
+    assert len(set(keys)) == CONFIG.steps
+    assert sorted(keys[: CONFIG.steps]) == sorted(keys[CONFIG.steps :])
+
+
+@pytest.mark.parametrize("shape", [(8, 1), (4, 2)])
+def test_eight_devices_train_as_one(classifier, shape):
+    """Batches of 10 rows become 16 on 8 devices. No dropout: its draws follow the rows."""
+    one, eight = train(classifier), train(classifier, mesh=make_mesh(*shape))
+    for a, b in zip(one.log, eight.log, strict=True):
+        assert a.loss == pytest.approx(b.loss, rel=1e-4)
+    # Sums over rows come in another order, 1e-7 apart, and grow over 30 steps. Adam divides each
+    # gradient by its own size, so that key biases, whose true gradient is zero (softmax ignores
+    # them), drift by rounding alone.
+    away = jax.tree_util.tree_map_with_path(_distance, one.params, eight.params)
+    assert max(jax.tree.leaves(away)) < 2e-3
+    moved = jax.tree_util.tree_map_with_path(_distance, one.params, classifier.params)
+    assert max(jax.tree.leaves(moved)) > 5e-2
+
+
+def _distance(path, one, two) -> float:
+    if jax.tree_util.keystr(path, simple=True, separator="/").endswith("key/bias"):
+        return 0.0
+    return float(np.abs(np.asarray(one) - np.asarray(two)).max())
+
+
+def test_a_masked_model_is_trained_behind_its_mask(simple):
+    def gated(params, gate, batch, key):
+        return simple.objective({**params, "table": params["table"] * gate[0, 0]}, gate, batch, key)
+
+    table = train(simple, gated, head_mask=np.zeros((1, 1))).params["table"]
+    assert not np.asarray(table).any()
+    assert np.asarray(train(simple, gated, head_mask=np.ones((1, 1))).params["table"]).any()
+
+
+def test_a_loss_that_is_no_number_stops_with_its_step(simple):
+    order = training_batches(simple.source, 10, seed=0, start_step=4, lengths=LENGTHS)
+    fifth = np.asarray(next(order).index_B)
+
+    def breaks(params, gate, batch, key):
+        outcome = simple.objective(params, gate, batch, key)
+        bad = (batch.index_B == fifth).all()
+        return outcome._replace(loss_B=jnp.where(bad, jnp.nan, outcome.loss_B))
+
+    with pytest.raises(Diverged, match=r"^tuning: .* not finite at step 4; a lower rate than 0.01"):
+        train(simple, breaks, log_every=3)
+
+
+def test_a_gradient_that_is_no_number_stops_too(simple):
+    def flat_root(params, gate, batch, key):
+        outcome = simple.objective(params, gate, batch, key)
+        return outcome._replace(loss_B=outcome.loss_B + jnp.sqrt(0.0 * outcome.loss_B))
+
+    with pytest.raises(Diverged, match="at step 0;"):
+        train(simple, flat_root, steps=3)
+
+
+def test_the_log_is_one_json_line_a_point(simple, tmp_path):
+    path = tmp_path / "deep" / "log.jsonl"
+    fitted = train(simple, log=path, steps=25)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 25]
+    assert [tuple(line.values()) for line in lines] == list(fitted.log)
+    assert all(line["examples_per_s"] > 0 for line in lines)
+    assert lines[0]["rate"] == pytest.approx(1e-2 * (25 - 9) / (25 - 2))  # of step 9; 2 warm up
+
+
+def test_the_loss_in_the_log_is_the_mean_since_the_line_before(simple):
+    fine, coarse = train(simple, log_every=1).log, train(simple).log
+    for end, point in zip((10, 20, 30), coarse, strict=True):
+        mean = np.mean([each.loss for each in fine[end - 10 : end]])
+        assert point.loss == pytest.approx(mean, rel=1e-5)
+
+
+def test_no_step_waits_for_the_host(simple, monkeypatch):
+    """What was summed up to a line of the log is read after the steps that follow were started."""
+    order = []
+    real_step, real_get = step_module.make_step, jax.device_get
+
+    def spied(*args):
+        step = real_step(*args)
+        return lambda *inner: order.append("step") or step(*inner)
+
+    monkeypatch.setattr("jaxheads.training.fit.make_step", spied)
+    monkeypatch.setattr(jax, "device_get", lambda x: order.append("read") or real_get(x))
+    train(simple, steps=9, log_every=3)
+    assert "".join(word[0] for word in order) == "ssssssrsssrr"

@@ -1,0 +1,118 @@
+"""One step: the mean that it descends, what padding and masked heads do to it, and one program."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+from jaxheads.config import OptimizerConfig
+from jaxheads.mesh import make_mesh
+from jaxheads.training.step import NEVER, look, make_step, start
+from tests.training.conftest import on_device
+
+CONFIG = OptimizerConfig(rate=1e-2, weight_decay=0.0)
+
+
+def rows(case, index):
+    index = np.asarray(index)
+    return on_device(case.source.rows(index, np.zeros_like(index), 8))
+
+
+def one_step(case, batch, head_mask=None, mesh=None):
+    """The state and the window after one step at the rate 0.01."""
+    step, state = make_step(case.objective, CONFIG, mesh), start(case.params, CONFIG, mesh)
+    return look(step(state, batch, head_mask, np.uint32(0), np.float32(1e-2)), mesh)
+
+
+def test_the_loss_of_a_masked_lm_is_a_mean_over_predicted_tokens(masked_lm):
+    batch = rows(masked_lm, range(10))
+    outcome = jax.jit(masked_lm.objective)(masked_lm.params, None, batch, None)
+    assert len(set(np.asarray(outcome.terms_B).tolist())) > 1  # else any mean would do
+    _, window = one_step(masked_lm, batch)
+    assert float(window.loss) == pytest.approx(float(outcome.loss_B.sum()), rel=1e-6)
+    assert float(window.terms) == float(outcome.terms_B.sum())
+
+    def mean(params):
+        each = masked_lm.objective(params, None, batch, None)
+        return each.loss_B.sum() / each.terms_B.sum()
+
+    gradient = jax.jit(jax.grad(mean))(masked_lm.params)
+    norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(gradient)))
+    assert float(window.gradient_norm) == pytest.approx(norm, rel=1e-5)
+
+
+def test_padding_rows_change_nothing(simple):
+    batch, padded = rows(simple, range(6)), rows(simple, [0, -1, 1, 2, -1, 3, 4, 5])
+    one, two = one_step(simple, batch), one_step(simple, padded)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)  # sums of 6 and of 8 rows
+
+
+def test_an_example_of_weight_two_counts_twice(simple):
+    doubled = rows(simple, [3, 4])._replace(weight_B=np.float32([2, 1]))
+    one, two = one_step(simple, doubled)[0], one_step(simple, rows(simple, [3, 3, 4]))[0]
+    for a, b in zip(jax.tree.leaves(one.moments), jax.tree.leaves(two.moments), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8)
+
+
+def test_a_batch_of_padding_alone_trains_nothing(simple):
+    state, window = one_step(simple, rows(simple, [-1, -1]))
+    assert not np.asarray(state.trainable["params"]["table"]).any()
+    assert (float(window.terms), int(window.bad_step)) == (0.0, NEVER)
+
+
+def test_masked_heads_stay_as_they_are(classifier):
+    mask = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    state, _ = one_step(classifier, rows(classifier, range(10)), mask)
+    for kind in ("query", "value", "out"):
+        moved_LH = np.concatenate(
+            [
+                _moved(
+                    kind, params["attention"][kind]["kernel"], other["attention"][kind]["kernel"]
+                )
+                for params, other in zip(
+                    _stacks(classifier.params), _stacks(state.trainable["params"]), strict=True
+                )
+            ]
+        )
+        assert np.array_equal(moved_LH, mask > 0)
+
+
+def _stacks(params):
+    encoder = params["encoder"]
+    return [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
+
+
+def _moved(kind, before, after):
+    """Which heads `[n, H]` of a stack have changed."""
+    return np.asarray(before != after).any((2, 3) if kind == "out" else (1, 3))
+
+
+@pytest.mark.parametrize("shape", [None, (4, 2)])
+def test_one_program_serves_all_steps_seeds_rates_and_masks(simple, shape):
+    traced = []
+
+    def counted(params, gate, batch, key):
+        traced.append(batch.tokens_BT.shape)
+        outcome = simple.objective(params, gate, batch, key)
+        return outcome._replace(loss_B=outcome.loss_B * gate.mean())
+
+    mesh = None if shape is None else make_mesh(*shape)
+    for rate in (1e-2, 1e-3):
+        step = make_step(counted, OptimizerConfig(rate=rate), mesh)
+        state = start(simple.params, OptimizerConfig(rate=rate), mesh)
+        for number in range(3):
+            gate = np.full((2, 2), number, np.float32)
+            state = step(state, rows(simple, range(8)), gate, np.uint32(number), np.float32(rate))
+            state, _ = look(state, mesh)
+    assert len(traced) == 1
+    assert step._cache_size() == 1  # and so no state came back in another layout
+
+
+def test_a_step_uses_its_state_up_and_leaves_the_callers_parameters(simple):
+    state = start(simple.params, CONFIG)
+    step = make_step(simple.objective, CONFIG)
+    step(state, rows(simple, range(8)), None, np.uint32(0), np.float32(1e-2))
+    assert state.trainable["params"]["table"].is_deleted()
+    assert not simple.params["table"].is_deleted()
