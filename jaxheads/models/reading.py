@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -151,17 +150,12 @@ def _counted(labels: Iterable[str]) -> bool:
 
 
 def _initialised(config: EncoderConfig, readout: ReadoutConfig, paths: set[Path], key) -> Params:
-    """Only these leaves of a fresh model; compiled, so that no other is computed."""
-
-    @jax.jit
-    def make(key):
-        params: Params = {"encoder": {}, "readout": {}}
-        for path, leaf in leaves(init_model(config, readout, key).params):
-            if path in paths:
-                _put(params, path, leaf)
-        return params
-
-    return make(key)
+    """Only these leaves of a fresh model."""
+    params: Params = {"encoder": {}, "readout": {}}
+    for path, leaf in leaves(init_model(config, readout, key).params):
+        if path in paths:
+            _put(params, path, leaf)
+    return params
 
 
 def _misfits(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.convert import load_model
 from jaxheads.models.model import Model, encode, logits
 
@@ -19,22 +20,21 @@ CASES = sorted(path.name for path in FIXTURES.iterdir())
 TOLERANCE = 1e-5
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def run(config: EncoderConfig, readout: ReadoutConfig, params, inputs, where_BP) -> tuple:
+    """Hidden states, attention maps and logits (None without a readout), in one program."""
+    trace = encode(config, params, *inputs, observe=lambda view: view.probs_BHTS)
+    if readout.kind == "none":
+        return *trace, None
+    return *trace, logits(config, readout, params, *inputs, where_BP=where_BP)
+
+
 def computed(model: Model, reference: dict[str, np.ndarray]) -> tuple:
-    """Our hidden states, attention maps and logits (None without a readout), in one program."""
-    config, readout, params = model
+    """What `run` gives for the reference's inputs, at all positions."""
     tokens, types = (jnp.asarray(reference[name], jnp.int32) for name in ("tokens", "types"))
-    real, (batch, length) = jnp.asarray(reference["real"] == 1), tokens.shape
-    where = jnp.tile(jnp.arange(length), (batch, 1)) if readout.kind == "masked_lm" else None
-
-    @jax.jit
-    def run(params):
-        inputs = (tokens, real, types)
-        trace = encode(config, params, *inputs, observe=lambda view: view.probs_BHTS)
-        if readout.kind == "none":
-            return *trace, None
-        return *trace, logits(config, readout, params, *inputs, where_BP=where)
-
-    return run(params)
+    batch, length = tokens.shape
+    where = jnp.tile(jnp.arange(length), (batch, 1)) if model.readout.kind == "masked_lm" else None
+    return run(*model, (tokens, jnp.asarray(reference["real"] == 1), types), where)
 
 
 def compare(model: Model, reference: dict[str, np.ndarray], tolerance: float) -> None:
