@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from jaxheads.cli import VERBS, _parse, _parser
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.data.vocabulary import train_tokenizer
+from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.model import init_model
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+
+SENTENCES = ("the cat sat", "a dog ran far away", "no cat ran", "the dog sat")
 
 
 def blocks(language: str) -> list[str]:
@@ -40,3 +49,22 @@ def test_the_verbs_are_used_as_they_are(line):
 @pytest.mark.torch
 def test_transformers_5_still_ignores_head_masks():
     exec(blocks("python")[0], {})  # holds an assertion
+
+
+def test_the_api_example_runs_and_fits_fifteen_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tokenizer = train_tokenizer(SENTENCES * 5, kind="bpe", vocab_size=280)
+    config = EncoderConfig("roberta", tokenizer.vocab_size, 16, 2, 4, 32, 40, 1, pad_token_id=1)
+    readout = ReadoutConfig("classification", ("negative", "positive"))
+    save_model(init_model(config, readout, jax.random.key(0)), "model", tokenizer=tokenizer)
+    rows = [json.dumps({"sentence": s, "label": i % 2}) for i, s in enumerate(SENTENCES)]
+    (tmp_path / "sst2.jsonl").write_text("\n".join(rows) + "\n")
+
+    (example,) = [block for block in blocks("python") if "score_heads" in block]
+    assert len(example.splitlines()) < 15
+    names: dict = {}
+    exec(example, names)
+
+    assert load_model("smaller").config.kept == names["config"].kept
+    assert names["scores"].examples == len(SENTENCES)
+    assert np.sum(names["mask"]) == 4

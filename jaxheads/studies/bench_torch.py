@@ -27,7 +27,7 @@ def build(spec: dict, attention: str):
         intermediate_size=spec["intermediate_size"],
         max_position_embeddings=spec["max_positions"],
         type_vocab_size=1,
-        **{"attn_implementation": attention},
+        attn_implementation=attention,
     )
     model: Any = RobertaForSequenceClassification(config).eval()
     return model.to(device=device, dtype=getattr(torch, spec["dtype"]))

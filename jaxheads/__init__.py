@@ -1,0 +1,91 @@
+"""Which attention heads an encoder transformer needs, in JAX.
+
+A **head** is an attention head, never an output layer, which is a **readout**. A **gate** is a
+real multiplier on a head's output, inside the forward pass. A **score** is the importance of a
+head; higher means keep. A **mask** is a decision, boolean `[L, H]`, made once from a score. The
+**budget** is the number of heads kept. To **cut** is to remove heads physically. The **unit**
+says where the absolute value falls in a gradient score: token, example or batch. A **study**
+reproduces one paper's claim.
+
+Shapes are in names: `B` batch, `T` query position, `S` key position, `L` layer, `H` head, `K` width
+of a head, `D` model width, `F` feed-forward width, `V` vocabulary, `C` classes, `P` positions
+predicted, `N` examples.
+
+The public interface is the names below; each is a plain function or tuple, loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxheads.config import EncoderConfig, ReadoutConfig
+    from jaxheads.data.batch import Batch
+    from jaxheads.data.encode import encode_task
+    from jaxheads.data.glue import read_examples
+    from jaxheads.data.loader import batches, training_batches
+    from jaxheads.data.tokens import load_tokenizer
+    from jaxheads.importance import Scores, Settings, load_scores, save_scores, score_heads
+    from jaxheads.mesh import make_mesh, start_distributed
+    from jaxheads.models.convert import load_model, save_model
+    from jaxheads.models.model import Model, encode, init_model, logits
+    from jaxheads.objectives import Outcome, objective_for
+    from jaxheads.pruning.cut import cut, zero
+    from jaxheads.pruning.mask import mask_from_scores
+
+_ROOMS = {
+    "config": ("EncoderConfig", "ReadoutConfig"),
+    "data.batch": ("Batch",),
+    "data.encode": ("encode_task",),
+    "data.glue": ("read_examples",),
+    "data.loader": ("batches", "training_batches"),
+    "data.tokens": ("load_tokenizer",),
+    "importance": ("Scores", "Settings", "load_scores", "save_scores", "score_heads"),
+    "mesh": ("make_mesh", "start_distributed"),
+    "models.convert": ("load_model", "save_model"),
+    "models.model": ("Model", "encode", "init_model", "logits"),
+    "objectives": ("Outcome", "objective_for"),
+    "pruning.cut": ("cut", "zero"),
+    "pruning.mask": ("mask_from_scores",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "Batch",
+    "EncoderConfig",
+    "Model",
+    "Outcome",
+    "ReadoutConfig",
+    "Scores",
+    "Settings",
+    "batches",
+    "cut",
+    "encode",
+    "encode_task",
+    "init_model",
+    "load_model",
+    "load_scores",
+    "load_tokenizer",
+    "logits",
+    "make_mesh",
+    "mask_from_scores",
+    "objective_for",
+    "read_examples",
+    "save_model",
+    "save_scores",
+    "score_heads",
+    "start_distributed",
+    "training_batches",
+    "zero",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'jaxheads' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"jaxheads.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
