@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
 from jaxheads.importance.kept import CHUNK
-from jaxheads.importance.scores import Normalize, normalize_layers
+from jaxheads.importance.scores import normalize_layers
 from jaxheads.importance.units import tie, unit_of
 
 
@@ -26,7 +26,7 @@ class Reading(NamedTuple):
     """
 
     unit: str = "example"
-    normalize: Normalize = "none"
+    normalize: str = "none"
     blocks: Sequence[int] | None = None  # tied heads: the number of each layer's block
     group: int = 32
     present_LH: Bool[np.ndarray, "L H"] | None = None  # heads neither cut nor masked; None: all

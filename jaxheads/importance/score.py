@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from jaxheads.config import EncoderConfig
 from jaxheads.importance.kept import keep_rows, token_file
 from jaxheads.importance.methods import METHODS, Request, Settings
-from jaxheads.importance.scores import Normalize, Scores, normalize_layers
+from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers
 from jaxheads.importance.stream import stream
 from jaxheads.importance.units import UNITS, Mean, tie
 from jaxheads.mesh import place_params
@@ -31,7 +31,7 @@ def score_heads(
     heads: EncoderConfig | tuple[int, int],
     method: str = "gradient",
     unit: str | None = None,
-    normalize: Normalize = "none",
+    normalize: str = "none",
     tied: bool | Sequence[int] = False,
     gate: Gate | None = None,
     mesh: Mesh | None = None,
@@ -69,6 +69,8 @@ def score_heads(
         *_method_problems(method, unit, tied, kept=keep is not None),
         *_shape_problems(config, shape, tied, gate),
     ]
+    if normalize not in NORMALIZE:
+        problems.append(f"normalize: expected one of {', '.join(NORMALIZE)}, got {normalize!r}")
     if keep is not None and examples is None:
         problems.append("keep: expected the number of examples, got none")
     if problems:

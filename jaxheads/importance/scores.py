@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.files import write_atomically
 
-Normalize = Literal["none", "l2"]
+NORMALIZE = ("none", "l2")
 KEYS = ("score", "method", "unit", "examples", "model")
 
 
@@ -30,17 +30,17 @@ class Scores(NamedTuple):
 
 
 def normalize_layers(
-    score_LH: Float[np.ndarray, "L H"], how: Normalize, present_LH: Bool[np.ndarray, "L H"]
+    score_LH: Float[np.ndarray, "L H"], how: str, present_LH: Bool[np.ndarray, "L H"]
 ) -> Float[np.ndarray, "L H"]:
     """Scores with heads that are not present at exactly 0, and with "l2" each layer of length 1.
 
     Absent (cut or masked) heads enter no length; a layer whose scores are all zero stays so.
     """
+    if how not in NORMALIZE:
+        raise ValueError(f"normalize: expected one of {', '.join(NORMALIZE)}, got {how!r}")
     score_LH = np.where(present_LH, score_LH, 0.0)
     if how == "none":
         return score_LH
-    if how != "l2":
-        raise ValueError(f"normalize: expected 'none' or 'l2', got {how!r}")
     length_L1 = np.sqrt(np.square(score_LH).sum(1, keepdims=True))
     return np.divide(score_LH, length_L1, out=np.zeros_like(score_LH), where=length_L1 > 0)
 

@@ -52,6 +52,18 @@ def test_a_masked_heads_effect_is_exactly_zero_and_the_others_are_finite_differe
     np.testing.assert_allclose(found_B3, slope_B3, atol=1e-3 * np.abs(slope_B3).max())
 
 
+def test_with_every_gate_at_zero_attention_adds_its_output_bias_alone(task):
+    silent = jax.tree.map(np.array, task.params)
+    for name in ("stack0", "stack1"):
+        silent["encoder"][name]["attention"]["out"]["kernel"][:] = 0
+    gates = np.stack([ONES, 0 * ONES] + 4 * [ONES])
+    loss_B6 = np.asarray(costs(task.objective, task.params, task.data, gates))
+    expected_B6 = np.asarray(costs(task.objective, silent, task.data, gates))
+    np.testing.assert_allclose(loss_B6[:, 1], expected_B6[:, 0], rtol=1e-5)
+    np.testing.assert_array_equal(expected_B6[:, 1], expected_B6[:, 0])
+    assert (loss_B6[:, 0] != loss_B6[:, 1]).all()
+
+
 def test_a_gate_that_is_not_one_multiplies_the_gradient(task):
     half = np.full((2, 4), 0.5, np.float32)
     effect_BLH = gate_gradients(task.objective, task.params, task.data, half).effect_BLH

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.data.batch import Batch
+from jaxheads.models.model import abstract_params, logits
+from jaxheads.objectives import Outcome, correct, objective_for, watch_for
+
+CONFIG = EncoderConfig(
+    family="bert", vocab_size=40, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8,
+    max_positions=9, type_vocab_size=2,
+)  # fmt: skip
+READOUTS = {
+    "classes": ReadoutConfig("classification", ("a", "b", "c")),
+    "score": ReadoutConfig("classification", ("score",)),
+    "pair": ReadoutConfig("pair", ("a", "b")),
+    "words": ReadoutConfig("masked_lm"),
+}
+
+
+@functools.cache
+def params_of(name):
+    rng = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: rng.normal(0, 0.5, leaf.shape).astype(np.float32),
+        abstract_params(CONFIG, READOUTS[name]),
+    )
+
+
+def make_batch(name) -> Batch:
+    rng, shape = np.random.default_rng(1), (3, 2, 5) if name == "pair" else (3, 5)
+    tokens, where = rng.integers(0, 40, shape), None
+    labels = {"classes": np.array([2, 0, 1]), "score": np.array([0.5, -1, 2], np.float32)}
+    labels |= {"pair": np.array([0, 1, 1]), "words": np.array([[3, 39], [7, -1], [-1, -1]])}
+    if name == "words":
+        where = np.array([[1, 4], [2, 0], [0, 0]])
+    real = np.arange(5) < rng.integers(4, 6, (*shape[:-1], 1))
+    return Batch(
+        tokens, real, tokens % 2, labels[name], np.ones(3, np.float32), np.arange(3), where
+    )
+
+
+@functools.cache
+def outcome_of(name, **more) -> Outcome:
+    objective = objective_for(CONFIG, READOUTS[name], **more)
+    return jax.tree.map(np.asarray, jax.jit(objective)(params_of(name), None, make_batch(name)))
+
+
+def nats(logits, label) -> float:
+    exact = np.asarray(logits, np.float64)
+    return float(np.log(np.exp(exact).sum()) - exact[label])
+
+
+@pytest.mark.parametrize("name", ["classes", "pair"])
+def test_a_classifiers_loss_is_the_cross_entropy_of_each_example(name):
+    found, labels = outcome_of(name), make_batch(name).labels
+    expected = [nats(found.logits[row], labels[row]) for row in range(3)]
+    np.testing.assert_allclose(found.loss_B, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found.terms_B, [1, 1, 1])
+
+
+def test_a_regressions_loss_is_the_squared_error():
+    found, labels = outcome_of("score"), make_batch("score").labels
+    np.testing.assert_allclose(found.loss_B, (found.logits[:, 0] - labels) ** 2, rtol=1e-5)
+    np.testing.assert_array_equal(found.terms_B, [1, 1, 1])
+
+
+def test_a_masked_lms_loss_is_summed_over_the_positions_that_it_predicts():
+    found = outcome_of("words")
+    assert found.logits.shape == (3, 2, 40)
+    expected = [nats(found.logits[0, 0], 3) + nats(found.logits[0, 1], 39)]
+    expected += [nats(found.logits[1, 0], 7), 0.0]
+    np.testing.assert_allclose(found.loss_B, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found.terms_B, [2, 1, 0])
+
+
+def test_the_logits_are_the_models():
+    batch = jax.tree.map(jax.numpy.asarray, make_batch("classes"))
+    run = jax.jit(functools.partial(logits, CONFIG, READOUTS["classes"]))
+    expected = run(params_of("classes"), batch.tokens_BT, batch.real_BT, batch.types_BT)
+    np.testing.assert_allclose(outcome_of("classes").logits, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["classes", "words"])
+def test_own_targets_are_what_the_full_model_predicts_whatever_the_gate(name):
+    own = jax.jit(objective_for(CONFIG, READOUTS[name], targets="own"))
+    batch, gate = make_batch(name), np.zeros((1, 2), np.float32)
+    best = outcome_of(name).logits.argmax(-1)
+    labels = np.where(batch.labels >= 0, best, -1) if name == "words" else best
+    given = jax.jit(objective_for(CONFIG, READOUTS[name]))
+    expected = given(params_of(name), gate, batch._replace(labels=labels))
+    other = batch._replace(labels=np.where(batch.labels < 0, -1, 0))  # which are not looked at
+    for labelled in (batch, other):
+        found = own(params_of(name), gate, labelled)
+        np.testing.assert_allclose(found.loss_B, expected.loss_B, rtol=1e-5, atol=1e-6)
+    full = own(params_of(name), None, batch)
+    np.testing.assert_array_equal(full.logits, outcome_of(name).logits)
+
+
+def test_a_label_that_is_no_class_gives_no_number_for_that_example_alone():
+    bad = make_batch("classes")._replace(labels=np.array([3, -1, 1]))
+    objective = jax.jit(objective_for(CONFIG, READOUTS["classes"]))
+    found = np.asarray(objective(params_of("classes"), None, bad).loss_B)
+    assert np.isnan(found[:2]).all() and found[2] == outcome_of("classes").loss_B[2]
+
+
+def test_bfloat16_is_near_float32_and_its_loss_is_float32():
+    half = outcome_of("classes", compute_dtype="bfloat16")
+    assert half.loss_B.dtype == np.float32
+    np.testing.assert_allclose(half.loss_B, outcome_of("classes").loss_B, rtol=0.1, atol=0.05)
+    assert (half.loss_B != outcome_of("classes").loss_B).any()
+
+
+def test_correct_is_the_share_of_targets_that_are_the_likeliest_class():
+    logits_B2V = np.zeros((3, 2, 4), np.float32)
+    logits_B2V[:, :, 1] = 1
+    outcome = Outcome(*map(jax.numpy.asarray, (np.zeros(3), logits_B2V, np.array([2.0, 1, 0]))))
+    batch = make_batch("words")._replace(labels=np.array([[1, 2], [1, -1], [-1, -1]]))
+    np.testing.assert_array_equal(correct(outcome, batch), [0.5, 1, 0])
+    found = outcome_of("classes")
+    expected = found.logits.argmax(-1) == make_batch("classes").labels
+    np.testing.assert_array_equal(
+        correct(jax.tree.map(jax.numpy.asarray, found), make_batch("classes")), expected
+    )
+
+
+def test_a_watch_shows_every_head_and_the_mean_over_a_pairs_sentences():
+    batch, params = make_batch("pair"), params_of("pair")
+    flat = batch._replace(
+        **{
+            name: getattr(batch, name).reshape(6, 5)
+            for name in ("tokens_BT", "real_BT", "types_BT")
+        }
+    )
+    watch = jax.jit(
+        lambda batch: watch_for(CONFIG)(params, None, batch, lambda view: view.probs_BHTS[..., 0])
+    )
+    single_BLHT, pair_BLHT = np.asarray(watch(flat)), np.asarray(watch(batch))
+    assert single_BLHT.shape == (6, 1, 2, 5) and pair_BLHT.shape == (3, 1, 2, 5)
+    expected = (single_BLHT[0::2] + single_BLHT[1::2]) / 2
+    np.testing.assert_allclose(pair_BLHT, expected, rtol=1e-5)
+
+
+def test_one_function_stands_for_one_objective_so_that_it_is_compiled_once():
+    assert objective_for(CONFIG, READOUTS["words"]) is objective_for(CONFIG, READOUTS["words"])
+    assert watch_for(CONFIG) is watch_for(CONFIG)
+
+
+def test_what_has_no_loss_is_refused():
+    with pytest.raises(ValueError, match=r"expected a masked LM, .* got none"):
+        objective_for(CONFIG, ReadoutConfig())
+    with pytest.raises(ValueError, match="own prediction has no error"):
+        objective_for(CONFIG, READOUTS["score"], targets="own")
+    with pytest.raises(ValueError, match="where_BP is None"):
+        objective = objective_for(CONFIG, READOUTS["words"])
+        objective(params_of("words"), None, make_batch("words")._replace(where_BP=None), None)
