@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from jaxtyping import Bool, Float
 from jaxheads.files import write_atomically
 
 NORMALIZE = ("none", "l2")
+# what reading a damaged npz file raises, zip's "encrypted" and "version not supported" included
+DAMAGED = (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 KEYS = ("score", "method", "unit", "examples", "model")
 
 
@@ -54,11 +57,11 @@ def save_scores(path: str | Path, scores: Scores) -> None:
 def load_scores(path: str | Path) -> Scores:
     """Read what `save_scores` wrote; ValueError names everything that is wrong with a file."""
     path = Path(path)
-    try:
-        with path.open("rb") as handle:
+    with path.open("rb") as handle:
+        try:
             found = _arrays(np.load(handle, allow_pickle=False))
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: expected an npz file of scores, got {error}") from error
+        except DAMAGED as error:
+            raise ValueError(f"{path}: expected an npz file of scores, got {error}") from error
     problems = list(_problems(found))
     if problems:
         raise ValueError(f"{path}: " + "; ".join(problems))
