@@ -15,7 +15,7 @@ from jaxheads.importance import ablation, attention, gradient
 from jaxheads.importance.chance import chance
 from jaxheads.importance.magnitude import magnitude
 from jaxheads.importance.units import same_block
-from jaxheads.objectives import Objective, Watch
+from jaxheads.objectives import Objective, Watch, watch_for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Settings:
     rows: int = 128  # ablation, alone: examples x variants of the gate at a time, on each device
     measure: ablation.Measure | None = None  # ablation, alone: more is better; None: minus the loss
     skipped: tuple[int, ...] = ()  # confidence, entropy, output_norm: ids of tokens left out
+    watch: Watch | None = None  # ... : what shows the attention of a model of your own
     seed: int = 0  # random
 
 
@@ -39,7 +40,6 @@ class Request(NamedTuple):
     heads: tuple[int, int]
     config: EncoderConfig | None
     objective: Objective | None
-    watch: Watch | None
     params: Any
     gate_LH: Float[np.ndarray, "L H"]
     blocks: tuple[int, ...] | None
@@ -47,8 +47,14 @@ class Request(NamedTuple):
     settings: Settings
 
     @property
+    def watch(self) -> Watch | None:
+        """What shows attention maps."""
+        own = self.settings.watch
+        return watch_for(self.config) if own is None and self.config is not None else own
+
+    @property
     def shared(self) -> dict[str, Any]:
-        """Arguments that all gradient steps take."""
+        """The arguments that gradient steps have in common."""
         same = None if self.blocks is None else same_block(self.blocks).astype(np.float32)
         return {"same_LL": same, "token": self.unit == "token", "mesh": self.mesh}
 
@@ -67,7 +73,7 @@ class Method(NamedTuple):
 
     units: tuple[str, ...]
     tie: str | None
-    needs: str | None  # the field of `Request` without which it cannot be had
+    needs: str | None  # the part of `Request` without which it cannot be had
     prepare: Callable[[Request], tuple[Step, Read]] | None = None
     direct: Callable[[Request], Float[np.ndarray, "L H"]] | None = None
 

@@ -18,7 +18,7 @@ from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers
 from jaxheads.importance.stream import stream
 from jaxheads.importance.units import UNITS, Mean, tie
 from jaxheads.mesh import place_params
-from jaxheads.objectives import Objective, Watch, watch_for
+from jaxheads.objectives import Objective
 
 Gate = Float[np.ndarray, "L H"] | Bool[np.ndarray, "L H"]
 
@@ -37,7 +37,6 @@ def score_heads(
     mesh: Mesh | None = None,
     keep: str | Path | None = None,
     examples: int | None = None,
-    watch: Watch | None = None,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     model: str = "",
     progress: bool = True,
@@ -59,43 +58,38 @@ def score_heads(
     keep: also write the effect on every example, `[N, L, H]` with N = `examples`, untied, to this
       npy file (see `reliability`); for the unit "token" by position to `NAME.token.npy` beside it.
     examples: how many there are, for `keep` and the progress bar.
-    watch: what shows attention maps of a model of your own (see `objectives.watch_for`).
     settings: knobs of single methods. `model`: a name to put into the scores.
 
     ValueError for settings that do not fit, listing all; for a loss or score that is not finite.
     """
     config, shape = _heads(heads)
     problems = [
-        *_method_problems(method, unit, tied, kept=keep is not None),
+        *_method_problems(method, unit, tied),
         *_shape_problems(config, shape, tied, gate),
+        *_result_problems(method, normalize, keep, examples),
     ]
-    if normalize not in NORMALIZE:
-        problems.append(f"normalize: expected one of {', '.join(NORMALIZE)}, got {normalize!r}")
-    if keep is not None and examples is None:
-        problems.append("keep: expected the number of examples, got none")
     if problems:
         raise ValueError("score: " + "; ".join(problems))
-    request = Request(
-        method=method,
-        unit=unit or METHODS[method].units[0],
-        heads=shape,
-        config=config,
-        objective=objective,
-        watch=watch if watch is not None or config is None else watch_for(config),
-        params=params,
-        gate_LH=_gate(config, shape, gate),
-        blocks=_blocks(config, tied),
-        mesh=mesh,
-        settings=settings,
-    )
-    _check_needs(request)
-    direct = METHODS[method].direct
+    unit, gate_LH = unit or METHODS[method].units[0], _gate(config, shape, gate)
+    blocks = _blocks(config, tied)
+    r = Request(method, unit, shape, config, objective, params, gate_LH, blocks, mesh, settings)
+    _check_needs(r)
+    score_LH, count = _score(r, batches, keep, examples, progress)
+    return Scores(normalize_layers(score_LH, normalize, gate_LH != 0), method, unit, count, model)
+
+
+def _score(
+    r: Request,
+    batches: Iterable[Any],
+    keep: str | Path | None,
+    examples: int | None,
+    progress: bool,
+) -> tuple[Float[np.ndarray, "L H"], int]:
+    """Scores that are not yet normalised, and the number of examples that they are from."""
+    direct = METHODS[r.method].direct
     if direct is not None:
-        score_LH, count = direct(request), 0
-    else:
-        score_LH, count = _mean(request, batches, keep, examples, progress)
-    score_LH = normalize_layers(score_LH, normalize, request.gate_LH != 0)
-    return Scores(score_LH, method, request.unit, count, model)
+        return direct(r), 0
+    return _mean(r, batches, keep, examples, progress)
 
 
 def _mean(
@@ -156,7 +150,7 @@ def _gate(config: EncoderConfig | None, shape: tuple[int, int], gate: Gate | Non
     return gate_LH
 
 
-def _method_problems(method, unit, tied, kept):
+def _method_problems(method, unit, tied):
     if method not in METHODS:
         yield f"method: expected one of {', '.join(METHODS)}, got {method!r}"
         return
@@ -165,8 +159,15 @@ def _method_problems(method, unit, tied, kept):
         yield f"unit of {method}: expected one of {', '.join(found.units)}, got {unit!r}"
     if tied is not False and found.tie is None:
         yield f"tied: expected another method than {method}, which is about single layers"
-    if kept and found.direct is not None:
+
+
+def _result_problems(method, normalize, keep, examples):
+    if normalize not in NORMALIZE:
+        yield f"normalize: expected one of {', '.join(NORMALIZE)}, got {normalize!r}"
+    if keep is not None and method in METHODS and METHODS[method].direct is not None:
         yield f"keep: expected a method that reads examples, got {method}"
+    if keep is not None and examples is None:
+        yield "keep: expected the number of examples, got none"
 
 
 def _shape_problems(config, shape, tied, gate):
@@ -182,7 +183,7 @@ def _shape_problems(config, shape, tied, gate):
 
 _NEEDS = {
     "objective": "an objective",
-    "watch": "a config as heads, or watch",
+    "watch": "a config as heads, or settings.watch",
     "config": "a config as heads",
 }
 

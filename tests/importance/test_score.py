@@ -172,7 +172,10 @@ def test_labels_that_the_readout_does_not_have_are_refused_by_example(task):
         ({"keep": "g.npy"}, "keep: expected the number of examples, got none"),
         ({"method": "random", "unit": None, "keep": "g.npy"}, "keep: expected a method that reads"),
         ({"heads": (2, 4), "method": "magnitude", "unit": None}, "expected a config as heads"),
-        ({"heads": (2, 4), "method": "entropy", "unit": None}, "a config as heads, or watch"),
+        (
+            {"heads": (2, 4), "method": "entropy", "unit": None},
+            "a config as heads, or settings.watch",
+        ),
         ({"normalize": "l1"}, "normalize: expected one of none, l2, got 'l1'"),
     ],
 )
