@@ -148,7 +148,7 @@ class Encoder(nnx.Module):
         tokens_BT: Int[Array, "B T"],
         real_BT: Bool[Array, "B T"],
         types_BT: Int[Array, "B T"] | None = None,
-        head_mask: Float[Array, "L H"] | Float[Array, "#B #L H #T"] | None = None,
+        head_mask: Float[Array, "..."] | None = None,
         *,
         where_BP: Int[Array, "B P"] | None = None,
         key=None,

@@ -20,7 +20,9 @@ def test_ratios_are_taken_within_each_turn():
 
 def test_the_bench_prints_one_json_object(capsys, monkeypatch):
     monkeypatch.setattr(bench, "COUNTS", (2, 4))
-    assert not main(["bench", "--json", "--tiny", "--length", "8", "--only", "memory", "--repeats", "1"])
+    assert not main(
+        ["bench", "--json", "--tiny", "--length", "8", "--only", "memory", "--repeats", "1"]
+    )
     report = json.loads(capsys.readouterr().out)
     assert report["machine"]["layers"] == 3
     assert report["memory"]["peak_mib_after_2_batches"] > 0
