@@ -71,6 +71,8 @@ class ScoreOptions:
         None,
     )
     normalize: Literal["none", "l2"] = option("divide each layer's scores by their norm", "none")
+    tied: bool = option("ALBERT: score a head that layers share as one", False)
+    own_targets: bool = option("label-free: the model's own predictions are the targets", False)
     limit: int | None = option("score the first N examples only", None, metavar="N")
     batch_size: int = option("examples per step, over all devices", 32, metavar="B")
     dtype: Literal["float32", "bfloat16"] = option("what the forward pass computes in", "float32")
@@ -120,6 +122,8 @@ class PruneOptions:
     budget: int = option("heads to keep in the whole model", metavar="N")
     per_layer: bool = option("keep equally many heads in every layer", False)
     floor: int = option("keep at least N heads in every layer", 0, metavar="N")
+    tied: bool = option("ALBERT: drop a head in all layers that share it, or in none", False)
+    zeroed: bool = option("write zeros in the whole layout, for readers of whole models", False)
     out: Path = option("a free place for the smaller model", metavar="DIR")
 
     def __post_init__(self) -> None:
