@@ -36,9 +36,13 @@ class EncodedSource:
     pad_id: int
     sentences: int = 1
 
-    @functools.cached_property
+    @property
     def lengths(self) -> Int[np.ndarray, "N"]:
         """How many tokens each example has; of a pair apart, its longer sentence."""
+        return self._lengths
+
+    @functools.cached_property
+    def _lengths(self) -> Int[np.ndarray, "N"]:
         return np.diff(self.starts).reshape(-1, self.sentences).max(1)
 
     def rows(

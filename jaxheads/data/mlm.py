@@ -62,9 +62,13 @@ class MaskedSource:
     opens_V: Bool[np.ndarray, "V"] | None  # which tokens open a word; None: mask single tokens
     fixed: bool
 
-    @functools.cached_property
+    @property
     def lengths(self) -> Int[np.ndarray, "N"]:
         """How many tokens each block has once padded: all of them the same."""
+        return self._lengths
+
+    @functools.cached_property
+    def _lengths(self) -> Int[np.ndarray, "N"]:
         return np.full(len(self.blocks.labels), self.length)
 
     def rows(
