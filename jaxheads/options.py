@@ -140,6 +140,11 @@ class StudyOptions:
         "where records and figures go; runs/NAME_OF_THE_CONFIG without it", None, metavar="DIR"
     )
 
+    @property
+    def folder(self) -> Path:
+        """Where records and figures go."""
+        return self.out or Path("runs", self.config.stem)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchOptions:

@@ -1,0 +1,1 @@
+"""Analysis: numpy in, few numbers out. Knows neither models nor gradients."""

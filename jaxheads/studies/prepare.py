@@ -1,0 +1,150 @@
+"""From settings and files to what the rooms below take: examples, models, objectives, meshes."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.data.encode import EncodedSource, encode_task
+from jaxheads.data.glue import Task, iter_examples
+from jaxheads.data.loader import LENGTHS
+from jaxheads.data.mlm import encode_blocks
+from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
+from jaxheads.mesh import make_mesh
+from jaxheads.models.convert import load_model
+from jaxheads.models.model import Model
+from jaxheads.objectives import Objective, objective_for
+from jaxheads.options import MeshShape
+
+
+def open_model(source: str | Path) -> tuple[Model, Tokenizer]:
+    """A model with the readout that its checkpoint has, and the tokenizer beside it."""
+    model, tokenizer = load_model(source), load_tokenizer(source)
+    check_fits(tokenizer, model.config)
+    return model, tokenizer
+
+
+def open_mesh(shape: MeshShape) -> Mesh | None:
+    """All devices or those asked for; no mesh where that is one of one."""
+    alone = shape.model == 1 and jax.process_count() == 1
+    if alone and (shape.data or jax.device_count()) == 1:
+        return None
+    return make_mesh(shape.data, shape.model)
+
+
+def bucket_lengths(longest: int) -> tuple[int, ...]:
+    """The padded lengths to compile for, the last of them `longest`."""
+    return (*(length for length in LENGTHS if length < longest), longest)
+
+
+def read_texts(path: str | Path, limit: int | None = None) -> Iterator[str]:
+    """The paragraphs of a file for masked LM."""
+    return (example.first for example in iter_examples("mlm", path, limit=limit))
+
+
+def read_blocks(
+    tokenizer: Tokenizer, path: str | Path, length: int, *, limit: int | None = None
+) -> EncodedSource:
+    """A text as blocks of `length` tokens, the first `limit` of them."""
+    room = length - 2
+    # a paragraph with any text has at least one token, so that no more are needed
+    texts = itertools.islice(read_texts(path), None if limit is None else limit * max(room, 1))
+    return first(encode_blocks(tokenizer, texts, length), limit)
+
+
+def read_task(
+    tokenizer: Tokenizer,
+    task: Task,
+    path: str | Path | None,
+    readout: ReadoutConfig,
+    max_length: int,
+    *,
+    split: str = "validation",
+    limit: int | None = None,
+    long: Literal["error", "truncate"] = "error",
+    scratch: Path | None = None,
+) -> EncodedSource:
+    """A task's examples, encoded as the readout takes them, with its class numbers.
+
+    `path` None: the Hub's `split`. `long` and `scratch` are as for `encode_task`. ValueError where
+    the readout is no match.
+    """
+    check_readout(task, readout)
+    examples = iter_examples(task, path, split=split, limit=limit)
+    source = encode_task(
+        tokenizer, examples, max_length, apart=readout.kind == "pair", long=long, scratch=scratch
+    )
+    classes = np.asarray(class_numbers(task, readout))
+    if task.is_regression:
+        return source
+    return dataclasses.replace(source, labels=classes[source.labels].astype(np.int32))
+
+
+def first(source: EncodedSource, count: int | None) -> EncodedSource:
+    """The first `count` examples."""
+    if count is None or count >= len(source.labels):
+        return source
+    starts = source.starts[: count * source.sentences + 1]
+    return dataclasses.replace(source, starts=starts, labels=source.labels[:count])
+
+
+def check_readout(task: Task, readout: ReadoutConfig) -> None:
+    """Refuse a readout that cannot do a task."""
+    if not task.labels:
+        if readout.kind != "masked_lm":
+            raise ValueError(f"task {task.name}: expected a masked LM, got {_described(readout)}")
+        return
+    kinds = ("classification", "pair") if task.is_pair else ("classification",)
+    if readout.kind not in kinds or len(readout.labels) != len(task.labels):
+        wanted = "regression" if task.is_regression else f"{len(task.labels)} classes"
+        raise ValueError(
+            f"task {task.name}: expected a {' or '.join(kinds)} readout for {wanted}, got "
+            f"{_described(readout)}; such a model comes from fine-tuning on the task"
+        )
+
+
+def _described(readout: ReadoutConfig) -> str:
+    if readout.kind == "none":
+        return "a model without a readout"
+    labels = f" with {len(readout.labels)} labels" if readout.labels else ""
+    return f"a {readout.kind} readout{labels}"
+
+
+def class_numbers(task: Task, readout: ReadoutConfig) -> tuple[int, ...]:
+    """The readout's number for each class of a task: by name where its names are the task's.
+
+    Checkpoints disagree on the order (of MNLI's classes, for one). A readout with names of its own
+    (LABEL_0) is taken to have the task's order.
+    """
+    named = [_plain(name) for name in readout.labels]
+    wanted = [_plain(name) for name in task.labels]
+    if sorted(named) != sorted(wanted):
+        return tuple(range(len(wanted)))
+    return tuple(named.index(name) for name in wanted)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")
+
+
+def check_length(config: EncoderConfig, length: int) -> int:
+    """`length`, or the most tokens that the encoder reads, if that is less."""
+    return min(length, max_tokens(config))
+
+
+def training_objective(model: Model, config: TrainingConfig) -> Objective:
+    """The model's own task, with the dropout and the type of a training run."""
+    encoder, readout = model.config, model.readout
+    if config.dropout is not None:
+        rates = {"hidden_dropout": config.dropout, "attention_dropout": config.dropout}
+        encoder = dataclasses.replace(encoder, **rates)
+        readout = dataclasses.replace(readout, dropout=config.dropout)
+    return objective_for(encoder, readout, compute_dtype=config.dtype)

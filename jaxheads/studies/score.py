@@ -1,0 +1,177 @@
+"""The body of `jaxheads score`: the importance of every head of a checkpoint on a task's file."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float
+
+from jaxheads.config import ReadoutConfig
+from jaxheads.data.batch import Batch
+from jaxheads.data.glue import Task, task_named
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.tokens import Tokenizer
+from jaxheads.files import write_atomically
+from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
+from jaxheads.mesh import data_share, start_distributed
+from jaxheads.models.model import Model
+from jaxheads.objectives import Objective, objective_for
+from jaxheads.options import ScoreOptions
+from jaxheads.pruning.mask import present_heads
+from jaxheads.studies import prepare
+
+SHOWN = 5  # heads at each end of the table
+
+
+class Job(NamedTuple):
+    """A model, and the examples to score its heads on (None for a method that reads none)."""
+
+    model: Model
+    objective: Objective | None
+    source: Source | None
+    mesh: Mesh | None
+
+
+def run(options: ScoreOptions) -> None:
+    """Score, write the scores, and print who stands where."""
+    if options.coordinator is not None:
+        start_distributed(options.coordinator, options.num_processes, options.process_id)
+    task = task_named(options.task)
+    _check_method(options)
+    with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:
+        job = _prepare(options, task, Path(scratch))
+        begin = time.perf_counter()
+        scores = _score(options, job)
+        seconds = time.perf_counter() - begin
+        if jax.process_index() == 0:
+            save_scores(draft, scores)
+    if jax.process_index() == 0:
+        print(_report(options, job.model, scores, seconds))
+
+
+def _check_method(options: ScoreOptions) -> None:
+    if options.method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {options.method!r}")
+    units = METHODS[options.method].units
+    if options.unit is not None and options.unit not in units:
+        raise ValueError(
+            f"unit of {options.method}: expected one of {', '.join(units)}, got {options.unit!r}"
+        )
+
+
+@contextlib.contextmanager
+def _place(out: Path) -> Iterator[Path]:
+    """A draft of the file, of the first process alone; an unwritable place is an error at once."""
+    if jax.process_index():
+        yield out
+        return
+    with write_atomically(out) as draft:
+        yield draft
+
+
+def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
+    model, tokenizer = prepare.open_model(options.model)
+    mesh = prepare.open_mesh(options.mesh)
+    needs = METHODS[options.method].needs
+    objective = None
+    if needs == "objective":
+        prepare.check_readout(task, model.readout)
+        objective = objective_for(
+            model.config,
+            model.readout,
+            compute_dtype=options.dtype,
+            targets="own" if options.own_targets else "labels",
+        )
+    direct = METHODS[options.method].direct is not None
+    source = None if direct else _source(options, task, model, tokenizer, scratch)
+    return Job(model, objective, source, mesh)
+
+
+def _source(
+    options: ScoreOptions, task: Task, model: Model, tokenizer: Tokenizer, scratch: Path
+) -> Source:
+    length = prepare.check_length(model.config, options.max_length)
+    if task.labels:
+        asked = METHODS[options.method].needs == "objective"
+        readout = model.readout if asked else ReadoutConfig("classification", task.labels)
+        return prepare.read_task(
+            tokenizer, task, options.data, readout, length,
+            limit=options.limit, split=options.split, long=options.long, scratch=scratch,
+        )  # fmt: skip
+    if options.data is None:
+        raise ValueError("task mlm: expected a text with --data FILE, got none")
+    blocks = prepare.read_blocks(tokenizer, options.data, length, limit=options.limit)
+    return mask_blocks(blocks, tokenizer, length=length, seed=options.seed, fixed=True)
+
+
+def _score(options: ScoreOptions, job: Job) -> Scores:
+    settings = Settings(seed=options.seed)
+    return score_heads(
+        job.objective,
+        job.model.params,
+        _batches(options, job, settings),
+        heads=job.model.config,
+        method=options.method,
+        unit=options.unit,
+        normalize=options.normalize,
+        tied=options.tied,
+        mesh=job.mesh,
+        keep=options.keep_gradients,
+        examples=None if job.source is None else len(job.source.lengths),
+        settings=settings,
+        model=options.model,
+    )
+
+
+def _batches(options: ScoreOptions, job: Job, settings: Settings) -> Iterable[Batch]:
+    if job.source is None:
+        return ()
+    unit = UNITS[options.unit or METHODS[options.method].units[0]]
+    return batches(
+        job.source,
+        options.batch_size,
+        share=data_share(job.mesh),
+        group=settings.group if unit.grouped else 1,
+        lengths=prepare.bucket_lengths(int(job.source.lengths.max())),
+    )
+
+
+def _report(options: ScoreOptions, model: Model, scores: Scores, seconds: float) -> str:
+    layers, heads = scores.score_LH.shape
+    how = f"{scores.method}" + (f" per {scores.unit}" if scores.examples else "")
+    data = (
+        f"{scores.examples} examples of {options.task} in {seconds:.1f} s "
+        f"({scores.examples / seconds:.1f}/s with compilation)"
+        if scores.examples
+        else "no data"
+    )
+    return "\n".join(
+        [
+            f"{options.model}: {layers} layers x {heads} heads, {how}, {data}",
+            *_table(scores.score_LH, present_heads(model.config)),
+            f"wrote {options.out}",
+        ]
+    )
+
+
+def _table(score_LH: Float[np.ndarray, "L H"], present_LH: np.ndarray) -> Iterator[str]:
+    """The heads that matter most and least, best first; cut heads are not in it."""
+    layer_N, head_N = np.nonzero(present_LH)
+    order = np.argsort(-score_LH[layer_N, head_N], kind="stable")
+    yield "rank  layer  head  score"
+    for rank, place in enumerate(order, start=1):
+        if SHOWN < rank <= len(order) - SHOWN:
+            if rank == SHOWN + 1:
+                yield "  ..."
+            continue
+        layer, head = layer_N[place], head_N[place]
+        yield f"{rank:4}  {layer:5}  {head:4}  {score_LH[layer, head]:.6g}"
