@@ -20,7 +20,10 @@ CASES = sorted(path.name for path in FIXTURES.iterdir())
 TOLERANCE = 1e-5
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+FAST_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST_TO_COMPILE)
 def run(config: EncoderConfig, readout: ReadoutConfig, params, inputs, where_BP) -> tuple:
     """Hidden states, attention maps and logits (None without a readout), in one program."""
     trace = encode(config, params, *inputs, observe=lambda view: view.probs_BHTS)
