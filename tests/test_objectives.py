@@ -25,11 +25,14 @@ READOUTS = {
 
 @functools.cache
 def params_of(name):
+    """Random parameters whose biases do not drown what the tokens say."""
     rng = np.random.default_rng(0)
-    return jax.tree.map(
-        lambda leaf: rng.normal(0, 0.5, leaf.shape).astype(np.float32),
-        abstract_params(CONFIG, READOUTS[name]),
-    )
+
+    def draw(path, leaf):
+        size = 0.1 if path[-1].key == "bias" else 1.0
+        return (size * rng.normal(size=leaf.shape)).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, abstract_params(CONFIG, READOUTS[name]))
 
 
 def make_batch(name) -> Batch:
@@ -89,11 +92,12 @@ def test_the_logits_are_the_models():
 @pytest.mark.parametrize("name", ["classes", "words"])
 def test_own_targets_are_what_the_full_model_predicts_whatever_the_gate(name):
     own = jax.jit(objective_for(CONFIG, READOUTS[name], targets="own"))
-    batch, gate = make_batch(name), np.zeros((1, 2), np.float32)
+    batch, gate = make_batch(name), np.full((1, 2), -9, np.float32)
     best = outcome_of(name).logits.argmax(-1)
     labels = np.where(batch.labels >= 0, best, -1) if name == "words" else best
     given = jax.jit(objective_for(CONFIG, READOUTS[name]))
     expected = given(params_of(name), gate, batch._replace(labels=labels))
+    assert (expected.logits.argmax(-1) != best).any()
     other = batch._replace(labels=np.where(batch.labels < 0, -1, 0))  # which are not looked at
     for labelled in (batch, other):
         found = own(params_of(name), gate, labelled)

@@ -26,7 +26,7 @@ def main(coordinator: str, process: str, folder: str, *shapes: str) -> None:
     for shape in shapes:
         mesh = make_mesh(*map(int, shape.split(",")))
         part, parts = data_share(mesh)
-        own = np.arange(20)[part::parts]  # so that groups of three lie on both
+        own = np.array_split(np.arange(20), parts)[part]  # the fourth group of three lies on both
         scores = score_heads(
             task.objective, task.params, task.batches(4, own), heads=task.config, unit="batch",
             mesh=mesh, settings=Settings(group=3), keep=Path(folder, f"{shape}.npy"), examples=20,

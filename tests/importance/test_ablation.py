@@ -110,6 +110,9 @@ def test_tied_variants_remove_a_head_from_every_layer_that_shares_and_has_it():
     tied = without_each(gate_LH, block_by_layer=(0, 0, 1, 1))
     found = {(tuple(map(int, rows)), int(heads[0])) for rows, heads in tied.entries}
     assert found == {((0,), 0), ((0, 1), 1), ((2, 3), 0), ((2, 3), 1)}
+    for (rows, heads), changed in zip(tied.entries, tied.gates_VLH[1:], strict=True):
+        assert (changed[rows, heads] == 0).all()
+        assert (changed != gate_LH).sum() == len(rows)
     costs_1V = np.array([[1.0, 5, 6, 7, 8]], np.float32)
     np.testing.assert_array_equal(
         effects(tied, costs_1V)[0], [[-4, -5], [0, -5], [-6, -7], [-6, -7]]

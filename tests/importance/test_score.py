@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import NamedTuple
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,7 +14,6 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.methods import METHODS, Settings
 from jaxheads.importance.reliability import Reading, score_kept
 from jaxheads.importance.score import score_heads
-from jaxheads.importance.units import tie
 from jaxheads.mesh import make_mesh, place_batch, place_params
 
 ONES = np.ones((2, 4), np.float32)
@@ -108,47 +109,38 @@ def test_masked_heads_score_zero_and_enter_no_length(task):
     np.testing.assert_allclose(np.linalg.norm(found_LH, axis=1), [1, 0])
 
 
-def test_tied_scores_sum_effects_before_the_size_is_taken(make):
-    task = make("albert")
-    blocks, gate = task.config.block_by_layer, np.ones((4, 4), np.float32)
-    gate[0, 3] = 0  # masked in one of the two layers that use it
-    run = {"heads": task.config, "unit": "token", "settings": Settings(group=3), "gate": gate}
-    tied = score_heads(task.objective, task.params, task.batches(20), tied=True, **run)
-    run["unit"] = "example"
-    assert tied.score_LH[0, 3] == 0 < tied.score_LH[1, 3]
-    from jaxheads.importance.units import same_block
-
-    effect = gate_gradients(
-        task.objective, task.params, task.data, gate,
-        same_LL=same_block(blocks).astype(np.float32), token=True,
-    )  # fmt: skip
-    expected_LH = np.where(gate, np.asarray(effect.token_BLH, np.float64).mean(0), 0)
-    np.testing.assert_allclose(tied.score_LH, expected_LH, rtol=1e-6)
-    assert (tie(np.asarray(effect.effect_BLH), blocks)[:, 0, :3] != 0).all()
+class Row(NamedTuple):
+    x_BLH: np.ndarray
+    weight_B: np.ndarray
+    index_B: np.ndarray
 
 
-def test_a_loss_of_ones_own_and_batches_of_ones_own_are_enough():
-    from typing import NamedTuple
+class Loss(NamedTuple):
+    loss_B: jax.Array
 
-    import jax.numpy as jnp
 
-    class Row(NamedTuple):
-        x_BF: np.ndarray
-        weight_B: np.ndarray
-        index_B: np.ndarray
+def linear(params, gate, batch, key):
+    return Loss((gate[..., 0] * batch.x_BLH * params).sum((1, 2)))
 
-    class Result(NamedTuple):
-        loss_B: jnp.ndarray
 
-    def objective(params, gate, batch, key):
-        return Result((gate[:, 0, :, 0] * batch.x_BF * params).sum(1))
+X = np.array([[[1, -2], [3, 4]], [[3, 1], [-5, 4]]], np.float32)
+ROWS = Row(X, np.ones(2), np.arange(2))
 
-    batch = Row(np.array([[1.0, -2.0], [3.0, 1.0]], np.float32), np.ones(2), np.arange(2))
-    scores = score_heads(objective, np.float32(2), [batch], heads=(1, 2))
-    np.testing.assert_array_equal(scores.score_LH, [[4, 3]])
+
+def test_a_loss_and_batches_of_ones_own_are_enough():
+    scores = score_heads(linear, np.float32(2), [ROWS], heads=(2, 2))
+    np.testing.assert_array_equal(scores.score_LH, [[4, 3], [8, 8]])
     assert (scores.method, scores.unit, scores.examples) == ("gradient", "example", 2)
-    signed = score_heads(objective, np.float32(2), [batch], heads=(1, 2), unit="signed")
-    np.testing.assert_array_equal(signed.score_LH, [[-4, 1]])
+    signed = score_heads(linear, np.float32(2), [ROWS], heads=(2, 2), unit="signed")
+    np.testing.assert_array_equal(signed.score_LH, [[-4, 1], [2, -8]])
+
+
+def test_tied_effects_are_summed_over_layers_before_their_size_is_taken():
+    tied = score_heads(linear, np.float32(1), [ROWS], heads=(2, 2), tied=(0, 0))
+    np.testing.assert_array_equal(tied.score_LH, [[3, 3.5], [3, 3.5]])
+    gate = np.array([[0, 1], [1, 1]])  # the first layer does without a head that the second has
+    masked = score_heads(linear, np.float32(1), [ROWS], heads=(2, 2), tied=(0, 0), gate=gate == 1)
+    np.testing.assert_array_equal(masked.score_LH, [[0, 3.5], [4, 3.5]])
 
 
 def test_labels_that_the_readout_does_not_have_are_refused_by_example(task):
