@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from jaxheads.models.plan import PLAN, with_plan, write_plan
 from jaxheads.models.reading import read_params, settle_ties
 from jaxheads.models.weights import INDEX, SINGLE, open_weights, write_weights
 
+LOG = logging.getLogger("jaxheads")
 CONFIG = "config.json"
 PATTERNS = (CONFIG, PLAN, SINGLE, INDEX, "model-*.safetensors")
 STORAGE = {"float32": np.float32, "float16": np.float16, "bfloat16": jnp.bfloat16}
@@ -88,6 +90,7 @@ def save_model(
     """
     if dtype not in STORAGE:
         raise ValueError(f"dtype: expected one of {', '.join(STORAGE)}, got {dtype!r}")
+    _warn_of_lookalike(model.config)
     carried = _carried(model, source)
     config = write_config(carried.table, model.config, model.readout, carried.attributes)
     arrays = _stored_arrays(model, carried, dtype)
@@ -99,6 +102,13 @@ def save_model(
         write_plan(draft, model.config)
         if tokenizer is not None:
             tokenizer.save(draft)
+
+
+def _warn_of_lookalike(config: EncoderConfig) -> None:
+    """A cut ALBERT all of whose heads are used by some layer has the weights of a whole one."""
+    whole = all(len(heads) == config.num_heads for heads in config.heads_by_block)
+    if whole and any(len(heads) < config.num_heads for heads in config.heads_by_layer):
+        LOG.warning("this cut model has a whole model's weights: transformers would use all heads")
 
 
 class _Carried(NamedTuple):
@@ -172,7 +182,7 @@ def _cast(array: np.ndarray, dtype: str) -> np.ndarray:
     if array.dtype.kind in "iub":
         return array
     with np.errstate(over="ignore"):  # infinite numbers are reported by name
-        return array.astype(STORAGE[dtype])
+        return np.ascontiguousarray(array, STORAGE[dtype])
 
 
 @contextlib.contextmanager

@@ -112,12 +112,8 @@ def _check_index(directory: Path, paths: Mapping[str, Path]) -> None:
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as one safetensors file, marked as Hugging Face expects."""
-    save_file(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-        path,
-        metadata={"format": "pt"},
-    )
+    """Write contiguous arrays as one safetensors file, marked as Hugging Face expects."""
+    save_file(dict(arrays), path, metadata={"format": "pt"})
 
 
 def read_json(path: Path) -> dict[str, Any]:
