@@ -24,11 +24,15 @@ class Verb(NamedTuple):
     help: str
     options: type[Any]  # a frozen dataclass whose fields are `jaxheads.options.option`s
     run: str  # "module:function", takes the options and returns an exit status or None
+    then: str = ""  # the same, takes `options.folder` afterwards and returns what to print
 
 
 VERBS: dict[str, Verb] = {
     "study": Verb(
-        "run one config, from data to figures", StudyOptions, "jaxheads.studies.study:run"
+        "run one config, from data to figures",
+        StudyOptions,
+        "jaxheads.studies.study:run",
+        then="jaxheads.report.study:report",
     ),
     "score": Verb("score every head on a task", ScoreOptions, "jaxheads.studies.score:run"),
     "prune": Verb("write a smaller model", PruneOptions, "jaxheads.studies.prune:run"),
@@ -82,7 +86,21 @@ def _run_verb(name: str, words: list[str]) -> int:
 
 
 def _load(name: str) -> Callable[[Any], int | None]:
-    module, _, function = VERBS[name].run.partition(":")
+    verb = VERBS[name]
+    run = _function(name, verb.run)
+    if not verb.then:
+        return run
+
+    def run_and_tell(options: Any) -> int | None:
+        status = run(options)
+        print(_function(name, verb.then)(options.folder))
+        return status
+
+    return run_and_tell
+
+
+def _function(name: str, where: str) -> Callable[[Any], Any]:
+    module, _, function = where.partition(":")
     try:
         return getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:

@@ -288,6 +288,7 @@ class Run:
     scoring: ScoringConfig = ScoringConfig()
     curve: CurveConfig = CurveConfig()
     kept: float = 0.5  # share of the heads that the cut model keeps
+    devices: int | None = None  # that share each batch; none: all there are
 
     def __post_init__(self) -> None:
         problems = []
@@ -295,4 +296,5 @@ class Run:
             problems.append(f"seeds: expected different numbers from 0, got {self.seeds}")
         if not 0 <= self.kept <= 1:
             problems.append(f"kept: expected a share from 0 to 1, got {self.kept}")
+        problems += _too_low([("devices", self.devices, 1)])
         _refuse("run", problems)

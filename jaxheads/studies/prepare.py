@@ -51,13 +51,18 @@ def read_texts(path: str | Path, limit: int | None = None) -> Iterator[str]:
 
 
 def read_blocks(
-    tokenizer: Tokenizer, path: str | Path, length: int, *, limit: int | None = None
+    tokenizer: Tokenizer,
+    path: str | Path,
+    length: int,
+    *,
+    limit: int | None = None,
+    texts: int | None = None,
 ) -> EncodedSource:
-    """A text as blocks of `length` tokens, the first `limit` of them."""
-    room = length - 2
+    """A text as blocks of `length` tokens: the first `limit`, of its first `texts` paragraphs."""
     # a paragraph with any text has at least one token, so that no more are needed
-    texts = itertools.islice(read_texts(path), None if limit is None else limit * max(room, 1))
-    return first(encode_blocks(tokenizer, texts, length), limit)
+    enough = None if limit is None else limit * max(length - 2, 1)
+    read = itertools.islice(read_texts(path, texts), enough)
+    return first(encode_blocks(tokenizer, read, length), limit)
 
 
 def read_task(

@@ -1,0 +1,1 @@
+"""Reports: figures from the records on disk alone; nothing here starts jax."""
