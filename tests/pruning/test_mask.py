@@ -48,6 +48,9 @@ def test_equal_scores_at_the_edge_of_the_protected_heads_follow_the_same_rule():
     np.testing.assert_array_equal(mask_from_scores(np.zeros((2, 3)), 2, floor=1), rows("001 001"))
     per_layer = mask_from_scores(np.zeros((2, 3)), 3, per_layer=True)
     np.testing.assert_array_equal(per_layer, rows("001 011"))
+    many_H = np.random.default_rng(0).integers(0, 2, 64).astype(float)
+    kept_H = np.flatnonzero(mask_from_scores(many_H[None], 5, floor=5)[0])
+    np.testing.assert_array_equal(kept_H, np.flatnonzero(many_H == 1)[-5:])
 
 
 def test_the_odd_heads_of_a_per_layer_mask_stay_where_the_next_best_head_scores_highest():
@@ -142,13 +145,24 @@ def test_tied_rows_lose_a_head_in_all_their_layers_at_once():
     assert order == [(2, 0), (3, 0), (0, 1), (1, 1), (0, 0), (1, 0), (2, 1), (3, 1)]
     floor = mask_from_scores(score_LH, 4, tied_rows=tied, floor=1)
     np.testing.assert_array_equal(floor, rows("10 10 01 01"))
+    with pytest.raises(ValueError, match="budget: expected 4"):
+        mask_from_scores(score_LH, 2, tied_rows=tied, floor=1)
 
 
 def test_equal_tied_rows_rank_as_one_row_does_without_rounding():
-    score_H = np.array([0.1, np.nextafter(0.1, 1), 0.3, 1e-17])
+    """Three times these numbers, and so a plain mean, round to the same number."""
+    score_H = np.array([np.nextafter(0.9, 1), 0.9])
+    assert len(set(np.tile(score_H, (3, 1)).mean(0))) == 1
     one = pairs(order_from_scores(score_H[None]))
     three = pairs(order_from_scores(np.tile(score_H, (3, 1)), tied_rows=(0, 0, 0)))
+    assert one == [(0, 1), (0, 0)]
     assert three == [(layer, head) for _, head in one for layer in range(3)]
+
+
+def test_the_scores_of_absent_tied_heads_are_not_read():
+    score_LH = np.array([[np.inf, 1.0, 2.0], [np.nan, 1.0, 2.0]])
+    got = mask_from_scores(score_LH, 2, tied_rows=(0, 0), present=rows("011 011"))
+    np.testing.assert_array_equal(got, rows("001 001"))
 
 
 def test_a_budget_that_splits_a_tied_head_is_refused_with_the_nearest_ones():
