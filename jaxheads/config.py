@@ -81,10 +81,10 @@ class EncoderConfig:
         """Which set of parameters each layer uses: `range(L)` unless blocks are shared."""
         if not self.shares_blocks:
             return tuple(range(self.num_layers))
-        steps = self.num_layers // self.inner_groups
+        per_group = (self.num_layers // self.inner_groups) / self.hidden_groups  # as in HF, a float
         return tuple(
-            (step * self.hidden_groups // steps) * self.inner_groups + inner
-            for step in range(steps)
+            int(step / per_group) * self.inner_groups + inner
+            for step in range(self.num_layers // self.inner_groups)
             for inner in range(self.inner_groups)
         )
 
@@ -216,10 +216,11 @@ class TrainingConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     dtype: Compute = "float32"  # what the forward pass computes in; parameters stay float32
     dropout: float | None = None  # while this lasts; none: the encoder's own rates
+    window: int = 0  # batches within which examples of like length come together; 0: none
     log_every: int = 20  # steps between two lines of the log
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch_size": 1, "seed": 0, "log_every": 1}
+        least = {"steps": 1, "batch_size": 1, "seed": 0, "window": 0, "log_every": 1}
         problems = list(_too_low((name, getattr(self, name), low) for name, low in least.items()))
         if self.dtype not in COMPUTE:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")

@@ -83,20 +83,26 @@ def training_batches(
     start_step: int = 0,
     share: tuple[int, int] = (0, 1),
     lengths: Sequence[int] = LENGTHS,
+    window: int = 0,
 ) -> Iterator[Batch]:
     """Yield shuffled batches without end, from `start_step` on.
 
     Epochs follow each other without a gap: step `s` holds the places `s B` to `(s + 1) B - 1` of
     the shuffles of epoch 0, 1, ... in a row, so that each epoch has every example once and every
     batch is full. The global batch of a step does not depend on the number of processes, each of
-    which takes a slice of its rows; nothing but the step need be known to resume.
+    which takes a slice of its rows; nothing but the step need be known to resume. In windows of so
+    many batches (0: none) examples of like length come together, to pad less, and the batches of a
+    window are shuffled again.
     """
     rows = _check(source, batch_size, share, lengths)
-    if start_step < 0:
-        raise ValueError(f"start_step: expected at least 0, got {start_step}")
+    for name, value in (("start_step", start_step), ("window", window)):
+        if value < 0:
+            raise ValueError(f"{name}: expected at least 0, got {value}")
     process, _ = share
     size = len(source.lengths)
-    shuffled = functools.lru_cache(2)(functools.partial(_shuffle, size, seed))
+    shuffled = functools.lru_cache(2)(
+        lambda epoch: _alike(_shuffle(size, seed, epoch), source.lengths, batch_size, window)
+    )
     for step in itertools.count(start_step):
         epoch_B, place_B = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), size)
         index_B = np.empty(batch_size, np.int64)
@@ -149,3 +155,21 @@ def _shuffle(size: int, seed: int, epoch: int) -> Int[np.ndarray, "N"]:
     """Return the order of one epoch: raw generator bits, which no numpy release may change."""
     bits = np.random.Philox(np.random.SeedSequence([seed, epoch])).random_raw(size)
     return np.argsort(bits, kind="stable")
+
+
+def _alike(
+    order: Int[np.ndarray, "N"], lengths: Int[np.ndarray, "N"], batch_size: int, window: int
+) -> Int[np.ndarray, "N"]:
+    """Sort an epoch by length in windows, then put each window's batches in an order of chance."""
+    if not window:
+        return order
+    parts = []
+    for start in range(0, len(order), window * batch_size):
+        part = order[start : start + window * batch_size]
+        chance = part[::batch_size]  # example numbers, which the shuffle has put here
+        part = part[np.argsort(lengths[part], kind="stable")]
+        whole = len(part) // batch_size
+        places = np.argsort(chance[:whole], kind="stable")
+        parts += [part[: whole * batch_size].reshape(whole, batch_size)[places].ravel()]
+        parts += [part[whole * batch_size :]]
+    return np.concatenate(parts)

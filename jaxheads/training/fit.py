@@ -51,8 +51,9 @@ def fit(
     state = start(params, config.optimizer, mesh)
     gate = None if head_mask is None else place_params(mesh, np.asarray(head_mask, np.float32))
     batches = training_batches(
-        source, config.batch_size, seed=config.seed, share=data_share(mesh), lengths=lengths
-    )
+        source, config.batch_size, seed=config.seed, share=data_share(mesh), lengths=lengths,
+        window=config.window,
+    )  # fmt: skip
     seed, rate = np.uint32(config.seed), rate_schedule(config.optimizer, config.steps)
     with Watch(config, log, name) as watch:
         for done, batch in enumerate(itertools.islice(batches, config.steps), start=1):

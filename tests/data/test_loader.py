@@ -135,9 +135,12 @@ def test_sorting_saves_padding_and_no_window_keeps_the_order_of_the_file():
     assert tokens < 0.8 * sum(batch.tokens_BT.size for batch in plain)
 
 
-@given(st.integers(1, 30), st.integers(1, 9), st.integers(0, 5))
-def test_each_epoch_of_training_has_every_example_once(count: int, size: int, seed: int):
-    stream = training_batches(make_source(count), size, seed=seed, lengths=BUCKETS)
+@given(st.integers(1, 30), st.integers(1, 9), st.integers(0, 5), st.integers(0, 4))
+def test_each_epoch_of_training_has_every_example_once(
+    count: int, size: int, seed: int, window: int
+):
+    source = make_source(count)
+    stream = training_batches(source, size, seed=seed, lengths=BUCKETS, window=window)
     steps = -(-3 * count // size)
     index = np.concatenate([batch.index_B for batch in itertools.islice(stream, steps)])
     for epoch in range(3):
@@ -153,6 +156,20 @@ def test_epochs_and_seeds_have_orders_of_their_own():
     assert order(0) == order(0)
 
 
+def test_windows_of_training_save_padding_and_keep_lengths_in_no_order():
+    source = make_source(640)
+
+    def lengths(window: int) -> list[int]:
+        stream = training_batches(source, 8, seed=0, lengths=BUCKETS, window=window)
+        return [batch.tokens_BT.shape[1] for batch in itertools.islice(stream, 80)]
+
+    plain, alike = lengths(0), lengths(16)
+    assert sum(alike) < 0.75 * sum(plain)
+    for start in range(0, 80, 16):
+        part = alike[start : start + 16]
+        assert part != sorted(part)
+
+
 def test_the_shuffle_is_pinned():
     stream = training_batches(make_source(8), 8, seed=3, lengths=BUCKETS)
     # np.argsort of np.random.Philox(np.random.SeedSequence([3, epoch])).random_raw(8)
@@ -162,11 +179,12 @@ def test_the_shuffle_is_pinned():
     ]
 
 
-def test_training_resumes_at_any_step():
-    source = make_source(23)
-    whole = list(itertools.islice(training_batches(source, 5, seed=1, lengths=BUCKETS), 12))
+@pytest.mark.parametrize("window", [0, 2])
+def test_training_resumes_at_any_step(window: int):
+    source, how = make_source(23), {"seed": 1, "lengths": BUCKETS, "window": window}
+    whole = list(itertools.islice(training_batches(source, 5, **how), 12))
     for start in (0, 4, 11):
-        stream = training_batches(source, 5, seed=1, start_step=start, lengths=BUCKETS)
+        stream = training_batches(source, 5, start_step=start, **how)
         for one, other in zip(stream, whole[start:], strict=False):
             for mine, theirs in zip(one[:6], other[:6], strict=True):
                 np.testing.assert_array_equal(mine, theirs)
