@@ -40,11 +40,21 @@ def test_rows_are_the_tokenizers_ids_padded(unigram: Tokenizer):
 
 
 def test_a_padding_row_has_weight_0_and_one_real_token(unigram: Tokenizer):
-    batch = rows(encode_task(unigram, pairs(4), 32), 2, -1)
+    batch = rows(encode_task(unigram, pairs(3), 32), 2, -1)
     assert batch.weight_B.tolist() == [1, 0] and batch.index_B.tolist() == [2, -1]
     assert batch.labels.tolist() == [2, 0]
     assert batch.real_BT[1].tolist() == [True] + [False] * 31
     assert batch.tokens_BT[1].tolist() == [unigram.cls_id] + [unigram.pad_id] * 31
+
+
+def test_padding_tokens_have_type_0_whatever_the_first_token_has():
+    whole = {"starts": np.array([0, 2]), "labels": np.zeros(1, np.int32), "pad_id": 9}
+    source = EncodedSource(np.array([5, 6], np.int32), np.ones(2, np.uint8), **whole)
+    batch = rows(source, 0, length=4)
+    assert batch.types_BT.tolist() == [[1, 1, 0, 0]]
+    assert batch.tokens_BT.tolist() == [[5, 6, 9, 9]]
+    with pytest.raises(ValueError, match="expected at most 1 tokens, got 2"):
+        rows(source, 0, length=1)
 
 
 def test_scores_stay_real_and_classes_whole(unigram: Tokenizer):
@@ -77,7 +87,8 @@ def test_a_line_that_is_too_long_is_named_or_cut_if_asked(unigram: Tokenizer):
     source = encode_task(unigram, [*pairs(3), long], 32, long="truncate")
     assert source.lengths[3] == 32
     with pytest.raises(ValueError, match=r"^file\.jsonl:7: .*; file\.jsonl:7: .*; truncation"):
-        encode_task(unigram, [long._replace(second=long.first)], 32, apart=True)
+        both = long._replace(second=long.first)
+        encode_task(unigram, [*pairs(3), both, *pairs(3)], 32, apart=True)
 
 
 def test_many_long_lines_are_five_in_the_error(unigram: Tokenizer):

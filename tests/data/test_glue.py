@@ -133,6 +133,14 @@ def test_examples_are_yielded_as_they_are_read(tmp_path: Path):
         next(stream)
 
 
+def test_nothing_is_yielded_after_a_problem(tmp_path: Path):
+    path = write(tmp_path / "a.jsonl", GOOD["rte"], {"broken": 1}, GOOD["rte"])
+    stream = iter_examples("rte", path)
+    assert next(stream).place == f"{path}:1"
+    with pytest.raises(ValueError, match=r"a\.jsonl:2"):
+        next(stream)
+
+
 def test_an_empty_file_and_an_unknown_task_are_refused(tmp_path: Path):
     for name, content in (("a.jsonl", "\n\n"), ("a.csv", "sentence,label\n"), ("a.tsv", "")):
         (tmp_path / name).write_text(content)

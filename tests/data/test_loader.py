@@ -135,6 +135,19 @@ def test_sorting_saves_padding_and_no_window_keeps_the_order_of_the_file():
     assert tokens < 0.8 * sum(batch.tokens_BT.size for batch in plain)
 
 
+def test_groups_are_sorted_by_their_longest_example():
+    lengths = np.array([1, 16, 2, 3, 9, 9])  # in groups of two: 16, 3, 9
+    source = EncodedSource(
+        tokens=np.zeros(lengths.sum(), np.int32),
+        types=np.zeros(lengths.sum(), np.uint8),
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
+        labels=np.zeros(6, np.int32),
+        pad_id=0,
+    )
+    order = [batch.index_B.tolist() for batch in batches(source, 2, group=2, lengths=BUCKETS)]
+    assert order == [[2, 3], [4, 5], [0, 1]]
+
+
 @given(st.integers(1, 30), st.integers(1, 9), st.integers(0, 5), st.integers(0, 4))
 def test_each_epoch_of_training_has_every_example_once(
     count: int, size: int, seed: int, window: int
