@@ -64,7 +64,7 @@ def objective_for(
     def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
         batch = jax.tree.map(jnp.asarray, batch)
         run = functools.partial(_logits, config, readout, params, batch, dtype)
-        logits, labels = run(gate=gate, key=key), batch.labels
+        logits, labels = run(gate=gate, key=key), jnp.asarray(batch.labels)
         if targets == "own":
             full = logits if gate is None and key is None else run(gate=None, key=None)
             labels = _own_labels(readout, full, labels)
