@@ -41,13 +41,13 @@ RUN = Run(
         length=64,
     ),
     pretrain=TrainingConfig(
-        steps=800,
+        steps=500,
         batch_size=64,
         dropout=0.0,
         optimizer=OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
     ),
     finetune=TrainingConfig(
-        steps=500,
+        steps=300,
         batch_size=32,
         dropout=0.0,
         window=16,

@@ -162,7 +162,7 @@ def finetune(
         params, config = cut(params, config, mask_LH)
     model = Model(config, material.readout, params)
     training = dataclasses.replace(run.finetune, seed=seed)
-    gate = np.ones_like(mask_LH) if physical else mask_LH
+    gate = np.ones_like(mask_LH, np.float32) if physical else mask_LH.astype(np.float32)
     name = f"fine-tuning {seed}"
     return train(model, material.train, training, material, log, name, gate=gate)
 
