@@ -111,7 +111,7 @@ def encode_task(
             labels.append(np.asarray([example.label for example in chunk]))
             bar.update(len(chunk))
     if problems:
-        raise ValueError("; ".join(problems[:SHOWN]) + "; --long truncate (long='truncate') cuts them")
+        raise ValueError("; ".join((*problems[:SHOWN], "--long truncate cuts them")))
     if not labels:
         raise ValueError("expected at least one example, got none")
     every = np.concatenate(labels)

@@ -86,7 +86,7 @@ def test_a_line_that_is_too_long_is_named_or_cut_if_asked(unigram: Tokenizer):
         encode_task(unigram, [*pairs(3), long], 32)
     source = encode_task(unigram, [*pairs(3), long], 32, long="truncate")
     assert source.lengths[3] == 32
-    with pytest.raises(ValueError, match=r"^file\.jsonl:7: .*; file\.jsonl:7: .*; truncation"):
+    with pytest.raises(ValueError, match=r"^file\.jsonl:7: .*; file\.jsonl:7: .*; --long truncate"):
         both = long._replace(second=long.first)
         encode_task(unigram, [*pairs(3), both, *pairs(3)], 32, apart=True)
 
