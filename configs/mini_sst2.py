@@ -4,7 +4,7 @@ After Chiang & Chen 2021, "Why Can You Lay Off Heads?" (arXiv 2106.07137), of wh
 abstract was available to us: its questions, with choices of our own. No table or figure of that
 paper is reproduced, and no number of it is known to us to compare with.
 
-Command: `jaxheads study configs/mini_sst2.py`, 12.2 minutes on 2 shared CPU cores in float32; most
+Command: `jaxheads study configs/mini_sst2.py`, 12.6 minutes on 2 shared CPU cores in float32; most
 of it are pre-training (5.2) and nine fine-tunings.
 
 Data: English paragraphs (4.2 M words) for a byte-level BPE tokenizer and masked LM; SST-2. Heads
@@ -23,7 +23,7 @@ Numbers: mean (lowest to highest; n = 3 seeds, for random orders 6).
     SST-2, all 32 heads             accuracy 0.733 (0.714 to 0.747), floor 0.509
     16 heads, by SST-2 score                 0.721 (0.682 to 0.741)
     16 heads, by masked-LM score             0.714 (0.677 to 0.741)
-    16 heads, at random                      0.702 (0.624 to 0.750)
+    16 heads, at random                      0.701 (0.624 to 0.750)
     16 heads, reversed SST-2 score           0.573 (0.525 to 0.631)
     8 heads, by SST-2 score                  0.701 (0.632 to 0.736)
     8 heads, at random                       0.575 (0.502 to 0.717)
