@@ -15,6 +15,7 @@ from jaxheads.importance.gradient import (
     quadrature,
 )
 from jaxheads.importance.units import same_block
+from jaxheads.objectives import objective_for
 
 ONES = np.ones((2, 4), np.float32)
 MASKED = np.array([[1, 1, 0, 1], [0, 1, 1, 1]], np.float32)
@@ -62,6 +63,16 @@ def test_with_every_gate_at_zero_attention_adds_its_output_bias_alone(task):
     np.testing.assert_allclose(loss_B6[:, 1], expected_B6[:, 0], rtol=1e-5)
     np.testing.assert_array_equal(expected_B6[:, 1], expected_B6[:, 0])
     assert (loss_B6[:, 0] != loss_B6[:, 1]).all()
+
+
+def test_bfloat16_gives_the_effects_of_float32_to_its_precision(task):
+    half = objective_for(task.config, task.readout, compute_dtype="bfloat16")
+    got = np.asarray(gate_gradients(half, task.params, task.data, ONES).effect_BLH)
+    wanted = np.asarray(gate_gradients(task.objective, task.params, task.data, ONES).effect_BLH)
+    assert got.dtype == np.float32
+    # 8 bits of mantissa, 2 ** -8 a rounding, over the some 30 operations of two layers and back
+    error = np.abs(got - wanted).max((1, 2)) / np.abs(wanted).max((1, 2))
+    assert 0 < error.max() < 30 * 2**-8
 
 
 def test_a_gate_that_is_not_one_multiplies_the_gradient(task):
