@@ -58,6 +58,9 @@ def load_scores(path: str | Path) -> Scores:
     """Read what `save_scores` wrote; ValueError names everything that is wrong with a file."""
     path = Path(path)
     with path.open("rb") as handle:
+        if not zipfile.is_zipfile(handle):
+            raise ValueError(f"{path}: expected an npz file of scores, got another kind of file")
+        handle.seek(0)
         try:
             found = _arrays(np.load(handle, allow_pickle=False))
         except DAMAGED as error:

@@ -79,3 +79,10 @@ def test_layers_have_length_one_after_l2_and_absent_heads_enter_no_length():
     np.testing.assert_allclose(found[2], score_LH[2] / np.sqrt(3))
     plain = normalize_layers(score_LH, "none", present_LH)
     np.testing.assert_array_equal(plain[:2], [[3, 4, 0], [0, 0, 0]])
+
+
+def test_a_file_of_another_kind_is_named_without_advice_to_load_it_unsafely(tmp_path):
+    path = tmp_path / "scores.npz"
+    path.write_text("# no scores\n")
+    with pytest.raises(ValueError, match=r"scores\.npz: .* got another kind of file$"):
+        load_scores(path)
