@@ -16,13 +16,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import Compute, EncoderConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.models.attention import Observer
 from jaxheads.models.model import Params, encode, logits
 
 Targets = Literal["labels", "own"]
-ComputeType = Literal["float32", "bfloat16"]
 
 
 class Outcome(NamedTuple):
@@ -46,7 +45,7 @@ def objective_for(
     config: EncoderConfig,
     readout: ReadoutConfig,
     *,
-    compute_dtype: ComputeType = "float32",
+    compute_dtype: Compute = "float32",
     targets: Targets = "labels",
 ) -> Objective:
     """The objective of a model: cross entropy in nats, or squared error for a single label.
@@ -74,7 +73,7 @@ def objective_for(
 
 
 @functools.lru_cache
-def watch_for(config: EncoderConfig, *, compute_dtype: ComputeType = "float32") -> Watch:
+def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> Watch:
     """A function `(params, gate, batch, observe)`: what `observe` makes of every head's attention.
 
     See `models.attention.View` for what `observe` is given: one layer, all its heads. Returns

@@ -64,7 +64,7 @@ def score_heads(
     """
     config, shape = _heads(heads)
     problems = [
-        *_method_problems(method, unit, tied),
+        *method_problems(method, unit, tied),
         *_shape_problems(config, shape, tied, gate),
         *_result_problems(method, normalize, keep, examples),
     ]
@@ -150,7 +150,8 @@ def _gate(config: EncoderConfig | None, shape: tuple[int, int], gate: Gate | Non
     return gate_LH
 
 
-def _method_problems(method, unit, tied):
+def method_problems(method: str, unit: str | None, tied: bool | Sequence[int]) -> Iterator[str]:
+    """What is wrong with the choice of a method, whatever the model and the data."""
     if method not in METHODS:
         yield f"method: expected one of {', '.join(METHODS)}, got {method!r}"
         return

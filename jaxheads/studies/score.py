@@ -22,6 +22,7 @@ from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.files import write_atomically
 from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
+from jaxheads.importance.score import method_problems
 from jaxheads.mesh import data_share, start_distributed
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
@@ -59,13 +60,9 @@ def run(options: ScoreOptions) -> None:
 
 
 def _check_method(options: ScoreOptions) -> None:
-    if options.method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {options.method!r}")
-    units = METHODS[options.method].units
-    if options.unit is not None and options.unit not in units:
-        raise ValueError(
-            f"unit of {options.method}: expected one of {', '.join(units)}, got {options.unit!r}"
-        )
+    problems = list(method_problems(options.method, options.unit, options.tied))
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 @contextlib.contextmanager
