@@ -26,7 +26,8 @@ class Row:
 
     `metric` is what `value` measures ("accuracy", "spearman"), `method` how heads were chosen
     ("gradient", "random"; "" where none were), `budget` the number of heads kept (None: all of
-    them), `stage` the place in the study ("before fine-tuning").
+    them), `stage` the place in the study ("before fine-tuning"). `low` and `high` bound a 95%
+    interval of the value where one was computed: both or neither.
     """
 
     study: str
@@ -38,6 +39,8 @@ class Row:
     method: str = ""
     budget: int | None = None
     stage: str = ""
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         _check_fields(vars(self))
@@ -46,6 +49,8 @@ class Row:
 _FIELDS = {field.name: field for field in dataclasses.fields(Row)}
 _REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISSING)
 _TEXTS = ("study", "model", "task", "metric", "method", "stage")
+_BOUNDS = ("low", "high")
+_NUMBERS = ("value", *_BOUNDS)
 
 
 def append_rows(path: str | Path, rows: Iterable[Row]) -> None:
@@ -89,6 +94,11 @@ def _check_fields(fields: Mapping[str, object]) -> None:
         problems.append(f"budget: expected a number of heads or null, got {budget!r}")
     if not isinstance(fields["value"], float):
         problems.append(f"value: expected a number, got {fields['value']!r}")
+    bounds = [fields.get(name) for name in _BOUNDS]
+    if any(not (bound is None or isinstance(bound, float)) for bound in bounds):
+        problems.append(f"low, high: expected numbers or null, got {bounds}")
+    elif (bounds[0] is None) != (bounds[1] is None):
+        problems.append(f"low, high: expected both or neither, got {bounds}")
     if problems:
         raise ValueError("; ".join(problems))
 
@@ -98,9 +108,15 @@ def _is_integer(value: object) -> TypeGuard[int]:
 
 
 def _encode(row: Row) -> dict[str, str | int | float | None]:
+    """A row as JSON has it; bounds that it lacks are left out."""
     fields = dataclasses.asdict(row)
-    value = float(row.value)  # numpy's numbers too; a Python float survives JSON bit for bit
-    return fields | {"value": value if math.isfinite(value) else str(value)}
+    for name in _NUMBERS:
+        if fields[name] is None:
+            del fields[name]
+        else:  # numpy's numbers too; a Python float survives JSON bit for bit
+            value = float(fields[name])
+            fields[name] = value if math.isfinite(value) else str(value)
+    return fields
 
 
 def _decode(line: bytes) -> Row:
@@ -116,7 +132,7 @@ def _decode(line: bytes) -> Row:
                 + [f"missing field {name!r}" for name in missing]
             )
         )
-    fields = {**fields, "value": _number(fields["value"])}
+    fields = {**fields, **{n: _number(fields[n]) for n in _NUMBERS if n in fields}}
     _check_fields(fields)
     return Row(**fields)
 

@@ -17,8 +17,10 @@ from jaxheads.records import Row, append_rows, read_rows
 ROW = Row(study="s", model="roberta", task="sst2", metric="accuracy", value=0.1)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
+bounds = st.none() | st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False))
 rows = st.builds(
-    Row,
+    lambda bounds, **fields: Row(**fields, low=(bounds or [None])[0], high=(bounds or [None])[-1]),
+    bounds=bounds,
     study=texts,
     model=texts,
     task=texts,
@@ -94,6 +96,15 @@ def test_two_writers_do_not_mix_their_lines(tmp_path):
             '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "seed": 1.5, '
             '"budget": "all"}',
             "seed: expected an integer, got 1.5; budget: expected a number of heads or null",
+        ),
+        (
+            '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "low": 0}',
+            r"low, high: expected both or neither, got \[0.0, None\]",
+        ),
+        (
+            '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "low": "x", '
+            '"high": 1}',
+            r"low, high: expected numbers or null, got \['x', 1.0\]",
         ),
         ("\udcff", "invalid"),
     ],
