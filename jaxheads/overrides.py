@@ -20,6 +20,7 @@ T = TypeVar("T")
 def override(config: T, settings: Iterable[str]) -> T:
     """A copy of a frozen dataclass with each `a.b=value` applied, all at once; strict in every way.
 
+    `a` may be a tuple of dataclasses, whose `name`s then follow: `models.roberta.pretrain.steps=9`.
     A name that is no field, a wrong value, a name given twice: one ValueError lists them all.
     Each dataclass checks itself after its fields were replaced together.
     """
@@ -93,9 +94,8 @@ def _plan(config: Any, setting: str, changes: dict[str, Any]) -> None:
         raise ValueError("expected name=value")
     *groups, last = path.split(".")
     for depth, group in enumerate(groups):
-        _field_type(config, group)
-        config = getattr(config, group)
-        if not _is_settings(config):
+        config = _part(config, group)
+        if not _is_settings(config) and not _is_named(config):
             raise ValueError(f"{'.'.join(groups[: depth + 1])} has no settings, it is {config!r}")
         changes = changes.setdefault(group, {})
         if not isinstance(changes, dict):
@@ -105,12 +105,25 @@ def _plan(config: Any, setting: str, changes: dict[str, Any]) -> None:
     changes[last] = _parse_field(config, last, text)
 
 
+def _part(config: Any, group: str) -> Any:
+    """The settings in the field `group`, or those so named in a tuple of settings."""
+    if not _is_named(config):
+        _field_type(config, group)
+        return getattr(config, group)
+    by_name = {part.name: part for part in config}
+    if group not in by_name:
+        raise ValueError(f"nothing is named {group!r}{closest(group, by_name)}")
+    return by_name[group]
+
+
 def _parse_field(config: Any, name: str, text: str) -> Any:
-    annotation = _field_type(config, name)
-    if _is_settings(getattr(config, name)) and text.lower() != "none":
-        inner = ", ".join(field.name for field in dataclasses.fields(getattr(config, name)))
-        raise ValueError(f"{name} is a group; set one of {inner} in it")
-    return parse_value(text, annotation)
+    part = _part(config, name)
+    inner = [each.name for each in part] if _is_named(part) else []
+    if _is_settings(part):
+        inner = [field.name for field in dataclasses.fields(part)]
+    if inner and (_is_named(config) or _is_named(part) or text.lower() != "none"):
+        raise ValueError(f"{name} is a group; set one of {', '.join(inner)} in it")
+    return parse_value(text, _field_type(config, name))
 
 
 def _field_type(config: Any, name: str) -> Any:
@@ -125,7 +138,15 @@ def _is_settings(value: object) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
+def _is_named(value: object) -> bool:
+    """Whether a value is a tuple of settings that have names."""
+    many = isinstance(value, tuple) and bool(value)
+    return many and all(_is_settings(each) and hasattr(each, "name") for each in value)
+
+
 def _replace(config: Any, changes: Mapping[str, Any]) -> Any:
+    if _is_named(config):
+        return tuple(_replace(part, changes.get(part.name, {})) for part in config)
     inner = {
         name: _replace(getattr(config, name), change) if isinstance(change, dict) else change
         for name, change in changes.items()

@@ -20,6 +20,7 @@ LEAVES = {"config", "files", "hub", "mesh", "options", "overrides", "records"}
 # A room, and the rooms below it that it may import. Its own modules are always allowed.
 ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
+    "settings": {"config"},
     "data": {"config", "files", "hub"},
     "models": {"config", "files", "hub"},
     "objectives": {"config", "data", "models"},
@@ -28,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "importance": {"config", "files", "data", "mesh", "objectives"},
     "training": {"config", "files", "data", "mesh", "objectives", "importance", "pruning"},
     "studies": {
-        *LEAVES,
+        *(*LEAVES, "settings"),
         *("data", "models", "objectives", "pruning", "analysis", "importance", "training"),
     },
     "report": {"files", "records"},  # a figure is a function of files

@@ -26,6 +26,12 @@ class Optimizer:
 
 
 @dataclasses.dataclass(frozen=True)
+class Part:
+    name: str
+    optimizer: Optimizer = Optimizer()
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     name: str = "a"
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -36,6 +42,7 @@ class Run:
     data: Path | None = None
     optimizer: Optimizer = Optimizer()
     second: Optimizer | None = None
+    parts: tuple[Part, ...] = (Part("one"), Part("two"))
 
 
 SIZES = EncoderConfig(
@@ -79,6 +86,11 @@ def test_nested_settings_are_replaced_together():
     assert Run() == Run(name="a", seeds=(0,))  # the original is as it was
 
 
+def test_settings_in_a_tuple_are_found_by_their_names():
+    changed = override(Run(), ["parts.two.optimizer.rate=1", "parts.two.optimizer.warmup=2"])
+    assert changed.parts == (Part("one"), Part("two", Optimizer(rate=1.0, warmup=2)))
+
+
 def test_fields_that_must_agree_change_together():
     changed = override(SIZES, ["hidden_size=9", "num_heads=3"])  # 9 alone is no multiple of 2
     assert (changed.hidden_size, changed.num_heads) == (9, 3)
@@ -95,6 +107,10 @@ def test_nothing_to_override_changes_nothing():
         ("optimizer.rat=1", r"Optimizer has no field 'rat'; did you mean rate\?"),
         ("optimizer.zzz=1", "expected one of clip, rate, warmup"),
         ("optimizer=3", "optimizer is a group; set one of rate, warmup, clip in it"),
+        ("parts.too.name=1", r"nothing is named 'too'; did you mean two\?"),
+        ("parts.two=1", "two is a group; set one of name, optimizer in it"),
+        ("parts=1", "parts is a group; set one of one, two in it"),
+        ("parts.optimizer.rate=1", "nothing is named 'optimizer'; expected one of one, two"),
         ("second.rate=1", "second has no settings, it is None"),
         ("name.x=1", "name has no settings, it is 'a'"),
         ("name", "expected name=value"),

@@ -1,0 +1,180 @@
+"""All settings of one study: frozen dataclasses that validate themselves. Never starts jax.
+
+A config file in `configs/` names one `Run`; `studies` unpacks it once, so that no room below sees
+more than its own part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from jaxheads.config import EncoderConfig, TrainingConfig
+
+PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files and records
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings:
+    """An encoder with a masked-LM readout: one that exists, or one to pre-train from scratch."""
+
+    name: str  # in records and file names
+    source: str | None = None  # a directory, a name on the Hub or builtin:NAME
+    encoder: EncoderConfig | None = None  # to pre-train; vocab_size is that of the tokenizer
+    pretrain: TrainingConfig | None = None
+
+    def __post_init__(self) -> None:
+        problems = list(_name_problems(self.name))
+        made = (self.encoder is None, self.pretrain is None)
+        if made != ((True, True) if self.source else (False, False)):
+            problems.append("expected either a source, or an encoder and how to pretrain it")
+        _refuse(f"model {self.name}", problems)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSettings:
+    """What the pre-training task reads; without files, what `task` has without them."""
+
+    task: Literal["mlm", "grammar_mlm"] = "mlm"  # grammar_mlm: the built-in language
+    train: Path | None = None
+    held_out: Path | None = None
+    length: int = 64  # tokens of a block
+    paragraphs: int | None = None  # read so many of the training text; none: all
+    vocabulary: int | None = None  # paragraphs that a new tokenizer learns from; none: those read
+    held_out_blocks: int = 256  # on which the pre-training task is measured
+
+    def __post_init__(self) -> None:
+        counts = [(n, getattr(self, n), 1) for n in ("paragraphs", "vocabulary", "held_out_blocks")]
+        _refuse("text", _too_low([("length", self.length, 3), *counts]))
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSettings:
+    """A downstream task; without files, the built-in language's or the Hub's."""
+
+    name: str  # of data.glue.TASKS
+    train: Path | None = None
+    held_out: Path | None = None
+    length: int = 64  # most tokens of an example; longer ones are cut
+    examples: int | None = None  # read so many for training; none: all
+    held_out_examples: int | None = None
+    finetune: TrainingConfig | None = None  # none: the run's
+
+    def __post_init__(self) -> None:
+        counts = [(n, getattr(self, n), 1) for n in ("examples", "held_out_examples")]
+        _refuse(f"task {self.name}", _too_low([("length", self.length, 3), *counts]))
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringSettings:
+    """How heads are scored, on training examples alone."""
+
+    examples: int = 1024  # blocks of text, and examples of each task
+    ablated: int = 256  # the first of them, for the scores of one-head ablation; 0: not done
+    rescored: int = 512  # the first of them, for each new score of iterative pruning; 0: not done
+    batch_size: int = 64
+    splits: int = 20  # random halves of the examples, for the noise ceiling
+
+    def __post_init__(self) -> None:
+        low = [(name, getattr(self, name), 0) for name in ("ablated", "rescored")]
+        low += [(name, getattr(self, name), 1) for name in ("batch_size", "splits")]
+        _refuse("scoring", _too_low([("examples", self.examples, 2), *low]))
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveSettings:
+    """A pruning curve: metrics against the number of heads kept, on held-out examples alone."""
+
+    points: int = 8  # equal steps from all heads to none
+    draws: int = 5  # random orders for each seed
+    readings: tuple[str, ...] = ("token", "batch", "signed", "l2")  # beside the unit "example"
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        problems = list(_too_low([(n, getattr(self, n), 1) for n in ("points", "batch_size")]))
+        problems += _too_low([("draws", self.draws, 1)])
+        problems += [
+            f"readings: expected any of {', '.join(READINGS)}, got {name!r}"
+            for name in self.readings
+            if name not in READINGS
+        ]
+        _refuse("curve", problems)
+
+
+READINGS = ("token", "batch", "signed", "l2")  # units, and the unit "example" normalised by layer
+
+
+@dataclasses.dataclass(frozen=True)
+class PruningSettings:
+    """What is pruned before fine-tuning, and trained again after it."""
+
+    kept: tuple[float, ...] = (0.75, 0.5, 0.25)  # shares of the heads: the acceptable deduction
+    draws: int = 1  # random masks for each seed and share
+    compared: tuple[float, ...] = (0.5,)  # of `kept`: shares at which four regimes are compared
+    tolerances: tuple[float, ...] = (0.01, 0.05)  # of the downstream metric
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name}: expected shares between 0 and 1, got {getattr(self, name)}"
+            for name in ("kept", "compared", "tolerances")
+            if any(not 0 < share < 1 for share in getattr(self, name))
+        ]
+        problems += [
+            f"compared: expected any of kept {self.kept}, got {share}"
+            for share in self.compared
+            if share not in self.kept
+        ]
+        if list(self.kept) != sorted(set(self.kept), reverse=True):
+            problems.append(f"kept: expected decreasing shares, got {self.kept}")
+        _refuse("pruning", [*problems, *_too_low([("draws", self.draws, 0)])])
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """All settings of one study, from data to records."""
+
+    study: str  # a name of studies.study.STUDIES
+    name: str  # in the records
+    models: tuple[ModelSettings, ...]
+    text: TextSettings
+    tasks: tuple[TaskSettings, ...]
+    finetune: TrainingConfig
+    probe: TrainingConfig  # of a readout alone, on a body that stays as it is
+    seeds: tuple[int, ...] = (0, 1, 2)  # of fine-tuning
+    scoring: ScoringSettings = ScoringSettings()
+    curve: CurveSettings = CurveSettings()
+    pruning: PruningSettings = PruningSettings()
+    devices: int | None = None  # that share each batch; none: all there are
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            problems.append(f"seeds: expected different numbers from 0, got {self.seeds}")
+        for what, parts in (("models", self.models), ("tasks", self.tasks)):
+            names = [part.name for part in parts]
+            if not names or len(set(names)) < len(names):
+                problems.append(f"{what}: expected different names, got {', '.join(names) or 'no'}")
+        problems += _too_low([("devices", self.devices, 1)])
+        _refuse("run", problems)
+
+
+def _name_problems(name: str) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield f"name: expected small letters, digits, _ and ., got {name!r}"
+
+
+def _too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
+    for name, value, least in named:
+        if value is not None and value < least:
+            yield f"{name}: expected at least {least}, got {value}"
+
+
+def _refuse(what: str, problems: Iterable[str]) -> None:
+    found = list(problems)
+    if found:
+        raise ValueError(f"{what}: " + "; ".join(found))
