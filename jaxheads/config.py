@@ -212,6 +212,7 @@ class TrainingConfig:
 
     steps: int
     batch_size: int = 32  # over all devices and processes
+    accumulate: int = 1  # parts of a batch that go through the model one after the other
     seed: int = 0  # of the order of examples and of dropout
     optimizer: OptimizerConfig = OptimizerConfig()
     dtype: Compute = "float32"  # what the forward pass computes in; parameters stay float32
@@ -220,7 +221,14 @@ class TrainingConfig:
     log_every: int = 20  # steps between two lines of the log
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch_size": 1, "seed": 0, "window": 0, "log_every": 1}
+        least = {
+            "steps": 1,
+            "batch_size": 1,
+            "accumulate": 1,
+            "seed": 0,
+            "window": 0,
+            "log_every": 1,
+        }
         problems = list(_too_low((name, getattr(self, name), low) for name, low in least.items()))
         if self.dtype not in COMPUTE:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")

@@ -1,13 +1,13 @@
 """AdamW from its settings: which parameters decay, and the learning rate of every step.
 
-What is trained is a tree `{"params": ...}`. A further group, such as the parameters of learned
-gates, is a further name at its top, with an optimizer of its own under `optax.multi_transform`.
+What is trained is a tree `{"params": ...}`. Gates that are trained too are a further name at its
+top, `"gates"`, with an optimizer of their own under `optax.multi_transform`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -21,18 +21,33 @@ Rate = Callable[[int], float]
 DECAYS: dict[str, bool] = {"kernel": True, "table": True, "bias": False, "scale": False}
 
 
-def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
+def make_optimizer(
+    config: OptimizerConfig, *, gates: OptimizerConfig | None = None
+) -> optax.GradientTransformation:
     """From gradients to directions: clipping by the global norm, then AdamW without its rate.
 
     A step is `parameter - rate * direction`, with the rate of `rate_schedule`: the rate is no part
     of the compiled program. Moments are those of the clipped gradient. Decay is decoupled: it adds
     `weight_decay * parameter` to the direction of kernels and tables, nothing to biases and norms.
+
+    With `gates` the tree is `{"params": ..., "gates": ...}` and each group is clipped by its own
+    norm; gates decay, towards zero, only by the `weight_decay` of `gates`.
     """
+    params = _adamw(config, decay_mask)
+    if gates is None:
+        return params
+    groups: dict[Hashable, optax.GradientTransformation] = {
+        "params": params, "gates": _adamw(gates, mask=None)
+    }  # fmt: skip
+    return optax.multi_transform(groups, {name: name for name in groups})
+
+
+def _adamw(config: OptimizerConfig, mask: Callable[[Any], Any] | None):
     clip = config.clip_norm
     return optax.chain(
         optax.identity() if clip is None else optax.clip_by_global_norm(clip),
         optax.scale_by_adam(config.beta1, config.beta2, config.eps),
-        optax.add_decayed_weights(config.weight_decay, mask=decay_mask),
+        optax.add_decayed_weights(config.weight_decay, mask=mask),
     )
 
 

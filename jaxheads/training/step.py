@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from jaxheads.config import OptimizerConfig
@@ -37,20 +37,33 @@ class Window(NamedTuple):
 class TrainState(NamedTuple):
     """All that a step changes. The order of data and dropout follow from `step` and the seed."""
 
-    trainable: Any  # {"params": ...}
+    trainable: Any  # {"params": ...}, and "gates" [L, H] where those are trained too
     moments: Any  # what the optimizer keeps
     step: Int[Array | np.ndarray, ""]
     window: Window
 
 
-# (state, batch, head_mask [L, H], seed, rate) -> state; the state that went in is used up
-Step = Callable[[TrainState, Batch, Any, np.uint32, np.float32], TrainState]
+# (state, batch, head_mask [L, H], seed, rate, held) -> state; the state that went in is used up.
+# With trained gates the rate is a dict of one for each group. `held` are parameters beside those of
+# the state, which stay as they are.
+Step = Callable[..., TrainState]
 
 
-def start(params: Params, config: OptimizerConfig, mesh: Mesh | None = None) -> TrainState:
-    """The state before step 0. It holds copies: the caller's `params` stay usable."""
-    trainable = {"params": jax.tree.map(jnp.copy, params)}
-    moments = make_optimizer(config).init(trainable)
+def start(
+    params: Params,
+    config: OptimizerConfig,
+    mesh: Mesh | None = None,
+    *,
+    gates: tuple[Float[Array | np.ndarray, "L H"], OptimizerConfig] | None = None,
+) -> TrainState:
+    """The state before step 0. It holds copies: the caller's `params` stay usable.
+
+    `gates` are the gates to train beside `params`, and their own optimizer.
+    """
+    trainable: dict[str, Any] = {"params": jax.tree.map(jnp.copy, params)}
+    if gates is not None:
+        trainable["gates"] = jnp.array(gates[0], jnp.float32)
+    moments = make_optimizer(config, gates=gates and gates[1]).init(trainable)
     return place_params(mesh, TrainState(trainable, moments, np.zeros((), np.int32), _zeros()))
 
 
@@ -64,52 +77,137 @@ def _zeros() -> Window:
     return Window(loss=zero, terms=zero, gradient_norm=zero, bad_step=np.asarray(NEVER, np.int32))
 
 
-def make_step(objective: Objective, config: OptimizerConfig, mesh: Mesh | None = None) -> Step:
+def make_step(
+    objective: Objective,
+    config: OptimizerConfig,
+    mesh: Mesh | None = None,
+    *,
+    accumulate: int = 1,
+    gates: OptimizerConfig | None = None,
+) -> Step:
     """A step for any objective: the mean over all terms of the batch, AdamW, dropout by step.
 
     The mean is `sum(weight * loss) / sum(weight * terms)`: per example for classification, per
     predicted token for a masked LM. Padding rows change nothing. The rate is an argument, so that
     runs which differ in it, or in their length, share one compiled program.
+
+    With `accumulate` parts the batch goes through the model a part at a time, in the memory of one
+    part: the same mean, by sums in another order; dropout draws anew in each part. ValueError where
+    the rows do not divide into the parts. `gates` is the optimizer of trained gates [L, H], which
+    `start` has put in the state; they multiply `head_mask`.
     """
-    return _make_step(objective, dataclasses.replace(config, **_NO_SCHEDULE), mesh)
+    plain = [None if c is None else dataclasses.replace(c, **_NO_SCHEDULE) for c in (config, gates)]
+    return _make_step(objective, plain[0], mesh, accumulate, plain[1])
 
 
 _NO_SCHEDULE: dict[str, Any] = {"rate": 1.0, "warmup": 0.0, "decay": "constant"}
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
-def _make_step(objective: Objective, config: OptimizerConfig, mesh: Mesh | None) -> Step:
-    optimizer = make_optimizer(config)
+def _make_step(objective: Objective, config, mesh: Mesh | None, accumulate: int, gates) -> Step:
+    optimizer = make_optimizer(config, gates=gates)
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, batch: Batch, head_mask, seed, rate) -> TrainState:
+    def step(state: TrainState, batch: Batch, head_mask, seed, rate, held=None) -> TrainState:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        mean = functools.partial(_mean_loss, objective, batch, head_mask, key)
-        gradient, (loss, terms) = jax.grad(mean, has_aux=True)(state.trainable)
+        total = functools.partial(_total_loss, objective, head_mask, held or {})
+        if accumulate == 1:
+            gradient, sums = _gradient(total, state.trainable, batch, key)
+        else:
+            parts = _parts(mesh, batch, accumulate)
+            gradient, sums = _gradient_by_parts(total, state.trainable, parts, key)
         direction, moments = optimizer.update(gradient, state.moments, state.trainable)
-        trainable = jax.tree.map(lambda x, way: x - rate * way, state.trainable, direction)
-        window = _extend(state.window, state.step, loss, terms, _norm(gradient))
+        trainable = _move(state.trainable, direction, rate)
+        window = _extend(state.window, state.step, sums, _norm(gradient))
         return _settle(mesh, TrainState(trainable, moments, state.step + 1, window))
 
     return step
 
 
-def _mean_loss(objective: Objective, batch: Batch, head_mask, key, trainable):
-    outcome = objective(trainable["params"], head_mask, batch, key)
+def _move(trainable, direction, rate):
+    """Each group a step along its direction, at its own rate."""
+    rates = rate if isinstance(rate, dict) else dict.fromkeys(trainable, rate)
+    return {
+        name: jax.tree.map(lambda x, way, r=rates[name]: x - r * way, group, direction[name])
+        for name, group in trainable.items()
+    }
+
+
+class _Sums(NamedTuple):
+    loss: Float[Array, ""]
+    terms: Float[Array, ""]
+
+
+def _total_loss(objective: Objective, head_mask, held, trainable, batch: Batch, key) -> _Sums:
+    """Sums over the rows of a batch."""
+    if "gates" in trainable:
+        head_mask = trainable["gates"] * (1.0 if head_mask is None else head_mask)
+    outcome = objective({**held, **trainable["params"]}, head_mask, batch, key)
     weight_B = jnp.asarray(batch.weight_B)
     loss = jnp.where(weight_B > 0, weight_B * outcome.loss_B, 0.0).sum()
-    terms = (weight_B * outcome.terms_B).sum()
-    return loss / jnp.where(terms > 0, terms, 1.0), (loss, terms)
+    return _Sums(loss, (weight_B * outcome.terms_B).sum())
+
+
+def _gradient(total, trainable, batch: Batch, key):
+    """The gradient of the mean over terms, and the sums."""
+
+    def mean(trainable):
+        sums = total(trainable, batch, key)
+        return sums.loss / _at_least_one(sums.terms), sums
+
+    return jax.grad(mean, has_aux=True)(trainable)
+
+
+def _gradient_by_parts(total, trainable, parts: Batch, key):
+    """The same from a batch `[parts, rows, ...]`: sums over the parts, divided at the end."""
+
+    def add(carry, part):
+        number, batch = part
+        part_key = jax.random.fold_in(key, number)
+
+        def summed(trainable):
+            sums = total(trainable, batch, part_key)
+            return sums.loss, sums
+
+        return jax.tree.map(jnp.add, carry, jax.grad(summed, has_aux=True)(trainable)), None
+
+    nothing = (jax.tree.map(jnp.zeros_like, trainable), _Sums(jnp.zeros(()), jnp.zeros(())))
+    count = jnp.arange(len(parts.weight_B))
+    (gradient, sums), _ = jax.lax.scan(add, nothing, (count, parts))
+    return jax.tree.map(lambda leaf: leaf / _at_least_one(sums.terms), gradient), sums
+
+
+def _at_least_one(terms):
+    return jnp.where(terms > 0, terms, 1.0)
+
+
+def _parts(mesh: Mesh | None, batch: Batch, count: int) -> Batch:
+    """`[B, ...]` as `[count, B / count, ...]`; part p has the rows p, p + count, ...
+
+    So every device's own rows are spread over all parts, and none is sent to another device.
+    """
+    rows = len(batch.weight_B)
+    if rows % count:
+        raise ValueError(f"accumulate: expected a divisor of the {rows} rows, got {count}")
+
+    def divide(leaf):
+        parts = jnp.swapaxes(jnp.reshape(leaf, (rows // count, count, *leaf.shape[1:])), 0, 1)
+        if mesh is None:
+            return parts
+        spec = NamedSharding(mesh, PartitionSpec(None, "data"))
+        return jax.lax.with_sharding_constraint(parts, spec)
+
+    return jax.tree.map(divide, batch)
 
 
 def _norm(gradient) -> Float[Array, ""]:
     return jnp.sqrt(sum(jnp.square(leaf).sum() for leaf in jax.tree.leaves(gradient)))
 
 
-def _extend(window: Window, step, loss, terms, norm) -> Window:
-    finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+def _extend(window: Window, step, sums: _Sums, norm) -> Window:
+    finite = jnp.isfinite(sums.loss) & jnp.isfinite(norm)
     bad_step = jnp.minimum(window.bad_step, jnp.where(finite, NEVER, step))
-    return Window(window.loss + loss, window.terms + terms, norm, bad_step)
+    return Window(window.loss + sums.loss, window.terms + sums.terms, norm, bad_step)
 
 
 def _settle(mesh: Mesh | None, state: TrainState) -> TrainState:

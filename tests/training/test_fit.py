@@ -23,11 +23,11 @@ CONFIG = TrainingConfig(
 )
 
 
-def train(case, objective=None, *, mesh=None, log=None, head_mask=None, **changes):
+def train(case, objective=None, *, mesh=None, log=None, head_mask=None, only=None, **changes):
     config = dataclasses.replace(CONFIG, **changes)
     return fit(
         objective or case.objective, case.params, case.source, config,
-        lengths=LENGTHS, mesh=mesh, log=log, head_mask=head_mask, name="tuning",
+        lengths=LENGTHS, mesh=mesh, log=log, head_mask=head_mask, only=only, name="tuning",
     )  # fmt: skip
 
 
@@ -137,11 +137,61 @@ def test_no_step_waits_for_the_host(simple, monkeypatch):
     order = []
     real_step, real_get = step_module.make_step, jax.device_get
 
-    def spied(*args):
-        step = real_step(*args)
+    def spied(*args, **settings):
+        step = real_step(*args, **settings)
         return lambda *inner: order.append("step") or step(*inner)
 
     monkeypatch.setattr("jaxheads.training.fit.make_step", spied)
     monkeypatch.setattr(jax, "device_get", lambda x: order.append("read") or real_get(x))
     train(simple, steps=9, log_every=3)
     assert "".join(word[0] for word in order) == "ssssssrsssrr"
+
+
+@jax.custom_vjp
+def body(table):
+    return table * 1.0
+
+
+def no_gradient(*_):
+    raise AssertionError("a gradient of what is held was computed")
+
+
+body.defvjp(lambda table: (body(table), None), no_gradient)
+
+
+@pytest.mark.parametrize("shape", [None, (4, 2)])
+def test_one_group_alone_is_trained_and_no_gradient_of_the_rest_is_computed(simple, shape):
+    def objective(params, gate, batch, key):
+        return simple.objective(
+            {"table": body(params["encoder"]["table"]), **params["readout"]}, gate, batch, key
+        )
+
+    table = jnp.linspace(-1.0, 1.0, 40)
+    case = simple._replace(
+        params={"encoder": {"table": table}, "readout": {"bias": jnp.zeros(()) + 0.5}}
+    )
+    mesh = None if shape is None else make_mesh(*shape)
+    with pytest.raises(AssertionError, match="of what is held"):
+        train(case, objective, mesh=mesh)
+    fitted = train(case, objective, mesh=mesh, only="readout").params
+    assert fitted["readout"]["bias"] != 0.5
+    assert np.array_equal(fitted["encoder"]["table"], table)
+    assert not table.is_deleted()
+
+
+def test_a_group_that_is_not_there_or_empty_cannot_be_trained_alone(simple):
+    case = simple._replace(params={**simple.params, "readout": {}})
+    for name in ("readout", "gate"):
+        with pytest.raises(ValueError, match=f"^only: expected one of table, bias, got {name}$"):
+            train(case, only=name)
+
+
+@pytest.mark.parametrize("shape", [None, (4, 2)])
+def test_a_batch_in_parts_trains_as_the_whole(simple, shape):
+    """10 rows in 4 parts on 4 devices: 16 rows, with padding rows in some parts only."""
+    mesh = None if shape is None else make_mesh(*shape)
+    whole, parts = train(simple), train(simple, mesh=mesh, accumulate=4)
+    for one, two in zip(whole.log, parts.log, strict=True):
+        assert one.loss == pytest.approx(two.loss, rel=1e-5)
+    for one, two in zip(*map(jax.tree.leaves, (whole.params, parts.params)), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)

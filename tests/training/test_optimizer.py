@@ -130,3 +130,14 @@ def test_settings_out_of_range_are_named_together():
         OptimizerConfig(rate=0.0, warmup=1.5, clip_norm=-1.0)
     with pytest.raises(ValueError, match=r"training: steps: .*got 0; log_every: .*got 0"):
         TrainingConfig(steps=0, log_every=0)
+
+
+def test_gates_are_clipped_and_decay_by_settings_of_their_own():
+    config = OptimizerConfig(clip_norm=1.0, weight_decay=0.5, eps=1.0)
+    gates = OptimizerConfig(clip_norm=None, weight_decay=0.0, eps=1.0)
+    optimizer = make_optimizer(config, gates=gates)
+    tree = {"params": {"kernel": jnp.ones(1)}, "gates": jnp.ones((1, 1))}
+    gradient = {"params": {"kernel": jnp.array([9.0])}, "gates": jnp.array([[9.0]])}
+    way, _ = optimizer.update(gradient, optimizer.init(tree), tree)
+    assert float(way["params"]["kernel"][0]) == pytest.approx(1 / (1 + 1) + 0.5, rel=1e-4)
+    assert float(way["gates"][0, 0]) == pytest.approx(9 / (9 + 1), rel=1e-4)

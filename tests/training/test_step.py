@@ -20,9 +20,10 @@ def rows(case, index):
     return on_device(case.source.rows(index, np.zeros_like(index), 8))
 
 
-def one_step(case, batch, head_mask=None, mesh=None):
+def one_step(case, batch, head_mask=None, mesh=None, **settings):
     """The state and the window after one step at the rate 0.01."""
-    step, state = make_step(case.objective, CONFIG, mesh), start(case.params, CONFIG, mesh)
+    step = make_step(case.objective, CONFIG, mesh, **settings)
+    state = start(case.params, CONFIG, mesh)
     return look(step(state, batch, head_mask, np.uint32(0), np.float32(1e-2)), mesh)
 
 
@@ -122,3 +123,54 @@ def test_a_step_uses_its_state_up_and_leaves_the_callers_parameters(simple):
     step(state, rows(simple, range(8)), None, np.uint32(0), np.float32(1e-2))
     assert state.trainable["params"]["table"].is_deleted()
     assert not simple.params["table"].is_deleted()
+
+
+def test_parts_of_a_batch_with_other_numbers_of_terms_give_the_same_mean(simple):
+    def by_word(params, gate, batch, key):
+        outcome = simple.objective(params, gate, batch, key)
+        words_B = batch.real_BT.sum(1).astype(jnp.float32)
+        return outcome._replace(loss_B=outcome.loss_B * words_B, terms_B=words_B)
+
+    case, batch = simple._replace(objective=by_word), rows(simple, [*range(10), -1, -1])
+    words_B = np.asarray(batch.real_BT.sum(1) * batch.weight_B)
+    assert len({words_B[part::3].sum() for part in range(3)}) == 3
+    (one, window), (two, parts) = one_step(case, batch), one_step(case, batch, accumulate=3)
+    for a, b in zip(jax.tree.leaves(one.moments), jax.tree.leaves(two.moments), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(parts, window, rtol=1e-6)
+
+
+def test_each_part_draws_dropout_of_its_own(simple):
+    def noisy(params, gate, batch, key):
+        outcome = simple.objective(params, gate, batch, key)
+        return outcome._replace(loss_B=jax.random.uniform(key, outcome.loss_B.shape))
+
+    _, window = one_step(simple._replace(objective=noisy), rows(simple, range(2)), accumulate=2)
+    _, again = one_step(simple._replace(objective=noisy), rows(simple, range(1)))
+    key = jax.random.fold_in(jax.random.key(np.uint32(0)), 0)
+    keys = [jax.random.fold_in(key, part) for part in range(2)]
+    drawn = [float(jax.random.uniform(each, (1,))[0]) for each in (*keys, key)]
+    assert float(window.loss) == pytest.approx(sum(drawn[:2]), rel=1e-6)
+    assert float(again.loss) == pytest.approx(drawn[2], rel=1e-6)
+
+
+def test_rows_that_do_not_divide_into_the_parts_are_refused(simple):
+    with pytest.raises(ValueError, match="accumulate: expected a divisor of the 10 rows, got 4"):
+        one_step(simple, rows(simple, range(10)), accumulate=4)
+
+
+def test_gates_are_trained_beside_the_parameters_at_a_rate_of_their_own(simple):
+    def gated(params, gate, batch, key):
+        outcome = simple.objective(params, None, batch, key)
+        return outcome._replace(loss_B=outcome.loss_B * gate[0].sum())
+
+    gate, gates = np.full((2, 3), 0.5, np.float32), OptimizerConfig(weight_decay=0.0)
+    state = start(simple.params, CONFIG, gates=(gate, gates))
+    step = make_step(gated, CONFIG, gates=gates)
+    rates = {"params": np.float32(0.0), "gates": np.float32(0.1)}
+    batch, mask = rows(simple, range(10)), np.float32([[1, 1, 0], [1, 1, 1]])
+    state = step(state, batch, mask, np.uint32(0), rates)
+    assert not np.asarray(state.trainable["params"]["table"]).any()
+    # Adam's first step is the rate, against the sign of the gradient; no gradient, no step
+    expected = [[0.4, 0.4, 0.5], [0.5, 0.5, 0.5]]
+    np.testing.assert_allclose(state.trainable["gates"], expected, rtol=1e-5)
