@@ -1,53 +1,125 @@
-"""How far two scores of the same heads agree."""
+"""How far two maps `[L, H]` over the same heads agree, and how often chance does as well."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from scipy.stats import rankdata
+from jaxtyping import Bool, Float
+from scipy import stats
 
 
 class Agreement(NamedTuple):
-    """Spearman's rank correlation over heads, and how often chance does as well.
+    """A statistic of two maps and its two-sided `p_value`.
 
-    `p_value` is two-sided, of a permutation test: the share of random orders of the heads with a
-    correlation at least as far from zero, the observed order counted among them.
+    By permutation: the share of random orders of the heads whose statistic lies at least as far
+    from zero as the one observed, the observed order counted among them. Kendall's is scipy's
+    (exact for few heads without ties, else a normal approximation).
     """
 
-    spearman: float
+    value: float
     p_value: float
+    chance: float  # the mean of the statistic over all orders of the heads
 
 
-def agreement(
-    one_LH: Float[np.ndarray, "*heads"],
-    two_LH: Float[np.ndarray, "*heads"],
+def rank_agreement(
+    one_LH: Float[np.ndarray, "L H"],
+    two_LH: Float[np.ndarray, "L H"],
     *,
+    present: Bool[np.ndarray, "L H"] | None = None,
     permutations: int = 9999,
     seed: int = 0,
-) -> Agreement:
-    """Compare two scores head by head; only their orders count. Equal scores share their rank.
+) -> dict[str, Agreement]:
+    """Spearman's rho, Kendall's tau-b and the mean of Spearman's rho within layers, by name.
 
-    ValueError for scores of fewer than two heads, that are not finite, or all equal.
+    Only the orders count; equal scores share their rank. "spearman within layers" is the mean over
+    the layers in which both maps vary, and its chance orders stay within layers; it is missing
+    where there is no such layer. `present` heads alone are compared; None: all. ValueError for maps
+    of fewer than two heads, that are not finite, or all equal.
     """
+    present = np.ones(one_LH.shape, bool) if present is None else present
+    _check(one_LH[present], two_LH[present])
+    rng = np.random.default_rng(seed)
+    one_N, two_N = one_LH[present], two_LH[present]
+    found = {
+        "spearman": _tested(*map(_ranks, (one_N, two_N)), rng, permutations),
+        "kendall": Agreement(*map(float, stats.kendalltau(one_N, two_N)), 0.0),
+    }
+    within = _within_layers(one_LH, two_LH, present, rng, permutations)
+    return found if within is None else found | {"spearman within layers": within}
+
+
+def overlap(
+    one_LH: Float[np.ndarray, "L H"],
+    two_LH: Float[np.ndarray, "L H"],
+    share: float,
+    *,
+    lowest: bool,
+) -> Agreement:
+    """The share of one map's lowest (or highest) heads that are the other's too.
+
+    `round(share * N)` of the N heads are taken, ties broken as by `pruning.mask` (the lower layer,
+    and in it the lower head, counts as lower). The p-value is of the hypergeometric distribution,
+    exact: the chance of at least so many in common, or at most, whichever is less, doubled.
+    """
+    _check(np.ravel(one_LH), np.ravel(two_LH))
+    total, count = one_LH.size, round(share * one_LH.size)
+    if not 0 < count < total:
+        raise ValueError(f"overlap: expected a share of some of {total} heads, got {share}")
+    common = len(set(_extreme(one_LH, count, lowest)) & set(_extreme(two_LH, count, lowest)))
+    chance = stats.hypergeom(total, count, count)
+    tail = min(chance.sf(common - 1), chance.cdf(common))
+    return Agreement(common / count, float(min(1.0, 2 * tail)), count / total)
+
+
+def _check(one_N: np.ndarray, two_N: np.ndarray) -> None:
     problems = [
-        f"{name}: expected at least two different finite numbers, got {np.ravel(score)[:8]}"
-        for name, score in (("first scores", one_LH), ("second scores", two_LH))
+        f"{name}: expected at least two different finite numbers, got {score[:8]}"
+        for name, score in (("first scores", one_N), ("second scores", two_N))
         if not np.isfinite(score).all() or np.size(score) < 2 or np.ptp(score) == 0
     ]
     if problems:
         raise ValueError("agreement: " + "; ".join(problems))
-    one_N, two_N = (_standard_ranks(score) for score in (one_LH, two_LH))
-    spearman = float(one_N @ two_N)
-    rng = np.random.default_rng(seed)
+
+
+def _extreme(score_LH: np.ndarray, count: int, lowest: bool) -> np.ndarray:
+    order = np.argsort(np.ravel(score_LH), kind="stable")
+    return order[:count] if lowest else order[-count:]
+
+
+def _tested(one_N, two_N, rng, permutations: int) -> Agreement:
+    """The correlation of two standard rank vectors."""
     shuffled_SN = rng.permuted(np.tile(two_N, (permutations, 1)), axis=1)
-    as_far = np.abs(shuffled_SN @ one_N) >= abs(spearman) - 1e-12  # equal but for rounding
-    return Agreement(spearman, float((1 + as_far.sum()) / (1 + permutations)))
+    return _against(float(one_N @ two_N), shuffled_SN @ one_N)
 
 
-def _standard_ranks(score: np.ndarray) -> Float[np.ndarray, "N"]:
+def _against(value: float, chance_S: np.ndarray) -> Agreement:
+    as_far = np.abs(chance_S) >= abs(value) - 1e-12  # equal but for rounding
+    return Agreement(value, float((1 + as_far.sum()) / (1 + len(chance_S))), 0.0)
+
+
+def _within_layers(one_LH, two_LH, present_LH, rng, permutations: int) -> Agreement | None:
+    layers = [
+        (_ranks(one_H[here_H]), _ranks(two_H[here_H]))
+        for one_H, two_H, here_H in zip(one_LH, two_LH, present_LH, strict=True)
+        if _varies(one_H[here_H]) and _varies(two_H[here_H])
+    ]
+    if not layers:
+        return None
+    value, chance_S = 0.0, np.zeros(permutations)
+    for one_H, two_H in layers:
+        shuffled_SH = rng.permuted(np.tile(two_H, (permutations, 1)), axis=1)
+        value += float(one_H @ two_H) / len(layers)
+        chance_S += shuffled_SH @ one_H / len(layers)
+    return _against(value, chance_S)
+
+
+def _varies(score_H: np.ndarray) -> bool:
+    return score_H.size > 1 and bool(np.ptp(score_H) > 0)
+
+
+def _ranks(score_N: np.ndarray) -> Float[np.ndarray, "N"]:
     """Ranks less their mean, of length 1."""
-    rank_N = rankdata(np.ravel(score))
+    rank_N = stats.rankdata(score_N)
     centred_N = rank_N - rank_N.mean()
     return centred_N / np.linalg.norm(centred_N)

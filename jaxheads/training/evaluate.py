@@ -18,6 +18,16 @@ from jaxheads.mesh import gather_processes, local_rows, place_batch, split_over_
 from jaxheads.objectives import Objective, Params
 
 
+class Answers(NamedTuple):
+    """What was answered to each of `M` questions and what was due, in the examples' order.
+
+    A question is an example, or a predicted token of a masked LM.
+    """
+
+    guess_M: Num[np.ndarray, "M"]  # a class, or a real number
+    label_M: Num[np.ndarray, "M"]
+
+
 class Evaluation(NamedTuple):
     """Metrics of a split by name, and the floor under each.
 
@@ -29,6 +39,7 @@ class Evaluation(NamedTuple):
     metrics: dict[str, float]
     floors: dict[str, float]
     examples: int
+    answers: Answers
 
 
 def evaluate(
@@ -57,6 +68,7 @@ def evaluate(
         {"loss": float(loss)} | {name: METRICS[name](guess, label) for name in _named(metrics)},
         {"loss": _loss_floor(label)} | {n: METRICS[n](constant, label) for n in _named(metrics)},
         len(rows.number),
+        Answers(guess, label),
     )
 
 

@@ -1,4 +1,4 @@
-"""Agreement of two scores is Spearman's correlation, and its p-value is what chance gives."""
+"""Agreement of two maps: known statistics, and p-values that are what chance gives."""
 
 from __future__ import annotations
 
@@ -8,43 +8,108 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxheads.analysis.agreement import agreement
+from jaxheads.analysis.agreement import overlap, rank_agreement
+
+RNG = np.random.default_rng(0)
+ONE, TWO = RNG.normal(size=(3, 4)), np.round(RNG.normal(size=(3, 4)))
 
 
-def test_it_is_spearmans_correlation_over_all_heads_ties_included():
-    rng = np.random.default_rng(0)
-    one, two = rng.normal(size=(3, 4)), np.round(rng.normal(size=(3, 4)))
-    expected = stats.spearmanr(one.ravel(), two.ravel()).statistic
-    assert agreement(one, two).spearman == pytest.approx(expected)
-    assert agreement(one, np.exp(one)).spearman == pytest.approx(1.0)
-    assert agreement(one, -one).spearman == pytest.approx(-1.0)
+def test_correlations_are_those_of_scipy_over_all_heads_ties_included():
+    found = rank_agreement(ONE, TWO, permutations=99)
+    spearman = stats.spearmanr(ONE.ravel(), TWO.ravel()).statistic
+    assert found["spearman"].value == pytest.approx(spearman)
+    assert found["kendall"].value == pytest.approx(stats.kendalltau(ONE, TWO).statistic)
+    layers = [stats.spearmanr(one, two).statistic for one, two in zip(ONE, TWO, strict=True)]
+    assert found["spearman within layers"].value == pytest.approx(np.mean(layers))
+
+
+@pytest.mark.parametrize("name", ["spearman", "kendall", "spearman within layers"])
+def test_only_the_order_counts(name):
+    assert rank_agreement(ONE, np.exp(ONE), permutations=9)[name].value == pytest.approx(1.0)
+    assert rank_agreement(ONE, -ONE, permutations=9)[name].value == pytest.approx(-1.0)
+
+
+def test_within_layers_does_not_see_differences_between_layers():
+    shifted = TWO + 100 * np.arange(3)[:, None]
+    names = ("spearman", "spearman within layers")
+    before, after = (rank_agreement(ONE, two, permutations=9) for two in (TWO, shifted))
+    assert [before[n].value == pytest.approx(after[n].value) for n in names] == [False, True]
+
+
+def test_a_layer_in_which_a_map_is_constant_is_left_out():
+    flat = TWO.copy()
+    flat[1] = 3.0
+    found = rank_agreement(ONE, flat, permutations=9)["spearman within layers"]
+    layers = [stats.spearmanr(ONE[layer], flat[layer]).statistic for layer in (0, 2)]
+    assert found.value == pytest.approx(np.mean(layers))
+    one_head = rank_agreement(ONE[:, :1], TWO[:, :1] + ONE[:, :1], permutations=9)
+    assert "spearman within layers" not in one_head
 
 
 def test_the_p_value_is_the_share_of_all_orders_that_do_as_well():
-    one, two = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 1, 3, 5, 4])
+    one, two = np.array([[1.0, 2, 3, 4, 5]]), np.array([[2.0, 1, 3, 5, 4]])
     far = [
-        abs(stats.spearmanr(one, order).statistic) >= 0.8 - 1e-9
-        for order in itertools.permutations(two)
+        abs(stats.spearmanr(one[0], order).statistic) >= 0.8 - 1e-9
+        for order in itertools.permutations(two[0])
     ]
-    found = agreement(one, two, permutations=20000)
-    assert found.spearman == pytest.approx(0.8)
-    assert found.p_value == pytest.approx(np.mean(far), abs=0.01)
+    found = rank_agreement(one, two, permutations=20000)
+    for name in ("spearman", "spearman within layers"):
+        assert found[name].value == pytest.approx(0.8)
+        assert found[name].p_value == pytest.approx(np.mean(far), abs=0.01)
+
+
+def test_absent_heads_are_not_compared():
+    here = np.ones((3, 4), bool)
+    here[0, 1] = here[2] = False
+    spoilt = np.where(here, TWO, np.nan)
+    found = rank_agreement(ONE, spoilt, present=here, permutations=9)
+    assert found["spearman"].value == pytest.approx(stats.spearmanr(ONE[here], TWO[here]).statistic)
 
 
 def test_it_repeats_and_is_never_zero():
-    one = np.arange(30.0)
-    assert agreement(one, one, permutations=99) == agreement(one, one, permutations=99)
-    assert agreement(one, one, permutations=99).p_value == 0.01
+    one = np.arange(30.0).reshape(5, 6)
+    first, second = (rank_agreement(one, one, permutations=99)["spearman"] for _ in range(2))
+    assert first == second
+    assert first.p_value == 0.01
+
+
+def test_overlap_counts_the_heads_in_common_and_what_chance_has():
+    one = np.array([[0.0, 1, 2, 3], [4, 5, 6, 7]])
+    two = np.array([[1.0, 0, 7, 6], [5, 4, 3, 2]])
+    low, high = (overlap(one, two, 0.25, lowest=lowest) for lowest in (True, False))
+    assert (low.value, high.value) == (1.0, 0.0)
+    assert low.chance == high.chance == 0.25
+    pairs = list(itertools.combinations(range(8), 2))  # the two lowest of a random map
+    both = np.mean([set(pair) == {0, 1} for pair in pairs])
+    none = np.mean([not set(pair) & {6, 7} for pair in pairs])
+    assert low.p_value == pytest.approx(2 * both)
+    assert high.p_value == pytest.approx(min(1.0, 2 * none))
+
+
+def test_equal_scores_are_taken_as_pruning_takes_them():
+    one, two = np.zeros((2, 2)), np.zeros((2, 2))
+    one[1, 1] = two[1, 1] = 1.0
+    assert overlap(one, two, 0.5, lowest=True).value == 1.0
+    two[0, 0] = 0.5  # heads (0, 1) and (1, 0) are now the lowest of `two`
+    assert overlap(one, two, 0.5, lowest=True).value == 0.5
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.01])
+def test_an_overlap_of_no_or_all_heads_is_refused(share):
+    with pytest.raises(ValueError, match="expected a share of some of 12 heads"):
+        overlap(ONE, TWO, share, lowest=True)
 
 
 @pytest.mark.parametrize(
     ("one", "two", "fault"),
     [
-        (np.ones(4), np.arange(4.0), "first scores"),
-        (np.arange(4.0), np.array([1.0, np.nan, 2, 3]), "second scores"),
-        (np.ones(1), np.ones(1), "first scores.*; second scores"),
+        (np.ones((2, 2)), np.arange(4.0).reshape(2, 2), "first scores"),
+        (np.arange(4.0).reshape(2, 2), np.array([[1.0, np.nan], [2, 3]]), "second scores"),
+        (np.ones((1, 1)), np.ones((1, 1)), "first scores.*; second scores"),
     ],
 )
 def test_scores_without_an_order_are_refused(one, two, fault):
     with pytest.raises(ValueError, match=fault):
-        agreement(one, two)
+        rank_agreement(one, two)
+    with pytest.raises(ValueError, match=fault):
+        overlap(one, two, 0.5, lowest=True)

@@ -55,6 +55,8 @@ def test_the_metrics_of_two_classes_are_those_counted_by_hand():
     found = evaluate(known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"))
     assert found.examples == 9
     assert found.metrics["accuracy"] == pytest.approx(6 / 9)
+    assert found.answers.guess_M.tolist() == GUESS.tolist()
+    assert found.answers.label_M.tolist() == LABEL.tolist()
     assert found.metrics["f1"] == pytest.approx(2 * 4 / (5 + 6))
     assert found.metrics["matthews"] == pytest.approx(
         (4 * 2 - 1 * 2) / np.sqrt((4 + 1) * (4 + 2) * (2 + 1) * (2 + 2))
