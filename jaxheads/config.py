@@ -219,16 +219,13 @@ class TrainingConfig:
     dropout: float | None = None  # while this lasts; none: the encoder's own rates
     window: int = 0  # batches within which examples of like length come together; 0: none
     log_every: int = 20  # steps between two lines of the log
+    judge_every: int = 0  # steps between two judgements, where there is a judge; 0: at the end
+    save_every: int = 0  # steps between two checkpoints, where those are kept; 0: at the end
+    keep_last: int = 2  # checkpoints; the one that was judged best is kept too
 
     def __post_init__(self) -> None:
-        least = {
-            "steps": 1,
-            "batch_size": 1,
-            "accumulate": 1,
-            "seed": 0,
-            "window": 0,
-            "log_every": 1,
-        }
+        least = dict.fromkeys(("steps", "batch_size", "accumulate", "log_every", "keep_last"), 1)
+        least |= dict.fromkeys(("seed", "window", "judge_every", "save_every"), 0)
         problems = list(_too_low((name, getattr(self, name), low) for name, low in least.items()))
         if self.dtype not in COMPUTE:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")

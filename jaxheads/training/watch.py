@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import tqdm
@@ -31,26 +32,47 @@ class Point(NamedTuple):
     examples_per_s: float
 
 
+class Judged(NamedTuple):
+    """Another line of the log: what a judge said of the parameters after so many steps."""
+
+    step: int
+    metrics: dict[str, float]
+
+
 class Watch:
     """Takes windows in, and reads each only when the next has come, so that no step waits.
 
-    A context manager; `points` is complete after the block.
+    A context manager; `points` and `judged` are complete after the block. A run that goes on after
+    `done` steps gives the `lines` that it had written by then.
     """
 
-    def __init__(self, config: TrainingConfig, log: str | Path | None, name: str) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        log: str | Path | None,
+        name: str,
+        *,
+        done: int = 0,
+        lines: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self.points: list[Point] = []
+        self.judged: list[Judged] = []
+        self.lines: list[dict[str, Any]] = []
         self._config, self._name = config, name
         self._rate = rate_schedule(config.optimizer, config.steps)
         self._waiting: tuple[int, Window] | None = None
-        self._file = None if log is None else _open(Path(log))
-        self._seen, self._time = 0, time.perf_counter()
+        self._file = None if log is None or jax.process_index() else _open(Path(log))
+        self._seen, self._time = done, time.perf_counter()
         self._bar = tqdm.tqdm(
+            initial=done * config.batch_size,
             total=config.steps * config.batch_size,
             desc=name,
             unit=" examples",
             unit_scale=True,
             disable=not sys.stderr.isatty(),
         )
+        for line in lines:
+            self._write(Judged(**line) if "metrics" in line else Point(**line))
 
     def __enter__(self) -> Watch:
         return self
@@ -63,7 +85,7 @@ class Watch:
     ) -> None:
         try:
             if kind is None:
-                self._read()
+                self.read()
         finally:
             self._bar.close()
             if self._file is not None:
@@ -71,26 +93,43 @@ class Watch:
 
     def add(self, step: int, window: Window) -> None:
         """Take in the sums up to `step`, and read those before them. Diverged names a bad step."""
-        self._read()
+        self.read()
         self._waiting = (step, window)
 
-    def _read(self) -> None:
+    def add_judged(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write what a judge said, after the points before it."""
+        self.read()
+        self._write(Judged(step, {name: float(value) for name, value in metrics.items()}))
+
+    def check(self, bad_step: int) -> None:
+        """Diverged if a window has such a step."""
+        if bad_step != NEVER:
+            raise Diverged(
+                f"{self._name}: the loss or its gradient is not finite at step {bad_step}; "
+                f"a lower rate than {self._config.optimizer.rate:g} may help"
+            )
+
+    def read(self) -> None:
+        """Wait for the window taken in last, and write its point. Diverged names a bad step."""
         if self._waiting is None:
             return
         step, window = self._waiting[0], jax.device_get(self._waiting[1])
         self._waiting = None
-        if window.bad_step != NEVER:
-            raise Diverged(
-                f"{self._name}: the loss or its gradient is not finite at step {window.bad_step}; "
-                f"a lower rate than {self._config.optimizer.rate:g} may help"
-            )
+        self.check(int(window.bad_step))
         point = self._point(step, window)
-        self.points.append(point)
+        self._write(point)
         self._bar.update((step - self._seen) * self._config.batch_size)
         self._bar.set_postfix(loss=f"{point.loss:.3f}")
         self._seen = step
+
+    def _write(self, line: Point | Judged) -> None:
+        if isinstance(line, Point):
+            self.points.append(line)
+        else:
+            self.judged.append(line)
+        self.lines.append(line._asdict())
         if self._file is not None:
-            self._file.write(json.dumps(point._asdict()) + "\n")
+            self._file.write(json.dumps(line._asdict()) + "\n")
             self._file.flush()
 
     def _point(self, step: int, window: Window) -> Point:

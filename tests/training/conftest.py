@@ -66,10 +66,14 @@ def word_sum(params, gate, batch, key) -> Outcome:
     return Outcome(loss_B, jnp.stack([-score_B, score_B], 1) / 2, jnp.ones_like(loss_B))
 
 
-@pytest.fixture
-def simple() -> Case:
+def word_case() -> Case:
     params = {"table": jnp.zeros(V), "bias": jnp.zeros(())}
     return Case(encoder(), word_sum, params, sentences())
+
+
+@pytest.fixture
+def simple() -> Case:
+    return word_case()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,275 @@
+"""Checkpoints of a training run: Orbax's manager (its v0 interface) behind a small one of ours.
+
+A folder has one directory for each step that was saved: the whole training state, and beside it a
+JSON text that says what run it belongs to. A save goes on in the background and gets its name only
+when it is complete, so that a killed process leaves the checkpoints before it as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import logging
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import multihost_utils
+
+from jaxheads.training.identity import bits, check_same, plain, shapes
+from jaxheads.training.step import TrainState
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """Where a run keeps its checkpoints, and whether it goes on from them.
+
+    `about` says in JSON values what is trained: the encoder with its `kept` heads, the readout, the
+    files. A run that resumes must be about the same. `resume` starts anew where nothing is kept.
+    """
+
+    folder: Path
+    resume: bool = False
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Kept(NamedTuple):
+    """What a checkpoint holds: the state, and the lines of the log before it."""
+
+    state: TrainState
+    step: int
+    lines: list[dict[str, Any]]
+
+
+class Keeper:
+    """The open folder of one run's checkpoints: a context manager that ends the saves under way.
+
+    `settings` are what a run must share with a checkpoint to go on from it; None: anything. The
+    `keep_last` newest checkpoints are kept, and the one with the highest `score` of those that were
+    saved with one.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any] | None, *, keep_last: int = 2
+    ) -> None:
+        self.folder = Path(folder).absolute()
+        self._settings = plain(settings)
+        self._manager = _open(self.folder, keep_last)
+        self._good = max(self.steps(), default=None)
+
+    def __enter__(self) -> Keeper:
+        self._level = logging.getLogger("absl").level
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # one error is enough, and it is ours
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.wait()
+            with contextlib.suppress(Exception):  # a second error about what was reported
+                self._manager.close()
+        finally:
+            logging.getLogger("absl").setLevel(self._level)
+
+    def steps(self) -> list[int]:
+        """The steps of which there is a checkpoint, ascending."""
+        return sorted(self._manager.all_steps())
+
+    def best(self) -> int | None:
+        """The step that was saved with the highest score, if any was; waits for the last save."""
+        self.wait()
+        scored = any(self._manager.metrics(step) for step in self.steps())
+        return self._manager.best_step() if scored else None
+
+    @property
+    def last_good(self) -> str:
+        """For messages: the newest checkpoint that is complete."""
+        if self._good is None:
+            return f"there is no checkpoint in {self.folder}"
+        return f"the last good checkpoint is {self.folder / str(self._good)}"
+
+    def save(
+        self,
+        step: int,
+        state: TrainState,
+        lines: list[dict[str, Any]],
+        *,
+        score: float | None = None,
+    ) -> None:
+        """Begin to save; return when `state` may be used up. OSError if this or the last failed."""
+        import orbax.checkpoint as ocp
+
+        if step in self.steps():
+            return
+        record = {
+            "step": step,
+            "settings": self._settings,
+            "shapes": shapes(state._asdict()),
+            "bits": bits(state),
+            "lines": lines,
+        }
+        with self._reported():
+            self._wait()
+            _check_space(self.folder, state)
+            # On the CPU the writer reads the arrays in place, and the next step uses them up.
+            held = jax.tree.map(jnp.copy, state) if jax.default_backend() == "cpu" else state
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(held._asdict()), run=ocp.args.JsonSave(record)
+                ),
+                metrics=None if score is None else {"score": float(score)},
+                force=True,
+            )
+
+    def wait(self) -> None:
+        """Until the save under way is complete. OSError if it failed."""
+        with self._reported():
+            self._wait()
+
+    def _wait(self) -> None:
+        self._manager.wait_until_finished()
+        self._manager.check_for_errors()
+        self._good = max(self.steps(), default=None)
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            raise OSError(
+                f"{self.folder}: no checkpoint was written: {_reason(error)}; {self.last_good}"
+            ) from error
+
+    def reached_preemption(self, step: int) -> bool:
+        """With several processes: whether all of them are to save this step and stop."""
+        return self._manager.reached_preemption(step)
+
+    def restore(self, like: TrainState, *, step: int | None = None) -> Kept | None:
+        """The newest whole checkpoint (or that of `step`), placed as `like`; None without any.
+
+        `like` gives shapes and shardings, which may be other than those of the saving run.
+        ValueError if the checkpoint is another run's, with every difference. One that cannot be
+        read is passed over with a warning and renamed; ValueError if that leaves none.
+        """
+        asked = self.steps() if step is None else [step]
+        broken: list[str] = []
+        for number in reversed(asked):
+            try:
+                kept = self._read(number, like)
+            except _Broken as error:
+                broken.append(str(error))
+                continue
+            if step is None:
+                self._set_aside([other for other in asked if other > number], broken)
+            self._good = number
+            return kept
+        if broken:
+            raise ValueError(f"{self.folder}: no checkpoint can be read: {'; '.join(broken)}")
+        return None
+
+    def _read(self, step: int, like: TrainState) -> Kept:
+        import orbax.checkpoint as ocp
+
+        target = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+        )
+        with _quiet(step):
+            item = ocp.args.Composite(run=ocp.args.JsonRestore())
+            record = self._manager.restore(step, args=item)["run"]
+            ours = {"shapes": shapes(like._asdict())}
+            if self._settings is not None:
+                ours["settings"] = self._settings
+            theirs = {name: record[name] for name in ours}
+            lines, saved = record["lines"], record["bits"]
+        check_same(self.folder / str(step), theirs, ours)
+        with _quiet(step):
+            item = ocp.args.Composite(state=ocp.args.StandardRestore(target._asdict()))
+            state = TrainState(**self._manager.restore(step, args=item)["state"])
+            if bits(state) != saved:
+                raise _Broken(f"{step}: its arrays are not those that were saved")
+        return Kept(state, step, lines)
+
+    def _set_aside(self, steps: list[int], broken: list[str]) -> None:
+        """Rename what cannot be read, so that its steps can be saved again."""
+        if not steps:
+            return
+        _LOG.warning(
+            "%s: passed over what cannot be read: %s", self.folder, "; ".join(reversed(broken))
+        )
+        if jax.process_index() == 0:
+            for step in steps:
+                place = self.folder / f"broken-{step}"
+                shutil.rmtree(place, ignore_errors=True)
+                (self.folder / str(step)).rename(place)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("broken checkpoints are set aside")
+        self._manager.reload()
+
+
+class _Broken(Exception):
+    """A checkpoint that cannot be read."""
+
+
+@contextlib.contextmanager
+def _quiet(step: int) -> Iterator[None]:
+    """Whatever a damaged checkpoint brings up is one _Broken, and nothing on the terminal."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    except _Broken:
+        raise
+    except Exception as error:  # noqa: BLE001 orbax raises plain Exception at a damaged file
+        raise _Broken(f"{step}: {_reason(error)}") from None
+    finally:
+        gc.collect()  # its unfinished reads complain when they are collected
+        sys.unraisablehook = before
+
+
+def _open(folder: Path, keep_last: int) -> Any:
+    import orbax.checkpoint as ocp
+    from orbax.checkpoint import checkpoint_managers as policies
+
+    kept = [
+        policies.LatestN(keep_last),
+        policies.BestN(
+            get_metric_fn=lambda metrics: metrics["score"],
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        ),
+    ]
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=policies.AnyPreservationPolicy(kept),
+        best_fn=lambda metrics: metrics["score"],
+        cleanup_tmp_directories=True,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    return ocp.CheckpointManager(folder, options=options)
+
+
+def _check_space(folder: Path, state: TrainState) -> None:
+    """Refuse to begin what cannot end, while that can be said in one line."""
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) // jax.process_count()
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(f"the disk is full: {size:,} bytes are needed, {free:,} are free")
+
+
+def _reason(error: BaseException) -> str:
+    """The end of an error's first line, where the cause stands."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = line.partition(" See full TensorStore details")[0]
+    return line if len(line) <= 200 else "... " + line[-200:]
