@@ -52,10 +52,14 @@ class ScoreOptions:
     """`jaxheads score`: the importance of every head of a model on a task."""
 
     model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
-    task: str = option("cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick or mlm")
+    task: str = option(
+        "cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick or mlm; or of the built-in "
+        "language: grammar_mlm, grammar_acceptability, grammar_sentiment, grammar_entailment, "
+        "grammar_paraphrase, grammar_incongruity"
+    )
     data: Path | None = option(
         "JSONL, CSV, TSV or Parquet with the Hub's field names, for mlm also plain text; without "
-        "it the Hub is used",
+        "it the Hub is used, or the built-in language generated",
         None,
         metavar="FILE",
     )

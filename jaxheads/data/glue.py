@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, overload
 
 from jaxheads import hub
+from jaxheads.data.language_tasks import iter_drawn
 from jaxheads.data.rows import Row, read_rows
 
 SHOWN = 5  # problems of one file that its error names
@@ -33,6 +34,8 @@ class Task:
     splits: tuple[str, ...] = ("train", "validation")
     span: tuple[float, float] | None = None
     renamed: tuple[tuple[str, str], ...] = ()  # fields that the Hub calls otherwise
+    generated: bool = False  # drawn from the built-in language where no file is given
+    seed: int = 0  # ... by this seed
 
     @property
     def is_pair(self) -> bool:
@@ -77,6 +80,16 @@ THREE_WAY = ("entailment", "neutral", "contradiction")
 PAIR = ("sentence1", "sentence2")
 ACCURACY = ("accuracy",)
 
+GENERATED = {"train": 20_000, "validation": 1_000, "test": 1_000}  # examples without a limit
+
+
+def _generated(
+    name: str, fields: tuple[str, ...], labels: tuple[str, ...], metrics: tuple[str, ...] = ACCURACY
+) -> Task:
+    """A task of the built-in language."""
+    return Task(name, fields, labels, metrics, hub="", splits=tuple(GENERATED), generated=True)
+
+
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
@@ -112,6 +125,12 @@ TASKS: dict[str, Task] = {
             renamed=(("sentence_A", "premise"), ("sentence_B", "hypothesis")),
         ),
         Task("mlm", ("text",), (), ("loss", "accuracy"), hub="", splits=("train", "validation")),
+        _generated("grammar_mlm", ("text",), (), ("loss", "accuracy")),
+        _generated("grammar_acceptability", ("sentence",), ("unacceptable", "acceptable")),
+        _generated("grammar_sentiment", ("sentence",), ("negative", "positive")),
+        _generated("grammar_entailment", ("premise", "hypothesis"), THREE_WAY),
+        _generated("grammar_paraphrase", PAIR, ("not_equivalent", "equivalent")),
+        _generated("grammar_incongruity", ("sentence",), ("incongruous", "congruous")),
     )
 }
 
@@ -125,8 +144,9 @@ def read_examples(
 ) -> Examples:
     """Read a task's examples from a file (see `rows`), or without a `path` from the Hub.
 
-    `split` chooses the Hub's file only. Up to five problems are named by file and line in one
-    ValueError; a limit stops reading after so many good examples.
+    A task of the built-in language is generated instead: `GENERATED` examples without a limit.
+    `split` chooses the Hub's file, or what is generated. Up to five problems are named by file and
+    line in one ValueError; a limit stops reading after so many good examples.
     """
     rows = tuple(iter_examples(task, path, split=split, limit=limit))
     return Examples(task_named(task), rows)
@@ -143,6 +163,9 @@ def iter_examples(
     task = task_named(task)
     if limit is not None and limit < 1:
         raise ValueError(f"limit: expected at least 1 example, got {limit}")
+    if path is None and task.generated:
+        yield from _generate(task, split, limit)
+        return
     files = [Path(path)] if path is not None else _hub_files(task, split)
     problems: list[str] = []
     count = 0
@@ -165,6 +188,21 @@ def iter_examples(
         raise ValueError(f"{', '.join(map(str, files))}: expected examples, got an empty file")
 
 
+def _generate(task: Task, split: str, limit: int | None) -> Iterator[Example]:
+    """Yield examples of the built-in language; the place of one is its split and number."""
+    _check_split(task, split)
+    drawn = iter_drawn(task.name, split, seed=task.seed)
+    for number, each in enumerate(islice(drawn, limit or GENERATED[split])):
+        yield Example(*each, f"{task.name}/{split}:{number}")
+
+
+def _check_split(task: Task, split: str) -> None:
+    if split not in task.splits:
+        raise ValueError(
+            f"{task.name}: expected a split of {', '.join(task.splits)}, got {split!r}"
+        )
+
+
 def task_named(task: str | Task) -> Task:
     """Look a task up by its name; a Task of one's own is returned as it is."""
     if isinstance(task, Task):
@@ -180,10 +218,7 @@ def _hub_files(task: Task, split: str) -> list[Path]:
         raise ValueError(f"task {task.name}: has no data on the Hub, give a file")
     if split == "validation" and split not in task.splits:
         split = task.splits[1]  # MNLI's validation set is the matched one unless asked otherwise
-    if split not in task.splits:
-        raise ValueError(
-            f"{task.name}: expected a split of {', '.join(task.splits)}, got {split!r}"
-        )
+    _check_split(task, split)
     pattern = task.pattern.format(task=task.name, split=split)
     try:
         folder = hub.fetch_snapshot(task.hub, [pattern], kind="dataset", revision=task.revision)

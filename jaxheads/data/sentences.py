@@ -1,0 +1,133 @@
+"""Sentences with their gold structure: constituents, dependencies, and how both are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+
+class Node(NamedTuple):
+    """A word or a constituent. `relation` is to the head of the parent; one child is its "head".
+
+    `other` is the form that a finite verb would have in the other number, `allows` the kinds of
+    noun that may stand here.
+    """
+
+    label: str  # "NP", or of a word its part of speech, "NN"
+    relation: str
+    children: tuple[Node, ...] = ()
+    form: str = ""
+    lemma: str = ""
+    features: str = "_"
+    other: str = ""
+    allows: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentence:
+    """Words with parts of speech (Penn Treebank), heads and relations (Universal Dependencies).
+
+    `heads` are 1-based, 0 the root. `spans` are (label, start, end) of all constituents, the
+    outermost first; the words are `words[start:end]`.
+    """
+
+    tree: Node
+    leaves: tuple[Node, ...]
+    heads: tuple[int, ...]
+    relations: tuple[str, ...]
+    spans: tuple[tuple[str, int, int], ...]
+
+    @functools.cached_property
+    def words(self) -> tuple[str, ...]:
+        """The forms, lower case, the last of them a full stop."""
+        return tuple(leaf.form for leaf in self.leaves)
+
+    @functools.cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The parts of speech of the Penn Treebank."""
+        return tuple(leaf.label for leaf in self.leaves)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The words with spaces between them."""
+        return " ".join(self.words)
+
+    def replaced(self, place: int, form: str) -> str:
+        """The text with another word at a place, counted from 0."""
+        return " ".join((*self.words[:place], form, *self.words[place + 1 :]))
+
+
+def sentence_of(tree: Node) -> Sentence:
+    """Read the dependencies and spans off a tree whose children name their relations."""
+    leaves: list[Node] = []
+    heads: list[int] = []
+    spans: list[tuple[str, int, int]] = []
+    relations: list[str] = []
+
+    def visit(node: Node) -> int:
+        """Return the place of the head word of a node, from 0."""
+        if not node.children:
+            leaves.append(node)
+            heads.append(-1)
+            relations.append("")
+            return len(leaves) - 1
+        slot, start = len(spans), len(leaves)
+        spans.append((node.label, start, start))
+        places = [visit(child) for child in node.children]
+        spans[slot] = (node.label, start, len(leaves))
+        (top,) = (
+            place
+            for place, child in zip(places, node.children, strict=True)
+            if child.relation == "head"
+        )
+        for order, (place, child) in enumerate(zip(places, node.children, strict=True)):
+            if child.relation != "head":  # a conjunction belongs to the conjunct after it
+                above = places[order + 1] if child.relation == "cc" else top
+                heads[place], relations[place] = above + 1, child.relation
+        return top
+
+    root = visit(tree)
+    heads[root], relations[root] = 0, "root"
+    return Sentence(tree, tuple(leaves), tuple(heads), tuple(relations), tuple(spans))
+
+
+def brackets(sentence: Sentence) -> str:
+    """Write a sentence as the Penn Treebank does, on one line."""
+
+    def written(node: Node) -> str:
+        inner = " ".join(map(written, node.children)) if node.children else node.form
+        return f"({node.label} {inner})"
+
+    return f"(ROOT {written(sentence.tree)})"
+
+
+UPOS = {
+    **{"NN": "NOUN", "NNS": "NOUN", "DT": "DET", "CD": "NUM", "JJ": "ADJ", "RB": "ADV"},
+    **{"VB": "VERB", "VBZ": "VERB", "VBP": "VERB", "VBD": "VERB", "VBN": "VERB", "PRP": "PRON"},
+    **{"IN": "ADP", "TO": "ADP", "CC": "CCONJ", "WDT": "PRON", ".": "PUNCT"},
+}
+
+
+def universal_tag(leaf: Node, relation: str) -> str:
+    """Return the part of speech of Universal Dependencies."""
+    if relation in ("aux", "aux:pass", "cop"):
+        return "AUX"
+    if relation == "mark":
+        return "SCONJ"
+    if leaf.form in ("nobody", "everybody"):
+        return "PRON"
+    if leaf.form == "not":
+        return "PART"
+    return UPOS[leaf.label]
+
+
+def conllu(sentence: Sentence, name: str) -> str:
+    """Write a sentence as CoNLL-U: two comments, ten columns a word, an empty line."""
+    lines = [f"# sent_id = {name}", f"# text = {sentence.text}"]
+    rows = zip(sentence.leaves, sentence.heads, sentence.relations, strict=True)
+    for number, (leaf, head, relation) in enumerate(rows, 1):
+        upos = universal_tag(leaf, relation)
+        left = (str(number), leaf.form, leaf.lemma, upos, leaf.label, leaf.features)
+        lines.append("\t".join((*left, str(head), relation, "_", "_")))
+    return "\n".join(lines) + "\n\n"
