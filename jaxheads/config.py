@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Literal
 
 Family = Literal["roberta", "albert", "bert", "distilbert"]
@@ -232,75 +231,3 @@ class TrainingConfig:
         if self.dropout is not None and not 0 <= self.dropout < 1:
             problems.append(f"dropout: expected a rate in [0, 1) or none, got {self.dropout}")
         _refuse("training", problems)
-
-
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-    """The files of a study: text for pre-training, and a task; nothing held out is trained on."""
-
-    text: Path
-    text_held_out: Path
-    task: str  # a name of data.glue.TASKS
-    train: Path
-    held_out: Path
-    length: int = 64  # tokens of a block of text, and most tokens of a task's example
-    limit: int | None = None  # read so many paragraphs and examples of each file; none: all
-
-    def __post_init__(self) -> None:
-        low = [("length", self.length, 3), ("limit", self.limit, 1)]
-        _refuse("data", _too_low(low))
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoringConfig:
-    """How heads are scored, on training examples alone."""
-
-    unit: str = "example"  # of the gradient method; see importance.units
-    normalize: Literal["none", "l2"] = "none"
-    examples: int = 1024  # blocks of text, and examples of the task
-    batch_size: int = 64
-    splits: int = 20  # random halves of the examples, for the noise ceiling
-
-    def __post_init__(self) -> None:
-        low = [(name, getattr(self, name), 1) for name in ("batch_size", "splits")]
-        _refuse("scoring", _too_low([("examples", self.examples, 2), *low]))
-
-
-@dataclasses.dataclass(frozen=True)
-class CurveConfig:
-    """A pruning curve: metrics against the number of heads kept, on held-out examples alone."""
-
-    points: int = 8  # equal steps from all heads to none
-    draws: int = 2  # random orders for each seed
-    blocks: int = 256  # of held-out text; the task's held-out examples are all used
-    batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        low = [(name, getattr(self, name), 1) for name in ("points", "blocks", "batch_size")]
-        _refuse("curve", _too_low([*low, ("draws", self.draws, 0)]))
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """All settings of one study, from data to records; `studies` unpacks it once."""
-
-    study: str  # a name of studies.study.STUDIES
-    name: str  # in the records
-    encoder: EncoderConfig  # vocab_size is that of the tokenizer to train
-    data: DataConfig
-    pretrain: TrainingConfig
-    finetune: TrainingConfig
-    seeds: tuple[int, ...] = (0, 1, 2)  # of fine-tuning
-    scoring: ScoringConfig = ScoringConfig()
-    curve: CurveConfig = CurveConfig()
-    kept: float = 0.5  # share of the heads that the cut model keeps
-    devices: int | None = None  # that share each batch; none: all there are
-
-    def __post_init__(self) -> None:
-        problems = []
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            problems.append(f"seeds: expected different numbers from 0, got {self.seeds}")
-        if not 0 <= self.kept <= 1:
-            problems.append(f"kept: expected a share from 0 to 1, got {self.kept}")
-        problems += _too_low([("devices", self.devices, 1)])
-        _refuse("run", problems)

@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+BUILTIN = "builtin:"  # before the name of a model that comes with the package
+ASSETS = Path(__file__).parent / "assets"
 REACH_SECONDS = 1.2  # how long the Hub may take to answer before it counts as unreachable
 
 
 def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
     """Return the directory that `source` names: itself, or a snapshot of that model on the Hub.
+
+    `builtin:NAME` is a model that comes with the package.
 
     `patterns` (`config.json`, `*.safetensors`) say which of a Hub model's files are wanted; a local
     directory is returned as it is. Whatever goes wrong is a ValueError of one line.
@@ -26,6 +30,8 @@ def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
     path = Path(text).expanduser()
     if not text.strip():
         raise ValueError("expected a model directory or a name on the Hub, got an empty string")
+    if text.startswith(BUILTIN):
+        return _builtin(text)
     if path.is_dir():
         return path
     if path.exists():
@@ -33,6 +39,15 @@ def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
     if isinstance(source, Path) or _reads_as_path(text):
         raise ValueError(f"{text}: no such directory")
     return fetch_snapshot(text, patterns)
+
+
+def _builtin(text: str) -> Path:
+    name = text.removeprefix(BUILTIN)
+    names = sorted(path.parent.name for path in ASSETS.glob("*/config.json"))
+    if name not in names:
+        known = ", ".join(BUILTIN + each for each in names) or "none, there are no built-in models"
+        raise ValueError(f"{text}: expected one of {known}")
+    return ASSETS / name
 
 
 def fetch_snapshot(

@@ -19,6 +19,23 @@ PRETRAINING = "mlm"  # what the pre-training task is called in records and file 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files and records
 
 
+def _name_problems(name: str) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield f"name: expected small letters, digits, _ and ., got {name!r}"
+
+
+def _too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
+    for name, value, least in named:
+        if value is not None and value < least:
+            yield f"{name}: expected at least {least}, got {value}"
+
+
+def _refuse(what: str, problems: Iterable[str]) -> None:
+    found = list(problems)
+    if found:
+        raise ValueError(f"{what}: " + "; ".join(found))
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
     """An encoder with a masked-LM readout: one that exists, or one to pre-train from scratch."""
@@ -161,20 +178,3 @@ class Run:
                 problems.append(f"{what}: expected different names, got {', '.join(names) or 'no'}")
         problems += _too_low([("devices", self.devices, 1)])
         _refuse("run", problems)
-
-
-def _name_problems(name: str) -> Iterator[str]:
-    if not _NAME.fullmatch(name):
-        yield f"name: expected small letters, digits, _ and ., got {name!r}"
-
-
-def _too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
-    for name, value, least in named:
-        if value is not None and value < least:
-            yield f"{name}: expected at least {least}, got {value}"
-
-
-def _refuse(what: str, problems: Iterable[str]) -> None:
-    found = list(problems)
-    if found:
-        raise ValueError(f"{what}: " + "; ".join(found))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 
-Statistic = Callable[[Int[np.ndarray, "S"], Int[np.ndarray, "N"]], float]
+Statistic = Callable[..., float]  # (seed numbers, example numbers of each data set) -> float
 
 
 class Estimate(NamedTuple):
@@ -22,32 +21,29 @@ class Estimate(NamedTuple):
 def bootstrap(
     statistic: Statistic,
     seeds: int,
-    examples: int,
-    *,
+    *examples: int,
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Estimate:
-    """A percentile interval of `statistic(seed numbers, example numbers)`.
+    """A percentile interval of `statistic(seed numbers, example numbers of each data set)`.
 
-    Each sample draws as many seeds and as many examples with replacement, the same examples for
-    every seed, so that what the statistic compares stays paired. Samples whose statistic is NaN are
+    Each sample draws as many seeds as there are, and as many examples of each data set, with
+    replacement; the same examples for every seed, so that what is compared stays paired. Samples whose statistic is NaN are
     left out; NaN bounds where all are. With few seeds the interval is too narrow: percentile
     intervals of n = 3 cover less than their level.
     """
-    if seeds < 1 or examples < 1 or samples < 1 or not 0 < level < 1:
+    sizes = (seeds, *examples)
+    if min(*sizes, samples) < 1 or not 0 < level < 1:
         raise ValueError(
             "bootstrap: expected at least one seed, example and sample and a level in (0, 1), got "
             f"{seeds}, {examples}, {samples}, {level}"
         )
     rng = np.random.default_rng(seed)
     drawn = np.array(
-        [
-            statistic(rng.integers(seeds, size=seeds), rng.integers(examples, size=examples))
-            for _ in range(samples)
-        ]
+        [statistic(*(rng.integers(n, size=n) for n in sizes)) for _ in range(samples)], float
     )
-    value = statistic(np.arange(seeds), np.arange(examples))
+    value = statistic(*map(np.arange, sizes))
     drawn = drawn[~np.isnan(drawn)]
     if not len(drawn):
         return Estimate(float(value), float("nan"), float("nan"))
@@ -60,7 +56,7 @@ def mean_interval(values: Sequence[float], *, samples: int = 1000, seed: int = 0
     """The mean of some values, such as one for each seed, and its 95% bootstrap interval."""
     value_S = np.asarray(values, float)
 
-    def mean(seed_S, _):
+    def mean(seed_S):
         return float(value_S[seed_S].mean())
 
-    return bootstrap(mean, len(value_S), 1, samples=samples, seed=seed)
+    return bootstrap(mean, len(value_S), samples=samples, seed=seed)

@@ -60,9 +60,9 @@ def acceptable_deduction(
     """How much may be lost on the pre-training task, before fine-tuning, for `tolerance` after it.
 
     `loss_K`: what the pre-trained model lost at each budget, the first being the whole model (0);
-    `retained_K`: the downstream metric after fine-tuning as a share of the whole model's. Returns
-    the largest `loss` of the points, and the number of that point, up to which every point retains
-    at least `1 - tolerance`.
+    `retained_K`: the downstream metric after fine-tuning as a share of the whole model's. A point
+    is good if it and every point before it retain at least `1 - tolerance`. Returns the largest
+    loss of a good point, and the number of the last of them.
     """
     loss_K, retained_K = np.asarray(loss_K, float), np.asarray(retained_K, float)
     if loss_K.shape != retained_K.shape or loss_K.ndim != 1 or not len(loss_K):
@@ -74,8 +74,7 @@ def acceptable_deduction(
     if not good_K[0]:
         return 0.0, 0
     last = len(good_K) if good_K.all() else int(np.argmin(good_K))
-    best = int(np.argmax(loss_K[:last]))
-    return float(loss_K[best]), best
+    return float(loss_K[:last].max()), last - 1
 
 
 def _curve(budgets, metric_K) -> tuple[np.ndarray, np.ndarray]:

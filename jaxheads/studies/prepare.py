@@ -45,23 +45,32 @@ def bucket_lengths(longest: int) -> tuple[int, ...]:
     return (*(length for length in LENGTHS if length < longest), longest)
 
 
-def read_texts(path: str | Path, limit: int | None = None) -> Iterator[str]:
-    """The paragraphs of a file for masked LM."""
-    return (example.first for example in iter_examples("mlm", path, limit=limit))
+def read_texts(
+    path: str | Path | None,
+    limit: int | None = None,
+    *,
+    task: str = "mlm",
+    split: str = "train",
+) -> Iterator[str]:
+    """The paragraphs of a file for masked LM; without one, those of `task` itself."""
+    examples = iter_examples(task, path, split=split, limit=limit)
+    return (example.first for example in examples)
 
 
 def read_blocks(
     tokenizer: Tokenizer,
-    path: str | Path,
+    path: str | Path | None,
     length: int,
     *,
+    task: str = "mlm",
+    split: str = "train",
     limit: int | None = None,
     texts: int | None = None,
 ) -> EncodedSource:
     """A text as blocks of `length` tokens: the first `limit`, of its first `texts` paragraphs."""
     # a paragraph with any text has at least one token, so that no more are needed
     enough = None if limit is None else limit * max(length - 2, 1)
-    read = itertools.islice(read_texts(path, texts), enough)
+    read = itertools.islice(read_texts(path, texts, task=task, split=split), enough)
     return first(encode_blocks(tokenizer, read, length), limit)
 
 

@@ -104,9 +104,11 @@ def _source(
             tokenizer, task, options.data, readout, length,
             limit=options.limit, split=options.split, long=options.long, scratch=scratch,
         )  # fmt: skip
-    if options.data is None:
+    if options.data is None and not task.generated:
         raise ValueError("task mlm: expected a text with --data FILE, got none")
-    blocks = prepare.read_blocks(tokenizer, options.data, length, limit=options.limit)
+    blocks = prepare.read_blocks(
+        tokenizer, options.data, length, task=task.name, split=options.split, limit=options.limit
+    )
     return mask_blocks(blocks, tokenizer, length=length, seed=options.seed, fixed=True)
 
 

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from jaxheads.config import Run
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
+from jaxheads.settings import Run
 from jaxheads.studies import chiang2021
+from jaxheads.studies.cells import Cell, open_folder, run_cells
 
-STUDIES: dict[str, Callable[[Run, Path], None]] = {"chiang2021": chiang2021.run}
+STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {"chiang2021": chiang2021.cells}
 
 
 def run(options: StudyOptions) -> None:
-    """Run the study into `options.folder`; one that is finished there is left as it is."""
+    """Run the study into `options.folder`; cells that are finished there are left as they are."""
     settings = override(load_config(options.config), options.set)
     if not isinstance(settings, Run):
         got = type(settings).__name__
-        raise ValueError(f"{options.config}: expected RUN to be a jaxheads.config.Run, got {got}")
+        raise ValueError(f"{options.config}: expected RUN to be a jaxheads.settings.Run, got {got}")
     if settings.study not in STUDIES:
         raise ValueError(
             f"{options.config}: no study {settings.study!r}{closest(settings.study, STUDIES)}"
         )
-    STUDIES[settings.study](settings, options.folder)
+    check_files(settings)
+    open_folder(settings, options.folder)
+    run_cells(options.folder, list(STUDIES[settings.study](settings, options.folder)))
+
+
+def check_files(run: Run) -> None:
+    """ValueError that names every data file that is missing, and the setting that holds it."""
+    parts = {"text": run.text} | {f"tasks.{task.name}": task for task in run.tasks}
+    files = {
+        f"{group}.{name}": path
+        for group, part in parts.items()
+        for name in ("train", "held_out")
+        if (path := getattr(part, name)) is not None
+    }
+    missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]
+    if missing:
+        raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")

@@ -40,6 +40,13 @@ def test_seeds_share_their_examples():
     assert bootstrap(difference, 3, 50, samples=20) == pytest.approx((1.0, 1.0, 1.0))
 
 
+def test_data_sets_are_drawn_apart():
+    drawn = []
+    bootstrap(lambda seeds, one, two: drawn.append((one, two)) or 0.0, 2, 5, 7, samples=3)
+    assert {(len(one), len(two)) for one, two in drawn} == {(5, 7)}
+    assert all(two.max() < 7 for _, two in drawn)
+
+
 def test_undefined_samples_are_left_out():
     found = bootstrap(lambda _, drawn: 1.0 if drawn[0] else float("nan"), 1, 2, samples=50)
     assert (found.low, found.high) == (1.0, 1.0)

@@ -43,7 +43,7 @@ def test_the_acceptable_deduction_is_the_largest_loss_before_the_first_failure()
     assert acceptable_deduction(loss, retained, 0.05) == (0.9, 3)
     assert acceptable_deduction(loss, retained, 0.03) == (0.1, 1)  # 0.99 comes too late
     assert acceptable_deduction(loss, retained, 0.01) == (0.0, 0)
-    assert acceptable_deduction((0.0, 0.2, 0.1), (1.0, 1.0, 1.0), 0.01) == (0.2, 1)
+    assert acceptable_deduction((0.0, 0.2, 0.1), (1.0, 1.0, 1.0), 0.01) == (0.2, 2)
 
 
 def test_what_is_no_curve_is_refused():

@@ -1,147 +1,257 @@
-"""`jaxheads study` on the shipped config, made tiny: what it leaves, and what it refuses."""
+"""`jaxheads study` on two tiny models: what it leaves, how it goes on, and what it refuses."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
 
 from jaxheads.cli import main
+from jaxheads.importance import load_scores
 from jaxheads.models.convert import load_model
-from jaxheads.overrides import load_config
-from jaxheads.records import read_rows
-from tests.studies.conftest import reviews, write_jsonl
+from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.studies import lab
+from tests.studies.conftest import write_jsonl
+from tests.studies.tiny_study import found, kinds, study, write_study
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "mini_sst2.py"
-TINY = {
-    "encoder.vocab_size": 300, "encoder.hidden_size": 16, "encoder.num_layers": 2,
-    "encoder.num_heads": 4, "encoder.intermediate_size": 16, "encoder.max_positions": 18,
-    "data.length": 16, "pretrain.steps": 12, "pretrain.batch_size": 8, "finetune.steps": 12,
-    "finetune.batch_size": 8, "finetune.window": 2, "seeds": "0,1", "scoring.examples": 16,
-    "scoring.batch_size": 16, "curve.points": 4, "curve.draws": 2, "curve.blocks": 8,
-    "curve.batch_size": 16, "devices": 1,
-}  # fmt: skip
-
-
-def study(out, files, **more) -> int:
-    settings = TINY | files | more
-    words = [word for item in settings.items() for word in ("--set", f"{item[0]}={item[1]}")]
-    return main(["study", str(CONFIG), "--out", str(out), *words])
+HALF, ALL = 4, 8
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory) -> dict[str, Path]:
-    """Tiny data: every sentence is a paragraph of the text too."""
-    folder = tmp_path_factory.mktemp("data")
-    found = {}
-    for name, rows in (("train", reviews(60)), ("held_out", reviews(24, start=60))):
-        found[f"data.{name}"] = write_jsonl(folder / f"{name}.jsonl", rows)
-        text = folder / f"{name}.txt"
-        text.write_text("\n".join(row["sentence"] for row in rows * 3))
-        found["data.text" if name == "train" else "data.text_held_out"] = text
-    return found
+def config(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
-def finished(files, tmp_path_factory):
+def finished(config, tmp_path_factory):
     out = tmp_path_factory.mktemp("study") / "out"
-    assert study(out, files) == 0
+    assert study(config, out) == 0
     return out
 
 
-def values(out, **what) -> list[float]:
-    rows = read_rows(out / "rows.jsonl")
-    return [r.value for r in rows if all(getattr(r, name) == v for name, v in what.items())]
+# -- prunability
 
 
-def test_every_number_is_a_row(finished):
-    assert len(values(finished, stage="pre-trained", task="mlm")) == 2  # loss and accuracy
-    assert len(values(finished, stage="fine-tuned", metric="accuracy")) == 2  # seeds
-    assert len(values(finished, stage="coherence", metric="spearman")) == 2
-    assert len(values(finished, stage="coherence", metric="p_value")) == 2
-    assert len(values(finished, stage="noise ceiling")) == 1 + 2
-    assert len(values(finished, stage="seed 0~1")) == 1
-    assert len(values(finished, stage="pruned, then fine-tuned", metric="accuracy")) == 2 * 2
-    # 3 orders and the draws, at 0, 2, 4, 6 and 8 heads
-    assert len(values(finished, stage="masked", task="sst2", metric="loss")) == 2 * (3 + 2) * 5
-    assert len(values(finished, stage="masked", task="mlm", metric="loss")) == (3 + 4) * 5
+def test_curves_are_there_for_every_order_model_task_and_seed(finished):
+    own = {"gradient", "reversed", "random", "ablation", "gradient, iterative"}
+    own |= {f"gradient/{reading}" for reading in ("token", "batch", "signed", "l2")}
+    tied = {"gradient tied", "reversed tied", "random tied"}
+    for model, orders in (("roberta", own), ("albert", own | tied)):
+        for task, others in (("sst2", {"mlm", "cola"}), ("mlm", {"sst2", "cola"})):
+            rows = found(finished, stage="masked", model=model, task=task)
+            assert kinds(rows) == orders | {f"order of {other}" for other in others}
+            assert {row.seed for row in rows} == ({0} if task == "mlm" else {0, 1})
+            assert {row.budget for row in rows} == {0, 2, 4, 6, 8}
+    draws = found(finished, stage="masked", model="roberta", task="sst2", metric="accuracy")
+    assert {r.method for r in draws if r.seed == 1 and "random" in r.method} == {
+        "random 2", "random 3"
+    }  # fmt: skip
 
 
 def test_curves_start_at_the_whole_model_and_end_at_the_same_point(finished):
-    for seed in (0, 1):
-        whole = values(finished, stage="fine-tuned", task="sst2", metric="loss", seed=seed)
-        ends = {"stage": "masked", "task": "sst2", "metric": "loss", "seed": seed}
-        assert set(values(finished, budget=8, **ends)) == set(whole)
-        assert len(set(values(finished, budget=0, **ends))) == 1
+    for model in ("roberta", "albert"):
+        what = {"model": model, "task": "sst2", "metric": "loss", "seed": 1}
+        (whole,) = found(finished, stage="whole", **what)
+        starts = found(finished, stage="masked", budget=ALL, **what)
+        assert {row.value for row in starts} == {whole.value}
+        assert len({row.value for row in found(finished, stage="masked", budget=0, **what)}) == 1
 
 
-def test_the_figure_and_the_models_are_there(finished):
-    for name in ("curves.png", "curves.svg"):
-        assert (finished / "figures" / name).stat().st_size > 1000
-    smaller = load_model(finished / "cut-0")
-    assert sum(map(len, smaller.config.heads_by_layer)) == 4
-    assert load_model(finished / "random-0").config.kept is None
-    assert np.load(finished / "scores" / "sst2-1.npy").shape == (16, 2, 4)
-    log = (finished / "logs" / "pretrain.jsonl").read_text().splitlines()
-    assert json.loads(log[-1])["step"] == 12
+def test_tied_orders_remove_a_head_in_all_layers_at_once(finished):
+    tied = load_scores(finished / "scores" / "albert-sst2-0.tied.npz").score_LH
+    assert (tied == tied[:1]).all()
+    rows = found(finished, stage="masked", model="albert", method="gradient tied", metric="loss")
+    assert {row.budget for row in rows} == {0, 2, 4, 6, 8}
 
 
-def test_a_finished_study_is_drawn_again_and_not_run_again(finished, files, capsys):
+def test_each_curve_is_summed_up(finished):
+    rows = found(finished, stage="prunability", model="roberta", task="sst2", method="gradient")
+    assert [(r.metric, r.seed) for r in rows] == [
+        (m, s) for s in (0, 1) for m in ("k95", "k99", "area")
+    ]
+    for row in found(finished, stage="contrast"):
+        assert row.low <= row.value <= row.high
+        assert row.budget == HALF
+
+
+# -- coherence
+
+
+def test_every_two_tasks_are_compared_at_both_places_beside_their_ceilings(finished):
+    rows = found(finished, stage="coherence", model="albert", metric="spearman")
+    pairs = {(row.task, row.method, row.seed) for row in rows}
+    assert pairs == {
+        (pair, place, seed)
+        for pair in ("mlm~sst2", "mlm~cola", "sst2~cola")
+        for place in ("fine-tuned", "frozen body")
+        for seed in (0, 1)
+    }
+    ceilings = found(finished, stage="ceiling", model="albert", metric="spearman")
+    assert {row.method for row in ceilings if row.task == "mlm"} == {"halves"}
+    assert {row.method for row in ceilings if row.task == "sst2"} == {
+        "halves", "halves, frozen body", "seeds", "seeds, frozen body"
+    }  # fmt: skip
+    names = {row.metric for row in found(finished, stage="coherence")}
+    assert {"kendall", "spearman within layers", "p of overlap of lowest 50%"} <= names
+
+
+def test_functional_coherence_is_that_of_the_curves(finished):
+    """One model, one seed (the pre-trained one): from the printed curves by hand."""
+    what = {"model": "roberta", "budget": HALF, "metric": "accuracy"}
+    curve = {r.method: r.value for r in found(finished, stage="masked", task="mlm", **what)}
+    chance = np.mean([curve["random 0"], curve["random 1"]])
+    (row,) = found(finished, stage="functional coherence", task="sst2~mlm", **what)
+    if curve["gradient"] > chance:
+        expected = (curve["order of sst2"] - chance) / (curve["gradient"] - chance)
+        assert row.value == pytest.approx(expected)
+    else:
+        assert np.isnan(row.value)
+
+
+# -- deduction, before and after
+
+
+def test_what_is_lost_before_fine_tuning_is_relative_to_all_heads(finished):
+    what = {"model": "roberta", "task": "mlm"}
+    (whole,) = found(finished, stage="whole", metric="loss", **what)
+    (masked,) = found(
+        finished, stage="masked", metric="loss", method="gradient", budget=HALF, **what
+    )
+    (row,) = found(finished, stage="deduction", metric="loss increase", budget=HALF, **what)
+    assert row.value == pytest.approx(masked.value / whole.value - 1)
+    assert found(finished, stage="deduction", budget=ALL, **what)[0].value == 0.0
+
+
+def test_the_regimes_are_compared_at_equal_budgets(finished):
+    for model, tied in (("roberta", set()), ("albert", {", tied"})):
+        rows = found(finished, stage="before and after", model=model, task="sst2", seed=1)
+        assert {row.method for row in rows} == {
+            "prune", "prune, fine-tune", "prune, fine-tune, random", "fine-tune, prune",
+            "fine-tune, prune, random", "fine-tune, prune, fine-tune",
+            *(f"prune, fine-tune{kind}" for kind in tied),
+            *(f"fine-tune, prune{kind}" for kind in tied),
+        }  # fmt: skip
+        assert {row.budget for row in rows} == {HALF}
+    drift = found(finished, stage="drift", model="roberta")
+    assert len(drift) == 4
+    assert all(-1 <= row.value <= 1 for row in drift)
+
+
+def test_acceptable_deductions_have_intervals(finished):
+    rows = found(finished, stage="acceptable deduction", model="roberta")
+    assert {row.task for row in rows} == {"sst2", "cola", "all tasks"}
+    metrics = {
+        f"{what} at {eps}" for what in ("loss increase", "heads removed") for eps in ("1%", "5%")
+    }
+    assert {row.metric for row in rows} == metrics
+    assert all(row.low <= row.high for row in rows)
+
+
+def test_a_smaller_model_is_saved_and_answers_as_the_masked_one(finished):
+    smaller = load_model(finished / "smaller" / f"roberta-sst2-{HALF}")
+    scores = load_scores(finished / "scores" / "roberta-mlm-0.npz").score_LH
+    mask_LH = mask_from_scores(scores, HALF)
+    assert [len(heads) for heads in smaller.config.heads_by_layer] == mask_LH.sum(1).tolist()
+    what = {"model": "roberta", "task": "sst2", "metric": "loss", "budget": HALF, "seed": 0}
+    method = {"method": "gradient of mlm"}
+    (masked,) = found(finished, stage="pruned, then fine-tuned", **method, **what)
+    (cut,) = found(finished, stage="cut", **method, **what)
+    assert cut.value == pytest.approx(masked.value, abs=1e-5)
+    sizes = found(finished, stage="cut", model="roberta", task="sst2", seed=0)
+    parameters = {row.metric: row.value for row in sizes}
+    head = 4 * 16 * 4 + 3 * 4  # D = 16, K = 4
+    assert parameters["parameters of the whole"] - parameters["parameters"] == HALF * head
+
+
+# -- the folder
+
+
+def test_training_is_logged(finished):
+    log = (finished / "logs" / "roberta.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] == 6
+
+
+def test_a_finished_study_is_not_run_again(finished, config, monkeypatch):
     before = (finished / "rows.jsonl").read_bytes()
-    (finished / "figures" / "curves.png").unlink()
-    assert study(finished, files) == 0
-    assert "this study is finished" in capsys.readouterr().out
-    assert (finished / "figures" / "curves.png").is_file()
+    monkeypatch.setattr(lab, "fit", None)
+    monkeypatch.setattr(lab, "evaluate", None)
+    assert study(config, finished) == 0
     assert (finished / "rows.jsonl").read_bytes() == before
 
 
-def test_an_unfinished_study_takes_its_saved_models_and_ends_the_same(finished, files, capsys):
-    rows = read_rows(finished / "rows.jsonl")
-    (finished / "rows.jsonl").rename(finished / "rows.unfinished.jsonl")
-    assert study(finished, files) == 0
-    assert "pretrained: taken as it was saved" in capsys.readouterr().out
-    again = read_rows(finished / "rows.jsonl")
-    assert [r for r in again if r.metric != "seconds"] == [r for r in rows if r.metric != "seconds"]
+@pytest.mark.parametrize("place", [1, 4])
+def test_a_study_that_stopped_goes_on_and_ends_the_same(
+    finished, config, tmp_path, monkeypatch, place
+):
+    """A crash in a fine-tuning, with everything from there on still to do."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    cells = sorted((out / "cells").glob("albert-cola-1-*"))
+    for path in cells:
+        path.unlink()
+    for path in ((out / "models").glob("albert-cola-1"), (out / "answers").glob("albert-cola-1-*")):
+        for each in path:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    (out / "rows.jsonl").unlink()
+    (out / "models" / ".albert.1.draft").mkdir()  # as a killed run leaves it
+    calls, fit = [], lab.fit
+
+    def failing(*args, **kwargs):
+        calls.append(kwargs["name"])
+        if len(calls) == place:
+            raise OSError("the machine went away")
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(lab, "fit", failing)
+    assert study(config, out) == 2
+    assert not (out / "rows.jsonl").exists()
+    monkeypatch.setattr(lab, "fit", fit)
+    assert study(config, out) == 0
+    assert (out / "rows.jsonl").read_bytes() == (finished / "rows.jsonl").read_bytes()
+    assert not (out / "models" / ".albert.1.draft").exists()
 
 
-def test_a_folder_of_other_settings_is_refused(finished, files, capsys):
-    assert study(finished, files, **{"pretrain.steps": 13}) == 2
+def test_a_folder_of_other_settings_is_refused(finished, config, capsys):
+    assert study(config, finished, models__albert__pretrain__steps=13) == 2
     assert "other settings" in (err := capsys.readouterr().err)
-    assert "pretrain.steps: 12 there, 13 here" in err
+    assert "models.albert.pretrain.steps: 6 there, 13 here" in err
     assert err.count("\n") == 1
 
 
-def test_a_folder_of_other_files_is_refused(files, tmp_path, capsys):
+def test_a_folder_of_other_files_is_refused(config, tmp_path, capsys):
     (tmp_path / "thesis.tex").touch()
-    assert study(tmp_path, files) == 2
+    assert study(config, tmp_path) == 2
     assert "expected a free folder or one of this study" in capsys.readouterr().err
 
 
-def test_missing_data_names_the_setting_and_writes_nothing(files, tmp_path, capsys):
-    out = tmp_path / "out"
-    missing = {"data.text": tmp_path / "no.txt", "data.train": tmp_path / "no.jsonl"}
-    assert study(out, files, **missing) == 2
+def test_missing_data_names_the_setting_and_writes_nothing(config, tmp_path, capsys):
+    out, missing = tmp_path / "out", tmp_path / "no.jsonl"
+    assert study(config, out, text__train=missing, tasks__cola__held_out=missing) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    for name, path in missing.items():
-        assert f"{path} (--set {name}=FILE)" in err
+    for name in ("text.train", "tasks.cola.held_out"):
+        assert f"{missing} (--set {name}=FILE)" in err
     assert not out.exists()
 
 
-def test_bad_data_writes_nothing(files, tmp_path, capsys):
+def test_bad_data_is_named_by_its_line(config, tmp_path, capsys):
     bad = write_jsonl(tmp_path / "bad.jsonl", [{"sentence": "a film", "label": 7}])
-    assert study(tmp_path / "out", files, **{"data.train": bad}) == 2
+    assert study(config, tmp_path / "out", tasks__sst2__train=bad) == 2
     assert "bad.jsonl:1: label" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_study_is_refused(files, tmp_path, capsys):
-    assert study(tmp_path / "out", files, study="chiang2020") == 2
+def test_an_unknown_study_is_refused(config, tmp_path, capsys):
+    assert study(config, tmp_path / "out", study="chiang2020") == 2
     assert "did you mean chiang2021?" in capsys.readouterr().err
 
 
-def test_the_shipped_config_trains_and_scores_apart_from_what_it_evaluates():
-    data = load_config(CONFIG).data
-    assert len({data.text, data.text_held_out, data.train, data.held_out}) == 4
+def test_what_is_no_run_is_refused(tmp_path, capsys):
+    path = tmp_path / "config.py"
+    path.write_text('"""Sizes."""\nfrom jaxheads.config import TrainingConfig\n')
+    path.write_text(path.read_text() + "RUN = TrainingConfig(steps=3)\n")
+    assert main(["study", str(path)]) == 2
+    assert (
+        "expected RUN to be a jaxheads.settings.Run, got TrainingConfig" in capsys.readouterr().err
+    )

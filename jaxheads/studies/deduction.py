@@ -1,0 +1,169 @@
+"""Pruning before fine-tuning: the acceptable deduction, and four regimes at equal budgets.
+
+The definitions are ours (Chiang & Chen 2021 names the questions in its abstract): the pre-trained
+model is pruned by its score on the pre-training task; what it lost there, before any fine-tuning,
+is set against what is retained downstream after it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxheads.analysis.agreement import rank_agreement
+from jaxheads.models.convert import save_model
+from jaxheads.pruning.cost import count_parameters
+from jaxheads.pruning.cut import cut
+from jaxheads.pruning.mask import mask_from_scores, random_mask
+from jaxheads.records import Row
+from jaxheads.settings import PRETRAINING
+from jaxheads.studies.coherence import score_file
+from jaxheads.studies.lab import Lab, Mask, Subject
+from jaxheads.studies.prunability import (
+    OWN,
+    RANDOM,
+    TIED,
+    save_answers,
+    scores_name,
+)
+
+BEFORE = f"{OWN} of {PRETRAINING}"
+AFTER_PRUNING, REGIMES = "pruned, then fine-tuned", "before and after"
+
+
+def budget_of(lab: Lab, share: float) -> int:
+    """The number of heads that a share of them is; for shared blocks a multiple of the layers."""
+    config = lab.layout
+    total = config.num_layers * config.num_heads
+    multiple = int(np.bincount(config.block_by_layer).max()) if config.shares_blocks else 1
+    return multiple * round(share * total / multiple)
+
+
+def mask_of(lab: Lab, method: str, budget: int) -> Mask:
+    """The heads of the pre-trained model that a method keeps: by score, tied, or at random."""
+    config = lab.layout
+    if method.startswith(RANDOM):
+        draw = int(method.rpartition(" ")[2])
+        return random_mask(config.num_layers, config.num_heads, budget, draw)
+    rows = config.block_by_layer if method.endswith(TIED) else None
+    name = score_file(lab, PRETRAINING, 0)
+    scores = lab.saved(scores_name(name, TIED if rows is not None else ""))
+    return mask_from_scores(scores.score_LH, budget, tied_rows=rows)
+
+
+def methods(lab: Lab, seed_place: int) -> list[str]:
+    """How heads are chosen before fine-tuning, with the random draws of one seed."""
+    draws = lab.run.pruning.draws
+    numbers = range(seed_place * draws, (seed_place + 1) * draws)
+    tied = [f"{BEFORE} {TIED}"] if lab.layout.shares_blocks else []
+    return [BEFORE, *tied, *(f"{RANDOM} {number}" for number in numbers)]
+
+
+def loss_before(lab: Lab) -> list[Row]:
+    """What the pre-trained model loses on its own task at each budget, relative to all heads."""
+    rows, task = [], lab.text
+    whole = lab.measure(lab.base, task).metrics
+    for method in [name for name in methods(lab, 0) if not name.startswith(RANDOM)]:
+        for budget in (lab.layout.num_layers * lab.layout.num_heads, *budgets(lab)):
+            found = lab.measure(lab.base, task, mask_of(lab, method, budget)).metrics
+            values = {
+                "loss increase": found["loss"] / whole["loss"] - 1,
+                "accuracy drop": 1 - found["accuracy"] / whole["accuracy"],
+            }
+            what = {"stage": "deduction", "method": method, "budget": budget}
+            rows += lab.note.rows(task.name, values, **what)
+    return rows
+
+
+def trained_name(lab: Lab, task: str, seed: int, method: str, budget: int) -> str:
+    """The cell, log and answers of a model that was fine-tuned without some heads."""
+    return f"{lab.name}-{task}-{seed}-{method.replace(' ', '-')}-{budget}"
+
+
+def budgets(lab: Lab) -> tuple[int, ...]:
+    """The budgets at which the pre-trained model is pruned."""
+    return tuple(dict.fromkeys(budget_of(lab, share) for share in lab.run.pruning.kept))
+
+
+def compared(lab: Lab) -> set[int]:
+    """The budgets at which the regimes are compared."""
+    return {budget_of(lab, share) for share in lab.run.pruning.compared}
+
+
+def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> list[Row]:
+    """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
+    name = trained_name(lab, task.name, seed, method, budget)
+    mask_LH = mask_of(lab, method, budget)
+    model = lab.refitted(lab.fresh(task, seed), task, seed, name, mask_LH)
+    found = lab.measure(model, task, mask_LH)
+    save_answers(lab, name, {"guess": found.answers.guess_M, "label": found.answers.label_M})
+    what = {"method": method, "budget": budget, "seed": seed}
+    rows = lab.note.rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
+    if budget not in compared(lab):
+        return rows
+    regime = "prune, fine-tune" + method.removeprefix(BEFORE).replace(TIED, f", {TIED}")
+    regime = "prune, fine-tune, random" if method.startswith(RANDOM) else regime.replace(" ,", ",")
+    values = {task.metrics[0]: found.metrics[task.metrics[0]]}
+    what = {"stage": REGIMES, "budget": budget, "seed": seed}
+    rows += lab.note.rows(task.name, values, method=regime, **what)
+    if method == BEFORE:
+        after = lab.score(model, task, mask_LH=mask_LH)
+        before = lab.saved(f"{lab.name}-{task.name}-pruned{budget}-{seed}")
+        drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
+        values = {"spearman": drift["spearman"].value}
+        what = {"stage": "drift", "method": "before~after", "budget": budget, "seed": seed}
+        rows += lab.note.rows(task.name, values, **what)
+        if seed == lab.run.seeds[0]:
+            rows += cut_and_save(lab, model, task, mask_LH, budget)
+    return rows
+
+
+def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> list[Row]:
+    """Cut the masked heads out of the weights; the smaller model is saved and measured anew."""
+    params, config = cut(model.params, model.config, mask_LH)
+    smaller = model._replace(params=params, config=config)
+    path = lab.folder / "smaller" / f"{lab.name}-{task.name}-{budget}"
+    if not path.is_dir():
+        save_model(smaller, path, tokenizer=lab.tokenizer)
+    found = lab.measure(smaller, task)
+    sizes = {
+        "parameters": float(count_parameters(params)),
+        "parameters of the whole": float(count_parameters(model.params)),
+    }
+    what = {"stage": "cut", "method": BEFORE, "budget": budget, "seed": lab.run.seeds[0]}
+    return lab.note.rows(task.name, found.metrics | sizes, **what)
+
+
+def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
+    """Prune only: a readout trained on the pruned body, which stays as it is."""
+    mask_LH = mask_of(lab, BEFORE, budget)
+    name = f"{lab.name}-{task.name}-pruned{budget}-{seed}"
+    model = lab.probed(task, seed, name, mask_LH)
+    found = lab.measure(model, task, mask_LH)
+    lab.save(name, lab.score(model, task, mask_LH=mask_LH))
+    values = {task.metrics[0]: found.metrics[task.metrics[0]]}
+    what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
+    return lab.note.rows(task.name, values, **what)
+
+
+def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
+    """Fine-tune, prune by the task's own score; and fine-tune again."""
+    model, rows = lab.tuned(task.name, seed), []
+    name = f"{lab.name}-{task.name}-{seed}-again-{budget}"
+    own = score_file(lab, task.name, seed)
+    shape = (lab.layout.num_layers, lab.layout.num_heads)
+    masks = {
+        "": mask_from_scores(lab.saved(own).score_LH, budget),
+        f", {RANDOM}": random_mask(*shape, budget, seed),
+    }
+    if lab.layout.shares_blocks:
+        tied, blocks = lab.saved(scores_name(own, TIED)), lab.layout.block_by_layer
+        masks[f", {TIED}"] = mask_from_scores(tied.score_LH, budget, tied_rows=blocks)
+    what = {"stage": REGIMES, "budget": budget, "seed": seed}
+    for kind, mask_LH in masks.items():
+        value = lab.measure(model, task, mask_LH).metrics[task.metrics[0]]
+        method = f"fine-tune, prune{kind}"
+        rows += lab.note.rows(task.name, {task.metrics[0]: value}, method=method, **what)
+    again = lab.refitted(model, task, seed, name, masks[""])
+    value = lab.measure(again, task, masks[""]).metrics[task.metrics[0]]
+    method = "fine-tune, prune, fine-tune"
+    return rows + lab.note.rows(task.name, {task.metrics[0]: value}, method=method, **what)

@@ -1,0 +1,341 @@
+"""One model of a study with all that is done to it: reading, training, measuring, scoring.
+
+What is trained or scored is saved under the study's folder and read from there: a study that is
+taken up again goes on from the same numbers.
+
+    models/NAME          the pre-trained model, and NAME-TASK-SEED the models fine-tuned from it
+    scores/*.npz         scores [L, H]; scores/kept/*.npy the effects on single examples
+    answers/*.npz        what models with heads masked answered to the held-out examples
+    logs/*.jsonl         how training went
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Bool
+
+from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.data.batch import Batch
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.glue import Task, task_named
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import MaskedSource, mask_blocks
+from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+from jaxheads.data.vocabulary import train_tokenizer
+from jaxheads.importance import Scores, load_scores, save_scores, score_heads
+from jaxheads.mesh import data_share, place_batch
+from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.model import Model, init_model
+from jaxheads.objectives import Objective, objective_for
+from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
+from jaxheads.studies import prepare
+from jaxheads.studies.cells import Noter
+from jaxheads.training.evaluate import Evaluation, evaluate
+from jaxheads.training.fit import fit
+
+Mask = Bool[np.ndarray, "L H"]
+
+
+class Subject(NamedTuple):
+    """A task as a model meets it. What is held out is used by nothing but evaluation."""
+
+    name: str  # in records and file names
+    task: Task
+    readout: ReadoutConfig
+    train: Source
+    scored: Source  # the first of the training examples
+    held_out: list[Batch]
+    lengths: tuple[int, ...]  # padded lengths of its batches
+    training: TrainingConfig
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The task's metrics, the one to compare by first."""
+        return self.task.metrics if self.task.labels else ("accuracy",)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lab:
+    """One model of a run, in the run's folder; everything is made when it is first needed."""
+
+    run: Run
+    settings: ModelSettings
+    folder: Path
+    mesh: Mesh | None
+
+    @property
+    def name(self) -> str:
+        """The model's name in records and file names."""
+        return self.settings.name
+
+    @property
+    def note(self) -> Noter:
+        """Makes rows of this model."""
+        return Noter(self.run.study, self.name)
+
+    # -- data
+
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The checkpoint's tokenizer, or a new one of the family's kind, learnt from the text."""
+        if self._source is not None:
+            return load_tokenizer(self._source)
+        settings, encoder = self.settings, self.settings.encoder
+        assert encoder is not None, settings
+        text = self.run.text
+        texts = prepare.read_texts(text.train, text.vocabulary or text.paragraphs, task=text.task)
+        kind = "unigram" if encoder.family == "albert" else "bpe"
+        return train_tokenizer(texts, vocab_size=encoder.vocab_size, kind=kind)
+
+    @functools.cached_property
+    def text(self) -> Subject:
+        """The pre-training task, masked the same way whenever it is scored or measured."""
+        text, pretrain = self.run.text, self.settings.pretrain
+        count = self.run.scoring.examples
+        if pretrain is not None and self._source is None:
+            count = max(count, pretrain.steps * pretrain.batch_size)
+        blocks = prepare.read_blocks(
+            self.tokenizer, text.train, text.length, task=text.task, limit=count,
+            texts=text.paragraphs,
+        )  # fmt: skip
+        held_out = prepare.read_blocks(
+            self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
+            limit=text.held_out_blocks,
+        )  # fmt: skip
+        scored = prepare.first(blocks, self.run.scoring.examples)
+        return Subject(
+            name=PRETRAINING,
+            task=task_named(text.task),
+            readout=ReadoutConfig("masked_lm"),
+            train=self._masked(blocks, fixed=False),
+            scored=self._masked(scored),
+            held_out=self._placed(self._masked(held_out), (text.length,)),
+            lengths=(text.length,),
+            training=pretrain or self.run.finetune,
+        )
+
+    @functools.cache  # noqa: B019 a lab lives as long as its study
+    def subject(self, name: str) -> Subject:
+        """A downstream task, or the pre-training task by its name."""
+        if name == PRETRAINING:
+            return self.text
+        settings = next(task for task in self.run.tasks if task.name == name)
+        task, training = task_named(name), settings.finetune or self.run.finetune
+        readout = ReadoutConfig("classification", task.labels)
+        lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
+        train = self._read(settings, readout, "train")
+        held_out = self._read(settings, readout, "validation")
+        return Subject(
+            name=name,
+            task=task,
+            readout=readout,
+            train=train,
+            scored=prepare.first(train, self.run.scoring.examples),
+            held_out=self._placed(held_out, lengths),
+            lengths=lengths,
+            training=training,
+        )
+
+    def _read(self, settings: TaskSettings, readout: ReadoutConfig, split: str) -> EncodedSource:
+        train = split == "train"
+        return prepare.read_task(
+            self.tokenizer, task_named(settings.name),
+            settings.train if train else settings.held_out, readout, settings.length, split=split,
+            limit=settings.examples if train else settings.held_out_examples, long="truncate",
+        )  # fmt: skip
+
+    def _masked(self, blocks: EncodedSource, *, fixed: bool = True) -> MaskedSource:
+        pretrain = self.settings.pretrain
+        seed = pretrain.seed if pretrain is not None else 0
+        return mask_blocks(
+            blocks, self.tokenizer, length=self.run.text.length, seed=seed, fixed=fixed
+        )
+
+    def _placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
+        """All batches of a source, on the devices for the rest of the study."""
+        return [
+            jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))
+            for batch in self._batches(source, lengths, self.run.curve.batch_size)
+        ]
+
+    def _batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
+        return batches(source, size, share=data_share(self.mesh), lengths=lengths)
+
+    # -- models
+
+    @property
+    def _source(self) -> str | Path | None:
+        """Where the pre-trained model is; None before it has been trained."""
+        path = self.folder / "models" / self.name
+        return self.settings.source or (path if path.is_dir() else None)
+
+    @functools.cached_property
+    def base(self) -> Model:
+        """The pre-trained model, which is trained by now."""
+        source = self._source
+        assert source is not None, self.settings
+        model = load_model(source)
+        check_fits(self.tokenizer, model.config)
+        if model.readout.kind != "masked_lm":
+            raise ValueError(f"{source}: expected a masked LM, got a {model.readout.kind} readout")
+        return model
+
+    @property
+    def layout(self) -> EncoderConfig:
+        """Layers and heads of the model, known before it is trained."""
+        return self.settings.encoder or self.base.config
+
+    def pretrain(self) -> None:
+        """Train the model from scratch, and save it with its tokenizer."""
+        settings = self.settings
+        if self._source is not None:
+            return
+        assert settings.encoder is not None
+        assert settings.pretrain is not None
+        encoder = dataclasses.replace(
+            settings.encoder,
+            vocab_size=self.tokenizer.vocab_size,
+            pad_token_id=self.tokenizer.pad_id,
+        )
+        key = jax.random.key(settings.pretrain.seed)
+        model = init_model(encoder, ReadoutConfig("masked_lm"), key)
+        model = self.fitted(model, self.text, settings.pretrain, settings.name)
+        save_model(model, self.folder / "models" / self.name, tokenizer=self.tokenizer)
+
+    @functools.lru_cache(4)  # noqa: B019 models are large
+    def tuned(self, subject: str, seed: int) -> Model:
+        """The model fine-tuned on a task, with all its heads: trained now, or as it was saved."""
+        path = self.folder / "models" / f"{self.name}-{subject}-{seed}"
+        if not path.is_dir():
+            task = self.subject(subject)
+            model = self.fitted(
+                self.fresh(task, seed), task, _seeded(task.training, seed), path.name
+            )
+            save_model(model, path, tokenizer=self.tokenizer)
+        return load_model(path)
+
+    def fresh(self, task: Subject, seed: int) -> Model:
+        """The pre-trained encoder with a new readout."""
+        model = init_model(self.base.config, task.readout, jax.random.key(seed))
+        return model._replace(params={**model.params, "encoder": self.base.params["encoder"]})
+
+    def refitted(self, model: Model, task: Subject, seed: int, name: str, mask_LH: Mask) -> Model:
+        """The model trained on the task with heads masked."""
+        training = _seeded(task.training, seed)
+        return self.fitted(model, task, training, name, mask_LH=mask_LH)
+
+    def probed(self, task: Subject, seed: int, name: str, mask_LH: Mask | None = None) -> Model:
+        """The pre-trained encoder as it is, with a readout trained alone."""
+        training, fresh = _seeded(self.run.probe, seed), self.fresh(task, seed)
+        return self.fitted(fresh, task, training, name, mask_LH=mask_LH, only="readout")
+
+    def fitted(
+        self,
+        model: Model,
+        task: Subject,
+        training: TrainingConfig,
+        name: str,
+        *,
+        mask_LH: Mask | None = None,
+        only: str | None = None,
+    ) -> Model:
+        """The model with its parameters fitted to a task's training examples."""
+        shape = (model.config.num_layers, model.config.num_heads)
+        gate = np.ones(shape) if mask_LH is None else mask_LH  # one program with and without a mask
+        found = fit(
+            prepare.training_objective(_plain(model), training),
+            model.params,
+            task.train,
+            training,
+            head_mask=gate.astype(np.float32),
+            only=only,
+            mesh=self.mesh,
+            lengths=task.lengths,
+            log=self.folder / "logs" / f"{name}.jsonl",
+            name=name,
+        )
+        return model._replace(params=found.params)
+
+    # -- numbers
+
+    def objective(self, model: Model) -> Objective:
+        """The loss of a model's own task."""
+        model = _plain(model)
+        return objective_for(model.config, model.readout)
+
+    def measure(self, model: Model, task: Subject, mask_LH: Mask | None = None) -> Evaluation:
+        """The task's metrics on what is held out, with heads masked."""
+        shape = (model.config.num_layers, model.config.num_heads)
+        gate = np.ones(shape) if mask_LH is None else mask_LH
+        return evaluate(
+            self.objective(model), model.params, task.held_out, task.metrics,
+            gate=gate.astype(np.float32), mesh=self.mesh,
+        )  # fmt: skip
+
+    def score(
+        self,
+        model: Model,
+        task: Subject,
+        *,
+        name: str | None = None,
+        method: str = "gradient",
+        limit: int | None = None,
+        mask_LH: Mask | None = None,
+    ) -> Scores:
+        """The model's scores on training examples, under `name` also on disk.
+
+        With a name, the effects on every example are kept too, by position as well, so that each
+        reading of the gradient follows from one pass.
+        """
+        source = _first(task.scored, limit)
+        return score_heads(
+            self.objective(model),
+            model.params,
+            self._batches(source, task.lengths, self.run.scoring.batch_size),
+            heads=model.config,
+            method=method,
+            unit="token" if name else None,
+            gate=mask_LH,
+            mesh=self.mesh,
+            keep=self.kept(name) if name else None,
+            examples=len(source.lengths),
+            model=f"{self.name}-{task.name}",
+            progress=False,
+        )
+
+    def kept(self, name: str) -> Path:
+        """Where the effects on every example are."""
+        return self.folder / "scores" / "kept" / f"{name}.npy"
+
+    def save(self, name: str, scores: Scores) -> None:
+        """Write scores to where `saved` finds them."""
+        save_scores(self.folder / "scores" / f"{name}.npz", scores)
+
+    def saved(self, name: str) -> Scores:
+        """Scores that an earlier cell has written."""
+        return load_scores(self.folder / "scores" / f"{name}.npz")
+
+
+def _seeded(training: TrainingConfig, seed: int) -> TrainingConfig:
+    return dataclasses.replace(training, seed=seed)
+
+
+def _plain(model: Model) -> Model:
+    """The model without the names of its labels, so that like tasks share compiled programs."""
+    labels = tuple(str(number) for number in range(len(model.readout.labels)))
+    return model._replace(readout=dataclasses.replace(model.readout, labels=labels))
+
+
+def _first(source: Source, limit: int | None) -> Source:
+    if isinstance(source, MaskedSource):
+        return dataclasses.replace(source, blocks=prepare.first(source.blocks, limit))
+    assert isinstance(source, EncodedSource)
+    return prepare.first(source, limit)

@@ -1,0 +1,271 @@
+"""How many heads can go: scores by every method, and the metric along every order of pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Num
+
+from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.config import EncoderConfig
+from jaxheads.files import write_atomically
+from jaxheads.importance.kept import open_kept, token_file
+from jaxheads.importance.reliability import Reading, score_kept
+from jaxheads.importance.scores import Scores
+from jaxheads.models.model import Model
+from jaxheads.pruning.curve import area, removable
+from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
+from jaxheads.pruning.schedule import Schedule, prune_iteratively
+from jaxheads.records import Row
+from jaxheads.settings import CurveSettings
+from jaxheads.studies.lab import Lab, Subject
+from jaxheads.training.evaluate import METRICS, Evaluation
+
+OWN, REVERSED, RANDOM = "gradient", "reversed", "random"
+ITERATIVE, ABLATION, TIED = "gradient, iterative", "ablation", "tied"
+KEPT_SHARES = {"k95": 0.95, "k99": 0.99}
+
+Mask = Bool[np.ndarray, "L H"]
+Order = Callable[[int], Mask]  # the heads that a budget keeps
+
+
+class Curve(NamedTuple):
+    """An order of pruning, at decreasing budgets that start with all heads."""
+
+    budgets: tuple[int, ...]
+    order: Order
+
+
+# -- scores
+
+
+def score_all(lab: Lab, model: Model, task: Subject, name: str) -> list[Row]:
+    """Score by every method of the study; all scores go to disk under names that begin alike."""
+    how = lab.run.scoring
+    lab.score(model, task, name=name)
+    for reading in ("", *lab.run.curve.readings):
+        lab.save(scores_name(name, reading), _read(lab, name, reading))
+    if model.config.shares_blocks:
+        lab.save(scores_name(name, TIED), _read(lab, name, TIED, model.config))
+    if how.ablated:
+        ablation = lab.score(model, task, method="ablation", limit=how.ablated)
+        lab.save(scores_name(name, ABLATION), ablation)
+    return []
+
+
+def scores_name(name: str, reading: str = "") -> str:
+    """The file of one reading of a model's scores; the plain name is the unit "example"."""
+    return f"{name}.{reading}" if reading else name
+
+
+def _read(lab: Lab, name: str, reading: str, config: EncoderConfig | None = None) -> Scores:
+    """One reading of the effects that are kept on disk."""
+    path = lab.kept(name)
+    unit = reading if reading in ("token", "batch", "signed") else "example"
+    matrix_NLH = open_kept(token_file(path) if unit == "token" else path)
+    how = Reading(
+        unit=unit,
+        normalize="l2" if reading == "l2" else "none",
+        blocks=config.block_by_layer if config is not None else None,
+    )
+    return Scores(score_kept(matrix_NLH, how), OWN, unit, len(matrix_NLH), lab.name)
+
+
+# -- orders
+
+
+def curve_budgets(total: int, points: int, multiple: int = 1) -> tuple[int, ...]:
+    """About `points` equal steps from all heads to none, each budget a `multiple`."""
+    steps = total // multiple
+    return tuple(multiple * round(steps * i / points) for i in range(points, -1, -1))
+
+
+def _unique(budgets: Iterable[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(budgets))
+
+
+def orders(
+    lab: Lab, model: Model, task: Subject, name: str, others: Mapping[str, str], draws: range
+) -> Iterator[tuple[str, Curve]]:
+    """Every order of the study by its name; `others`: orders by other tasks' scores."""
+    config, settings = model.config, lab.run.curve
+    total = config.num_layers * config.num_heads
+    budgets = _unique(curve_budgets(total, settings.points))
+    own_LH = lab.saved(name).score_LH
+
+    def by(score_LH, rows=None) -> Order:
+        return lambda budget: mask_from_scores(score_LH, budget, tied_rows=rows)
+
+    yield OWN, Curve(budgets, by(own_LH))
+    yield REVERSED, Curve(budgets, by(reversed_scores(own_LH)))
+    for draw in draws:
+        yield f"{RANDOM} {draw}", Curve(budgets, _chance(config, draw))
+    for reading in settings.readings:
+        score_LH = lab.saved(scores_name(name, reading)).score_LH
+        yield f"{OWN}/{reading}", Curve(budgets, by(score_LH))
+    if lab.run.scoring.ablated:
+        yield ABLATION, Curve(budgets, by(lab.saved(scores_name(name, ABLATION)).score_LH))
+    if lab.run.scoring.rescored:
+        yield ITERATIVE, Curve(budgets, _iterative(lab, model, task, budgets))
+    for other, file in others.items():
+        yield f"order of {other}", Curve(budgets, by(lab.saved(file).score_LH))
+    if config.shares_blocks:
+        yield from _tied(lab, config, name, settings, draws)
+
+
+def _chance(config: EncoderConfig, draw: int, rows=None) -> Order:
+    shape = (config.num_layers, config.num_heads)
+    return lambda budget: random_mask(*shape, budget, draw, tied_rows=rows)
+
+
+def _tied(
+    lab: Lab, config: EncoderConfig, name: str, settings: CurveSettings, draws: range
+) -> Iterator[tuple[str, Curve]]:
+    """Orders in which a head goes in all layers of its block at once, so that weights go."""
+    rows = config.block_by_layer
+    uses = np.bincount(rows)
+    if uses.min() < uses.max():
+        return  # budgets that every order reaches are multiples of one number only where all agree
+    total, multiple = config.num_layers * config.num_heads, int(uses[0])
+    budgets = _unique(curve_budgets(total, settings.points, multiple))
+    score_LH = lab.saved(scores_name(name, TIED)).score_LH
+    for label, scores in ((OWN, score_LH), (REVERSED, -score_LH)):
+        yield (
+            f"{label} {TIED}",
+            Curve(budgets, lambda b, s=scores: mask_from_scores(s, b, tied_rows=rows)),
+        )
+    for draw in draws:
+        yield f"{RANDOM} {TIED} {draw}", Curve(budgets, _chance(config, draw, rows))
+
+
+def _iterative(lab: Lab, model: Model, task: Subject, budgets: tuple[int, ...]) -> Order:
+    """Heads scored anew at every budget."""
+
+    def rescore(mask_LH: Mask):
+        limit = lab.run.scoring.rescored
+        return lab.score(model, task, limit=limit, mask_LH=mask_LH).score_LH
+
+    present_LH = present_heads(model.config)
+    steps = prune_iteratively(rescore, Schedule(budgets[1:], rescore=True), present_LH)
+    masks = {budgets[0]: present_LH} | {step.budget: step.mask_LH for step in steps}
+    return masks.__getitem__
+
+
+# -- curves
+
+
+def curves(
+    lab: Lab,
+    model: Model,
+    task: Subject,
+    name: str,
+    seed: int,
+    others: Mapping[str, str],
+    draws: range,
+) -> list[Row]:
+    """The metrics of the masked model along every order, and each order in one number."""
+    seen: dict[bytes, Evaluation] = {}  # the ends of all curves are the same
+    rows: list[Row] = []
+    guesses: dict[str, np.ndarray] = {}
+    for method, (budgets, order) in orders(lab, model, task, name, others, draws):
+        found = [_measured(lab, model, task, order(budget), seen) for budget in budgets]
+        for budget, evaluation in zip(budgets, found, strict=True):
+            what = {"stage": "masked", "method": method, "budget": budget, "seed": seed}
+            rows += lab.note.rows(task.name, evaluation.metrics, **what)
+        guesses[method] = np.stack([each.answers.guess_M for each in found])
+        guesses[f"{method}.budgets"] = np.array(budgets)
+        guesses["label"] = found[0].answers.label_M
+        rows += _summary(lab, task, method, budgets, found, seed)
+    save_answers(lab, name, guesses)
+    return rows
+
+
+def _measured(lab, model, task, mask_LH, seen) -> Evaluation:
+    key = mask_LH.tobytes()
+    if key not in seen:
+        seen[key] = lab.measure(model, task, mask_LH)
+    return seen[key]
+
+
+def _summary(lab: Lab, task: Subject, method, budgets, found, seed) -> list[Row]:
+    """k95, k99 and the area, where the whole model has something to keep."""
+    metric_K = [each.metrics[task.metrics[0]] for each in found]
+    if not metric_K[0] > 0:
+        return []
+    values = {
+        name: float(removable(budgets, metric_K, share)) for name, share in KEPT_SHARES.items()
+    }
+    values["area"] = area(budgets, metric_K)
+    return lab.note.rows(task.name, values, stage="prunability", method=method, seed=seed)
+
+
+# -- answers of masked models
+
+
+def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
+    """What was answered to the held-out examples, for intervals that are computed later."""
+    with write_atomically(answers_path(lab, name)) as draft:
+        np.savez_compressed(draft, allow_pickle=False, **arrays)
+
+
+def load_answers(lab: Lab, name: str) -> dict[str, np.ndarray]:
+    """What `save_answers` wrote."""
+    with np.load(answers_path(lab, name), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def answers_path(lab: Lab, name: str) -> Path:
+    """The file of a cell's answers."""
+    return lab.folder / "answers" / f"{name}.npz"
+
+
+def contrasts(lab: Lab, task: Subject, names: Mapping[int, str]) -> list[Row]:
+    """Own order less random, and random less reversed, nearest half of the heads, with intervals.
+
+    The interval is over seeds and examples; a seed's random value is the mean over its draws.
+    """
+    answers = [load_answers(lab, name) for name in names.values()]
+    budgets = answers[0][f"{OWN}.budgets"]
+    place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
+    metric, label_M = METRICS[task.metrics[0]], answers[0]["label"]
+    chance = [[a[f] for f in a if _is_draw(f)] for a in answers]
+
+    def value(files: list[list[np.ndarray]], seeds, examples) -> float:
+        return float(
+            np.mean(
+                [
+                    np.mean([metric(g[place][examples], label_M[examples]) for g in files[seed]])
+                    for seed in seeds
+                ]
+            )
+        )
+
+    own, worst = ([[a[name]] for a in answers] for name in (OWN, REVERSED))
+    rows = []
+    for method, one, two in (
+        (f"{OWN} - {RANDOM}", own, chance),
+        (f"{RANDOM} - {REVERSED}", chance, worst),
+    ):
+        found = bootstrap(
+            lambda s, e, one=one, two=two: value(one, s, e) - value(two, s, e),
+            len(answers), len(label_M), samples=400,
+        )  # fmt: skip
+        rows += estimate_rows(
+            lab, task.name, task.metrics[0], found, stage="contrast", method=method,
+            budget=int(budgets[place]),
+        )  # fmt: skip
+    return rows
+
+
+def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> list[Row]:
+    """The row of a value with its interval."""
+    low, high = float(found.low), float(found.high)
+    return lab.note.rows(task, {metric: found.value}, low=low, high=high, **what)
+
+
+def _is_draw(name: str) -> bool:
+    kind, _, number = name.rpartition(" ")
+    return kind == RANDOM and number.isdecimal()

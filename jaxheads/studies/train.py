@@ -1,0 +1,241 @@
+"""`jaxheads train`: fine-tune or pre-train a model on one task.
+
+A run that is killed goes on with the same words and `--resume`, and writes the same model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Bool
+
+from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.glue import Task, task_named
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+from jaxheads.importance.scores import load_scores
+from jaxheads.mesh import data_share, start_distributed
+from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.model import Model, Params
+from jaxheads.objectives import Objective
+from jaxheads.options import PruneOptions, TrainOptions
+from jaxheads.pruning.cut import zero
+from jaxheads.studies import prepare
+from jaxheads.studies.prune import TokenizerFiles, choose_heads, without_heads
+from jaxheads.training.checkpoint import Checkpoints
+from jaxheads.training.evaluate import evaluate
+from jaxheads.training.fit import Fitted, Judge, fit
+from jaxheads.training.saving import load_params
+
+
+class Job(NamedTuple):
+    """What is trained, and on what."""
+
+    model: Model
+    mask_LH: Bool[np.ndarray, "L H"] | None  # of heads that are masked and not cut
+    objective: Objective
+    train: Source
+    held_out: Source | None
+    mesh: Mesh | None
+
+
+def run(options: TrainOptions) -> None:
+    """Train, write the model and its log, and print how it went."""
+    if options.coordinator is not None:
+        start_distributed(options.coordinator, options.num_processes, options.process_id)
+    task, config = task_named(options.task), _training(options)
+    _check_place(options)
+    job = _prepare(options, task, config)
+    judge = None if job.held_out is None else _judge(job, task, job.held_out, config.batch_size)
+    fitted = fit(
+        job.objective,
+        job.model.params,
+        job.train,
+        config,
+        head_mask=None if job.mask_LH is None else job.mask_LH.astype(np.float32),
+        only=options.only,
+        judge=judge,
+        checkpoints=_checkpoints(options, job),
+        mesh=job.mesh,
+        lengths=prepare.bucket_lengths(int(job.train.lengths.max())),
+        log=options.log_file,
+        name=options.task,
+    )
+    if options.best:
+        fitted = _at_its_best(options, fitted)
+    if jax.process_index() == 0:
+        _save(options, job, fitted)
+        print(_report(options, job, fitted))
+
+
+def _training(options: TrainOptions) -> TrainingConfig:
+    optimizer = OptimizerConfig(
+        rate=options.rate,
+        warmup=options.warmup,
+        decay=options.decay,
+        weight_decay=options.weight_decay,
+    )
+    same = {field.name for field in dataclasses.fields(TrainingConfig)} - {"optimizer"}
+    named = {name: getattr(options, name) for name in same if hasattr(options, name)}
+    return TrainingConfig(optimizer=optimizer, **named)
+
+
+def _check_place(options: TrainOptions) -> None:
+    """Refuse before the work what could not be written after it."""
+    if options.out.is_dir() and any(options.out.iterdir()) and not options.resume:
+        raise FileExistsError(f"{options.out}: expected a free place, got a directory with files")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=options.out.parent).close()
+
+
+# -- what is trained
+
+
+def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
+    model, tokenizer = _model(options, task), load_tokenizer(options.model)
+    check_fits(tokenizer, model.config)
+    mask_LH = None
+    if options.scores is not None and options.budget is not None:
+        pruning = PruneOptions(
+            model=options.model, scores=options.scores, budget=options.budget, out=options.out
+        )
+        mask_LH = choose_heads(pruning, load_scores(options.scores), model)
+    if mask_LH is not None and options.cut:
+        model, mask_LH = without_heads(model, mask_LH, zeroed=False), None
+    return Job(
+        model=model,
+        mask_LH=mask_LH,
+        objective=prepare.training_objective(model, config),
+        train=_source(options, task, model, tokenizer, options.data, held_out=False),
+        held_out=_held_out(options, task, model, tokenizer),
+        mesh=prepare.open_mesh(options.mesh),
+    )
+
+
+def _model(options: TrainOptions, task: Task) -> Model:
+    """The checkpoint with its own readout, or with a new one where that is not for the task."""
+    model = load_model(options.model)
+    try:
+        prepare.check_readout(task, model.readout)
+    except ValueError:
+        kind = "classification" if task.labels else "masked_lm"
+        readout = ReadoutConfig(kind, task.labels)
+        return load_model(options.model, readout=readout, key=jax.random.key(options.seed))
+    return model
+
+
+def _held_out(
+    options: TrainOptions, task: Task, model: Model, tokenizer: Tokenizer
+) -> Source | None:
+    """The file that was named, or beside a task without files its validation split."""
+    if options.held_out is None and (options.data is not None or task.name == "mlm"):
+        return None
+    return _source(options, task, model, tokenizer, options.held_out, held_out=True)
+
+
+def _source(
+    options: TrainOptions,
+    task: Task,
+    model: Model,
+    tokenizer: Tokenizer,
+    path: Path | None,
+    *,
+    held_out: bool,
+) -> Source:
+    length = prepare.check_length(model.config, options.max_length)
+    limit, split = None if held_out else options.limit, "validation" if held_out else "train"
+    if task.labels:
+        return prepare.read_task(
+            tokenizer, task, path, model.readout, length,
+            limit=limit, split=split, long=options.long,
+        )  # fmt: skip
+    if path is None and task.name == "mlm":
+        raise ValueError("task mlm: expected a text with --data FILE, got none")
+    blocks = prepare.read_blocks(tokenizer, path, length, task=task.name, split=split, limit=limit)
+    return _masked(options, blocks, tokenizer, length, held_out=held_out)
+
+
+def _masked(
+    options: TrainOptions, blocks: EncodedSource, tokenizer: Tokenizer, length: int, *, held_out
+) -> Source:
+    """Other masks in each epoch to train on, always the same to be judged by."""
+    return mask_blocks(
+        blocks, tokenizer, length=length, seed=0 if held_out else options.seed, fixed=held_out
+    )
+
+
+def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
+    if options.checkpoints is None:
+        return None
+    about = {
+        "model": options.model,
+        "task": options.task,
+        "encoder": dataclasses.asdict(job.model.config),
+        "readout": dataclasses.asdict(job.model.readout),
+    }
+    return Checkpoints(options.checkpoints, options.resume, about)
+
+
+def _judge(job: Job, task: Task, held_out: Source, batch_size: int) -> Judge:
+    """The task's metrics over all that is held out, the one to compare by first."""
+    gate = None if job.mask_LH is None else job.mask_LH.astype(np.float32)
+    lengths = prepare.bucket_lengths(int(held_out.lengths.max()))
+
+    def judge(params: Params) -> dict[str, float]:
+        order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
+        found = evaluate(
+            job.objective, params, order, task.metrics, gate=gate, mesh=job.mesh
+        ).metrics
+        return {name: found[name] for name in (*task.metrics, *found)}
+
+    return judge
+
+
+# -- what comes of it
+
+
+def _at_its_best(options: TrainOptions, fitted: Fitted) -> Fitted:
+    """The parameters of the checkpoint that was judged best."""
+    if fitted.best_step is None or options.checkpoints is None:
+        raise ValueError("--best: expected held-out examples to judge by, got none")
+    names = fitted.params if options.only is None else (options.only,)
+    trained = {name: fitted.params[name] for name in names}
+    best = load_params(options.checkpoints, trained, step=fitted.best_step)
+    return fitted._replace(params={**fitted.params, **best})
+
+
+def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
+    """A directory that appears whole or not at all; heads that were masked are zeros in it."""
+    params = jax.device_get(fitted.params)
+    if job.mask_LH is not None:
+        params = zero(params, job.model.config, job.mask_LH)
+    save_model(
+        job.model._replace(params=params),
+        options.out,
+        tokenizer=TokenizerFiles(options.model),
+        source=options.model,
+        overwrite=options.resume,
+    )
+
+
+def _report(options: TrainOptions, job: Job, fitted: Fitted) -> str:
+    first, last = fitted.log[0], fitted.log[-1]
+    lines = [
+        f"{options.model}: {last.step} steps of {options.batch_size} of "
+        f"{len(job.train.lengths)} examples of {options.task}, seed {options.seed}",
+        f"training loss  {first.loss:.4f} at step {first.step}, {last.loss:.4f} at the end",
+    ]
+    for judged in fitted.judged[-1:]:
+        step = fitted.best_step if options.best else judged.step
+        found = next(each for each in reversed(fitted.judged) if each.step == step)
+        values = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+        lines.append(f"held out       {values} at step {step}")
+    return "\n".join([*lines, f"wrote {options.out}, {options.log_file}"])
