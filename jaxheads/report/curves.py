@@ -1,119 +1,84 @@
-"""The figure of pruning curves, from a study's rows alone."""
+"""Pruning curves: the metric of a task against the number of heads kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from jaxheads.files import write_atomically
 from jaxheads.records import Row
-from jaxheads.report.spread import Spread, kind_of, spreads
+from jaxheads.report.folder import Study
+from jaxheads.report.looks import looks, shown
+from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.parts import Drawing, slug
+from jaxheads.report.spread import Spread, kind_of, spread_of, spreads
 
-KINDS = ("png", "svg")
-STYLE: dict[Any, Any] = {"svg.hashsalt": "jaxheads", "font.size": 9, "axes.spines.top": False}
-STYLE |= {"axes.spines.right": False, "legend.frameon": False}
+BASELINES = ("gradient", "random")  # stand in every figure that they have to be compared with
 
-
-class Look(NamedTuple):
-    """Colour, marker and line all differ, so that print and any eye can tell kinds apart."""
-
-    color: str  # of the palette of Okabe and Ito
-    marker: str
-    line: str
-
-
-LOOKS: dict[str, Look] = {
-    "gradient": Look("#0072B2", "o", "-"),
-    "gradient of the other task": Look("#E69F00", "s", "--"),
-    "random": Look("#595959", "^", ":"),
-    "reversed gradient": Look("#D55E00", "v", "-."),
+GROUPS = {
+    "orders": "orders of pruning",
+    "units": "ways of making one score from the effects on examples",
+    "tasks": "orders that come from another task",
+    "tied": "orders in which a head leaves all layers that share it at once",
 }
-OTHER_LOOKS = (Look("#009E73", "D", "-"), Look("#CC79A7", "P", "--"), Look("#56B4E9", "X", "-."))
 
 
-def draw_curves(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """Write `curves.png` and `curves.svg`; the same rows give the same bytes."""
-    paths = [folder / f"curves.{kind}" for kind in KINDS]
-    with mpl.rc_context(STYLE):
-        figure = curves_figure(rows)
-        for path in paths:
-            with write_atomically(path) as draft:
-                dated = {"Date": None} if path.suffix == ".svg" else {}
-                figure.savefig(draft, dpi=150, metadata=dated, bbox_inches="tight")
-    return paths
+def curve_drawings(study: Study) -> Iterator[Drawing]:
+    """A figure for each model and group of orders, with a panel for each task."""
+    for model in study.models:
+        rows = [
+            row for row in study.at("masked", model=model) if row.metric == study.metric(row.task)
+        ]
+        kinds = list(dict.fromkeys(kind_of(row.method) for row in rows))
+        for group, words in GROUPS.items():
+            own = [kind for kind in kinds if _group(kind) == group]
+            if own:
+                base = [kind for kind in kinds if kind in BASELINES and kind not in own]
+                yield _drawing(study, model, rows, base + own, group, words)
 
 
-def curves_figure(rows: Sequence[Row]) -> Figure:
-    """A panel for each task and metric: the metric against heads kept, by order of pruning.
-
-    Lines are means, bands go from the lowest to the highest value over seeds and draws. Large
-    hollow markers with bars: heads removed before fine-tuning. ValueError without any curve.
-    """
-    masked = [row for row in rows if row.stage == "masked" and row.metric != "loss"]
-    panels = list(dict.fromkeys((row.task, row.metric) for row in masked))
-    if not panels:
-        raise ValueError("curves: expected rows of the stage 'masked', got none")
-    figure = Figure(figsize=(4.4 * len(panels), 3.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    looks = _looks(masked)
-    for place, (task, metric) in enumerate(panels):
-        own = [row for row in rows if (row.task, row.metric) == (task, metric)]
-        _draw_panel(axes[place], own, looks)
-        axes[place].set(title=task, xlabel="heads kept", ylabel=metric)
-    handles = {label: h for ax in axes for h, label in zip(*ax.get_legend_handles_labels())}  # noqa: B905
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
-    return figure
+def _group(kind: str) -> str:
+    if kind.endswith(" tied"):
+        return "tied"
+    if kind.startswith("order of "):
+        return "tasks"
+    return "units" if kind.startswith("gradient/") else "orders"
 
 
-def _looks(rows: Sequence[Row]) -> dict[str, Look]:
-    kinds = list(dict.fromkeys(kind_of(row.method) for row in rows))
-    spare = iter(OTHER_LOOKS * len(kinds))
-    return {kind: LOOKS[kind] if kind in LOOKS else next(spare) for kind in kinds}
-
-
-def _draw_panel(axis: Axes, rows: Sequence[Row], looks: dict[str, Look]) -> None:
-    stages = {stage: [row for row in rows if row.stage == stage] for stage in _STAGES}
-    curves = spreads(stages["masked"], lambda row: (kind_of(row.method), row.budget or 0))
-    for kind, look in looks.items():
-        points = sorted((budget, s) for (name, budget), s in curves.items() if name == kind)
-        if points:
-            _draw_curve(axis, kind, look, points)
-    trained = spreads(
-        stages["pruned, then fine-tuned"], lambda row: (kind_of(row.method), row.budget or 0)
+def _drawing(
+    study: Study, model: str, rows: Sequence[Row], kinds: list[str], group: str, words: str
+) -> Drawing:
+    wanted = [row for row in rows if kind_of(row.method) in kinds]
+    tasks = [task for task in study.tasks if task in {row.task for row in wanted}]
+    figure, axes = grid(len(tasks))
+    seen: list[Spread] = []
+    for axis, task in zip(axes, tasks, strict=True):
+        seen += _draw_panel(axis, [row for row in wanted if row.task == task], kinds)
+        floor = spread_of(study.at("floor", model=model, task=task, metric=study.metric(task)))
+        if floor is not None:
+            draw_level(axis, floor.mean, "constant answer")
+        axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.invert_xaxis()
+    add_legend(figure, axes)
+    caption = (
+        f"{model}, {words}: from all heads (left) to none (right), nothing trained again. Lines "
+        f"are means, {bands_are(seen, 'values (seeds and random draws)')}."
     )
-    for (kind, budget), spread in trained.items():
-        _draw_trained(axis, f"{kind}, then fine-tuned", looks[kind], budget, spread)
-    for spread in spreads(stages["floor"], lambda row: row.metric).values():
-        axis.axhline(spread.mean, color="black", linewidth=0.8, linestyle=(0, (1, 3)))
-        axis.annotate(
-            "commonest label", (0.01, spread.mean), xycoords=("axes fraction", "data"),
-            va="bottom", fontsize=7,
-        )  # fmt: skip
-    axis.invert_xaxis()
+    alt = f"Pruning curves of {model}, {words}, on {', '.join(map(shown, tasks))}"
+    return Drawing(slug("curves", model, group), figure, alt, caption)
 
 
-_STAGES = ("masked", "pruned, then fine-tuned", "floor")
+def _draw_panel(axis: Axes, rows: Sequence[Row], kinds: list[str]) -> list[Spread]:
+    found = spreads(rows, lambda row: (kind_of(row.method), row.budget or 0))
+    for kind, look in looks(kinds).items():
+        points = {float(budget): s for (name, budget), s in found.items() if name == kind}
+        if points:
+            draw_line(axis, _label(kind), look, points)
+    return list(found.values())
 
 
-def _draw_curve(axis: Axes, kind: str, look: Look, points: list[tuple[int, Spread]]) -> None:
-    budgets = [budget for budget, _ in points]
-    axis.plot(
-        budgets, [s.mean for _, s in points], label=kind,
-        color=look.color, marker=look.marker, linestyle=look.line, markersize=4, linewidth=1.4,
-    )  # fmt: skip
-    low, high = [s.low for _, s in points], [s.high for _, s in points]
-    axis.fill_between(budgets, low, high, color=look.color, alpha=0.15, linewidth=0)
-
-
-def _draw_trained(axis: Axes, label: str, look: Look, budget: int, spread: Spread) -> None:
-    axis.errorbar(
-        [budget], [spread.mean],
-        yerr=[[spread.mean - spread.low], [spread.high - spread.mean]],
-        label=label, color=look.color, marker=look.marker, linestyle="none",
-        markersize=9, markerfacecolor="none", markeredgewidth=1.6, capsize=3,
-    )  # fmt: skip
+def _label(kind: str) -> str:
+    before, order, task = kind.partition("order of ")
+    return f"{before}{order}{shown(task)}" if order else kind

@@ -1,61 +1,107 @@
-"""What is made of a study's folder when it is finished: its figure, and what it found in words."""
+"""`jaxheads report`: from a study's folder to its page, and what the terminal is told of it."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jaxheads.records import Row, read_rows
-from jaxheads.report.curves import draw_curves
-from jaxheads.report.spread import kind_of, spreads
+import matplotlib as mpl
 
-ROWS = "rows.jsonl"
+from jaxheads.files import write_atomically
+from jaxheads.report.answers import (
+    contrast_answer,
+    floors_answer,
+    prunability_answer,
+    reliability_answer,
+)
+from jaxheads.report.coherence import coherence_section
+from jaxheads.report.deduction import deduction_section
+from jaxheads.report.drawing import render, save
+from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
+from jaxheads.report.looks import STYLE
+from jaxheads.report.maps import maps_section
+from jaxheads.report.overview import other_section, overview_section
+from jaxheads.report.page import page
+from jaxheads.report.parts import Answer, Drawing, Section
+from jaxheads.report.prunability import prunability_section
+from jaxheads.report.regimes import regimes_section
+from jaxheads.report.single import single_section
+from jaxheads.report.transfer import coherence_answer, deduction_answer, regimes_answer
+
+FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
+WIDTH = 96  # of the terminal's lines
+
+ANSWERS = (
+    prunability_answer,
+    coherence_answer,
+    deduction_answer,
+    regimes_answer,
+    contrast_answer,
+    reliability_answer,
+    floors_answer,
+)
+SECTIONS = (
+    overview_section,
+    maps_section,
+    prunability_section,
+    coherence_section,
+    deduction_section,
+    regimes_section,
+    single_section,
+    other_section,
+)
 
 
 def report(folder: Path) -> str:
-    """Draw the figure of a study's folder; return its findings and where the figure is."""
-    rows = read_rows(folder / ROWS)
-    paths = draw_curves(rows, folder / "figures")
-    return "\n".join(["", *findings(rows), "", f"rows    {folder / ROWS}", *map(_figure, paths)])
+    """Write the page and the figures of a study's folder; return its answers and where it is.
+
+    Each file is whole or not there; a page that stands there is replaced last. ValueError or
+    OSError for a folder without rows, or with files that are not what their names say.
+    """
+    study = read_study(folder)
+    with mpl.rc_context(STYLE):
+        written = write_report(study, folder / FOLDER)
+    return "\n".join(_told(study, folder, written))
 
 
-def _figure(path: Path) -> str:
-    return f"figure  {path}"
+def write_report(study: Study, folder: Path) -> Path:
+    """The page and its figures; the same study gives the same bytes."""
+    sections = sections_of(study)
+    drawings = [part for s in sections for part in s.parts if isinstance(part, Drawing)]
+    rendered = {drawing.name: render(drawing) for drawing in drawings}
+    for drawing in drawings:
+        save(drawing, rendered[drawing.name], folder / FIGURES)
+    with write_atomically(folder / PAGE) as draft:
+        text = page(study, answers_of(study), sections, rendered)
+        draft.write_text(text, encoding="utf-8")
+    return folder / PAGE
 
 
-def findings(rows: Sequence[Row]) -> Iterator[str]:
-    """The numbers of a study in the order in which one reads them: mean, lowest to highest, n."""
-    shown = [row for row in rows if row.metric not in ("loss", "seconds")]
-    for stage, heading in _HEADINGS.items():
-        found = spreads(
-            (row for row in shown if _stage_of(row) == stage),
-            lambda row: (row.task, row.metric, kind_of(row.method), row.budget),
-        )
-        for (task, metric, method, budget), spread in found.items():
-            if stage == "masked" and budget not in _cut_budgets(rows):
-                continue
-            kept = "" if budget is None else f", {budget} heads kept"
-            by = f" by {method}" if budget is not None else ""
-            yield f"{heading}{by}{kept}: {task} {metric} {spread}"
+def sections_of(study: Study) -> list[Section]:
+    """The sections for which there are rows."""
+    return [section for make in SECTIONS if (section := make(study)) is not None]
 
 
-# A stage, and what the findings call it.
-_HEADINGS = {
-    "floor": "floor",
-    "pre-trained": "pre-trained",
-    "fine-tuned": "fine-tuned, all heads",
-    "coherence": "coherence of head scores",
-    "noise ceiling": "ceiling from halves of the examples",
-    "seeds": "ceiling from pairs of seeds",
-    "masked": "masked",
-    "pruned, then fine-tuned": "pruned, then fine-tuned",
-}
+def answers_of(study: Study) -> list[Answer]:
+    """The answers for which there are rows."""
+    return [answer for make in ANSWERS if (answer := make(study)) is not None]
 
 
-def _stage_of(row: Row) -> str:
-    return "seeds" if row.stage.startswith("seed ") else row.stage
+def _told(study: Study, folder: Path, written: Path) -> Iterator[str]:
+    yield ""
+    for answer in answers_of(study):
+        yield answer.question
+        yield from _wrapped(answer.summary)
+        yield ""
+    if not study.finished:
+        yield from _wrapped("This study is unfinished; run the same command again to go on.")
+    seconds = seconds_of(folder)
+    if seconds is not None:
+        yield f"time    {seconds / 60:.1f} minutes"
+    yield f"rows    {folder / ROWS if study.finished else folder / 'cells'}"
+    yield f"report  {written}"
 
 
-def _cut_budgets(rows: Sequence[Row]) -> set[int | None]:
-    """The budgets at which models were trained without some heads."""
-    return {row.budget for row in rows if row.stage == "pruned, then fine-tuned"}
+def _wrapped(text: str) -> Sequence[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")

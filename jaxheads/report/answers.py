@@ -1,0 +1,174 @@
+"""The questions of the study, answered in words with numbers, each with its interval and n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxheads.report.folder import Study
+from jaxheads.report.looks import shown
+from jaxheads.report.parts import Answer
+from jaxheads.report.prunability import verdict
+from jaxheads.report.spread import (
+    RANGE,
+    Spread,
+    kind_of,
+    number,
+    percent,
+    short,
+    signed,
+    spread_of,
+    spreads,
+    words,
+)
+
+BEST, RANDOM, REVERSED = "gradient", "random", "reversed"
+
+
+def prunability_answer(study: Study) -> Answer | None:
+    """How many heads can go: k95 and k99 of the gradient order, beside random and reversed."""
+    shares = {
+        (model, task): share
+        for model in study.models
+        for task in study.tasks
+        if (share := _share(study, model, task, "k95", BEST)) is not None
+    }
+    if not shares:
+        return None
+    bounded = {place: share for place, share in shares.items() if share.has_bounds} or shares
+    ends = sorted(bounded, key=lambda place: bounded[place].mean)
+    lowest, highest = (
+        f"{words(shares[end], percent)} of the heads in {end[0]} on {shown(end[1])}"
+        for end in (ends[0], ends[-1])
+    )
+    summary = "With the least important heads masked first and nothing trained again, 95% of a "
+    summary += "task's metric is kept without " + (
+        f"up to {highest}." if len(ends) == 1 else f"{lowest} at the least, and {highest} at most."
+    )
+    points = tuple(_prunable(study, *place, shares[place]) for place in shares)
+    return Answer("How many heads can go?", summary, points)
+
+
+def contrast_answer(study: Study) -> Answer | None:
+    """Is the score better than chance, and chance better than the score reversed."""
+    rows = study.at("contrast")
+    if not rows:
+        return None
+    found = [(row, verdict(row)) for row in rows]
+    clear = sum(words.endswith("keeps more") for _, words in found)
+    summary = (
+        f"In {clear} of {len(rows)} comparisons the order that should be better is: its 95% "
+        "bootstrap interval over examples and seeds lies above 0."
+    )
+    points = tuple(
+        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: "
+        f"{row.method.replace(' - ', ' − ')} {signed(row.value)} {row.metric}{_interval(row)}"
+        f"{_seeds(study, row.model, row.task)}: {said}."
+        for row, said in found
+    )
+    return Answer("Is the order of the score better than chance?", summary, points)
+
+
+def reliability_answer(study: Study) -> Answer | None:
+    """Does the score repeat: split halves of the examples, and fine-tuning seeds."""
+    found = spreads(
+        study.at("ceiling", metric="spearman"), lambda row: (row.model, row.task, row.method)
+    )
+    halves = {key: spread for key, spread in found.items() if key[2] == "halves"}
+    if not halves:
+        return None
+    lowest = min(halves, key=lambda key: halves[key].mean)
+    summary = (
+        "Spearman correlation of the scores of two halves of the same examples (split-half "
+        f"reliability): at the least {words(halves[lowest])}, for {lowest[0]} on "
+        f"{shown(lowest[1])}."
+    )
+    points = []
+    for (model, task, _), spread in halves.items():
+        between = found.get((model, task, "seeds"))
+        more = f"; between seeds {words(between, of='pairs')}" if between is not None else ""
+        points.append(f"{model}, {shown(task)}: halves {words(spread)}{more}.")
+    return Answer("Do the scores repeat?", summary, tuple(points))
+
+
+# -- parts
+
+
+def _share(study: Study, model: str, task: str, measure: str, order: str) -> Spread | None:
+    """Heads that can be removed, as a share of all."""
+    rows = study.at("prunability", model=model, task=task, metric=measure)
+    found = spread_of(row for row in rows if kind_of(row.method) == order)
+    heads = study.heads(model)
+    return None if found is None or not heads else found.scaled(1 / heads)
+
+
+def _prunable(study: Study, model: str, task: str, share: Spread) -> str:
+    heads = study.heads(model) or 0
+    text = (
+        f"{model}, {shown(task)}: up to {percent(share.mean)} of the heads "
+        f"({short(share.mean * heads)} of {heads}) can be masked in the order of the {BEST} score "
+        f"with 95% of the {study.metric(task)} kept ({_of(share)})"
+    )
+    stricter = _share(study, model, task, "k99", BEST)
+    text += "" if stricter is None else f", {words(stricter, percent)} with 99%"
+    others = [
+        f"{prefix} {words(found, percent, of)}"
+        for order, prefix, of in ((RANDOM, "at random", "draws"), (REVERSED, "reversed", "seeds"))
+        if (found := _share(study, model, task, "k95", order)) is not None
+    ]
+    compared = "; with 95%, " + ", ".join(others) if others else ""
+    return f"{text}{compared}{_against_chance(study, model, task, share)}."
+
+
+def _of(share: Spread) -> str:
+    if not share.has_bounds:
+        return "one value, no interval"
+    ends = f"{percent(share.low)} to {percent(share.high)}"
+    return f"{share.number} seeds: {ends}" if share.kind == RANGE else f"95%: {ends}"
+
+
+def _against_chance(study: Study, model: str, task: str, share: Spread) -> str:
+    """Words where the bounds of the score's order and of chance meet."""
+    chance = _share(study, model, task, "k95", RANDOM)
+    if chance is None or not (chance.has_bounds and share.has_bounds):
+        return ""
+    apart = share.low > chance.high or share.high < chance.low
+    return "" if apart else " – score and chance are not distinguishable by this number"
+
+
+def _interval(row) -> str:
+    if row.low is None or row.high is None:
+        return ""
+    return f" ({signed(row.low)} to {signed(row.high)})"
+
+
+def _seeds(study: Study, model: str, task: str) -> str:
+    count = len({row.seed for row in study.at("masked", model=model, task=task)})
+    plural = "s" if count > 1 else ""
+    return f", n = {count} seed{plural}" if count else ""
+
+
+def floors_answer(study: Study) -> Answer | None:
+    """How far whole models lie above a constant answer, and above a bag of words."""
+    points = tuple(_floors(study))
+    if not points:
+        return None
+    summary = "Numbers near these floors say nothing about heads."
+    return Answer("What would be reached without understanding?", summary, points)
+
+
+def _floors(study: Study) -> Iterator[str]:
+    for model in study.models:
+        for task in study.tasks:
+            own = {"model": model, "task": task}
+            floor = spread_of(study.at("floor", **own, metric=study.metric(task)))
+            if floor is None:
+                continue
+            bag = spread_of(study.at("floor", **own, metric="bag of words"))
+            whole = spread_of(study.at("whole", **own, metric=study.metric(task)))
+            yield (
+                f"{model}, {shown(task)}: {study.metric(task)} of a constant answer "
+                f"{number(floor.mean)}"
+                + (f", of a bag of words {number(bag.mean)}" if bag is not None else "")
+                + (f", of the whole model {words(whole)}" if whole is not None else "")
+                + "."
+            )

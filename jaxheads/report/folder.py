@@ -1,0 +1,175 @@
+"""What a study left in its folder, read as one value; nothing here draws or writes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.records import Row, read_rows
+
+ROWS, CELLS, SETTINGS, SCORES, TIMES = (
+    "rows.jsonl", "cells", "run.json", "scores", "times.jsonl",
+)  # fmt: skip
+PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
+_UNREADABLE = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+
+class ScoreMap(NamedTuple):
+    """The scores of a model's heads; `place` is "" or says where they were measured ("frozen")."""
+
+    model: str
+    task: str
+    place: str
+    seed: int
+    score_LH: Float[np.ndarray, "L H"]
+
+
+class Study(NamedTuple):
+    """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
+
+    rows: tuple[Row, ...]
+    settings: Mapping[str, Any]
+    machine: Mapping[str, Any]  # on which it was begun
+    scores: tuple[ScoreMap, ...] = ()
+    finished: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the study, as its rows have it."""
+        return self.rows[0].study
+
+    @property
+    def models(self) -> list[str]:
+        """In the order of the settings, then of the rows."""
+        return _ordered((row.model for row in self.rows), _names(self.settings, "models"))
+
+    @property
+    def tasks(self) -> list[str]:
+        """The single tasks, the pre-training task first, then as the settings have them."""
+        found = (row.task for row in self.rows if row.task and "~" not in row.task)
+        first = [PRETRAINING, *_names(self.settings, "tasks")]
+        return [task for task in _ordered(found, first) if task != ALL_TASKS]
+
+    @property
+    def downstream(self) -> list[str]:
+        """The single tasks but the pre-training task."""
+        return [task for task in self.tasks if task != PRETRAINING]
+
+    @property
+    def stages(self) -> list[str]:
+        """In the order of the rows."""
+        return _ordered(row.stage for row in self.rows)
+
+    def at(self, stage: str, **fields: object) -> list[Row]:
+        """The rows of a stage that have these fields."""
+        return [
+            row
+            for row in self.rows
+            if row.stage == stage
+            and all(getattr(row, name) == value for name, value in fields.items())
+        ]
+
+    def metric(self, task: str) -> str:
+        """What models are compared by on a task: its first metric that is not a loss."""
+        own = [row for row in self.rows if row.task == task and row.metric != "loss"]
+        named = [row.metric for row in own if row.stage == "whole"]
+        named += [row.metric for row in own if row.stage in ("masked", "floor")]
+        return named[0] if named else "loss"
+
+    def heads(self, model: str) -> int | None:
+        """How many (layer, head) places a model has, if that can be known."""
+        sizes = [found.score_LH.size for found in self.scores if found.model == model]
+        kept = [row.budget for row in self.rows if row.model == model and row.budget is not None]
+        return max([*sizes, *kept], default=None)
+
+
+def read_study(folder: Path) -> Study:
+    """A finished study's rows, or those of its finished cells; scores and settings beside them.
+
+    ValueError where there are no rows, and for files that are not what their names say.
+    """
+    finished = (folder / ROWS).is_file()
+    paths = [folder / ROWS] if finished else sorted((folder / CELLS).glob("*.jsonl"))
+    rows = tuple(row for path in paths for row in read_rows(path))
+    if not rows:
+        got = "neither" if not paths else "no row in them"
+        raise ValueError(f"{folder}: expected a study's {ROWS} or {CELLS}/*.jsonl, got {got}")
+    scores, notes = _read_scores(folder / SCORES)
+    settings, machine = _read_settings(folder / SETTINGS)
+    return Study(rows, settings, machine, scores, finished, notes)
+
+
+def seconds_of(folder: Path) -> float | None:
+    """What a study's cells took in all, as it noted them; None where it did not."""
+    path = folder / TIMES
+    if not path.is_file():
+        return None
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return float(sum(line["seconds"] for line in lines))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected lines with seconds, got {error!r}") from error
+
+
+def _read_settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the file says under "run" and "made_on"; nothing where there is no file."""
+    if not path.is_file():
+        return {}, {}
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: expected the settings of a study, got {error}") from error
+    parts = [found.get(key) for key in ("run", "made_on")] if isinstance(found, dict) else []
+    run, made_on = parts or (None, None)
+    if not isinstance(run, dict) or not isinstance(made_on, dict):
+        raise ValueError(f"{path}: expected an object with the objects run and made_on")
+    return run, made_on
+
+
+def _read_scores(folder: Path) -> tuple[tuple[ScoreMap, ...], tuple[str, ...]]:
+    """The scores of whole models; other readings of them and pruned models' are passed over."""
+    maps, notes = [], []
+    for path in sorted(folder.glob("*.npz")):
+        model, *middle, last = path.stem.split("-")
+        seed, _, reading = last.partition(".")
+        if not middle or not seed.isdecimal():
+            notes.append(f"{SCORES}/{path.name} is not named MODEL-TASK-SEED and is not shown.")
+        elif not reading and len(middle) == 1:
+            maps.append(ScoreMap(model, middle[0], "", int(seed), _read_score(path)))
+        elif not reading and middle[1:] == [FROZEN]:
+            maps.append(ScoreMap(model, middle[0], FROZEN, int(seed), _read_score(path)))
+    return tuple(maps), tuple(notes)
+
+
+def _read_score(path: Path) -> Float[np.ndarray, "L H"]:
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            score_LH = found["score"]
+    except _UNREADABLE as error:
+        raise ValueError(f"{path}: expected an npz file with scores, got {error}") from error
+    if score_LH.ndim != 2 or score_LH.dtype.kind != "f" or not score_LH.size:
+        got = f"{score_LH.dtype} {list(score_LH.shape)}"
+        raise ValueError(f"{path}: expected floats [layers, heads], got {got}")
+    return score_LH
+
+
+def _ordered(found: Iterable[str], first: Iterable[str] = ()) -> list[str]:
+    """Different names in order, those of `first` that are among them before the others."""
+    names = list(dict.fromkeys(found))
+    known = [name for name in dict.fromkeys(first) if name in names]
+    return known + [name for name in names if name not in known]
+
+
+def _names(settings: Mapping[str, Any], key: str) -> Iterator[str]:
+    parts = settings.get(key)
+    for part in parts if isinstance(parts, list) else []:
+        if isinstance(part, dict) and isinstance(part.get("name"), str):
+            yield part["name"]

@@ -1,0 +1,73 @@
+"""Layer by head: the scores of a model on each task, as heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from jaxheads.report.folder import ScoreMap, Study
+from jaxheads.report.looks import MUTED, shown
+from jaxheads.report.panels import draw_cells, grid
+from jaxheads.report.parts import Drawing, Section, slug
+from jaxheads.report.spread import short
+
+COLORS = "viridis"
+_PLACES = {
+    "": "measured in the pre-trained model for masked LM, in the fine-tuned ones for tasks",
+    "frozen": "measured in the pre-trained body under a readout trained alone",
+}
+
+
+def maps_section(study: Study) -> Section | None:
+    """A drawing for each model and place of measuring."""
+    drawings = tuple(_drawings(study))
+    if not drawings:
+        return None
+    lead = (
+        "Importance of every head: the higher the score, the more the loss changes when the head "
+        "is weakened. Each map has a scale of its own, its ends are written below it; compare "
+        "patterns between maps, not colours."
+    )
+    return Section("maps", "Where the important heads are", lead, drawings)
+
+
+def _drawings(study: Study) -> Iterator[Drawing]:
+    places = dict.fromkeys((found.model, found.place) for found in study.scores)
+    models = study.models + sorted({model for model, _ in places} - set(study.models))
+    for model, place in sorted(places, key=lambda each: (models.index(each[0]), each[1])):
+        own = [found for found in study.scores if (found.model, found.place) == (model, place)]
+        tasks = list(dict.fromkeys(found.task for found in own))
+        order = [task for task in study.tasks if task in tasks]
+        yield _drawing(model, place, own, order + [task for task in tasks if task not in order])
+
+
+def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> Drawing:
+    figure, axes = grid(len(tasks), 2.5, 2.6)
+    seeds = []
+    for axis, task in zip(axes, tasks, strict=True):
+        found = [one.score_LH for one in own if one.task == task]
+        seeds.append(len(found))
+        _draw_map(axis, shown(task), np.mean(found, axis=0))
+    where = _PLACES.get(place, f"measured: {place}")
+    counted = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
+    caption = (
+        f"{model}: head scores, {where}. Mean over seeds (n = {counted}); dark is the lowest score "
+        "of a map, light the highest."
+    )
+    alt = f"Heat maps of head scores, layer by head, of {model} on {', '.join(map(shown, tasks))}"
+    return Drawing(slug("heads", model, *([place] if place else [])), figure, alt, caption)
+
+
+def _draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
+    low, high = float(score_LH.min()), float(score_LH.max())
+    draw_cells(axis, score_LH, low, high if high > low else low + 1, COLORS)
+    layers, heads = score_LH.shape
+    for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):
+        step = 1 if count <= 8 else 2  # as many labels as fit
+        numbers = range(0, count, step)
+        ticks([n + 0.5 for n in numbers], [str(n + 1) for n in numbers])
+    axis.set(title=title, ylabel="layer")
+    axis.set_xlabel(f"head\n{short(low)} to {short(high)}", color=MUTED)

@@ -1,0 +1,91 @@
+"""What the models reach with all heads, what a constant answer reaches, and all other stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxheads.records import Row
+from jaxheads.report.folder import Study
+from jaxheads.report.looks import shown
+from jaxheads.report.parts import Section, Table, slug
+from jaxheads.report.spread import cell, kind_of, spread_of, spreads
+
+BAG = "bag of words"
+KNOWN = {
+    *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
+    *("ceiling", "functional coherence", "deduction", "pruned, then fine-tuned"),
+    *("acceptable deduction", "before and after", "drift", "one head removed", "one head kept"),
+    *("one head removed, summary", "agreement of data sets", "speed"),
+}
+MOST = 200  # lines of a table of a stage that has no section of its own
+
+
+def overview_section(study: Study) -> Section | None:
+    """One table: floors, bags of words, frozen bodies and whole models."""
+    rows = [
+        row
+        for stage in ("whole", "frozen body", "floor")
+        for row in study.at(stage)
+        if row.task in study.tasks
+    ]
+    lines = dict.fromkeys(
+        (row.model, row.task, row.metric)
+        for row in sorted(rows, key=lambda row: _place(study, row))
+        if row.metric != BAG
+    )
+    body = tuple((model, shown(t), m, *_cells(study, model, t, m)) for model, t, m in lines)
+    if not body:
+        return None
+    lead = (
+        "Floors: the best constant answer (the commonest label, the mean, or for masked LM the "
+        "word frequencies), and, where it was computed, a model that sees a bag of words. A "
+        "number near its floor says nothing about heads."
+    )
+    caption = (
+        "Measured on held-out examples: mean (lowest to highest) over seeds. The first metric of a "
+        "task that is not a loss is the one by which pruned models are compared."
+    )
+    head = ("model", "task", "metric", "floor", BAG, "frozen body", "all heads", "seeds")
+    table = Table("overview-table", caption, head, body, labels=3)
+    return Section("overview", "Whole models and floors", lead, (table,))
+
+
+def _place(study: Study, row: Row) -> tuple[int, int]:
+    return study.models.index(row.model), study.tasks.index(row.task)
+
+
+def _cells(study: Study, model: str, task: str, metric: str) -> Iterator[str]:
+    own = {"model": model, "task": task}
+    yield cell(spread_of(study.at("floor", **own, metric=metric)))
+    bag = study.at("floor", **own, metric=BAG) if metric == study.metric(task) else []
+    yield cell(spread_of(bag))
+    yield cell(spread_of(study.at("frozen body", **own, metric=metric)))
+    whole = spread_of(study.at("whole", **own, metric=metric))
+    yield cell(whole)
+    yield "–" if whole is None else str(whole.number)
+
+
+def other_section(study: Study) -> Section | None:
+    """A table for each stage that no section knows, so that no row stays unseen."""
+    tables = tuple(_stage_table(study, stage) for stage in study.stages if stage not in KNOWN)
+    if not tables:
+        return None
+    lead = "Stages of the study that this report has no figure for, as they are."
+    return Section("other", "Further rows", lead, tables)
+
+
+def _stage_table(study: Study, stage: str) -> Table:
+    found = spreads(
+        study.at(stage),
+        lambda row: (row.model, row.task, row.metric, kind_of(row.method), row.budget),
+    )
+    body = tuple(
+        (model, shown(task) or "–", method or "–", metric,
+         "–" if budget is None else str(budget), cell(spread), str(spread.number))
+        for (model, task, metric, method, budget), spread in found.items()
+    )  # fmt: skip
+    caption = f"Stage “{stage}”: mean, [95% interval] or (lowest to highest) of n values."
+    if len(body) > MOST:
+        caption += f" The first {MOST} of {len(body)} lines; the rows' file has all."
+    head = ("model", "task", "method", "metric", "heads kept", "value", "n")
+    return Table(slug("stage", stage or "none"), caption, head, body[:MOST], labels=4)

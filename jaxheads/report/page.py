@@ -1,0 +1,169 @@
+"""The page: one file of HTML with everything in it, from parts that know nothing of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jaxheads.report.drawing import Rendered, inline
+from jaxheads.report.folder import ROWS, SETTINGS, Study
+from jaxheads.report.looks import shown
+from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+
+STYLE = Path(__file__).with_name("page.css")
+ABOUT = (
+    "In parentheses stands the range of the values over seeds, and over draws for random orders, "
+    "with their number; “95%” or square brackets mark a 95% interval. Few seeds make a narrow "
+    "range easily: it is no interval of confidence.",
+    "Masks are made from scores on training examples; every metric is measured on held-out ones. "
+    "A masked head is multiplied by 0; a model is smaller or faster only where its heads are cut.",
+    "A score says what happens to the loss when one head is weakened, all others in place. Heads "
+    "stand in for each other, so the sum of such effects is not the effect of their sum.",
+    "The questions are those of Chiang & Chen 2021, of which only the abstract was available, "
+    "with definitions of our own, and those of Michel et al. 2019; no table or figure of a paper "
+    "is reproduced here.",
+)
+
+
+def page(
+    study: Study,
+    answers: Sequence[Answer],
+    sections: Sequence[Section],
+    rendered: Mapping[str, Rendered],
+) -> str:
+    """The whole document; `rendered` has every drawing of the sections by its name."""
+    title = f"Which heads can go? {study.name}"
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<link rel="icon" href="data:,">',
+            f"<title>{escape(title)}</title>",
+            "<style>",
+            STYLE.read_text(encoding="utf-8").rstrip(),
+            "</style>",
+            "</head>",
+            "<body>",
+            *_header(study, title, sections),
+            "<main>",
+            *_answers(answers),
+            *(line for section in sections for line in _section(section, rendered)),
+            *_limits(study),
+            *_settings(study),
+            "</main>",
+            f'<footer>Every number of this page is in <a href="../{ROWS}">{ROWS}</a> of the '
+            "study's folder, or while it is unfinished in its cells; the figures are in "
+            '<a href="figures/">figures</a> as PNG and SVG.</footer>',
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _header(study: Study, title: str, sections: Sequence[Section]) -> Iterator[str]:
+    yield f"<header><h1>{escape(title)}</h1>"
+    if not study.finished:
+        yield (
+            '<p class="unfinished">This study is unfinished: the page shows the cells that are '
+            "done. Run the same command again to go on.</p>"
+        )
+    yield "<dl>"
+    for name, value in _facts(study):
+        yield f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
+    yield "</dl>"
+    links = [("answers", "Answers"), *((s.name, s.title) for s in sections), ("limits", "Limits")]
+    yield '<nav aria-label="Sections"><ul>'
+    yield from (f'<li><a href="#{name}">{escape(text)}</a></li>' for name, text in links)
+    yield "</ul></nav></header>"
+
+
+def _facts(study: Study) -> Iterator[tuple[str, str]]:
+    for model in study.models:
+        heads = study.heads(model)
+        yield "model", model if heads is None else f"{model}, {heads} heads"
+    yield "tasks", ", ".join(f"{shown(task)} ({study.metric(task)})" for task in study.tasks)
+    seeds = sorted({row.seed for row in study.at("whole")})
+    yield "seeds", ", ".join(map(str, seeds)) or "not known"
+    yield from ((name.replace("_", " "), text) for name, text in _flat(study.machine))
+
+
+def _answers(answers: Sequence[Answer]) -> Iterator[str]:
+    yield '<section id="answers"><h2>Answers</h2>'
+    if not answers:
+        yield "<p>The rows that are there answer none of the questions yet.</p>"
+    for answer in answers:
+        yield f'<div class="answer"><h3>{escape(answer.question)}</h3>'
+        yield f"<p>{escape(answer.summary)}</p>"
+        if answer.points:
+            yield "<ul>"
+            yield from (f"<li>{_point(point)}</li>" for point in answer.points)
+            yield "</ul>"
+        yield "</div>"
+    yield "</section>"
+
+
+def _point(text: str) -> str:
+    """What is spoken of, up to the first colon, stands out."""
+    head, colon, rest = text.partition(": ")
+    return f"<b>{escape(head)}</b>{colon}{escape(rest)}" if colon else escape(text)
+
+
+def _section(section: Section, rendered: Mapping[str, Rendered]) -> Iterator[str]:
+    yield f'<section id="{section.name}"><h2>{escape(section.title)}</h2>'
+    yield f"<p>{escape(section.lead)}</p>"
+    for part in section.parts:
+        if isinstance(part, Drawing):
+            yield f'<figure id="{part.name}">{inline(part, rendered[part.name])}'
+            yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
+        else:
+            yield from _table(part)
+    yield "</section>"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f'<div class="wide"><table id="{table.name}"><caption>{escape(table.caption)}</caption>'
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.head)
+    yield f"<thead><tr>{head}</tr></thead><tbody>"
+    for line in table.body:
+        labels = "".join(f'<th scope="row">{escape(text)}</th>' for text in line[: table.labels])
+        cells = "".join(f"<td>{escape(text)}</td>" for text in line[table.labels :])
+        yield f"<tr>{labels}{cells}</tr>"
+    yield "</tbody></table></div>"
+
+
+def _limits(study: Study) -> Iterator[str]:
+    yield '<section id="limits"><h2>How to read this, and limits</h2><ul>'
+    counts = {len({row.seed for row in study.at("whole", task=task)}) for task in study.downstream}
+    if counts:
+        yield f"<li>Seeds of fine-tuning: {' or '.join(map(str, sorted(counts)))}.</li>"
+    yield from (f"<li>{escape(text)}</li>" for text in (*ABOUT, *study.notes))
+    yield "</ul></section>"
+
+
+def _settings(study: Study) -> Iterator[str]:
+    if not study.settings:
+        return
+    yield '<section id="settings"><h2>Settings</h2>'
+    yield f"<details><summary>All settings of the run, from {SETTINGS}</summary>"
+    body = tuple(_flat(study.settings))
+    yield from _table(Table(slug("settings", "table"), "", ("setting", "value"), body, labels=1))
+    yield "</details></section>"
+
+
+def _flat(value: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting by its dotted name, as text."""
+    parts: list[tuple[str, Any]] = []
+    if isinstance(value, Mapping):
+        parts = list(value.items())
+    elif isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+        parts = [(str(number), part) for number, part in enumerate(value)]
+    else:
+        yield above, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    for name, part in parts:
+        yield from _flat(part, f"{above}.{name}" if above else str(name))

@@ -1,0 +1,105 @@
+"""What all figures share: a grid of panels with one legend, lines with bands, cells with text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxheads.report.looks import MUTED, Look
+from jaxheads.report.spread import INTERVAL, RANGE, Spread
+
+COLUMNS = 3
+
+
+def grid(count: int, width: float = 3.3, height: float = 2.7) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels, three in a row; sizes in inches of one panel."""
+    columns = min(count, COLUMNS)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(max(width * columns, 4.2), height * lines + 0.5), layout="constrained")
+    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axis in axes[count:]:
+        axis.remove()
+    return figure, axes[:count]
+
+
+def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
+    """One legend below all panels, with each name once."""
+    handles: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+
+
+def draw_line(
+    axis: Axes, label: str, look: Look, points: Mapping[float, Spread], **more: Any
+) -> None:
+    """Means over x with a band between their bounds."""
+    places = sorted(points)
+    found = [points[x] for x in places]
+    axis.plot(
+        places, [s.mean for s in found], label=label, color=look.color, marker=look.marker,
+        linestyle=look.line, markersize=4.2, linewidth=1.5, **more,
+    )  # fmt: skip
+    if any(s.has_bounds for s in found):
+        axis.fill_between(
+            places, [s.low for s in found], [s.high for s in found],
+            color=look.color, alpha=0.15, linewidth=0,
+        )  # fmt: skip
+
+
+def draw_level(axis: Axes, height: float, label: str) -> None:
+    """A thin dotted line across the panel, with its name on it."""
+    axis.axhline(height, color="black", linewidth=0.8, linestyle=(0, (1, 3)))
+    axis.annotate(
+        label, (0.02, height), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
+        textcoords="offset points", va="bottom", fontsize=7, color=MUTED,
+    )  # fmt: skip
+
+
+def draw_cells(
+    axis: Axes, values: Float[np.ndarray, "rows columns"], low: float, high: float, colors: str
+) -> Any:
+    """A matrix as squares, its first line on top; NaN stays white."""
+    axis.grid(False)
+    mesh = axis.pcolormesh(
+        np.ma.masked_invalid(values), vmin=low, vmax=high, cmap=colors, edgecolors="white",
+        linewidth=0.8,
+    )  # fmt: skip
+    axis.invert_yaxis()
+    axis.set_aspect("equal")
+    axis.tick_params(length=0)
+    for side in axis.spines.values():
+        side.set_visible(False)
+    return mesh
+
+
+def write_cell(axis: Axes, row: int, column: int, text: str, share: float, colors: str) -> None:
+    """A number on a square, dark on light and light on dark; `share` is its place in the map."""
+    red, green, blue, _ = mpl.colormaps[colors](min(max(share, 0.0), 1.0))
+    dark = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 < 0.18
+    axis.text(
+        column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7.5,
+        color="white" if dark else "black",
+    )  # fmt: skip
+
+
+def bands_are(found: Sequence[Spread], of: str = "seeds") -> str:
+    """What the bands around lines are, for a caption."""
+    kinds = {spread.kind for spread in found}
+    most = max((spread.number for spread in found), default=0)
+    said = []
+    if RANGE in kinds:
+        said.append(f"bands run from the lowest to the highest of up to {most} {of}")
+    if INTERVAL in kinds:
+        said.append(
+            "bands are 95% intervals" + (" where the study computed them" * (RANGE in kinds))
+        )
+    return "; ".join(said) or "no bands: there is one value for each point"

@@ -1,0 +1,53 @@
+"""What a page is made of: paragraphs, tables and drawings, gathered in sections."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+
+class Drawing(NamedTuple):
+    """A figure with its words; `name` is its file's and its id in the page."""
+
+    name: str
+    figure: Figure
+    alt: str
+    caption: str
+
+
+class Table(NamedTuple):
+    """Plain text in cells; the first `labels` columns name a line, the others are numbers."""
+
+    name: str
+    caption: str
+    head: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    labels: int = 2
+
+
+class Section(NamedTuple):
+    """A heading with what stands below it; `lead` says what is seen and how it was measured."""
+
+    name: str
+    title: str
+    lead: str
+    parts: tuple[Drawing | Table, ...]
+
+
+class Answer(NamedTuple):
+    """A question, its answer in one sentence or two, and a line for each model and task."""
+
+    question: str
+    summary: str
+    points: tuple[str, ...]
+
+
+def slug(*words: str) -> str:
+    """A name for files and ids: letters, digits and hyphens; different words stay different."""
+    return "-".join("".join(_kept(letter) for letter in word) for word in words)
+
+
+def _kept(letter: str) -> str:
+    plain = letter.isascii() and (letter.isalnum() or letter in "-_.")
+    return letter if plain else f"_{ord(letter):x}"

@@ -1,0 +1,101 @@
+"""How many heads can go: curves, and the numbers that sum them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxheads.records import Row
+from jaxheads.report.curves import curve_drawings
+from jaxheads.report.folder import Study
+from jaxheads.report.looks import shown
+from jaxheads.report.parts import Section, Table
+from jaxheads.report.spread import Form, Spread, cell, kind_of, number, short, signed, spreads
+
+MEASURES: dict[str, tuple[str, Form]] = {
+    "k95": ("heads off at 95%", short),
+    "k99": ("heads off at 99%", short),
+    "area": ("area", number),
+}
+
+
+def prunability_section(study: Study) -> Section | None:
+    """Curves, k95, k99 and area for each order, and the tested differences at half of the heads."""
+    tables = [_measures(study), _contrasts(study)]
+    parts = (*curve_drawings(study), *(table for table in tables if table is not None))
+    if not parts:
+        return None
+    lead = (
+        "Heads are masked in the order of a score, the least important first, and the model is "
+        "measured on held-out examples. “random”: any order, drawn several times for each seed; "
+        "“reversed”: the most important first. k95 is the largest number of heads removed such "
+        "that the metric stays at 95% of the whole model's or above for that and every smaller "
+        "number; area is the mean share of the metric kept, over the curve."
+    )
+    return Section("prunability", "How many heads can go", lead, parts)
+
+
+def _measures(study: Study) -> Table | None:
+    rows = [row for row in study.at("prunability") if row.metric in MEASURES]
+    found = spreads(rows, lambda row: (row.model, row.task, kind_of(row.method), row.metric))
+    lines = dict.fromkeys((model, task, method) for model, task, method, _ in found)
+    body = tuple(
+        (model, shown(task), method, *_cells(study, model, found, (model, task, method)))
+        for model, task, method in lines
+    )
+    if not body:
+        return None
+    caption = (
+        "Heads that can be masked, out of those in the column “heads”: mean "
+        "(lowest to highest) over seeds, for random orders over draws too; [95% interval] where "
+        "one was computed."
+    )
+    head = ("model", "task", "order", "heads", *(title for title, _ in MEASURES.values()))
+    return Table("prunability-table", caption, head, body, labels=3)
+
+
+def _cells(
+    study: Study,
+    model: str,
+    found: dict[tuple[str, str, str, str], Spread],
+    line: tuple[str, str, str],
+) -> Iterator[str]:
+    heads = study.heads(model)
+    yield "–" if heads is None else str(heads)
+    for measure, (_, form) in MEASURES.items():
+        key = (*line, measure)
+        yield cell(found.get(key), form)
+
+
+def _contrasts(study: Study) -> Table | None:
+    body = tuple(_contrast(row) for row in study.at("contrast"))
+    if not body:
+        return None
+    caption = (
+        "Differences between orders of pruning at one number of heads kept, with 95% bootstrap "
+        "intervals over examples and seeds. A difference counts only where its interval leaves "
+        "out 0."
+    )
+    head = ("model", "task", "difference", "metric", "heads kept", "value", "95% interval", "says")
+    return Table("contrast-table", caption, head, body, labels=4)
+
+
+def _contrast(row: Row) -> tuple[str, ...]:
+    interval = "none" if row.low is None or row.high is None else _ends(row.low, row.high)
+    return (
+        row.model, shown(row.task), row.method.replace(" - ", " − "), row.metric,
+        "all" if row.budget is None else str(row.budget), signed(row.value), interval, verdict(row),
+    )  # fmt: skip
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{signed(low)} to {signed(high)}"
+
+
+def verdict(row: Row) -> str:
+    """What a difference with its interval says of the first of the two orders that it names."""
+    first = row.method.partition(" - ")[0]
+    if row.low is None or row.high is None:
+        return "no interval, no claim"
+    if row.low <= 0 <= row.high or not row.low <= row.high:  # a NaN too
+        return "not distinguishable"
+    return f"{first} keeps more" if row.low > 0 else f"{first} keeps less"

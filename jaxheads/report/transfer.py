@@ -1,0 +1,243 @@
+"""Answers on transfer: the same heads, the acceptable deduction, before and after fine-tuning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from jaxheads.records import Row
+from jaxheads.report.coherence import ceiling_of, p_value
+from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
+from jaxheads.report.looks import shown
+from jaxheads.report.parts import Answer
+from jaxheads.report.regimes import RANDOM, STAGE
+from jaxheads.report.spread import (
+    Spread,
+    by_seed,
+    kind_of,
+    paired_difference,
+    percent,
+    short,
+    signed,
+    spread_of,
+    spreads,
+    words,
+)
+
+LEVEL = 0.05
+CHANCE, MORE, LESS = "not distinguishable from chance", "more than chance", "less than chance"
+_TOLERANCE = re.compile(r"loss increase at (\d+(?:\.\d+)?)%")
+
+
+def coherence_answer(study: Study) -> Answer | None:
+    """Do the heads that matter in pre-training matter on tasks."""
+    rows = [row for row in study.at("coherence", metric="spearman") if _with_pretraining(row.task)]
+    found = spreads(rows, lambda row: (row.model, row.task, row.method))
+    if not found:
+        return None
+    said = {key: _agreement(study, *key, spread) for key, spread in found.items()}
+    more = sum(verdict == MORE for verdict in said.values())
+    ends = sorted(found, key=lambda key: found[key].mean)
+    summary = (
+        f"Agreement with the pre-training task is {MORE} in {more} of {len(found)} measurements. "
+        "Spearman correlations go "
+        f"from {words(found[ends[0]])} to {words(found[ends[-1]])}."
+        if len(found) > 1
+        else f"Spearman correlation {words(found[ends[0]])}: {said[ends[0]]}."
+    )
+    points = tuple(_coherent(study, key, found[key], said[key]) for key in found)
+    functional = tuple(_functional(study))
+    return Answer(
+        "Are the heads that matter in pre-training those that matter on tasks?",
+        summary, points + functional,
+    )  # fmt: skip
+
+
+def deduction_answer(study: Study) -> Answer | None:
+    """How much the pre-training task may lose before fine-tuning."""
+    rows = [row for row in study.at("acceptable deduction") if _TOLERANCE.fullmatch(row.metric)]
+    points = [(row, _acceptable(study, row)) for row in rows]
+    if not points:
+        return None
+    loosest = max(_tolerance(row) for row in rows)
+    lead = [t for row, t in points if row.task == ALL_TASKS and _tolerance(row) == loosest]
+    summary = " ".join(lead) or "By task and tolerance:"
+    rest = tuple(text for _, text in points if text not in lead)
+    return Answer("How much may the pre-training task lose?", summary, rest)
+
+
+def regimes_answer(study: Study) -> Answer | None:
+    """Is it better to prune before or after fine-tuning, and does the choice of heads matter."""
+    found = spreads(
+        (row for row in study.at(STAGE) if row.metric == study.metric(row.task)),
+        lambda row: (row.model, row.task, row.budget or 0),
+    )
+    points, verdicts = [], []
+    for place in found:
+        text, verdict = _regimes(study, *place)
+        points.append(text)
+        verdicts += [verdict] if verdict else []
+    if not points:
+        return None
+    counts = {said: verdicts.count(said) for said in dict.fromkeys(verdicts)}
+    counted = "; ".join(f"{said} in {count}" for said, count in counts.items())
+    summary = (
+        f"Pruned by the pre-training score and then fine-tuned, compared with fine-tuned and then "
+        f"pruned by the task's own score: {counted or 'not compared'} of {len(points)} cases (95% "
+        "t intervals of the difference over paired seeds)."
+    )
+    return Answer("Is it better to prune before or after fine-tuning?", summary, tuple(points))
+
+
+# -- coherence
+
+
+def _with_pretraining(pair: str) -> bool:
+    return PRETRAINING in pair.split("~")
+
+
+def _agreement(study: Study, model: str, task: str, method: str, spread: Spread) -> str:
+    """By permutation where p-values stand beside it, otherwise by the bounds."""
+    values = study.at("coherence", model=model, task=task, method=method, metric="p of spearman")
+    p = spread_of(values)
+    if p is not None:
+        clear = p.high < LEVEL and spread.low * spread.high > 0
+    else:
+        clear = spread.has_bounds and not spread.holds(0.0)
+    if not clear:
+        return CHANCE
+    return MORE if spread.mean > 0 else LESS
+
+
+def _coherent(study: Study, key: tuple[str, str, str], spread: Spread, said: str) -> str:
+    model, pair, method = key
+    values = study.at("coherence", model=model, task=pair, method=method, metric="p of spearman")
+    p = spread_of(values)
+    tested = "" if p is None else f" (largest permutation p {p_value(p.high)})"
+    ceilings = [
+        f"{shown(task)} {words(ceiling, of='pairs')}"
+        for task in pair.split("~")
+        if (ceiling := ceiling_of(study, model, task, method)) is not None
+    ]
+    against = f"; ceilings: {', '.join(ceilings)}" if ceilings else "; no ceiling was measured"
+    return f"{model}, {shown(pair)}, {method}: Spearman {words(spread)}, {said}{tested}{against}."
+
+
+def _functional(study: Study) -> Iterator[str]:
+    """At the number of heads nearest to half: what the pre-training order keeps on each task."""
+    rows = [
+        row
+        for row in study.at("functional coherence")
+        if row.task.startswith(f"{PRETRAINING}~") and row.metric == study.metric(_second(row.task))
+    ]
+    for model, pair in dict.fromkeys((row.model, row.task) for row in rows):
+        own = [row for row in rows if (row.model, row.task) == (model, pair)]
+        half = (study.heads(model) or 0) / 2
+        budget = min((row.budget or 0 for row in own), key=lambda b: abs(b - half))
+        spread = spread_of(row for row in own if row.budget == budget)
+        if spread is None:
+            yield (
+                f"{model}, {shown(_second(pair))} pruned to {budget} heads by the masked-LM "
+                "order: functional coherence undefined, its own order is no better than random."
+            )
+            continue
+        yield (
+            f"{model}, {shown(_second(pair))} pruned to {budget} heads by the masked-LM order: "
+            f"functional coherence {words(spread)}, {_functionally(spread)}."
+        )
+
+
+def _second(pair: str) -> str:
+    return pair.partition("~")[2]
+
+
+def _functionally(spread: Spread) -> str:
+    if not spread.has_bounds:
+        return "no interval, no claim"
+    said = []
+    if spread.holds(0.0):
+        said.append("not distinguishable from random orders (0)")
+    if spread.holds(1.0):
+        said.append("not distinguishable from the task's own order (1)")
+    return " and ".join(said) or (
+        "worse than random orders"
+        if spread.high < 0
+        else "better than random orders (0), worse than the task's own (1)"
+        if spread.high < 1
+        else "better than the task's own order"
+    )
+
+
+# -- acceptable deduction
+
+
+def _tolerance(row: Row) -> float:
+    return float(row.metric.removeprefix("loss increase at ").removesuffix("%"))
+
+
+def _acceptable(study: Study, row: Row) -> str:
+    tolerance = _tolerance(row)
+    kept = f"{100 - tolerance:g}%"
+    whose = (
+        f"every task keeps {kept} of its metric"
+        if row.task == ALL_TASKS
+        else f"{shown(row.task)} keeps {kept} of its {study.metric(row.task)}"
+    )
+    task = row.task if row.task == ALL_TASKS else shown(row.task)
+    increase = spread_of([row])
+    if increase is None:
+        return f"{row.model}, {task}: no deduction is known with which {whose}."
+    where = {"model": row.model, "task": row.task}
+    metric = row.metric.replace("loss increase", "heads removed")
+    removed = spread_of(study.at("acceptable deduction", **where, metric=metric))
+    heads = "" if removed is None else f", {words(removed, short, 'values')} heads removed,"
+    none = increase.has_bounds and increase.holds(0.0)
+    return (
+        f"{row.model}, {task}: the masked-LM loss may rise by "
+        f"{words(increase, percent, 'values')}{heads} before fine-tuning, and {whose} after it "
+        f"(n = {_trained_seeds(study, row.model, row.task)} seeds)"
+        + ("; not distinguishable from no deduction at all" if none else "")
+        + "."
+    )
+
+
+def _trained_seeds(study: Study, model: str, task: str) -> int:
+    rows = study.at("pruned, then fine-tuned", model=model)
+    return len({row.seed for row in rows if task in (row.task, ALL_TASKS)})
+
+
+# -- before and after
+
+
+def _regimes(study: Study, model: str, task: str, budget: int) -> tuple[str, str]:
+    """A line for one number of heads, and which of the two main regimes is better."""
+    metric = study.metric(task)
+    rows = study.at(STAGE, model=model, task=task, metric=metric, budget=budget)
+    found = spreads(rows, lambda row: kind_of(row.method))
+    whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
+    means = [f"{name} {words(s)}" for name, s in found.items() if not name.endswith(RANDOM)]
+    means += [f"all heads {words(whole)}"] if whole is not None else []
+    main = _difference(rows, "prune, fine-tune", "fine-tune, prune")
+    chance = _difference(rows, "prune, fine-tune", f"prune, fine-tune{RANDOM}")
+    text = f"{model}, {shown(task)}, {budget} heads kept, {metric}: {', '.join(means)}"
+    if main is not None:
+        text += f". Before minus after fine-tuning {_claim(main)}"
+    if chance is not None:
+        text += f". Heads by score minus at random, both then fine-tuned, {_claim(chance)}"
+    return f"{text}.", "" if main is None else _which(main)
+
+
+def _difference(rows: list[Row], one: str, two: str) -> Spread | None:
+    values = [by_seed(row for row in rows if kind_of(row.method) == name) for name in (one, two)]
+    return paired_difference(*values)
+
+
+def _claim(difference: Spread) -> str:
+    said = "" if difference.has_bounds and not difference.holds(0.0) else ", not distinguishable"
+    return f"{words(difference, signed)}, n = {difference.number}{said}"
+
+
+def _which(difference: Spread) -> str:
+    if not difference.has_bounds or difference.holds(0.0):
+        return "not distinguishable"
+    return "better" if difference.mean > 0 else "worse"

@@ -1,0 +1,206 @@
+"""The rows of a whole study, made up, with answers that can be worked out by hand.
+
+Two models of 4 x 4 heads, three tasks, three seeds. k95 of the gradient's order is 9, 10 and 11
+heads by seed, so 10 of 16 in the mean: 62.5%, from 56.25% to 68.75%.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxheads.records import Row, append_rows
+
+MODELS, TASKS, SEEDS, HEADS = (
+    ("roberta", "albert"),
+    ("mlm", "sentiment", "entailment"),
+    (0, 1, 2),
+    16,
+)
+BUDGETS = (16, 12, 8, 4, 0)
+STATISTICS = ("spearman", "kendall", "spearman within layers")
+OVERLAPS = ("overlap of lowest 50%", "overlap of highest 20%")
+# what a whole model has, and how fast each order loses it: share kept at 16, 12, 8, 4, 0 heads
+KEPT = {
+    "gradient": (1.0, 1.0, 0.96, 0.8, 0.6),
+    "gradient/token": (1.0, 0.99, 0.95, 0.79, 0.6),
+    "gradient, iterative": (1.0, 1.0, 0.97, 0.82, 0.6),
+    "random": (1.0, 0.95, 0.82, 0.7, 0.6),
+    "reversed": (1.0, 0.8, 0.68, 0.62, 0.6),
+    "order of mlm": (1.0, 0.97, 0.9, 0.75, 0.6),
+    "gradient tied": (1.0, 0.96, 0.88, 0.72, 0.6),
+}
+K95 = {"gradient": 10, "reversed": 2, "random": 5, "gradient/token": 9}
+
+
+def study_rows(models=MODELS, tasks=TASKS, seeds=SEEDS) -> list[Row]:
+    """Every stage of the study that the report has a section for."""
+    makers = (whole, masked, prunability, contrasts, coherence, deduction, regimes, single)
+    return [Row("made up", *row[:4], **row[4]) for m in makers for row in m(models, tasks, seeds)]
+
+
+def make_folder(folder: Path, rows: list[Row], *, scores: bool = True) -> Path:
+    """A study's folder with these rows, settings and random scores."""
+    append_rows(folder / "rows.jsonl", rows)
+    models = list(dict.fromkeys(row.model for row in rows))
+    tasks = [t for t in TASKS if t in {row.task for row in rows}]
+    run = {"study": "chiang2021", "models": [{"name": m} for m in models], "seeds": list(SEEDS)}
+    run["tasks"] = [{"name": task} for task in tasks if task != "mlm"]
+    made_on = {"python": "3.11.7", "packages": {"jax": "0.10.2"}}
+    (folder / "run.json").write_text(json.dumps({"run": run, "made_on": made_on}))
+    (folder / "scores").mkdir()
+    random = np.random.default_rng(0)
+    for model, task, seed in _each(models, tasks, SEEDS) if scores else ():
+        places = ("", "-frozen", "-pruned8") if task != "mlm" else ("",)
+        for name in (f"{model}-{task}{place}-{seed}" for place in places):
+            np.savez(folder / "scores" / f"{name}.npz", score=random.random((4, 4)))
+            np.savez(folder / "scores" / f"{name}.token.npz", score=random.random((4, 4)))
+    return folder
+
+
+def _each(models, tasks, seeds) -> Iterator[tuple[str, str, int]]:
+    for model in models:
+        for task in tasks:
+            yield from ((model, task, seed) for seed in (seeds if task != "mlm" else seeds[:1]))
+
+
+def whole(models, tasks, seeds):
+    for model, task, seed in _each(models, tasks, seeds):
+        if seed == 0:
+            yield model, task, "loss", 0.7, {"stage": "floor"}
+            yield model, task, "accuracy", 0.5, {"stage": "floor"}
+            yield model, task, "bag of words", 0.55, {"stage": "floor"}
+        yield model, task, "loss", 0.4, {"stage": "whole", "seed": seed}
+        yield model, task, "accuracy", 0.8 + seed / 100, {"stage": "whole", "seed": seed}
+        if task != "mlm":
+            yield model, task, "accuracy", 0.6, {"stage": "frozen body", "seed": seed}
+
+
+def masked(models, tasks, seeds):
+    for model, task, seed in _each(models, tasks, seeds):
+        for kind, shares in KEPT.items():
+            if (kind == "order of mlm" and task == "mlm") or ("tied" in kind and model != "albert"):
+                continue
+            for method in (
+                [f"random {2 * seed + n}" for n in (0, 1)] if kind == "random" else [kind]
+            ):
+                for budget, share in zip(BUDGETS, shares, strict=True):
+                    what = {"stage": "masked", "method": method, "budget": budget, "seed": seed}
+                    yield model, task, "loss", 2 - share, what
+                    yield model, task, "accuracy", share * (0.8 + seed / 100), what
+
+
+def prunability(models, tasks, seeds):
+    for model, task, seed in _each(models, tasks, seeds):
+        for kind, k95 in K95.items():
+            for draw in (0, 1) if kind == "random" else ("",):
+                method = f"{kind} {2 * seed + draw}" if kind == "random" else kind
+                what = {"stage": "prunability", "method": method, "seed": seed}
+                extra = (seed - 1) if task != "mlm" else 0
+                yield model, task, "k95", float(k95 + extra), what
+                yield model, task, "k99", float(k95 // 2), what
+                yield model, task, "area", k95 / HEADS + 0.2, what
+
+
+def contrasts(models, tasks, seeds):
+    for model in models:
+        for task in tasks:
+            what = {"stage": "contrast", "budget": 8}
+            both = {"method": "gradient - random", "low": 0.06, "high": 0.14}
+            yield model, task, "accuracy", 0.1, what | both
+            low = -0.01 if task == "mlm" else 0.02
+            both = {"method": "random - reversed", "low": low, "high": 0.12}
+            yield model, task, "accuracy", 0.05, what | both
+
+
+def coherence(models, tasks, seeds):
+    pairs = [f"{one}~{two}" for n, one in enumerate(tasks) for two in tasks[n + 1 :]]
+    for model in models:
+        for pair, method, seed in ((p, m, s) for p in pairs for m in PLACES for s in seeds):
+            what = {"stage": "coherence", "method": method, "seed": seed}
+            for name in (*STATISTICS, *OVERLAPS):
+                value = PLACES[method] + (seed - 1) / 10
+                yield model, pair, name, value, what
+                yield model, pair, f"p of {name}", 0.2 if value < 0.2 else 0.01, what
+            for name in OVERLAPS:
+                yield model, pair, f"chance of {name}", float(name[-3:-1]) / 100, what
+        for task in tasks:
+            what = {"stage": "ceiling", "method": "halves"}
+            yield from ((model, task, name, 0.95, what) for name in STATISTICS)
+            for number in range(3 if task != "mlm" else 0):
+                what = {"stage": "ceiling", "method": "seeds", "seed": number}
+                yield model, task, "spearman", 0.7 + number / 10, what
+        for pair in (p for p in pairs if p.startswith("mlm")):
+            for budget, value in ((12, float("nan")), (8, 0.5), (4, 0.8)):
+                ends = {"low": value - 0.3, "high": value + 0.3}
+                what = {"stage": "functional coherence", "method": "gradient", "budget": budget}
+                yield model, pair, "accuracy", value, what | ends
+
+
+PLACES = {"fine-tuned": 0.4, "frozen body": 0.1}
+
+
+def deduction(models, tasks, seeds):
+    for model in models:
+        for budget, lost in ((16, 0.0), (12, 0.02), (8, 0.1), (4, 0.5)):
+            what = {"stage": "deduction", "method": "gradient", "budget": budget}
+            yield model, "mlm", "loss increase", lost, what
+            yield model, "mlm", "accuracy drop", 2 * lost, what
+        for _, task, seed in _each([model], tasks, seeds):
+            for budget, share in ((12, 1.0), (8, 0.98), (4, 0.9)) if task != "mlm" else ():
+                for method, less in (("gradient of mlm", 0.0), (f"random {seed}", 0.02)):
+                    what = {"stage": "pruned, then fine-tuned", "budget": budget, "seed": seed}
+                    value = (share - less) * (0.8 + seed / 100)
+                    yield model, task, "accuracy", value, what | {"method": method}
+        for task in (*tasks[1:], "all tasks"):
+            for metric, value, ends in (
+                ("loss increase at 1%", 0.02, (0.0, 0.02)),
+                ("heads removed at 1%", 4.0, (0.0, 4.0)),
+                ("loss increase at 5%", 0.1, (0.02, 0.1)),
+                ("heads removed at 5%", 8.0, (4.0, 8.0)),
+            ):
+                what = {"stage": "acceptable deduction", "method": "gradient of mlm"}
+                yield model, task, metric, value, what | {"low": ends[0], "high": ends[1]}
+
+
+REGIMES = {
+    "prune": 0.55,
+    "prune, fine-tune": 0.79,
+    "prune, fine-tune, random": 0.78,
+    "fine-tune, prune": 0.75,
+    "fine-tune, prune, random": 0.66,
+    "fine-tune, prune, fine-tune": 0.8,
+}
+
+
+def regimes(models, tasks, seeds):
+    for model, task, seed in _each(models, tasks[1:], seeds):
+        for method, value in REGIMES.items():
+            wobble = (0.0, 0.01, 0.02)[seed] if method == "prune, fine-tune" else 0.01
+            what = {"stage": "before and after", "budget": 8, "seed": seed, "method": method}
+            yield model, task, "accuracy", value + wobble, what
+        what = {"stage": "drift", "method": "before~after", "budget": 8, "seed": seed}
+        yield model, task, "spearman", 0.6 + seed / 10, what
+
+
+def single(models, tasks, seeds):
+    model, task = models[0], tasks[-1]
+    for place in range(HEADS):
+        name = f"layer {place // 4 + 1} head {place % 4 + 1}"
+        value = -0.05 if name == "layer 2 head 3" else 0.001
+        ends = {"low": value - 0.01, "high": value + 0.01}
+        what = {"stage": "one head removed", "method": name}
+        yield model, task, "accuracy", value, what | ends
+    for layer in range(1, 5):
+        what = {"stage": "one head kept", "method": f"layer {layer}"}
+        yield model, task, "accuracy", -0.02 * layer, what | {"low": -0.1, "high": 0.0}
+    yield model, task, "significant at 1%", 1.0, {"stage": "one head removed, summary"}
+    yield model, f"{task}~{task} 2", "pearson", 0.68, {"stage": "agreement of data sets"}
+    for size in (1, 16):
+        for method, speed in (("whole", 100.0), ("cut", 118.0)):
+            what = {"stage": "speed", "method": method, "budget": 8, "seed": size}
+            yield model, "", "examples per s", speed * size, what
+    yield model, task, "gold", 3.0, {"stage": "of a later study"}

@@ -1,0 +1,88 @@
+"""Means with bounds: what the bounds are, and what they allow to say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxheads.records import Row
+from jaxheads.report import spread as s
+from jaxheads.report.spread import T975, Spread, paired_difference, range_of, spread_of
+
+
+def row(value, **what) -> Row:
+    return Row("a study", "roberta", "sst2", "accuracy", value, **what)
+
+
+def test_several_values_are_their_mean_with_the_ends():
+    found = spread_of([row(0.2), row(0.6), row(0.7)])
+    assert found == pytest.approx((0.5, 0.2, 0.7, 3, s.RANGE), abs=1e-12)
+
+
+def test_one_value_has_no_bounds():
+    found = spread_of([row(0.2)])
+    assert found == Spread(0.2, 0.2, 0.2, 1, s.SINGLE)
+    assert not found.has_bounds
+    assert s.words(found) == "0.200 (n = 1 seed, no interval)"
+
+
+def test_bounds_that_rows_bring_are_taken_and_the_widest_of_several():
+    found = spread_of([row(0.2, low=0.1, high=0.3), row(0.4, low=0.15, high=0.9)])
+    assert found == pytest.approx((0.3, 0.1, 0.9, 2, s.INTERVAL), abs=1e-12)
+    assert s.words(found) == "0.300 (95%: 0.100 to 0.900)"
+
+
+def test_numbers_that_are_not_finite_count_for_nothing():
+    assert spread_of([row(float("nan")), row(0.3)]) == range_of([0.3])
+    assert spread_of([row(float("nan")), row(float("inf"))]) is None
+    bounds = row(0.5, low=float("nan"), high=0.7)
+    assert spread_of([bounds]).kind == s.SINGLE
+
+
+def test_paired_differences_have_students_interval():
+    one, two = {0: 0.5, 1: 0.7, 2: 0.6, 5: 9.0}, {0: 0.4, 1: 0.65, 2: 0.45, 7: -9.0}
+    found = paired_difference(one, two)
+    differences = np.array([0.1, 0.05, 0.15])
+    expected = scipy.stats.t.interval(0.95, 2, differences.mean(), scipy.stats.sem(differences))
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-4)
+    assert (found.mean, found.number) == pytest.approx((0.1, 3))
+    assert paired_difference({0: 0.5}, {0: 0.4}).kind == s.SINGLE
+    assert paired_difference({0: 0.5}, {1: 0.4}) is None
+
+
+def test_the_table_of_t_is_students():
+    expected = scipy.stats.t.ppf(0.975, np.arange(1, len(T975) + 1))
+    assert np.allclose(T975, expected, atol=6e-4)
+
+
+def test_what_bounds_hold_is_not_distinguishable():
+    assert Spread(0.1, -0.1, 0.3, 3, s.INTERVAL).holds(0.0)
+    assert not Spread(0.1, 0.01, 0.3, 3, s.INTERVAL).holds(0.0)
+
+
+def test_numbers_are_written_for_readers():
+    assert [s.number(-0.0001), s.number(-0.25), s.number(123456.7)] == [
+        "0.000",
+        "−0.250",
+        "123,457",
+    ]
+    assert [s.percent(x) for x in (0.625, 0.021, 0.0, 0.0996, 1.0)] == [
+        "62%", "2.1%", "0%", "10%", "100%",
+    ]  # fmt: skip
+    assert [s.short(10.0), s.short(31 / 3)] == ["10", "10.3"]
+    assert [s.signed(0.04), s.signed(-0.04), s.signed(-1e-9)] == ["+0.040", "−0.040", "+0.000"]
+
+
+def test_tables_tell_intervals_from_ranges():
+    found = range_of([0.2, 0.4])
+    assert s.cell(found) == "0.300 (0.200 to 0.400)"
+    assert s.cell(found._replace(kind=s.INTERVAL)) == "0.300 [0.200 to 0.400]"
+    assert [s.cell(None), s.cell(range_of([1.0]))] == ["–", "1.000"]
+
+
+def test_draws_are_told_from_kinds():
+    names = ("random 12", "random tied 3", "gradient", "gradient/l2", "order of mlm")
+    assert [s.kind_of(name) for name in names] == [
+        "random", "random tied", "gradient", "gradient/l2", "order of mlm",
+    ]  # fmt: skip
