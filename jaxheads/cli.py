@@ -1,7 +1,8 @@
 """The command line: each verb is one call with one frozen options object.
 
-Bad input (ValueError, OSError) is one line on stderr and exit status 2, Ctrl-C is 130; `--debug`
-shows the traceback instead. A verb is imported only when it runs, so `--help` never starts jax.
+Bad input (ValueError, OSError) is one line on stderr and exit status 2, Ctrl-C is 130, SIGTERM in a
+training run that keeps checkpoints is 143; `--debug` shows the traceback instead. A verb is
+imported only when it runs, so `--help` never starts jax.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, NamedTuple, NoReturn
 
-from jaxheads.options import BenchOptions, DoctorOptions, PruneOptions, ScoreOptions, StudyOptions
+from jaxheads.options import (
+    BenchOptions,
+    DoctorOptions,
+    PruneOptions,
+    ScoreOptions,
+    StudyOptions,
+    TrainOptions,
+)
 from jaxheads.overrides import closest, parse_value
 
 
@@ -36,13 +44,14 @@ VERBS: dict[str, Verb] = {
     ),
     "score": Verb("score every head on a task", ScoreOptions, "jaxheads.studies.score:run"),
     "prune": Verb("write a smaller model", PruneOptions, "jaxheads.studies.prune:run"),
+    "train": Verb("fine-tune or pre-train a model", TrainOptions, "jaxheads.studies.train:run"),
     "bench": Verb("measure speed on this machine", BenchOptions, "jaxheads.studies.bench:run"),
     "doctor": Verb("say what is installed and missing", DoctorOptions, "jaxheads.doctor:run"),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command; return its exit status: 0, 2 for bad input, 130 or 143 if interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
@@ -56,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print(f"jaxheads: {_one_line(error)}", file=sys.stderr)
-        return 130 if isinstance(error, KeyboardInterrupt) else 2
+        return getattr(error, "status", 130) if isinstance(error, KeyboardInterrupt) else 2
 
 
 def _dispatch(words: list[str]) -> int:
@@ -229,13 +238,13 @@ def _usage(name: str) -> str:
 
 
 def _default_text(field: dataclasses.Field) -> str:
-    plain = isinstance(field.default, str | int) and not isinstance(field.default, bool)
+    plain = isinstance(field.default, str | int | float) and not isinstance(field.default, bool)
     return f" (default {field.default})" if plain else ""
 
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
+        return str(error) or "interrupted"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"error: {error.filename}: {error.strerror}"
     lines = [line.strip() for line in str(error).splitlines()]

@@ -110,11 +110,7 @@ def _score_problems(o: ScoreOptions) -> Iterator[str]:
         yield f"--out: expected a name that ends in .npz, got {o.out}"
     if o.keep_gradients is not None and o.keep_gradients.suffix != ".npy":
         yield f"--keep-gradients: expected a name that ends in .npy, got {o.keep_gradients}"
-    together = (o.coordinator, o.num_processes, o.process_id)
-    if any(part is None for part in together) and any(part is not None for part in together):
-        yield "--coordinator, --num-processes and --process-id: expected all three or none"
-    elif o.process_id is not None and not 0 <= o.process_id < (o.num_processes or 0):
-        yield f"--process-id: expected a number below {o.num_processes}, got {o.process_id}"
+    yield from _process_problems(o)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,6 +128,92 @@ class PruneOptions:
 
     def __post_init__(self) -> None:
         _refuse((*_below(0, self.budget, "--budget"), *_below(0, self.floor, "--floor")))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """`jaxheads train`: fine-tune or pre-train a model on a task; it can be stopped and resumed."""
+
+    model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
+    task: str = option("what to train: a task that `jaxheads score` knows")
+    data: Path | None = option(
+        "what to train on, in the formats of `jaxheads score`; without it the Hub is used", None,
+        metavar="FILE",
+    )  # fmt: skip
+    held_out: Path | None = option("what to judge by, never trained on", None, metavar="FILE")
+    steps: int = option("batches to train on", metavar="N")
+    batch_size: int = option("examples per step, over all devices", 32, metavar="B")
+    accumulate: int = option("parts of a batch, one after the other, to save memory", 1)
+    rate: float = option("the highest learning rate", 2e-5)
+    warmup: float = option("share of the steps in which it rises", 0.1)
+    decay: Literal["linear", "cosine", "constant"] = option("how it falls afterwards", "linear")
+    weight_decay: float = option("of kernels and tables, decoupled", 0.01)
+    dropout: float | None = option("without it the model's own rates", None)
+    only: Literal["encoder", "readout"] | None = option(
+        "train this part alone", None, metavar="{encoder,readout}"
+    )
+    seed: int = option("of a new readout, the order of examples, dropout and masks", 0)
+    scores: Path | None = option("what `jaxheads score` wrote, to prune by", None, metavar="FILE")
+    budget: int | None = option("heads to keep while training; the rest is masked", None)
+    cut: bool = option("take the rest out instead", False)
+    limit: int | None = option("train on the first N examples only", None, metavar="N")
+    max_length: int = option("longest example in pieces", 128, metavar="T")
+    long: Literal["error", "truncate"] = option("what to do with a longer one", "error")
+    window: int = option("batches within which examples of like length meet; 0: none", 0)
+    dtype: Literal["float32", "bfloat16"] = option("what the forward pass computes in", "float32")
+    log_every: int = option("steps between two lines of the log", 20)
+    judge_every: int = option("steps between two looks at what is held out; 0: at the end", 0)
+    checkpoints: Path | None = option(
+        "a folder to keep the state of the run in; SIGTERM saves there, exit status 143", None,
+        metavar="DIR",
+    )  # fmt: skip
+    save_every: int = option("steps between two checkpoints; 0: at the end", 0)
+    keep_last: int = option("checkpoints to keep, beside the best", 2)
+    resume: bool = option("go on from the last checkpoint, if there is one", False)
+    best: bool = option("write the model of the step that was judged best", False)
+    mesh: MeshShape = option(
+        "devices per axis; without it all devices share the batch",
+        MeshShape(),
+        metavar="data=N,model=M",
+        parse=parse_mesh,
+    )
+    coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
+    num_processes: int | None = option("how many processes there are", None, metavar="N")
+    process_id: int | None = option("which one this is, from 0", None, metavar="I")
+    log: Path | None = option("JSON lines; OUT.jsonl without it", None, metavar="FILE")
+    out: Path = option("a free place for the trained model", metavar="DIR")
+
+    @property
+    def log_file(self) -> Path:
+        """Where the metrics go."""
+        return self.log or self.out.with_name(f"{self.out.name}.jsonl")
+
+    def __post_init__(self) -> None:
+        _refuse(_train_problems(self))
+
+
+def _train_problems(o: TrainOptions) -> Iterator[str]:
+    for name in ("steps", "batch_size", "limit"):
+        yield from _below(1, getattr(o, name), "--" + name.replace("_", "-"))
+    yield from _below(0, o.budget, "--budget")
+    yield from _below(3, o.max_length, "--max-length")
+    if (o.scores is None) != (o.budget is None):
+        yield "--scores and --budget: expected both or none"
+    if o.cut and o.budget is None:
+        yield "--cut: expected --scores and --budget with it"
+    if o.checkpoints is None:
+        asked = {"--resume": o.resume, "--best": o.best, "--save-every": o.save_every}
+        for flag in (flag for flag, given in asked.items() if given):
+            yield f"{flag}: expected --checkpoints with it"
+    yield from _process_problems(o)
+
+
+def _process_problems(o: ScoreOptions | TrainOptions) -> Iterator[str]:
+    together = (o.coordinator, o.num_processes, o.process_id)
+    if any(part is None for part in together) and any(part is not None for part in together):
+        yield "--coordinator, --num-processes and --process-id: expected all three or none"
+    elif o.process_id is not None and not 0 <= o.process_id < (o.num_processes or 0):
+        yield f"--process-id: expected a number below {o.num_processes}, got {o.process_id}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
