@@ -159,9 +159,9 @@ class Run:
     name: str  # in the records
     models: tuple[ModelSettings, ...]
     text: TextSettings
-    tasks: tuple[TaskSettings, ...]
-    finetune: TrainingConfig
-    probe: TrainingConfig  # of a readout alone, on a body that stays as it is
+    tasks: tuple[TaskSettings, ...] = ()
+    finetune: TrainingConfig | None = None  # none: nothing is fine-tuned, there are no tasks
+    probe: TrainingConfig | None = None  # of a readout alone, on a body that stays as it is
     seeds: tuple[int, ...] = (0, 1, 2)  # of fine-tuning
     scoring: ScoringSettings = ScoringSettings()
     curve: CurveSettings = CurveSettings()
@@ -174,7 +174,11 @@ class Run:
             problems.append(f"seeds: expected different numbers from 0, got {self.seeds}")
         for what, parts in (("models", self.models), ("tasks", self.tasks)):
             names = [part.name for part in parts]
-            if not names or len(set(names)) < len(names):
-                problems.append(f"{what}: expected different names, got {', '.join(names) or 'no'}")
+            if len(set(names)) < len(names):
+                problems.append(f"{what}: expected different names, got {', '.join(names)}")
+        if not self.models:
+            problems.append("models: expected at least one, got none")
+        if self.tasks and (self.finetune is None or self.probe is None):
+            problems.append("finetune, probe: expected both for the tasks, got none")
         problems += _too_low([("devices", self.devices, 1)])
         _refuse("run", problems)

@@ -31,6 +31,7 @@ from jaxheads.studies.deduction import (
     trained_name,
 )
 from jaxheads.studies.lab import Lab
+from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import contrasts, curves, save_answers, score_all
 
 
@@ -104,16 +105,6 @@ def whole_name(lab: Lab, task: str, seed: int) -> str:
 def _of(lab: Lab, task: str, compute, *what) -> list[Row]:
     """A cell that takes the task itself, which is read when the cell runs."""
     return compute(lab, lab.subject(task), *what)
-
-
-def pretrained(lab: Lab) -> list[Row]:
-    """Pre-train, unless the model came so, and measure it beside the constant answer."""
-    lab.pretrain()
-    found = lab.measure(lab.base, lab.text)
-    return [
-        *lab.note.rows(PRETRAINING, found.floors, stage="floor"),
-        *lab.note.rows(PRETRAINING, found.metrics, stage="whole"),
-    ]
 
 
 def score_base(lab: Lab) -> list[Row]:

@@ -7,12 +7,14 @@ taken up again goes on from the same numbers.
     scores/*.npz         scores [L, H]; scores/kept/*.npy the effects on single examples
     answers/*.npz        what models with heads masked answered to the held-out examples
     logs/*.jsonl         how training went
+    checkpoints/         of the training that is under way, where `save_every` asks for them
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +40,7 @@ from jaxheads.objectives import Objective, objective_for
 from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
+from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
 from jaxheads.training.fit import fit
 
@@ -54,7 +57,7 @@ class Subject(NamedTuple):
     scored: Source  # the first of the training examples
     held_out: list[Batch]
     lengths: tuple[int, ...]  # padded lengths of its batches
-    training: TrainingConfig
+    training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -119,7 +122,7 @@ class Lab:
             scored=self._masked(scored),
             held_out=self._placed(self._masked(held_out), (text.length,)),
             lengths=(text.length,),
-            training=pretrain or self.run.finetune,
+            training=pretrain,
         )
 
     @functools.cache  # noqa: B019 a lab lives as long as its study
@@ -129,6 +132,7 @@ class Lab:
             return self.text
         settings = next(task for task in self.run.tasks if task.name == name)
         task, training = task_named(name), settings.finetune or self.run.finetune
+        assert training is not None, "a run with tasks says how to fine-tune"
         readout = ReadoutConfig("classification", task.labels)
         lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
         train = self._read(settings, readout, "train")
@@ -250,6 +254,8 @@ class Lab:
         """The model with its parameters fitted to a task's training examples."""
         shape = (model.config.num_layers, model.config.num_heads)
         gate = np.ones(shape) if mask_LH is None else mask_LH  # one program with and without a mask
+        kept = self.folder / "checkpoints" / name  # while this lasts
+        about = {"model": self.name, "task": task.name}
         found = fit(
             prepare.training_objective(_plain(model), training),
             model.params,
@@ -257,11 +263,14 @@ class Lab:
             training,
             head_mask=gate.astype(np.float32),
             only=only,
+            checkpoints=Checkpoints(kept, True, about) if training.save_every else None,
             mesh=self.mesh,
             lengths=task.lengths,
             log=self.folder / "logs" / f"{name}.jsonl",
             name=name,
         )
+        if kept.is_dir():
+            shutil.rmtree(kept)
         return model._replace(params=found.params)
 
     # -- numbers
@@ -324,7 +333,8 @@ class Lab:
         return load_scores(self.folder / "scores" / f"{name}.npz")
 
 
-def _seeded(training: TrainingConfig, seed: int) -> TrainingConfig:
+def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:
+    assert training is not None, "only what has settings is trained"
     return dataclasses.replace(training, seed=seed)
 
 

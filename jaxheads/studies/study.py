@@ -8,10 +8,13 @@ from pathlib import Path
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
-from jaxheads.studies import chiang2021
+from jaxheads.studies import chiang2021, pretrain
 from jaxheads.studies.cells import Cell, open_folder, run_cells
 
-STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {"chiang2021": chiang2021.cells}
+STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
+    "chiang2021": chiang2021.cells,
+    "pretrain": pretrain.cells,
+}
 
 
 def run(options: StudyOptions) -> None:
