@@ -77,6 +77,9 @@ def _fit(
     return found.x.reshape(width, classes)
 
 
+Text = Sequence[int] | Int[np.ndarray, "tokens"]
+
+
 class Guesses(NamedTuple):
     """Accuracies, from 0 to 1, of the best guess of a token from what is beside it."""
 
@@ -87,8 +90,8 @@ class Guesses(NamedTuple):
 
 
 def guess_accuracies(
-    train: Iterable[Sequence[int]],
-    test: Iterable[Sequence[int]],
+    train: Iterable[Text],
+    test: Iterable[Text],
     *,
     unpredicted: Collection[int] = (),
 ) -> Guesses:
@@ -125,7 +128,7 @@ ORDER = ((0,), (1, 0), (2, 0), (3, 1, 2, 0))  # which tables a guess asks, the f
 
 
 def _places(
-    texts: Iterable[Sequence[int]], skipped: frozenset[int]
+    texts: Iterable[Text], skipped: frozenset[int]
 ) -> Iterable[tuple[int, tuple[Hashable, ...]]]:
     """Yield each predicted token with its contexts: none, left, right, both; -1 is an end."""
     for text in texts:

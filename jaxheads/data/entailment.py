@@ -53,11 +53,11 @@ def draw_entailment(draws: Draws, label: int) -> tuple[str, str, str]:
 
 
 def _core(clause: Clause) -> str:
-    """What no edit changes: the verb, its tense, and its nouns as far up as they go."""
+    """What no edit changes and a reader sees: the verb, the number, the nouns at their widest."""
     assert clause.subject is not None
     nouns = [phrase.noun for phrase in (clause.subject, clause.object) if phrase is not None]
     tops = [noun.above or noun.singular for noun in nouns]
-    return " ".join([clause.verb.base, clause.tense, str(clause.subject.plural), *tops])
+    return " ".join([clause.verb.base, str(clause.subject.plural), *tops])
 
 
 def _said(clause: Clause, family: Family, negative: bool, denied: bool) -> str:

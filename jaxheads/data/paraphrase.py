@@ -28,16 +28,19 @@ def draw_paraphrase(draws: Draws, label: int) -> tuple[str, str, str]:
 
 
 def draw_two(draws: Draws, kind: str) -> Pair:
-    """Two phrases of one kind and number with different nouns, both described or neither."""
+    """Two phrases of one kind and number with different nouns, and different adjectives or none."""
     plural = draws.chance(40)
     one, other = (draw_plain(draws, kind, plural=plural) for _ in "ab")
     while other.noun == one.noun:
         other = draw_plain(draws, kind, plural=plural)
+    words: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     if draws.chance(50):
         word = draw_neutral(draws, kind)
-        another = draw_neutral(draws, kind, but=(word,))
-        described = zip((one, other), (word, another), strict=True)
-        one, other = (dataclasses.replace(each, adjectives=(it,)) for each, it in described)
+        words = ((word,), (draw_neutral(draws, kind, but=(word,)),))
+    one, other = (
+        dataclasses.replace(each, adjectives=adjectives)
+        for each, adjectives in zip((one, other), words, strict=True)
+    )
     return one, other
 
 

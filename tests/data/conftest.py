@@ -1,9 +1,15 @@
-"""Tiny tokenizers, trained on a few sentences once a session."""
+"""Tiny tokenizers and examples of the built-in language, made once a session."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
 import pytest
 
+from jaxheads.data.glue import Example
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
 
@@ -32,3 +38,26 @@ def bpe() -> Tokenizer:
 def unigram() -> Tokenizer:
     """An ALBERT-like tokenizer of some 60 tokens."""
     return train_tokenizer(TEXTS, vocab_size=60, kind="unigram")
+
+
+GENERATE = """
+import json, pathlib, sys
+from jaxheads.data.glue import TASKS, iter_examples
+for task in TASKS.values():
+    for split, count in (("train", 1600), ("validation", 600)) if task.generated else ():
+        with open(pathlib.Path(sys.argv[1]) / f"{task.name}-{split}.json", "w") as file:
+            json.dump([each[:3] for each in iter_examples(task, split=split, limit=count)], file)
+"""
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory) -> Callable[[str, str], list[Example]]:
+    """Examples of (task, split) of the built-in language, drawn where no types are checked."""
+    folder = tmp_path_factory.mktemp("generated")
+    subprocess.run([sys.executable, "-c", GENERATE, str(folder)], check=True)
+
+    def read(task: str, split: str) -> list[Example]:
+        rows = json.loads((folder / f"{task}-{split}.json").read_text())
+        return [Example(*row, place="") for row in rows]
+
+    return read
