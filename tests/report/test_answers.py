@@ -1,0 +1,213 @@
+"""The answers say what the rows say; every number here is worked out by hand from `rows.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from jaxheads.records import Row
+from jaxheads.report.answers import (
+    contrast_answer,
+    floors_answer,
+    prunability_answer,
+    reliability_answer,
+)
+from jaxheads.report.folder import Study
+from jaxheads.report.study import answers_of
+from jaxheads.report.transfer import coherence_answer, deduction_answer, regimes_answer
+from tests.report.rows import study_rows
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(tuple(study_rows(("roberta",))), {}, {})
+
+
+def row(value, **what) -> Row:
+    fields = {"study": "s", "model": "m", "task": "t", "metric": "accuracy", "value": value}
+    return Row(**fields | what)
+
+
+def answer(make, *rows: Row):
+    return make(Study(rows, {}, {}))
+
+
+def changed(study: Study, stage: str, **fields) -> Study:
+    rows = [dataclasses.replace(r, **fields) if r.stage == stage else r for r in study.rows]
+    return study._replace(rows=tuple(rows))
+
+
+def test_the_planted_k95_is_the_first_answer(study):
+    found = prunability_answer(study)
+    assert (
+        "roberta, sentiment: up to 62% of the heads (10 of 16) can be masked in the order of the "
+        "gradient score with 95% of the accuracy kept (3 seeds: 56% to 69%), 31% (3 seeds: 31% to "
+        "31%) with 99%; with 95%, at random 31% (6 draws: 25% to 38%), reversed 12% (3 seeds: 6.2% "
+        "to 19%)."
+    ) in found.points
+    assert "62% (3 seeds: 56% to 69%) of the heads in roberta on sentiment" in found.summary
+
+
+def test_orders_whose_ranges_meet_are_not_told_apart():
+    what = {"stage": "prunability", "metric": "k95"}
+    rows = [row(float(6 + s), method="gradient", seed=s, **what) for s in (0, 1)]
+    rows += [row(float(5 + s), method=f"random {s}", seed=s, **what) for s in (0, 1)]
+    rows += [row(0.5, stage="masked", budget=16, method="gradient")]
+    (point,) = answer(prunability_answer, *rows).points
+    assert "score and chance are not distinguishable by this number" in point
+    apart = [dataclasses.replace(r, value=r.value - 3) if "random" in r.method else r for r in rows]
+    (point,) = answer(prunability_answer, *apart).points
+    assert "not distinguishable" not in point
+
+
+def test_a_difference_whose_interval_holds_zero_is_no_difference(study):
+    found = contrast_answer(study)
+    assert found.summary.startswith("In 5 of 6 comparisons")
+    assert (
+        "roberta, masked LM, 8 heads kept: random − reversed +0.050 accuracy (−0.010 to +0.120), "
+        "n = 1 seed: not distinguishable."
+    ) in found.points
+    assert (
+        "roberta, sentiment, 8 heads kept: gradient − random +0.100 accuracy (+0.060 to +0.140), "
+        "n = 3 seeds: gradient keeps more."
+    ) in found.points
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.01, 0.2, "gradient keeps more"),
+        (-0.2, -0.01, "gradient keeps less"),
+        (-0.1, 0.2, "not distinguishable"),
+        (0.0, 0.2, "not distinguishable"),
+        (float("nan"), float("nan"), "not distinguishable"),
+        (None, None, "no interval, no claim"),
+    ],
+)
+def test_a_contrast_says_what_its_interval_allows(low, high, said):
+    what = {"stage": "contrast", "method": "gradient - random", "budget": 8}
+    found = answer(contrast_answer, row(0.1, low=low, high=high, **what))
+    assert found.points[0].endswith(f": {said}.")
+    assert found.summary.startswith(f"In {int(said == 'gradient keeps more')} of 1 comparisons")
+
+
+def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
+    found = coherence_answer(study)
+    assert found.summary.startswith(
+        "Agreement with the pre-training task is more than chance in 2 of 4 measurements. Spearman "
+        "correlations go from 0.100 (3 seeds: 0.000 to 0.200) to 0.400 (3 seeds: 0.300 to 0.500)"
+    )
+    assert (
+        "roberta, masked LM ~ sentiment, fine-tuned: Spearman 0.400 (3 seeds: 0.300 to 0.500), "
+        "more than chance (largest permutation p 0.010); ceilings: masked LM 0.950 (n = 1 pair, no "
+        "interval), sentiment 0.800 (3 pairs: 0.700 to 0.900)."
+    ) in found.points
+    (frozen,) = [p for p in found.points if "~ sentiment, frozen" in p]
+    assert "not distinguishable from chance (largest permutation p 0.200)" in frozen
+    assert "sentiment ~ entailment" not in " ".join(found.points)
+
+
+def test_agreement_below_zero_is_not_called_agreement():
+    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
+    rows = [row(-0.5 - s / 10, metric="spearman", seed=s, **what) for s in (0, 1)]
+    rows += [row(0.01, metric="p of spearman", seed=s, **what) for s in (0, 1)]
+    assert ": less than chance" in answer(coherence_answer, *rows).summary
+    mixed = [dataclasses.replace(rows[0], value=0.5), *rows[1:]]
+    assert "not distinguishable from chance" in answer(coherence_answer, *mixed).summary
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.2, 0.4, "not distinguishable from random orders (0)."),
+        (0.4, 1.4, "not distinguishable from the task's own order (1)."),
+        (-0.4, 1.4, "random orders (0) and not distinguishable from the task's own order (1)."),
+        (0.2, 0.8, "better than random orders (0), worse than the task's own (1)."),
+        (-0.8, -0.2, "worse than random orders."),
+        (1.2, 1.8, "better than the task's own order."),
+    ],
+)
+def test_functional_coherence_is_told_from_zero_and_one(low, high, said):
+    pair = {"task": "mlm~t", "stage": "coherence", "metric": "spearman", "method": "fine-tuned"}
+    what = {"task": "mlm~t", "stage": "functional coherence", "budget": 8}
+    rows = [row(0.3, **pair), row(0.5, stage="whole")]
+    rows.append(row((low + high) / 2, low=low, high=high, **what))
+    assert answer(coherence_answer, *rows).points[-1].endswith(said)
+    undefined = row(float("nan"), low=float("nan"), high=float("nan"), **what)
+    assert "undefined" in answer(coherence_answer, *rows[:2], undefined).points[-1]
+
+
+def test_functional_coherence_is_that_nearest_half_of_the_heads(study):
+    functional = [p for p in coherence_answer(study).points if "functional coherence" in p]
+    assert functional[0] == (
+        "roberta, sentiment pruned to 8 heads by the masked-LM order: functional coherence 0.500 "
+        "(95%: 0.200 to 0.800), better than random orders (0), worse than the task's own (1)."
+    )
+
+
+def test_the_acceptable_deduction_comes_with_its_interval(study):
+    found = deduction_answer(study)
+    assert found.summary == (
+        "roberta, all tasks: the masked-LM loss may rise by 10% (95%: 2.0% to 10%), 8 (95%: 4 to "
+        "8) heads removed, before fine-tuning, and every task keeps 95% of its metric after it "
+        "(n = 3 seeds)."
+    )
+    (one,) = [p for p in found.points if "sentiment keeps 99%" in p]
+    assert "2.0% (95%: 0% to 2.0%)" in one
+    assert one.endswith("; not distinguishable from no deduction at all.")
+    assert len(found.points) == 5
+
+
+def test_regimes_are_compared_by_paired_seeds(study):
+    """Before less after: 0.79, 0.80, 0.81 less 0.76: 0.04 in the mean, sd 0.01, t 4.303."""
+    found = regimes_answer(study)
+    assert ": better in 2 of 2 cases" in found.summary
+    half = 4.303 * 0.01 / 3**0.5
+    ends = f"95%: +{0.04 - half:.3f} to +{0.04 + half:.3f}"
+    assert f"Before minus after fine-tuning +0.040 ({ends}), n = 3" in found.points[0]
+    assert (
+        "both then fine-tuned, +0.010 (95%: −0.015 to +0.035), n = 3, not dist" in found.points[0]
+    )
+    assert found.points[0].startswith("roberta, sentiment, 8 heads kept, accuracy: prune 0.560")
+
+
+def test_one_seed_compares_nothing():
+    what = {"stage": "before and after", "budget": 8}
+    rows = [
+        row(0.9, method="prune, fine-tune", **what),
+        row(0.1, method="fine-tune, prune", **what),
+    ]
+    found = answer(regimes_answer, row(0.9, stage="whole"), *rows)
+    assert "not distinguishable in 1 of 1 cases" in found.summary
+    assert "(n = 1 seed, no interval), n = 1, not distinguishable" in found.points[0]
+
+
+def test_reliability_and_floors_are_printed(study):
+    found = reliability_answer(study)
+    assert found.points[1] == (
+        "roberta, sentiment: halves 0.950 (n = 1 seed, no interval); between seeds 0.800 (3 "
+        "pairs: 0.700 to 0.900)."
+    )
+    assert floors_answer(study).points[1] == (
+        "roberta, sentiment: accuracy of a constant answer 0.500, of a bag of words 0.550, of the "
+        "whole model 0.810 (3 seeds: 0.800 to 0.820)."
+    )
+
+
+@pytest.mark.parametrize("stage", sorted({row.stage for row in study_rows(("roberta",))}))
+def test_every_stage_alone_and_every_stage_missing_is_answered_without_failing(study, stage):
+    only = tuple(row for row in study.rows if row.stage == stage)
+    rest = tuple(row for row in study.rows if row.stage != stage)
+    for rows in (only, rest):
+        for found in answers_of(study._replace(rows=rows)):
+            assert found.summary
+            assert "nan" not in " ".join((found.summary, *found.points))
+
+
+def test_values_that_are_not_finite_answer_nothing(study):
+    nan = float("nan")
+    for stage in ("prunability", "coherence", "ceiling", "before and after", "floor", "whole"):
+        answers_of(changed(study, stage, value=nan))
+    found = deduction_answer(changed(study, "acceptable deduction", value=nan))
+    assert "no deduction is known" in found.summary
