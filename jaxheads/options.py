@@ -238,9 +238,12 @@ class BenchOptions:
 
     json: bool = option("print one JSON object", False)
     only: tuple[str, ...] = option(
-        "a section alone, may be repeated: gate_gradient, compile, memory, cut", (), metavar="NAME"
+        "a section alone, may be repeated: gate_gradient, compile, memory, cut, fine_tune",
+        (),
+        metavar="NAME",
     )
     batch_size: int | None = option("of the gate-gradient pass (8, on a GPU 256)", None)
+    training_batch: int = option("of the fine-tuning step", 32)
     length: int = option("tokens in an example", 128)
     repeats: int = option("turns that each workload takes", 5)
     dtype: Literal["float32", "bfloat16"] | None = option(
@@ -253,6 +256,7 @@ class BenchOptions:
             problem
             for flag, value in (
                 ("--batch-size", self.batch_size),
+                ("--training-batch", self.training_batch),
                 ("--length", self.length),
                 ("--repeats", self.repeats),
             )

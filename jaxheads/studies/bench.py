@@ -25,6 +25,7 @@ from jaxheads.objectives import Objective, objective_for
 from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
+from jaxheads.studies.bench_training import training_speed
 from jaxheads.studies.timing import Turns, compile_seconds, matmul_rate, torch_side
 
 BASE = EncoderConfig(
@@ -45,7 +46,7 @@ def run(options: BenchOptions) -> None:
     dtype = options.dtype or ("bfloat16" if on_gpu else "float32")
     size = options.batch_size or (256 if on_gpu else 8)
     model = init_model(TINY if options.tiny else BASE, BINARY, jax.random.key(0))
-    setting = Setting(model, dtype, size, options.length, options.repeats)
+    setting = Setting(model, dtype, size, options.length, options.repeats, options.training_batch)
     sections = options.only or tuple(SECTIONS)
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
@@ -68,6 +69,7 @@ class Setting:
     batch_size: int
     length: int
     repeats: int
+    training_batch: int
 
     @property
     def objective(self) -> Objective:
@@ -188,11 +190,18 @@ def _forward(s: Setting, model: Model, batch: Batch, gate):
     return lambda: np.asarray(step(model.params, gate))
 
 
+def fine_tune(s: Setting) -> dict:
+    """Steps/s of fine-tuning, against PyTorch's, and what cutting half of the heads gains."""
+    spec = {**_torch_spec(s), "batch_size": s.training_batch}
+    return training_speed(s.model, s.batch(s.training_batch), s.dtype, s.repeats, spec)
+
+
 SECTIONS = {
     "gate_gradient": gate_gradient,
     "compile": compile_time,
     "memory": memory,
     "cut": cut_speed,
+    "fine_tune": fine_tune,
 }
 
 

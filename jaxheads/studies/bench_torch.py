@@ -7,6 +7,7 @@ imports it.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -70,6 +71,7 @@ class Workloads:
         shape = (size, spec["length"])
         self.tokens = torch.randint(5, spec["vocab_size"], shape, device=device)
         self.labels = torch.zeros(size, dtype=torch.long, device=device)
+        self.spec = spec
 
     def forward(self):
         """Logits of a batch, nothing to differentiate."""
@@ -91,6 +93,27 @@ class Workloads:
             self.importance[layer] += gate.grad.abs().flatten().float().cpu()
         return self.importance
 
+    @functools.cached_property
+    def training(self):
+        """A model in training mode, float32 whatever it computes in, and its optimizer."""
+        model = build({**self.spec, "dtype": "float32"}, "sdpa").train()
+        plain = [p for p in model.parameters() if p.ndim < 2]
+        decayed = [p for p in model.parameters() if p.ndim > 1]
+        groups = [{"params": plain, "weight_decay": 0.0}, {"params": decayed}]
+        return model, torch.optim.AdamW(groups, lr=1e-5, weight_decay=0.01)
+
+    def train(self):
+        """One step of fine-tuning: forward, backward, clipping, AdamW, with dropout."""
+        model, optimizer = self.training
+        device, dtype = self.tokens.device.type, getattr(torch, self.spec["dtype"])
+        with torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32):
+            loss = model(self.tokens, labels=self.labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
 
 def main() -> None:
     """Answer requests until the input ends."""
@@ -99,6 +122,8 @@ def main() -> None:
     for line in sys.stdin:
         start = time.perf_counter()
         getattr(workloads, line.strip())()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         print(json.dumps({"seconds": time.perf_counter() - start}), flush=True)
 
 

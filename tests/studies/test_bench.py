@@ -5,7 +5,7 @@ import pytest
 
 from jaxheads.cli import main
 from jaxheads.options import BenchOptions
-from jaxheads.studies import bench
+from jaxheads.studies import bench, bench_training, timing
 from jaxheads.studies.timing import Turns
 
 
@@ -30,7 +30,7 @@ def test_the_bench_prints_one_json_object(capsys, monkeypatch):
 
 def test_an_unknown_section_is_refused(capsys):
     assert main(["bench", "--only", "speed", "--tiny"]) == 2
-    wanted = "--only: expected one of gate_gradient, compile, memory, cut, got speed"
+    wanted = "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, got speed"
     assert wanted in capsys.readouterr().err
 
 
@@ -41,6 +41,31 @@ def test_the_last_layer_of_a_classifier_counts_its_keys_and_values_alone():
     assert bench._computed_multiply_adds(bench.BASE, length) == expected
 
 
+@pytest.mark.slow
+def test_fine_tuning_steps_are_measured_whole_and_cut(capsys, monkeypatch):
+    monkeypatch.setattr(timing.importlib.util, "find_spec", lambda _: None)  # as without torch
+    real, done = bench_training.make_step, []
+
+    def counted(*args):
+        step = real(*args)
+        return lambda *inner: done.append(step(*inner)) or done[-1]
+
+    monkeypatch.setattr(bench_training, "make_step", counted)
+    small = ["--tiny", "--length", "8", "--training-batch", "4", "--repeats", "1"]
+    assert not main(["bench", "--json", *small, "--only", "fine_tune"])
+    report = json.loads(capsys.readouterr().out)["fine_tune"]
+    assert [int(state.step) for state in done[-2:]] == [2, 2]  # each goes on from the one before
+    steps, rates = report["steps_per_second"], report["examples_per_second"]
+    assert list(steps) == ["jaxheads", "jaxheads, half of the heads cut"]
+    assert steps["jaxheads"] == rates["jaxheads"] / 4
+    cut_ratio = steps["jaxheads, half of the heads cut"] / steps["jaxheads"]
+    assert report["cut_ratio"] == pytest.approx(cut_ratio)
+    # A layer of 8 tokens, width 32, F 64: 4 projections, attention twice, feed-forward
+    whole, half = 4 * 8 * 32 * 32 + 2 * 64 * 32, 2 * 8 * 32 * 64
+    assert report["ideal_ratio"] == pytest.approx((whole + half) / (whole / 2 + half))
+    assert report["share_of_ideal"] == pytest.approx(cut_ratio / report["ideal_ratio"])
+
+
 @pytest.mark.torch
 def test_both_sides_of_the_bench_run(capsys):
     pytest.importorskip("torch")
@@ -48,3 +73,10 @@ def test_both_sides_of_the_bench_run(capsys):
     rates = json.loads(capsys.readouterr().out)["gate_gradient"]["examples_per_second"]
     assert set(rates) == {"jaxheads", "torch gate gradients", "torch script, batch 1"}
     assert np.isfinite(list(rates.values())).all()
+    tiny = BenchOptions(
+        tiny=True, repeats=1, length=8, training_batch=4, only=("fine_tune",), json=True
+    )
+    bench.run(tiny)
+    report = json.loads(capsys.readouterr().out)["fine_tune"]
+    assert report["steps_per_second"]["torch + AdamW"] > 0
+    assert list(report["ratio"]) == ["jaxheads / torch + AdamW"]
