@@ -21,6 +21,7 @@ from jaxheads.options import (
     BenchOptions,
     DoctorOptions,
     PruneOptions,
+    ReportOptions,
     ScoreOptions,
     StudyOptions,
     TrainOptions,
@@ -31,7 +32,7 @@ from jaxheads.overrides import closest, parse_value
 class Verb(NamedTuple):
     help: str
     options: type[Any]  # a frozen dataclass whose fields are `jaxheads.options.option`s
-    run: str  # "module:function", takes the options and returns an exit status or None
+    run: str = ""  # "module:function", takes the options and returns an exit status or None
     then: str = ""  # the same, takes `options.folder` afterwards and returns what to print
 
 
@@ -46,6 +47,9 @@ VERBS: dict[str, Verb] = {
     "prune": Verb("write a smaller model", PruneOptions, "jaxheads.studies.prune:run"),
     "train": Verb("fine-tune or pre-train a model", TrainOptions, "jaxheads.studies.train:run"),
     "bench": Verb("measure speed on this machine", BenchOptions, "jaxheads.studies.bench:run"),
+    "report": Verb(
+        "draw the page of a study's folder", ReportOptions, then="jaxheads.report.study:report"
+    ),
     "doctor": Verb("say what is installed and missing", DoctorOptions, "jaxheads.doctor:run"),
 }
 
@@ -96,12 +100,12 @@ def _run_verb(name: str, words: list[str]) -> int:
 
 def _load(name: str) -> Callable[[Any], int | None]:
     verb = VERBS[name]
-    run = _function(name, verb.run)
-    if not verb.then:
+    run = _function(name, verb.run) if verb.run else None
+    if run is not None and not verb.then:
         return run
 
     def run_and_tell(options: Any) -> int | None:
-        status = run(options)
+        status = run(options) if run is not None else None
         print(_function(name, verb.then)(options.folder))
         return status
 

@@ -233,6 +233,13 @@ class StudyOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """`jaxheads report`: the page and the figures of a study, finished or not."""
+
+    folder: Path = option("a folder that `jaxheads study` wrote", metavar="DIR", positional=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     """`jaxheads bench`: speed here, beside PyTorch where it is installed."""
 

@@ -66,8 +66,8 @@ def percent(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """Three significant digits: 10, 10.3, 0.25."""
-    return _minus(f"{value:.3g}")
+    """Three significant digits, from a thousand on all before the point: 0.25, 10.3, 1,888."""
+    return _minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
 
 
 def _minus(text: str) -> str:

@@ -22,7 +22,7 @@ class Made(NamedTuple):
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Made:
     """A finished study, reported."""
-    folder = make_folder(tmp_path_factory.mktemp("made"), study_rows())
+    folder = make_folder(tmp_path_factory.mktemp("made"), study_rows(tasks=("mlm", "sentiment")))
     told = report(folder)
     html = (folder / "report/index.html").read_text(encoding="utf-8")
     return Made(folder, read_study(folder), told, html)

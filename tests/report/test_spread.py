@@ -70,7 +70,7 @@ def test_numbers_are_written_for_readers():
     assert [s.percent(x) for x in (0.625, 0.021, 0.0, 0.0996, 1.0)] == [
         "62%", "2.1%", "0%", "10%", "100%",
     ]  # fmt: skip
-    assert [s.short(10.0), s.short(31 / 3)] == ["10", "10.3"]
+    assert [s.short(x) for x in (10.0, 31 / 3, 1888.4)] == ["10", "10.3", "1,888"]
     assert [s.signed(0.04), s.signed(-0.04), s.signed(-1e-9)] == ["+0.040", "−0.040", "+0.000"]
 
 

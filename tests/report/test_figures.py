@@ -1,0 +1,246 @@
+"""Figures and tables show what the rows say, and differ for any eye and in print."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import matplotlib as mpl
+import matplotlib.colors
+import numpy as np
+import pytest
+
+from jaxheads.records import Row
+from jaxheads.report.coherence import coherence_section
+from jaxheads.report.curves import curve_drawings
+from jaxheads.report.deduction import deduction_section, increases, retained
+from jaxheads.report.drawing import render
+from jaxheads.report.folder import ScoreMap, Study
+from jaxheads.report.looks import FIXED, SPARE, STYLE, looks, shown
+from jaxheads.report.maps import maps_section
+from jaxheads.report.overview import other_section, overview_section
+from jaxheads.report.panels import write_cell
+from jaxheads.report.parts import Drawing, Table, slug
+from jaxheads.report.prunability import prunability_section
+from jaxheads.report.regimes import regimes_section
+from jaxheads.report.single import single_section
+from jaxheads.report.study import sections_of
+from tests.report.rows import study_rows
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(tuple(study_rows()), {}, {})
+
+
+def tables(section) -> dict[str, Table]:
+    return {part.name: part for part in section.parts if isinstance(part, Table)}
+
+
+def drawings(section) -> dict[str, Drawing]:
+    return {part.name: part for part in section.parts if isinstance(part, Drawing)}
+
+
+def line_of(axis, label):
+    (line,) = [line for line in axis.lines if line.get_label() == label]
+    return line
+
+
+# -- curves
+
+
+def test_orders_stand_in_groups_with_what_they_are_compared_to(study):
+    found = {drawing.name: drawing for drawing in curve_drawings(study)}
+    groups = ("orders", "units", "tasks", "tied")
+    assert list(found) == [
+        *(f"curves-roberta-{g}" for g in groups[:3]), *(f"curves-albert-{g}" for g in groups),
+    ]  # fmt: skip
+    labels = {
+        name: set(d.figure.axes[1].get_legend_handles_labels()[1]) for name, d in found.items()
+    }
+    assert labels["curves-albert-orders"] == {
+        "gradient", "gradient, iterative", "random", "reversed",
+    }  # fmt: skip
+    assert labels["curves-albert-units"] == {"gradient", "random", "gradient/token"}
+    assert labels["curves-albert-tasks"] == {"gradient", "random", "order of masked LM"}
+    assert labels["curves-albert-tied"] == {"gradient", "random", "gradient tied"}
+
+
+def test_lines_are_means_and_bands_the_ends(study):
+    drawing = next(iter(curve_drawings(study)))
+    mlm, sentiment, entailment = drawing.figure.axes
+    assert [axis.get_title() for axis in (mlm, sentiment, entailment)] == [
+        "masked LM", "sentiment", "entailment",
+    ]  # fmt: skip
+    line = line_of(sentiment, "random")
+    assert line.get_xdata().tolist() == [0, 4, 8, 12, 16]
+    assert line.get_ydata() == pytest.approx([0.81 * k for k in (0.6, 0.7, 0.82, 0.95, 1.0)])
+    place = [line for line in sentiment.lines if line.get_label()[0] != "_"].index(line)
+    band = sentiment.collections[place].get_paths()[0].vertices
+    at_8 = band[band[:, 0] == 8][:, 1]
+    assert (at_8.min(), at_8.max()) == pytest.approx((0.8 * 0.82, 0.82 * 0.82))
+    assert sentiment.xaxis_inverted()
+    assert [text.get_text() for text in sentiment.texts] == ["constant answer"]
+    assert "lowest to the highest of up to 6 values" in drawing.caption
+
+
+def test_kinds_differ_in_colour_marker_and_line():
+    every = [*FIXED.values(), *SPARE]
+    for part in zip(*every, strict=True):
+        assert len(set(part)) == len(every)
+    assert len(set(looks(["gradient", "a", "b", "random"]).values())) == 4
+
+
+def test_kinds_differ_in_grey_and_stand_out_from_white():
+    def light(color):
+        return np.dot([0.2126, 0.7152, 0.0722], np.power(matplotlib.colors.to_rgb(color), 2.2))
+
+    greys = sorted(light(look.color) for look in FIXED.values())
+    assert greys[-1] - greys[0] > 0.1
+    assert all(1.05 / (light(look.color) + 0.05) > 2 for look in (*FIXED.values(), *SPARE))
+
+
+@pytest.mark.parametrize("colors", ["viridis", "cividis"])
+def test_numbers_on_squares_can_be_read(colors):
+    """Contrast of at least 4 to 1 at every place of the map."""
+    for share in np.linspace(0, 1, 21):
+        axis = mpl.figure.Figure().subplots()
+        write_cell(axis, 0, 0, "0.5", share, colors)
+        red, green, blue, _ = mpl.colormaps[colors](share)
+        light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+        of_text = {"white": 1.0, "black": 0.0}[axis.texts[0].get_color()]
+        ends = sorted((light + 0.05, of_text + 0.05))
+        assert ends[1] / ends[0] > 4
+
+
+# -- the other drawings
+
+
+def test_maps_show_the_mean_over_seeds_with_layers_from_the_top():
+    first = np.arange(6.0).reshape(2, 3)
+    maps = [ScoreMap("roberta", "sst2", "", seed, first + seed) for seed in (0, 2)]
+    study = Study((Row("s", "roberta", "sst2", "accuracy", 0.5),), {}, {}, tuple(maps))
+    (drawing,) = maps_section(study).parts
+    (axis,) = drawing.figure.axes
+    assert axis.collections[0].get_array().tolist() == (first + 1).tolist()
+    assert axis.yaxis_inverted()
+    assert axis.get_xlabel() == "head\n1 to 6"
+    assert "n = 2" in drawing.caption
+
+
+def test_the_matrix_has_its_ceiling_on_the_diagonal(study):
+    drawing = drawings(coherence_section(study))["coherence-roberta"]
+    tuned, frozen = drawing.figure.axes
+    assert [axis.get_title() for axis in (tuned, frozen)] == ["fine-tuned", "frozen body"]
+    expected = [[0.95, 0.4, 0.4], [0.4, 0.8, 0.4], [0.4, 0.4, 0.8]]
+    np.testing.assert_allclose(tuned.collections[0].get_array(), expected)
+    assert [text.get_text() for text in tuned.texts] == [
+        f"{value:.2f}" for value in np.ravel(expected)
+    ]
+    found = frozen.collections[0].get_array()
+    assert found.mask.tolist() == [[False] * 3, [False, True, False], [False, False, True]]
+
+
+def test_a_frozen_body_has_a_ceiling_of_its_own(study):
+    rows = [
+        dataclasses.replace(row, method=f"{row.method}, frozen body", value=0.6)
+        for row in study.rows
+        if row.stage == "ceiling" and row.task != "mlm"
+    ]
+    more = study._replace(rows=(*study.rows, *rows))
+    frozen = drawings(coherence_section(more))["coherence-roberta"].figure.axes[1]
+    found = np.diag(frozen.collections[0].get_array().filled(np.nan))
+    assert found.tolist() == pytest.approx([0.95, 0.6, 0.6])
+
+
+def test_the_deduction_plot_pairs_seeds_and_shows_the_least(study):
+    assert [s.mean for s in increases(study, "roberta").values()] == [0.0, 0.02, 0.1, 0.5]
+    kept = retained(study, "roberta", "sentiment")
+    assert {b: s.mean for b, s in kept.items()} == pytest.approx({12: 1.0, 8: 0.98, 4: 0.9})
+    assert kept[8].high - kept[8].low == pytest.approx(0)  # by seed, the share is the same
+    rows = [
+        dataclasses.replace(row, value=row.value / 2)
+        if row.stage.startswith("pruned") and row.task == "entailment" and row.budget == 8
+        else row
+        for row in study.rows
+    ]
+    drawing = drawings(deduction_section(study._replace(rows=tuple(rows))))["deduction-roberta"]
+    (axis,) = drawing.figure.axes
+    least = line_of(axis, "least of all tasks")
+    assert least.get_xdata().tolist() == [0, 0.02, 0.1, 0.5]
+    assert least.get_ydata() == pytest.approx([1, 1, 0.49, 0.9])
+    assert line_of(axis, "sentiment").get_ydata() == pytest.approx([1, 1, 0.98, 0.9])
+    assert [text.get_text() for text in axis.texts] == ["99%", "95%"]
+
+
+def test_regimes_are_marks_with_bars(study):
+    (axis,) = drawings(regimes_section(study))["regimes-roberta"].figure.axes
+    found = {c.get_label(): c for c in axis.containers}
+    assert len(found) == 6
+    assert found["prune, fine-tune"].lines[0].get_ydata() == pytest.approx([0.8, 0.8])
+    bars = found["prune, fine-tune"].lines[2][0].get_segments()
+    assert bars[0][:, 1] == pytest.approx([0.79, 0.81])
+    assert found["fine-tune, prune, random"].lines[0].get_markerfacecolor() == "white"
+
+
+def test_the_map_of_removed_heads_finds_the_planted_one(study):
+    section = single_section(study)
+    (axis,) = drawings(section)["removed-roberta"].figure.axes
+    found = axis.collections[0].get_array()
+    assert np.unravel_index(found.argmin(), found.shape) == (1, 2)
+    first = tables(section)["removed-table"].body[0]
+    assert first[3:] == ("layer 2 head 3", "−0.050 [−0.060 to −0.040]", "the head helps")
+    assert tables(section)["removed-table"].body[1][-1] == "not distinguishable"
+
+
+# -- tables
+
+
+def test_tables_have_the_numbers(study):
+    prunability = tables(prunability_section(study))
+    line = ("roberta", "sentiment", "gradient", "16", "10 (9 to 11)", "5 (5 to 5)")
+    assert line in [each[:6] for each in prunability["prunability-table"].body]
+    coherence = tables(coherence_section(study))
+    assert coherence["coherence-table"].body[0][3] == "0.400 (0.300 to 0.500), p 0.010"
+    assert coherence["coherence-table"].body[0][6].endswith("chance 0.500")
+    functional = coherence["functional-table"]
+    assert functional.head[3:] == ("8 heads kept", "4 heads kept")  # at 12 it is undefined
+    assert functional.body[0][3:] == ("0.500 [0.200 to 0.800]", "0.800 [0.500 to 1.100]")
+    deduction = tables(deduction_section(study))
+    assert deduction["acceptable-table"].body[0] == (
+        "roberta", "sentiment", "2.0% [0% to 2.0%]", "4 [0 to 4]", "10% [2.0% to 10%]",
+        "8 [4 to 8]",
+    )  # fmt: skip
+    whole = tables(overview_section(study))["overview-table"]
+    assert ("roberta", "sentiment", "accuracy", "0.500", "0.550") in [r[:5] for r in whole.body]
+    speed = tables(single_section(study))["speed-table"]
+    assert speed.body[-1] == ("roberta", "–", "cut", "examples per s", "16", "1,888")
+
+
+def test_a_stage_that_nothing_knows_is_shown_as_it_is(study):
+    (table,) = other_section(study).parts
+    assert table.body == (("roberta", "entailment", "–", "gold", "–", "3.000", "1"),)
+    assert "“of a later study”" in table.caption
+
+
+@pytest.mark.parametrize("stage", sorted({row.stage for row in study_rows(("roberta",))}))
+def test_any_stage_may_be_missing_or_alone(study, stage):
+    rows = study_rows(("roberta",), ("mlm", "sentiment"), (0, 1))
+    only = tuple(row for row in rows if row.stage == stage)
+    rest = tuple(row for row in rows if row.stage not in (stage, "masked"))
+    for some in (only, rest):
+        for section in sections_of(study._replace(rows=some)):
+            assert section.parts
+            assert all(part.body for part in section.parts if isinstance(part, Table))
+
+
+def test_a_drawing_has_the_same_bytes_twice(study):
+    with mpl.rc_context(STYLE):
+        one, two = (render(next(iter(curve_drawings(study)))) for _ in range(2))
+    assert one == two
+    assert one.png.startswith(b"\x89PNG")
+    assert "<svg" in one.svg
+
+
+def test_names_for_files_and_ids_are_plain_and_differ():
+    assert slug("curves", "<a>&", "b") == "curves-_3ca_3e_26-b"
+    assert shown("mlm~sst2") == "masked LM ~ sst2"
