@@ -65,6 +65,13 @@ def test_guesses_by_hand():
     assert got.both == 4 / 9
 
 
+def test_the_left_neighbour_is_asked_before_the_right():
+    # 1 between the start and 2 is known; 2 between 1 and 4 is not: 2 after 1, but 3 before 4;
+    # 4 between 2 and the end is not, nor after 2; 2 is the first seen at an end
+    got = guess_accuracies([[1, 2], [3, 4]], [[1, 2, 4]])
+    assert got.both == 2 / 3
+
+
 def test_guesses_are_of_what_is_predicted_only():
     rows = [np.array([0, 1, 0, 2, 0])]
     assert guess_accuracies(rows, rows, unpredicted=[0]) == Guesses(0.5, 0.5, 0.5, 0.5)
