@@ -80,6 +80,8 @@ class TaskSettings:
     length: int = 64  # most tokens of an example; longer ones are cut
     examples: int | None = None  # read so many for training; none: all
     held_out_examples: int | None = None
+    other_held_out: Path | None = None  # a second data set of the task (MNLI's mismatched one)
+    other_split: str | None = None  # ... or, without files, a further split of the same source
     finetune: TrainingConfig | None = None  # none: the run's
 
     def __post_init__(self) -> None:

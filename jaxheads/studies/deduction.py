@@ -17,7 +17,7 @@ from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
 from jaxheads.studies.coherence import score_file
-from jaxheads.studies.lab import Lab, Mask, Subject
+from jaxheads.studies.lab import Lab, Mask
 from jaxheads.studies.prunability import (
     OWN,
     RANDOM,
@@ -25,6 +25,7 @@ from jaxheads.studies.prunability import (
     save_answers,
     scores_name,
 )
+from jaxheads.studies.subjects import Subject
 
 BEFORE = f"{OWN} of {PRETRAINING}"
 AFTER_PRUNING, REGIMES = "pruned, then fine-tuned", "before and after"

@@ -15,9 +15,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -25,44 +23,21 @@ from jax.sharding import Mesh
 from jaxtyping import Bool
 
 from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
-from jaxheads.data.batch import Batch
-from jaxheads.data.encode import EncodedSource
-from jaxheads.data.glue import Task, task_named
-from jaxheads.data.loader import Source, batches
-from jaxheads.data.mlm import MaskedSource, mask_blocks
-from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
-from jaxheads.mesh import data_share, place_batch
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
-from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
+from jaxheads.settings import PRETRAINING, ModelSettings, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
+from jaxheads.studies.subjects import Reader, Subject, first_of
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
 from jaxheads.training.fit import fit
 
 Mask = Bool[np.ndarray, "L H"]
-
-
-class Subject(NamedTuple):
-    """A task as a model meets it. What is held out is used by nothing but evaluation."""
-
-    name: str  # in records and file names
-    task: Task
-    readout: ReadoutConfig
-    train: Source
-    scored: Source  # the first of the training examples
-    held_out: list[Batch]
-    lengths: tuple[int, ...]  # padded lengths of its batches
-    training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The task's metrics, the one to compare by first."""
-        return self.task.metrics if self.task.labels else ("accuracy",)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,79 +74,20 @@ class Lab:
         return train_tokenizer(texts, vocab_size=encoder.vocab_size, kind=kind)
 
     @functools.cached_property
+    def reader(self) -> Reader:
+        """Reads the data of the run as this model takes them."""
+        return Reader(self.run, self.tokenizer, self.mesh)
+
+    @functools.cached_property
     def text(self) -> Subject:
         """The pre-training task, masked the same way whenever it is scored or measured."""
-        text, pretrain = self.run.text, self.settings.pretrain
-        count = self.run.scoring.examples
-        if pretrain is not None and self._source is None:
-            count = max(count, pretrain.steps * pretrain.batch_size)
-        blocks = prepare.read_blocks(
-            self.tokenizer, text.train, text.length, task=text.task, limit=count,
-            texts=text.paragraphs,
-        )  # fmt: skip
-        held_out = prepare.read_blocks(
-            self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
-            limit=text.held_out_blocks,
-        )  # fmt: skip
-        scored = prepare.first(blocks, self.run.scoring.examples)
-        return Subject(
-            name=PRETRAINING,
-            task=task_named(text.task),
-            readout=ReadoutConfig("masked_lm"),
-            train=self._masked(blocks, fixed=False),
-            scored=self._masked(scored),
-            held_out=self._placed(self._masked(held_out), (text.length,)),
-            lengths=(text.length,),
-            training=pretrain,
-        )
+        pretrain = None if self.settings.source else self.settings.pretrain
+        return self.reader.text(pretrain)
 
     @functools.cache  # noqa: B019 a lab lives as long as its study
     def subject(self, name: str) -> Subject:
         """A downstream task, or the pre-training task by its name."""
-        if name == PRETRAINING:
-            return self.text
-        settings = next(task for task in self.run.tasks if task.name == name)
-        task, training = task_named(name), settings.finetune or self.run.finetune
-        assert training is not None, "a run with tasks says how to fine-tune"
-        readout = ReadoutConfig("classification", task.labels)
-        lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
-        train = self._read(settings, readout, "train")
-        held_out = self._read(settings, readout, "validation")
-        return Subject(
-            name=name,
-            task=task,
-            readout=readout,
-            train=train,
-            scored=prepare.first(train, self.run.scoring.examples),
-            held_out=self._placed(held_out, lengths),
-            lengths=lengths,
-            training=training,
-        )
-
-    def _read(self, settings: TaskSettings, readout: ReadoutConfig, split: str) -> EncodedSource:
-        train = split == "train"
-        return prepare.read_task(
-            self.tokenizer, task_named(settings.name),
-            settings.train if train else settings.held_out, readout, settings.length, split=split,
-            limit=settings.examples if train else settings.held_out_examples, long="truncate",
-        )  # fmt: skip
-
-    def _masked(self, blocks: EncodedSource, *, fixed: bool = True) -> MaskedSource:
-        pretrain = self.settings.pretrain
-        seed = pretrain.seed if pretrain is not None else 0
-        return mask_blocks(
-            blocks, self.tokenizer, length=self.run.text.length, seed=seed, fixed=fixed
-        )
-
-    def _placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
-        """All batches of a source, on the devices for the rest of the study."""
-        return [
-            jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))
-            for batch in self._batches(source, lengths, self.run.curve.batch_size)
-        ]
-
-    def _batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
-        return batches(source, size, share=data_share(self.mesh), lengths=lengths)
+        return self.text if name == PRETRAINING else self.reader.task(name)
 
     # -- models
 
@@ -190,6 +106,10 @@ class Lab:
         check_fits(self.tokenizer, model.config)
         if model.readout.kind != "masked_lm":
             raise ValueError(f"{source}: expected a masked LM, got a {model.readout.kind} readout")
+        longest = max(part.length for part in (self.run.text, *self.run.tasks))
+        if longest > max_tokens(model.config):
+            most = max_tokens(model.config)
+            raise ValueError(f"{source}: reads at most {most} tokens, the run has {longest}")
         return model
 
     @property
@@ -304,11 +224,11 @@ class Lab:
         With a name, the effects on every example are kept too, by position as well, so that each
         reading of the gradient follows from one pass.
         """
-        source = _first(task.scored, limit)
+        source = first_of(task.scored, limit)
         return score_heads(
             self.objective(model),
             model.params,
-            self._batches(source, task.lengths, self.run.scoring.batch_size),
+            self.reader.batches(source, task.lengths, self.run.scoring.batch_size),
             heads=model.config,
             method=method,
             unit="token" if name else None,
@@ -342,10 +262,3 @@ def _plain(model: Model) -> Model:
     """The model without the names of its labels, so that like tasks share compiled programs."""
     labels = tuple(str(number) for number in range(len(model.readout.labels)))
     return model._replace(readout=dataclasses.replace(model.readout, labels=labels))
-
-
-def _first(source: Source, limit: int | None) -> Source:
-    if isinstance(source, MaskedSource):
-        return dataclasses.replace(source, blocks=prepare.first(source.blocks, limit))
-    assert isinstance(source, EncodedSource)
-    return prepare.first(source, limit)

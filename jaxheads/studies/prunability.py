@@ -21,7 +21,8 @@ from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, 
 from jaxheads.pruning.schedule import Schedule, prune_iteratively
 from jaxheads.records import Row
 from jaxheads.settings import CurveSettings
-from jaxheads.studies.lab import Lab, Subject
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.subjects import Subject
 from jaxheads.training.evaluate import METRICS, Evaluation
 
 OWN, REVERSED, RANDOM = "gradient", "reversed", "random"

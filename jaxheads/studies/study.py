@@ -8,11 +8,12 @@ from pathlib import Path
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
-from jaxheads.studies import chiang2021, pretrain
+from jaxheads.studies import chiang2021, michel2019, pretrain
 from jaxheads.studies.cells import Cell, open_folder, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
+    "michel2019": michel2019.cells,
     "pretrain": pretrain.cells,
 }
 
@@ -38,8 +39,8 @@ def check_files(run: Run) -> None:
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
-        for name in ("train", "held_out")
-        if (path := getattr(part, name)) is not None
+        for name in ("train", "held_out", "other_held_out")
+        if (path := getattr(part, name, None)) is not None
     }
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]
     if missing:

@@ -1,0 +1,167 @@
+"""Are sixteen heads really better than one? Heads removed one by one, all but one, and in order.
+
+After Michel, Levy and Neubig 2019 (arXiv 1905.10650): the effect of each head alone (their section
+3.2), all heads of a layer but its best (3.3), the same effects on another data set (3.4), and the
+pruning curves (4). Speed (4.3) is measured by `jaxheads bench`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats
+
+from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.data.batch import Batch
+from jaxheads.importance import Scores
+from jaxheads.importance.ablation import alone_in_layer, without_each
+from jaxheads.models.model import Model
+from jaxheads.options import MeshShape
+from jaxheads.records import Row
+from jaxheads.settings import Run
+from jaxheads.studies import prepare
+from jaxheads.studies.cells import Cell
+from jaxheads.studies.chiang2021 import finetuned
+from jaxheads.studies.coherence import score_file
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.prunability import contrasts, curves, estimate_rows
+from jaxheads.studies.subjects import Subject
+from jaxheads.training.evaluate import METRICS, Answers
+
+REMOVED, ALONE = "one head removed", "one head kept"
+NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """Every table of the paper for each model, task and seed."""
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab = Lab(run, settings, folder, mesh)
+        yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
+        for task in run.tasks:
+            for place, seed in enumerate(run.seeds):
+                name = f"{lab.name}-{task.name}-{seed}"
+                for suffix, compute in (
+                    ("fine-tuned", finetuned),
+                    ("removed", removed),
+                    ("alone", alone),
+                    ("curves", functools.partial(pruned, place=place)),
+                ):
+                    work = functools.partial(compute, lab, task.name, seed)
+                    yield Cell(f"{name}-{suffix}", work)
+            name = f"{lab.name}-{task.name}-contrasts"
+            yield Cell(name, functools.partial(contrasts_of, lab, task.name))
+
+
+def removed(lab: Lab, name: str, seed: int) -> list[Row]:
+    """What the metric changes by when one head is masked, head by head."""
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    effects = _effects(lab, model, task, task.held_out)
+    rows: list[Row] = []
+    for (layer, head), (change, _) in effects.items():
+        method = f"layer {layer + 1} head {head + 1}"
+        what = {"stage": REMOVED, "method": method, "seed": seed}
+        rows += estimate_rows(lab, name, task.metrics[0], change, **what)
+    significant = [sure.low > 0 or sure.high < 0 for _, sure in effects.values()]
+    change_N = np.array([change.value for change, _ in effects.values()])
+    values = {
+        "heads": float(len(effects)),
+        "significant at 1%": float(sum(significant)),
+        "of these better without": float(sum(s and c > 0 for s, c in zip(significant, change_N))),  # noqa: B905
+        "heads within 0.2 points": float((np.abs(change_N) <= NEAR + 1e-12).sum()),
+    }
+    rows += lab.note.rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
+    gradient = lab.saved(score_file(lab, name, seed)).score_LH
+    found = _correlations(gradient, -change_N.reshape(gradient.shape))
+    rows += lab.note.rows(name, found, stage="gradient and ablation", seed=seed)
+    if other := lab.reader.other_held_out(task):
+        there = _effects(lab, model, task, other)
+        there_N = np.array([change.value for change, _ in there.values()])
+        found = _correlations(change_N, there_N)
+        rows += lab.note.rows(name, found, stage="agreement of data sets", seed=seed)
+    return rows
+
+
+def alone(lab: Lab, name: str, seed: int) -> list[Row]:
+    """What the metric changes by when all heads of a layer but one are masked.
+
+    The head that stays is chosen on training examples; beside it, the best on the very examples
+    that it is measured on, as the paper's first table has it.
+    """
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    chosen = lab.score(model, task, method="alone", limit=lab.run.scoring.ablated or None)
+    gates_VLH = alone_in_layer(np.ones_like(chosen.score_LH)).gates_VLH
+    whole = lab.measure(model, task).answers
+    answers = [lab.measure(model, task, gate > 0).answers for gate in gates_VLH[1:]]
+    rows: list[Row] = []
+    heads = chosen.score_LH.shape[1]
+    for layer in range(len(chosen.score_LH)):
+        found = [_change(task, whole, answers[layer * heads + head], 0.95) for head in range(heads)]
+        best = max(found, key=lambda change: change.value)
+        for suffix, change in (("", found[_best(chosen, layer)]), (", best of all", best)):
+            what = {"stage": ALONE, "method": f"layer {layer + 1}{suffix}", "seed": seed}
+            rows += estimate_rows(lab, name, task.metrics[0], change, **what)
+    return rows
+
+
+def pruned(lab: Lab, name: str, seed: int, *, place: int) -> list[Row]:
+    """The metric along every order of pruning."""
+    draws, file = lab.run.curve.draws, score_file(lab, name, seed)
+    numbers = range(place * draws, (place + 1) * draws)
+    return curves(lab, lab.tuned(name, seed), lab.subject(name), file, seed, {}, numbers)
+
+
+def contrasts_of(lab: Lab, name: str) -> list[Row]:
+    """Whether the order of the gradient beats chance, and chance the reverse."""
+    files = {seed: score_file(lab, name, seed) for seed in lab.run.seeds}
+    return contrasts(lab, lab.subject(name), files)
+
+
+def _effects(
+    lab: Lab, model: Model, task: Subject, held_out: list[Batch]
+) -> dict[tuple[int, int], tuple[Estimate, Estimate]]:
+    """By head, the change of the metric with its 95% and its 99% interval over examples."""
+    shape = (model.config.num_layers, model.config.num_heads)
+    variants, task = without_each(np.ones(shape)), task._replace(held_out=held_out)
+    whole = lab.measure(model, task).answers
+    found = {}
+    for gate_LH, (layers, heads) in zip(variants.gates_VLH[1:], variants.entries, strict=True):
+        mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0
+        answers = lab.measure(model, task, mask_LH).answers
+        both = (_change(task, whole, answers, level) for level in (0.95, 0.99))
+        found[int(layers[0]), int(heads[0])] = tuple(both)
+    return found
+
+
+def _change(task: Subject, whole: Answers, masked: Answers, level: float) -> Estimate:
+    """The metric of the masked model less the whole one's, paired over examples."""
+    metric, label_M = METRICS[task.metrics[0]], whole.label_M
+
+    def change(_, examples) -> float:
+        due = label_M[examples]
+        return metric(masked.guess_M[examples], due) - metric(whole.guess_M[examples], due)
+
+    return bootstrap(change, 1, len(label_M), samples=500, level=level)
+
+
+def _best(chosen: Scores, layer: int) -> int:
+    return int(np.argmax(chosen.score_LH[layer]))
+
+
+def _correlations(
+    one: Float[np.ndarray, "*heads"], two: Float[np.ndarray, "*heads"]
+) -> dict[str, float]:
+    """Pearson and Spearman over heads; nothing where one side does not vary."""
+    one, two = np.ravel(one), np.ravel(two)
+    if np.ptp(one) == 0 or np.ptp(two) == 0:
+        return {}
+    ranks = (stats.rankdata(one), stats.rankdata(two))
+    return {
+        "pearson": float(np.corrcoef(one, two)[0, 1]),
+        "spearman": float(np.corrcoef(*ranks)[0, 1]),
+    }

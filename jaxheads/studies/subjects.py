@@ -1,0 +1,157 @@
+"""The tasks of a study as one model meets them: read, encoded, and placed where they are used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+from jaxheads.config import ReadoutConfig, TrainingConfig
+from jaxheads.data.batch import Batch
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.glue import Task, task_named
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import MaskedSource, mask_blocks
+from jaxheads.data.tokens import Tokenizer
+from jaxheads.mesh import data_share, place_batch
+from jaxheads.settings import PRETRAINING, Run, TaskSettings
+from jaxheads.studies import prepare
+
+
+class Subject(NamedTuple):
+    """A task as a model meets it. What is held out is used by nothing but evaluation."""
+
+    name: str  # in records and file names
+    task: Task
+    readout: ReadoutConfig
+    train: Source
+    scored: Source  # the first of the training examples
+    held_out: list[Batch]
+    lengths: tuple[int, ...]  # padded lengths of its batches
+    training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The task's metrics, the one to compare by first."""
+        return self.task.metrics if self.task.labels else ("accuracy",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Reads the data of a run with one tokenizer."""
+
+    run: Run
+    tokenizer: Tokenizer
+    mesh: Mesh | None
+
+    def text(self, pretrain: TrainingConfig | None) -> Subject:
+        """The pre-training task, with as many blocks as training takes and scoring needs.
+
+        What is scored or measured is masked the same way every time.
+        """
+        text, count, seed = self.run.text, self.run.scoring.examples, 0
+        if pretrain is not None:
+            count, seed = max(count, pretrain.steps * pretrain.batch_size), pretrain.seed
+        blocks = prepare.read_blocks(
+            self.tokenizer, text.train, text.length, task=text.task, limit=count,
+            texts=text.paragraphs,
+        )  # fmt: skip
+        held_out = prepare.read_blocks(
+            self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
+            limit=text.held_out_blocks,
+        )  # fmt: skip
+        scored = prepare.first(blocks, self.run.scoring.examples)
+        return Subject(
+            name=PRETRAINING,
+            task=task_named(text.task),
+            readout=ReadoutConfig("masked_lm"),
+            train=self._masked(blocks, seed, fixed=False),
+            scored=self._masked(scored, seed),
+            held_out=self._placed(self._masked(held_out, seed), (text.length,)),
+            lengths=(text.length,),
+            training=pretrain,
+        )
+
+    def task(self, name: str) -> Subject:
+        """A downstream task. Batches have one length, unless training sorts by length in windows.
+
+        One length means one compilation, which is what small models need most.
+        """
+        settings = self._settings(name)
+        task, training = task_named(name), settings.finetune or self.run.finetune
+        assert training is not None, "a run with tasks says how to fine-tune"
+        readout = ReadoutConfig("classification", task.labels)
+        lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
+        train = self._read(settings, readout, settings.train, "train", settings.examples)
+        return Subject(
+            name=name,
+            task=task,
+            readout=readout,
+            train=train,
+            scored=prepare.first(train, self.run.scoring.examples),
+            held_out=self._held_out(settings, readout, settings.held_out, "validation", lengths),
+            lengths=lengths,
+            training=training,
+        )
+
+    def other_held_out(self, task: Subject) -> list[Batch]:
+        """A second data set of a task; none where its settings name none."""
+        settings = self._settings(task.name)
+        path, split = settings.other_held_out, settings.other_split
+        if path is None and split is None:
+            return []
+        return self._held_out(settings, task.readout, path, split or "validation", task.lengths)
+
+    def batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
+        """Every example of a source once, of this process's share."""
+        return batches(source, size, share=data_share(self.mesh), lengths=lengths)
+
+    def _settings(self, name: str) -> TaskSettings:
+        return next(task for task in self.run.tasks if task.name == name)
+
+    def _held_out(
+        self,
+        settings: TaskSettings,
+        readout: ReadoutConfig,
+        path: Path | None,
+        split: str,
+        lengths: Sequence[int],
+    ) -> list[Batch]:
+        source = self._read(settings, readout, path, split, settings.held_out_examples)
+        return self._placed(source, lengths)
+
+    def _read(
+        self,
+        settings: TaskSettings,
+        readout: ReadoutConfig,
+        path: Path | None,
+        split: str,
+        limit: int | None,
+    ) -> EncodedSource:
+        return prepare.read_task(
+            self.tokenizer, task_named(settings.name), path, readout, settings.length,
+            split=split, limit=limit, long="truncate",
+        )  # fmt: skip
+
+    def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:
+        length = self.run.text.length
+        return mask_blocks(blocks, self.tokenizer, length=length, seed=seed, fixed=fixed)
+
+    def _placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
+        """All batches of a source, on the devices for the rest of the study."""
+        return [
+            jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))
+            for batch in self.batches(source, lengths, self.run.curve.batch_size)
+        ]
+
+
+def first_of(source: Source, limit: int | None) -> Source:
+    """The first examples of a source."""
+    if isinstance(source, MaskedSource):
+        return dataclasses.replace(source, blocks=prepare.first(source.blocks, limit))
+    assert isinstance(source, EncodedSource)
+    return prepare.first(source, limit)
