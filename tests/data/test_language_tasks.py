@@ -32,7 +32,8 @@ from jaxheads.data.lexicon import (
 NAMES = [task.name for task in TASKS.values() if task.generated]
 LABELLED = [name for name in NAMES if TASKS[name].labels]
 
-# Three standard errors of 600 examples at chance are 0.061; the rest is what 1600 teach by accident.
+# Three standard errors of 600 examples at chance are 0.061; the rest is what 1600 teach by
+# accident.
 # The texts are drawn from a fixed seed, so that the outcome is too.
 ABOVE_CHANCE = 0.08
 
