@@ -117,6 +117,14 @@ def test_agreement_below_zero_is_not_called_agreement():
     assert "not distinguishable from chance" in answer(coherence_answer, *mixed).summary
 
 
+def test_one_seed_that_chance_explains_is_enough_to_say_so():
+    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
+    rows = [row(0.5, metric="spearman", seed=s, **what) for s in (0, 1)]
+    for p, said in ((0.06, "not distinguishable from chance"), (0.04, "more than chance")):
+        values = [row(v, metric="p of spearman", seed=s, **what) for s, v in enumerate((0.01, p))]
+        assert said in answer(coherence_answer, *rows, *values).summary
+
+
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [

@@ -59,6 +59,7 @@ def test_the_table_of_t_is_students():
 def test_what_bounds_hold_is_not_distinguishable():
     assert Spread(0.1, -0.1, 0.3, 3, s.INTERVAL).holds(0.0)
     assert not Spread(0.1, 0.01, 0.3, 3, s.INTERVAL).holds(0.0)
+    assert not Spread(-0.1, -0.3, -0.01, 3, s.INTERVAL).holds(0.0)
 
 
 def test_numbers_are_written_for_readers():
