@@ -181,6 +181,7 @@ class TrainOptions:
     num_processes: int | None = option("how many processes there are", None, metavar="N")
     process_id: int | None = option("which one this is, from 0", None, metavar="I")
     log: Path | None = option("JSON lines; OUT.jsonl without it", None, metavar="FILE")
+    tensorboard: Path | None = option("also for TensorBoard (tensorboardX)", None, metavar="DIR")
     out: Path = option("a free place for the trained model", metavar="DIR")
 
     @property

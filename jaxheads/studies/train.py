@@ -67,6 +67,7 @@ def run(options: TrainOptions) -> None:
         mesh=job.mesh,
         lengths=prepare.bucket_lengths(int(job.train.lengths.max())),
         log=options.log_file,
+        tensorboard=options.tensorboard,
         name=options.task,
     )
     if options.best:

@@ -119,7 +119,7 @@ class Keeper:
             "settings": self._settings,
             "shapes": shapes(state._asdict()),
             "bits": bits(state),
-            "lines": lines,
+            "lines": list(lines),  # written in the background, while the log grows
         }
         with self._reported():
             self._wait()

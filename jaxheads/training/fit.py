@@ -48,6 +48,7 @@ def fit(
     mesh: Mesh | None = None,
     lengths: Sequence[int] = LENGTHS,
     log: str | Path | None = None,
+    tensorboard: str | Path | None = None,
     name: str = "training",
 ) -> Fitted:
     """Train a copy of `params` for `config.steps` steps; a pure function of the arguments.
@@ -56,8 +57,8 @@ def fit(
     train ("readout"): the rest stays as it is, and no gradient of it is computed. The forward pass
     computes in the type that the objective was made for
     (`objective_for(compute_dtype=config.dtype)`). `log` names a file of JSON lines, one `Point` or
-    `Judged` each. Diverged, a ValueError, names the first step whose loss or gradient is not
-    finite; it comes within `2 * log_every` steps.
+    `Judged` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the first step
+    whose loss or gradient is not finite; it comes within `2 * log_every` steps.
 
     `judge` measures the parameters every `config.judge_every` steps and at the end, and must not
     keep them; the first of its metrics says which step is best (the highest; of a `loss` the
@@ -77,7 +78,7 @@ def fit(
             source, config.batch_size, seed=config.seed, start_step=done, share=data_share(mesh),
             lengths=lengths, window=config.window,
         )  # fmt: skip
-        watch = Watch(config, log, name, done=done, lines=lines)
+        watch = Watch(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
         with naming_last_good(keeper), watch, Saving(keeper, config, watch) as saving:
             for batch in itertools.islice(order, config.steps - done):
                 placed = place_batch(mesh, _even(batch, config.accumulate, mesh))

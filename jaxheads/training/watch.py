@@ -54,7 +54,9 @@ class Watch:
         *,
         done: int = 0,
         lines: Sequence[dict[str, Any]] = (),
+        tensorboard: str | Path | None = None,
     ) -> None:
+        self._board = None
         self.points: list[Point] = []
         self.judged: list[Judged] = []
         self.lines: list[dict[str, Any]] = []
@@ -73,6 +75,8 @@ class Watch:
         )
         for line in lines:
             self._write(Judged(**line) if "metrics" in line else Point(**line))
+        if tensorboard is not None and not jax.process_index():
+            self._board = _open_board(Path(tensorboard))  # it has the lines before from before
 
     def __enter__(self) -> Watch:
         return self
@@ -88,6 +92,8 @@ class Watch:
                 self.read()
         finally:
             self._bar.close()
+            if self._board is not None:
+                self._board.close()
             if self._file is not None:
                 self._file.close()
 
@@ -128,6 +134,12 @@ class Watch:
         else:
             self.judged.append(line)
         self.lines.append(line._asdict())
+        if self._board is not None:
+            kind = "train" if isinstance(line, Point) else "held_out"
+            values = line._asdict() if isinstance(line, Point) else line.metrics
+            for name, value in values.items():
+                if name != "step":
+                    self._board.add_scalar(f"{kind}/{name}", value, line.step)
         if self._file is not None:
             self._file.write(json.dumps(line._asdict()) + "\n")
             self._file.flush()
@@ -147,3 +159,12 @@ class Watch:
 def _open(path: Path):
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("w", encoding="utf-8")
+
+
+def _open_board(folder: Path):
+    """A writer of TensorBoard's files."""
+    try:
+        from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        raise ValueError("TensorBoard's files need a package: pip install tensorboardX") from error
+    return SummaryWriter(str(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import logging
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
@@ -137,6 +139,18 @@ def test_a_run_that_crashes_again_and_again_ends_as_one_that_never_did(whole):
     assert steps(folder)  # else it would only have begun anew each time
     fitted = train(case, folder, resume=True, log=log)
     assert_same(whole, fitted, folder, log)
+
+
+def test_a_checkpoint_that_is_written_late_has_no_later_lines_of_the_log(whole, monkeypatch):
+    case, _, place = whole
+    records, real = [], ocp.args.JsonSave
+    monkeypatch.setattr(ocp.args, "JsonSave", lambda item: records.append(item) or real(item))
+    train(case, place / "late")
+    assert [record["step"] for record in records] == list(range(3, 31, 3))
+    for record in records:
+        assert [line["step"] for line in record["lines"]] == [
+            step for step in (*range(4, 29, 4), 30) if step <= record["step"]
+        ]
 
 
 def test_checkpoints_change_nothing_of_the_training(whole):
@@ -333,6 +347,23 @@ def test_a_full_disk_is_one_error_and_what_was_saved_still_loads(whole, monkeypa
         train(case, folder, log=log)
     monkeypatch.undo()
     assert steps(folder) == [3]
+    assert_same(whole, train(case, folder, resume=True, log=log), folder, log)
+
+
+def test_a_place_that_becomes_read_only_is_one_error_and_what_was_saved_loads(whole, monkeypatch):
+    case, _, place = whole
+    folder, log = place / "locked", place / "locked.jsonl"
+    real = ocp.CheckpointManager.save
+
+    def locked(self, step, **what):
+        if step > 3:
+            raise PermissionError(errno.EROFS, "Read-only file system", str(folder / "6"))
+        return real(self, step, **what)
+
+    monkeypatch.setattr(ocp.CheckpointManager, "save", locked)
+    with pytest.raises(OSError, match=r"no checkpoint was written: .*Read-only.*good .*/locked/3$"):
+        train(case, folder, log=log)
+    monkeypatch.undo()
     assert_same(whole, train(case, folder, resume=True, log=log), folder, log)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.loader import training_batches
 from jaxheads.mesh import make_mesh
+from jaxheads.objectives import objective_for
 from jaxheads.training import step as step_module
 from jaxheads.training.fit import fit
 from jaxheads.training.watch import Diverged
@@ -23,11 +26,14 @@ CONFIG = TrainingConfig(
 )
 
 
-def train(case, objective=None, *, mesh=None, log=None, head_mask=None, only=None, **changes):
+def train(
+    case, objective=None, *, mesh=None, log=None, head_mask=None, only=None, board=None, **changes
+):
     config = dataclasses.replace(CONFIG, **changes)
     return fit(
         objective or case.objective, case.params, case.source, config,
-        lengths=LENGTHS, mesh=mesh, log=log, head_mask=head_mask, only=only, name="tuning",
+        lengths=LENGTHS, mesh=mesh, log=log, head_mask=head_mask, only=only, tensorboard=board,
+        name="tuning",
     )  # fmt: skip
 
 
@@ -195,3 +201,42 @@ def test_a_batch_in_parts_trains_as_the_whole(simple, shape):
         assert one.loss == pytest.approx(two.loss, rel=1e-5)
     for one, two in zip(*map(jax.tree.leaves, (whole.params, parts.params)), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+def test_tensorboard_gets_the_numbers_of_the_log(simple, tmp_path, monkeypatch):
+    written = []
+
+    class Writer:
+        def __init__(self, folder):
+            assert folder == str(tmp_path / "board")
+
+        def add_scalar(self, *what):
+            written.append(what)
+
+        def close(self):
+            written.append("closed")
+
+    board = types.SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, "tensorboardX", board)
+    log = train(simple, board=tmp_path / "board").log
+    names = ("loss", "gradient_norm", "rate", "examples_per_s")
+    assert written == [
+        *((f"train/{name}", getattr(point, name), point.step) for point in log for name in names),
+        "closed",
+    ]
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ValueError, match="pip install tensorboardX"):
+        train(simple, board=tmp_path / "board")
+
+
+@pytest.mark.slow
+def test_training_in_bfloat16_is_near_that_in_float32(classifier):
+    half = objective_for(
+        classifier.config, ReadoutConfig("classification", ("low", "high"), dropout=0.0),
+        compute_dtype="bfloat16",
+    )  # fmt: skip
+    one, two = train(classifier), train(classifier, half, dtype="bfloat16")
+    assert {leaf.dtype for leaf in jax.tree.leaves(two.params)} == {jnp.dtype("float32")}
+    assert not equal(one.params, two.params)
+    for a, b in zip(one.log, two.log, strict=True):
+        assert a.loss == pytest.approx(b.loss, abs=0.02)  # bfloat16 has 3 digits
