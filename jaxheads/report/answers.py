@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
+from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer
 from jaxheads.report.prunability import verdict
 from jaxheads.report.spread import (
@@ -34,16 +35,7 @@ def prunability_answer(study: Study) -> Answer | None:
     }
     if not shares:
         return None
-    bounded = {place: share for place, share in shares.items() if share.has_bounds} or shares
-    ends = sorted(bounded, key=lambda place: bounded[place].mean)
-    lowest, highest = (
-        f"{words(shares[end], percent)} of the heads in {end[0]} on {shown(end[1])}"
-        for end in (ends[0], ends[-1])
-    )
-    summary = "With the least important heads masked first and nothing trained again, 95% of a "
-    summary += "task's metric is kept without " + (
-        f"up to {highest}." if len(ends) == 1 else f"{lowest} at the least, and {highest} at most."
-    )
+    summary = _ends(study, shares)
     points = tuple(_prunable(study, *place, shares[place]) for place in shares)
     return Answer("How many heads can go?", summary, points)
 
@@ -93,6 +85,24 @@ def reliability_answer(study: Study) -> Answer | None:
 # -- parts
 
 
+def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
+    """The least and the most that can go, where that is a question."""
+    asked = {p: share for p, share in shares.items() if not floor_suffices(study, *p, 0.95)}
+    if not asked:
+        return "Unknown: a constant answer keeps 95% of every metric, so no head is needed for it."
+    asked = {p: share for p, share in asked.items() if share.has_bounds} or asked
+    ends = sorted(asked, key=lambda place: asked[place].mean)
+    lowest, highest = (
+        f"{words(asked[end], percent)} of the heads in {end[0]} on {shown(end[1])}"
+        for end in (ends[0], ends[-1])
+    )
+    return (
+        "With the least important heads masked first and nothing trained again, 95% of the metric "
+        "is kept without "
+        + (f"{highest}." if len(ends) == 1 else f"{lowest} at the least, {highest} at the most.")
+    )
+
+
 def _share(study: Study, model: str, task: str, measure: str, order: str) -> Spread | None:
     """Heads that can be removed, as a share of all."""
     rows = study.at("prunability", model=model, task=task, metric=measure)
@@ -116,7 +126,12 @@ def _prunable(study: Study, model: str, task: str, share: Spread) -> str:
         if (found := _share(study, model, task, "k95", order)) is not None
     ]
     compared = "; with 95%, " + ", ".join(others) if others else ""
-    return f"{text}{compared}{_against_chance(study, model, task, share)}."
+    floor = (
+        f". But a constant answer has 95% of the {study.metric(task)}: this says nothing of heads"
+        if floor_suffices(study, model, task, 0.95)
+        else ""
+    )
+    return f"{text}{compared}{_against_chance(study, model, task, share)}{floor}."
 
 
 def _of(share: Spread) -> str:

@@ -50,6 +50,13 @@ def overview_section(study: Study) -> Section | None:
     return Section("overview", "Whole models and floors", lead, (table,))
 
 
+def floor_suffices(study: Study, model: str, task: str, share: float) -> bool:
+    """Whether a constant answer has that share of the whole model's metric: no head is needed."""
+    own = {"model": model, "task": task, "metric": study.metric(task)}
+    floor, whole = (spread_of(study.at(stage, **own)) for stage in ("floor", "whole"))
+    return floor is not None and whole is not None and floor.mean >= share * whole.mean
+
+
 def _place(study: Study, row: Row) -> tuple[int, int]:
     return study.models.index(row.model), study.tasks.index(row.task)
 

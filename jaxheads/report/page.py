@@ -84,13 +84,16 @@ def _header(study: Study, title: str, sections: Sequence[Section]) -> Iterator[s
 
 
 def _facts(study: Study) -> Iterator[tuple[str, str]]:
-    for model in study.models:
-        heads = study.heads(model)
-        yield "model", model if heads is None else f"{model}, {heads} heads"
+    name = study.settings.get("name")
+    if isinstance(name, str):
+        yield "run", name
+    sizes = ((model, study.heads(model)) for model in study.models)
+    yield "models", ", ".join(m if heads is None else f"{m} ({heads} heads)" for m, heads in sizes)
     yield "tasks", ", ".join(f"{shown(task)} ({study.metric(task)})" for task in study.tasks)
     seeds = sorted({row.seed for row in study.at("whole")})
     yield "seeds", ", ".join(map(str, seeds)) or "not known"
-    yield from ((name.replace("_", " "), text) for name, text in _flat(study.machine))
+    for part, found in study.machine.items():
+        yield part, ", ".join(f"{name} {text}".strip() for name, text in _flat(found))
 
 
 def _answers(answers: Sequence[Answer]) -> Iterator[str]:

@@ -77,7 +77,7 @@ def _minus(text: str) -> str:
 def bounds(spread: Spread, form: Form = number, of: str = "seeds") -> str:
     """What stands in parentheses behind a mean; `of` names the values."""
     if spread.kind == SINGLE:
-        return f"n = 1 {of.removesuffix('s')}, no interval"
+        return "n = 1, no interval"
     ends = f"{form(spread.low)} to {form(spread.high)}"
     return f"95%: {ends}" if spread.kind == INTERVAL else f"{spread.number} {of}: {ends}"
 

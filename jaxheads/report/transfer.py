@@ -9,6 +9,7 @@ from jaxheads.records import Row
 from jaxheads.report.coherence import ceiling_of, p_value
 from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
 from jaxheads.report.looks import shown
+from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer
 from jaxheads.report.regimes import RANDOM, STAGE
 from jaxheads.report.spread import (
@@ -197,8 +198,18 @@ def _acceptable(study: Study, row: Row) -> str:
         f"{words(increase, percent, 'values')}{heads} before fine-tuning, and {whose} after it "
         f"(n = {_trained_seeds(study, row.model, row.task)} seeds)"
         + ("; not distinguishable from no deduction at all" if none else "")
+        + _idle(study, row, 1 - tolerance / 100)
         + "."
     )
+
+
+def _idle(study: Study, row: Row, share: float) -> str:
+    """A warning where a task keeps that share of its metric without any head."""
+    tasks = study.downstream if row.task == ALL_TASKS else [row.task]
+    idle = [shown(task) for task in tasks if floor_suffices(study, row.model, task, share)]
+    if not idle:
+        return ""
+    return f"; but on {', '.join(idle)} a constant answer does, which says nothing of heads"
 
 
 def _trained_seeds(study: Study, model: str, task: str) -> int:
@@ -215,7 +226,7 @@ def _regimes(study: Study, model: str, task: str, budget: int) -> tuple[str, str
     rows = study.at(STAGE, model=model, task=task, metric=metric, budget=budget)
     found = spreads(rows, lambda row: kind_of(row.method))
     whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
-    means = [f"{name} {words(s)}" for name, s in found.items() if not name.endswith(RANDOM)]
+    means = [f"“{name}” {words(s)}" for name, s in found.items() if not name.endswith(RANDOM)]
     means += [f"all heads {words(whole)}"] if whole is not None else []
     main = _difference(rows, "prune, fine-tune", "fine-tune, prune")
     chance = _difference(rows, "prune, fine-tune", f"prune, fine-tune{RANDOM}")

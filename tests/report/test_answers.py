@@ -61,6 +61,22 @@ def test_orders_whose_ranges_meet_are_not_told_apart():
     assert "not distinguishable" not in point
 
 
+def test_heads_are_not_said_to_go_where_a_constant_answer_is_as_good(study):
+    """95% of 0.8 is 0.76, of 0.81 (sentiment) 0.7695."""
+    high = changed(study, "floor", value=0.765)
+    found = prunability_answer(high)
+    warned = [point for point in found.points if "a constant answer has 95% of the accu" in point]
+    assert [point.partition(":")[0] for point in warned] == ["roberta, masked LM"]
+    assert "sentiment" in found.summary
+    (whole,) = {p for p in deduction_answer(high).points if "sentiment keeps 95%" in p}
+    assert "constant" not in whole
+    none = changed(study, "floor", value=0.77)
+    assert prunability_answer(none).summary.startswith("Unknown: a constant answer keeps 95%")
+    assert deduction_answer(none).summary.endswith(
+        "; but on sentiment, entailment a constant answer does, which says nothing of heads."
+    )
+
+
 def test_a_difference_whose_interval_holds_zero_is_no_difference(study):
     found = contrast_answer(study)
     assert found.summary.startswith("In 5 of 6 comparisons")
@@ -177,7 +193,7 @@ def test_regimes_are_compared_by_paired_seeds(study):
     assert (
         "both then fine-tuned, +0.010 (95%: −0.015 to +0.035), n = 3, not dist" in found.points[0]
     )
-    assert found.points[0].startswith("roberta, sentiment, 8 heads kept, accuracy: prune 0.560")
+    assert found.points[0].startswith("roberta, sentiment, 8 heads kept, accuracy: “prune” 0.560")
 
 
 def test_one_seed_compares_nothing():
@@ -188,13 +204,13 @@ def test_one_seed_compares_nothing():
     ]
     found = answer(regimes_answer, row(0.9, stage="whole"), *rows)
     assert "not distinguishable in 1 of 1 cases" in found.summary
-    assert "(n = 1 seed, no interval), n = 1, not distinguishable" in found.points[0]
+    assert "(n = 1, no interval), n = 1, not distinguishable" in found.points[0]
 
 
 def test_reliability_and_floors_are_printed(study):
     found = reliability_answer(study)
     assert found.points[1] == (
-        "roberta, sentiment: halves 0.950 (n = 1 seed, no interval); between seeds 0.800 (3 "
+        "roberta, sentiment: halves 0.950 (n = 1, no interval); between seeds 0.800 (3 "
         "pairs: 0.700 to 0.900)."
     )
     assert floors_answer(study).points[1] == (

@@ -24,7 +24,7 @@ def test_one_value_has_no_bounds():
     found = spread_of([row(0.2)])
     assert found == Spread(0.2, 0.2, 0.2, 1, s.SINGLE)
     assert not found.has_bounds
-    assert s.words(found) == "0.200 (n = 1 seed, no interval)"
+    assert s.words(found) == "0.200 (n = 1, no interval)"
 
 
 def test_bounds_that_rows_bring_are_taken_and_the_widest_of_several():
