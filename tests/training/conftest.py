@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import NamedTuple
 
 import jax
@@ -91,3 +92,19 @@ def masked_lm() -> Case:
     config, readout = encoder(**STILL), ReadoutConfig("masked_lm")
     params = init_model(config, readout, jax.random.key(0)).params
     return Case(config, objective_for(config, readout), params, masked(sentences()))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A case with dropout, and the run of it that nothing has stopped."""
+    from tests.training import runs
+
+    case, place = runs.noisy(word_case()), tmp_path_factory.mktemp("finished")
+    return case, runs.train(case, place / "whole", log=place / "whole.jsonl"), place
+
+
+@pytest.fixture
+def whole(finished, tmp_path):
+    """The same, in a folder that a test may damage."""
+    shutil.copytree(finished[2], tmp_path, dirs_exist_ok=True)
+    return *finished[:2], tmp_path
