@@ -116,7 +116,7 @@ def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
     )
     assert (
         "roberta, masked LM ~ sentiment, fine-tuned: Spearman 0.400 (3 seeds: 0.300 to 0.500), "
-        "more than chance (largest permutation p 0.010); ceilings: masked LM 0.950 (n = 1 pair, no "
+        "more than chance (largest permutation p 0.010); ceilings: masked LM 0.950 (n = 1, no "
         "interval), sentiment 0.800 (3 pairs: 0.700 to 0.900)."
     ) in found.points
     (frozen,) = [p for p in found.points if "~ sentiment, frozen" in p]
