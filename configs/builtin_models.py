@@ -6,15 +6,15 @@ from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
 from jaxheads.settings import ModelSettings, Run, TextSettings
 
 PRETRAIN = TrainingConfig(
-    steps=4000,
-    batch_size=32,
+    steps=6000,
+    batch_size=24,
     dropout=0.0,
     save_every=500,
     optimizer=OptimizerConfig(rate=2e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
 )
 ROBERTA = EncoderConfig(
     family="roberta",
-    vocab_size=700,
+    vocab_size=1000,
     hidden_size=64,
     num_layers=4,
     num_heads=4,
@@ -22,12 +22,13 @@ ROBERTA = EncoderConfig(
     max_positions=66,
     type_vocab_size=1,
     norm_eps=1e-5,
+    initializer_range=0.1,  # of so narrow a model; 0.02 took longer to leave word frequencies
     pad_token_id=1,
 )
 ALBERT = dataclasses.replace(
     ROBERTA,
     family="albert",
-    embedding_size=32,
+    embedding_size=64,
     hidden_groups=1,
     type_vocab_size=2,
     norm_eps=1e-12,
@@ -41,6 +42,6 @@ RUN = Run(
         ModelSettings("roberta", encoder=ROBERTA, pretrain=PRETRAIN),
         ModelSettings("albert", encoder=ALBERT, pretrain=PRETRAIN),
     ),
-    text=TextSettings("grammar_mlm", length=64, paragraphs=100_000, vocabulary=20_000),
+    text=TextSettings("grammar_mlm", length=48, paragraphs=150_000, vocabulary=20_000),
     devices=1,
 )

@@ -118,9 +118,11 @@ def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
     found = lab.measure(model, task)
     answers = {"guess": found.answers.guess_M, "label": found.answers.label_M}
     save_answers(lab, whole_name(lab, name, seed), answers)
-    first = seed == lab.run.seeds[0]
+    floors = {}
+    if seed == lab.run.seeds[0]:
+        floors = found.floors | lab.reader.bag_of_words(name)
     return [
-        *(lab.note.rows(name, found.floors, stage="floor") if first else []),
+        *lab.note.rows(name, floors, stage="floor"),
         *lab.note.rows(name, found.metrics, stage="whole", seed=seed),
         *score_all(lab, model, task, score_file(lab, name, seed)),
     ]

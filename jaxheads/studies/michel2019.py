@@ -42,7 +42,8 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
+        if settings.pretrain is not None:
+            yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
         for task in run.tasks:
             for place, seed in enumerate(run.seeds):
                 name = f"{lab.name}-{task.name}-{seed}"

@@ -11,15 +11,19 @@ import jax
 from jax.sharding import Mesh
 
 from jaxheads.config import ReadoutConfig, TrainingConfig
+from jaxheads.data.baselines import bag_of_words_accuracy
 from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.glue import Task, task_named
+from jaxheads.data.glue import Task, read_examples, task_named
 from jaxheads.data.loader import Source, batches
 from jaxheads.data.mlm import MaskedSource, mask_blocks
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.mesh import data_share, place_batch
 from jaxheads.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies import prepare
+
+
+COUNTED = 2_000  # training examples whose words are counted
 
 
 class Subject(NamedTuple):
@@ -105,6 +109,15 @@ class Reader:
         if path is None and split is None:
             return []
         return self._held_out(settings, task.readout, path, split or "validation", task.lengths)
+
+    def bag_of_words(self, name: str) -> dict[str, float]:
+        """What counts of words reach on a task of the built-in language; nothing for others."""
+        task, settings = task_named(name), self._settings(name)
+        if not task.generated:
+            return {}
+        train = read_examples(task, settings.train, split="train", limit=COUNTED)
+        test = read_examples(task, settings.held_out, limit=settings.held_out_examples)
+        return {"bag of words": bag_of_words_accuracy(train, test)}
 
     def batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
         """Every example of a source once, of this process's share."""
