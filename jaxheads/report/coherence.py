@@ -61,6 +61,7 @@ def ceiling_of(study: Study, model: str, task: str, place: str) -> Spread | None
 def _matrices(study: Study) -> Iterator[Drawing]:
     for model in study.models:
         rows = study.at("coherence", model=model, metric="spearman")
+        rows = [row for row in rows if math.isfinite(row.value)]
         places = list(dict.fromkeys(row.method for row in rows))
         if not places:
             continue
@@ -69,10 +70,13 @@ def _matrices(study: Study) -> Iterator[Drawing]:
         tasks += sorted(named - set(tasks))
         side = max(2.4, 0.62 * len(tasks) + 1.2)
         figure, axes = grid(len(places), side, side)
-        for axis, place in zip(axes, places, strict=True):
-            own = [row for row in rows if row.method == place]
-            matrix = _matrix(study, model, place, own, tasks)
-            _draw_matrix(axis, matrix, [shown(task) for task in tasks])
+        matrices = [
+            _matrix(study, model, place, [row for row in rows if row.method == place], tasks)
+            for place in places
+        ]
+        low = min(0.0, math.floor(10 * np.nanmin(matrices)) / 10)
+        for axis, place, matrix in zip(axes, places, matrices, strict=True):
+            _draw_matrix(axis, matrix, low, [shown(task) for task in tasks])
             axis.set_title(place)
         yield Drawing(
             slug("coherence", model), figure,
@@ -103,8 +107,9 @@ def _matrix(
     return matrix
 
 
-def _draw_matrix(axis: Axes, matrix: Float[np.ndarray, "tasks tasks"], names: list[str]) -> None:
-    low = min(0.0, math.floor(10 * np.nanmin(matrix)) / 10)
+def _draw_matrix(
+    axis: Axes, matrix: Float[np.ndarray, "tasks tasks"], low: float, names: list[str]
+) -> None:
     draw_cells(axis, matrix, low, 1.0, COLORS)
     ticks = np.arange(len(names)) + 0.5
     axis.set_xticks(ticks, names, rotation=40, ha="right")

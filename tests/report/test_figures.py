@@ -136,6 +136,7 @@ def test_the_matrix_has_its_ceiling_on_the_diagonal(study):
     assert [text.get_text() for text in tuned.texts] == [
         f"{value:.2f}" for value in np.ravel(expected)
     ]
+    assert tuned.collections[0].get_clim() == frozen.collections[0].get_clim() == (0.0, 1.0)
     found = frozen.collections[0].get_array()
     assert found.mask.tolist() == [[False] * 3, [False, True, False], [False, False, True]]
 
@@ -231,6 +232,13 @@ def test_any_stage_may_be_missing_or_alone(study, stage):
         for section in sections_of(study._replace(rows=some)):
             assert section.parts
             assert all(part.body for part in section.parts if isinstance(part, Table))
+
+
+def test_values_that_are_not_finite_are_drawn_nowhere(study):
+    rows = study_rows(("roberta",), ("mlm", "sentiment"), (0, 1))
+    for value in (float("nan"), float("inf")):
+        none = tuple(dataclasses.replace(row, value=value) for row in rows)
+        sections_of(study._replace(rows=none))
 
 
 def test_a_drawing_has_the_same_bytes_twice(study):
