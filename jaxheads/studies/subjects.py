@@ -22,7 +22,6 @@ from jaxheads.mesh import data_share, place_batch
 from jaxheads.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies import prepare
 
-
 COUNTED = 2_000  # training examples whose words are counted
 
 
