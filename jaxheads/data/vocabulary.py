@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -12,6 +15,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from jaxheads.data.tokens import Tokenizer, wrap_pipeline
 
 BPE_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # tokens 0 to 4, RoBERTa's order
+LONGEST = 16  # characters of a word, sentencepiece's own limit for a piece
 UNIGRAM_SPECIAL = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")  # tokens 0 to 4, ALBERT's
 
 
@@ -51,9 +55,11 @@ def _train_bpe(texts: Iterable[str], vocab_size: int) -> tokenizers.Tokenizer:
 
 
 def _train_unigram(texts: Iterable[str], vocab_size: int) -> tokenizers.Tokenizer:
-    """Train with sentencepiece on one thread: the trainer of `tokenizers` differs by the run."""
-    import sentencepiece
+    """Train with sentencepiece on one thread: the trainer of `tokenizers` differs by the run.
 
+    It proposes only pieces that occur in several different words. Where that is too few, as in a
+    text of some hundred words, every part of a word is proposed, the whole word included.
+    """
     normalizer = normalizers.Sequence(
         [
             normalizers.Replace("``", '"'),
@@ -63,14 +69,38 @@ def _train_unigram(texts: Iterable[str], vocab_size: int) -> tokenizers.Tokenize
             normalizers.Lowercase(),
         ]
     )
-    learnt_from = (
+    learnt_from = [
         " ".join(normalizer.normalize_str(text).split())
         for text in _without(UNIGRAM_SPECIAL, texts)
-    )
+    ]
+    pieces = _pieces(learnt_from, vocab_size)
+    if pieces.get_piece_size() < vocab_size:
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as file:
+            file.writelines(f"{part}\t{count}\n" for part, count in _parts(learnt_from).items())
+            file.flush()
+            pieces = _pieces(learnt_from, vocab_size, seed_sentencepieces_file=file.name)
+    return _unigram(pieces, normalizer)
+
+
+def _parts(texts: Iterable[str]) -> Counter[str]:
+    """Every part of every word, of two characters at least, by how often it occurs."""
+    words = Counter(f"▁{word}" for text in texts for word in text.split())
+    found: Counter[str] = Counter()
+    for word, count in words.items():
+        for start, end in itertools.combinations(range(min(len(word), LONGEST) + 1), 2):
+            if end - start > 1:
+                found[word[start:end]] += count
+    return found
+
+
+def _pieces(texts: Iterable[str], vocab_size: int, **more: Any):
+    """Sentencepiece's processor, trained."""
+    import sentencepiece
+
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(text for text in learnt_from if text),
+            sentence_iterator=(text for text in texts if text),
             model_writer=model,
             model_type="unigram",
             vocab_size=vocab_size,
@@ -84,11 +114,12 @@ def _train_unigram(texts: Iterable[str], vocab_size: int) -> tokenizers.Tokenize
             eos_id=-1,
             control_symbols=list(UNIGRAM_SPECIAL[2:]),
             minloglevel=2,
+            **more,
         )
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"cannot train {vocab_size} pieces on this text: {reason}") from error
-    return _unigram(sentencepiece.SentencePieceProcessor(model_proto=model.getvalue()), normalizer)
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
 
 
 def _unigram(pieces, normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:

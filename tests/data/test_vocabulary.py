@@ -118,3 +118,14 @@ def test_a_tokenizer_trained_on_real_text_is_pinned_and_reloads(
 
 
 DIGESTS = {"bpe": "b44a73c47ed1", "unigram": "4f9525b493bd"}
+
+
+def test_the_unigrams_of_a_small_language_are_whole_words():
+    """Each word differs from the others, so that sentencepiece alone proposes none of them."""
+    words = [a + b for a in ("kra", "spo", "ludi", "mefa") for b in ("nte", "wisk", "bo")]
+    texts = [f"{one} {two} {three}" for one in words for two in words for three in words[:2]]
+    tokenizer = train_tokenizer(texts, vocab_size=200, kind="unigram")
+    assert tokenizer.vocab_size < 200
+    assert all(len(ids) == 2 + 3 for ids in tokenizer.encode(texts).ids)
+    again = train_tokenizer(texts, vocab_size=200, kind="unigram")
+    assert again.encode(texts).ids == tokenizer.encode(texts).ids
