@@ -78,14 +78,14 @@ RUN = Run(
     tasks=(task("sst2", "glue/sst2"), task("sick", "sick")),
     finetune=TrainingConfig(
         steps=250,
-        batch_size=32,
+        batch_size=16,
         dropout=0.0,
         window=16,
         optimizer=OptimizerConfig(rate=5e-4, warmup=0.1, weight_decay=0.01),
     ),
     probe=TrainingConfig(
         steps=150,
-        batch_size=32,
+        batch_size=16,
         dropout=0.0,
         window=16,
         optimizer=OptimizerConfig(rate=2e-3, warmup=0.1, weight_decay=0.01),
@@ -93,6 +93,6 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=1024, ablated=256, rescored=256, batch_size=64),
     curve=CurveSettings(points=8, draws=5, batch_size=64),
-    pruning=PruningSettings(kept=(0.75, 0.5, 0.25), draws=1),
+    pruning=PruningSettings(kept=(0.5,), draws=1),
     devices=1,
 )
