@@ -1,0 +1,203 @@
+"""Bracketed trees of a treebank to words and labelled spans, as unsupervised parsing scores them.
+
+The preprocessing is that of Kim, Dyer & Rush (2019, compound-pcfg's `process_ptb.py`), which Kim et
+al. (2020) follow: a leaf counts if its tag is one of the 36 word tags, so punctuation, currency
+signs and traces go, and constituents without a word with them; a label is what stands before its
+first "-"; unary chains are kept, spans of one word are not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxheads.data.sentences import Sentence
+
+_WORD_TAGS = """
+CC CD DT EX FW IN JJ JJR JJS LS MD NN NNS NNP NNPS PDT POS PRP PRP$ RB RBR RBS RP SYM TO UH
+VB VBD VBG VBN VBP VBZ WDT WP WP$ WRB
+"""
+WORD_TAGS = frozenset(_WORD_TAGS.split())
+TOPS = ("", "ROOT", "TOP", "S1", "VROOT")  # brackets around a tree, which are no constituents
+SHOWN = 5  # problems of one file that its error names
+
+Span = tuple[str, int, int]  # label, first word, one past the last word
+
+
+class Parse(NamedTuple):
+    """A sentence without punctuation. It may have one word, or none: then there are no spans.
+
+    `spans` are all constituents of at least two words, the outermost first; a unary chain has one
+    for each label. Words are written as in the treebank ("1\\/2").
+    """
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    spans: tuple[Span, ...]
+    place: str  # "file:line" of its first bracket
+
+
+def read_parses(path: str | Path) -> tuple[Parse, ...]:
+    """Read all trees of a file (`.mrg`), over any number of lines each, or one a line.
+
+    Up to five problems are named by file and line in one ValueError; a file without a tree is one.
+    """
+    return tuple(iter_parses(path))
+
+
+def iter_parses(path: str | Path) -> Iterator[Parse]:
+    """Yield what `read_parses` holds, in constant memory; the ValueError comes where reached.
+
+    After a problem, reading goes on at the next line that begins with a bracket.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"{path}: {'a directory, not a file' if path.is_dir() else 'no such file'}"
+        )
+    problems: list[str] = []
+    count = 0
+    for found in _trees(path):
+        if isinstance(found, str):
+            problems.append(found)
+            if len(problems) >= SHOWN:
+                break
+        elif not problems:
+            count += 1
+            yield found
+    if problems:
+        more = "; and perhaps more" if len(problems) >= SHOWN else ""
+        raise ValueError("; ".join(problems) + more)
+    if not count:
+        raise ValueError(f"{path}: expected bracketed trees, got an empty file")
+
+
+def parse_of(sentence: Sentence, place: str = "") -> Parse:
+    """Preprocess a sentence of the built-in language; the same as reading its brackets."""
+    kept = [tag in WORD_TAGS for tag in sentence.tags]
+    before = [sum(kept[:word]) for word in range(len(kept) + 1)]
+    spans = ((label, before[start], before[end]) for label, start, end in sentence.spans)
+    return Parse(
+        tuple(word for word, keep in zip(sentence.words, kept, strict=True) if keep),
+        tuple(tag for tag, keep in zip(sentence.tags, kept, strict=True) if keep),
+        tuple(span for span in spans if span[2] - span[1] > 1),
+        place,
+    )
+
+
+@dataclasses.dataclass
+class _Node:
+    """An open bracket: what was read of it, and where its span will stand."""
+
+    line: int
+    start: int
+    slot: int
+    label: str = ""
+    word: str = ""
+    children: int = 0
+
+
+class _Tree:
+    """One tree while it is read: words and spans collect as brackets close."""
+
+    def __init__(self) -> None:
+        self.open: list[_Node] = []
+        self.words: list[tuple[str, str]] = []
+        self.spans: list[Span | None] = []  # by the order of opening; None: no constituent
+
+    def take(self, token: str, line: int) -> str:
+        """Take one bracket or text; return what is wrong with it."""
+        if token == "(":
+            return self._begin(line)
+        if not self.open:
+            return f"expected '(', got {token!r}"
+        return self._end() if token == ")" else self._text(token)
+
+    def _begin(self, line: int) -> str:
+        if self.open:
+            above = self.open[-1]
+            if above.word:
+                return f"expected ')' after ({above.label} {above.word}, got '('"
+            if not above.label and len(self.open) > 1:
+                return "expected a label after '(', got '('" + self._since()
+            above.children += 1
+        self.open.append(_Node(line, len(self.words), len(self.spans)))
+        self.spans.append(None)
+        return ""
+
+    def _text(self, token: str) -> str:
+        node = self.open[-1]
+        if node.children or node.word:
+            return f"expected '(' or ')', got {token!r}"
+        if node.label:
+            node.word = token
+        else:
+            node.label = token
+        return ""
+
+    def _end(self) -> str:
+        node = self.open.pop()
+        if not node.word and not node.children:
+            return f"expected a word or a constituent in ({node.label}, got ')'"
+        if node.word:
+            if node.label in WORD_TAGS:
+                self.words.append((node.word, node.label))
+            return ""
+        end = len(self.words)
+        if end - node.start > 1 and not self._is_wrapper(node, end):
+            self.spans[node.slot] = (node.label.split("-")[0], node.start, end)
+        return ""
+
+    def _is_wrapper(self, node: _Node, end: int) -> bool:
+        """Whether these are brackets around a tree, not a constituent with parts of its own."""
+        if self.open or node.label not in TOPS:
+            return False
+        return any(span and span[1:] == (node.start, end) for span in self.spans)
+
+    def _since(self) -> str:
+        return f" (in the tree that begins in line {self.open[0].line})"
+
+    def parse(self, place: str) -> Parse:
+        """Return the tree, all of whose brackets are closed."""
+        words = tuple(word for word, _ in self.words)
+        tags = tuple(tag for _, tag in self.words)
+        return Parse(words, tags, tuple(span for span in self.spans if span), place)
+
+
+TOKEN = re.compile(r"[()]|[^\s()]+")
+
+
+def _trees(path: Path) -> Iterator[Parse | str]:
+    """Yield each tree, or what is wrong with it."""
+    tree, first, skipping = _Tree(), 0, False
+    with path.open("rb") as file:
+        for line, whole in enumerate(file, 1):
+            skipping = skipping and not whole.startswith(b"(")
+            if skipping:
+                continue
+            text, problem = _decoded(whole)
+            for token in TOKEN.findall(text):
+                first = first if tree.open else line
+                problem = tree.take(token, line)
+                if problem:
+                    break
+                if not tree.open:
+                    yield tree.parse(f"{path}:{first}")
+                    tree = _Tree()
+            if problem:
+                yield f"{path}:{line}: {problem}"
+                tree, skipping = _Tree(), True
+    if tree.open:
+        count = len(tree.open)
+        yield f"{path}:{first}: expected {count} more ')' before the end of the file, got none"
+
+
+def _decoded(line: bytes) -> tuple[str, str]:
+    try:
+        return line.decode(), ""
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        return "", f"expected UTF-8, got byte 0x{byte:02x} at byte {error.start + 1}"
