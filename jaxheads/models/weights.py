@@ -112,8 +112,14 @@ def _check_index(directory: Path, paths: Mapping[str, Path]) -> None:
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write contiguous arrays as one safetensors file, marked as Hugging Face expects."""
+    """Write contiguous arrays as one safetensors file, marked as Hugging Face expects.
+
+    Who may read it is as for any new file; safetensors itself makes one for its owner alone.
+    """
+    path.touch()
+    mode = path.stat().st_mode
     save_file(dict(arrays), path, metadata={"format": "pt"})
+    path.chmod(mode)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -29,6 +29,12 @@ def test_without_a_source_a_model_has_the_weights_of_its_readout_alone(tmp_path:
     assert json_in(tmp_path / "out")["architectures"] == ["BertForMaskedLM"]
 
 
+def test_the_weights_are_as_readable_as_the_config(tmp_path: Path):
+    save_model(load_model(FIXTURES / "bert-masked-lm"), tmp_path / "out")
+    modes = {path.name: path.stat().st_mode for path in (tmp_path / "out").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
 def test_a_source_under_another_readout_lends_no_weights(tmp_path: Path):
     source = FIXTURES / "bert-pretraining"
     readout = ReadoutConfig("classification", labels=("no", "yes"))
