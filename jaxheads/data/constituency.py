@@ -92,10 +92,9 @@ def parse_of(sentence: Sentence, place: str = "") -> Parse:
 class _Node:
     """An open bracket: what was read of it, and where its span will stand."""
 
-    line: int
     start: int
     slot: int
-    label: str = ""
+    label: str
     word: str = ""
     children: int = 0
 
@@ -104,28 +103,43 @@ class _Tree:
     """One tree while it is read: words and spans collect as brackets close."""
 
     def __init__(self) -> None:
+        self.first = 0  # the line of the first bracket
         self.open: list[_Node] = []
         self.words: list[tuple[str, str]] = []
         self.spans: list[Span | None] = []  # by the order of opening; None: no constituent
 
     def take(self, token: str, line: int) -> str:
-        """Take one bracket or text; return what is wrong with it."""
-        if token == "(":
-            return self._begin(line)
+        """Take "(LABEL", ")" or text; return what is wrong with it."""
+        if token[0] == "(":
+            return self._begin(token[1:], line)
         if not self.open:
             return f"expected '(', got {token!r}"
         return self._end() if token == ")" else self._text(token)
 
-    def _begin(self, line: int) -> str:
-        if self.open:
-            above = self.open[-1]
-            if above.word:
-                return f"expected ')' after ({above.label} {above.word}, got '('"
-            if not above.label and len(self.open) > 1:
-                return "expected a label after '(', got '('" + self._since()
-            above.children += 1
-        self.open.append(_Node(line, len(self.words), len(self.spans)))
+    def leaf(self, tag: str, word: str, line: int) -> str:
+        """Take "(TAG word)" at once."""
+        if not self.open:
+            return self._begin(tag, line) or self._text(word) or self._end()
+        problem = self._child()
+        if not problem and tag in WORD_TAGS:
+            self.words.append((word, tag))
+        return problem
+
+    def _begin(self, label: str, line: int) -> str:
+        problem = self._child() if self.open else ""
+        self.first = self.first if self.open else line
+        self.open.append(_Node(len(self.words), len(self.spans), label))
         self.spans.append(None)
+        return problem
+
+    def _child(self) -> str:
+        """Count a child of the innermost open bracket, if it may have one."""
+        above = self.open[-1]
+        above.children += 1
+        if above.word:
+            return f"expected ')' after ({above.label} {above.word}, got '('"
+        if not above.label and len(self.open) > 1:
+            return "expected a label after '(', got '('" + self._since()
         return ""
 
     def _text(self, token: str) -> str:
@@ -158,7 +172,7 @@ class _Tree:
         return any(span and span[1:] == (node.start, end) for span in self.spans)
 
     def _since(self) -> str:
-        return f" (in the tree that begins in line {self.open[0].line})"
+        return f" (in the tree that begins in line {self.first})"
 
     def parse(self, place: str) -> Parse:
         """Return the tree, all of whose brackets are closed."""
@@ -167,32 +181,32 @@ class _Tree:
         return Parse(words, tags, tuple(span for span in self.spans if span), place)
 
 
-TOKEN = re.compile(r"[()]|[^\s()]+")
+TOKEN = re.compile(r"\(([^\s()]+)\s+([^\s()]+)\s*\)|\([^\s()]*|\)|[^\s()]+")  # leaf or part
 
 
 def _trees(path: Path) -> Iterator[Parse | str]:
     """Yield each tree, or what is wrong with it."""
-    tree, first, skipping = _Tree(), 0, False
+    tree, skipping = _Tree(), False
     with path.open("rb") as file:
         for line, whole in enumerate(file, 1):
             skipping = skipping and not whole.startswith(b"(")
             if skipping:
                 continue
             text, problem = _decoded(whole)
-            for token in TOKEN.findall(text):
-                first = first if tree.open else line
-                problem = tree.take(token, line)
+            for match in TOKEN.finditer(text):
+                tag, word = match.groups()
+                problem = tree.leaf(tag, word, line) if tag else tree.take(match[0], line)
                 if problem:
                     break
                 if not tree.open:
-                    yield tree.parse(f"{path}:{first}")
+                    yield tree.parse(f"{path}:{tree.first}")
                     tree = _Tree()
             if problem:
                 yield f"{path}:{line}: {problem}"
                 tree, skipping = _Tree(), True
     if tree.open:
         count = len(tree.open)
-        yield f"{path}:{first}: expected {count} more ')' before the end of the file, got none"
+        yield f"{path}:{tree.first}: expected {count} more ')' before the end of the file, got none"
 
 
 def _decoded(line: bytes) -> tuple[str, str]:

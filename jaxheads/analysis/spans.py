@@ -1,0 +1,220 @@
+"""How well trees from attention match gold trees: F1, label recalls, and heads chosen by them.
+
+The scores are those of Kim et al. (2020), equal to Kim, Dyer & Rush (2019). `*heads` is `L H` for
+heads, `L` for layers, `K` for ensembles, and N words have M = N - 1 distances (see `distances`).
+A corpus is streamed: each sentence leaves a few counts for each head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxheads.analysis.distances import choices, tied_splits, top_down
+from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.data.constituency import Span
+
+LABELS = ("SBAR", "NP", "VP", "PP", "ADJP", "ADVP")  # whose recalls are reported
+TINY = 1e-8  # added to the denominators of the published F1
+
+# -- baselines
+
+
+def baseline_distances(
+    words: int, spans: Sequence[Span], rng: np.random.Generator
+) -> dict[str, Float[np.ndarray, "M"]]:
+    """Distances of trees that need no attention, by name; "oracle" is the best binary tree.
+
+    "equal" is the fair null of heads with a bias to the right: it equals "right". The oracle is
+    the gold tree, its constituents of many parts split to the right.
+    """
+    gaps = max(words - 1, 0)
+    gap = np.arange(gaps)
+    inside = [(gap >= start) & (gap + 1 < end) for _, start, end in spans]
+    return {
+        "left": gap.astype(float),
+        "right": -gap.astype(float),
+        "balanced": _balanced(words, 0),
+        "balanced, longer left": _balanced(words, 1),
+        "random": rng.random(gaps),
+        "equal": np.zeros(gaps),
+        "oracle": -np.sum(inside, axis=0, dtype=float) if inside else np.zeros(gaps),
+    }
+
+
+def _balanced(words: int, extra: int) -> Float[np.ndarray, "M"]:
+    """Minus the depth of each gap, where the left part has (words + extra) // 2 words."""
+    if words < 2:
+        return np.zeros(0)
+    left = (words + extra) // 2
+    parts = (_balanced(left, extra) - 1, np.zeros(1), _balanced(words - left, extra) - 1)
+    return np.concatenate(parts)
+
+
+# -- the match of one sentence's trees and gold spans, and of a corpus
+
+
+class SpanCounts(NamedTuple):
+    """What was found of each sentence; the scores below are functions of these counts alone.
+
+    A sentence's own arrays lack the axis X of sentences.
+    """
+
+    words: Int[np.ndarray, "X"]
+    gold: Int[np.ndarray, "X"]  # different gold spans but the outermost (a unary chain leaves one)
+    inner: Int[np.ndarray, "X"]  # ... and without any span of the whole sentence
+    hits: Int[np.ndarray, "X *heads"]  # predicted spans, but the whole sentence, that are gold
+    labelled: Int[np.ndarray, "X R"]  # gold constituents of each label of `LABELS`
+    found: Int[np.ndarray, "X R *heads"]  # ... that were predicted
+    tied: Int[np.ndarray, "X *heads"]
+    choices: Int[np.ndarray, "X *heads"]
+
+    def pick(self, *head: int) -> SpanCounts:
+        """The counts of one head, without its axes."""
+        place = (slice(None), *head)
+        return self._replace(
+            hits=self.hits[place],
+            found=self.found[(slice(None), *place)],
+            tied=self.tied[place],
+            choices=self.choices[place],
+        )
+
+    def rows(self, chosen: Int[np.ndarray, "Y"] | Bool[np.ndarray, "X"]) -> SpanCounts:
+        """The counts of some sentences, in this order."""
+        return SpanCounts(*(array[chosen] for array in self))
+
+
+def match_spans(distance: Float[np.ndarray, "*heads M"], spans: Sequence[Span]) -> SpanCounts:
+    """Count what the trees of M + 1 words share with the gold spans, outermost first.
+
+    A sentence without two words has no distance and no spans; the scores skip it.
+    """
+    gaps = distance.shape[-1]
+    trees = top_down(distance)
+    inner = {span[1:] for span in spans} - {(0, gaps + 1)}
+    gold = {span[1:] for span in spans[1:]}
+    labelled = np.zeros((len(LABELS), gaps + 2, gaps + 2), np.int32)
+    for label, start, end in spans:
+        if label in LABELS:
+            labelled[LABELS.index(label), start, end] += 1
+    is_inner = np.zeros((gaps + 2, gaps + 2), bool)
+    for start, end in inner:
+        is_inner[start, end] = True
+    return SpanCounts(
+        words=np.array(gaps + 1),
+        gold=np.array(len(gold)),
+        inner=np.array(len(inner)),
+        hits=is_inner[trees.start, trees.end].sum(-1),
+        labelled=labelled.sum((1, 2)),
+        found=labelled[:, trees.start, trees.end].sum(-1),
+        tied=tied_splits(distance, trees),
+        choices=choices(trees),
+    )
+
+
+def gather(rows: Iterable[SpanCounts]) -> SpanCounts:
+    """Put the counts of sentences together; ValueError where there are none."""
+    rows = list(rows)
+    if not rows:
+        raise ValueError("spans: expected at least one sentence, got none")
+    return SpanCounts(*(np.stack(arrays).astype(np.int32) for arrays in zip(*rows, strict=True)))
+
+
+def _scored(counts: SpanCounts, clean: bool) -> SpanCounts:
+    """The sentences that count, with the gold spans that do."""
+    kept = (counts.words > 2) & (counts.inner > 0) if clean else counts.words > 1
+    return counts._replace(gold=counts.inner if clean else counts.gold).rows(kept)
+
+
+def f1_by_sentence(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "Y *heads"]:
+    """F1 of each sentence that counts: of at least two words.
+
+    As published, one span of the whole sentence is left out on both sides; without other gold spans
+    recall is 1, and precision 1 only for two words. `clean` leaves out every such span and the
+    sentences of two words or without gold spans.
+    """
+    counts = _scored(counts, clean)
+    shape = (-1, *[1] * (counts.hits.ndim - 1))
+    predicted, gold = (side.reshape(shape) for side in (counts.words - 2, counts.gold))
+    precision = counts.hits / (predicted + TINY)
+    recall = counts.hits / (gold + TINY)
+    recall = np.where(gold == 0, 1.0, recall)
+    precision = np.where(gold == 0, predicted == 0, precision)
+    return 2 * precision * recall / (precision + recall + TINY)
+
+
+def sentence_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
+    """The mean of the sentences' F1: the figure that papers call S-F1. NaN without sentences."""
+    f1 = f1_by_sentence(counts, clean=clean)
+    return np.asarray(f1.mean(0)) if len(f1) else np.full(f1.shape[1:], np.nan)
+
+
+def corpus_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
+    """F1 of the spans of all sentences together. NaN where there are none."""
+    counts = _scored(counts, clean)
+    total = (counts.words - 2).sum() + counts.gold.sum()
+    hits = counts.hits.sum(0)
+    return np.asarray(2 * hits / total if total else np.full(hits.shape, np.nan))
+
+
+def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:
+    """The share of a label's constituents that were predicted, the whole sentence included.
+
+    NaN for a label that does not occur; ValueError for one not in `LABELS`.
+    """
+    if label not in LABELS:
+        raise ValueError(f"label: expected one of {', '.join(LABELS)}, got {label!r}")
+    row = LABELS.index(label)
+    total, found = counts.labelled[:, row].sum(), counts.found[:, row].sum(0)
+    return np.asarray(found / total if total else np.full(found.shape, np.nan))
+
+
+def tied_share(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
+    """The share of tied splits among those with a choice. NaN where there was none."""
+    total = counts.choices.sum(0)
+    return np.where(total > 0, counts.tied.sum(0) / np.maximum(total, 1), np.nan)
+
+
+COLUMNS: dict[str, Callable[[SpanCounts], np.ndarray]] = {
+    "sentence F1": sentence_f1,
+    "corpus F1": corpus_f1,
+    **{label: lambda counts, label=label: label_recall(counts, label) for label in LABELS},
+}
+
+
+# -- heads chosen on one section and scored on another
+
+
+class Chosen(NamedTuple):
+    """The best head of one section, its score there, and its score on another section."""
+
+    head: tuple[int, ...]
+    tuned: float
+    tested: Estimate
+
+
+def choose_heads(
+    tune: SpanCounts, test: SpanCounts, *, samples: int = 1000, seed: int = 0
+) -> dict[str, Chosen]:
+    """The best head of each column on `tune`, scored on `test` with a bootstrap interval.
+
+    Of equal heads the first is chosen; a column that `tune` does not define is left out.
+    """
+    found = {}
+    for name, column in COLUMNS.items():
+        score = column(tune)
+        if np.isnan(score).all():
+            continue
+        head = np.unravel_index(int(np.nanargmax(score)), score.shape)
+        one = test.pick(*map(int, head))
+        estimate = bootstrap(
+            lambda _, drawn, one=one, column=column: float(column(one.rows(drawn))),
+            *(1, len(one.words)),
+            samples=samples,
+            seed=seed,
+        )
+        found[name] = Chosen(tuple(map(int, head)), float(score[head]), estimate)
+    return found
