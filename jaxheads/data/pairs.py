@@ -1,0 +1,218 @@
+"""Aligned pairs of headlines, one funny and one serious, and the words in which they differ.
+
+Two formats of JSON lines (or CSV, TSV, Parquet: see `rows`), told apart by their fields:
+
+- Unfun.me (West & Horvitz 2019): `id`, `group`, `funny`, `serious`, `mean_seriousness` (or null);
+- Humicroedit (SemEval-2020 task 7): `id`, `original` with one `<marked part/>`, and the `edit` that
+  makes it funny; its group is its serious side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxheads.data.draws import Draws
+from jaxheads.data.incongruity import AlignedPair
+from jaxheads.data.rows import Row, read_rows
+
+SHOWN = 5  # problems of one file that its error names
+
+
+class Pair(NamedTuple):
+    """Two headlines as words, and the places (from 0) of the words that the other side lacks.
+
+    A side from which words were only taken has no edited place. Pairs of one `group` come from one
+    original, and must not be split between training and test.
+    """
+
+    name: str
+    group: str
+    funny: tuple[str, ...]
+    serious: tuple[str, ...]
+    funny_edits: tuple[int, ...]
+    serious_edits: tuple[int, ...]
+    seriousness: float | None  # the mean rating of the serious side: 1 serious, 0 satirical
+    place: str  # "file:line"
+
+    @property
+    def size(self) -> float:
+        """How much was edited: the Jaccard distance of the two sets of words, 0 to 1."""
+        one, two = set(self.funny), set(self.serious)
+        return 1 - len(one & two) / len(one | two)
+
+
+def read_pairs(path: str | Path, *, lower: bool = True) -> tuple[Pair, ...]:
+    """Read the pairs of a file; words are what stands between spaces.
+
+    Upper case tells serious headlines from funny ones in the raw data, so it goes unless `lower` is
+    false. Up to five problems are named by file and line in one ValueError: fields that are missing
+    or of the wrong kind, an empty headline, a marked part that is missing, and equal sides.
+    """
+    path = Path(path)
+    pairs: list[Pair] = []
+    problems: list[str] = []
+    for row in read_rows(path):
+        place = f"{path}:{row.line}"
+        found = _read_pair(row, place, lower)
+        if isinstance(found, str):
+            problems.append(f"{place}: {found}")
+            if len(problems) >= SHOWN:
+                break
+        else:
+            pairs.append(found)
+    if problems:
+        more = "; and perhaps more" if len(problems) >= SHOWN else ""
+        raise ValueError("; ".join(problems) + more)
+    if not pairs:
+        raise ValueError(f"{path}: expected pairs, got an empty file")
+    return tuple(pairs)
+
+
+def generated_pairs(drawn: Iterable[AlignedPair]) -> tuple[Pair, ...]:
+    """The pairs of the built-in language, numbered; two neighbours are one group."""
+    return tuple(
+        _pair(str(number), str(number // 2), each.funny, each.serious, None, "", lower=False)
+        for number, each in enumerate(drawn)
+    )
+
+
+# -- one record
+
+MARKED = re.compile(r"<([^<>]*)/>")
+
+
+def _read_pair(row: Row, place: str, lower: bool) -> Pair | str:
+    """Return the pair, or what is wrong with the record."""
+    if row.problem:
+        return row.problem
+    fields = row.fields
+    reader = next((each for wanted, each in FORMATS if set(wanted) <= fields.keys()), None)
+    if reader is None:
+        wanted = " or ".join(", ".join(names) for names, _ in FORMATS)
+        return f"expected the fields {wanted}, got {', '.join(map(str, fields)) or 'none'}"
+    texts = {"id", "group", "funny", "serious", "original", "edit"} & fields.keys()
+    for name in sorted(texts):
+        value = fields[name]
+        if not isinstance(value, str) or not value.strip():
+            return f"{name}: expected text, got {value!r:.60}"
+    found = reader(fields, place, lower)
+    if isinstance(found, Pair) and found.funny == found.serious:
+        return f"expected two different headlines, got {' '.join(found.funny)!r:.60} twice"
+    return found
+
+
+def _read_unfun(fields: dict, place: str, lower: bool) -> Pair | str:
+    rating = fields["mean_seriousness"]
+    known = isinstance(rating, int | float) and not isinstance(rating, bool) and 0 <= rating <= 1
+    if rating is not None and not known:
+        return f"mean_seriousness: expected a number from 0 to 1 or null, got {rating!r:.60}"
+    sides = (fields["funny"], fields["serious"])
+    rating = None if rating is None else float(rating)
+    return _pair(fields["id"], fields["group"], *sides, rating, place, lower=lower)
+
+
+def _read_humicroedit(fields: dict, place: str, lower: bool) -> Pair | str:
+    text = fields["original"]
+    marked = MARKED.findall(text)
+    if len(marked) != 1 or not marked[0].strip():
+        return f"original: expected one <marked part/>, got {text!r:.60}"
+    serious = MARKED.sub(lambda found: found[1], text)
+    funny = MARKED.sub(lambda _: fields["edit"], text)
+    return _pair(fields["id"], serious, funny, serious, None, place, lower=lower)
+
+
+FORMATS = (
+    (("id", "group", "funny", "serious", "mean_seriousness"), _read_unfun),
+    (("id", "original", "edit"), _read_humicroedit),
+)
+
+
+def _pair(
+    name: str,
+    group: str,
+    funny: str,
+    serious: str,
+    rating: float | None,
+    place: str,
+    *,
+    lower: bool,
+) -> Pair:
+    one, two = (tuple((text.lower() if lower else text).split()) for text in (funny, serious))
+    return Pair(name, group, one, two, *edited_places(one, two), seriousness=rating, place=place)
+
+
+# -- alignment
+
+
+def edited_places(
+    one: Sequence[str], two: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The places on each side of the words that a shortest edit replaces, puts in or takes out.
+
+    The edit distance of Levenshtein over words. Of shortest edits the one is taken that, from the
+    end, aligns words with each other as long as it can.
+    """
+    cost = _edit_costs(one, two)
+    here, there = len(one), len(two)
+    left: list[int] = []
+    right: list[int] = []
+    while here or there:
+        same = here and there and one[here - 1] == two[there - 1]
+        if here and there and cost[here][there] == cost[here - 1][there - 1] + (not same):
+            here, there = here - 1, there - 1
+            left += [] if same else [here]
+            right += [] if same else [there]
+        elif here and cost[here][there] == cost[here - 1][there] + 1:
+            here -= 1
+            left.append(here)
+        else:
+            there -= 1
+            right.append(there)
+    return tuple(reversed(left)), tuple(reversed(right))
+
+
+def _edit_costs(one: Sequence[str], two: Sequence[str]) -> list[list[int]]:
+    cost = [list(range(len(two) + 1))]
+    for before, word in enumerate(one):
+        row = [before + 1]
+        for place, other in enumerate(two):
+            swap = cost[-1][place] + (word != other)
+            row.append(min(swap, row[-1] + 1, cost[-1][place + 1] + 1))
+        cost.append(row)
+    return cost
+
+
+def is_small_edit(pair: Pair) -> bool:
+    """Whether a pair passes the filter of Peyrard et al. (2021) for the analysis of heads.
+
+    Equally many words, three or more; one or two places that differ; at most two words that only
+    one side has. Such pairs are edited at the same places on both sides.
+    """
+    funny, serious = pair.funny, pair.serious
+    if len(funny) != len(serious) or len(funny) < 3 or len(set(funny) ^ set(serious)) > 2:
+        return False
+    different = sum(one != two for one, two in zip(funny, serious, strict=True))
+    return different in (1, 2) and pair.funny_edits == pair.serious_edits
+
+
+def with_random_words(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
+    """Yield each pair with a random word at every edited place of its funny side: a control.
+
+    The words are those of all funny headlines given (each once) that the pair itself does not use.
+    ValueError where there is none.
+    """
+    words = sorted({word for pair in pairs for word in pair.funny})
+    for number, pair in enumerate(pairs):
+        used = {*pair.funny, *pair.serious}
+        if used.issuperset(words):
+            raise ValueError(f"{pair.place or pair.name}: expected other words to put in, got none")
+        draws = Draws(seed, "random word", pair.name, number)
+        funny = list(pair.funny)
+        for place in pair.funny_edits:
+            while (word := draws.pick(words)) in used:
+                pass
+            funny[place] = word
+        yield pair._replace(funny=tuple(funny))
