@@ -1,0 +1,296 @@
+"""Heads that look at the edited word of a funny headline, after Peyrard et al. (2021).
+
+A sentence comes as the attention of all heads over its tokens, special tokens included and padding
+not, with the word of each token (`EncodedWords.word_of_piece`; -1: special). A word gets the sum of
+its pieces' weights; the published code takes the word's number for a token's, which is wrong as
+soon as a word has two pieces. A corpus is streamed: each sentence leaves a few numbers a head.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxheads.analysis.distances import check_attention, jensen_shannon
+from jaxheads.analysis.resampling import Estimate, bootstrap
+
+# -- one sentence
+
+
+class Looked(NamedTuple):
+    """The mean attention that a word gets: an edited one, or one of the others."""
+
+    edited_LH: Float[np.ndarray, "L H"]
+    other_LH: Float[np.ndarray, "L H"]
+
+
+def word_weights(
+    attention_LHTT: Float[np.ndarray, "L H T T"],
+    word_of_piece: Sequence[int],
+    *,
+    queries: str = "all",
+) -> Float[np.ndarray, "L H N"]:
+    """The attention that each of N words gets, the mean over the query rows.
+
+    `queries` are "all" tokens, special ones too, or the "first" token alone. A word without a piece
+    gets 0. ValueError for unknown queries, a map of another length, and weights not finite.
+    """
+    rows = {"all": slice(None), "first": slice(1)}
+    if queries not in rows:
+        raise ValueError(f"queries: expected one of {', '.join(rows)}, got {queries!r}")
+    owner_T = np.asarray(word_of_piece)
+    if attention_LHTT.shape[2:] != (len(owner_T), len(owner_T)) or not (owner_T >= 0).any():
+        raise ValueError(
+            f"attention: expected rows and columns for {len(owner_T)} tokens, words among them, "
+            f"got {attention_LHTT.shape[2:]}"
+        )
+    check_attention(attention_LHTT)
+    is_of_TN = owner_T[:, None] == np.arange(owner_T.max() + 1)
+    return attention_LHTT[:, :, rows[queries]].mean(2, dtype=np.float64) @ is_of_TN
+
+
+def looked(weight_LHN: Float[np.ndarray, "L H N"], edited: Collection[int]) -> Looked:
+    """The mean weight of the edited words, and of the other words.
+
+    ValueError unless some words are edited and others not.
+    """
+    words = weight_LHN.shape[-1]
+    is_edited_N = np.isin(np.arange(words), list(edited))
+    if is_edited_N.all() or is_edited_N.sum() != len(set(edited)) or not edited:
+        raise ValueError(f"edited: expected some of the words 0 to {words - 1}, got {list(edited)}")
+    return Looked(weight_LHN[..., is_edited_N].mean(-1), weight_LHN[..., ~is_edited_N].mean(-1))
+
+
+# -- the four maps and the contrast
+
+
+class FourMaps(NamedTuple):
+    """Mean attention over pairs (maps a to d of the paper). The contrast is (a - b) - (c - d)."""
+
+    edited_funny_LH: Float[np.ndarray, "L H"]
+    other_funny_LH: Float[np.ndarray, "L H"]
+    edited_serious_LH: Float[np.ndarray, "L H"]
+    other_serious_LH: Float[np.ndarray, "L H"]
+
+
+class Contrasts(NamedTuple):
+    """The four numbers of each of X pairs and each head."""
+
+    edited_funny: Float[np.ndarray, "X L H"]
+    other_funny: Float[np.ndarray, "X L H"]
+    edited_serious: Float[np.ndarray, "X L H"]
+    other_serious: Float[np.ndarray, "X L H"]
+
+    def maps(self) -> FourMaps:
+        """The means over pairs."""
+        return FourMaps(*(side.mean(0) for side in self))
+
+    def contrast(self) -> Float[np.ndarray, "X L H"]:
+        """How much more the edited word gets than others when funny, than when serious."""
+        funny = self.edited_funny - self.other_funny
+        return funny - (self.edited_serious - self.other_serious)
+
+
+def gather_pairs(pairs: Sequence[tuple[Looked, Looked]]) -> Contrasts:
+    """Put the (funny, serious) sides of pairs together; ValueError where there are none."""
+    if not pairs:
+        raise ValueError("contrast: expected at least one pair, got none")
+    return Contrasts(*(np.stack(side) for side in zip(*((*a, *b) for a, b in pairs), strict=True)))
+
+
+# -- tests
+
+
+def sign_flip_p_values(
+    value_XLH: Float[np.ndarray, "X L H"], *, permutations: int = 9999, seed: int = 0
+) -> Float[np.ndarray, "L H"]:
+    """One-sided p-values that the mean is above 0, by flipping the signs of whole pairs.
+
+    If it does not matter which side of a pair is funny, a contrast is as likely as its negative.
+    The same flips for all heads; the observed signs are counted among them. ValueError where the
+    least p-value, corrected for so many heads, could not reach 0.05.
+    """
+    pairs, heads = len(value_XLH), value_XLH[0].size
+    if (permutations + 1) * 0.05 < heads:
+        raise ValueError(
+            f"permutations: expected at least {20 * heads - 1} to test {heads} heads at 0.05, "
+            f"got {permutations}"
+        )
+    flat_XN = value_XLH.reshape(pairs, heads)
+    rng = np.random.default_rng(seed)
+    least = flat_XN.sum(0) - 1e-12 * np.abs(flat_XN).sum(0)  # equal but for rounding
+    as_far_N = np.ones(heads)
+    for start in range(0, permutations, 1000):
+        count = min(1000, permutations - start)
+        signs = rng.integers(0, 2, (count, pairs)) * 2.0 - 1
+        as_far_N += (signs @ flat_XN >= least).sum(0)
+    return (as_far_N / (permutations + 1)).reshape(value_XLH.shape[1:])
+
+
+def holm(p_value_LH: Float[np.ndarray, "L H"]) -> Float[np.ndarray, "L H"]:
+    """P-values corrected for testing all heads (Holm 1979): below alpha, rejected at alpha."""
+    flat = p_value_LH.ravel()
+    order = np.argsort(flat, kind="stable")
+    stepped = np.maximum.accumulate(flat[order] * np.arange(len(flat), 0, -1))
+    corrected = np.empty_like(flat)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected.reshape(p_value_LH.shape)
+
+
+class FoundHead(NamedTuple):
+    """The head of the greatest contrast on validation, and its contrast on the test pairs.
+
+    `p_value` is for this head alone, which the test pairs had no part in choosing; `holm_LH` are
+    those of all heads on the test pairs, corrected.
+    """
+
+    layer: int
+    head: int
+    validation: float
+    test: Estimate
+    p_value: float
+    holm_LH: Float[np.ndarray, "L H"]
+
+
+def find_head(
+    validation: Contrasts,
+    test: Contrasts,
+    *,
+    permutations: int = 9999,
+    samples: int = 1000,
+    seed: int = 0,
+) -> FoundHead:
+    """Choose the head on validation pairs and score it on test pairs."""
+    chosen_LH = validation.contrast().mean(0)
+    layer, head = map(int, np.unravel_index(int(chosen_LH.argmax()), chosen_LH.shape))
+    value_XLH = test.contrast()
+    value_X = value_XLH[:, layer, head]
+    estimate = bootstrap(
+        lambda _, drawn: float(value_X[drawn].mean()), 1, len(value_X), samples=samples, seed=seed
+    )
+    p_value_LH = sign_flip_p_values(value_XLH, permutations=permutations, seed=seed)
+    score, p_value = float(chosen_LH[layer, head]), float(p_value_LH[layer, head])
+    return FoundHead(layer, head, score, estimate, p_value, holm(p_value_LH))
+
+
+# -- localisation
+
+
+def predicted_words(
+    attention_LHTT: Float[np.ndarray, "L H T T"],
+    word_of_piece: Sequence[int],
+    *,
+    specials: bool = False,
+    queries: str = "all",
+) -> Int[np.ndarray, "L H"]:
+    """The word that gets most attention, the first of equals; -1 for a special token.
+
+    Special tokens stand for election only if `specials`, as published; each on its own.
+    """
+    weight_LHN = word_weights(attention_LHTT, word_of_piece, queries=queries)
+    best_LH = weight_LHN.argmax(-1)
+    if specials:
+        special_T = np.asarray(word_of_piece) < 0
+        rows = attention_LHTT if queries == "all" else attention_LHTT[:, :, :1]
+        other_LH = rows.mean(2, dtype=np.float64)[..., special_T].max(-1, initial=0.0)
+        best_LH = np.where(other_LH > weight_LHN.max(-1), -1, best_LH)
+    return best_LH
+
+
+class Located(NamedTuple):
+    """One headline: how many words, which are edited, and what each head predicts, if asked."""
+
+    words: int
+    edited: tuple[int, ...]
+    predicted_LH: Int[np.ndarray, "L H"] | None = None
+
+
+class Localisation(NamedTuple):
+    """Shares of headlines whose edited word is found, of the `headlines` asked."""
+
+    headlines: int
+    heads_LH: Float[np.ndarray, "L H"]
+    random: float
+    final: float
+    most_edited: float
+
+
+def most_edited_place(headlines: Sequence[Located]) -> int:
+    """The commonest edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
+
+    To be chosen on other headlines than it is scored on. Of equals, the nearest to either end.
+    """
+    if not headlines:
+        raise ValueError("headlines: expected at least one, got none")
+    count = Counter(
+        place
+        for each in headlines
+        for edited in each.edited
+        for place in (edited, edited - each.words)
+    )
+    return min(count, key=lambda place: (-count[place], abs(place), place))
+
+
+def localisation(headlines: Sequence[Located], common: int) -> dict[str, Localisation]:
+    """How often heads, and rules that see no attention, find an edited word: "all", by position.
+
+    "final" are the headlines whose last word is edited, "not final" the others; a group without
+    headlines is left out. `common` is `most_edited_place` of the validation pairs.
+    """
+    groups = {
+        "all": list(headlines),
+        "final": [each for each in headlines if each.words - 1 in each.edited],
+        "not final": [each for each in headlines if each.words - 1 not in each.edited],
+    }
+    return {name: _localise(group, common) for name, group in groups.items() if group}
+
+
+def _localise(group: list[Located], common: int) -> Localisation:
+    hits, chance, final, most = [], [], [], []
+    for each in group:
+        if each.predicted_LH is None:
+            raise ValueError("headlines: expected a prediction for each, got none for some")
+        hits.append(np.isin(each.predicted_LH, each.edited))
+        chance.append(len(each.edited) / each.words)
+        final.append(each.words - 1 in each.edited)
+        most.append(common % each.words in each.edited if -each.words <= common < each.words else 0)
+    means = (float(np.mean(values)) for values in (chance, final, most))
+    return Localisation(len(group), np.mean(hits, 0), *means)
+
+
+# -- two models, and sizes of edits
+
+
+def attention_distance(
+    one_LHTT: Float[np.ndarray, "L H T T"], two_LHTT: Float[np.ndarray, "_ _ _ _"]
+) -> Float[np.ndarray, "L H"]:
+    """How far two maps lie apart: the mean Jensen-Shannon distance (a root) over query rows.
+
+    Of two models on one sentence, or of one model on two sentences of equally many tokens. Means
+    over sentences, then over a layer's heads, give the published curves. ValueError for maps of
+    different shapes and weights that are not finite.
+    """
+    if one_LHTT.shape != two_LHTT.shape:
+        raise ValueError(
+            f"attention: expected maps of one shape, got {one_LHTT.shape} and {two_LHTT.shape}"
+        )
+    check_attention(one_LHTT)
+    check_attention(two_LHTT)
+    return jensen_shannon(one_LHTT, two_LHTT).mean(-1)
+
+
+def accuracy_by_size(
+    correct_X: Bool[np.ndarray, "X"], size_X: Float[np.ndarray, "X"], limits: Sequence[float]
+) -> Float[np.ndarray, "2 Y"]:
+    """The accuracy on edits of at most each limit, and on greater ones; NaN where there are none.
+
+    The paper says that it shows the latter, its code computes the former.
+    """
+    small_YX = np.asarray(limits, float)[:, None] >= size_X
+    groups = np.stack([small_YX, ~small_YX])
+    total = groups.sum(-1)
+    return np.where(total > 0, (groups & correct_X).sum(-1) / np.maximum(total, 1), np.nan)
