@@ -54,7 +54,9 @@ done
 for variable in ${VARIABLES[@]+"${VARIABLES[@]}"}; do
   [[ $variable =~ ^[A-Za-z_][A-Za-z_0-9]*= ]] || die 2 "--env: expected NAME=VALUE, got '$variable'"
 done
-RUN=${RUN:-${1:-}-$(printf '%s\0' "$@" | cksum | cut -d ' ' -f 1)}
+VERB=${1:-}
+VERB=${VERB//[^A-Za-z0-9]/}
+RUN=${RUN:-${VERB:-run}-$(printf '%s\0' "$@" | cksum | cut -d ' ' -f 1)}
 [[ $RUN =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] ||
   die 2 "--run: expected letters, digits, dots, dashes and underscores, got '$RUN'"
 
@@ -105,8 +107,8 @@ touch "$dir/log"
 tail -n +1 -F "$dir/log" 2>/dev/null > >(sed -u "s/^/[$name] /") &
 tail=$!
 trap 'kill "$tail" 2>/dev/null || true' EXIT
-while [[ $(state) == running ]]; do sleep 1; done
-sleep 1
+while [[ $(state) == running ]]; do sleep 0.5; done
+sleep 0.3 # for the last lines
 kill "$tail" 2>/dev/null || true
 tell
 WORKER

@@ -70,6 +70,7 @@ elif verb in ("ssh", "scp"):
 
 # Stands for jaxheads on a worker: what it was told, and how it is to end.
 JAXHEADS = """#!/bin/bash
+if [[ $1 == --version ]]; then echo jaxheads 0; exit; fi
 echo run >>"$HOME/runs"
 printf '%s\\0' "$@" >"$HOME/told"
 env >"$HOME/environment"

@@ -1,0 +1,229 @@
+"""Setting up, babysitting, fetching and the smoke test."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+
+import pytest
+
+from tests.tpu_scripts.conftest import JAXHEADS, SCRIPTS
+
+UV = """#!/bin/bash
+echo "$@" >>"$HOME/uv"
+if [[ $1 == venv ]]; then mkdir -p venv/bin && touch venv/bin/python && chmod +x venv/bin/python; fi
+if [[ $1 == pip ]]; then printf '%s' "$FAKE_JAXHEADS" >venv/bin/jaxheads; chmod +x venv/bin/*; fi
+"""
+
+
+@pytest.fixture
+def checkout(cloud):
+    """A small checkout with the scripts, things that must not travel, and a fake uv."""
+    root = cloud.root / "check out"
+    shutil.copytree(SCRIPTS, root / "tpu_scripts")
+    kept = ["pyproject.toml", "jaxheads/cli.py", "configs/tiny.py"]
+    left = [
+        *("runs/a/records", ".venv/bin/python", ".venv-312/x", ".git/config", ".ruff_cache/x"),
+        *("jaxheads/__pycache__/cli.pyc", "jaxheads.egg-info/x", ".pytest_cache/x", "dist/x"),
+    ]
+    for name in kept + left:
+        cloud.write(root / name, name)
+    cloud.write(cloud.bin / "uv", UV)
+    return root
+
+
+def runs(worker) -> int:
+    path = worker / "runs"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def setup(cloud, checkout, **environment):
+    script = checkout / "tpu_scripts" / "setup.sh"
+    return cloud.run(str(script), FAKE_JAXHEADS=JAXHEADS, **environment)
+
+
+def test_setup_copies_the_checkout_alone_and_installs_it_everywhere(cloud, checkout):
+    found = setup(cloud, checkout)
+    assert found.returncode == 0, found.stderr
+    for worker in cloud.workers:
+        assert f"jaxheads-setup: {worker.name}:" in found.stdout
+        with tarfile.open(worker / "jaxheads.tar.gz") as archive:
+            files = {member.name for member in archive if member.isfile()}
+        scripts = {f"./tpu_scripts/{path.name}" for path in SCRIPTS.iterdir()}
+        assert files - scripts == {"./pyproject.toml", "./jaxheads/cli.py", "./configs/tiny.py"}
+        assert (worker / "jaxheads/configs/tiny.py").is_file()
+        assert (worker / "uv").read_text().splitlines() == [
+            "venv --quiet --python 3.12 venv",
+            "pip install --quiet --python venv/bin/python -e ./code[tpu]",
+        ]
+
+
+def test_setup_again_replaces_the_code_and_keeps_what_runs_wrote(cloud, checkout):
+    assert setup(cloud, checkout).returncode == 0
+    worker = cloud.workers[0] / "jaxheads"
+    cloud.write(worker / "runs/mine/records", "precious")
+    (checkout / "configs/tiny.py").rename(checkout / "configs/new.py")
+    assert setup(cloud, checkout).returncode == 0
+    assert [path.name for path in (worker / "configs").iterdir()] == ["new.py"]
+    assert (worker / "runs/mine/records").read_text() == "precious"
+    assert (cloud.workers[0] / "uv").read_text().count("venv --quiet") == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "says"), [("tpu-vm scp", "could not be copied"), ("tpu-vm ssh", "run setup.sh again")]
+)
+def test_setup_tells_what_failed_and_can_be_repeated(cloud, checkout, step, says):
+    cloud.fail(step, says="no route to host")
+    found = setup(cloud, checkout)
+    assert found.returncode == 1 and "no route to host" in found.stderr and says in found.stderr
+    cloud.mend()
+    assert setup(cloud, checkout).returncode == 0
+
+
+def test_setup_is_refused_while_a_run_is_going_on(cloud, checkout):
+    assert setup(cloud, checkout).returncode == 0
+    (cloud.workers[1] / "slow").write_text("20")
+    assert cloud.run("run.sh", "--run", "mine", "--detach", "doctor").returncode == 0
+    found = setup(cloud, checkout)
+    assert found.returncode == 1 and "worker-1: run mine is going on" in found.stderr
+
+
+def babysit(cloud, checkout, *words, **environment):
+    script = checkout / "tpu_scripts" / "babysit.sh"
+    environment = {"FAKE_JAXHEADS": JAXHEADS, **environment}
+    return cloud.run(str(script), "--backoff", "0", *words, **environment)
+
+
+def verbs(cloud) -> list[str]:
+    calls = cloud.calls()
+    return [" ".join(call[:2]) for call in calls if call[1] in ("create", "delete", "scp")]
+
+
+def test_babysit_brings_up_runs_and_stops_when_the_run_has_finished(cloud, checkout):
+    found = babysit(cloud, checkout, "--spot", "train", "--out", "a 'b'")
+    assert found.returncode == 0, found.stderr
+    assert verbs(cloud) == ["tpu-vm create", "tpu-vm scp"]
+    assert cloud.calls("tpu-vm", "create")[0][-1] == "--spot"
+    assert [runs(worker) for worker in cloud.workers] == [1, 1]
+    assert (cloud.workers[1] / "told").read_text() == "train\0--out\0a 'b'\0"
+
+
+@pytest.mark.parametrize("queued", [[], ["--queued"]])
+def test_babysit_replaces_a_preempted_vm_and_runs_the_same_again(cloud, checkout, queued):
+    assert setup(cloud, checkout).returncode == 0
+    cloud.states("tpu-vm", "READY", "PREEMPTED")
+    if queued:
+        cloud.states("queued-resources", "SUSPENDED")
+    (cloud.workers[1] / "exits").write_text("1")  # as a process whose partner has gone
+    found = babysit(cloud, checkout, *queued, "train")
+    assert "tiny is PREEMPTED: replacing it" in found.stderr
+    created = "queued-resources" if queued else "tpu-vm"
+    assert f"{created} create" in verbs(cloud) and "tpu-vm delete" in verbs(cloud)
+    assert ("queued-resources delete" in verbs(cloud)) == bool(queued)
+    assert [runs(worker) for worker in cloud.workers] == [2, 2]
+    assert found.returncode == 1 and "by its own fault" in found.stderr  # the second time, it was
+
+
+def test_babysit_resumes_after_a_preemption(cloud, checkout):
+    assert setup(cloud, checkout).returncode == 0
+    cloud.states("tpu-vm", "READY", "PREEMPTED")
+    cloud.fail("tpu-vm ssh", number=4, status=255, says="connection closed")  # while it follows
+    found = babysit(cloud, checkout, "--spot", "train", "--resume")
+    assert found.returncode == 0, found.stderr
+    assert "tiny is PREEMPTED: replacing it" in found.stderr
+    assert verbs(cloud)[1:] == ["tpu-vm delete", "tpu-vm create", "tpu-vm scp"]
+
+
+def test_babysit_stops_at_a_fault_of_the_run_itself(cloud, checkout):
+    (cloud.workers[0] / "exits").write_text("2")
+    (cloud.workers[1] / "exits").write_text("2")
+    found = babysit(cloud, checkout, "train")
+    assert found.returncode == 2 and "by its own fault" in found.stderr
+    assert runs(cloud.workers[0]) == 1
+
+
+def test_babysit_gives_up_after_so_many_failures_in_a_row(cloud, checkout):
+    cloud.fail("tpu-vm create", says="no capacity")
+    found = babysit(cloud, checkout, "--retries", "2", "train")
+    assert found.returncode == 75 and "3 failures in a row, giving up" in found.stderr
+    assert len(cloud.calls("tpu-vm", "create")) == 3
+    cloud.mend()
+    assert babysit(cloud, checkout, "train").returncode == 0
+
+
+@pytest.mark.parametrize("step", ["tpu-vm describe", "tpu-vm create", "tpu-vm scp", "tpu-vm ssh"])
+def test_babysit_survives_one_failure_of_any_step(cloud, checkout, step):
+    cloud.fail(step, number=1, says="hiccup")
+    found = babysit(cloud, checkout, "train")
+    assert found.returncode == 0, found.stderr
+    assert [runs(worker) for worker in cloud.workers] == [1, 1]
+
+
+def test_babysit_sets_up_a_vm_that_is_there_but_bare(cloud, checkout):
+    cloud.states("tpu-vm", "READY")
+    assert babysit(cloud, checkout, "train").returncode == 0
+    assert verbs(cloud) == ["tpu-vm scp"]
+
+
+def test_results_come_back_and_only_what_is_missing_is_fetched_again(cloud):
+    worker = cloud.workers[0] / "jaxheads" / "runs"
+    for name in ["a b/records.jsonl", "a b/deep/er.txt", "it's/x", "it's not/y"]:
+        cloud.write(worker / name, f"in {name}")
+    found = cloud.run("fetch.sh", "--to", "my results")
+    assert found.returncode == 0, found.stderr
+    here = cloud.root / "my results"
+    assert (here / "a b/deep/er.txt").read_text() == "in a b/deep/er.txt"
+    assert (here / "it's not/y").read_text() == "in it's not/y"
+    assert len(cloud.calls("tpu-vm", "scp")) == 3 and not (here / ".fetching").exists()
+    (worker / "it's/x").write_text("changed")
+    assert cloud.run("fetch.sh", "--to", "my results").returncode == 0
+    assert (here / "it's/x").read_text() == "changed"
+    assert len(cloud.calls("tpu-vm", "scp")) == 4
+
+
+def test_an_interrupted_fetch_goes_on_where_it_stopped(cloud):
+    for name in "abc":
+        cloud.write(cloud.workers[0] / f"jaxheads/runs/{name}/x", name)
+    cloud.fail("tpu-vm scp", number=2, says="broken pipe")
+    found = cloud.run("fetch.sh")
+    assert found.returncode == 1 and "b was not fetched whole" in found.stderr
+    assert not (cloud.root / "runs/b").exists()
+    found = cloud.run("fetch.sh")
+    assert found.returncode == 0 and "a is here already" in found.stderr
+    assert {path.name for path in (cloud.root / "runs").iterdir()} == set("abc")
+
+
+def test_logs_come_from_every_worker(cloud):
+    cloud.install()
+    assert cloud.run("run.sh", "--run", "mine", "doctor").returncode == 0
+    found = cloud.run("fetch.sh", "--logs")
+    assert found.returncode == 0, found.stderr
+    for number in (0, 1):
+        text = (cloud.root / f"logs/worker-{number}/mine/log").read_text()
+        assert text == f"scores of worker-{number}\n"
+
+
+def test_nothing_to_fetch_is_told(cloud):
+    found = cloud.run("fetch.sh", "--from", "nowhere")
+    assert found.returncode == 1 and "jaxheads/nowhere of worker 0" in found.stderr
+    assert cloud.run("fetch.sh", "--from", "../.ssh").returncode == 2
+
+
+PYTHON = '#!/bin/bash\nprintf "%s\\0" "$@" >"$HOME/smoked"\nexit "$(cat "$HOME/fails" || echo 0)"\n'
+
+
+def test_smoke_asks_for_all_chips_of_the_type_and_scores_the_built_in_model(cloud):
+    cloud.install()
+    for worker in cloud.workers:
+        cloud.write(worker / "jaxheads/venv/bin/python", PYTHON)
+    found = cloud.run("smoke.sh", type="v4-32")
+    assert found.returncode == 0 and "all is well" in found.stderr, found.stderr
+    for worker in cloud.workers:
+        flag, program, *rest = (worker / "smoked").read_text().split("\0")[:-1]
+        compile(program, "smoke", "exec")
+        assert [flag, *rest] == ["-c", "slice", "16"]
+        told = (worker / "told").read_text().split("\0")
+        assert told[:5] == ["score", "--model", "builtin:roberta", "--task", "grammar_mlm"]
+    (cloud.workers[1] / "fails").write_text("1")
+    found = cloud.run("smoke.sh")
+    assert found.returncode == 1 and "the workers do not compute together" in found.stderr
