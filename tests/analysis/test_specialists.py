@@ -1,0 +1,75 @@
+"""The best heads are chosen on one half and scored on the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxheads.analysis.arcs import ArcRecorder, Arcs
+from jaxheads.analysis.specialists import halves, share_interval, specialists
+from jaxheads.data.dependency import DependencyTree
+
+CHOSEN = np.arange(40) < 20
+
+
+def record(fitting):
+    """Forty sentences "a <- b -> c"; `fitting` says what head (0, 1) finds of "near" in each."""
+    rng = np.random.default_rng(0)
+    recorder = ArcRecorder(("dependent to head",))
+    for number in range(40):
+        tree = DependencyTree(
+            tuple("abcd"), tuple("xxxx"), (2, 0, 2, 1), ("near", "r", "far", "far")
+        )
+        attention = rng.random((2, 2, 4, 4))
+        attention[0, 1, 0] = (0, 9, 0, 0) if fitting(number) else (0, 0, 9, 0)
+        attention[1, 0, 0] = (0, 0, 9, 0) if fitting(number) else (0, 9, 0, 0)
+        recorder.add(tree, attention)
+    return recorder.result()
+
+
+def test_the_planted_head_is_chosen_and_its_score_is_that_of_the_other_half():
+    hits = record(lambda number: number < 20 or number % 4 == 0)
+    best = {each.relation: each for each in specialists(hits, "dependent to head", chosen_N=CHOSEN)}
+    near = best["near"]
+    assert (near.layer, near.head, near.chosen_accuracy, near.chosen_count) == (0, 1, 1.0, 20)
+    assert near.accuracy.value == 0.25
+    assert near.accuracy.low < 0.25 < near.accuracy.high
+    assert near.signed == (1, 1.0, 20, True)
+    assert near.gain.value == -0.75
+    assert near.gain.high == near.accuracy.high - 1  # resampled together
+
+
+def test_relations_come_by_their_number_of_arcs():
+    found = specialists(record(lambda _: True), "dependent to head", chosen_N=CHOSEN)
+    assert [each.relation for each in found] == ["far", "near"]
+    assert found[0].unsigned == (1, 0.5, 40, False)
+
+
+def test_relations_of_one_half_only_are_left_out():
+    hits = record(lambda _: True)
+    names = ("near", "far", "first")
+    relation_A = np.where(hits.arcs.sentence_A == 0, 2, hits.arcs.relation_A)
+    moved = hits._replace(arcs=hits.arcs._replace(relations=names, relation_A=relation_A))
+    found = specialists(moved, "dependent to head", chosen_N=CHOSEN)
+    assert [each.relation for each in found] == ["far", "near"]
+
+
+def test_the_interval_is_over_sentences_not_arcs():
+    sentence_A = np.repeat(np.arange(100), 10)  # all arcs of a sentence share their fate
+    arcs = Arcs(("dep",), np.zeros(1000, int), sentence_A, np.ones(1000, int), 105)
+    found = share_interval(sentence_A % 2 == 0, arcs, np.ones(1000, bool))
+    assert found.value == 0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 100), abs=0.02)
+    none = share_interval(sentence_A % 2 == 0, arcs, np.zeros(1000, bool))
+    assert np.isnan(none).all()
+
+
+def test_halves_are_drawn_from_the_seed():
+    assert halves(7).sum() == 3
+    np.testing.assert_array_equal(halves(50, 1), halves(50, 1))
+    assert (halves(50, 1) != halves(50, 2)).any()
+
+
+def test_another_number_of_sentences_is_refused():
+    with pytest.raises(ValueError, match="chosen_N: expected 40 sentences, got 3"):
+        specialists(record(lambda _: True), "dependent to head", chosen_N=np.ones(3, bool))
