@@ -2,7 +2,8 @@
 
 All heads' graphs of a sentence are solved together: at each level every node takes its best edge,
 the circles that arise become one node each, and only graphs that had circles go on. (networkx
-agrees but takes one graph at a time, thousands of times slower; scipy has undirected trees only.)
+agrees but takes one graph at a time, some 600 times slower for 21 words; scipy has undirected trees
+only.)
 """
 
 from __future__ import annotations
