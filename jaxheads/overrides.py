@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, Literal, TypeGuard, TypeVar, Union
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ def _part(config: Any, group: str) -> Any:
 def _parse_field(config: Any, name: str, text: str) -> Any:
     part = _part(config, name)
     inner = [each.name for each in part] if _is_named(part) else []
-    if _is_settings(part):
+    if dataclasses.is_dataclass(part):
         inner = [field.name for field in dataclasses.fields(part)]
     if inner and (_is_named(config) or _is_named(part) or text.lower() != "none"):
         raise ValueError(f"{name} is a group; set one of {', '.join(inner)} in it")
@@ -138,10 +138,11 @@ def _is_settings(value: object) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
-def _is_named(value: object) -> bool:
+def _is_named(value: object) -> TypeGuard[tuple[Any, ...]]:
     """Whether a value is a tuple of settings that have names."""
-    many = isinstance(value, tuple) and bool(value)
-    return many and all(_is_settings(each) and hasattr(each, "name") for each in value)
+    if not isinstance(value, tuple) or not value:
+        return False
+    return all(_is_settings(each) and hasattr(each, "name") for each in value)
 
 
 def _replace(config: Any, changes: Mapping[str, Any]) -> Any:

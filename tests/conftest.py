@@ -37,7 +37,21 @@ import hypothesis  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
-jaxtyping.install_import_hook("jaxheads", "beartype.beartype")
+# Types are checked everywhere but in the built-in language, which has no arrays and makes tens of
+# thousands of short calls for a text: checked, a study of it takes minutes.
+_LANGUAGE = {
+    *("clauses", "draws", "entailment", "grammar", "incongruity", "language_tasks", "lexicon"),
+    *("paraphrase", "plain", "sentences"),
+}
+_PACKAGE = Path(__file__).resolve().parents[1] / "jaxheads"
+jaxtyping.install_import_hook(
+    [
+        ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts)
+        for path in sorted(_PACKAGE.rglob("*.py"))
+        if path.stem not in {"__init__", "__main__", *_LANGUAGE}
+    ],
+    "beartype.beartype",
+)
 
 hypothesis.settings.register_profile(
     "jaxheads",

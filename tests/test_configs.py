@@ -20,7 +20,7 @@ TINY = (
     *(
         f"tasks.{task}.{what}"
         for task in ("grammar_sentiment", "grammar_incongruity")
-        for what in ("examples=64", "held_out_examples=32")
+        for what in ("examples=64", "held_out_examples=32", "finetune.steps=2")
     ),
 )  # fmt: skip
 
@@ -42,6 +42,7 @@ def test_nothing_held_out_is_trained_or_scored_on(path):
         assert len(set(there)) == len(there)
 
 
+@pytest.mark.slow
 def test_the_quickstart_runs_tiny_and_draws_its_report(tmp_path, capsys):
     out = tmp_path / "out"
     (config,) = [path for path in CONFIGS if path.stem == "quickstart"]

@@ -41,9 +41,10 @@ def rank_agreement(
     _check(one_LH[present], two_LH[present])
     rng = np.random.default_rng(seed)
     one_N, two_N = one_LH[present], two_LH[present]
+    kendall, p_value = np.asarray(stats.kendalltau(one_N, two_N), float).tolist()
     found = {
-        "spearman": _tested(*map(_ranks, (one_N, two_N)), rng, permutations),
-        "kendall": Agreement(*map(float, stats.kendalltau(one_N, two_N)), 0.0),
+        "spearman": _tested(_ranks(one_N), _ranks(two_N), rng, permutations),
+        "kendall": Agreement(kendall, p_value, 0.0),
     }
     within = _within_layers(one_LH, two_LH, present, rng, permutations)
     return found if within is None else found | {"spearman within layers": within}

@@ -29,9 +29,9 @@ def bootstrap(
     """A percentile interval of `statistic(seed numbers, example numbers of each data set)`.
 
     Each sample draws as many seeds as there are, and as many examples of each data set, with
-    replacement; the same examples for every seed, so that what is compared stays paired. Samples whose statistic is NaN are
-    left out; NaN bounds where all are. With few seeds the interval is too narrow: percentile
-    intervals of n = 3 cover less than their level.
+    replacement; the same examples for every seed, so that what is compared stays paired.
+    Samples whose statistic is NaN are left out; NaN bounds where all are. With few seeds the
+    interval is too narrow: percentile intervals of n = 3 cover less than their level.
     """
     sizes = (seeds, *examples)
     if min(*sizes, samples) < 1 or not 0 < level < 1:

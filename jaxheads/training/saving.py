@@ -138,7 +138,7 @@ class Saving:
             self._keeper.wait()
             raise Preempted(
                 f"stopped at step {done} of {self._config.steps}; {self._keeper.last_good}, from "
-                "which --resume goes on"
+                "which it can be resumed"
             )
 
     def _keep_pace(self, state: TrainState) -> None:
