@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow  # many short processes
+
 HARD = ["score", "--out", 'a b/it\'s "x".npz', "$HOME `id` \\n", "two\nlines", "", "*", "ü;&|<"]
 
 

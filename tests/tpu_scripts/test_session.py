@@ -9,6 +9,8 @@ import pytest
 
 from tests.tpu_scripts.conftest import JAXHEADS, SCRIPTS
 
+pytestmark = pytest.mark.slow  # many short processes
+
 UV = """#!/bin/bash
 echo "$@" >>"$HOME/uv"
 if [[ $1 == venv ]]; then mkdir -p venv/bin && touch venv/bin/python && chmod +x venv/bin/python; fi
