@@ -129,6 +129,7 @@ def test_nothing_to_override_changes_nothing():
         ("optimizer.rate=nan", "expected a number, got 'nan'"),
         ("optimizer.warmup=1000", "warmup: expected at most 100, got 1000"),
         ("data=", "expected a path"),
+        ("data=gs://bucket/x", "expected a local path, got 'gs://bucket/x'"),
         ("__class__=1", "no field '__class__'"),
     ],
 )
