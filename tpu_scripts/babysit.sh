@@ -11,7 +11,7 @@ usage: babysit.sh [--spot] [--queued] [options] [settings] VERB [arguments of ja
 Creates and sets up the VM if it is not there, runs \`jaxheads VERB ...\` as run.sh does, and does it
 all again when the VM was preempted, a worker was lost or the connection dropped. Stops when the run
 has finished (0) or failed by its own fault (its exit status). What must survive has to lie in a
-bucket (--checkpoints gs://... --resume): the VM's disk goes with the VM.
+place outside it, such as a mounted bucket (--checkpoints /mnt/kept --resume): the VM's disk goes with the VM.
   --spot, --queued   how the VM is created (create.sh)
   --run, --env       as for run.sh; --env may be repeated
   --retries N        failures in a row before giving up with status $TRY_AGAIN (default 10); a run
