@@ -7,7 +7,7 @@ that others used too (AMD EPYC, float32, jax 0.10.2), 1 minute of counting neigh
 Method: 150,000 sentences of the language (seed 0), packed into blocks of 48 tokens; masked LM
 (15%, 80/10/10), new masks in every epoch; 4 layers x 4 heads, D = 64; AdamW at 2e-3, one seed.
 Sizes and settings are ours. RoBERTa has a byte-level BPE of 992 tokens, ALBERT (its layers share
-one set of heads) a unigram of 410; both have a token for every word.
+one set of heads) a unigram of 413; both have a token for every word.
 
 Numbers: 256 blocks of the language's validation split, no sentence of which is in the training
 split. Guesses know the true neighbours of a token, of which the model finds some masked, and were
