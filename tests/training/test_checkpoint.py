@@ -55,7 +55,7 @@ def test_a_request_to_stop_saves_the_step_and_is_resumed(whole):
     folder, log = place / "stopped", place / "stopped.jsonl"
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(
-        Preempted, match=r"^stopped at step 8 of 30; .*/stopped/8, from which --res"
+        Preempted, match=r"^stopped at step 8 of 30; .*/stopped/8, from which it can be resumed"
     ):
         train(
             case, folder, log=log, at=7, save_every=0, act=lambda: signal.raise_signal(15)
