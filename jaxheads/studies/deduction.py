@@ -147,7 +147,10 @@ def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
 
 
 def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
-    """Fine-tune, prune by the task's own score; and fine-tune again."""
+    """Fine-tune, prune by the task's own score; and fine-tune again, as long as the first time.
+
+    The last regime so has twice the training of the others.
+    """
     model, rows = lab.tuned(task.name, seed), []
     name = f"{lab.name}-{task.name}-{seed}-again-{budget}"
     own = score_file(lab, task.name, seed)
