@@ -31,9 +31,10 @@ ALBERT is fine-tuned less well in so few steps (0.704, 0.556 to 0.802, and 0.595
 two of its six comparisons of orders are not distinguishable from none.
 
 Limits: "fine-tune, prune, fine-tune" trains twice as long as the other regimes, and these trainings
-are short, so that its gain is not that of the order of things. Three seeds; one share of heads before fine-tuning, so that the acceptable deduction is one
-of two values (0, or the 1.6% of masked-LM loss that half of RoBERTa's heads cost) and its interval
-covers both for all tasks together. `grammar_full.py` has more of everything.
+are short, so that its gain is not that of the order of things. Three seeds. One share of heads
+before fine-tuning, so that the acceptable deduction is one of two values (0, or the 1.6% of
+masked-LM loss that half of RoBERTa's heads cost) and its interval covers both for all tasks
+together. `grammar_full.py` has more of everything.
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
