@@ -158,13 +158,15 @@ class ReadoutConfig:
             raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")
 
 
-def _refuse(what: str, problems: Iterable[str]) -> None:
+def refuse(what: str, problems: Iterable[str]) -> None:
+    """ValueError that lists the problems of `what`, if there are any."""
     found = list(problems)
     if found:
         raise ValueError(f"{what}: " + "; ".join(found))
 
 
-def _too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
+def too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
+    """A problem for each (name, value, least) whose value is given and below the least."""
     for name, value, least in named:
         if value is not None and value < least:
             yield f"{name}: expected at least {least}, got {value}"
@@ -184,7 +186,7 @@ class OptimizerConfig:
     clip_norm: float | None = 1.0  # of the gradient over all parameters; None: not clipped
 
     def __post_init__(self) -> None:
-        _refuse("optimizer", _optimizer_problems(self))
+        refuse("optimizer", _optimizer_problems(self))
 
 
 def _optimizer_problems(c: OptimizerConfig):
@@ -225,9 +227,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         least = dict.fromkeys(("steps", "batch_size", "accumulate", "log_every", "keep_last"), 1)
         least |= dict.fromkeys(("seed", "window", "judge_every", "save_every"), 0)
-        problems = list(_too_low((name, getattr(self, name), low) for name, low in least.items()))
+        problems = list(too_low((name, getattr(self, name), low) for name, low in least.items()))
         if self.dtype not in COMPUTE:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             problems.append(f"dropout: expected a rate in [0, 1) or none, got {self.dropout}")
-        _refuse("training", problems)
+        refuse("training", problems)

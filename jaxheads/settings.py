@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.config import EncoderConfig, TrainingConfig
+from jaxheads.config import EncoderConfig, TrainingConfig, refuse, too_low
 
 PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
 
@@ -22,18 +22,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files an
 def _name_problems(name: str) -> Iterator[str]:
     if not _NAME.fullmatch(name):
         yield f"name: expected small letters, digits, _ and ., got {name!r}"
-
-
-def _too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
-    for name, value, least in named:
-        if value is not None and value < least:
-            yield f"{name}: expected at least {least}, got {value}"
-
-
-def _refuse(what: str, problems: Iterable[str]) -> None:
-    found = list(problems)
-    if found:
-        raise ValueError(f"{what}: " + "; ".join(found))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +38,7 @@ class ModelSettings:
         made = (self.encoder is None, self.pretrain is None)
         if made != ((True, True) if self.source else (False, False)):
             problems.append("expected either a source, or an encoder and how to pretrain it")
-        _refuse(f"model {self.name}", problems)
+        refuse(f"model {self.name}", problems)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +55,7 @@ class TextSettings:
 
     def __post_init__(self) -> None:
         counts = [(n, getattr(self, n), 1) for n in ("paragraphs", "vocabulary", "held_out_blocks")]
-        _refuse("text", _too_low([("length", self.length, 3), *counts]))
+        refuse("text", too_low([("length", self.length, 3), *counts]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +74,7 @@ class TaskSettings:
 
     def __post_init__(self) -> None:
         counts = [(n, getattr(self, n), 1) for n in ("examples", "held_out_examples")]
-        _refuse(f"task {self.name}", _too_low([("length", self.length, 3), *counts]))
+        refuse(f"task {self.name}", too_low([("length", self.length, 3), *counts]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +90,7 @@ class ScoringSettings:
     def __post_init__(self) -> None:
         low = [(name, getattr(self, name), 0) for name in ("ablated", "rescored")]
         low += [(name, getattr(self, name), 1) for name in ("batch_size", "splits")]
-        _refuse("scoring", _too_low([("examples", self.examples, 2), *low]))
+        refuse("scoring", too_low([("examples", self.examples, 2), *low]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,14 +103,14 @@ class CurveSettings:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        problems = list(_too_low([(n, getattr(self, n), 1) for n in ("points", "batch_size")]))
-        problems += _too_low([("draws", self.draws, 1)])
+        problems = list(too_low([(n, getattr(self, n), 1) for n in ("points", "batch_size")]))
+        problems += too_low([("draws", self.draws, 1)])
         problems += [
             f"readings: expected any of {', '.join(READINGS)}, got {name!r}"
             for name in self.readings
             if name not in READINGS
         ]
-        _refuse("curve", problems)
+        refuse("curve", problems)
 
 
 READINGS = ("token", "batch", "signed", "l2")  # units, and the unit "example" normalised by layer
@@ -150,7 +138,7 @@ class PruningSettings:
         ]
         if list(self.kept) != sorted(set(self.kept), reverse=True):
             problems.append(f"kept: expected decreasing shares, got {self.kept}")
-        _refuse("pruning", [*problems, *_too_low([("draws", self.draws, 0)])])
+        refuse("pruning", [*problems, *too_low([("draws", self.draws, 0)])])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,5 +170,5 @@ class Run:
             problems.append("models: expected at least one, got none")
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")
-        problems += _too_low([("devices", self.devices, 1)])
-        _refuse("run", problems)
+        problems += too_low([("devices", self.devices, 1)])
+        refuse("run", problems)

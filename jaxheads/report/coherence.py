@@ -124,13 +124,7 @@ def _draw_matrix(
 
 
 def _statistics(study: Study) -> Table | None:
-    rows = study.at("coherence")
-    found = spreads(rows, lambda row: (row.model, row.task, row.method, row.metric))
-    lines = dict.fromkeys((model, task, method) for model, task, method, _ in found)
-    body = tuple(
-        (model, shown(task), method, *_line(found, (model, task, method)))
-        for model, task, method in lines
-    )
+    body = _body(study, "coherence")
     if not body:
         return None
     caption = (
@@ -143,13 +137,7 @@ def _statistics(study: Study) -> Table | None:
 
 
 def _ceilings(study: Study) -> Table | None:
-    rows = study.at("ceiling")
-    found = spreads(rows, lambda row: (row.model, row.task, row.method, row.metric))
-    lines = dict.fromkeys((model, task, method) for model, task, method, _ in found)
-    body = tuple(
-        (model, shown(task), method, *_line(found, (model, task, method)))
-        for model, task, method in lines
-    )
+    body = _body(study, "ceiling")
     if not body:
         return None
     caption = (
@@ -158,6 +146,16 @@ def _ceilings(study: Study) -> Table | None:
         "seeds (“seeds”). Mean (lowest to highest)."
     )
     return Table("ceiling-table", caption, ("model", "task", "between", *STATISTICS), body, 3)
+
+
+def _body(study: Study, stage: str) -> tuple[tuple[str, ...], ...]:
+    """A line for every model, task and method of a stage, with a cell for every statistic."""
+    found = spreads(study.at(stage), lambda row: (row.model, row.task, row.method, row.metric))
+    lines = dict.fromkeys((model, task, method) for model, task, method, _ in found)
+    return tuple(
+        (model, shown(task), method, *_line(found, (model, task, method)))
+        for model, task, method in lines
+    )
 
 
 def _line(

@@ -23,6 +23,7 @@ import jax
 from jaxheads.files import write_atomically
 from jaxheads.records import Row, append_rows, read_rows
 from jaxheads.settings import Run
+from jaxheads.training.identity import plain
 
 SETTINGS, ROWS, TIMES, CELLS = "run.json", "rows.jsonl", "times.jsonl", "cells"
 
@@ -54,7 +55,7 @@ def open_folder(run: Run, folder: Path) -> None:
     ValueError for a folder of other files, or of other settings, naming all that differ. What a
     killed run left half-written is removed.
     """
-    settings = _plain(dataclasses.asdict(run))
+    settings = plain(dataclasses.asdict(run))
     if (folder / SETTINGS).is_file():
         _check_same(folder / SETTINGS, settings)
     elif folder.is_dir() and any(folder.iterdir()):
@@ -144,8 +145,3 @@ def _flat(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(inner, f"{above}.{name}" if above else name)
     else:
         yield above, value
-
-
-def _plain(value: Any) -> Any:
-    """Settings as JSON has them: paths as text, tuples as lists."""
-    return json.loads(json.dumps(value, default=str))

@@ -109,7 +109,8 @@ def _of(lab: Lab, task: str, compute, *what) -> list[Row]:
 
 def score_base(lab: Lab) -> list[Row]:
     """Score the pre-trained model on the pre-training task."""
-    return score_all(lab, lab.base, lab.text, score_file(lab, PRETRAINING, 0))
+    score_all(lab, lab.base, lab.text, score_file(lab, PRETRAINING, 0))
+    return []
 
 
 def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
@@ -118,13 +119,13 @@ def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
     found = lab.measure(model, task)
     answers = {"guess": found.answers.guess_M, "label": found.answers.label_M}
     save_answers(lab, whole_name(lab, name, seed), answers)
+    score_all(lab, model, task, score_file(lab, name, seed))
     floors = {}
     if seed == lab.run.seeds[0]:
         floors = found.floors | lab.reader.bag_of_words(name)
     return [
         *lab.note.rows(name, floors, stage="floor"),
         *lab.note.rows(name, found.metrics, stage="whole", seed=seed),
-        *score_all(lab, model, task, score_file(lab, name, seed)),
     ]
 
 
@@ -133,10 +134,8 @@ def frozen(lab: Lab, name: str, seed: int) -> list[Row]:
     task, file = lab.subject(name), score_file(lab, name, seed, FROZEN)
     model = lab.probed(task, seed, file)
     found = lab.measure(model, task)
-    return [
-        *lab.note.rows(name, found.metrics, stage="frozen body", seed=seed),
-        *score_all(lab, model, task, file),
-    ]
+    score_all(lab, model, task, file)
+    return lab.note.rows(name, found.metrics, stage="frozen body", seed=seed)
 
 
 def curves_of(lab: Lab, name: str, seed: int) -> list[Row]:

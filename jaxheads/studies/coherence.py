@@ -20,7 +20,7 @@ from jaxheads.pruning.curve import functional_coherence
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.prunability import OWN, _is_draw, estimate_rows, load_answers
+from jaxheads.studies.prunability import OWN, estimate_rows, is_draw, load_answers
 from jaxheads.training.evaluate import METRICS
 
 TUNED, FROZEN = "fine-tuned", "frozen body"
@@ -98,7 +98,7 @@ def _functional(lab: Lab, task: str, pair: str, name: str, answers) -> list[Row]
                 return float(np.mean([np.mean([metric(g, due) for g in each]) for each in guesses]))
 
             own, other = (mean(lambda a, key=key: [a[key][place][examples]]) for key in (OWN, name))
-            chance = mean(lambda a: [a[k][place][examples] for k in a if _is_draw(k)])
+            chance = mean(lambda a: [a[k][place][examples] for k in a if is_draw(k)])
             return functional_coherence(other, own, chance)
 
         found = bootstrap(share, len(answers), len(label_M), samples=200)

@@ -101,11 +101,9 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
     rows = lab.note.rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
     if budget not in compared(lab):
         return rows
-    regime = "prune, fine-tune" + method.removeprefix(BEFORE).replace(TIED, f", {TIED}")
-    regime = "prune, fine-tune, random" if method.startswith(RANDOM) else regime.replace(" ,", ",")
     values = {task.metrics[0]: found.metrics[task.metrics[0]]}
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
-    rows += lab.note.rows(task.name, values, method=regime, **what)
+    rows += lab.note.rows(task.name, values, method=_regime(method), **what)
     if method == BEFORE:
         after = lab.score(model, task, mask_LH=mask_LH)
         before = lab.saved(f"{lab.name}-{task.name}-pruned{budget}-{seed}")
@@ -116,6 +114,13 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
         if seed == lab.run.seeds[0]:
             rows += cut_and_save(lab, model, task, mask_LH, budget)
     return rows
+
+
+def _regime(method: str) -> str:
+    """What a way of choosing heads before fine-tuning is called among the regimes."""
+    if method.startswith(RANDOM):
+        return f"prune, fine-tune, {RANDOM}"
+    return f"prune, fine-tune, {TIED}" if method.endswith(TIED) else "prune, fine-tune"
 
 
 def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> list[Row]:

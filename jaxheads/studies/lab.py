@@ -172,8 +172,6 @@ class Lab:
         only: str | None = None,
     ) -> Model:
         """The model with its parameters fitted to a task's training examples."""
-        shape = (model.config.num_layers, model.config.num_heads)
-        gate = np.ones(shape) if mask_LH is None else mask_LH  # one program with and without a mask
         kept = self.folder / "checkpoints" / name  # while this lasts
         about = {"model": self.name, "task": task.name}
         found = fit(
@@ -181,7 +179,7 @@ class Lab:
             model.params,
             task.train,
             training,
-            head_mask=gate.astype(np.float32),
+            head_mask=_gate(model, mask_LH),
             only=only,
             checkpoints=Checkpoints(kept, True, about) if training.save_every else None,
             mesh=self.mesh,
@@ -202,11 +200,9 @@ class Lab:
 
     def measure(self, model: Model, task: Subject, mask_LH: Mask | None = None) -> Evaluation:
         """The task's metrics on what is held out, with heads masked."""
-        shape = (model.config.num_layers, model.config.num_heads)
-        gate = np.ones(shape) if mask_LH is None else mask_LH
         return evaluate(
             self.objective(model), model.params, task.held_out, task.metrics,
-            gate=gate.astype(np.float32), mesh=self.mesh,
+            gate=_gate(model, mask_LH), mesh=self.mesh,
         )  # fmt: skip
 
     def score(
@@ -256,6 +252,12 @@ class Lab:
 def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:
     assert training is not None, "only what has settings is trained"
     return dataclasses.replace(training, seed=seed)
+
+
+def _gate(model: Model, mask_LH: Mask | None) -> np.ndarray:
+    """The mask as a gate, ones without one: with and without a mask it is one program."""
+    shape = (model.config.num_layers, model.config.num_heads)
+    return np.ones(shape, np.float32) if mask_LH is None else mask_LH.astype(np.float32)
 
 
 def _plain(model: Model) -> Model:

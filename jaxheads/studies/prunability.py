@@ -43,7 +43,7 @@ class Curve(NamedTuple):
 # -- scores
 
 
-def score_all(lab: Lab, model: Model, task: Subject, name: str) -> list[Row]:
+def score_all(lab: Lab, model: Model, task: Subject, name: str) -> None:
     """Score by every method of the study; all scores go to disk under names that begin alike."""
     how = lab.run.scoring
     lab.score(model, task, name=name)
@@ -54,7 +54,6 @@ def score_all(lab: Lab, model: Model, task: Subject, name: str) -> list[Row]:
     if how.ablated:
         ablation = lab.score(model, task, method="ablation", limit=how.ablated)
         lab.save(scores_name(name, ABLATION), ablation)
-    return []
 
 
 def scores_name(name: str, reading: str = "") -> str:
@@ -232,7 +231,7 @@ def contrasts(lab: Lab, task: Subject, names: Mapping[int, str]) -> list[Row]:
     budgets = answers[0][f"{OWN}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
     metric, label_M = METRICS[task.metrics[0]], answers[0]["label"]
-    chance = [[a[f] for f in a if _is_draw(f)] for a in answers]
+    chance = [[a[f] for f in a if is_draw(f)] for a in answers]
 
     def value(files: list[list[np.ndarray]], seeds, examples) -> float:
         return float(
@@ -267,6 +266,7 @@ def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> 
     return lab.note.rows(task, {metric: found.value}, low=low, high=high, **what)
 
 
-def _is_draw(name: str) -> bool:
+def is_draw(name: str) -> bool:
+    """Whether an order is a random one of single uses of heads: "random 3"."""
     kind, _, number = name.rpartition(" ")
     return kind == RANDOM and number.isdecimal()
