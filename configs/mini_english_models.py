@@ -16,7 +16,7 @@ from jaxheads.settings import ModelSettings, Run, TextSettings
 DATA = Path("../shared/data")
 
 PRETRAIN = TrainingConfig(
-    steps=12_000,
+    steps=8_000,
     batch_size=8,
     dropout=0.0,
     save_every=1000,
