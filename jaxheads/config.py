@@ -12,12 +12,14 @@ Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
 Decay = Literal["linear", "cosine", "constant"]
+Descent = Literal["adamw", "sgd"]
 Compute = Literal["float32", "bfloat16"]
 
 FAMILIES: tuple[str, ...] = ("roberta", "albert", "bert", "distilbert")
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
 DECAYS: tuple[str, ...] = ("linear", "cosine", "constant")
+DESCENTS: tuple[str, ...] = ("adamw", "sgd")
 COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
 
 
@@ -174,7 +176,7 @@ def too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW: decoupled decay, none on biases and norms; the rate rises, then falls to zero."""
+    """AdamW or SGD: decoupled decay, none on biases and norms; the rate rises, then falls."""
 
     rate: float = 1e-4  # the highest learning rate, reached when the warm-up ends
     warmup: float = 0.1  # share of all steps in which the rate rises from zero
@@ -184,6 +186,7 @@ class OptimizerConfig:
     beta2: float = 0.999
     eps: float = 1e-8
     clip_norm: float | None = 1.0  # of the gradient over all parameters; None: not clipped
+    descent: Descent = "adamw"  # sgd: the gradient itself, no momentum; the betas and eps rest
 
     def __post_init__(self) -> None:
         refuse("optimizer", _optimizer_problems(self))
@@ -198,6 +201,8 @@ def _optimizer_problems(c: OptimizerConfig):
         yield f"decay: expected one of {', '.join(DECAYS)}, got {c.decay!r}"
     if not 0 <= c.weight_decay < math.inf:
         yield f"weight_decay: expected at least 0, got {c.weight_decay}"
+    if c.descent not in DESCENTS:
+        yield f"descent: expected one of {', '.join(DESCENTS)}, got {c.descent!r}"
     for name in ("beta1", "beta2"):
         if not 0 <= getattr(c, name) < 1:
             yield f"{name}: expected a number in [0, 1), got {getattr(c, name)}"

@@ -28,12 +28,14 @@ class Outcome(NamedTuple):
     """Per-example losses, never averaged, and what they were made of.
 
     `loss_B` is the sum of an example's terms and `terms_B` their number: 1 for classification and
-    regression, the number of predicted positions for a masked LM.
+    regression, the number of predicted positions for a masked LM. `moved` are the parameters that
+    the pass itself moves, as running statistics are: a part of the tree with their new values.
     """
 
     loss_B: Float[Array, "B"]
     logits: Float[Array, "B *P C"]
     terms_B: Float[Array, "B"]
+    moved: Any = None
 
 
 Objective = Callable[..., Outcome]  # (params, gate, batch, key) -> Outcome

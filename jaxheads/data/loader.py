@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -37,6 +37,18 @@ class Source(Protocol):
 
         `epoch_B` is the epoch in which each is seen; masked LM draws other masks in each.
         """
+        ...
+
+
+@runtime_checkable
+class Drawing(Source, Protocol):
+    """A source that chooses itself what each step of training sees, as one of several tasks does.
+
+    The choice is a pure function of the step, so that nothing else need be known to resume.
+    """
+
+    def draw(self, step: int, batch_size: int, *, seed: int) -> Int[np.ndarray, "B"]:
+        """Return the examples of the whole batch of a step."""
         ...
 
 
@@ -99,18 +111,39 @@ def training_batches(
         if value < 0:
             raise ValueError(f"{name}: expected at least 0, got {value}")
     process, _ = share
+    if isinstance(source, Drawing):
+        choose = _drawing(source, batch_size, seed)
+    else:
+        choose = _shuffling(source, batch_size, seed, window)
+    for step in itertools.count(start_step):
+        index_B, epoch_B = choose(step)
+        length = _fit(int(source.lengths[index_B].max()), lengths)
+        own = slice(process * rows, (process + 1) * rows)
+        yield source.rows(index_B[own], epoch_B[own], length)
+
+
+Choose = Callable[[int], tuple[np.ndarray, np.ndarray]]  # a step -> examples and their epochs
+
+
+def _shuffling(source: Source, batch_size: int, seed: int, window: int) -> Choose:
     size = len(source.lengths)
     shuffled = functools.lru_cache(2)(
         lambda epoch: _alike(_shuffle(size, seed, epoch), source.lengths, batch_size, window)
     )
-    for step in itertools.count(start_step):
+
+    def choose(step: int):
         epoch_B, place_B = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), size)
         index_B = np.empty(batch_size, np.int64)
         for epoch in np.unique(epoch_B):
             index_B[epoch_B == epoch] = shuffled(int(epoch))[place_B[epoch_B == epoch]]
-        length = _fit(int(source.lengths[index_B].max()), lengths)
-        own = slice(process * rows, (process + 1) * rows)
-        yield source.rows(index_B[own], epoch_B[own], length)
+        return index_B, epoch_B
+
+    return choose
+
+
+def _drawing(source: Drawing, batch_size: int, seed: int) -> Choose:
+    none_B = np.zeros(batch_size, np.int64)
+    return lambda step: (source.draw(step, batch_size, seed=seed), none_B)
 
 
 def _check(source: Source, batch_size: int, share: tuple[int, int], lengths: Sequence[int]) -> int:

@@ -85,11 +85,12 @@ class _Rows(NamedTuple):
 @functools.partial(jax.jit, static_argnames=("objective", "mesh"))
 def _answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh | None):
     """Index, loss, terms, answer and label of every row of a batch."""
-    loss_B, logits, terms_B = objective(params, gate, batch, None)
+    outcome = objective(params, gate, batch, None)
+    logits = outcome.logits
     real = logits.shape[-1] == 1
     guess = logits[..., 0] if real else jnp.argmax(logits, -1).astype(jnp.int32)
     index_B = jnp.where(batch.weight_B > 0, batch.index_B, -1)
-    rows = (index_B, loss_B, terms_B, guess, jnp.asarray(batch.labels))
+    rows = (index_B, outcome.loss_B, outcome.terms_B, guess, jnp.asarray(batch.labels))
     return tuple(split_over_data(mesh, row) for row in rows)
 
 

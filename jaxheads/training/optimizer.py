@@ -1,4 +1,4 @@
-"""AdamW from its settings: which parameters decay, and the learning rate of every step.
+"""AdamW or SGD from settings: which parameters decay, and the learning rate of every step.
 
 What is trained is a tree `{"params": ...}`. Gates that are trained too are a further name at its
 top, `"gates"`, with an optimizer of their own under `optax.multi_transform`.
@@ -18,13 +18,16 @@ from jaxheads.config import OptimizerConfig
 Rate = Callable[[int], float]
 
 # The last name in a parameter's path says whether it decays.
-DECAYS: dict[str, bool] = {"kernel": True, "table": True, "bias": False, "scale": False}
+DECAYS: dict[str, bool] = {
+    "kernel": True, "table": True, "bias": False, "scale": False,
+    "mean": False, "variance": False,  # running, of a batch norm: no gradient reaches them
+}  # fmt: skip
 
 
 def make_optimizer(
     config: OptimizerConfig, *, gates: OptimizerConfig | None = None
 ) -> optax.GradientTransformation:
-    """From gradients to directions: clipping by the global norm, then AdamW without its rate.
+    """From gradients to directions: clipping by the global norm, then AdamW or SGD, no rate yet.
 
     A step is `parameter - rate * direction`, with the rate of `rate_schedule`: the rate is no part
     of the compiled program. Moments are those of the clipped gradient. Decay is decoupled: it adds
@@ -33,22 +36,29 @@ def make_optimizer(
     With `gates` the tree is `{"params": ..., "gates": ...}` and each group is clipped by its own
     norm; gates decay, towards zero, only by the `weight_decay` of `gates`.
     """
-    params = _adamw(config, decay_mask)
+    params = _descent(config, decay_mask)
     if gates is None:
         return params
     groups: dict[Hashable, optax.GradientTransformation] = {
-        "params": params, "gates": _adamw(gates, mask=None)
+        "params": params, "gates": _descent(gates, mask=None)
     }  # fmt: skip
     return optax.multi_transform(groups, {name: name for name in groups})
 
 
-def _adamw(config: OptimizerConfig, mask: Callable[[Any], Any] | None):
+def _descent(config: OptimizerConfig, mask: Callable[[Any], Any] | None):
     clip = config.clip_norm
     return optax.chain(
         optax.identity() if clip is None else optax.clip_by_global_norm(clip),
-        optax.scale_by_adam(config.beta1, config.beta2, config.eps),
+        DESCENT[config.descent](config),
         optax.add_decayed_weights(config.weight_decay, mask=mask),
     )
+
+
+# How a gradient becomes a direction.
+DESCENT: dict[str, Callable[[OptimizerConfig], optax.GradientTransformation]] = {
+    "adamw": lambda c: optax.scale_by_adam(c.beta1, c.beta2, c.eps),
+    "sgd": lambda _: optax.identity(),
+}
 
 
 def rate_schedule(config: OptimizerConfig, steps: int) -> Rate:

@@ -92,7 +92,8 @@ def make_step(
     runs which differ in it, or in their length, share one compiled program.
 
     With `accumulate` parts the batch goes through the model a part at a time, in the memory of one
-    part: the same mean, by sums in another order; dropout draws anew in each part. ValueError where
+    part: the same mean, by sums in another order; dropout draws anew in each part. What a pass
+    itself moves (`Outcome.moved`) has moved before the next part. ValueError where
     the rows do not divide into the parts. `gates` is the optimizer of trained gates [L, H], which
     `start` has put in the state; they multiply `head_mask`.
     """
@@ -112,12 +113,12 @@ def _make_step(objective: Objective, config, mesh: Mesh | None, accumulate: int,
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         total = functools.partial(_total_loss, objective, head_mask, held or {})
         if accumulate == 1:
-            gradient, sums = _gradient(total, state.trainable, batch, key)
+            gradient, sums, moved = _gradient(total, state.trainable, batch, key)
         else:
             parts = _parts(mesh, batch, accumulate)
-            gradient, sums = _gradient_by_parts(total, state.trainable, parts, key)
+            gradient, sums, moved = _gradient_by_parts(total, state.trainable, parts, key)
         direction, moments = optimizer.update(gradient, state.moments, state.trainable)
-        trainable = _move(state.trainable, direction, rate)
+        trainable = _with_moved(_move(state.trainable, direction, rate), moved)
         window = _extend(state.window, state.step, sums, _norm(gradient))
         return _settle(mesh, TrainState(trainable, moments, state.step + 1, window))
 
@@ -138,43 +139,70 @@ class _Sums(NamedTuple):
     terms: Float[Array, ""]
 
 
-def _total_loss(objective: Objective, head_mask, held, trainable, batch: Batch, key) -> _Sums:
-    """Sums over the rows of a batch."""
+def _total_loss(objective: Objective, head_mask, held, trainable, batch: Batch, key):
+    """Sums over the rows of a batch, and what the pass moves."""
     if "gates" in trainable:
         head_mask = trainable["gates"] * (1.0 if head_mask is None else head_mask)
     outcome = objective({**held, **trainable["params"]}, head_mask, batch, key)
     weight_B = jnp.asarray(batch.weight_B)
     loss = jnp.where(weight_B > 0, weight_B * outcome.loss_B, 0.0).sum()
-    return _Sums(loss, (weight_B * outcome.terms_B).sum())
+    return _Sums(loss, (weight_B * outcome.terms_B).sum()), outcome.moved
+
+
+def _with_moved(trainable, moved):
+    """The trainable tree with the parameters that passes have moved."""
+    if moved is None:
+        return trainable
+    return {**trainable, "params": _overlaid(trainable["params"], moved)}
+
+
+def _overlaid(tree, part):
+    """A tree with the leaves of a part of it in their places."""
+    if not isinstance(part, dict):
+        return part
+    return {**tree, **{name: _overlaid(tree[name], inner) for name, inner in part.items()}}
+
+
+def _part_like(tree, shapes):
+    """The part of a tree that a tree of shapes names."""
+    if not isinstance(shapes, dict):
+        return tree
+    return {name: _part_like(tree[name], inner) for name, inner in shapes.items()}
 
 
 def _gradient(total, trainable, batch: Batch, key):
-    """The gradient of the mean over terms, and the sums."""
+    """The gradient of the mean over terms, the sums, and what the pass moves."""
 
     def mean(trainable):
-        sums = total(trainable, batch, key)
-        return sums.loss / _at_least_one(sums.terms), sums
+        sums, moved = total(trainable, batch, key)
+        return sums.loss / _at_least_one(sums.terms), (sums, moved)
 
-    return jax.grad(mean, has_aux=True)(trainable)
+    gradient, (sums, moved) = jax.grad(mean, has_aux=True)(trainable)
+    return gradient, sums, moved
 
 
 def _gradient_by_parts(total, trainable, parts: Batch, key):
     """The same from a batch `[parts, rows, ...]`: sums over the parts, divided at the end."""
 
     def add(carry, part):
-        number, batch = part
+        (number, batch), (so_far, moved) = part, carry
         part_key = jax.random.fold_in(key, number)
 
         def summed(trainable):
-            sums = total(trainable, batch, part_key)
-            return sums.loss, sums
+            sums, moved = total(trainable, batch, part_key)
+            return sums.loss, (sums, moved)
 
-        return jax.tree.map(jnp.add, carry, jax.grad(summed, has_aux=True)(trainable)), None
+        here = _with_moved(trainable, moved)
+        gradient, (sums, moved) = jax.grad(summed, has_aux=True)(here)
+        return (jax.tree.map(jnp.add, so_far, (gradient, sums)), moved), None
 
+    first = jax.tree.map(lambda leaf: leaf[0], parts)
+    shapes = jax.eval_shape(lambda: total(trainable, first, key)[1])
+    unmoved = None if shapes is None else _part_like(trainable["params"], shapes)
     nothing = (jax.tree.map(jnp.zeros_like, trainable), _Sums(jnp.zeros(()), jnp.zeros(())))
     count = jnp.arange(len(parts.weight_B))
-    (gradient, sums), _ = jax.lax.scan(add, nothing, (count, parts))
-    return jax.tree.map(lambda leaf: leaf / _at_least_one(sums.terms), gradient), sums
+    ((gradient, sums), moved), _ = jax.lax.scan(add, (nothing, unmoved), (count, parts))
+    return jax.tree.map(lambda leaf: leaf / _at_least_one(sums.terms), gradient), sums, moved
 
 
 def _at_least_one(terms):

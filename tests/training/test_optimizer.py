@@ -91,6 +91,16 @@ def test_updates_are_those_of_adamw_written_out():
         np.testing.assert_allclose(trained["params"][name], expected[name], rtol=2e-4)
 
 
+def test_plain_descent_follows_the_clipped_gradient():
+    config = OptimizerConfig(rate=0.1, weight_decay=0.5, clip_norm=2.0, descent="sgd")
+    trained = {"params": {"kernel": jnp.float32([3.0]), "bias": jnp.float32([1.0])}}
+    optimizer = make_optimizer(config)
+    gradient = {"params": {"kernel": jnp.float32([6.0]), "bias": jnp.float32([8.0])}}  # of norm 10
+    way, _ = optimizer.update(gradient, optimizer.init(trained), trained)
+    np.testing.assert_allclose(way["params"]["kernel"], [6 / 5 + 0.5 * 3], rtol=1e-6)
+    np.testing.assert_allclose(way["params"]["bias"], [8 / 5], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("decay", "expected"),
     [

@@ -10,7 +10,7 @@ import pytest
 from jaxheads.config import OptimizerConfig
 from jaxheads.mesh import make_mesh
 from jaxheads.training.step import NEVER, look, make_step, start
-from tests.training.conftest import on_device
+from tests.training.conftest import on_device, word_sum
 
 CONFIG = OptimizerConfig(rate=1e-2, weight_decay=0.0)
 
@@ -174,3 +174,34 @@ def test_gates_are_trained_beside_the_parameters_at_a_rate_of_their_own(simple):
     # Adam's first step is the rate, against the sign of the gradient; no gradient, no step
     expected = [[0.4, 0.4, 0.5], [0.5, 0.5, 0.5]]
     np.testing.assert_allclose(state.trainable["gates"], expected, rtol=1e-5)
+
+
+def tracking(params, gate, batch, key):
+    """The sum of words with a mean of the batch's number of words, which the pass itself moves."""
+    outcome = word_sum(params["model"], gate, batch, key)
+    words = batch.real_BT.sum(1).astype(jnp.float32).mean()
+    mean = jax.lax.stop_gradient(params["norm"]["mean"])
+    moved = {"norm": {"mean": 0.9 * mean + 0.1 * words}}
+    return outcome._replace(loss_B=outcome.loss_B + mean, moved=moved)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_what_a_pass_moves_has_moved_before_the_next(simple, parts):
+    norm = {"mean": jnp.float32(3.0), "scale": jnp.float32(1.0)}
+    params = {"model": simple.params, "norm": norm}
+    batch = rows(simple, range(10))
+    case = simple._replace(objective=tracking, params=params)
+    state, window = one_step(case, batch, accumulate=parts)
+    mean, means = 3.0, []
+    for part in range(parts):
+        means.append(mean)
+        mean = 0.9 * mean + 0.1 * batch.real_BT[part::parts].sum(1).mean()
+    plain = one_step(simple, batch, accumulate=parts)
+    found = state.trainable["params"]
+    assert float(found["norm"]["mean"]) == pytest.approx(float(mean), rel=1e-6)
+    assert float(found["norm"]["scale"]) == 1.0
+    seen = np.repeat(means, 10 // parts).sum()  # each example's loss has the mean before its part
+    assert float(window.loss - plain[1].loss) == pytest.approx(seen, rel=1e-5)
+    for a, b in zip(jax.tree.leaves(found["model"]),
+                    jax.tree.leaves(plain[0].trainable["params"]), strict=True):  # fmt: skip
+        np.testing.assert_array_equal(a, b)
