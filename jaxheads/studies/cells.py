@@ -33,6 +33,7 @@ class Cell(NamedTuple):
 
     name: str  # a file name
     run: Callable[[], Iterable[Row]]
+    needs: tuple[str, ...] | None = None  # earlier cells that it reads; None: all before it
 
 
 class Noter(NamedTuple):
@@ -69,8 +70,7 @@ def open_folder(run: Run, folder: Path) -> None:
 
 def run_cells(folder: Path, cells: Sequence[Cell]) -> None:
     """Compute the cells that are not on disk yet, in order, and put all rows together."""
-    names = [cell.name for cell in cells]
-    assert len(set(names)) == len(names), "cells need different names"
+    names = list(needs_by_name(cells))
     for number, cell in enumerate(cells, start=1):
         path = cell_path(folder, cell.name)
         if not path.is_file():
@@ -81,6 +81,23 @@ def run_cells(folder: Path, cells: Sequence[Cell]) -> None:
             _write(path, rows)
             print(f"[{number}/{len(cells)}] {cell.name} {seconds:.1f} s{_shown(rows)}", flush=True)
     _write(folder / ROWS, [row for name in names for row in read_rows(cell_path(folder, name))])
+
+
+def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
+    """What each cell needs; ValueError for names that come twice, or needs that do not come before.
+
+    The order of the cells is thus one in which each finds what it needs.
+    """
+    needs: dict[str, tuple[str, ...]] = {}
+    wrong = []
+    for cell in cells:
+        own = tuple(needs) if cell.needs is None else cell.needs
+        wrong += [f"{cell.name} needs {name}" for name in own if name not in needs]
+        wrong += [f"{cell.name} comes twice"] if cell.name in needs else []
+        needs[cell.name] = own
+    if wrong:
+        raise ValueError(f"cells: expected needs among the cells before, got {'; '.join(wrong)}")
+    return needs
 
 
 def cell_path(folder: Path, name: str) -> Path:

@@ -40,7 +40,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
+        yield Cell(_pretrained(lab), functools.partial(pretrained, lab), needs=())
         yield from _subjects(lab)
         yield from _curves(lab)
         yield from _coherence(lab)
@@ -49,54 +49,121 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
 
 def _subjects(lab: Lab) -> Iterator[Cell]:
     """Fine-tuned models, and scores of all heads at every place."""
-    yield Cell(f"{lab.name}-{PRETRAINING}-scores", functools.partial(score_base, lab))
+    base = (_pretrained(lab),)
+    yield Cell(_base_scores(lab), functools.partial(score_base, lab), needs=base)
     for task in lab.run.tasks:
         for seed in lab.run.seeds:
-            name = f"{lab.name}-{task.name}-{seed}"
-            yield Cell(f"{name}-fine-tuned", functools.partial(finetuned, lab, task.name, seed))
-            yield Cell(f"{name}-frozen", functools.partial(frozen, lab, task.name, seed))
+            what = (lab, task.name, seed)
+            yield Cell(whole_name(*what), functools.partial(finetuned, *what), needs=base)
+            yield Cell(_frozen_name(*what), functools.partial(frozen, *what), needs=base)
 
 
 def _curves(lab: Lab) -> Iterator[Cell]:
-    for task in (PRETRAINING, *(task.name for task in lab.run.tasks)):
+    for task in _places(lab):
         for seed in _seeds(lab, task):
-            name = f"{lab.name}-{task}-{seed}-curves"
-            yield Cell(name, functools.partial(curves_of, lab, task, seed))
-        yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts_of, lab, task))
+            others = {_scored(lab, other, _other_seed(lab, seed)) for other in _places(lab)}
+            yield Cell(
+                _curves_name(lab, task, seed),
+                functools.partial(curves_of, lab, task, seed),
+                needs=(_pretrained(lab), _scored(lab, task, seed), *sorted(others)),
+            )
+        yield Cell(
+            f"{lab.name}-{task}-contrasts",
+            functools.partial(contrasts_of, lab, task),
+            needs=tuple(_curves_name(lab, task, seed) for seed in _seeds(lab, task)),
+        )
 
 
 def _coherence(lab: Lab) -> Iterator[Cell]:
-    yield Cell(f"{lab.name}-coherence", functools.partial(coherence, lab))
-    yield Cell(f"{lab.name}-ceilings", functools.partial(ceilings, lab))
-    yield Cell(f"{lab.name}-functional", functools.partial(functional_of, lab))
+    runs = list(itertools.product((task.name for task in lab.run.tasks), lab.run.seeds))
+    scores = (
+        _base_scores(lab),
+        *(name(lab, *each) for each in runs for name in (whole_name, _frozen_name)),
+    )
+    along = (_curves_name(lab, task, seed) for task in _places(lab) for seed in _seeds(lab, task))
+    yield Cell(f"{lab.name}-coherence", functools.partial(coherence, lab), needs=scores)
+    yield Cell(f"{lab.name}-ceilings", functools.partial(ceilings, lab), needs=scores)
+    yield Cell(f"{lab.name}-functional", functools.partial(functional_of, lab), needs=tuple(along))
 
 
 def _deductions(lab: Lab) -> Iterator[Cell]:
     """What is trained without some heads, and what follows from it."""
-    yield Cell(f"{lab.name}-deduction", functools.partial(loss_before, lab))
+    loss = Cell(
+        f"{lab.name}-deduction", functools.partial(loss_before, lab), needs=(_base_scores(lab),)
+    )
+    retained = [loss.name]
+    yield loss
     for task in lab.run.tasks:
         for place, seed in enumerate(lab.run.seeds):
-            name = f"{lab.name}-{task.name}-{seed}"
-            for budget in sorted(compared(lab), reverse=True):
-                yield Cell(
-                    f"{name}-probed-{budget}",
-                    functools.partial(_of, lab, task.name, probe_pruned, seed, budget),
-                )
-                yield Cell(
-                    f"{name}-again-{budget}",
-                    functools.partial(_of, lab, task.name, prune_tuned, seed, budget),
-                )
-            for method, budget in itertools.product(methods(lab, place), budgets(lab)):
-                yield Cell(
-                    trained_name(lab, task.name, seed, method, budget),
-                    functools.partial(_of, lab, task.name, prune_and_train, seed, method, budget),
-                )
-    yield Cell(f"{lab.name}-acceptable", functools.partial(acceptable_of, lab))
+            retained += [whole_name(lab, task.name, seed)]
+            retained += [trained_name(lab, task.name, seed, BEFORE, each) for each in budgets(lab)]
+            yield from _regimes(lab, task.name, seed)
+            yield from _trained(lab, task.name, place, seed)
+    yield Cell(
+        f"{lab.name}-acceptable", functools.partial(acceptable_of, lab), needs=tuple(retained)
+    )
+
+
+def _regimes(lab: Lab, task: str, seed: int) -> Iterator[Cell]:
+    """Pruned without any training, and pruned after it."""
+    for budget in sorted(compared(lab), reverse=True):
+        yield Cell(
+            _probed_name(lab, task, seed, budget),
+            functools.partial(_of, lab, task, probe_pruned, seed, budget),
+            needs=(_base_scores(lab),),
+        )
+        yield Cell(
+            f"{lab.name}-{task}-{seed}-again-{budget}",
+            functools.partial(_of, lab, task, prune_tuned, seed, budget),
+            needs=(whole_name(lab, task, seed),),
+        )
+
+
+def _trained(lab: Lab, task: str, place: int, seed: int) -> Iterator[Cell]:
+    """Pruned before fine-tuning; where drift is measured, after the scores that it starts from."""
+    for method, budget in itertools.product(methods(lab, place), budgets(lab)):
+        drifts = method == BEFORE and budget in compared(lab)
+        yield Cell(
+            trained_name(lab, task, seed, method, budget),
+            functools.partial(_of, lab, task, prune_and_train, seed, method, budget),
+            needs=(
+                _base_scores(lab),
+                *((_probed_name(lab, task, seed, budget),) if drifts else ()),
+            ),
+        )
+
+
+# -- names
+
+
+def _pretrained(lab: Lab) -> str:
+    return f"{lab.name}-pretrained"
+
+
+def _base_scores(lab: Lab) -> str:
+    return f"{lab.name}-{PRETRAINING}-scores"
 
 
 def whole_name(lab: Lab, task: str, seed: int) -> str:
     """The cell and the answers of a fine-tuned model with all its heads."""
     return f"{lab.name}-{task}-{seed}-fine-tuned"
+
+
+def _frozen_name(lab: Lab, task: str, seed: int) -> str:
+    return f"{lab.name}-{task}-{seed}-frozen"
+
+
+def _curves_name(lab: Lab, task: str, seed: int) -> str:
+    return f"{lab.name}-{task}-{seed}-curves"
+
+
+def _probed_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+    return f"{lab.name}-{task}-{seed}-probed-{budget}"
+
+
+def _scored(lab: Lab, task: str, seed: int) -> str:
+    """The cell that scores the model of a task, or the pre-trained one."""
+    return _base_scores(lab) if task == PRETRAINING else whole_name(lab, task, seed)
 
 
 # -- cells
@@ -140,8 +207,8 @@ def frozen(lab: Lab, name: str, seed: int) -> list[Row]:
 
 def curves_of(lab: Lab, name: str, seed: int) -> list[Row]:
     """Curves of the model that a task has, along its own orders and those of other tasks."""
-    names = [PRETRAINING, *(task.name for task in lab.run.tasks)]
-    others = {other: _other_scores(lab, other, seed) for other in names if other != name}
+    from_seed = _other_seed(lab, seed)
+    others = {other: score_file(lab, other, from_seed) for other in _places(lab) if other != name}
     count, seeds = lab.run.curve.draws, _seeds(lab, name)
     place = seeds.index(seed)
     model = lab.base if name == PRETRAINING else lab.tuned(name, seed)
@@ -151,8 +218,9 @@ def curves_of(lab: Lab, name: str, seed: int) -> list[Row]:
     )  # fmt: skip
 
 
-def _other_scores(lab: Lab, other: str, seed: int) -> str:
-    return score_file(lab, other, seed if seed in lab.run.seeds else lab.run.seeds[0])
+def _other_seed(lab: Lab, seed: int) -> int:
+    """Of which seed other tasks' scores are taken."""
+    return seed if seed in lab.run.seeds else lab.run.seeds[0]
 
 
 def contrasts_of(lab: Lab, name: str) -> list[Row]:
@@ -162,8 +230,7 @@ def contrasts_of(lab: Lab, name: str) -> list[Row]:
 
 def functional_of(lab: Lab) -> list[Row]:
     """What orders are worth to other tasks."""
-    names = (PRETRAINING, *(task.name for task in lab.run.tasks))
-    return functional(lab, {name: _curve_files(lab, name) for name in names})
+    return functional(lab, {name: _curve_files(lab, name) for name in _places(lab)})
 
 
 def acceptable_of(lab: Lab) -> list[Row]:
@@ -185,6 +252,11 @@ def acceptable_of(lab: Lab) -> list[Row]:
 def _curve_files(lab: Lab, name: str) -> dict[int, str]:
     """Whose answers along a task's curves are kept, by seed."""
     return {seed: score_file(lab, name, seed) for seed in _seeds(lab, name)}
+
+
+def _places(lab: Lab) -> tuple[str, ...]:
+    """The pre-training task and all tasks."""
+    return (PRETRAINING, *(task.name for task in lab.run.tasks))
 
 
 def _seeds(lab: Lab, name: str) -> tuple[int, ...]:

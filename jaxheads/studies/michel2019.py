@@ -41,22 +41,31 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Every table of the paper for each model, task and seed."""
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
-        lab = Lab(run, settings, folder, mesh)
+        lab, base = Lab(run, settings, folder, mesh), ()
         if settings.pretrain is not None:
-            yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
+            base = (f"{lab.name}-pretrained",)
+            yield Cell(*base, functools.partial(pretrained, lab), needs=())
         for task in run.tasks:
             for place, seed in enumerate(run.seeds):
-                name = f"{lab.name}-{task.name}-{seed}"
-                for suffix, compute in (
-                    ("fine-tuned", finetuned),
-                    ("removed", removed),
-                    ("alone", alone),
-                    ("curves", functools.partial(pruned, place=place)),
-                ):
-                    work = functools.partial(compute, lab, task.name, seed)
-                    yield Cell(f"{name}-{suffix}", work)
-            name = f"{lab.name}-{task.name}-contrasts"
-            yield Cell(name, functools.partial(contrasts_of, lab, task.name))
+                yield from _tables(lab, task.name, place, seed, base)
+            yield Cell(
+                f"{lab.name}-{task.name}-contrasts",
+                functools.partial(contrasts_of, lab, task.name),
+                needs=tuple(f"{lab.name}-{task.name}-{seed}-curves" for seed in run.seeds),
+            )
+
+
+def _tables(lab: Lab, task: str, place: int, seed: int, base: tuple[str, ...]) -> Iterator[Cell]:
+    """A fine-tuned model, and what is measured on it."""
+    name = f"{lab.name}-{task}-{seed}"
+    yield Cell(f"{name}-fine-tuned", functools.partial(finetuned, lab, task, seed), needs=base)
+    for suffix, compute in (
+        ("removed", removed),
+        ("alone", alone),
+        ("curves", functools.partial(pruned, place=place)),
+    ):
+        work = functools.partial(compute, lab, task, seed)
+        yield Cell(f"{name}-{suffix}", work, needs=(f"{name}-fine-tuned",))
 
 
 def removed(lab: Lab, name: str, seed: int) -> list[Row]:

@@ -25,9 +25,10 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
-        yield Cell(f"{lab.name}-guesses", functools.partial(guesses, lab))
-        yield Cell(f"{lab.name}-{HALF}", functools.partial(halved, lab))
+        trained = (f"{lab.name}-pretrained",)
+        yield Cell(*trained, functools.partial(pretrained, lab), needs=())
+        yield Cell(f"{lab.name}-guesses", functools.partial(guesses, lab), needs=trained)
+        yield Cell(f"{lab.name}-{HALF}", functools.partial(halved, lab), needs=trained)
 
 
 def pretrained(lab: Lab) -> list[Row]:
