@@ -16,11 +16,11 @@ from jaxheads.settings import ModelSettings, Run, TextSettings
 DATA = Path("../shared/data")
 
 PRETRAIN = TrainingConfig(
-    steps=8_000,
+    steps=4_000,
     batch_size=8,
     dropout=0.0,
     save_every=1000,
-    optimizer=OptimizerConfig(rate=1.5e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
+    optimizer=OptimizerConfig(rate=2e-3, warmup=0.05, weight_decay=0.01, beta2=0.98),
 )
 ROBERTA = EncoderConfig(
     family="roberta",
