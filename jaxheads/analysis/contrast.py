@@ -8,15 +8,14 @@ soon as a word has two pieces. A corpus is streamed: each sentence leaves a few 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxheads.analysis.distances import check_attention, jensen_shannon
-from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.analysis.resampling import Estimate, group_sums, grouped_mean
 
 # -- one sentence
 
@@ -111,7 +110,8 @@ def sign_flip_p_values(
     """One-sided p-values that the mean is above 0, by flipping the signs of whole pairs.
 
     If it does not matter which side of a pair is funny, a contrast is as likely as its negative.
-    The same flips for all heads; the observed signs are counted among them. ValueError where the
+    Pairs that share a headline are to be summed first (`group_sums`) and flip together. The same
+    flips for all heads; the observed signs are counted among them. ValueError where the
     least p-value, corrected for so many heads, could not reach 0.05.
     """
     pairs, heads = len(value_XLH), value_XLH[0].size
@@ -159,107 +159,26 @@ class FoundHead(NamedTuple):
 def find_head(
     validation: Contrasts,
     test: Contrasts,
+    groups: Sequence[Hashable] | None = None,
     *,
     permutations: int = 9999,
     samples: int = 1000,
     seed: int = 0,
 ) -> FoundHead:
-    """Choose the head on validation pairs and score it on test pairs."""
+    """Choose the head on validation pairs and score it on test pairs.
+
+    `groups` are those of the test pairs: signs flip, and intervals are drawn, by whole groups.
+    None: every pair is its own.
+    """
     chosen_LH = validation.contrast().mean(0)
     layer, head = map(int, np.unravel_index(int(chosen_LH.argmax()), chosen_LH.shape))
     value_XLH = test.contrast()
-    value_X = value_XLH[:, layer, head]
-    estimate = bootstrap(
-        lambda _, drawn: float(value_X[drawn].mean()), 1, len(value_X), samples=samples, seed=seed
-    )
-    p_value_LH = sign_flip_p_values(value_XLH, permutations=permutations, seed=seed)
+    groups = range(len(value_XLH)) if groups is None else groups
+    estimate = grouped_mean(value_XLH[:, layer, head], groups, samples=samples, seed=seed)
+    sum_GLH, _ = group_sums(value_XLH, groups)
+    p_value_LH = sign_flip_p_values(sum_GLH, permutations=permutations, seed=seed)
     score, p_value = float(chosen_LH[layer, head]), float(p_value_LH[layer, head])
     return FoundHead(layer, head, score, estimate, p_value, holm(p_value_LH))
-
-
-# -- localisation
-
-
-def predicted_words(
-    attention_LHTT: Float[np.ndarray, "L H T T"],
-    word_of_piece: Sequence[int],
-    *,
-    specials: bool = False,
-    queries: str = "all",
-) -> Int[np.ndarray, "L H"]:
-    """The word that gets most attention, the first of equals; -1 for a special token.
-
-    Special tokens stand for election only if `specials`, as published; each on its own.
-    """
-    weight_LHN = word_weights(attention_LHTT, word_of_piece, queries=queries)
-    best_LH = weight_LHN.argmax(-1)
-    if specials:
-        special_T = np.asarray(word_of_piece) < 0
-        rows = attention_LHTT if queries == "all" else attention_LHTT[:, :, :1]
-        other_LH = rows.mean(2, dtype=np.float64)[..., special_T].max(-1, initial=0.0)
-        best_LH = np.where(other_LH > weight_LHN.max(-1), -1, best_LH)
-    return best_LH
-
-
-class Located(NamedTuple):
-    """One headline: how many words, which are edited, and what each head predicts, if asked."""
-
-    words: int
-    edited: tuple[int, ...]
-    predicted_LH: Int[np.ndarray, "L H"] | None = None
-
-
-class Localisation(NamedTuple):
-    """Shares of headlines whose edited word is found, of the `headlines` asked."""
-
-    headlines: int
-    heads_LH: Float[np.ndarray, "L H"]
-    random: float
-    final: float
-    most_edited: float
-
-
-def most_edited_place(headlines: Sequence[Located]) -> int:
-    """The commonest edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
-
-    To be chosen on other headlines than it is scored on. Of equals, the nearest to either end.
-    """
-    if not headlines:
-        raise ValueError("headlines: expected at least one, got none")
-    count = Counter(
-        place
-        for each in headlines
-        for edited in each.edited
-        for place in (edited, edited - each.words)
-    )
-    return min(count, key=lambda place: (-count[place], abs(place), place))
-
-
-def localisation(headlines: Sequence[Located], common: int) -> dict[str, Localisation]:
-    """How often heads, and rules that see no attention, find an edited word: "all", by position.
-
-    "final" are the headlines whose last word is edited, "not final" the others; a group without
-    headlines is left out. `common` is `most_edited_place` of the validation pairs.
-    """
-    groups = {
-        "all": list(headlines),
-        "final": [each for each in headlines if each.words - 1 in each.edited],
-        "not final": [each for each in headlines if each.words - 1 not in each.edited],
-    }
-    return {name: _localise(group, common) for name, group in groups.items() if group}
-
-
-def _localise(group: list[Located], common: int) -> Localisation:
-    hits, chance, final, most = [], [], [], []
-    for each in group:
-        if each.predicted_LH is None:
-            raise ValueError("headlines: expected a prediction for each, got none for some")
-        hits.append(np.isin(each.predicted_LH, each.edited))
-        chance.append(len(each.edited) / each.words)
-        final.append(each.words - 1 in each.edited)
-        most.append(common % each.words in each.edited if -each.words <= common < each.words else 0)
-    means = (float(np.mean(values)) for values in (chance, final, most))
-    return Localisation(len(group), np.mean(hits, 0), *means)
 
 
 # -- two models, and sizes of edits

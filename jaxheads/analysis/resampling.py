@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Int, Num
 
 Statistic = Callable[..., float]  # (seed numbers, example numbers of each data set) -> float
 
@@ -50,6 +51,43 @@ def bootstrap(
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
     return Estimate(float(value), float(low), float(high))
+
+
+def grouped_mean(
+    value_X: Sequence[float] | Num[np.ndarray, "X"] | Bool[np.ndarray, "X"],
+    group_X: Sequence[Hashable],
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Estimate:
+    """The mean of values and its 95% interval, where values of one group are not independent.
+
+    Whole groups are drawn (a cluster bootstrap); a group weighs as many values as it has.
+    """
+    sum_G, size_G = group_sums(np.asarray(value_X, float), group_X)
+
+    def mean(_, drawn_G) -> float:
+        return float(sum_G[drawn_G].sum() / size_G[drawn_G].sum())
+
+    return bootstrap(mean, 1, len(size_G), samples=samples, seed=seed)
+
+
+def group_sums(
+    value_X: Float[np.ndarray, "X *rest"], group_X: Sequence[Hashable]
+) -> tuple[Float[np.ndarray, "G *rest"], Int[np.ndarray, "G"]]:
+    """The sum over each group, in the order in which groups come, and its number of values.
+
+    ValueError for values and groups that are not equally many, or none.
+    """
+    if len(value_X) != len(group_X) or not len(group_X):
+        raise ValueError(
+            f"groups: expected one for each value, got {len(group_X)} for {len(value_X)}"
+        )
+    number = {group: place for place, group in enumerate(dict.fromkeys(group_X))}
+    place_X = np.array([number[group] for group in group_X])
+    sum_G = np.zeros((len(number), *value_X.shape[1:]))
+    np.add.at(sum_G, place_X, value_X)
+    return sum_G, np.bincount(place_X)
 
 
 def mean_interval(values: Sequence[float], *, samples: int = 1000, seed: int = 0) -> Estimate:

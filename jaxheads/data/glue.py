@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple, overload
 
 from jaxheads import hub
+from jaxheads.data.humor import PAIRED, QUESTIONS, SINGLE
 from jaxheads.data.language_tasks import iter_drawn
+from jaxheads.data.pairs import read_pairs
 from jaxheads.data.rows import Row, read_rows
 
 SHOWN = 5  # problems of one file that its error names
@@ -34,6 +36,8 @@ class Task:
     splits: tuple[str, ...] = ("train", "validation")
     span: tuple[float, float] | None = None
     renamed: tuple[tuple[str, str], ...] = ()  # fields that the Hub calls otherwise
+    aligned: bool = False  # its files hold pairs of headlines (see `pairs`), not examples
+    apart: bool = False  # the two sentences are read apart, and compared by a pair readout
     generated: bool = False  # drawn from the built-in language where no file is given
     seed: int = 0  # ... by this seed
 
@@ -78,16 +82,24 @@ class Examples(Sequence[Example]):
 ENTAILMENT = ("entailment", "not_entailment")
 THREE_WAY = ("entailment", "neutral", "contradiction")
 PAIR = ("sentence1", "sentence2")
+FUNNIER = ("second", "first")  # which of two sentences is the funny, or the incongruous one
 ACCURACY = ("accuracy",)
 
 GENERATED = {"train": 20_000, "validation": 1_000, "test": 1_000}  # examples without a limit
 
 
 def _generated(
-    name: str, fields: tuple[str, ...], labels: tuple[str, ...], metrics: tuple[str, ...] = ACCURACY
+    name: str,
+    fields: tuple[str, ...],
+    labels: tuple[str, ...],
+    metrics: tuple[str, ...] = ACCURACY,
+    *,
+    apart: bool = False,
 ) -> Task:
     """A task of the built-in language."""
-    return Task(name, fields, labels, metrics, hub="", splits=tuple(GENERATED), generated=True)
+    return Task(
+        name, fields, labels, metrics, hub="", splits=tuple(GENERATED), apart=apart, generated=True
+    )
 
 
 TASKS: dict[str, Task] = {
@@ -124,6 +136,8 @@ TASKS: dict[str, Task] = {
             splits=("train", "validation", "test"),
             renamed=(("sentence_A", "premise"), ("sentence_B", "hypothesis")),
         ),
+        Task(SINGLE, ("sentence",), ("serious", "funny"), ACCURACY, hub="", aligned=True),
+        Task(PAIRED, PAIR, FUNNIER, ACCURACY, hub="", aligned=True, apart=True),
         Task("mlm", ("text",), (), ("loss", "accuracy"), hub="", splits=("train", "validation")),
         _generated("grammar_mlm", ("text",), (), ("loss", "accuracy")),
         _generated("grammar_acceptability", ("sentence",), ("unacceptable", "acceptable")),
@@ -131,6 +145,7 @@ TASKS: dict[str, Task] = {
         _generated("grammar_entailment", ("premise", "hypothesis"), THREE_WAY),
         _generated("grammar_paraphrase", PAIR, ("not_equivalent", "equivalent")),
         _generated("grammar_incongruity", ("sentence",), ("incongruous", "congruous")),
+        _generated("grammar_incongruity_pair", PAIR, FUNNIER, apart=True),
     )
 }
 
@@ -167,6 +182,9 @@ def iter_examples(
         yield from _generate(task, split, limit)
         return
     files = [Path(path)] if path is not None else _hub_files(task, split)
+    if task.aligned:
+        yield from islice(_ask(task, files), limit)
+        return
     problems: list[str] = []
     count = 0
     for file, row in chain.from_iterable(
@@ -194,6 +212,17 @@ def _generate(task: Task, split: str, limit: int | None) -> Iterator[Example]:
     drawn = iter_drawn(task.name, split, seed=task.seed)
     for number, each in enumerate(islice(drawn, limit or GENERATED[split])):
         yield Example(*each, f"{task.name}/{split}:{number}")
+
+
+def _ask(task: Task, files: Sequence[Path]) -> Iterator[Example]:
+    """Yield the questions of a task on pairs; those of one pair have its place."""
+    for file in files:
+        pairs = read_pairs(file)
+        for question in QUESTIONS[task.name](pairs, task.seed):
+            first, *rest = question.texts
+            yield Example(
+                first, rest[0] if rest else None, question.label, pairs[question.pair].place
+            )
 
 
 def _check_split(task: Task, split: str) -> None:

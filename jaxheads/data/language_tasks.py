@@ -63,6 +63,10 @@ def draw_example(task: str, split: str, number: int, *, seed: int = 0) -> Drawn:
     if task == "grammar_incongruity":
         pair = aligned_pair(split, number, seed=seed)
         return Drawn((pair.funny, pair.serious)[label], None, label)
+    if task == "grammar_incongruity_pair":
+        pair = aligned_pair(split, number, seed=seed)
+        first, second = (pair.funny, pair.serious) if label else (pair.serious, pair.funny)
+        return Drawn(first, second, label)
     draws = Draws(seed, task, split, number)
     while True:
         first, second, key = MAKERS[task](draws, label)

@@ -10,7 +10,7 @@ Two formats of JSON lines (or CSV, TSV, Parquet: see `rows`), told apart by thei
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,12 +71,34 @@ def read_pairs(path: str | Path, *, lower: bool = True) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def generated_pairs(drawn: Iterable[AlignedPair]) -> tuple[Pair, ...]:
-    """The pairs of the built-in language, numbered; two neighbours are one group."""
+def generated_pairs(drawn: Iterable[AlignedPair], split: str = "") -> tuple[Pair, ...]:
+    """The pairs of the built-in language, numbered; two neighbours are one group of the split."""
     return tuple(
-        _pair(str(number), str(number // 2), each.funny, each.serious, None, "", lower=False)
-        for number, each in enumerate(drawn)
+        _pair(str(n), f"{split}{n // 2}", each.funny, each.serious, None, "", lower=False)
+        for n, each in enumerate(drawn)
     )
+
+
+def check_groups(splits: Mapping[str, Sequence[Pair]]) -> None:
+    """Refuse splits that share an original: a group, or a funny headline word for word.
+
+    A classifier would know such a headline from training. Up to five originals are named in one
+    ValueError, with both places.
+    """
+    seen: dict[tuple[str, object], tuple[str, str]] = {}
+    problems: dict[tuple[str, object], str] = {}
+    for split, pairs in splits.items():
+        for pair in pairs:
+            for key in (("group", pair.group), ("headline", pair.funny)):
+                before, place = seen.setdefault(key, (split, pair.place or pair.name))
+                if before != split:
+                    what = f"{key[0]} {' '.join(pair.funny) if key[1] == pair.funny else key[1]}"
+                    here = pair.place or pair.name
+                    problems.setdefault(key, f"{what!r:.60} ({before} {place}, {split} {here})")
+    if problems:
+        shown = "; ".join(list(problems.values())[:SHOWN])
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise ValueError(f"expected every original in one split alone, got {shown}{more}")
 
 
 # -- one record

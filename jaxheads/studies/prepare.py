@@ -110,6 +110,13 @@ def first(source: EncodedSource, count: int | None) -> EncodedSource:
     return dataclasses.replace(source, starts=starts, labels=source.labels[:count])
 
 
+def new_readout(task: Task) -> ReadoutConfig:
+    """The readout that a model gets for a task."""
+    if not task.labels:
+        return ReadoutConfig("masked_lm")
+    return ReadoutConfig("pair" if task.apart else "classification", task.labels)
+
+
 def check_readout(task: Task, readout: ReadoutConfig) -> None:
     """Refuse a readout that cannot do a task."""
     if not task.labels:

@@ -87,7 +87,7 @@ class Reader:
         settings = self._settings(name)
         task, training = task_named(name), settings.finetune or self.run.finetune
         assert training is not None, "a run with tasks says how to fine-tune"
-        readout = ReadoutConfig("classification", task.labels)
+        readout = prepare.new_readout(task)
         lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
         train = self._read(settings, readout, settings.train, "train", settings.examples)
         return Subject(

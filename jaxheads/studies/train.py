@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool
 
-from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.glue import Task, task_named
 from jaxheads.data.loader import Source, batches
@@ -127,8 +127,7 @@ def _model(options: TrainOptions, task: Task) -> Model:
     try:
         prepare.check_readout(task, model.readout)
     except ValueError:
-        kind = "classification" if task.labels else "masked_lm"
-        readout = ReadoutConfig(kind, task.labels)
+        readout = prepare.new_readout(task)
         return load_model(options.model, readout=readout, key=jax.random.key(options.seed))
     return model
 

@@ -1,4 +1,4 @@
-"""The four maps by hand, a planted head found and a null case in which none is, localisation."""
+"""The four maps by hand, a planted head found and a null case in which none is."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ from scipy.spatial.distance import jensenshannon
 
 from jaxheads.analysis.contrast import (
     Contrasts,
-    Located,
     Looked,
     accuracy_by_size,
     attention_distance,
     find_head,
     gather_pairs,
     holm,
-    localisation,
     looked,
-    most_edited_place,
-    predicted_words,
     sign_flip_p_values,
     word_weights,
 )
@@ -142,6 +138,22 @@ def test_the_corrected_tests_err_in_one_case_of_twenty():
     assert errors <= 18  # of 10 expected; more has a chance of 1 in 100
 
 
+def test_pairs_of_one_group_count_once():
+    """Each pair three times, in groups: as certain as each once; without groups, far more so."""
+    once = drawn_pairs(4, 5, planted=True)
+    thrice = Contrasts(*(np.repeat(side, 3, 0) for side in once))
+    groups = [number for number in range(5) for _ in range(3)]
+    alone, grouped, naive = (
+        find_head(once, test, which, samples=200)
+        for test, which in ((once, None), (thrice, groups), (thrice, None))
+    )
+    np.testing.assert_allclose(grouped.test, alone.test)
+    np.testing.assert_allclose(grouped.holm_LH, alone.holm_LH)
+    assert grouped.p_value > 1 / 40  # 32 ways to give five signs
+    assert naive.p_value < 1 / 400
+    assert naive.test.high - naive.test.low < 0.8 * (grouped.test.high - grouped.test.low)
+
+
 def test_p_values_are_those_of_all_sign_flips():
     value = np.random.default_rng(0).normal(0.4, 1, (8, 1, 2))
     signs = np.array(list(itertools.product([-1, 1], repeat=8)))
@@ -159,43 +171,6 @@ def test_holm_multiplies_the_least_p_value_by_the_number_of_heads():
     found = holm(np.array([[0.01, 0.04], [0.03, 0.005]]))
     np.testing.assert_allclose(found, [[0.03, 0.06], [0.06, 0.02]])
     assert (holm(np.array([[0.9, 0.8]])) == 1.0).all()
-
-
-def test_the_predicted_word_may_be_a_special_token_only_if_these_count():
-    attention = np.full((1, 2, 6, 6), 0.1)
-    attention[0, 0, :, 0] = 0.5  # <s> beats the word of two pieces
-    attention[0, 1, :, 5] = 0.15  # </s> does not
-    assert predicted_words(attention, PIECES).tolist() == [[1, 1]]
-    assert predicted_words(attention, PIECES, specials=True).tolist() == [[-1, 1]]
-    attention[0, 1, 0, 4] = 0.9
-    assert predicted_words(attention, PIECES, queries="first").tolist() == [[1, 2]]
-
-
-def test_localisation_is_split_by_the_position_of_the_edit():
-    heads = [np.array([[3, 0]]), np.array([[1, 1]]), np.array([[-1, 2]])]
-    headlines = [
-        Located(4, (3,), heads[0]),
-        Located(5, (1,), heads[1]),
-        Located(3, (0, 2), heads[2]),
-    ]
-    found = localisation(headlines, -1)
-    assert found["all"].heads_LH == pytest.approx(np.array([[2 / 3, 2 / 3]]))
-    assert found["all"].random == pytest.approx((1 / 4 + 1 / 5 + 2 / 3) / 3)
-    assert found["all"].final == found["all"].most_edited == pytest.approx(2 / 3)
-    assert (found["final"].headlines, found["not final"].headlines) == (2, 1)
-    assert found["not final"].heads_LH.tolist() == [[1.0, 1.0]]
-    assert localisation(headlines, 1)["all"].most_edited == pytest.approx(1 / 3)
-    assert localisation(headlines, 4)["all"].most_edited == 0.0
-    assert localisation(headlines[1:2], 4).keys() == {"all", "not final"}
-    with pytest.raises(ValueError, match="expected a prediction for each"):
-        localisation([Located(3, (0,))], 0)
-
-
-def test_the_most_edited_place_counts_from_either_end():
-    assert most_edited_place([Located(4, (3,)), Located(6, (5,)), Located(5, (3,))]) == -1
-    assert most_edited_place([Located(4, (1,)), Located(6, (1,)), Located(5, (4,))]) == 1
-    with pytest.raises(ValueError, match="at least one"):
-        most_edited_place([])
 
 
 def test_the_distance_of_two_models_is_the_mean_over_rows():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxheads.analysis.resampling import bootstrap, mean_interval
+from jaxheads.analysis.resampling import bootstrap, group_sums, grouped_mean, mean_interval
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial():
@@ -57,3 +57,19 @@ def test_undefined_samples_are_left_out():
 def test_nothing_to_resample_is_refused():
     with pytest.raises(ValueError, match="at least one seed, example and sample"):
         bootstrap(lambda *_: 0.0, 0, 4)
+
+
+def test_values_of_a_group_are_drawn_together():
+    found = grouped_mean([1.0, 0.0, 0.0], ["a", "b", "b"], samples=4000)
+    assert found.value == pytest.approx(1 / 3)
+    assert (found.low, found.high) == (0.0, 1.0)  # a a, and b b, each in one of four resamples
+    values = np.random.default_rng(0).normal(size=40)
+    alone = grouped_mean(values, range(40))
+    width = 2 * 1.96 * values.std() / 40**0.5  # of the normal approximation
+    assert alone.high - alone.low == pytest.approx(width, rel=0.1)
+    sums, sizes = group_sums(np.array([[1.0], [2.0], [4.0]]), ["x", "y", "x"])
+    assert (sums.tolist(), sizes.tolist()) == ([[5.0], [2.0]], [2, 1])
+    with pytest.raises(ValueError, match="expected one for each value, got 1 for 2"):
+        grouped_mean([1.0, 2.0], ["a"])
+    with pytest.raises(ValueError, match="got 0 for 0"):
+        grouped_mean([], [])

@@ -34,6 +34,7 @@ GOOD = {
     "grammar_entailment": {"premise": "a", "hypothesis": "b", "label": 2},
     "grammar_paraphrase": {"sentence1": "a", "sentence2": "b", "label": 1},
     "grammar_incongruity": {"sentence": "a b", "label": "congruous"},
+    "grammar_incongruity_pair": {"sentence1": "a", "sentence2": "b", "label": "first"},
 }
 
 
@@ -53,11 +54,16 @@ def refused(task: str, path: Path, **options) -> str:
 def test_the_tasks_are_those_of_the_command_line():
     wanted = {"cola", "sst2", "rte", "mrpc", "stsb", "mnli", "qqp", "qnli", "sick", "mlm", "wnli"}
     built_in = {name for name, task in TASKS.items() if task.generated}
-    assert set(TASKS) == wanted | built_in == set(GOOD)
+    aligned = {name for name, task in TASKS.items() if task.aligned}
+    assert aligned == {"humor_single", "humor_pair"}  # whose files are those of test_pairs
+    assert set(TASKS) - aligned == wanted | built_in == set(GOOD)
+    assert {name for name, task in TASKS.items() if task.apart} == {
+        *("humor_pair", "grammar_incongruity_pair")
+    }
     assert all(name.startswith("grammar_") for name in built_in)
     assert [name for name, task in TASKS.items() if task.is_regression] == ["stsb"]
     alone = [name for name, task in TASKS.items() if not task.is_pair and not task.generated]
-    assert alone == ["cola", "sst2", "mlm"]
+    assert alone == ["cola", "sst2", "humor_single", "mlm"]
     assert all(len(task.labels) == 1 for task in TASKS.values() if task.is_regression)
     assert all(task.metrics for task in TASKS.values())
 

@@ -10,6 +10,7 @@ import pytest
 from jaxheads.data.incongruity import aligned_pairs
 from jaxheads.data.pairs import (
     Pair,
+    check_groups,
     edited_places,
     generated_pairs,
     is_small_edit,
@@ -141,6 +142,31 @@ def test_the_pairs_of_the_built_in_language_keep_their_place():
         assert is_small_edit(pair)
 
 
+def test_no_original_may_stand_in_two_splits():
+    def named(name: str, group: str, funny: str) -> Pair:
+        return pair_of(funny, "s")._replace(name=name, group=group)
+
+    train = [named("1", "g", "a b"), named("2", "g", "a c"), named("3", "h", "d")]
+    test = [named("4", "i", "e")]
+    check_groups({"train": train, "test": test})
+    with pytest.raises(ValueError, match=r"'group h' \(train 3, test 5\)$") as caught:
+        check_groups({"train": train, "test": [*test, named("5", "h", "f")]})
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"'headline a c' \(train 2, test 5\)$"):
+        check_groups({"train": train, "test": [*test, named("5", "j", "a c")]})
+    many = [named(str(n), f"g{n}", f"w{n // 2}") for n in range(6)]
+    with pytest.raises(ValueError, match=r"; and 4 more$"):
+        check_groups({"train": many, "test": many})
+
+
+def test_the_built_in_language_shares_no_original_between_splits():
+    splits = {
+        split: generated_pairs(aligned_pairs(0, split, 40), split) for split in ("train", "test")
+    }
+    check_groups(splits)
+    assert splits["test"][3].group == "test1"
+
+
 @pytest.mark.parametrize(
     ("funny", "serious", "small"),
     [
@@ -195,8 +221,7 @@ def test_real_pairs_have_the_published_counts(shared_data):
     final = sum(pair.funny_edits[0] == len(pair.funny) - 1 for pair in every) / len(every)
     assert 0.25 < final < 0.27
     assert round(sum(1 / len(pair.funny) for pair in every) / len(every), 3) == 0.127
-    groups = [{pair.group for pair in pairs} for pairs in splits.values()]
-    assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+    check_groups(splits)
 
 
 def test_marked_headlines_have_the_published_share_of_final_words(shared_data):

@@ -1,0 +1,118 @@
+"""Which word a head points at, and whether it is the edited one, after Peyrard et al. (2021).
+
+A head's word is the one that gets most of its attention, summed over query rows. Beside it stand
+rules that see no attention: a word at random, the last word, the place that is edited most often.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxheads.analysis.contrast import word_weights
+
+RANDOM, FINAL, COMMON = "random word", "final word", "most edited place"  # rules
+ALL, LAST, OTHER = "all", "final", "not final"  # headlines by the place of their edit
+
+
+def predicted_words(
+    attention_LHTT: Float[np.ndarray, "L H T T"],
+    word_of_piece: Sequence[int],
+    *,
+    specials: bool = False,
+    queries: str = "all",
+) -> Int[np.ndarray, "L H"]:
+    """The word that gets most attention, the first of equals; -1 for a special token.
+
+    Special tokens stand for election only if `specials`, as published; each on its own.
+    """
+    weight_LHN = word_weights(attention_LHTT, word_of_piece, queries=queries)
+    best_LH = weight_LHN.argmax(-1)
+    if specials:
+        special_T = np.asarray(word_of_piece) < 0
+        rows = attention_LHTT if queries == "all" else attention_LHTT[:, :, :1]
+        other_LH = rows.mean(2, dtype=np.float64)[..., special_T].max(-1, initial=0.0)
+        best_LH = np.where(other_LH > weight_LHN.max(-1), -1, best_LH)
+    return best_LH
+
+
+class Located(NamedTuple):
+    """One headline: how many words, which are edited, and what each head predicts, if asked."""
+
+    words: int
+    edited: tuple[int, ...]
+    predicted_LH: Int[np.ndarray, "L H"] | None = None
+
+
+class Localisation(NamedTuple):
+    """Shares of headlines whose edited word is found, of the `headlines` asked."""
+
+    headlines: int
+    heads_LH: Float[np.ndarray, "L H"]
+    random: float
+    final: float
+    most_edited: float
+
+
+def most_edited_place(headlines: Sequence[Located]) -> int:
+    """The commonest edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
+
+    To be chosen on other headlines than it is scored on. Of equals, the nearest to either end.
+    """
+    if not headlines:
+        raise ValueError("headlines: expected at least one, got none")
+    count = Counter(
+        place
+        for each in headlines
+        for edited in each.edited
+        for place in (edited, edited - each.words)
+    )
+    return min(count, key=lambda place: (-count[place], abs(place), place))
+
+
+def positions(headlines: Sequence[Located]) -> dict[str, Bool[np.ndarray, "X"]]:
+    """Which headlines are of which group: all, those whose last word is edited, the others."""
+    last_X = np.array([each.words - 1 in each.edited for each in headlines], bool)
+    return {ALL: np.ones(len(headlines), bool), LAST: last_X, OTHER: ~last_X}
+
+
+def rule_hits(headlines: Sequence[Located], common: int) -> dict[str, Float[np.ndarray, "X"]]:
+    """How likely each rule finds an edited word of each headline.
+
+    `common` is `most_edited_place` of the validation pairs.
+    """
+    found = [
+        (
+            len(each.edited) / each.words,
+            each.words - 1 in each.edited,
+            -each.words <= common < each.words and common % each.words in each.edited,
+        )
+        for each in headlines
+    ]
+    return dict(zip((RANDOM, FINAL, COMMON), np.array(found, float).T, strict=True))
+
+
+def head_hits(headlines: Sequence[Located]) -> Bool[np.ndarray, "X L H"]:
+    """Whether each head points at an edited word; ValueError where a prediction is missing."""
+    found = [(each.predicted_LH, each.edited) for each in headlines]
+    if any(predicted_LH is None for predicted_LH, _ in found):
+        raise ValueError("headlines: expected a prediction for each, got none for some")
+    return np.stack([np.isin(np.asarray(predicted), edited) for predicted, edited in found])
+
+
+def localisation(headlines: Sequence[Located], common: int) -> dict[str, Localisation]:
+    """How often heads and rules find an edited word, by `positions`; without empty groups."""
+    hit_XLH, rules = head_hits(headlines), rule_hits(headlines, common)
+    return {
+        name: Localisation(
+            int(own_X.sum()),
+            hit_XLH[own_X].mean(0),
+            *(float(rules[rule][own_X].mean()) for rule in (RANDOM, FINAL, COMMON)),
+        )
+        for name, own_X in positions(headlines).items()
+        if own_X.any()
+    }
