@@ -37,10 +37,19 @@ import hypothesis  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
-# Types are checked everywhere but in the built-in language, which has no arrays and makes tens of
-# thousands of short calls for a text: checked, a study of it takes minutes.
+# Types are checked everywhere but in the built-in language and the reader of trees, which have no
+# arrays and make tens of thousands of short calls for a text: checked, a study takes minutes.
 _LANGUAGE = {
-    *("clauses", "draws", "entailment", "grammar", "incongruity", "language_tasks", "lexicon"),
+    *(
+        "clauses",
+        "constituency",
+        "draws",
+        "entailment",
+        "grammar",
+        "incongruity",
+        "language_tasks",
+        "lexicon",
+    ),
     *("paraphrase", "plain", "sentences"),
 }
 _PACKAGE = Path(__file__).resolve().parents[1] / "jaxheads"

@@ -19,6 +19,18 @@ class Estimate(NamedTuple):
     high: float
 
 
+class Estimates(NamedTuple):
+    """Many statistics of the same data, each with the bounds of its interval."""
+
+    value: Float[np.ndarray, "*columns"]
+    low: Float[np.ndarray, "*columns"]
+    high: Float[np.ndarray, "*columns"]
+
+    def at(self, *column: int) -> Estimate:
+        """One of them."""
+        return Estimate(*(float(each[column]) for each in self))
+
+
 def bootstrap(
     statistic: Statistic,
     seeds: int,
@@ -98,3 +110,45 @@ def mean_interval(values: Sequence[float], *, samples: int = 1000, seed: int = 0
         return float(value_S[seed_S].mean())
 
     return bootstrap(mean, len(value_S), samples=samples, seed=seed)
+
+
+def ratio_intervals(
+    top: Float[np.ndarray, "S X *columns"],
+    bottom: Float[np.ndarray, "X"],
+    *,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimates:
+    """Percentile intervals of many ratios at once, from the same samples of seeds and examples.
+
+    A ratio is the mean over the S seeds of the sum of `top` over the X examples, over the sum of
+    `bottom`: with ones below it is a mean. As `bootstrap`, samples draw seeds and examples
+    independently of each other, and those without a ratio (0 below) are left out.
+    """
+    seeds, examples = top.shape[:2]
+    if min(seeds, examples, samples) < 1 or not 0 < level < 1 or bottom.shape != (examples,):
+        raise ValueError(
+            "ratio intervals: expected at least one seed, example and sample, as many below as "
+            f"above, and a level in (0, 1), got {list(top.shape)}, {list(bottom.shape)}, "
+            f"{samples}, {level}"
+        )
+    rng = np.random.default_rng(seed)
+    top_SXC = top.reshape(seeds, examples, -1)
+
+    def ratio(drawn_S, drawn_X):
+        below = drawn_S.sum() * (drawn_X @ bottom)
+        above_C = drawn_S @ (drawn_X @ top_SXC)
+        return above_C / below if below else np.full(above_C.shape, np.nan)
+
+    drawn_NC = np.stack([
+        ratio(*(np.bincount(rng.integers(n, size=n), minlength=n) for n in (seeds, examples)))
+        for _ in range(samples)
+    ])  # fmt: skip
+    drawn_NC = drawn_NC[~np.isnan(drawn_NC).all(1)]
+    value_C = ratio(np.ones(seeds), np.ones(examples))
+    tail = (1 - level) / 2
+    ends = [np.full(value_C.shape, np.nan)] * 2
+    if len(drawn_NC):
+        ends = list(np.quantile(drawn_NC, (tail, 1 - tail), axis=0))
+    return Estimates(*(each.reshape(top.shape[2:]) for each in (value_C, *ends)))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxheads.analysis.distances import choices, tied_splits, top_down
-from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.analysis.resampling import Estimate, Estimates, ratio_intervals
 from jaxheads.data.constituency import Span
 
 LABELS = ("SBAR", "NP", "VP", "PP", "ADJP", "ADVP")  # whose recalls are reported
@@ -37,21 +37,22 @@ def baseline_distances(
     return {
         "left": gap.astype(float),
         "right": -gap.astype(float),
-        "balanced": _balanced(words, 0),
-        "balanced, longer left": _balanced(words, 1),
+        "balanced": np.array(_balanced(words, 0), float),
+        "balanced, longer left": np.array(_balanced(words, 1), float),
         "random": rng.random(gaps),
         "equal": np.zeros(gaps),
         "oracle": -np.sum(inside, axis=0, dtype=float) if inside else np.zeros(gaps),
     }
 
 
-def _balanced(words: int, extra: int) -> Float[np.ndarray, "M"]:
+def _balanced(words: int, extra: int) -> list[float]:
     """Minus the depth of each gap, where the left part has (words + extra) // 2 words."""
     if words < 2:
-        return np.zeros(0)
+        return []
     left = (words + extra) // 2
-    parts = (_balanced(left, extra) - 1, np.zeros(1), _balanced(words - left, extra) - 1)
-    return np.concatenate(parts)
+    parts = (_balanced(left, extra), _balanced(words - left, extra))
+    deeper = [[depth - 1 for depth in part] for part in parts]
+    return [*deeper[0], 0.0, *deeper[1]]
 
 
 # -- the match of one sentence's trees and gold spans, and of a corpus
@@ -146,30 +147,63 @@ def f1_by_sentence(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarr
     return 2 * precision * recall / (precision + recall + TINY)
 
 
-def sentence_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
-    """The mean of the sentences' F1: the figure that papers call S-F1. NaN without sentences."""
+class Parts(NamedTuple):
+    """A score as a ratio of sums over sentences: `top` is each head's, `bottom` that of all."""
+
+    top: Float[np.ndarray, "Y *heads"]
+    bottom: Float[np.ndarray, "Y"]
+
+    @property
+    def score(self) -> Float[np.ndarray, "*heads"]:
+        """The ratio; NaN where there is nothing to count."""
+        total = self.bottom.sum()
+        above = self.top.sum(0)
+        return np.asarray(above / total if total else np.full(above.shape, np.nan))
+
+    def intervals(self, samples: int, seed: int = 0) -> Estimates:
+        """The ratio with a bootstrap interval over sentences, for all heads at once."""
+        return ratio_intervals(self.top[None], self.bottom, samples=samples, seed=seed)
+
+
+def by_sentence(counts: SpanCounts, *, clean: bool = False) -> Parts:
+    """S-F1: F1 of each sentence that counts."""
     f1 = f1_by_sentence(counts, clean=clean)
-    return np.asarray(f1.mean(0)) if len(f1) else np.full(f1.shape[1:], np.nan)
+    return Parts(f1, np.ones(len(f1)))
 
 
-def corpus_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
-    """F1 of the spans of all sentences together. NaN where there are none."""
+def by_span(counts: SpanCounts, *, clean: bool = False) -> Parts:
+    """C-F1: F1 of the spans of all sentences together."""
     counts = _scored(counts, clean)
-    total = (counts.words - 2).sum() + counts.gold.sum()
-    hits = counts.hits.sum(0)
-    return np.asarray(2 * hits / total if total else np.full(hits.shape, np.nan))
+    return Parts(2.0 * counts.hits, (counts.words - 2 + counts.gold).astype(float))
 
 
-def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:
-    """The share of a label's constituents that were predicted, the whole sentence included.
+def by_label(counts: SpanCounts, label: str) -> Parts:
+    """The recall of a label's constituents, the whole sentence included.
 
-    NaN for a label that does not occur; ValueError for one not in `LABELS`.
+    ValueError for a label not in `LABELS`.
     """
     if label not in LABELS:
         raise ValueError(f"label: expected one of {', '.join(LABELS)}, got {label!r}")
     row = LABELS.index(label)
-    total, found = counts.labelled[:, row].sum(), counts.found[:, row].sum(0)
-    return np.asarray(found / total if total else np.full(found.shape, np.nan))
+    return Parts(counts.found[:, row].astype(float), counts.labelled[:, row].astype(float))
+
+
+def sentence_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
+    """The mean of the sentences' F1: the figure that papers call S-F1. NaN without sentences."""
+    return by_sentence(counts, clean=clean).score
+
+
+def corpus_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
+    """F1 of the spans of all sentences together. NaN where there are none."""
+    return by_span(counts, clean=clean).score
+
+
+def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:
+    """The share of a label's constituents that were predicted.
+
+    NaN for a label that does not occur; ValueError for one not in `LABELS`.
+    """
+    return by_label(counts, label).score
 
 
 def tied_share(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
@@ -178,10 +212,10 @@ def tied_share(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
     return np.where(total > 0, counts.tied.sum(0) / np.maximum(total, 1), np.nan)
 
 
-COLUMNS: dict[str, Callable[[SpanCounts], np.ndarray]] = {
-    "sentence F1": sentence_f1,
-    "corpus F1": corpus_f1,
-    **{label: lambda counts, label=label: label_recall(counts, label) for label in LABELS},
+COLUMNS: dict[str, Callable[[SpanCounts], Parts]] = {
+    "sentence F1": by_sentence,
+    "corpus F1": by_span,
+    **{label: lambda counts, label=label: by_label(counts, label) for label in LABELS},
 }
 
 
@@ -201,20 +235,15 @@ def choose_heads(
 ) -> dict[str, Chosen]:
     """The best head of each column on `tune`, scored on `test` with a bootstrap interval.
 
-    Of equal heads the first is chosen; a column that `tune` does not define is left out.
+    Of equal heads the first is chosen; a column that either section does not define is left out.
     """
     found = {}
     for name, column in COLUMNS.items():
-        score = column(tune)
-        if np.isnan(score).all():
+        score, there = column(tune).score, column(test)
+        if np.isnan(score).all() or not there.bottom.sum():
             continue
-        head = np.unravel_index(int(np.nanargmax(score)), score.shape)
-        one = test.pick(*map(int, head))
-        estimate = bootstrap(
-            lambda _, drawn, one=one, column=column: float(column(one.rows(drawn))),
-            *(1, len(one.words)),
-            samples=samples,
-            seed=seed,
-        )
-        found[name] = Chosen(tuple(map(int, head)), float(score[head]), estimate)
+        place = np.unravel_index(int(np.nanargmax(score)), score.shape)
+        head = tuple(map(int, place))
+        one = Parts(there.top[(slice(None), *head)], there.bottom)
+        found[name] = Chosen(head, float(score[head]), one.intervals(samples, seed).at())
     return found

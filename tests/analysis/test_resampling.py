@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxheads.analysis.resampling import bootstrap, group_sums, grouped_mean, mean_interval
+from jaxheads.analysis.resampling import (
+    bootstrap,
+    group_sums,
+    grouped_mean,
+    mean_interval,
+    ratio_intervals,
+)
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial():
@@ -73,3 +79,35 @@ def test_values_of_a_group_are_drawn_together():
         grouped_mean([1.0, 2.0], ["a"])
     with pytest.raises(ValueError, match="got 0 for 0"):
         grouped_mean([], [])
+
+
+def test_intervals_of_ratios_are_those_of_the_bootstrap():
+    random = np.random.default_rng(1)
+    top, bottom = random.random((3, 60, 2)), random.integers(1, 9, 60).astype(float)
+    found = ratio_intervals(top, bottom, samples=3000)
+
+    def statistic(seeds, examples, column):
+        return float(top[seeds][:, examples, column].sum(1).mean() / bottom[examples].sum())
+
+    for column in (0, 1):
+        one = bootstrap(lambda s, x, c=column: statistic(s, x, c), 3, 60, samples=3000, seed=9)
+        assert found.at(column).value == pytest.approx(one.value)
+        width = one.high - one.low  # two runs of 3,000 samples differ by some hundredths of it
+        assert found.at(column).low == pytest.approx(one.low, abs=0.06 * width)
+        assert found.at(column).high == pytest.approx(one.high, abs=0.06 * width)
+
+
+def test_ratios_of_the_same_data_are_drawn_together():
+    values = np.random.default_rng(2).random((2, 30))
+    both = ratio_intervals(np.stack([values, values + 1], -1), np.ones(30), samples=50)
+    np.testing.assert_allclose(both.low[1] - both.low[0], 1)
+    np.testing.assert_allclose(both.high[1] - both.high[0], 1)
+
+
+def test_samples_without_a_ratio_are_left_out_and_nonsense_refused():
+    found = ratio_intervals(np.ones((1, 2)), np.array([0.0, 1.0]), samples=50)
+    assert found.value == 2.0
+    assert found.low == 1.0  # only the second one, twice
+    assert np.isnan(ratio_intervals(np.ones((1, 2)), np.zeros(2), samples=5).low)
+    with pytest.raises(ValueError, match=r"at least one seed.*got \[1, 2\], \[2\], 0, 0.95"):
+        ratio_intervals(np.ones((1, 2)), np.ones(2), samples=0)
