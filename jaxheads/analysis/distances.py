@@ -135,7 +135,8 @@ def choices(trees: Trees) -> Int[np.ndarray, "*heads"]:
     return np.asarray((trees.end - trees.start > 2).sum(-1))
 
 
-# -- heads ranked, and put together, without labels
+# -- heads ranked, and put together, without labels: Li et al. (2020) rank heads by an intrinsic
+#    property of their trees, whose formula could not be confirmed; these two are ours
 
 
 def contrast_of_splits(
@@ -145,8 +146,8 @@ def contrast_of_splits(
 
     The mean over splits of the mean squared Hellinger distance of words across the two parts, less
     that of the pairs inside them (no pairs: 0 is not assumed, the split of two words is left out).
-    Heads that look everywhere alike, or each word at itself, score 0. Li et al. (2020) rank heads
-    by such an intrinsic property; their own formula could not be confirmed.
+    Heads that look everywhere alike, or each word at itself, score 0. Heads that look near,
+    whatever the words are, score high, but not by `sharpness_of_splits`.
     """
     root = np.sqrt(_normal(attention))
     apart = 1 - root @ root.swapaxes(-1, -2)
@@ -164,6 +165,26 @@ def contrast_of_splits(
     return np.asarray(gain.sum(-1) / np.maximum(counted.sum(-1), 1))
 
 
+def sharpness_of_splits(
+    distance: Float[np.ndarray, "*heads M"], trees: Trees
+) -> Float[np.ndarray, "*heads"]:
+    """How far the distances at splits stand out from the others in their spans; 0 to 1.
+
+    The mean over splits of 1 less the mean of the other distances as a share of the split's own
+    (splits without a choice are left out). Equal distances score 0, as those of heads that look
+    each word at itself, everywhere alike, or near whatever the words are; 1: no other distances.
+    """
+    total = np.zeros((*distance.shape[:-1], distance.shape[-1] + 1))
+    total[..., 1:] = distance.cumsum(-1)
+    others = trees.end - trees.start - 2
+    last = np.maximum(trees.end - 1, 0)
+    inside = np.take_along_axis(total, last, -1) - np.take_along_axis(total, trees.start, -1)
+    share = (inside - distance) / np.maximum(others * distance, 1e-30)
+    counted = (others > 0) & (distance > 0)
+    gain = np.where(counted, np.maximum(1 - share, 0.0), 0.0)
+    return np.asarray(gain.sum(-1) / np.maximum((others > 0).sum(-1), 1))
+
+
 def _block(total, rows, columns):
     """The sum over a block of each split, from cumulative sums with a leading row of zeros."""
 
@@ -177,8 +198,8 @@ def _block(total, rows, columns):
 
 
 def ensemble_distances(
-    distance_LHM: Float[np.ndarray, "L H M"], ranking: Sequence[tuple[int, int]]
-) -> Float[np.ndarray, "K M"]:
+    distance: Float[np.ndarray, "*sentences L H M"], ranking: Sequence[tuple[int, int]]
+) -> Float[np.ndarray, "*sentences K M"]:
     """The mean distances of the first 1, 2, ... K heads of a ranking of (layer, head).
 
     Their trees are the ensembles of the top heads, all K at once. ValueError for an empty ranking
@@ -187,8 +208,15 @@ def ensemble_distances(
     if not ranking or len(set(ranking)) < len(ranking):
         raise ValueError(f"ranking: expected different heads, got {list(ranking)}")
     layers, heads = np.array(ranking).T
-    distance_KM = distance_LHM[layers, heads]
-    return distance_KM.cumsum(0) / np.arange(1, len(ranking) + 1)[:, None]
+    chosen = distance[..., layers, heads, :]
+    return chosen.cumsum(-2) / np.arange(1, len(ranking) + 1)[:, None]
+
+
+Unlabelled = Callable[[np.ndarray, np.ndarray, Trees], np.ndarray]  # attention, distance, trees
+WITHOUT_LABELS: dict[str, Unlabelled] = {
+    "contrast": lambda attention, _, trees: contrast_of_splits(attention, trees),
+    "sharpness": lambda _, distance, trees: sharpness_of_splits(distance, trees),
+}
 
 
 def ranked(score_LH: Float[np.ndarray, "L H"]) -> list[tuple[int, int]]:

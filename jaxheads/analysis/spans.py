@@ -89,39 +89,57 @@ class SpanCounts(NamedTuple):
 
 
 def match_spans(distance: Float[np.ndarray, "*heads M"], spans: Sequence[Span]) -> SpanCounts:
-    """Count what the trees of M + 1 words share with the gold spans, outermost first.
+    """Count what the trees of one sentence's M + 1 words share with its gold spans.
 
-    A sentence without two words has no distance and no spans; the scores skip it.
+    Without the axis X. A sentence without two words has no distance and no spans; the scores skip
+    it.
     """
+    return SpanCounts(*(array[0] for array in match_group(distance[None], [spans])))
+
+
+def match_group(
+    distance: Float[np.ndarray, "X *heads M"], spans: Sequence[Sequence[Span]]
+) -> SpanCounts:
+    """The counts of sentences of equally many words, each with its gold spans, outermost first."""
     gaps = distance.shape[-1]
     trees = top_down(distance)
-    inner = {span[1:] for span in spans} - {(0, gaps + 1)}
-    gold = {span[1:] for span in spans[1:]}
-    labelled = np.zeros((len(LABELS), gaps + 2, gaps + 2), np.int32)
-    for label, start, end in spans:
-        if label in LABELS:
-            labelled[LABELS.index(label), start, end] += 1
-    is_inner = np.zeros((gaps + 2, gaps + 2), bool)
-    for start, end in inner:
-        is_inner[start, end] = True
+    table = np.zeros((1 + len(LABELS), len(spans), gaps + 2, gaps + 2), np.int32)
+    gold, inner = np.zeros((2, len(spans)), np.int32)
+    for row, own in enumerate(spans):
+        inside = {span[1:] for span in own} - {(0, gaps + 1)}
+        gold[row], inner[row] = len({span[1:] for span in own[1:]}), len(inside)
+        for start, end in inside:
+            table[0, row, start, end] = 1
+        for label, start, end in own:
+            if label in LABELS:
+                table[1 + LABELS.index(label), row, start, end] += 1
+    row = np.arange(len(spans)).reshape(-1, *[1] * (distance.ndim - 1))
+    found = table[:, row, trees.start, trees.end].sum(-1)
     return SpanCounts(
-        words=np.array(gaps + 1),
-        gold=np.array(len(gold)),
-        inner=np.array(len(inner)),
-        hits=is_inner[trees.start, trees.end].sum(-1),
-        labelled=labelled.sum((1, 2)),
-        found=labelled[:, trees.start, trees.end].sum(-1),
+        words=np.full(len(spans), gaps + 1),
+        gold=gold,
+        inner=inner,
+        hits=found[0],
+        labelled=table[1:].sum((2, 3)).T,
+        found=np.moveaxis(found[1:], 0, 1),
         tied=tied_splits(distance, trees),
         choices=choices(trees),
     )
 
 
 def gather(rows: Iterable[SpanCounts]) -> SpanCounts:
-    """Put the counts of sentences together; ValueError where there are none."""
-    rows = list(rows)
-    if not rows:
+    """Put the counts of single sentences together; ValueError where there are none."""
+    return join(SpanCounts(*(array[None] for array in row)) for row in rows)
+
+
+def join(groups: Iterable[SpanCounts]) -> SpanCounts:
+    """Put the counts of groups together, one after the other; ValueError where there are none."""
+    groups = list(groups)
+    if not groups:
         raise ValueError("spans: expected at least one sentence, got none")
-    return SpanCounts(*(np.stack(arrays).astype(np.int32) for arrays in zip(*rows, strict=True)))
+    return SpanCounts(
+        *(np.concatenate(arrays).astype(np.int32) for arrays in zip(*groups, strict=True))
+    )
 
 
 def _scored(counts: SpanCounts, clean: bool) -> SpanCounts:

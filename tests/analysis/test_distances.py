@@ -15,6 +15,7 @@ from jaxheads.analysis.distances import (
     hellinger,
     jensen_shannon,
     ranked,
+    sharpness_of_splits,
     skewed,
     tied_splits,
     top_down,
@@ -144,6 +145,32 @@ def test_a_chunking_head_is_ranked_first_and_degenerate_heads_last():
     np.testing.assert_allclose(score[:2], 0, atol=1e-12)
     assert ranked(score[None])[0] == (0, 2)
     assert [head for _, head in ranked(score[None])[:2]] == [2, 3]
+
+
+def test_the_sharpness_of_splits_is_that_of_every_span():
+    distance = RNG.random((3, 40, 7))
+    found = sharpness_of_splits(distance, top_down(distance))
+    for place in np.ndindex(3, 40):
+        shares = []
+        for start, end in recursive_spans(distance[place]):
+            inside = distance[place][start : end - 1]
+            if len(inside) > 1:
+                others = np.delete(inside, np.argmax(inside))
+                shares.append(1 - others.mean() / inside.max())
+        assert found[place] == pytest.approx(np.mean(shares))
+    for flat in (np.zeros((1, 4)), np.ones((1, 4)), np.ones((1, 1)), np.ones((1, 0))):
+        assert sharpness_of_splits(flat, top_down(flat)) == pytest.approx(0)
+
+
+def test_heads_that_only_look_near_are_not_sharp():
+    place = np.arange(9)
+    near = np.exp(-np.abs(place - place[:, None]))
+    heads = np.stack([near / near.sum(-1, keepdims=True), chunked(2, 3, 4), attention_of(9, 9)])
+    distance = adjacent_distances(heads)
+    score = sharpness_of_splits(distance, top_down(distance))
+    assert score.argmax() == 1
+    assert score.argmin() == 0
+    assert contrast_of_splits(heads, top_down(distance))[0] > 0.1
 
 
 def test_an_ensemble_of_k_heads_has_their_mean_distances():
