@@ -79,11 +79,12 @@ def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> W
     """A function `(params, gate, batch, observe)`: what `observe` makes of every head's attention.
 
     See `models.attention.View` for what `observe` is given: one layer, all its heads. Returns
-    arrays `[B, L, H, ...]`, zero for cut heads; for a pair of sentences, the mean over the two.
+    arrays `[B, L, H, ...]`, zero for cut heads; for a pair of sentences, the mean over the two. Of
+    the batch, `tokens_BT`, `real_BT` and `types_BT` are read.
     """
     dtype = jnp.dtype(compute_dtype)
 
-    def watch(params: Params, gate, batch: Batch, observe: Observer):
+    def watch(params: Params, gate, batch: Any, observe: Observer):
         length = batch.tokens_BT.shape[-1]
         arrays = map(jnp.asarray, (batch.tokens_BT, batch.real_BT, batch.types_BT))
         tokens, real, types = (jnp.reshape(array, (-1, length)) for array in arrays)

@@ -14,8 +14,8 @@ from jaxtyping import Float
 
 from jaxheads.records import Row, read_rows
 
-ROWS, CELLS, SETTINGS, SCORES, TIMES = (
-    "rows.jsonl", "cells", "run.json", "scores", "times.jsonl",
+ROWS, CELLS, SETTINGS, SCORES, MAPS, TIMES = (
+    "rows.jsonl", "cells", "run.json", "scores", "maps", "times.jsonl",
 )  # fmt: skip
 PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
 _UNREADABLE = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
@@ -31,6 +31,16 @@ class ScoreMap(NamedTuple):
     score_LH: Float[np.ndarray, "L H"]
 
 
+class HeadMap(NamedTuple):
+    """What a study measured of each head beside its importance; `what` says of what kind it is."""
+
+    model: str
+    what: str
+    seed: int
+    name: str
+    value_LH: Float[np.ndarray, "L H"]  # NaN where a head has no value
+
+
 class Study(NamedTuple):
     """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
 
@@ -38,6 +48,7 @@ class Study(NamedTuple):
     settings: Mapping[str, Any]
     machine: Mapping[str, Any]  # on which it was begun
     scores: tuple[ScoreMap, ...] = ()
+    maps: tuple[HeadMap, ...] = ()
     finished: bool = True
     notes: tuple[str, ...] = ()
 
@@ -102,9 +113,9 @@ def read_study(folder: Path) -> Study:
     if not rows:
         got = "neither" if not paths else "no row in them"
         raise ValueError(f"{folder}: expected a study's {ROWS} or {CELLS}/*.jsonl, got {got}")
-    scores, notes = _read_scores(folder / SCORES)
+    (scores, odd_scores), (maps, odd_maps) = _read_scores(folder / SCORES), _read_maps(folder)
     settings, machine = _read_settings(folder / SETTINGS)
-    return Study(rows, settings, machine, scores, finished, notes)
+    return Study(rows, settings, machine, scores, maps, finished, (*odd_scores, *odd_maps))
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -149,16 +160,38 @@ def _read_scores(folder: Path) -> tuple[tuple[ScoreMap, ...], tuple[str, ...]]:
     return tuple(maps), tuple(notes)
 
 
+def _read_maps(folder: Path) -> tuple[tuple[HeadMap, ...], tuple[str, ...]]:
+    """All named maps, in the order of the files' names and in each file in its own."""
+    maps, notes = [], []
+    for path in sorted((folder / MAPS).glob("*.npz")):
+        model, what, seed, *more = [*path.stem.split("-"), "", ""]
+        if not what or not seed.isdecimal() or any(more):
+            notes.append(f"{MAPS}/{path.name} is not named MODEL-WHAT-SEED and is not shown.")
+            continue
+        for name, value_LH in _arrays(path, "maps").items():
+            maps.append(HeadMap(model, what, int(seed), name, _checked(path, value_LH)))
+    return tuple(maps), tuple(notes)
+
+
 def _read_score(path: Path) -> Float[np.ndarray, "L H"]:
+    found = _arrays(path, "scores", "score")
+    return _checked(path, found["score"])
+
+
+def _arrays(path: Path, what: str, *names: str) -> dict[str, np.ndarray]:
+    """The arrays of an npz file: those of `names`, or all."""
     try:
         with np.load(path, allow_pickle=False) as found:
-            score_LH = found["score"]
+            return {name: found[name] for name in names or found.files}
     except _UNREADABLE as error:
-        raise ValueError(f"{path}: expected an npz file with scores, got {error}") from error
-    if score_LH.ndim != 2 or score_LH.dtype.kind != "f" or not score_LH.size:
-        got = f"{score_LH.dtype} {list(score_LH.shape)}"
+        raise ValueError(f"{path}: expected an npz file with {what}, got {error}") from error
+
+
+def _checked(path: Path, value_LH: np.ndarray) -> Float[np.ndarray, "L H"]:
+    if value_LH.ndim != 2 or value_LH.dtype.kind != "f" or not value_LH.size:
+        got = f"{value_LH.dtype} {list(value_LH.shape)}"
         raise ValueError(f"{path}: expected floats [layers, heads], got {got}")
-    return score_LH
+    return value_LH
 
 
 def _ordered(found: Iterable[str], first: Iterable[str] = ()) -> list[str]:

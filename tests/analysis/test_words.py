@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.analysis.words import attention_of_words, renormalised, units
+from jaxheads.analysis.words import attention_of_words, renormalised
+from jaxheads.data.pieces import units
 
 WORD_OF_PIECE = [-1, 0, 1, 1, -1]  # <s> a b ##b </s>
 HAND = np.array(

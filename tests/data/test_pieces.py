@@ -1,0 +1,49 @@
+"""Units of a model's input: words with all their pieces, or pieces alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxheads.data.pieces import piece_weights, pieces_of_words, single_pieces
+from jaxheads.data.tokens import EncodedWords
+
+ENCODED = EncodedWords([0, 11, 12, 13, 2], [-1, 0, 1, 1, -1])
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "expected"),
+    [
+        ("mean", "sum", ([0, 1, 1 / 3, 1 / 3, 1 / 3, 0], [0, 1, 1, 1, 1, 0])),
+        ("first", "last", ([0, 1, 1, 0, 0, 0], [0, 1, 0, 0, 1, 0])),
+        ("last", "first", ([0, 1, 0, 0, 1, 0], [0, 1, 1, 0, 0, 0])),
+    ],
+)
+def test_pieces_count_by_their_place_in_the_unit(queries, keys, expected):
+    found = piece_weights(np.array([-1, 0, 1, 1, 1, -1]), queries, keys)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_special_tokens_are_dropped_kept_or_never_seen():
+    dropped, kept, absent = (
+        pieces_of_words(ENCODED, 2, special=special) for special in ("dropped", "kept", "absent")
+    )
+    assert (dropped.ids.tolist(), dropped.unit_T.tolist()) == (ENCODED.ids, ENCODED.word_of_piece)
+    assert (kept.ids.tolist(), kept.unit_T.tolist()) == (ENCODED.ids, [0, 1, 2, 2, 3])
+    assert (absent.ids.tolist(), absent.unit_T.tolist()) == ([11, 12, 13], [0, 1, 1])
+    assert [each.units for each in (dropped, kept, absent)] == [2, 4, 2]
+
+
+def test_single_pieces_are_units_of_their_own_with_their_types():
+    found = single_pieces([5, 6, 7], [0, 0, 1])
+    assert found.unit_T.tolist() == [0, 1, 2]
+    assert (found.units, found.types.tolist()) == (3, [0, 0, 1])
+
+
+def test_nothing_to_read_is_refused():
+    with pytest.raises(ValueError, match="special: expected one of dropped, kept, absent, got 'x'"):
+        pieces_of_words(ENCODED, 2, special="x")
+    with pytest.raises(ValueError, match="expected at least one piece, got none"):
+        pieces_of_words(EncodedWords([0, 2], [-1, -1]), 1, special="absent")
+    with pytest.raises(ValueError, match="expected at least one piece, got none"):
+        single_pieces([])
