@@ -1,8 +1,9 @@
 """Which heads' attention follows dependency arcs: MAX and MST of Htut et al. (2019).
 
-arXiv 1911.12246; the directed variants are those of Voita et al. and Clark et al. (2019). One
-sentence's word-level maps `[L, H, T, T]` are read at a time (row: from, column: to); of each gold
-arc (`A`) and head only one bit a method is kept, from which all accuracies are counted.
+arXiv 1911.12246; the directed variants are those of Voita et al. and Clark et al. (2019). Maps
+between words `[L, H, T, T]` (row: from, column: to) of one sentence or of some of equal length are
+read at a time; of each gold arc (`A`) and head only one bit a method is kept, from which all
+accuracies are counted.
 
 | method | a gold arc from dependent d to head h counts where |
 |---|---|
@@ -111,7 +112,7 @@ def _name(relation: str, subtypes: bool) -> str:
 
 
 class ArcRecorder:
-    """Reads one sentence at a time; what it keeps grows by bits for each gold arc."""
+    """Reads some sentences at a time; what it keeps grows by bits for each gold arc."""
 
     def __init__(self, methods: Sequence[str] = ("max", "mst"), *, subtypes: bool = False) -> None:
         """ValueError for unknown methods."""
@@ -120,126 +121,162 @@ class ArcRecorder:
             known = ", ".join(METHODS)
             raise ValueError(f"methods: expected some of {known}, got {', '.join(unknown)}")
         self._methods, self._subtypes = tuple(methods), subtypes
-        self._trees: list[DependencyTree] = []
+        self._trees: dict[int, DependencyTree] = {}
+        self._sentences: list[np.ndarray] = []  # the number of each arc's sentence
         self._bits: dict[str, list[np.ndarray]] = {method: [] for method in methods}
         self._mass: dict[str, np.ndarray] = {}  # relation -> summed shares [2, L, H]
         self._on_arcs = self._total = np.zeros((0, 0))
 
     def add(self, tree: DependencyTree, attention: Float[np.ndarray, "L H T T"]) -> None:
-        """Score all heads on one sentence.
+        """Score all heads on one sentence; errors as those of `add_group`."""
+        self.add_group([len(self._trees)], [tree], attention[None])
 
-        ValueError for attention between another number of words or heads, negative or not finite.
+    def add_group(
+        self,
+        numbers: Sequence[int],
+        trees: Sequence[DependencyTree],
+        attention: Float[np.ndarray, "n L H T T"],
+    ) -> None:
+        """Score all heads on sentences of equally many words; by number they come in the result.
+
+        ValueError for numbers that came before, for attention between another number of words or
+        heads, negative or not finite.
         """
-        self._check(tree, attention)
-        view = _View(tree, attention.astype(np.float64))
+        self._check(numbers, trees, attention)
+        view = _View(trees, attention.astype(np.float64))
+        count = attention.shape[1] * attention.shape[2]
         for method in self._methods:
-            found_ALH = np.moveaxis(METHODS[method](view), -1, 0)
-            flat_AN = found_ALH.reshape(len(found_ALH), attention.shape[0] * attention.shape[1])
+            found_ALH = METHODS[method](view)
+            flat_AN = found_ALH.reshape(len(found_ALH), count)
             self._bits[method].append(np.packbits(flat_AN, axis=1))
+        self._add_masses(trees, view)
+        self._sentences.append(np.asarray(numbers, int)[view.sentence_A])
+        self._trees.update(zip(numbers, trees, strict=True))
+
+    def _add_masses(self, trees: Sequence[DependencyTree], view: _View) -> None:
+        places = zip(view.sentence_A.tolist(), view.dependent_A.tolist(), strict=True)
+        names = [_name(trees[n].relations[word], self._subtypes) for n, word in places]
         share_DALH = view.shares
-        for arc, word in enumerate(view.dependent_A):
-            name = _name(tree.relations[word], self._subtypes)
-            self._mass[name] = self._mass.get(name, 0) + share_DALH[:, arc]
+        for name in dict.fromkeys(names):
+            of_A = np.array([each == name for each in names])
+            self._mass[name] = self._mass.get(name, 0) + share_DALH[:, of_A].sum(1)
         on_arcs, total = view.masses
         first = not self._trees
         self._on_arcs = on_arcs if first else self._on_arcs + on_arcs
         self._total = total if first else self._total + total
-        self._trees.append(tree)
 
     def result(self) -> ArcHits:
         """What was found so far; ValueError before the first sentence."""
         if not self._trees:
             raise ValueError("arcs: expected at least one sentence, got none")
         layers, heads = self._on_arcs.shape
-        arcs = gold_arcs(self._trees, subtypes=self._subtypes)
+        order_A = np.argsort(np.concatenate(self._sentences), kind="stable")
+        trees = [self._trees[number] for number in sorted(self._trees)]
+        arcs = gold_arcs(trees, subtypes=self._subtypes)
         count_R = np.bincount(arcs.relation_A, minlength=len(arcs.relations))
         sums = [self._mass[name] for name in arcs.relations]
         sum_RDLH = np.array(sums).reshape(-1, 2, layers, heads) / count_R[:, None, None, None]
         return ArcHits(
             arcs=arcs,
             heads=(layers, heads),
-            bits={method: np.concatenate(bits) for method, bits in self._bits.items()},
+            bits={name: np.concatenate(bits)[order_A] for name, bits in self._bits.items()},
             mass={"dependent to head": sum_RDLH[:, 0], "head to dependent": sum_RDLH[:, 1]},
             gold_mass_LH=_ratio(self._on_arcs, self._total),
         )
 
-    def _check(self, tree: DependencyTree, attention: np.ndarray) -> None:
-        where, words = f"sentence {tree.name or len(self._trees)}", len(tree.words)
-        if attention.shape[-1] != words:
-            raise ValueError(f"{where}: expected maps of {words} words, got {attention.shape[-1]}")
-        if self._trees and attention.shape[:2] != self._on_arcs.shape:
+    def _check(self, numbers, trees, attention: np.ndarray) -> None:
+        if len(numbers) != len(trees) or len(trees) != len(attention):
+            counts = f"{len(numbers)}, {len(trees)} and {len(attention)}"
+            raise ValueError(f"expected as many numbers as trees and maps, got {counts}")
+        names = [f"sentence {tree.name or n}" for n, tree in zip(numbers, trees, strict=True)]
+        for number, tree, where in zip(numbers, trees, names, strict=True):
+            words = len(tree.words)
+            if number in self._trees:
+                raise ValueError(f"{where}: expected another number than {number}, which is there")
+            if attention.shape[-1] != words:
+                got = attention.shape[-1]
+                raise ValueError(f"{where}: expected maps of {words} words, got {got}")
+        if self._trees and attention.shape[1:3] != self._on_arcs.shape:
             raise ValueError(
-                f"{where}: expected heads {self._on_arcs.shape}, got {attention.shape[:2]}"
+                f"{names[0]}: expected heads {self._on_arcs.shape}, got {attention.shape[1:3]}"
             )
-        bad_LH = ~(np.isfinite(attention) & (attention >= 0)).all((2, 3))
-        if bad_LH.any():
-            layer, head = np.argwhere(bad_LH)[0].tolist()
+        bad_NLH = np.logical_not((np.isfinite(attention) & (attention >= 0)).all((3, 4)))
+        if bad_NLH.any():
+            sentence, layer, head = np.argwhere(bad_NLH)[0].tolist()
             raise ValueError(
-                f"{where}: expected finite attention of at least 0, got other numbers from "
-                f"{bad_LH.sum()} heads, first layer {layer} head {head}"
+                f"{names[sentence]}: expected finite attention of at least 0, got other numbers "
+                f"from {bad_NLH[sentence].sum()} heads, first layer {layer} head {head}"
             )
 
 
 class _View:
-    """One sentence's maps without the diagonal, and what its methods share."""
+    """Sentences' maps without the diagonal, and what their methods share."""
 
-    def __init__(self, tree: DependencyTree, attention_LHTT: np.ndarray) -> None:
-        heads = np.array(tree.heads) - 1
-        self.attention = attention_LHTT * ~np.eye(len(heads), dtype=bool)
-        self.dependent_A = np.flatnonzero(heads >= 0)
-        self.head_A = heads[self.dependent_A]
-        self.root = int(np.flatnonzero(heads < 0)[0])
+    def __init__(self, trees: Sequence[DependencyTree], attention_NLHTT: np.ndarray) -> None:
+        heads_NT = np.array([tree.heads for tree in trees]) - 1
+        self.attention = attention_NLHTT * ~np.eye(heads_NT.shape[1], dtype=bool)
+        self.sentence_A, self.dependent_A = np.nonzero(heads_NT >= 0)
+        self.head_A = heads_NT[self.sentence_A, self.dependent_A]
+        self.root_N = heads_NT.argmin(1)
 
     @functools.cached_property
     def target(self) -> np.ndarray:
-        """The word to which each word attends most [L, H, T], -1 for none."""
+        """The word to which each word attends most [N, L, H, T], -1 for none."""
         return np.where(self.attention.any(-1), self.attention.argmax(-1), -1)
 
     @functools.cached_property
     def source(self) -> np.ndarray:
-        """The word that attends most to each word [L, H, T], -1 for none."""
+        """The word that attends most to each word [N, L, H, T], -1 for none."""
         return np.where(self.attention.any(-2), self.attention.argmax(-2), -1)
 
     @functools.cached_property
     def parent(self) -> np.ndarray:
-        """Each word's parent in the tree of the heaviest attention [L, H, T]."""
+        """Each word's parent in the tree of the heaviest attention [N, L, H, T]."""
         return self._tree(self.attention)
 
     @functools.cached_property
     def log_parent(self) -> np.ndarray:
-        """Each word's parent in the tree of the heaviest log attention [L, H, T]."""
+        """Each word's parent in the tree of the heaviest log attention [N, L, H, T]."""
         return self._tree(np.log(np.maximum(self.attention, LEAST)))
 
-    def _tree(self, weight_LHTT: np.ndarray) -> np.ndarray:
-        *heads, words, _ = weight_LHTT.shape
-        flat = maximum_arborescences(weight_LHTT.reshape(-1, words, words), self.root)
-        return flat.reshape(*heads, words)
+    def _tree(self, weight_NLHTT: np.ndarray) -> np.ndarray:
+        sentences, layers, heads, words, _ = weight_NLHTT.shape
+        root_G = np.repeat(self.root_N, layers * heads)
+        flat = maximum_arborescences(weight_NLHTT.reshape(-1, words, words), root_G)
+        return flat.reshape(sentences, layers, heads, words)
 
     def up(self, of_word: np.ndarray) -> np.ndarray:
-        """Where the dependent of each gold arc is given its head [L, H, A]."""
-        return of_word[..., self.dependent_A] == self.head_A
+        """Where the dependent of each gold arc is given its head [A, L, H]."""
+        given_ALH = of_word[self.sentence_A, :, :, self.dependent_A]
+        return given_ALH == self.head_A[:, None, None]
 
     def down(self, of_word: np.ndarray) -> np.ndarray:
-        """Where the head of each gold arc is given its dependent [L, H, A]."""
-        return of_word[..., self.head_A] == self.dependent_A
+        """Where the head of each gold arc is given its dependent [A, L, H]."""
+        given_ALH = of_word[self.sentence_A, :, :, self.head_A]
+        return given_ALH == self.dependent_A[:, None, None]
 
     def either(self, of_word: np.ndarray) -> np.ndarray:
-        """Where one end of each gold arc is given the other [L, H, A]."""
+        """Where one end of each gold arc is given the other [A, L, H]."""
         return self.up(of_word) | self.down(of_word)
+
+    @functools.cached_property
+    def on_arcs(self) -> np.ndarray:
+        """Attention from dependents to heads and from heads to dependents [2, A, L, H]."""
+        ends = (self.dependent_A, self.head_A), (self.head_A, self.dependent_A)
+        return np.stack([self.attention[self.sentence_A, :, :, one, two] for one, two in ends])
 
     @property
     def shares(self) -> np.ndarray:
-        """The share of the attention to other words on each arc [2, A, L, H], up and down."""
-        share = _ratio(self.attention, self.attention.sum(-1, keepdims=True))
-        both = share[..., self.dependent_A, self.head_A], share[..., self.head_A, self.dependent_A]
-        return np.moveaxis(np.stack(both), -1, 1)
+        """The share of a word's attention to other words on each arc [2, A, L, H]."""
+        row_NLHT = self.attention.sum(-1)
+        ends = (self.dependent_A, self.head_A)
+        whole = np.stack([row_NLHT[self.sentence_A, :, :, end] for end in ends])
+        return _ratio(self.on_arcs, whole)
 
     @property
     def masses(self) -> tuple[np.ndarray, np.ndarray]:
         """Attention on gold arcs in either direction, and between all words [L, H]."""
-        up = self.attention[..., self.dependent_A, self.head_A]
-        down = self.attention[..., self.head_A, self.dependent_A]
-        return (up + down).sum(-1), self.attention.sum((-1, -2))
+        return self.on_arcs.sum((0, 1)), self.attention.sum((0, 3, 4))
 
 
 METHODS: dict[str, Callable[[_View], np.ndarray]] = {

@@ -100,6 +100,14 @@ def test_a_graph_does_not_depend_on_those_beside_it():
         np.testing.assert_array_equal(maximum_arborescences(graph[None], 3)[0], parents)
 
 
+def test_every_graph_may_have_a_root_of_its_own():
+    weight, root_G = np.random.default_rng(1).random((6, 5, 5)), np.array([0, 4, 2, 2, 1, 3])
+    together = maximum_arborescences(weight, root_G)
+    for graph, root, parents in zip(weight, root_G.tolist(), together, strict=True):
+        np.testing.assert_array_equal(maximum_arborescences(graph[None], root)[0], parents)
+    assert maximum_arborescences(np.zeros((0, 4, 4)), 0).shape == (0, 4)
+
+
 def test_neither_the_diagonal_nor_edges_into_the_root_count():
     weight = np.random.default_rng(0).random((5, 6, 6))
     heavy = weight.copy()
@@ -112,5 +120,7 @@ def test_neither_the_diagonal_nor_edges_into_the_root_count():
 def test_roots_and_weights_that_are_none_are_refused():
     with pytest.raises(ValueError, match="root: expected 0 to 2, got 3"):
         maximum_arborescences(np.ones((1, 3, 3)), 3)
+    with pytest.raises(ValueError, match="root: expected 0 to 2, got -1"):
+        maximum_arborescences(np.ones((2, 3, 3)), np.array([0, -1]))
     with pytest.raises(ValueError, match="expected finite numbers"):
         maximum_arborescences(np.full((1, 3, 3), -np.inf), 0)
