@@ -149,13 +149,33 @@ class TrainOptions:
     decay: Literal["linear", "cosine", "constant"] = option("how it falls afterwards", "linear")
     weight_decay: float = option("of kernels and tables, decoupled", 0.01)
     dropout: float | None = option("without it the model's own rates", None)
-    only: Literal["encoder", "readout"] | None = option(
-        "train this part alone", None, metavar="{encoder,readout}"
+    only: Literal["encoder", "readout", "gates"] | None = option(
+        "train this part alone", None, metavar="{encoder,readout,gates}"
     )
     seed: int = option("of a new readout, the order of examples, dropout and masks", 0)
     scores: Path | None = option("what `jaxheads score` wrote, to prune by", None, metavar="FILE")
-    budget: int | None = option("heads to keep while training; the rest is masked", None)
-    cut: bool = option("take the rest out instead", False)
+    gate: Literal["subset", "hardconcrete"] | None = option(
+        "learn which heads to keep, instead of --scores: exactly --budget of them (subset), or by "
+        "a price on open heads (hardconcrete, with --budget or --strength); also writes its scores "
+        "as OUT.npz",
+        None,
+        metavar="{subset,hardconcrete}",
+    )
+    budget: int | None = option("heads to keep; the rest is masked, with --gate at the end", None)
+    strength: float | None = option(
+        "hardconcrete: the price of a head; it sets how many stay", None
+    )
+    relaxation: Literal["bounded", "chained", "straight_through"] | None = option(
+        "subset: bounded (the default), chained (the paper's) or straight_through", None,
+        metavar="NAME",
+    )  # fmt: skip
+    annealing: Literal["safe", "paper"] | None = option(
+        "subset: how the temperature falls, safe (the default: 1 to 0.01) or paper (1000 to 1e-8)",
+        None,
+        metavar="{safe,paper}",
+    )
+    gate_rate: float | None = option("learning rate of the gates (0.1), constant", None)
+    cut: bool = option("take the rest out of the weights instead", False)
     limit: int | None = option("train on the first N examples only", None, metavar="N")
     max_length: int = option("longest example in pieces", 128, metavar="T")
     long: Literal["error", "truncate"] = option("what to do with a longer one", "error")
@@ -189,6 +209,11 @@ class TrainOptions:
         """Where the metrics go."""
         return self.log or self.out.with_name(f"{self.out.name}.jsonl")
 
+    @property
+    def learned_scores(self) -> Path:
+        """Where the scores of a gate go."""
+        return self.out.with_name(f"{self.out.name}.npz")
+
     def __post_init__(self) -> None:
         _refuse(_train_problems(self))
 
@@ -198,15 +223,42 @@ def _train_problems(o: TrainOptions) -> Iterator[str]:
         yield from _below(1, getattr(o, name), "--" + name.replace("_", "-"))
     yield from _below(0, o.budget, "--budget")
     yield from _below(3, o.max_length, "--max-length")
-    if (o.scores is None) != (o.budget is None):
+    if o.gate is None and (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
-    if o.cut and o.budget is None:
+    if o.cut and o.gate is None and o.budget is None:
         yield "--cut: expected --scores and --budget with it"
+    yield from _gate_problems(o)
     if o.checkpoints is None:
         asked = {"--resume": o.resume, "--best": o.best, "--save-every": o.save_every}
         for flag in (flag for flag, given in asked.items() if given):
             yield f"{flag}: expected --checkpoints with it"
     yield from _process_problems(o)
+
+
+def _gate_problems(o: TrainOptions) -> Iterator[str]:
+    """Words about gates that do not go together."""
+    if o.gate is not None and o.scores is not None:
+        yield "--gate and --scores: expected one of them, since a gate learns which heads to keep"
+    if o.gate == "subset" and o.budget is None:
+        yield "--gate subset: expected --budget with it"
+    if o.gate == "hardconcrete" and (o.budget is None) == (o.strength is None):
+        yield "--gate hardconcrete: expected either --budget or --strength with it"
+    if o.gate is not None:
+        yield from _below(1, o.budget, "--budget")
+    if o.relaxation == "straight_through" and o.annealing is not None:
+        yield "--annealing: expected another --relaxation than straight_through, which has none"
+    for flag, given, gates in (
+        ("--strength", o.strength, ("hardconcrete",)),
+        ("--relaxation", o.relaxation, ("subset",)),
+        ("--annealing", o.annealing, ("subset",)),
+        ("--gate-rate", o.gate_rate, ("subset", "hardconcrete")),
+        ("--only gates", o.only == "gates" or None, ("subset", "hardconcrete")),
+    ):
+        if given is not None and o.gate not in gates:
+            yield f"{flag}: expected --gate {' or '.join(gates)} with it"
+    for flag, value in (("--strength", o.strength), ("--gate-rate", o.gate_rate)):
+        if value is not None and not 0 < value < float("inf"):
+            yield f"{flag}: expected a positive number, got {value}"
 
 
 def _process_problems(o: ScoreOptions | TrainOptions) -> Iterator[str]:

@@ -51,10 +51,10 @@ def _steps(model: Model, batch: Batch, dtype: str) -> Workload:
     config = OptimizerConfig()
     step = make_step(objective_for(model.config, model.readout, compute_dtype=dtype), config)
     state, placed = start(model.params, config), jax.device_put(batch)
-    seed, rate = np.uint32(0), np.float32(1e-5)
+    seed, rates = np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
 
     def once() -> None:
         nonlocal state
-        state = jax.block_until_ready(step(state, placed, None, seed, rate))
+        state = jax.block_until_ready(step(state, placed, gate, seed, rates))
 
     return once

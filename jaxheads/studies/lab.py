@@ -26,6 +26,7 @@ from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
+from jaxheads.importance.gate import constant
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
@@ -179,7 +180,7 @@ class Lab:
             model.params,
             task.train,
             training,
-            head_mask=_gate(model, mask_LH),
+            gate=constant(_gate(model, mask_LH)),
             only=only,
             checkpoints=Checkpoints(kept, True, about) if training.save_every else None,
             mesh=self.mesh,

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
@@ -21,7 +20,8 @@ from jaxheads.data.glue import Task, task_named
 from jaxheads.data.loader import Source, batches
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
-from jaxheads.importance.scores import load_scores
+from jaxheads.importance.gate import Gate, Theta, constant
+from jaxheads.importance.scores import Scores, load_scores, save_scores
 from jaxheads.mesh import data_share, start_distributed
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
@@ -29,18 +29,20 @@ from jaxheads.objectives import Objective
 from jaxheads.options import PruneOptions, TrainOptions
 from jaxheads.pruning.cut import zero
 from jaxheads.studies import prepare
+from jaxheads.studies.gates import Mask, gates_optimizer, kept_by_gate, learned
 from jaxheads.studies.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import evaluate
 from jaxheads.training.fit import Fitted, Judge, fit
-from jaxheads.training.saving import load_params
+from jaxheads.training.saving import load_trained
 
 
 class Job(NamedTuple):
     """What is trained, and on what."""
 
     model: Model
-    mask_LH: Bool[np.ndarray, "L H"] | None  # of heads that are masked and not cut
+    mask_LH: Mask | None  # of heads that are masked and not cut
+    gate: Gate
     objective: Objective
     train: Source
     held_out: Source | None
@@ -54,13 +56,14 @@ def run(options: TrainOptions) -> None:
     task, config = task_named(options.task), _training(options)
     _check_place(options)
     job = _prepare(options, task, config)
-    judge = None if job.held_out is None else _judge(job, task, job.held_out, config.batch_size)
+    judge = None if job.held_out is None else _judge(options, job, task, config.batch_size)
     fitted = fit(
         job.objective,
         job.model.params,
         job.train,
         config,
-        head_mask=None if job.mask_LH is None else job.mask_LH.astype(np.float32),
+        gate=job.gate,
+        gates=gates_optimizer(options),
         only=options.only,
         judge=judge,
         checkpoints=_checkpoints(options, job),
@@ -72,6 +75,7 @@ def run(options: TrainOptions) -> None:
     )
     if options.best:
         fitted = _at_its_best(options, fitted)
+    job, fitted = _decided(options, job, fitted)
     if jax.process_index() == 0:
         _save(options, job, fitted)
         print(_report(options, job, fitted))
@@ -114,6 +118,7 @@ def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
     return Job(
         model=model,
         mask_LH=mask_LH,
+        gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
         objective=prepare.training_objective(model, config),
         train=_source(options, task, model, tokenizer, options.data, held_out=False),
         held_out=_held_out(options, task, model, tokenizer),
@@ -184,12 +189,18 @@ def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
     return Checkpoints(options.checkpoints, options.resume, about)
 
 
-def _judge(job: Job, task: Task, held_out: Source, batch_size: int) -> Judge:
-    """The task's metrics over all that is held out, the one to compare by first."""
-    gate = None if job.mask_LH is None else job.mask_LH.astype(np.float32)
+def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judge:
+    """The task's metrics over all that is held out, the one to compare by first.
+
+    Under an exact mask: a gate that is trained is judged by the heads that it would keep now.
+    """
+    held_out = job.held_out
+    assert held_out is not None, "there is something to judge by"
     lengths = prepare.bucket_lengths(int(held_out.lengths.max()))
 
-    def judge(params: Params) -> dict[str, float]:
+    def judge(params: Params, theta: Theta) -> dict[str, float]:
+        mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH
+        gate = None if mask_LH is None else mask_LH.astype(np.float32)
         order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
         found = evaluate(
             job.objective, params, order, task.metrics, gate=gate, mesh=job.mesh
@@ -206,10 +217,21 @@ def _at_its_best(options: TrainOptions, fitted: Fitted) -> Fitted:
     """The parameters of the checkpoint that was judged best."""
     if fitted.best_step is None or options.checkpoints is None:
         raise ValueError("--best: expected held-out examples to judge by, got none")
-    names = fitted.params if options.only is None else (options.only,)
+    names = {None: tuple(fitted.params), "gates": ()}.get(options.only, (options.only,))
     trained = {name: fitted.params[name] for name in names}
-    best = load_params(options.checkpoints, trained, step=fitted.best_step)
-    return fitted._replace(params={**fitted.params, **best})
+    best, theta = load_trained(options.checkpoints, trained, fitted.theta, step=fitted.best_step)
+    return fitted._replace(params={**fitted.params, **best}, theta=theta)
+
+
+def _decided(options: TrainOptions, job: Job, fitted: Fitted) -> tuple[Job, Fitted]:
+    """After a gate was trained: the heads that it keeps, which are cut if asked for."""
+    if not fitted.theta:
+        return job, fitted
+    mask_LH = kept_by_gate(options, job.gate, job.model.config, fitted.theta)
+    if not options.cut:
+        return job._replace(mask_LH=mask_LH), fitted
+    smaller = without_heads(job.model._replace(params=fitted.params), mask_LH, zeroed=False)
+    return job._replace(model=smaller), fitted._replace(params=smaller.params)
 
 
 def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
@@ -224,6 +246,10 @@ def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
         source=options.model,
         overwrite=options.resume,
     )
+    if fitted.theta:
+        score_LH = np.asarray(job.gate.score(fitted.theta), np.float64)
+        method, count = f"{options.gate} gate", len(job.train.lengths)
+        save_scores(options.learned_scores, Scores(score_LH, method, "none", count, options.model))
 
 
 def _report(options: TrainOptions, job: Job, fitted: Fitted) -> str:
@@ -238,4 +264,10 @@ def _report(options: TrainOptions, job: Job, fitted: Fitted) -> str:
         found = next(each for each in reversed(fitted.judged) if each.step == step)
         values = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
         lines.append(f"held out       {values} at step {step}")
-    return "\n".join([*lines, f"wrote {options.out}, {options.log_file}"])
+    wrote = [options.out, options.log_file, *[options.learned_scores] * bool(fitted.theta)]
+    if fitted.theta:
+        kept = job.model.config.heads_by_layer if options.cut else job.mask_LH
+        assert kept is not None, "a gate that was trained has decided"
+        counts = [len(row) if options.cut else int(sum(row)) for row in kept]
+        lines.append(f"kept           {sum(counts)} heads, in layers {' '.join(map(str, counts))}")
+    return "\n".join([*lines, f"wrote {', '.join(map(str, wrote))}"])

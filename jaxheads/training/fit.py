@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,20 +11,22 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
 
-from jaxheads.config import TrainingConfig
+from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import LENGTHS, Source, training_batches
+from jaxheads.importance.gate import Gate, Theta, constant, describe
 from jaxheads.mesh import data_share, pad_rows, place_batch, place_params
 from jaxheads.objectives import Objective, Params
 from jaxheads.training.checkpoint import Checkpoints
-from jaxheads.training.optimizer import rate_schedule
+from jaxheads.training.gating import Gated, agreement
+from jaxheads.training.optimizer import GATES, rate_schedule
 from jaxheads.training.saving import Saving, naming_last_good, open_keeper, resumed
-from jaxheads.training.step import look, make_step, start
+from jaxheads.training.step import gate_key, look, make_step, start
 from jaxheads.training.watch import Judged, Point, Watch
 
-Judge = Callable[[Params], Mapping[str, float]]
+Judge = Callable[[Params, Theta], Mapping[str, float]]
+OPEN = constant()
 
 
 class Fitted(NamedTuple):
@@ -33,6 +36,8 @@ class Fitted(NamedTuple):
     log: tuple[Point, ...]
     judged: tuple[Judged, ...] = ()
     best_step: int | None = None  # of the checkpoint that was judged best
+    theta: Theta | None = None  # what was trained of the gate, for its `score`
+    gated: tuple[Gated, ...] = ()
 
 
 def fit(
@@ -41,7 +46,8 @@ def fit(
     source: Source,
     config: TrainingConfig,
     *,
-    head_mask: Float[Array | np.ndarray, "L H"] | None = None,
+    gate: Gate = OPEN,
+    gates: OptimizerConfig = GATES,
     only: str | None = None,
     judge: Judge | None = None,
     checkpoints: Checkpoints | None = None,
@@ -53,26 +59,35 @@ def fit(
 ) -> Fitted:
     """Train a copy of `params` for `config.steps` steps; a pure function of the arguments.
 
-    `head_mask` is a constant gate on the heads. `only` names the one top-level group of `params` to
-    train ("readout"): the rest stays as it is, and no gradient of it is computed. The forward pass
-    computes in the type that the objective was made for
-    (`objective_for(compute_dtype=config.dtype)`). `log` names a file of JSON lines, one `Point` or
-    `Judged` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the first step
-    whose loss or gradient is not finite; it comes within `2 * log_every` steps.
+    `gate` is on the heads: `constant` is a mask, others are trained with the parameters, by an
+    optimizer of their own, `gates`. `only` names the one top-level group of `params` to train
+    ("readout"), or "gates" for those alone: the rest stays as it is, and no gradient of it is
+    computed. The forward pass computes in the type that the objective was made for
+    (`objective_for(compute_dtype=config.dtype)`). `log` names a file of JSON lines, one `Point`,
+    `Gated` or `Judged` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the
+    first step whose loss or gradient is not finite; it comes within `2 * log_every` steps.
 
-    `judge` measures the parameters every `config.judge_every` steps and at the end, and must not
-    keep them; the first of its metrics says which step is best (the highest; of a `loss` the
-    lowest). With `checkpoints` the state is kept every `config.save_every` steps, when judged, and
-    at the end. A run that resumes goes on from the newest that is whole, and ends in the same bits,
-    and the same log but for its times, as one that was never stopped. SIGTERM ends the step, saves,
-    and raises Preempted.
+    `judge` measures the parameters, and what is trained of the gate, every `config.judge_every`
+    steps and at the end, and must not keep them; the first of its metrics says which step is best
+    (the highest; of a `loss` the lowest). With `checkpoints` the state is kept every
+    `config.save_every` steps, when judged, and at the end. A run that resumes goes on from the
+    newest that is whole, and ends in the same bits, and the same log but for its times, as one that
+    was never stopped. SIGTERM ends the step, saves, and raises Preempted.
     """
     trained, held = _divide(params, only)
-    step = make_step(objective, config.optimizer, mesh, accumulate=config.accumulate)
-    state, held = start(trained, config.optimizer, mesh), place_params(mesh, held)
-    gate = None if head_mask is None else place_params(mesh, np.asarray(head_mask, np.float32))
-    seed, rate = np.uint32(config.seed), rate_schedule(config.optimizer, config.steps)
-    with open_keeper(checkpoints, config, source, head_mask=head_mask, only=only) as keeper:
+    seed = np.uint32(config.seed)
+    step = make_step(objective, config.optimizer, mesh, accumulate=config.accumulate, gates=gates)
+    theta = gate.init(gate_key(seed))
+    state = start(trained, config.optimizer, mesh, theta=theta, gates=gates)
+    held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
+    rates = {
+        name: rate_schedule(group, config.steps)
+        for name, group in (("params", config.optimizer), ("gates", gates))
+    }
+    about = {"gate": describe(gate), "only": only}
+    if theta:
+        about["gates"] = dataclasses.asdict(gates)
+    with open_keeper(checkpoints, config, source, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
         order = training_batches(
             source, config.batch_size, seed=config.seed, start_step=done, share=data_share(mesh),
@@ -82,28 +97,36 @@ def fit(
         with naming_last_good(keeper), watch, Saving(keeper, config, watch) as saving:
             for batch in itertools.islice(order, config.steps - done):
                 placed = place_batch(mesh, _even(batch, config.accumulate, mesh))
-                state = step(state, placed, gate, seed, np.float32(rate(done)), held)
+                now = {name: np.float32(rate(done)) for name, rate in rates.items()}
+                state = step(state, placed, placed_gate, seed, now, held)
                 done += 1
                 if done % config.log_every == 0 or done == config.steps:
                     state, window = look(state, mesh)
-                    watch.add(done, window)
+                    watch.add(done, window, agreement(placed_gate, state, seed))
                 metrics = _judged(judge, config, done, state, held)
                 saving.after(done, state, metrics)
-        params = {**held, **jax.block_until_ready(state.trainable["params"])}
+        trainable = jax.block_until_ready(state.trainable)
         best = None if keeper is None else keeper.best()
-    return Fitted(params, tuple(watch.points), tuple(watch.judged), best)
+    return Fitted(
+        {**held, **trainable["params"]}, tuple(watch.points), tuple(watch.judged), best,
+        trainable["gates"], tuple(watch.gated),
+    )  # fmt: skip
 
 
 def _judged(judge: Judge | None, config: TrainingConfig, done: int, state, held):
     """What the judge says where it is asked, else nothing."""
     due = done == config.steps or (config.judge_every and done % config.judge_every == 0)
-    return judge({**held, **state.trainable["params"]}) if judge and due else {}
+    if judge is None or not due:
+        return {}
+    return judge({**held, **state.trainable["params"]}, state.trainable["gates"])
 
 
 def _divide(params: Params, only: str | None) -> tuple[Params, Params]:
-    """What is trained, and what is held as it is."""
+    """What is trained of the parameters, and what is held as it is."""
     if only is None:
         return params, {}
+    if only == "gates":
+        return {}, params
     if only not in params or not jax.tree.leaves(params[only]):
         groups = ", ".join(name for name in params if jax.tree.leaves(params[name]))
         raise ValueError(f"only: expected one of {groups}, got {only}")

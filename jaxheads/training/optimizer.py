@@ -1,7 +1,7 @@
 """AdamW or SGD from settings: which parameters decay, and the learning rate of every step.
 
-What is trained is a tree `{"params": ...}`. Gates that are trained too are a further name at its
-top, `"gates"`, with an optimizer of their own under `optax.multi_transform`.
+What is trained is a tree `{"params": ..., "gates": ...}` of two groups, the second being what a
+`Gate` trains. Each group has an optimizer of its own under `optax.multi_transform`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import optax
 from jaxheads.config import OptimizerConfig
 
 Rate = Callable[[int], float]
+
+# For what a gate trains, if nothing else is said: a rate some thousand times that of parameters,
+# since a weight has to travel some units; no decay; clipped by itself.
+GATES = OptimizerConfig(rate=0.1, warmup=0.0, decay="constant", weight_decay=0.0)
 
 # The last name in a parameter's path says whether it decays.
 DECAYS: dict[str, bool] = {

@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.loader import Source
+from jaxheads.importance.gate import Theta
 from jaxheads.objectives import Params
 from jaxheads.training.checkpoint import Checkpoints, Keeper
 from jaxheads.training.preempt import Preempted, StopRequest
@@ -71,20 +72,25 @@ def resumed(
     return (state, 0, []) if kept is None else (kept.state, kept.step, kept.lines)
 
 
-def load_params(
-    folder: str | Path, params: Params, *, step: int | None = None, mesh: Mesh | None = None
-) -> Params:
-    """The parameters of a run's checkpoint of `step`, without it of the newest that is whole.
+def load_trained(
+    folder: str | Path,
+    params: Params,
+    theta: Theta | None = None,
+    *,
+    step: int | None = None,
+    mesh: Mesh | None = None,
+) -> tuple[Params, Theta]:
+    """What a run's checkpoint of `step` has trained, without a step of the newest that is whole.
 
-    `params` has their shapes: what the run trained, which is one group where it trained `only`
-    that. ValueError if there is no such checkpoint, or of other shapes.
+    `params` and `theta` have its shapes: those that the run trained, which is one group where it
+    trained `only` that. ValueError if there is no such checkpoint, or of other shapes.
     """
-    like = start(params, OptimizerConfig(), mesh)
+    like = start(params, OptimizerConfig(), mesh, theta=theta)
     with Keeper(Path(folder), None) as keeper:
         kept = keeper.restore(like, step=step)
     if kept is None:
         raise ValueError(f"{folder}: expected a checkpoint, got none")
-    return kept.state.trainable["params"]
+    return kept.state.trainable["params"], kept.state.trainable["gates"]
 
 
 @contextlib.contextmanager

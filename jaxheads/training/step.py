@@ -15,9 +15,10 @@ from jaxtyping import Array, Float, Int
 
 from jaxheads.config import OptimizerConfig
 from jaxheads.data.batch import Batch
+from jaxheads.importance.gate import Gate, Theta
 from jaxheads.mesh import parameter_specs, place_params
 from jaxheads.objectives import Objective, Params
-from jaxheads.training.optimizer import make_optimizer
+from jaxheads.training.optimizer import GATES, make_optimizer
 
 NEVER = np.iinfo(np.int32).max
 
@@ -37,15 +38,14 @@ class Window(NamedTuple):
 class TrainState(NamedTuple):
     """All that a step changes. The order of data and dropout follow from `step` and the seed."""
 
-    trainable: Any  # {"params": ...}, and "gates" [L, H] where those are trained too
+    trainable: Any  # {"params": ..., "gates": ...}: either is empty where it is not trained
     moments: Any  # what the optimizer keeps
     step: Int[Array | np.ndarray, ""]
     window: Window
 
 
-# (state, batch, head_mask [L, H], seed, rate, held) -> state; the state that went in is used up.
-# With trained gates the rate is a dict of one for each group. `held` are parameters beside those of
-# the state, which stay as they are.
+# (state, batch, gate, seed, rates, held) -> state; the state that went in is used up. `rates` has
+# one for each group. `held` are parameters beside those of the state, which stay as they are.
 Step = Callable[..., TrainState]
 
 
@@ -54,17 +54,22 @@ def start(
     config: OptimizerConfig,
     mesh: Mesh | None = None,
     *,
-    gates: tuple[Float[Array | np.ndarray, "L H"], OptimizerConfig] | None = None,
+    theta: Theta | None = None,
+    gates: OptimizerConfig = GATES,
 ) -> TrainState:
     """The state before step 0. It holds copies: the caller's `params` stay usable.
 
-    `gates` are the gates to train beside `params`, and their own optimizer.
+    `theta` is what is trained of a gate (`Gate.init`), and `gates` its optimizer.
     """
-    trainable: dict[str, Any] = {"params": jax.tree.map(jnp.copy, params)}
-    if gates is not None:
-        trainable["gates"] = jnp.array(gates[0], jnp.float32)
-    moments = make_optimizer(config, gates=gates and gates[1]).init(trainable)
-    return place_params(mesh, TrainState(trainable, moments, np.zeros((), np.int32), _zeros()))
+    copied = jax.tree.map(jnp.copy, {"params": params, "gates": theta or {}})
+    moments = make_optimizer(config, gates=gates).init(copied)
+    return place_params(mesh, TrainState(copied, moments, np.zeros((), np.int32), _zeros()))
+
+
+def gate_key(seed, step=None):
+    """The key of a run's gate: to begin with, or for the sample of one step."""
+    key = jax.random.fold_in(jax.random.key(seed), NEVER)  # which no step's dropout has
+    return key if step is None else jax.random.fold_in(key, step)
 
 
 def look(state: TrainState, mesh: Mesh | None = None) -> tuple[TrainState, Window]:
@@ -83,21 +88,21 @@ def make_step(
     mesh: Mesh | None = None,
     *,
     accumulate: int = 1,
-    gates: OptimizerConfig | None = None,
+    gates: OptimizerConfig = GATES,
 ) -> Step:
     """A step for any objective: the mean over all terms of the batch, AdamW, dropout by step.
 
     The mean is `sum(weight * loss) / sum(weight * terms)`: per example for classification, per
-    predicted token for a masked LM. Padding rows change nothing. The rate is an argument, so that
-    runs which differ in it, or in their length, share one compiled program.
+    predicted token for a masked LM. Padding rows change nothing. Rates are an argument, so that
+    runs which differ in them, or in their length, share one compiled program; so is the gate, with
+    one sample for the whole batch and its penalty added to the mean.
 
     With `accumulate` parts the batch goes through the model a part at a time, in the memory of one
     part: the same mean, by sums in another order; dropout draws anew in each part. What a pass
-    itself moves (`Outcome.moved`) has moved before the next part. ValueError where
-    the rows do not divide into the parts. `gates` is the optimizer of trained gates [L, H], which
-    `start` has put in the state; they multiply `head_mask`.
+    itself moves (`Outcome.moved`) has moved before the next part. ValueError where the rows do not
+    divide into the parts. `gates` is the optimizer of what a gate trains.
     """
-    plain = [None if c is None else dataclasses.replace(c, **_NO_SCHEDULE) for c in (config, gates)]
+    plain = [dataclasses.replace(c, **_NO_SCHEDULE) for c in (config, gates)]
     return _make_step(objective, plain[0], mesh, accumulate, plain[1])
 
 
@@ -109,25 +114,25 @@ def _make_step(objective: Objective, config, mesh: Mesh | None, accumulate: int,
     optimizer = make_optimizer(config, gates=gates)
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, batch: Batch, head_mask, seed, rate, held=None) -> TrainState:
+    def step(state: TrainState, batch: Batch, gate: Gate, seed, rates, held=None) -> TrainState:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        total = functools.partial(_total_loss, objective, head_mask, held or {})
+        place = (gate_key(seed, state.step), state.step)
+        total = functools.partial(_total_loss, objective, gate, place, held or {})
         if accumulate == 1:
-            gradient, sums, moved = _gradient(total, state.trainable, batch, key)
+            gradient, sums, moved = _gradient(total, gate, state.trainable, batch, key)
         else:
             parts = _parts(mesh, batch, accumulate)
-            gradient, sums, moved = _gradient_by_parts(total, state.trainable, parts, key)
+            gradient, sums, moved = _gradient_by_parts(total, gate, state.trainable, parts, key)
         direction, moments = optimizer.update(gradient, state.moments, state.trainable)
-        trainable = _with_moved(_move(state.trainable, direction, rate), moved)
+        trainable = _with_moved(_move(state.trainable, direction, rates), moved)
         window = _extend(state.window, state.step, sums, _norm(gradient))
         return _settle(mesh, TrainState(trainable, moments, state.step + 1, window))
 
     return step
 
 
-def _move(trainable, direction, rate):
+def _move(trainable, direction, rates):
     """Each group a step along its direction, at its own rate."""
-    rates = rate if isinstance(rate, dict) else dict.fromkeys(trainable, rate)
     return {
         name: jax.tree.map(lambda x, way, r=rates[name]: x - r * way, group, direction[name])
         for name, group in trainable.items()
@@ -139,11 +144,10 @@ class _Sums(NamedTuple):
     terms: Float[Array, ""]
 
 
-def _total_loss(objective: Objective, head_mask, held, trainable, batch: Batch, key):
-    """Sums over the rows of a batch, and what the pass moves."""
-    if "gates" in trainable:
-        head_mask = trainable["gates"] * (1.0 if head_mask is None else head_mask)
-    outcome = objective({**held, **trainable["params"]}, head_mask, batch, key)
+def _total_loss(objective: Objective, gate: Gate, place, held, trainable, batch: Batch, key):
+    """Sums over the rows of a batch under the gate's sample of this step, and what it moves."""
+    gate_LH = gate.sample(trainable["gates"], *place)
+    outcome = objective({**held, **trainable["params"]}, gate_LH, batch, key)
     weight_B = jnp.asarray(batch.weight_B)
     loss = jnp.where(weight_B > 0, weight_B * outcome.loss_B, 0.0).sum()
     return _Sums(loss, (weight_B * outcome.terms_B).sum()), outcome.moved
@@ -170,18 +174,19 @@ def _part_like(tree, shapes):
     return {name: _part_like(tree[name], inner) for name, inner in shapes.items()}
 
 
-def _gradient(total, trainable, batch: Batch, key):
-    """The gradient of the mean over terms, the sums, and what the pass moves."""
+def _gradient(total, gate: Gate, trainable, batch: Batch, key):
+    """The gradient of the mean over terms with the gate's penalty, the sums, and what moves."""
 
     def mean(trainable):
         sums, moved = total(trainable, batch, key)
-        return sums.loss / _at_least_one(sums.terms), (sums, moved)
+        mean = sums.loss / _at_least_one(sums.terms)
+        return mean + gate.penalty(trainable["gates"]), (sums, moved)
 
     gradient, (sums, moved) = jax.grad(mean, has_aux=True)(trainable)
     return gradient, sums, moved
 
 
-def _gradient_by_parts(total, trainable, parts: Batch, key):
+def _gradient_by_parts(total, gate: Gate, trainable, parts: Batch, key):
     """The same from a batch `[parts, rows, ...]`: sums over the parts, divided at the end."""
 
     def add(carry, part):
@@ -202,7 +207,10 @@ def _gradient_by_parts(total, trainable, parts: Batch, key):
     nothing = (jax.tree.map(jnp.zeros_like, trainable), _Sums(jnp.zeros(()), jnp.zeros(())))
     count = jnp.arange(len(parts.weight_B))
     ((gradient, sums), moved), _ = jax.lax.scan(add, (nothing, unmoved), (count, parts))
-    return jax.tree.map(lambda leaf: leaf / _at_least_one(sums.terms), gradient), sums, moved
+    gradient = jax.tree.map(lambda leaf: leaf / _at_least_one(sums.terms), gradient)
+    price = jax.grad(gate.penalty)(trainable["gates"])
+    gradient["gates"] = jax.tree.map(jnp.add, gradient["gates"], price)
+    return gradient, sums, moved
 
 
 def _at_least_one(terms):

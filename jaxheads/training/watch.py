@@ -14,6 +14,7 @@ import jax
 import tqdm
 
 from jaxheads.config import TrainingConfig
+from jaxheads.training.gating import Gated
 from jaxheads.training.optimizer import rate_schedule
 from jaxheads.training.step import NEVER, Window
 
@@ -39,6 +40,9 @@ class Judged(NamedTuple):
     metrics: dict[str, float]
 
 
+KINDS = (Point, Judged, Gated)
+
+
 class Watch:
     """Takes windows in, and reads each only when the next has come, so that no step waits.
 
@@ -59,10 +63,16 @@ class Watch:
         self._board = None
         self.points: list[Point] = []
         self.judged: list[Judged] = []
+        self.gated: list[Gated] = []
+        self._kinds = {
+            Point: ("train", self.points),
+            Judged: ("held_out", self.judged),
+            Gated: ("gates", self.gated),
+        }
         self.lines: list[dict[str, Any]] = []
         self._config, self._name = config, name
         self._rate = rate_schedule(config.optimizer, config.steps)
-        self._waiting: tuple[int, Window] | None = None
+        self._waiting: tuple[int, tuple[Window, Mapping[str, jax.Array]]] | None = None
         self._file = None if log is None or jax.process_index() else _open(Path(log))
         self._seen, self._time = done, time.perf_counter()
         self._bar = tqdm.tqdm(
@@ -74,7 +84,7 @@ class Watch:
             disable=not sys.stderr.isatty(),
         )
         for line in lines:
-            self._write(Judged(**line) if "metrics" in line else Point(**line))
+            self._write(next(kind for kind in KINDS if set(kind._fields) == set(line))(**line))
         if tensorboard is not None and not jax.process_index():
             self._board = _open_board(Path(tensorboard))  # it has the lines before from before
 
@@ -97,10 +107,13 @@ class Watch:
             if self._file is not None:
                 self._file.close()
 
-    def add(self, step: int, window: Window) -> None:
-        """Take in the sums up to `step`, and read those before them. Diverged names a bad step."""
+    def add(self, step: int, window: Window, gates: Mapping[str, jax.Array]) -> None:
+        """Take in the sums up to `step`, and read those before them. Diverged names a bad step.
+
+        `gates` is what there is to say of a gate, nothing where none is trained.
+        """
         self.read()
-        self._waiting = (step, window)
+        self._waiting = (step, (window, gates))
 
     def add_judged(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write what a judge said, after the points before it."""
@@ -119,24 +132,24 @@ class Watch:
         """Wait for the window taken in last, and write its point. Diverged names a bad step."""
         if self._waiting is None:
             return
-        step, window = self._waiting[0], jax.device_get(self._waiting[1])
+        step, (window, gates) = self._waiting[0], jax.device_get(self._waiting[1])
         self._waiting = None
         self.check(int(window.bad_step))
         point = self._point(step, window)
         self._write(point)
+        if gates:
+            self._write(Gated(step, {name: float(value) for name, value in gates.items()}))
         self._bar.update((step - self._seen) * self._config.batch_size)
         self._bar.set_postfix(loss=f"{point.loss:.3f}")
         self._seen = step
 
-    def _write(self, line: Point | Judged) -> None:
-        if isinstance(line, Point):
-            self.points.append(line)
-        else:
-            self.judged.append(line)
+    def _write(self, line: Point | Judged | Gated) -> None:
+        kind, kept = self._kinds[type(line)]
+        kept.append(line)
         self.lines.append(line._asdict())
         if self._board is not None:
-            kind = "train" if isinstance(line, Point) else "held_out"
-            values = line._asdict() if isinstance(line, Point) else line.metrics
+            values = line._asdict()
+            values = values.get("metrics") or values.get("gates") or values
             for name, value in values.items():
                 if name != "step":
                     self._board.add_scalar(f"{kind}/{name}", value, line.step)

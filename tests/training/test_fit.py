@@ -14,6 +14,7 @@ import pytest
 
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.loader import training_batches
+from jaxheads.importance.gate import constant
 from jaxheads.mesh import make_mesh
 from jaxheads.objectives import objective_for
 from jaxheads.training import step as step_module
@@ -32,8 +33,8 @@ def train(
     config = dataclasses.replace(CONFIG, **changes)
     return fit(
         objective or case.objective, case.params, case.source, config,
-        lengths=LENGTHS, mesh=mesh, log=log, head_mask=head_mask, only=only, tensorboard=board,
-        name="tuning",
+        lengths=LENGTHS, mesh=mesh, log=log, gate=constant(head_mask), only=only,
+        tensorboard=board, name="tuning",
     )  # fmt: skip
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.training.saving import load_params
+from jaxheads.training.saving import load_trained
 from tests.training.runs import Crash, equal, logged, steps, train
 
 
 def test_what_a_judge_says_is_logged_and_the_best_is_kept(simple, tmp_path):
     seen = []
 
-    def judge(params):
+    def judge(params, theta):
         seen.append(np.asarray(params["table"]).copy())
         return {"accuracy": [0.1, 0.9, 0.5, 0.9][len(seen) - 1], "loss": 1.0}
 
@@ -30,24 +30,24 @@ def test_what_a_judge_says_is_logged_and_the_best_is_kept(simple, tmp_path):
 def test_the_lowest_loss_is_the_best_and_its_parameters_can_be_had(simple, tmp_path):
     seen = []
 
-    def judge(params):
+    def judge(params, theta):
         seen.append(np.asarray(params["table"]).copy())
         return {"loss": [3.0, 1.0, 2.0][len(seen) - 1]}
 
     changes = {"judge_every": 10, "save_every": 0, "keep_last": 1}
     fitted = train(simple, tmp_path / "a", judge=judge, **changes)
     assert (fitted.best_step, steps(tmp_path / "a")) == (20, [20, 30])
-    best = load_params(tmp_path / "a", simple.params, step=20)
+    best = load_trained(tmp_path / "a", simple.params, step=20)[0]
     assert np.array_equal(best["table"], seen[1])
-    assert equal(load_params(tmp_path / "a", simple.params), fitted.params)
+    assert equal(load_trained(tmp_path / "a", simple.params)[0], fitted.params)
     with pytest.raises(ValueError, match="expected a checkpoint, got none"):
-        load_params(tmp_path / "b", simple.params)
+        load_trained(tmp_path / "b", simple.params)
 
 
 def test_a_judged_run_resumes_with_its_judgements(whole):
     case, _, place = whole
 
-    def judge(params):
+    def judge(params, theta):
         return {"size": float(np.abs(params["table"]).sum())}
 
     changes = {"judge_every": 5, "judge": judge}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from jaxheads.config import OptimizerConfig
+from jaxheads.importance.gate import constant
 from jaxheads.mesh import make_mesh
+from jaxheads.training.optimizer import GATES
 from jaxheads.training.step import NEVER, look, make_step, start
 from tests.training.conftest import on_device, word_sum
 
@@ -24,7 +29,13 @@ def one_step(case, batch, head_mask=None, mesh=None, **settings):
     """The state and the window after one step at the rate 0.01."""
     step = make_step(case.objective, CONFIG, mesh, **settings)
     state = start(case.params, CONFIG, mesh)
-    return look(step(state, batch, head_mask, np.uint32(0), np.float32(1e-2)), mesh)
+    gate = constant(head_mask)
+    return look(step(state, batch, gate, np.uint32(0), both(1e-2)), mesh)
+
+
+def both(rate):
+    """One rate for what is trained of the parameters and of gates."""
+    return dict.fromkeys(("params", "gates"), np.float32(rate))
 
 
 def test_the_loss_is_a_mean_over_terms_and_not_over_examples(simple):
@@ -111,7 +122,8 @@ def test_one_program_serves_all_steps_seeds_rates_and_masks(simple, shape):
         state = start(simple.params, OptimizerConfig(rate=rate), mesh)
         for number in range(3):
             gate = np.full((2, 2), number, np.float32)
-            state = step(state, rows(simple, range(8)), gate, np.uint32(number), np.float32(rate))
+            gate = constant(gate)
+            state = step(state, rows(simple, range(8)), gate, np.uint32(number), both(rate))
             state, _ = look(state, mesh)
     assert len(traced) == 1
     assert step._cache_size() == 1  # and so no state came back in another layout
@@ -120,7 +132,7 @@ def test_one_program_serves_all_steps_seeds_rates_and_masks(simple, shape):
 def test_a_step_uses_its_state_up_and_leaves_the_callers_parameters(simple):
     state = start(simple.params, CONFIG)
     step = make_step(simple.objective, CONFIG)
-    step(state, rows(simple, range(8)), None, np.uint32(0), np.float32(1e-2))
+    step(state, rows(simple, range(8)), constant(), np.uint32(0), both(1e-2))
     assert state.trainable["params"]["table"].is_deleted()
     assert not simple.params["table"].is_deleted()
 
@@ -159,21 +171,76 @@ def test_rows_that_do_not_divide_into_the_parts_are_refused(simple):
         one_step(simple, rows(simple, range(10)), accumulate=4)
 
 
-def test_gates_are_trained_beside_the_parameters_at_a_rate_of_their_own(simple):
+def own_gate(start_LH, price=0.0, sample=None):
+    """A gate whose sample is what is trained of it."""
+    return constant()._replace(
+        init=Partial(lambda key: {"gate": jnp.array(start_LH)}),
+        sample=Partial(sample or (lambda theta, key, step: theta["gate"])),
+        penalty=Partial(lambda theta, price: price * theta["gate"].sum(), price=np.float32(price)),
+    )
+
+
+def gated_step(case, gate, batch, gates=GATES, rates=None, **settings):
+    """The state after one step of `gate`, at the rates 0 and 0.1."""
+    state = start(case.params, CONFIG, theta=gate.init(None), gates=gates)
+    step = make_step(case.objective, CONFIG, gates=gates, **settings)
+    rates = rates or {"params": np.float32(0.0), "gates": np.float32(0.1)}
+    return step(state, batch, gate, np.uint32(0), rates)
+
+
+def times_first_row(case):
     def gated(params, gate, batch, key):
-        outcome = simple.objective(params, None, batch, key)
+        outcome = case.objective(params, None, batch, key)
         return outcome._replace(loss_B=outcome.loss_B * gate[0].sum())
 
-    gate, gates = np.full((2, 3), 0.5, np.float32), OptimizerConfig(weight_decay=0.0)
-    state = start(simple.params, CONFIG, gates=(gate, gates))
-    step = make_step(gated, CONFIG, gates=gates)
-    rates = {"params": np.float32(0.0), "gates": np.float32(0.1)}
-    batch, mask = rows(simple, range(10)), np.float32([[1, 1, 0], [1, 1, 1]])
-    state = step(state, batch, mask, np.uint32(0), rates)
+    return case._replace(objective=gated)
+
+
+def test_gates_are_trained_beside_the_parameters_at_a_rate_of_their_own(simple):
+    gate = own_gate(np.full((2, 3), 0.5, np.float32))
+    state = gated_step(times_first_row(simple), gate, rows(simple, range(10)))
     assert not np.asarray(state.trainable["params"]["table"]).any()
     # Adam's first step is the rate, against the sign of the gradient; no gradient, no step
-    expected = [[0.4, 0.4, 0.5], [0.5, 0.5, 0.5]]
-    np.testing.assert_allclose(state.trainable["gates"], expected, rtol=1e-5)
+    expected = [[0.4, 0.4, 0.4], [0.5, 0.5, 0.5]]
+    np.testing.assert_allclose(state.trainable["gates"]["gate"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_penalty_is_added_once_to_the_mean_and_each_group_is_clipped_alone(simple, parts):
+    case, gates = times_first_row(simple), dataclasses.replace(GATES, clip_norm=None)
+    batch, start_LH = rows(simple, range(10)), np.full((2, 3), 0.5, np.float32)
+    state = gated_step(case, own_gate(start_LH, 3.0), batch, gates, accumulate=parts)
+    mean = float(np.mean(simple.objective(simple.params, None, batch, None).loss_B))
+    moments = state.moments.inner_states["gates"].inner_state[1].mu["gates"]["gate"]
+    expected = [[0.1 * (mean + 3)] * 3, [0.1 * 3] * 3]  # Adam keeps a tenth of the gradient
+    np.testing.assert_allclose(moments, expected, rtol=1e-5)
+    huge = gated_step(case, own_gate(start_LH, 3e9), batch, accumulate=parts)
+    for one, two in zip(*(_moments(s, "params") for s in (state, huge)), strict=True):
+        assert np.array_equal(one, two)
+    (clipped,) = _moments(huge, "gates")
+    assert np.linalg.norm(clipped) == pytest.approx(0.1, rel=1e-5)
+
+
+def _moments(state, group):
+    return jax.tree.leaves(state.moments.inner_states[group].inner_state[1].mu[group])
+
+
+def test_one_sample_of_the_gate_serves_all_parts_of_a_batch_and_none_two_steps(simple):
+    drawn = []
+
+    def sample(theta, key, step):
+        jax.debug.callback(lambda value: drawn.append(float(value)), jax.random.uniform(key))
+        return theta["gate"]
+
+    gate = own_gate(np.full((2, 3), 0.5, np.float32), sample=sample)
+    case, batch = times_first_row(simple), rows(simple, range(10))
+    state = start(case.params, CONFIG, theta=gate.init(None))
+    step = make_step(case.objective, CONFIG, accumulate=2)
+    for _ in range(2):
+        state = step(state, batch, gate, np.uint32(0), both(0.1))
+    jax.effects_barrier()
+    assert len(set(drawn)) == 2
+    assert len(drawn) >= 4
 
 
 def tracking(params, gate, batch, key):

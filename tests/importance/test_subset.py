@@ -1,0 +1,216 @@
+"""Soft top-K against float64, its limits, its gradients, and one program for all numbers."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import expit, log_softmax, logsumexp
+
+from jaxheads.importance.subset import (
+    PAPER,
+    SAFE,
+    Annealing,
+    bounded_top,
+    chained_top,
+    straight_through_top,
+    subset,
+)
+
+N = 24
+TEMPERATURES = 10.0 ** np.arange(3, -9, -1)
+BUDGETS = (1, 2, 7, 12, 20, 23, 24)
+EVERYWHERE = np.ones(N, bool)
+
+
+def keys(seed: int, spread: float) -> np.ndarray:
+    return (spread * np.random.default_rng(seed).normal(size=N)).astype(np.float32)
+
+
+@jax.jit
+def soft(name, key, budget, temperature, direction):
+    """Gates of either relaxation, and the gradient of their product with a direction."""
+
+    def both(key):
+        one = bounded_top(key, budget, temperature, jnp.asarray(EVERYWHERE))
+        two = chained_top(key, budget, temperature, jnp.asarray(EVERYWHERE))
+        gate = jnp.where(name == 0, one, two)
+        return (gate * direction).sum(), gate
+
+    gradient, gate = jax.grad(both, has_aux=True)(key)
+    return gate, gradient
+
+
+def found(name: int, key, budget: int, temperature: float, direction=None):
+    direction = np.zeros(N, np.float32) if direction is None else direction
+    gate, gradient = soft(name, key, np.int32(budget), np.float32(temperature), direction)
+    return np.float64(gate), np.float64(gradient)
+
+
+def bounded_exactly(key, budget: int, temperature: float) -> np.ndarray:
+    """The gates by a root finder, float64."""
+    if budget == N:
+        return np.ones(N)
+    x = np.sort(np.float64(key) / temperature)
+    middle = (x[N - budget] + x[N - budget - 1]) / 2
+    z = np.float64(key) / temperature - middle
+    ends = -np.abs(z).max() - 50, np.abs(z).max() + 50
+    c = (
+        brentq(lambda c: expit(z - c).sum() - budget, *ends, xtol=1e-12)
+        if temperature > 1e-3
+        else 0
+    )
+    return expit(z - c)
+
+
+def chained_exactly(key, budget: int, temperature: float) -> np.ndarray:
+    """The paper's loop, float64, with log(1 - p) kept exact."""
+    r, total = np.float64(key), np.zeros(N)
+    for _ in range(budget):
+        log_p = log_softmax(r / temperature)
+        total += np.exp(log_p)
+        others = [logsumexp(np.delete(log_p, i)) for i in range(N)]
+        r = r + np.maximum(others, np.log(np.finfo(np.float64).tiny))
+    return total
+
+
+@pytest.mark.parametrize("spread", [0.3, 3.0, 30.0])
+@pytest.mark.parametrize("name", [0, 1])
+def test_the_gates_add_up_to_the_budget_at_every_temperature(name, spread):
+    for seed, temperature in enumerate(TEMPERATURES):
+        for budget in BUDGETS:
+            gate, _ = found(name, keys(seed, spread), budget, temperature)
+            assert gate.sum() == pytest.approx(budget, abs=1e-3)
+            assert gate.min() >= 0
+            assert name == 1 or gate.max() <= 1
+            if budget == N:
+                assert np.array_equal(gate, np.ones(N))
+
+
+@pytest.mark.parametrize("spread", [0.3, 3.0, 30.0])
+def test_soft_top_k_is_that_of_float64(spread):
+    """Rounding of a key by 1e-7 of its size moves a gate by that much over the temperature."""
+    for seed, temperature in enumerate(TEMPERATURES):
+        for budget in BUDGETS[:-1]:
+            key = keys(seed, spread)
+            gate, _ = found(0, key, budget, temperature)
+            exact = bounded_exactly(key, budget, temperature)
+            np.testing.assert_allclose(
+                gate, exact, atol=2e-6 + 1e-7 * spread / temperature * (temperature > 1e-3)
+            )
+            if temperature >= 0.1 and spread <= 3:  # below, rounding moves a link of the chain
+                gate, _ = found(1, key, budget, temperature)
+                exact = chained_exactly(key, budget, temperature)
+                np.testing.assert_allclose(gate, exact, atol=2e-3)
+
+
+@pytest.mark.parametrize("spread", [0.3, 3.0, 30.0])
+@pytest.mark.parametrize("name", [0, 1])
+def test_the_hard_limit_is_top_k(name, spread):
+    for seed in range(10):
+        for budget in BUDGETS:
+            key = keys(seed, spread)
+            gate, _ = found(name, key, budget, 1e-8)
+            best = np.argsort(-key, kind="stable")[:budget]
+            np.testing.assert_allclose(gate, np.isin(np.arange(N), best), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [0, 1])
+def test_gradients_are_finite_at_every_temperature_and_budget(name):
+    for seed, temperature in enumerate(TEMPERATURES):
+        for budget in range(1, N + 1):
+            for spread in (0.0, 0.3, 30.0):  # 0: all keys are equal
+                direction = keys(seed + 100, 1.0)
+                gate, gradient = found(name, keys(seed, spread), budget, temperature, direction)
+                assert np.isfinite(gate).all()
+                assert np.isfinite(np.float32(gradient)).all()
+                assert np.isfinite(np.square(np.float32(gradient)).sum()) or name == 1
+                assert name == 1 or np.abs(gradient).max() <= np.abs(direction).max() / temperature
+
+
+def test_the_gradient_of_the_bounded_gates_is_that_of_differences():
+    for budget, temperature in ((1, 3.0), (7, 1.0), (20, 0.5)):
+        key, direction = keys(3, 1.0), keys(4, 1.0)
+        _, gradient = found(0, key, budget, temperature, direction)
+        steps = 1e-6 * np.eye(N)
+        exact = [
+            (bounded_exactly(key + step, budget, temperature) @ direction
+             - bounded_exactly(key - step, budget, temperature) @ direction) / 2e-6
+            for step in np.float64(steps)
+        ]  # fmt: skip
+        np.testing.assert_allclose(gradient, exact, atol=1e-5)
+
+
+def test_the_straight_through_gradient_is_its_definition():
+    weight, direction = keys(0, 1.0), keys(1, 1.0)
+    present = np.arange(N) != 5
+    for budget in (1, 7, 23):
+        gate, back = jax.vjp(lambda w, k=budget: straight_through_top(w, k, present), weight)
+        allowed = np.where(present, weight, -np.inf)
+        assert np.array_equal(np.flatnonzero(gate), np.sort(np.argsort(allowed)[-budget:]))
+        assert np.array_equal(back(jnp.asarray(direction))[0], direction * present)
+
+
+@pytest.mark.parametrize("relaxation", ["bounded", "chained", "straight_through"])
+def test_heads_that_are_not_there_stay_shut_and_the_others_meet_the_budget(relaxation):
+    present = np.ones((3, 4), bool)
+    present[1, 1:] = False
+    gate = subset((3, 4), 5, steps=10, relaxation=relaxation, present=present)
+    theta = gate.init(jax.random.key(0))
+    for step in (0, 9, 50):
+        sample = np.asarray(gate.sample(theta, jax.random.key(step), step))
+        assert not sample[~present].any()
+        assert sample.sum() == pytest.approx(5, abs=1e-3)
+    assert not np.asarray(gate.score(theta))[~present].any()
+    whole = subset((3, 4), 9, steps=10, relaxation=relaxation, present=present)
+    assert np.array_equal(whole.sample(theta, jax.random.key(0), 0), present)
+
+
+def test_one_program_serves_temperatures_budgets_steps_and_seeds():
+    traced = []
+
+    @jax.jit
+    def sample(gate, theta, key, step):
+        traced.append(step)
+        return gate.sample(theta, key, step)
+
+    for annealing in (SAFE, PAPER, Annealing(0.1, 1e-8, 0.5)):
+        for budget in (1, 5, 12):
+            gate = subset((3, 4), budget, steps=7 * budget, annealing=annealing)
+            theta = gate.init(jax.random.key(budget))
+            sample(gate, theta, jax.random.key(1), np.int32(budget))
+    assert len(traced) == 1
+
+
+def test_the_temperature_falls_as_the_paper_says():
+    """The steps at which it passes 10, 1, 0.1, 0.01 and 1e-4 on MNLI."""
+    gate = subset((12, 12), 12, steps=36_816, annealing=PAPER)
+    numbers = {k: v for k, v in gate.sample.keywords.items() if k in ("start", "end", "cooldown")}
+    from jaxheads.importance.subset import temperature
+
+    for step, expected in (
+        (0, 1e3),
+        (4545, 10),
+        (6818, 1),
+        (9091, 0.1),
+        (15909, 1e-4),
+        (3e4, 1e-8),
+    ):
+        assert float(temperature(step, **numbers)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": 0}, "budget: expected 1 to 12 heads kept, got 0"),
+        ({"budget": 13}, "budget: expected 1 to 12 heads kept, got 13"),
+        ({"relaxation": "soft"}, "relaxation: expected one of bounded, .*, got 'soft'"),
+        ({"annealing": Annealing(1e-8, 1.0, 0.5)}, "annealing: expected start >= end"),
+        ({"present": np.zeros((3, 4), bool)}, "present: expected bool"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        subset((3, 4), **{"budget": 3, "steps": 10, **changes})

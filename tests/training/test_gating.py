@@ -1,0 +1,204 @@
+"""Gates that the loop trains: beside the parameters or alone, resumed, and on planted heads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.importance.gate import constant
+from jaxheads.importance.hardconcrete import l0, lagrangian, naturally_open
+from jaxheads.importance.subset import PAPER, subset
+from jaxheads.mesh import make_mesh
+from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.training import step as step_module
+from jaxheads.training.checkpoint import Checkpoints
+from jaxheads.training.fit import fit
+from jaxheads.training.optimizer import GATES
+from jaxheads.training.saving import load_trained
+from tests.importance.conftest import make_task
+from tests.importance.planted import _move, plant, planted_examples
+from tests.training.conftest import LENGTHS, word_case
+from tests.training.runs import CONFIG, Calls, Crash, crash, equal, logged, record
+
+HEADS = (2, 4)
+FAST = dataclasses.replace(GATES, rate=0.2)
+
+
+def gated_words():
+    """The sum of words, whose first weight goes through the first head; noise on the others."""
+    case = word_case()
+
+    def objective(params, gate, batch, key):
+        shared = 1.0 if gate is None else gate[0, 0] + 0.1 * gate[0, 1] - 0.05 * gate[1, 1]
+        table = params["table"] * shared
+        outcome = case.objective({**params, "table": table}, gate, batch, key)
+        stays_B = jax.random.bernoulli(key, 0.7, outcome.loss_B.shape)
+        return outcome._replace(loss_B=outcome.loss_B * stays_B)
+
+    return case._replace(objective=objective)
+
+
+def train(case, folder=None, *, gate, at=-1, log=None, resume=False, **settings):
+    kept = None if folder is None else Checkpoints(folder, resume)
+    return fit(
+        case.objective, case.params, Calls(case.source, at, crash), CONFIG, lengths=LENGTHS,
+        gate=gate, gates=FAST, log=log, checkpoints=kept, **settings,
+    )  # fmt: skip
+
+
+GATE = {
+    "bounded": subset(HEADS, 3, steps=30),
+    "chained": subset(HEADS, 3, steps=30, relaxation="chained", annealing=PAPER),
+    "straight_through": subset(HEADS, 3, steps=30, relaxation="straight_through"),
+    "l0": l0(HEADS, 0.02),
+    "lagrangian": lagrangian(HEADS, 3),
+}
+
+
+def test_a_run_with_gates_that_crashes_ends_in_the_same_bits(tmp_path):
+    case, gate = gated_words(), GATE["bounded"]
+    whole = train(case, tmp_path / "a", gate=gate, log=tmp_path / "a.jsonl")
+    with pytest.raises(Crash):
+        train(case, tmp_path / "b", gate=gate, at=17)
+    again = train(case, tmp_path / "b", gate=gate, resume=True, log=tmp_path / "b.jsonl")
+    assert equal((whole.params, whole.theta), (again.params, again.theta))
+    assert record(tmp_path / "a")["bits"] == record(tmp_path / "b")["bits"]
+    assert logged(tmp_path / "a.jsonl") == logged(tmp_path / "b.jsonl")
+    params, theta = load_trained(tmp_path / "b", whole.params, whole.theta)
+    assert equal((whole.params, whole.theta), (params, theta))
+
+
+def test_a_checkpoint_of_another_gate_is_refused(tmp_path):
+    case = gated_words()
+    train(case, tmp_path, gate=GATE["bounded"])
+    for other, said in (
+        (subset(HEADS, 4, steps=30), "gate.sample.budget 3 and here 4"),
+        (subset(HEADS, 3, steps=60), "gate.sample.cooldown 24.0 and here 48.0"),
+        (GATE["straight_through"], "gate.sample.function _bounded and here _straight_through"),
+        (constant(np.ones(HEADS)), "gate.init.function _weights and here _nothing"),
+    ):
+        with pytest.raises(ValueError, match="expected a checkpoint of this very run") as error:
+            train(case, tmp_path, gate=other, resume=True)
+        assert said in str(error.value)
+
+
+def test_gates_alone_leave_every_parameter_and_no_gate_none(tmp_path):
+    case = gated_words()
+    case = case._replace(params=jax.tree.map(lambda x: x + 0.3, case.params))
+    alone = train(case, gate=GATE["bounded"], only="gates")
+    assert equal(alone.params, case.params)
+    gates = GATE["bounded"]
+    start = gates.init(step_module.gate_key(CONFIG.seed))
+    assert np.abs(alone.theta["weight"] - start["weight"]).max() > 0.5
+    both = train(case, gate=GATE["bounded"])
+    assert not equal(both.params, case.params)
+    none = train(case, gate=constant())
+    assert none.theta == {}
+    assert none.gated == ()
+
+
+def test_the_log_says_how_far_the_sample_is_what_would_be_kept(tmp_path):
+    case = gated_words()
+    fitted = train(case, gate=GATE["bounded"], log=tmp_path / "log.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    seen = [line for line in lines if "gates" in line]
+    assert [line["step"] for line in seen] == [point.step for point in fitted.log]
+    assert [line["gates"] for line in seen] == [each.gates for each in fitted.gated]
+    for line in seen:
+        assert line["gates"]["open"] == pytest.approx(3, abs=1e-3)
+    key = step_module.gate_key(np.uint32(CONFIG.seed), 29)
+    sample = np.asarray(GATE["bounded"].sample(fitted.theta, key, 29)).ravel()
+    score = np.asarray(GATE["bounded"].score(fitted.theta)).ravel()
+    both = set(np.argsort(sample)[-3:]) & set(np.argsort(score)[-3:])
+    assert seen[-1]["gates"]["overlap"] == pytest.approx(len(both) / 3)
+
+
+@pytest.mark.slow
+def test_eight_devices_train_gates_as_one():
+    case = word_case()
+    gated = gated_words()
+
+    def objective(params, gate, batch, key):  # no dropout: its draws follow the rows
+        table = params["table"] * (gate[0, 0] + 0.1 * gate[0, 1])
+        return case.objective({**params, "table": table}, gate, batch, key)
+
+    gated = gated._replace(objective=objective)
+    one = train(gated, gate=GATE["bounded"])
+    eight = train(gated, gate=GATE["bounded"], mesh=make_mesh(4, 2))
+    np.testing.assert_allclose(one.theta["weight"], eight.theta["weight"], atol=1e-3)
+
+
+# -- planted heads
+
+
+class Examples:
+    """Rows of one batch as a source."""
+
+    def __init__(self, batch):
+        self.batch, self.lengths = batch, np.full(len(batch.weight_B), 8)
+
+    def rows(self, index_B, _epoch_B, _length):
+        return jax.tree.map(lambda leaf: leaf[index_B], self.batch)
+
+
+PLANTED = ((0, 1), (1, 3))
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A classifier in which two heads of different layers carry the label, and nothing else."""
+    task = make_task(examples=64)
+    params = plant(jax.tree.map(np.copy, task.params), *PLANTED[0])
+    encoder = params["encoder"]
+    stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
+    blocks = [(s["attention"], row) for s in stacks for row in range(len(s["up"]["bias"]))]
+    _move(*blocks[PLANTED[1][0]], PLANTED[1][1])
+    params["readout"]["dense"]["kernel"][2, 0] = 0.3  # far from where its tanh is flat
+    params["readout"]["out"]["kernel"][0] = (6, 0, -6)
+    data = planted_examples(task.data, np.random.default_rng(0))
+    return task._replace(params=params, data=data)
+
+
+def learned(task, name: str, seed: int):
+    steps = 80
+    gate = {
+        "bounded": lambda: subset(HEADS, 2, steps=steps),
+        "chained": lambda: subset(HEADS, 2, steps=steps, relaxation="chained", annealing=PAPER),
+        "straight_through": lambda: subset(HEADS, 2, steps=steps, relaxation="straight_through"),
+        "l0": lambda: l0(HEADS, 0.03),
+        "lagrangian": lambda: lagrangian(HEADS, 2),
+    }[name]()
+    config = TrainingConfig(
+        steps=steps, batch_size=16, seed=seed, log_every=steps, optimizer=OptimizerConfig()
+    )
+    fitted = fit(
+        task.objective, task.params, Examples(task.data), config, gate=gate, gates=FAST,
+        only="gates", lengths=(8,),
+    )  # fmt: skip
+    return np.asarray(gate.score(fitted.theta), np.float64)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bounded",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("chained", "straight_through", "l0", "lagrangian")
+        ),
+    ],
+)
+def test_a_learned_gate_keeps_exactly_the_planted_heads(planted, name):
+    right = 0
+    for seed in range(5):
+        score_LH = learned(planted, name, seed)
+        kept = {tuple(where) for where in np.argwhere(mask_from_scores(score_LH, 2))}
+        right += kept == set(PLANTED)
+        if name == "l0":  # without a budget
+            assert {tuple(w) for w in np.argwhere(naturally_open(score_LH))} >= set(PLANTED)
+    assert right >= 4
