@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxheads.config import OptimizerConfig
 from jaxheads.data.batch import Batch
+from jaxheads.importance.gate import constant
 from jaxheads.models.model import Model
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cost import ideal_speedup
@@ -51,7 +52,7 @@ def _steps(model: Model, batch: Batch, dtype: str) -> Workload:
     config = OptimizerConfig()
     step = make_step(objective_for(model.config, model.readout, compute_dtype=dtype), config)
     state, placed = start(model.params, config), jax.device_put(batch)
-    seed, rates = np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
+    gate, seed, rates = constant(), np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
 
     def once() -> None:
         nonlocal state

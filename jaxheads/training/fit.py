@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,17 +27,18 @@ from jaxheads.training.watch import Judged, Point, Watch
 
 Judge = Callable[[Params, Theta], Mapping[str, float]]
 OPEN = constant()
+GROUPS = ("params", "gates")
 
 
 class Fitted(NamedTuple):
     """Trained parameters, and how it went."""
 
     params: Params  # after the last step
+    theta: Theta  # what was trained of the gate, for its `score`; empty for a constant one
     log: tuple[Point, ...]
-    judged: tuple[Judged, ...] = ()
-    best_step: int | None = None  # of the checkpoint that was judged best
-    theta: Theta | None = None  # what was trained of the gate, for its `score`
-    gated: tuple[Gated, ...] = ()
+    judged: tuple[Judged, ...]
+    gated: tuple[Gated, ...]
+    best_step: int | None  # of the checkpoint that was judged best
 
 
 def fit(
@@ -61,11 +62,10 @@ def fit(
 
     `gate` is on the heads: `constant` is a mask, others are trained with the parameters, by an
     optimizer of their own, `gates`. `only` names the one top-level group of `params` to train
-    ("readout"), or "gates" for those alone: the rest stays as it is, and no gradient of it is
-    computed. The forward pass computes in the type that the objective was made for
-    (`objective_for(compute_dtype=config.dtype)`). `log` names a file of JSON lines, one `Point`,
-    `Gated` or `Judged` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the
-    first step whose loss or gradient is not finite; it comes within `2 * log_every` steps.
+    ("readout"), or "gates" for those alone: the rest stays as it is, without a gradient. The pass
+    computes in the type of the objective. `log` names a file of JSON lines, one `Point`, `Gated` or
+    `Judged` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the first step
+    whose loss or gradient is not finite; it comes within `2 * log_every` steps.
 
     `judge` measures the parameters, and what is trained of the gate, every `config.judge_every`
     steps and at the end, and must not keep them; the first of its metrics says which step is best
@@ -80,37 +80,42 @@ def fit(
     theta = gate.init(gate_key(seed))
     state = start(trained, config.optimizer, mesh, theta=theta, gates=gates)
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
-    rates = {
-        name: rate_schedule(group, config.steps)
-        for name, group in (("params", config.optimizer), ("gates", gates))
-    }
-    about = {"gate": describe(gate), "only": only}
-    if theta:
-        about["gates"] = dataclasses.asdict(gates)
+    rates = _rates(config, gates)
+    about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}
     with open_keeper(checkpoints, config, source, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
-        order = training_batches(
-            source, config.batch_size, seed=config.seed, start_step=done, share=data_share(mesh),
-            lengths=lengths, window=config.window,
-        )  # fmt: skip
+        order = _order(source, config, done, mesh, lengths)
         watch = Watch(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
         with naming_last_good(keeper), watch, Saving(keeper, config, watch) as saving:
             for batch in itertools.islice(order, config.steps - done):
                 placed = place_batch(mesh, _even(batch, config.accumulate, mesh))
-                now = {name: np.float32(rate(done)) for name, rate in rates.items()}
-                state = step(state, placed, placed_gate, seed, now, held)
+                state = step(state, placed, placed_gate, seed, rates(done), held)
                 done += 1
                 if done % config.log_every == 0 or done == config.steps:
                     state, window = look(state, mesh)
                     watch.add(done, window, agreement(placed_gate, state, seed))
                 metrics = _judged(judge, config, done, state, held)
                 saving.after(done, state, metrics)
-        trainable = jax.block_until_ready(state.trainable)
+        trained, theta = jax.block_until_ready(tuple(map(state.trainable.get, GROUPS)))
         best = None if keeper is None else keeper.best()
-    return Fitted(
-        {**held, **trainable["params"]}, tuple(watch.points), tuple(watch.judged), best,
-        trainable["gates"], tuple(watch.gated),
+    log, judged, gated = tuple(watch.points), tuple(watch.judged), tuple(watch.gated)
+    return Fitted({**held, **trained}, theta, log, judged, gated, best)
+
+
+def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None, lengths):
+    """This process's batches from a step on."""
+    return training_batches(
+        source, config.batch_size, seed=config.seed, start_step=done, share=data_share(mesh),
+        lengths=lengths, window=config.window,
     )  # fmt: skip
+
+
+def _rates(config: TrainingConfig, gates: OptimizerConfig) -> Callable[[int], dict[str, Any]]:
+    """The rates of both groups by step."""
+    both = [rate_schedule(each, config.steps) for each in (config.optimizer, gates)]
+    return lambda step: {
+        name: np.float32(rate(step)) for name, rate in zip(GROUPS, both, strict=True)
+    }
 
 
 def _judged(judge: Judge | None, config: TrainingConfig, done: int, state, held):
