@@ -63,6 +63,29 @@ def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
     return _restacked(params, full, blocks)
 
 
+def fold(params: Params, config: EncoderConfig, gate_LH: ArrayLike) -> Params:
+    """Parameters that compute without gates what real gates do: output rows are multiplied.
+
+    Of an uncut or cut model, with a gate for every original head. ValueError: a gate of another
+    shape, or layers that share a block and have different gates.
+    """
+    gate_LH = np.asarray(gate_LH, np.float32)
+    expected = (config.num_layers, config.num_heads)
+    if gate_LH.shape != expected:
+        raise ValueError(f"fold: expected gates {list(expected)}, got {list(gate_LH.shape)}")
+    _check_params(params, config)
+    blocks = []
+    for number, heads in enumerate(config.heads_by_block):
+        rows = gate_LH[np.equal(config.block_by_layer, number)][:, list(heads)]
+        if (rows != rows[0]).any():
+            raise ValueError(f"fold: expected equal gates in layers of block {number}, got others")
+        block = _block(params, config, number)
+        out = block["attention"]["out"]
+        scaled = {**out, "kernel": out["kernel"] * rows[0][:, None, None]}
+        blocks.append({**block, "attention": {**block["attention"], "out": scaled}})
+    return _restacked(params, config, blocks)
+
+
 def _with_kept(config: EncoderConfig, kept: tuple[Heads, ...]) -> EncoderConfig:
     """The config with these heads; `kept` is None where all are there."""
     whole = all(len(heads) == config.num_heads for heads in kept)

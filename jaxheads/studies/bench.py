@@ -25,7 +25,7 @@ from jaxheads.objectives import Objective, objective_for
 from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
-from jaxheads.studies.bench_training import training_speed
+from jaxheads.studies.bench_training import gate_overhead, training_speed
 from jaxheads.studies.timing import Turns, compile_seconds, matmul_rate, torch_side
 
 BASE = EncoderConfig(
@@ -196,12 +196,18 @@ def fine_tune(s: Setting) -> dict:
     return training_speed(s.model, s.batch(s.training_batch), s.dtype, s.repeats, spec)
 
 
+def gate(s: Setting) -> dict:
+    """What a learned gate adds to a step of fine-tuning."""
+    return gate_overhead(s.model, s.batch(s.training_batch), s.dtype, s.repeats)
+
+
 SECTIONS = {
     "gate_gradient": gate_gradient,
     "compile": compile_time,
     "memory": memory,
     "cut": cut_speed,
     "fine_tune": fine_tune,
+    "gate": gate,
 }
 
 

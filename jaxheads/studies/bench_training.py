@@ -7,7 +7,9 @@ import numpy as np
 
 from jaxheads.config import OptimizerConfig
 from jaxheads.data.batch import Batch
-from jaxheads.importance.gate import constant
+from jaxheads.importance.gate import Gate, constant
+from jaxheads.importance.hardconcrete import lagrangian
+from jaxheads.importance.subset import subset
 from jaxheads.models.model import Model
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cost import ideal_speedup
@@ -47,12 +49,33 @@ def training_speed(model: Model, batch: Batch, dtype: str, repeats: int, torch_s
     }
 
 
-def _steps(model: Model, batch: Batch, dtype: str) -> Workload:
+def gate_overhead(model: Model, batch: Batch, dtype: str, repeats: int) -> dict:
+    """What a learned gate costs: steps/s with each kind beside a constant gate of ones, in turns.
+
+    `overhead` is the median over turns of the time that a step takes longer, as a share.
+    """
+    heads, size = (model.config.num_layers, model.config.num_heads), len(batch.weight_B)
+    half, without = heads[0] * heads[1] // 2, constant(np.ones(heads))
+    gates = {
+        "subset gate": subset(heads, half, steps=1000),
+        "subset gate, chained": subset(heads, half, steps=1000, relaxation="chained"),
+        "hard concrete gate": lagrangian(heads, half),
+    }
+    turns = Turns({OURS: (_steps(model, batch, dtype, without), size)})
+    for name, gate in gates.items():
+        turns.add(name, _steps(model, batch, dtype, gate), size)
+    measured = turns.measure(repeats)
+    overhead = {name: measured["ratio"][f"{OURS} / {name}"] - 1 for name in gates}
+    return {"batch_size": size, **measured, "overhead": overhead}
+
+
+def _steps(model: Model, batch: Batch, dtype: str, gate: Gate | None = None) -> Workload:
     """One step after the other, from the model's parameters on."""
-    config = OptimizerConfig()
+    gate, config = gate or constant(), OptimizerConfig()
     step = make_step(objective_for(model.config, model.readout, compute_dtype=dtype), config)
-    state, placed = start(model.params, config), jax.device_put(batch)
-    gate, seed, rates = constant(), np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
+    theta = gate.init(jax.random.key(0))
+    state, placed = start(model.params, config, theta=theta), jax.device_put(batch)
+    seed, rates = np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
 
     def once() -> None:
         nonlocal state

@@ -98,8 +98,8 @@ def fit(
                 saving.after(done, state, metrics)
         trained, theta = jax.block_until_ready(tuple(map(state.trainable.get, GROUPS)))
         best = None if keeper is None else keeper.best()
-    log, judged, gated = tuple(watch.points), tuple(watch.judged), tuple(watch.gated)
-    return Fitted({**held, **trained}, theta, log, judged, gated, best)
+    points, judged, gated = tuple(watch.points), tuple(watch.judged), tuple(watch.gated)
+    return Fitted({**held, **trained}, theta, points, judged, gated, best)
 
 
 def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None, lengths):

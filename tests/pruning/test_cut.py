@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.layout import stacks
 from jaxheads.models.model import abstract_params, encode, logits
-from jaxheads.pruning.cut import cut, zero
+from jaxheads.pruning.cut import cut, fold, zero
 from jaxheads.pruning.mask import present_heads
 
 MASKS = {
@@ -282,3 +282,26 @@ def test_zeroing_a_shared_head_in_some_of_its_layers_is_refused_by_layer(tiny):
     message = r"head 2 dropped only by \[1\] of layers \[0, 1\]; head 0 dropped only by \[3\] of"
     with pytest.raises(ValueError, match=message):
         zero(params, config, mask_LH)
+
+
+@pytest.mark.parametrize("name", ["roberta", "albert"])
+def test_folded_gates_compute_what_gates_do(tiny, name):
+    config, _, params, inputs = tiny(name)
+    gate_LH = np.random.default_rng(0).uniform(0.5, 2, size(config)).astype(np.float32)
+    gate_LH = tied(config, gate_LH)
+    expected = states(config, params, inputs, gate_LH)
+    got = states(config, fold(params, config, gate_LH), inputs)
+    np.testing.assert_allclose(got, expected, atol=1e-5)  # one product more, of numbers near 1
+    smaller, cut_config = cut(params, config, tied(config, MASKS["equal_layers"](*size(config))))
+    kept_LH = gate_LH * present_heads(cut_config)
+    expected = states(config, params, inputs, kept_LH)
+    got = states(cut_config, fold(smaller, cut_config, gate_LH), inputs)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_gates_that_do_not_fit_are_not_folded(tiny):
+    config, _, params, _ = tiny("albert")
+    with pytest.raises(ValueError, match=r"fold: expected gates \[4, 4\], got \[4, 3\]"):
+        fold(params, config, np.ones((4, 3)))
+    with pytest.raises(ValueError, match="fold: expected equal gates in layers of block 0"):
+        fold(params, config, np.arange(16).reshape(4, 4))

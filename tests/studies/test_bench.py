@@ -30,7 +30,9 @@ def test_the_bench_prints_one_json_object(capsys, monkeypatch):
 
 def test_an_unknown_section_is_refused(capsys):
     assert main(["bench", "--only", "speed", "--tiny"]) == 2
-    wanted = "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, got speed"
+    wanted = (
+        "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, gate, got speed"
+    )
     assert wanted in capsys.readouterr().err
 
 
@@ -64,6 +66,17 @@ def test_fine_tuning_steps_are_measured_whole_and_cut(capsys, monkeypatch):
     whole, half = 4 * 8 * 32 * 32 + 2 * 64 * 32, 2 * 8 * 32 * 64
     assert report["ideal_ratio"] == pytest.approx((whole + half) / (whole / 2 + half))
     assert report["share_of_ideal"] == pytest.approx(cut_ratio / report["ideal_ratio"])
+
+
+@pytest.mark.slow
+def test_what_gates_add_to_a_step_is_measured_in_turns(capsys):
+    small = ["--tiny", "--length", "8", "--training-batch", "4", "--repeats", "1"]
+    assert not main(["bench", "--json", *small, "--only", "gate"])
+    report = json.loads(capsys.readouterr().out)["gate"]
+    rates = report["examples_per_second"]
+    assert set(report["overhead"]) == set(rates) - {"jaxheads"}
+    for name, more in report["overhead"].items():  # one turn: the ratio is that of the rates
+        assert more == pytest.approx(rates["jaxheads"] / rates[name] - 1)
 
 
 @pytest.mark.torch
