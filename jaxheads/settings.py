@@ -142,6 +142,36 @@ class PruningSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class HumorSettings:
+    """Pairs of headlines, funny and serious; without files, the built-in language's."""
+
+    train: Path | None = None
+    validation: Path | None = None  # on which heads are chosen
+    test: Path | None = None  # on which everything is measured
+    length: int = 64  # most tokens of a sentence; pairs with a longer one are left out and counted
+    pairs: int | None = None  # read so many for training; none: all, or 4,000 of the language
+    held_out_pairs: int | None = None  # ... of validation and of test each; none: all, or 500
+    finetune: TrainingConfig | None = None  # on single sentences; none: the run's
+    paired: TrainingConfig | None = None  # on pairs; none: as on single sentences
+    permutations: int = 9999  # of the test of all heads; at least 20 for each head
+    sizes: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5)  # of edits, at which accuracy is split
+    views: int = 4  # headlines whose attention the page shows
+
+    def __post_init__(self) -> None:
+        counts = [(name, getattr(self, name), 1) for name in ("pairs", "held_out_pairs")]
+        counts += [("length", self.length, 3), ("permutations", self.permutations, 19)]
+        problems = list(too_low([*counts, ("views", self.views, 0)]))
+        if len({path is None for path in (self.train, self.validation, self.test)}) > 1:
+            problems.append("train, validation, test: expected three files or none")
+        problems += [
+            f"sizes: expected Jaccard distances from 0 to 1, got {size}"
+            for size in self.sizes
+            if not 0 <= size <= 1
+        ]
+        refuse("humor", problems)
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """All settings of one study, from data to records."""
 
@@ -156,6 +186,7 @@ class Run:
     scoring: ScoringSettings = ScoringSettings()
     curve: CurveSettings = CurveSettings()
     pruning: PruningSettings = PruningSettings()
+    humor: HumorSettings | None = None  # of the study of headlines alone
     devices: int | None = None  # that share each batch; none: all there are
 
     def __post_init__(self) -> None:

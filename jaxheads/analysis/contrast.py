@@ -27,29 +27,35 @@ class Looked(NamedTuple):
     other_LH: Float[np.ndarray, "L H"]
 
 
-def word_weights(
-    attention_LHTT: Float[np.ndarray, "L H T T"],
-    word_of_piece: Sequence[int],
-    *,
-    queries: str = "all",
-) -> Float[np.ndarray, "L H N"]:
-    """The attention that each of N words gets, the mean over the query rows.
+def received(
+    attention: Float[np.ndarray, "*sentences T T"], queries: str = "all"
+) -> Float[np.ndarray, "*sentences T"]:
+    """The attention that each token gets, the mean over the query rows.
 
-    `queries` are "all" tokens, special ones too, or the "first" token alone. A word without a piece
-    gets 0. ValueError for unknown queries, a map of another length, and weights not finite.
+    `queries` are "all" tokens, special ones too, or the "first" token alone. ValueError for unknown
+    queries and weights that are not finite.
     """
     rows = {"all": slice(None), "first": slice(1)}
     if queries not in rows:
         raise ValueError(f"queries: expected one of {', '.join(rows)}, got {queries!r}")
+    check_attention(attention)
+    return attention[..., rows[queries], :].mean(-2, dtype=np.float64)
+
+
+def word_weights(
+    weight_LHT: Float[np.ndarray, "L H T"], word_of_piece: Sequence[int]
+) -> Float[np.ndarray, "L H N"]:
+    """What each of N words gets: the sum over its pieces; 0 without a piece.
+
+    ValueError for weights of another length, and where there is no word.
+    """
     owner_T = np.asarray(word_of_piece)
-    if attention_LHTT.shape[2:] != (len(owner_T), len(owner_T)) or not (owner_T >= 0).any():
+    if weight_LHT.shape[2:] != owner_T.shape or not (owner_T >= 0).any():
         raise ValueError(
-            f"attention: expected rows and columns for {len(owner_T)} tokens, words among them, "
-            f"got {attention_LHTT.shape[2:]}"
+            f"attention: expected weights of {len(owner_T)} tokens, words among them, "
+            f"got {weight_LHT.shape[2:]}"
         )
-    check_attention(attention_LHTT)
-    is_of_TN = owner_T[:, None] == np.arange(owner_T.max() + 1)
-    return attention_LHTT[:, :, rows[queries]].mean(2, dtype=np.float64) @ is_of_TN
+    return weight_LHT @ (owner_T[:, None] == np.arange(owner_T.max() + 1))
 
 
 def looked(weight_LHN: Float[np.ndarray, "L H N"], edited: Collection[int]) -> Looked:
@@ -156,6 +162,13 @@ class FoundHead(NamedTuple):
     holm_LH: Float[np.ndarray, "L H"]
 
 
+def choose_head(validation: Contrasts) -> tuple[int, int]:
+    """The (layer, head) of the greatest mean contrast, the first of equals."""
+    chosen_LH = validation.contrast().mean(0)
+    layer, head = np.unravel_index(int(chosen_LH.argmax()), chosen_LH.shape)
+    return int(layer), int(head)
+
+
 def find_head(
     validation: Contrasts,
     test: Contrasts,
@@ -170,14 +183,14 @@ def find_head(
     `groups` are those of the test pairs: signs flip, and intervals are drawn, by whole groups.
     None: every pair is its own.
     """
-    chosen_LH = validation.contrast().mean(0)
-    layer, head = map(int, np.unravel_index(int(chosen_LH.argmax()), chosen_LH.shape))
+    layer, head = choose_head(validation)
     value_XLH = test.contrast()
     groups = range(len(value_XLH)) if groups is None else groups
     estimate = grouped_mean(value_XLH[:, layer, head], groups, samples=samples, seed=seed)
     sum_GLH, _ = group_sums(value_XLH, groups)
     p_value_LH = sign_flip_p_values(sum_GLH, permutations=permutations, seed=seed)
-    score, p_value = float(chosen_LH[layer, head]), float(p_value_LH[layer, head])
+    score = float(validation.contrast()[:, layer, head].mean())
+    p_value = float(p_value_LH[layer, head])
     return FoundHead(layer, head, score, estimate, p_value, holm(p_value_LH))
 
 
@@ -185,21 +198,19 @@ def find_head(
 
 
 def attention_distance(
-    one_LHTT: Float[np.ndarray, "L H T T"], two_LHTT: Float[np.ndarray, "_ _ _ _"]
-) -> Float[np.ndarray, "L H"]:
+    one: Float[np.ndarray, "*sentences T T"], two: Float[np.ndarray, "*_ _ _"]
+) -> Float[np.ndarray, "*sentences"]:
     """How far two maps lie apart: the mean Jensen-Shannon distance (a root) over query rows.
 
     Of two models on one sentence, or of one model on two sentences of equally many tokens. Means
     over sentences, then over a layer's heads, give the published curves. ValueError for maps of
     different shapes and weights that are not finite.
     """
-    if one_LHTT.shape != two_LHTT.shape:
-        raise ValueError(
-            f"attention: expected maps of one shape, got {one_LHTT.shape} and {two_LHTT.shape}"
-        )
-    check_attention(one_LHTT)
-    check_attention(two_LHTT)
-    return jensen_shannon(one_LHTT, two_LHTT).mean(-1)
+    if one.shape != two.shape:
+        raise ValueError(f"attention: expected maps of one shape, got {one.shape} and {two.shape}")
+    check_attention(one)
+    check_attention(two)
+    return jensen_shannon(one, two).mean(-1)
 
 
 def accuracy_by_size(

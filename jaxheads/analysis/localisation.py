@@ -20,22 +20,17 @@ ALL, LAST, OTHER = "all", "final", "not final"  # headlines by the place of thei
 
 
 def predicted_words(
-    attention_LHTT: Float[np.ndarray, "L H T T"],
-    word_of_piece: Sequence[int],
-    *,
-    specials: bool = False,
-    queries: str = "all",
+    weight_LHT: Float[np.ndarray, "L H T"], word_of_piece: Sequence[int], *, specials: bool = False
 ) -> Int[np.ndarray, "L H"]:
-    """The word that gets most attention, the first of equals; -1 for a special token.
+    """The word that gets most attention (`contrast.received`), the first of equals.
 
-    Special tokens stand for election only if `specials`, as published; each on its own.
+    -1: a special token. These stand for election only if `specials`, as published; each on its own.
     """
-    weight_LHN = word_weights(attention_LHTT, word_of_piece, queries=queries)
+    weight_LHN = word_weights(weight_LHT, word_of_piece)
     best_LH = weight_LHN.argmax(-1)
     if specials:
         special_T = np.asarray(word_of_piece) < 0
-        rows = attention_LHTT if queries == "all" else attention_LHTT[:, :, :1]
-        other_LH = rows.mean(2, dtype=np.float64)[..., special_T].max(-1, initial=0.0)
+        other_LH = weight_LHT[..., special_T].max(-1, initial=0.0)
         best_LH = np.where(other_LH > weight_LHN.max(-1), -1, best_LH)
     return best_LH
 

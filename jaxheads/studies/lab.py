@@ -138,12 +138,14 @@ class Lab:
     @functools.lru_cache(4)  # noqa: B019 models are large
     def tuned(self, subject: str, seed: int) -> Model:
         """The model fine-tuned on a task, with all its heads: trained now, or as it was saved."""
-        path = self.folder / "models" / f"{self.name}-{subject}-{seed}"
+        return self.trained(self.subject(subject), seed)
+
+    def trained(self, task: Subject, seed: int) -> Model:
+        """As `tuned`, of a task that is read elsewhere."""
+        path = self.folder / "models" / f"{self.name}-{task.name}-{seed}"
         if not path.is_dir():
-            task = self.subject(subject)
-            model = self.fitted(
-                self.fresh(task, seed), task, _seeded(task.training, seed), path.name
-            )
+            training = _seeded(task.training, seed)
+            model = self.fitted(self.fresh(task, seed), task, training, path.name)
             save_model(model, path, tokenizer=self.tokenizer)
         return load_model(path)
 

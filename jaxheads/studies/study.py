@@ -8,12 +8,13 @@ from pathlib import Path
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
-from jaxheads.studies import chiang2021, michel2019, pretrain
+from jaxheads.studies import chiang2021, michel2019, peyrard2021, pretrain
 from jaxheads.studies.cells import Cell, open_folder, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
     "michel2019": michel2019.cells,
+    "peyrard2021": peyrard2021.cells,
     "pretrain": pretrain.cells,
 }
 
@@ -36,10 +37,11 @@ def run(options: StudyOptions) -> None:
 def check_files(run: Run) -> None:
     """ValueError that names every data file that is missing, and the setting that holds it."""
     parts = {"text": run.text} | {f"tasks.{task.name}": task for task in run.tasks}
+    parts |= {} if run.humor is None else {"humor": run.humor}
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
-        for name in ("train", "held_out", "other_held_out")
+        for name in ("train", "held_out", "other_held_out", "validation", "test")
         if (path := getattr(part, name, None)) is not None
     }
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]

@@ -74,7 +74,7 @@ class Reader:
             readout=ReadoutConfig("masked_lm"),
             train=self._masked(blocks, seed, fixed=False),
             scored=self._masked(scored, seed),
-            held_out=self._placed(self._masked(held_out, seed), (text.length,)),
+            held_out=self.placed(self._masked(held_out, seed), (text.length,)),
             lengths=(text.length,),
             training=pretrain,
         )
@@ -134,7 +134,7 @@ class Reader:
         lengths: Sequence[int],
     ) -> list[Batch]:
         source = self._read(settings, readout, path, split, settings.held_out_examples)
-        return self._placed(source, lengths)
+        return self.placed(source, lengths)
 
     def _read(
         self,
@@ -153,7 +153,7 @@ class Reader:
         length = self.run.text.length
         return mask_blocks(blocks, self.tokenizer, length=length, seed=seed, fixed=fixed)
 
-    def _placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
+    def placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
         """All batches of a source, on the devices for the rest of the study."""
         return [
             jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))

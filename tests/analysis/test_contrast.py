@@ -17,6 +17,7 @@ from jaxheads.analysis.contrast import (
     gather_pairs,
     holm,
     looked,
+    received,
     sign_flip_p_values,
     word_weights,
 )
@@ -39,7 +40,7 @@ def drawn_pair(rng, planted: bool) -> tuple[Looked, Looked]:
         if planted and funny:
             attention[1, 2, :, edited + 1] += 0.5
             attention[1, 2] /= attention[1, 2].sum(-1, keepdims=True)
-        weights = word_weights(attention, [-1, *range(words), -1])
+        weights = word_weights(received(attention), [-1, *range(words), -1])
         sides.append(looked(weights, [edited]))
     return sides[0], sides[1]
 
@@ -53,18 +54,18 @@ def test_a_word_gets_the_sum_of_its_pieces_and_the_mean_over_queries():
     attention = np.tile(np.array([0.1, 0.2, 0.3, 0.1, 0.2, 0.1]), (L, H, 6, 1))
     attention[:, :, 0] = [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
     np.testing.assert_allclose(
-        word_weights(attention, PIECES, queries="first")[1, 1], [0.1, 0.2, 0.1]
+        word_weights(received(attention, "first"), PIECES)[1, 1], [0.1, 0.2, 0.1]
     )
-    every = word_weights(attention, PIECES)[0, 2]
+    every = word_weights(received(attention), PIECES)[0, 2]
     np.testing.assert_allclose(every, [(0.1 + 5 * 0.2) / 6, (0.2 + 5 * 0.4) / 6, (0.1 + 1) / 6])
-    found = looked(word_weights(attention, PIECES, queries="first"), [1])
+    found = looked(word_weights(received(attention, "first"), PIECES), [1])
     np.testing.assert_allclose(found.edited_LH, 0.2)
     np.testing.assert_allclose(found.other_LH, 0.1)
 
 
 def test_edited_and_other_words_are_those_of_the_published_formula():
     attention = attention_of(np.random.default_rng(0), 5)
-    found = looked(word_weights(attention, [-1, 0, 1, 2, -1]), [1])
+    found = looked(word_weights(received(attention), [-1, 0, 1, 2, -1]), [1])
     edited = attention[0, 1, :, 2].mean()
     rest = (1 - attention[0, 1, :, 2] - attention[0, 1, :, 0] - attention[0, 1, :, 4]) / (5 - 2 - 1)
     assert found.edited_LH[0, 1] == pytest.approx(edited)
@@ -73,22 +74,22 @@ def test_edited_and_other_words_are_those_of_the_published_formula():
 
 def test_a_word_without_pieces_gets_nothing_and_two_edits_are_averaged():
     attention = np.full((1, 1, 4, 4), 0.25)
-    weights = word_weights(attention, [-1, 0, 2, -1])
+    weights = word_weights(received(attention), [-1, 0, 2, -1])
     np.testing.assert_allclose(weights[0, 0], [0.25, 0.0, 0.25])
     np.testing.assert_allclose(looked(weights, [0, 1]).edited_LH, 0.125)
 
 
 def test_what_does_not_fit_is_refused():
     attention = attention_of(np.random.default_rng(0), 4)
-    with pytest.raises(ValueError, match="expected rows and columns for 5 tokens"):
-        word_weights(attention, [-1, 0, 1, 2, -1])
+    with pytest.raises(ValueError, match="expected weights of 5 tokens"):
+        word_weights(received(attention), [-1, 0, 1, 2, -1])
     with pytest.raises(ValueError, match="words among them"):
-        word_weights(attention, [-1, -1, -1, -1])
+        word_weights(received(attention), [-1, -1, -1, -1])
     with pytest.raises(ValueError, match="expected one of all, first, got 'last'"):
-        word_weights(attention, [-1, 0, 1, -1], queries="last")
+        received(attention, "last")
     with pytest.raises(ValueError, match="finite weights"):
-        word_weights(attention * np.nan, [-1, 0, 1, -1])
-    weights = word_weights(attention, [-1, 0, 1, -1])
+        received(attention * np.nan)
+    weights = word_weights(received(attention), [-1, 0, 1, -1])
     for edited in ([], [0, 1], [2], [-1]):
         with pytest.raises(ValueError, match="expected some of the words 0 to 1"):
             looked(weights, edited)
@@ -181,6 +182,9 @@ def test_the_distance_of_two_models_is_the_mean_over_rows():
     assert found[1, 0] == pytest.approx(np.mean(rows))
     assert not attention_distance(one, one).any()
     np.testing.assert_allclose(found, attention_distance(two, one))
+    np.testing.assert_allclose(  # of many sentences at once
+        attention_distance(np.stack([one, two]), np.stack([two, two])), np.stack([found, 0 * found])
+    )
     with pytest.raises(ValueError, match="expected maps of one shape"):
         attention_distance(one, two[..., :4, :4])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jaxheads.analysis.contrast import received
 from jaxheads.analysis.localisation import (
     COMMON,
     FINAL,
@@ -25,10 +26,10 @@ def test_the_predicted_word_may_be_a_special_token_only_if_these_count():
     attention = np.full((1, 2, 6, 6), 0.1)
     attention[0, 0, :, 0] = 0.5  # <s> beats the word of two pieces
     attention[0, 1, :, 5] = 0.15  # </s> does not
-    assert predicted_words(attention, PIECES).tolist() == [[1, 1]]
-    assert predicted_words(attention, PIECES, specials=True).tolist() == [[-1, 1]]
+    assert predicted_words(received(attention), PIECES).tolist() == [[1, 1]]
+    assert predicted_words(received(attention), PIECES, specials=True).tolist() == [[-1, 1]]
     attention[0, 1, 0, 4] = 0.9
-    assert predicted_words(attention, PIECES, queries="first").tolist() == [[1, 2]]
+    assert predicted_words(received(attention, "first"), PIECES).tolist() == [[1, 2]]
 
 
 def test_localisation_is_split_by_the_position_of_the_edit():

@@ -1,0 +1,217 @@
+"""Does one head find what makes a headline funny? Classifiers, the head, and what controls say.
+
+After Peyrard, Borges, Gligoric and West 2021, "Laughing Heads" (arXiv 2105.09142): their two tasks
+(1S and PS), their four maps and localisation, on any pairs of headlines. Where the paper chooses
+the head by eye on the test set, it is chosen here on validation pairs and tested on others.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxheads.analysis.contrast import accuracy_by_size
+from jaxheads.analysis.resampling import grouped_mean
+from jaxheads.data.baselines import bag_of_words_accuracy
+from jaxheads.data.glue import Example
+from jaxheads.data.headlines import analysable
+from jaxheads.data.humor import PAIRED, QUESTIONS, longer_is_funny, naive_bayes_accuracies
+from jaxheads.data.pairs import Pair
+from jaxheads.options import MeshShape
+from jaxheads.records import Row
+from jaxheads.settings import Run
+from jaxheads.studies import prepare
+from jaxheads.studies.cells import Cell
+from jaxheads.studies.chiang2021 import finetuned
+from jaxheads.studies.headlines import (
+    TASKS,
+    TEST,
+    TRAIN,
+    UNTUNED,
+    humor_settings,
+    humor_subject,
+    model_of,
+    other_tasks,
+    read_headlines,
+    validated,
+    variant_file,
+    variants,
+)
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.laughing import look, named_maps, save_seen
+from jaxheads.studies.laughing_gate import gated, views
+from jaxheads.studies.laughing_head import head
+from jaxheads.studies.maps import save_maps
+from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.prunability import estimate_rows, save_answers, score_all
+from jaxheads.studies.subjects import COUNTED
+from jaxheads.training.evaluate import Answers
+
+RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """For each model: the pairs, the classifiers, what their heads see, and the head."""
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab, base = Lab(run, settings, folder, mesh), ()
+        humor_settings(lab)
+        if settings.pretrain is not None:
+            base = (f"{lab.name}-pretrained",)
+            yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        read = f"{lab.name}-pairs"
+        yield Cell(read, functools.partial(pairs_of, lab), needs=base)
+        yield from _models(lab, read)
+        yield from _heads(lab)
+
+
+def _models(lab: Lab, read: str) -> Iterator[Cell]:
+    """Every fine-tuned model, and what its heads see."""
+    name = variant_file(lab, UNTUNED, 0)
+    yield Cell(f"{name}-attention", functools.partial(attention, lab, UNTUNED, 0), needs=(read,))
+    for variant, seed in itertools.product(variants(lab), lab.run.seeds):
+        name = variant_file(lab, variant, seed)
+        compute = finetuned if variant in other_tasks(lab) else classified
+        tuned = functools.partial(compute, lab, variant, seed)
+        yield Cell(f"{name}-fine-tuned", tuned, needs=(read,))
+        looked = functools.partial(attention, lab, variant, seed)
+        yield Cell(f"{name}-attention", looked, needs=(f"{name}-fine-tuned",))
+
+
+def _heads(lab: Lab) -> Iterator[Cell]:
+    """The head of each classifier, and what it is worth."""
+    for task, seed in itertools.product(TASKS, lab.run.seeds):
+        name = variant_file(lab, task, seed)
+        seen = tuple(
+            f"{variant_file(lab, each, seed)}-attention" for each in (UNTUNED, *variants(lab))
+        )
+        for suffix, compute, needs in (
+            ("head", head, (*seen, f"{name}-fine-tuned")),
+            ("gated", gated, (f"{name}-attention",)),
+            ("views", views, (f"{name}-attention",)),
+        ):
+            yield Cell(f"{name}-{suffix}", functools.partial(compute, lab, task, seed), needs=needs)
+
+
+# -- the pairs, and what can be had without a model
+
+
+def pairs_of(lab: Lab) -> list[Row]:
+    """How many pairs there are and pass the filter, and what surface leaks reach on test."""
+    headlines, settings = read_headlines(lab), humor_settings(lab)
+    layout = lab.base.config
+    if settings.permutations + 1 < 20 * layout.num_layers * layout.num_heads:
+        least = 20 * layout.num_layers * layout.num_heads - 1
+        raise ValueError(
+            f"humor.permutations: expected at least {least} to test the heads of {lab.name} at "
+            f"0.05, got {settings.permutations}"
+        )
+    rows = []
+    for split, pairs in headlines.splits.items():
+        found = analysable(pairs)
+        if not found.pairs and split != TRAIN:
+            raise ValueError(
+                f"{split}: expected pairs that differ in one or two words of three or more, got "
+                f"none among {len(pairs)}"
+            )
+        values = {
+            "pairs": len(pairs),
+            "left out as too long": headlines.too_long[split],
+            "small edits": len(found.pairs),
+            "left out for words without pieces": found.dropped,
+        }
+        rows += lab.note.rows("", values, stage="pairs of headlines", method=split)
+    train, test = ([each.pair for each in headlines.splits[s]] for s in (TRAIN, TEST))
+    return rows + _leaks(lab, train, test)
+
+
+def _leaks(lab: Lab, train: Sequence[Pair], test: Sequence[Pair]) -> list[Row]:
+    counted, bayes = train[:COUNTED], naive_bayes_accuracies(train, test)
+    rows: list[Row] = []
+    for task in TASKS:
+        bag = bag_of_words_accuracy(_examples(task, counted), _examples(task, test))
+        rows += lab.note.rows(task, {"bag of words": bag}, stage="floor")
+        values = {"naive Bayes": bayes[task]}
+        if task == PAIRED:
+            values["longer is funny"] = longer_is_funny(test)
+        rows += lab.note.rows(task, values, stage="surface leak")
+    return rows
+
+
+def _examples(task: str, pairs: Sequence[Pair]) -> list[Example]:
+    return [
+        Example(each.texts[0], each.texts[1] if len(each.texts) > 1 else None, each.label, "")
+        for each in QUESTIONS[task](pairs)
+    ]
+
+
+# -- classifiers
+
+
+def classified(lab: Lab, variant: str, seed: int) -> list[Row]:
+    """Fine-tune on headlines and measure on test; with true labels, score the heads too."""
+    task = next(task for task in TASKS if variant.startswith(task))
+    subject, model = humor_subject(lab, task, seed), model_of(lab, variant, seed)
+    found = lab.measure(model, subject)
+    if variant != task:
+        accuracy = {"accuracy": found.metrics["accuracy"]}
+        return lab.note.rows(task, accuracy, stage="labels shuffled", seed=seed)
+    name = variant_file(lab, task, seed)
+    answers = {"guess": found.answers.guess_M, "label": found.answers.label_M}
+    save_answers(lab, name, answers)
+    score_all(lab, model, subject, name)
+    rows = lab.note.rows(task, found.metrics, stage="whole", seed=seed)
+    if seed == lab.run.seeds[0]:
+        rows += lab.note.rows(task, found.floors, stage="floor")
+    chosen = lab.measure(model, validated(lab, subject, seed)).metrics["accuracy"]
+    rows += lab.note.rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
+    if lab.run.probe is not None:
+        frozen = lab.measure(lab.probed(subject, seed, f"{name}-frozen"), subject)
+        rows += lab.note.rows(task, frozen.metrics, stage="frozen body", seed=seed)
+    return rows + _accuracies(lab, task, seed, found.answers)
+
+
+def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
+    """Accuracy with intervals over originals, on all pairs and on those of sure raters; by size."""
+    pairs = [each.pair for each in read_headlines(lab).splits[TEST]]
+    asked = [pairs[question.pair] for question in QUESTIONS[task](pairs, seed)]
+    correct_N = answers.guess_M == answers.label_M
+    rated_N = np.array([pair.seriousness == RATED for pair in asked])
+    rows: list[Row] = []
+    for method, own_N in (("all", np.ones(len(asked), bool)), ("rated serious by all", rated_N)):
+        if own_N.any():
+            groups = [pair.group for pair, own in zip(asked, own_N, strict=True) if own]
+            found = grouped_mean(correct_N[own_N], groups)
+            what = {"stage": "accuracy on headlines", "method": method, "seed": seed}
+            rows += estimate_rows(lab, task, "accuracy", found, **what)
+            rows += lab.note.rows(task, {"questions": int(own_N.sum())}, **what)
+    size_N, sizes = np.array([pair.size for pair in asked]), humor_settings(lab).sizes
+    for size, (small, large) in zip(
+        sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
+    ):
+        for side, value in ((f"at most {size:g}", small), (f"above {size:g}", large)):
+            what = {"stage": "accuracy by size of edit", "method": side, "seed": seed}
+            rows += lab.note.rows(task, {"accuracy": value}, **what)
+    return rows
+
+
+# -- attention
+
+
+def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
+    """Look at all headlines, keep what is seen, and tell the distances layer by layer."""
+    model = model_of(lab, variant, seed)
+    seen = look(lab, model, None if variant == UNTUNED else lab.base)
+    save_seen(lab, variant_file(lab, variant, seed), seen)
+    if variant in (UNTUNED, *TASKS):
+        save_maps(lab.folder, lab.name, variant, seed, named_maps(seen))
+    rows: list[Row] = []
+    for distance, value_LH in seen.distance.items():
+        for layer, value in enumerate(value_LH.mean(1), start=1):
+            what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
+            rows += lab.note.rows("", {distance: value}, seed=seed, **what)
+    return rows
