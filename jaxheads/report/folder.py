@@ -14,8 +14,8 @@ from jaxtyping import Float
 
 from jaxheads.records import Row, read_rows
 
-ROWS, CELLS, SETTINGS, SCORES, MAPS, TIMES = (
-    "rows.jsonl", "cells", "run.json", "scores", "maps", "times.jsonl",
+ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TIMES = (
+    "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "times.jsonl",
 )  # fmt: skip
 PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
 _UNREADABLE = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
@@ -41,6 +41,23 @@ class HeadMap(NamedTuple):
     value_LH: Float[np.ndarray, "L H"]  # NaN where a head has no value
 
 
+class HeadView(NamedTuple):
+    """What one head looks at in one sentence, special tokens among its words.
+
+    `weights[q][k]` goes from word q to word k; `marked` are numbers of words.
+    """
+
+    model: str
+    what: str
+    seed: int
+    title: str
+    layer: int  # from 1
+    head: int
+    words: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+    marked: frozenset[int]
+
+
 class Study(NamedTuple):
     """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
 
@@ -49,6 +66,7 @@ class Study(NamedTuple):
     machine: Mapping[str, Any]  # on which it was begun
     scores: tuple[ScoreMap, ...] = ()
     maps: tuple[HeadMap, ...] = ()
+    views: tuple[HeadView, ...] = ()
     finished: bool = True
     notes: tuple[str, ...] = ()
 
@@ -115,7 +133,8 @@ def read_study(folder: Path) -> Study:
         raise ValueError(f"{folder}: expected a study's {ROWS} or {CELLS}/*.jsonl, got {got}")
     (scores, odd_scores), (maps, odd_maps) = _read_scores(folder / SCORES), _read_maps(folder)
     settings, machine = _read_settings(folder / SETTINGS)
-    return Study(rows, settings, machine, scores, maps, finished, (*odd_scores, *odd_maps))
+    views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
+    return Study(rows, settings, machine, scores, maps, views, finished, (*odd_scores, *odd_maps))
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -171,6 +190,23 @@ def _read_maps(folder: Path) -> tuple[tuple[HeadMap, ...], tuple[str, ...]]:
         for name, value_LH in _arrays(path, "maps").items():
             maps.append(HeadMap(model, what, int(seed), name, _checked(path, value_LH)))
     return tuple(maps), tuple(notes)
+
+
+def _views(path: Path) -> Iterator[HeadView]:
+    """The sentences of a file MODEL-WHAT-SEED.json, as the studies write them."""
+    try:
+        model, what, seed = path.stem.split("-")
+        for each in json.loads(path.read_text(encoding="utf-8")):
+            words = tuple(str(word) for word in each["words"])
+            weights = tuple(tuple(float(weight) for weight in row) for row in each["weights"])
+            if {len(words)} != {len(weights), *map(len, weights)}:
+                raise ValueError(f"weights between {len(words)} words expected")
+            yield HeadView(
+                model, what, int(seed), str(each["title"]), int(each["layer"]), int(each["head"]),
+                words, weights, frozenset(map(int, each["marked"])),
+            )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected views of heads, got {error!r}") from error
 
 
 def _read_score(path: Path) -> Float[np.ndarray, "L H"]:

@@ -10,7 +10,7 @@ from typing import Any
 from jaxheads.report.drawing import Rendered, inline
 from jaxheads.report.folder import ROWS, SETTINGS, Study
 from jaxheads.report.looks import shown
-from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+from jaxheads.report.parts import Answer, Drawing, Markup, Section, Table, slug
 
 STYLE = Path(__file__).with_name("page.css")
 ABOUT = (
@@ -123,6 +123,9 @@ def _section(section: Section, rendered: Mapping[str, Rendered]) -> Iterator[str
     for part in section.parts:
         if isinstance(part, Drawing):
             yield f'<figure id="{part.name}">{inline(part, rendered[part.name])}'
+            yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
+        elif isinstance(part, Markup):
+            yield f'<figure id="{part.name}">{part.html}'
             yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
         else:
             yield from _table(part)

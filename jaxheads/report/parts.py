@@ -26,13 +26,21 @@ class Table(NamedTuple):
     labels: int = 2
 
 
+class Markup(NamedTuple):
+    """HTML that a module of this room has written and escaped, such as an inline SVG."""
+
+    name: str
+    html: str
+    caption: str
+
+
 class Section(NamedTuple):
     """A heading with what stands below it; `lead` says what is seen and how it was measured."""
 
     name: str
     title: str
     lead: str
-    parts: tuple[Drawing | Table, ...]
+    parts: tuple[Drawing | Table | Markup, ...]
 
 
 class Answer(NamedTuple):

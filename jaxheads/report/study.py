@@ -19,6 +19,8 @@ from jaxheads.report.coherence import coherence_section
 from jaxheads.report.deduction import deduction_section
 from jaxheads.report.drawing import render, save
 from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
+from jaxheads.report.humor import humor_section
+from jaxheads.report.humor_answer import humor_answer
 from jaxheads.report.looks import STYLE
 from jaxheads.report.maps import maps_section
 from jaxheads.report.overview import other_section, overview_section
@@ -33,6 +35,7 @@ FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
 WIDTH = 96  # of the terminal's lines
 
 ANSWERS = (
+    humor_answer,
     prunability_answer,
     coherence_answer,
     deduction_answer,
@@ -43,6 +46,7 @@ ANSWERS = (
 )
 SECTIONS = (
     overview_section,
+    humor_section,
     maps_section,
     prunability_section,
     coherence_section,

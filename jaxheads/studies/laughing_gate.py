@@ -121,10 +121,9 @@ def _views(case: Case, model: Model, shown: dict[int, bool]) -> Iterator[dict[st
     for index, (place, side, words, encoded, edited) in enumerate(sides):
         names, marked = _units(case.lab, words, encoded, edited)
         yield {
-            "side": side,
+            "title": f"{side} ({'finds' if shown[place] else 'misses'} the edit)",
             "layer": layer + 1,
             "head": number + 1,
-            "found": shown[place],
             "words": names,
             "marked": marked,
             "weights": [[round(float(value), 4) for value in row] for row in maps[index]],

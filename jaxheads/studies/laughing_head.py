@@ -63,10 +63,11 @@ class Case(NamedTuple):
         """The (layer, head) of the greatest contrast on validation."""
         return choose_head(self.seen.contrast[VALIDATION, QUERIES[0]])
 
-    def rows(self, stage: str, method: str, values: Mapping[str, float]) -> list[Row]:
+    def rows(self, stage: str, method: str, values: Mapping[str, float | int]) -> list[Row]:
         """Rows of this case."""
         what: dict[str, Any] = {"stage": stage, "method": method, "seed": self.seed}
-        return self.lab.note.rows(self.task, values, **what)
+        floats = {name: float(value) for name, value in values.items()}
+        return self.lab.note.rows(self.task, floats, **what)
 
     def estimate(self, stage: str, method: str, metric: str, found: Estimate) -> list[Row]:
         """The row of a value with its interval."""

@@ -119,10 +119,10 @@ def pairs_of(lab: Lab) -> list[Row]:
                 f"none among {len(pairs)}"
             )
         values = {
-            "pairs": len(pairs),
-            "left out as too long": headlines.too_long[split],
-            "small edits": len(found.pairs),
-            "left out for words without pieces": found.dropped,
+            "pairs": float(len(pairs)),
+            "left out as too long": float(headlines.too_long[split]),
+            "small edits": float(len(found.pairs)),
+            "left out for words without pieces": float(found.dropped),
         }
         rows += lab.note.rows("", values, stage="pairs of headlines", method=split)
     train, test = ([each.pair for each in headlines.splits[s]] for s in (TRAIN, TEST))
@@ -188,14 +188,14 @@ def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
             found = grouped_mean(correct_N[own_N], groups)
             what = {"stage": "accuracy on headlines", "method": method, "seed": seed}
             rows += estimate_rows(lab, task, "accuracy", found, **what)
-            rows += lab.note.rows(task, {"questions": int(own_N.sum())}, **what)
+            rows += lab.note.rows(task, {"questions": float(own_N.sum())}, **what)
     size_N, sizes = np.array([pair.size for pair in asked]), humor_settings(lab).sizes
     for size, (small, large) in zip(
         sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
     ):
         for side, value in ((f"at most {size:g}", small), (f"above {size:g}", large)):
             what = {"stage": "accuracy by size of edit", "method": side, "seed": seed}
-            rows += lab.note.rows(task, {"accuracy": value}, **what)
+            rows += lab.note.rows(task, {"accuracy": float(value)}, **what)
     return rows
 
 
@@ -213,5 +213,5 @@ def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
     for distance, value_LH in seen.distance.items():
         for layer, value in enumerate(value_LH.mean(1), start=1):
             what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
-            rows += lab.note.rows("", {distance: value}, seed=seed, **what)
+            rows += lab.note.rows("", {distance: float(value)}, seed=seed, **what)
     return rows

@@ -1,0 +1,93 @@
+"""The attention of one head over one sentence, as inline SVG: pointing at a word shows its weights.
+
+Words stand twice: on the left as those that look, on the right as those looked at, beside the mean
+weight that each gets. A line is the darker the greater its weight. Pointing at a word on the left,
+or moving to it by keyboard, leaves its own lines and puts its own weights on the right. Rules of
+the page's style sheet do that, without a script; in print all lines and the means are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from jaxheads.report.folder import HeadView
+from jaxheads.report.parts import Markup
+
+LINE, SIDE, GAP = 21, 150, 130  # pixels: of a word's line, of a column of words, between columns
+LEAST = 0.02  # lines of less weight are not drawn
+
+
+def attention_views(name: str, views: Sequence[HeadView], caption: str) -> Markup:
+    """Sentences side by side, as far as there is room."""
+    html = "".join(_svg(view) for view in views)
+    return Markup(name, f'<div class="attention">{html}</div>', caption)
+
+
+def received(view: HeadView) -> list[float]:
+    """The mean weight that each word gets."""
+    return [sum(column) / len(column) for column in zip(*view.weights, strict=True)]
+
+
+def _svg(view: HeadView) -> str:
+    count = len(view.words)
+    width, height = 2 * SIDE + GAP + 40, LINE * (count + 1) + 8
+    return (
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="group" '
+        f'aria-label="{escape(_spoken(view), quote=True)}">'
+        f'<text x="0" y="13" fill="#595959">{escape(view.title)}</text>'
+        f'<g class="rows">{"".join(_rows(view))}{"".join(_means(view))}</g></svg>'
+    )
+
+
+def _rows(view: HeadView) -> Iterator[str]:
+    """Each word that looks, with its lines, and its weights until then unseen."""
+    for row, (word, weights) in enumerate(zip(view.words, view.weights, strict=True)):
+        spoken = f"from {word}: " + ", ".join(
+            f"{other} {weight:.2f}" for other, weight in zip(view.words, weights, strict=True)
+        )
+        yield f'<g class="row" tabindex="0" aria-label="{escape(spoken, quote=True)}">'
+        yield f'<rect x="0" y="{_top(row)}" width="{SIDE}" height="{LINE}" fill="transparent"/>'
+        yield _word(view, row, SIDE - 8, "end")
+        for column, weight in enumerate(weights):
+            if weight >= LEAST:
+                yield (
+                    f'<line x1="{SIDE}" y1="{_middle(row)}" x2="{SIDE + GAP}" '
+                    f'y2="{_middle(column)}" stroke-opacity="{min(weight, 1):.2f}"/>'
+                )
+        yield f'<g class="own">{"".join(_numbers(weights))}</g></g>'
+
+
+def _means(view: HeadView) -> Iterator[str]:
+    """The words looked at, and the mean weight of each."""
+    for column in range(len(view.words)):
+        yield _word(view, column, SIDE + GAP + 46, "start")
+    yield f'<g class="mean">{"".join(_numbers(received(view)))}</g>'
+
+
+def _numbers(weights: Sequence[float]) -> Iterator[str]:
+    for column, weight in enumerate(weights):
+        yield (
+            f'<text x="{SIDE + GAP + 8}" y="{_middle(column) + 4}" fill="#595959">{weight:.2f}'
+            "</text>"
+        )
+
+
+def _word(view: HeadView, number: int, x: int, anchor: str) -> str:
+    mark = ' class="mark"' if number in view.marked else ""
+    word = escape(view.words[number])
+    return f'<text x="{x}" y="{_middle(number) + 4}" text-anchor="{anchor}"{mark}>{word}</text>'
+
+
+def _top(number: int) -> int:
+    return LINE * (number + 1)
+
+
+def _middle(number: int) -> float:
+    return _top(number) + LINE / 2
+
+
+def _spoken(view: HeadView) -> str:
+    means = received(view)
+    most = max(range(len(means)), key=means.__getitem__)
+    return f"{view.title}: {' '.join(view.words)}; most attention goes to {view.words[most]}"

@@ -1,0 +1,114 @@
+"""The rows, maps and views of a study of headlines, made up so that answers are known by heart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from jaxheads.records import Row, append_rows
+
+MODEL, TASKS, SEEDS = "roberta", ("humor_single", "humor_pair"), (0, 1)
+HEADS = {0: (3, 2), 1: (3, 4)}  # by seed, from 1
+WORDS = ("edited, funny", "other, funny", "edited, serious", "other, serious")
+POSITIONS = {"all": 40, "final": 10, "not final": 30, "answered right": 25}
+
+
+def row(task: str, metric: str, value: float, **more) -> Row:
+    return Row("peyrard2021", MODEL, task, metric, float(value), **more)
+
+
+def between(task: str, metric: str, value: float, half: float, **more) -> Row:
+    return row(task, metric, value, low=value - half, high=value + half, **more)
+
+
+def humor_rows() -> list[Row]:
+    rows = [
+        row("", metric, value, stage="pairs of headlines", method=split)
+        for split in ("train", "validation", "test")
+        for metric, value in (
+            ("pairs", 50), ("left out as too long", 1), ("small edits", 40),
+            ("left out for words without pieces", 2),
+        )
+    ]  # fmt: skip
+    for layer in (1, 2, 3, 4):
+        for variant, seed in (("untuned", 0), *(("humor_single", seed) for seed in SEEDS)):
+            what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
+            rows.append(row("", "funny to serious", layer / 10, seed=seed, **what))
+            if variant != "untuned":
+                rows.append(row("", "from untuned", layer / 5 + seed / 50, seed=seed, **what))
+    return rows + [each for task in TASKS for each in task_rows(task)]
+
+
+def task_rows(task: str) -> list[Row]:
+    rows = [
+        row(task, "accuracy", 0.5, stage="floor"), row(task, "bag of words", 0.52, stage="floor"),
+        row(task, "naive Bayes", 0.58, stage="surface leak"),
+    ]  # fmt: skip
+    if task == "humor_pair":
+        rows.append(row(task, "longer is funny", 0.64, stage="surface leak"))
+    return rows + [each for seed in SEEDS for each in seed_rows(task, seed)]
+
+
+def seed_rows(task: str, seed: int) -> list[Row]:
+    def at(stage: str, method: str = "") -> dict:
+        return {"stage": stage, "method": method, "seed": seed}
+
+    layer, head = HEADS[seed]
+    rows = [
+        row(task, "accuracy", 0.7 + seed / 10, **at("whole")),
+        row(task, "accuracy", 0.6, **at("frozen body")),
+        row(task, "accuracy", 0.5, **at("labels shuffled")),
+        between(task, "accuracy", 0.7 + seed / 10, 0.05, **at("accuracy on headlines", "all")),
+        row(task, "accuracy", 0.8, **at("accuracy by size of edit", "above 0.3")),
+    ]
+    for who in ("all tokens", "first token"):
+        rows.append(between(task, "contrast", 0.2, 0.1, **at("head", who)))
+        values = {
+            "layer": layer, "head": head, "contrast on validation": 0.25, "p": 0.0001,
+            "corrected p": 0.0016 if task == "humor_single" else 0.3,
+            "heads with corrected p below 0.05": 2, "heads": 16, "pairs": 40,
+        }  # fmt: skip
+        values |= dict(zip(WORDS, (0.4, 0.1, 0.15, 0.1), strict=True))
+        rows += [row(task, name, value, **at("head", who)) for name, value in values.items()]
+    for position, count in POSITIONS.items():
+        rows.append(row(task, position, count, **at("localisation", "headlines")))
+        for by, value in {"head": 0.5, "head, special tokens too": 0.3, "random word": 0.12,
+                          "final word": 0.25, "most edited place": 0.2}.items():  # fmt: skip
+            rows.append(between(task, position, value, 0.1, **at("localisation", by)))
+        rows.append(between(task, position, 0.25, 0.1, **at("localisation", "head - final word")))
+    for called, value in {"untuned": 0.19, "labels shuffled": 0.05}.items():
+        rows.append(between(task, "contrast", 0.2 - value, 0.1, **at("control", called)))
+        rows.append(between(task, "contrast", value, 0.1, **at("control", f"itself - {called}")))
+        rows.append(between(task, "contrast", 0.02, 0.1, **at("control", f"best head, {called}")))
+        rows.append(row(task, "corrected p", 0.6, **at("control", f"best head, {called}")))
+    for method, value in {"head": -0.15, "others of its layer": -0.01,
+                          "head - others of its layer": -0.14}.items():  # fmt: skip
+        rows.append(between(task, "accuracy", value, 0.05, **at("gated", method)))
+    return [*rows, row(task, "rank of loss in its layer", 1, **at("gated", "head"))]
+
+
+VIEW = {
+    "title": "funny (finds the edit)", "layer": 3, "head": 2, "marked": [2],
+    "words": ["<s>", "a", "<b>&", "</s>"],
+    "weights": [[0.1, 0.2, 0.69, 0.01], [0.1, 0.2, 0.7, 0.0], [0.1, 0.1, 0.8, 0], [0, 0, 1, 0]],
+}  # fmt: skip
+
+
+def make_humor_folder(folder: Path) -> Path:
+    """A study's folder with all that the section reads."""
+    append_rows(folder / "rows.jsonl", humor_rows())
+    run = {"study": "peyrard2021", "models": [{"name": MODEL}], "seeds": list(SEEDS)}
+    made_on = {"python": "3.11.7", "packages": {"jax": "0.10.2"}}
+    (folder / "run.json").write_text(json.dumps({"run": run, "made_on": made_on}))
+    (folder / "maps").mkdir()
+    (folder / "views").mkdir()
+    random = np.random.default_rng(0)
+    for what, seed in (("untuned", 0), *((task, seed) for task in TASKS for seed in SEEDS)):
+        maps = {name: random.random((4, 4)) / 3 for name in (*WORDS, "contrast")}
+        np.savez(folder / "maps" / f"{MODEL}-{what}-{seed}.npz", **maps)
+    for task in TASKS:
+        views = [VIEW, {**VIEW, "title": "serious (finds the edit)"}]
+        (folder / "views" / f"{MODEL}-{task}-0.json").write_text(json.dumps(views))
+    return folder
