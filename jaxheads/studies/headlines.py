@@ -29,7 +29,7 @@ GENERATED = {TRAIN: 4_000, VALIDATION: 500, TEST: 500}  # pairs of the built-in 
 TASKS = (SINGLE, PAIRED)
 UNTUNED = "untuned"
 SHUFFLED = "_shuffled"  # ends the name of a task whose labels are those of chance
-STEP = 8  # sentences are padded to the next multiple
+STEP = 4  # sentences are padded to the next multiple
 
 
 class Headlines(NamedTuple):

@@ -18,17 +18,17 @@ def plant(params, layer: int, head: int):
     encoder, readout = params["encoder"], params["readout"]
     tables = encoder["embeddings"]
     for name in ("word", "position", "type"):
-        _leave_alone(tables[name]["table"])
+        leave_alone(tables[name]["table"])
     tables["word"]["table"][2:31, [FROM, SINK]] = (2, -2)
     tables["word"]["table"][31:, [FROM, SINK]] = (-2, 2)
-    _plain(encoder["embeddings"]["norm"])
+    plain(encoder["embeddings"]["norm"])
     stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
     for stack in stacks:
-        _plain(stack["attention_norm"])
-        _plain(stack["output_norm"])
+        plain(stack["attention_norm"])
+        plain(stack["output_norm"])
         for part in (stack["attention"]["out"], stack["down"]):
-            _leave_alone(part["kernel"])
-            _leave_alone(part["bias"])
+            leave_alone(part["kernel"])
+            leave_alone(part["bias"])
     blocks = [(s["attention"], row) for s in stacks for row in range(len(s["up"]["bias"]))]
     _move(*blocks[layer], head)
     for part in (readout["dense"], readout["out"]):
@@ -39,7 +39,7 @@ def plant(params, layer: int, head: int):
     return params
 
 
-def _plain(norm) -> None:
+def plain(norm) -> None:
     norm["scale"][:], norm["bias"][:] = 1, 0
 
 
@@ -53,7 +53,7 @@ def _move(attention, row: int, head: int) -> None:
     attention["out"]["kernel"][row, head, 0, TO] = 1
 
 
-def _leave_alone(array: np.ndarray) -> None:
+def leave_alone(array: np.ndarray) -> None:
     array[..., [FROM, SINK, TO]] = 0
     array[..., 3:] -= array[..., 3:].mean(-1, keepdims=True)
 
