@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.attention_view import attention_views
 from jaxheads.report.folder import HeadView, Study
@@ -41,14 +42,15 @@ def map_drawing(study: Study, model: str, task: str) -> Drawing:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(found), len(MAPS), squeeze=False)
     for line, (what, maps) in zip(axes, found.items(), strict=True):
+        drawn = []
         for axis, (name, title) in zip(line, MAPS.items(), strict=True):
-            drawn = draw_cells(axis, maps[name], low, high, COLORS)
+            drawn.append(draw_cells(axis, maps[name], low, high, COLORS))
             _label(axis, title, what, maps[name].shape)
             for layer, head in _chosen(study, model, task):
                 axis.add_patch(
                     Rectangle((head, layer), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8)
                 )
-        figure.colorbar(drawn, ax=list(line), shrink=0.8, label="attention of a word")
+        figure.colorbar(drawn[0], ax=list(line), shrink=0.8, label="attention of a word")
     caption = (
         f"{model}, {shown(task)}: mean attention that a word gets from all tokens of a test "
         "headline, by head; above in the classifier, below in the untuned model. One scale; means "
@@ -111,7 +113,7 @@ def distance_drawing(study: Study, model: str) -> Drawing | None:
             if points:
                 draw_line(axis, shown(variant), look, points)
         axis.set(title=DISTANCES[metric], xlabel="layer", ylabel="distance of attention")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     add_legend(figure, axes, columns=3)
     caption = (
         f"{model}: Jensen-Shannon distance (the root, natural logarithm; at most 0.833) of "

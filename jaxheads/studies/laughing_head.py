@@ -6,7 +6,7 @@ is of test pairs, with intervals and signs drawn by whole originals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
