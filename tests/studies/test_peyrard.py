@@ -52,6 +52,9 @@ ODD = {
         # the same word on other places too: only the edited place counts
         {"id": "twice", "group": "twice", "funny": "the baker sees the cat and the baker",
          "serious": "the baker sees the miner and the baker"},
+        # the language's own sentences end in a full stop
+        {"id": "last", "group": "last", "funny": "the sailor sees the dog",
+         "serious": "the sailor sees the miner"},
     ],
     "train": [{"id": "long", "group": "long", "funny": "dog " * 40, "serious": "farmer"}],
 }  # fmt: skip
@@ -84,8 +87,8 @@ def test_pairs_are_counted_and_those_that_are_too_long_left_out(finished, folder
         for row in found(finished, stage="pairs of headlines", metric="pairs")
     }
     assert (count["train"]["pairs"], count["train"]["left out as too long"]) == (60, 1)
-    assert (count["test"]["pairs"], count["test"]["left out as too long"]) == (27, 0)
-    assert (count["test"]["small edits"], count["validation"]["small edits"]) == (25, 16)
+    assert (count["test"]["pairs"], count["test"]["left out as too long"]) == (28, 0)
+    assert (count["test"]["small edits"], count["validation"]["small edits"]) == (26, 16)
     (questions,) = found(
         finished, stage="accuracy on headlines", method="rated serious by all",
         metric="questions", task="humor_pair",
@@ -102,7 +105,7 @@ def test_the_planted_head_is_found_and_no_other_is_certain(finished, task):
         assert head["edited, funny"] > 0.9
         assert head["other, funny"] < 0.02
         assert head["edited, serious"] < head["edited, funny"] / 2  # there is no animal to look at
-        assert (head["heads"], head["pairs"]) == (8, 25)
+        assert (head["heads"], head["pairs"]) == (8, 26)
     (contrast,) = found(finished, stage="head", task=task, method="all tokens", metric="contrast")
     assert 0.7 < contrast.low < contrast.value < contrast.high < 1
 
@@ -119,9 +122,11 @@ def test_the_gate_of_the_planted_head_matters_and_others_do_not(finished, task):
     assert gated["head"] == gated[f"layer {LAYER + 1} head {HEAD + 1}"].__class__(
         **{**vars(gated[f"layer {LAYER + 1} head {HEAD + 1}"]), "method": "head"}
     )
-    assert gated["head"].high < -0.25
+    # without it a guess is a coin or always the same, some way from the whole model's
+    assert gated["head"].value < -0.25
+    assert gated["head"].high < -0.1
     assert abs(gated["others of its layer"].value) < 0.05
-    assert gated["head - others of its layer"].high < -0.25
+    assert gated["head - others of its layer"].high < -0.1
     (rank,) = found(finished, stage="gated", task=task, metric="rank of loss in its layer")
     assert rank.value == 1
 
@@ -132,7 +137,7 @@ def test_the_edited_word_is_localised_beside_rules_counted_by_hand(finished, fol
     rows = found(finished, stage="localisation", task="humor_single")
     share = {(row.method, row.metric): row.value for row in rows}
     assert share["headlines", "all"] == len(small)
-    assert share["headlines", "final"] == sum(last)
+    assert share["headlines", "final"] == sum(last) == 1
     assert share["final word", "all"] == pytest.approx(np.mean(last))
     assert share["random word", "all"] == pytest.approx(np.mean([1 / len(p.funny) for p in small]))
     assert share["head", "all"] == share["head", "not final"] == 1.0
@@ -191,7 +196,8 @@ def test_maps_and_views_are_left_for_the_report(finished):
 
 def test_what_cannot_be_studied_is_refused_before_the_work(folder, tmp_path, capsys):
     def refused(**settings) -> str:
-        assert study(folder / "planted.py", tmp_path / "out", **settings) == 2
+        out = tmp_path / str(len(list(tmp_path.iterdir())))  # a folder belongs to its settings
+        assert study(folder / "planted.py", out, **settings) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         return error
