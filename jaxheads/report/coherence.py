@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from jaxheads.records import Row
 from jaxheads.report.folder import PRETRAINING, Study
+from jaxheads.report.functional import functional_drawings, functional_table
 from jaxheads.report.looks import shown
 from jaxheads.report.panels import draw_cells, grid, write_cell
 from jaxheads.report.parts import Drawing, Section, Table, slug
@@ -26,8 +27,9 @@ STATISTICS = (
 
 def coherence_section(study: Study) -> Section | None:
     """Everything about the agreement of two tasks' heads."""
-    tables = (_statistics(study), _ceilings(study), _functional(study))
-    parts = (*_matrices(study), *(table for table in tables if table is not None))
+    tables = (_statistics(study), _ceilings(study), functional_table(study))
+    drawings = (*_matrices(study), *functional_drawings(study))
+    parts = (*drawings, *(table for table in tables if table is not None))
     if not parts:
         return None
     lead = (
@@ -175,30 +177,3 @@ def _line(
 def p_value(p: float) -> str:
     """A p-value, from below 0.001 on as a bound."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
-
-
-def _functional(study: Study) -> Table | None:
-    rows = study.at("functional coherence")
-    found = spreads(rows, lambda row: (row.model, row.task, row.metric, row.budget or 0))
-    budgets = sorted({budget for *_, budget in found}, reverse=True)
-    lines = dict.fromkeys((model, task, metric) for model, task, metric, _ in found)
-    body = tuple(
-        (model, shown(task), metric, *(_functional_cell(found, (*line, b)) for b in budgets))
-        for line in lines
-        for model, task, metric in [line]
-    )
-    if not body:
-        return None
-    caption = (
-        "Functional coherence: the first task's order prunes, the second task is measured. 1: as "
-        "good as the second task's own order; 0: no better than random orders; a dash: undefined, "
-        "because the own order is no better than random. Mean, [95% interval] or (range)."
-    )
-    head = ("model", "tasks", "metric", *(f"{budget} heads kept" for budget in budgets))
-    return Table("functional-table", caption, head, body, labels=3)
-
-
-def _functional_cell(
-    found: dict[tuple[str, str, str, int], Spread], key: tuple[str, str, str, int]
-) -> str:
-    return cell(found.get(key))

@@ -15,9 +15,10 @@ KNOWN = {
     *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
     *("ceiling", "functional coherence", "deduction", "pruned, then fine-tuned"),
     *("acceptable deduction", "before and after", "drift", "one head removed", "one head kept"),
-    *("one head removed, summary", "agreement of data sets", "speed"),
+    *("one head removed, summary", "agreement of data sets", "speed", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
+    "gradient and ablation",
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

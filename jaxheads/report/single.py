@@ -38,6 +38,11 @@ def single_section(study: Study) -> Section | None:
             "Agreement of the changes on two data sets.",
         ),
         _table(
+            study, "gradient and ablation", "ablation-table",
+            "Agreement of the gradient's scores, on training examples, with what the metric loses "
+            "without each head.",
+        ),
+        _table(
             study, "speed", "speed-table",
             "Speed of the whole and of the physically cut model, by examples in a batch.",
         ),

@@ -29,6 +29,7 @@ from jaxheads.report.parts import Answer, Drawing, Section
 from jaxheads.report.prunability import prunability_section
 from jaxheads.report.regimes import regimes_section
 from jaxheads.report.single import single_section
+from jaxheads.report.smaller import smaller_section
 from jaxheads.report.transfer import coherence_answer, deduction_answer, regimes_answer
 
 FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
@@ -52,6 +53,7 @@ SECTIONS = (
     coherence_section,
     deduction_section,
     regimes_section,
+    smaller_section,
     single_section,
     other_section,
 )

@@ -23,6 +23,7 @@ from jaxheads.report.parts import Drawing, Table, slug
 from jaxheads.report.prunability import prunability_section
 from jaxheads.report.regimes import regimes_section
 from jaxheads.report.single import single_section
+from jaxheads.report.smaller import smaller_section
 from jaxheads.report.study import sections_of
 from tests.report.rows import study_rows
 
@@ -151,6 +152,40 @@ def test_a_frozen_body_has_a_ceiling_of_its_own(study):
     frozen = drawings(coherence_section(more))["coherence-roberta"].figure.axes[1]
     found = np.diag(frozen.collections[0].get_array().filled(np.nan))
     assert found.tolist() == pytest.approx([0.95, 0.6, 0.6])
+
+
+def test_functional_coherence_is_a_line_between_random_and_own_orders(study):
+    drawing = drawings(coherence_section(study))["functional-roberta"]
+    sentiment, entailment = drawing.figure.axes
+    assert [axis.get_title() for axis in (sentiment, entailment)] == ["sentiment", "entailment"]
+    line = line_of(sentiment, "order of masked LM")
+    assert line.get_xdata().tolist() == [4, 8]  # at 12 it is undefined
+    assert line.get_ydata().tolist() == [0.8, 0.5]
+    band = sentiment.collections[0].get_paths()[0].vertices
+    at_8 = band[band[:, 0] == 8][:, 1]
+    assert (at_8.min(), at_8.max()) == pytest.approx((0.2, 0.8))
+    assert [text.get_text() for text in sentiment.texts] == ["own order", "random orders"]
+    assert "cut off" not in drawing.caption
+
+
+def test_a_wild_ratio_leaves_the_axis_and_the_caption_says_so(study):
+    rows = tuple(
+        dataclasses.replace(row, value=40.0, high=90.0)
+        if row.stage == "functional coherence" and row.budget == 4
+        else row
+        for row in study.rows
+    )
+    drawing = drawings(coherence_section(study._replace(rows=rows)))["functional-albert"]
+    assert drawing.figure.axes[0].get_ylim()[1] == 2.0
+    assert "above 2 are cut off" in drawing.caption
+
+
+def test_cut_models_stand_beside_masked_and_whole_ones(study):
+    table = tables(smaller_section(study))["cut-table"]
+    assert table.body[0] == (
+        "roberta", "sentiment", "gradient of mlm", "accuracy", "8", "0", "0.784", "0.784", "0.800",
+        "150,000", "75%",
+    )  # fmt: skip
 
 
 def test_the_deduction_plot_pairs_seeds_and_shows_the_least(study):

@@ -81,7 +81,7 @@ def test_the_page_is_whole_and_needs_nothing_else(made):
 def test_every_figure_is_in_the_page_with_words_and_beside_it_as_files(made):
     page = Reader(made.html)
     names = {path.stem for path in (made.folder / "report/figures").iterdir()}
-    assert page.tags["svg"] == page.tags["figure"] == page.tags["figcaption"] == len(names) == 18
+    assert page.tags["svg"] == page.tags["figure"] == page.tags["figcaption"] == len(names) == 20
     assert names <= set(page.ids)
     assert all(page.labels)
     for name in names:
