@@ -14,6 +14,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from jaxheads.models.dropout import drop
+
 MASKED = -1e30  # finite, so that a row without any real key is uniform and never NaN
 
 Draw = Callable[[tuple[int, ...]], Any]  # shape -> initial values
@@ -104,12 +106,3 @@ def _probabilities(q, k, real_BS):
     logits = jnp.einsum("bthk,bshk->bhts", q, k, preferred_element_type=jnp.float32)
     logits = logits * (q.shape[-1] ** -0.5)
     return jax.nn.softmax(jnp.where(real_BS[:, None, None, :], logits, MASKED), axis=-1)
-
-
-def drop(x, rate: float, key):
-    """Inverted dropout; the identity without a key or at rate 0."""
-    if key is None or rate == 0.0:
-        return x
-    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0).astype(
-        x.dtype
-    )

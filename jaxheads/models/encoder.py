@@ -11,7 +11,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.attention import Attention, Draw, Observer, Projection, drop
+from jaxheads.models.attention import Attention, Draw, Observer, Projection
+from jaxheads.models.dropout import drop
 from jaxheads.models.layout import Run, Stack, runs, stacks
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from flax import nnx
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.attention import Draw, Projection, drop
+from jaxheads.models.attention import Draw, Projection
+from jaxheads.models.dropout import drop
 from jaxheads.models.encoder import ACTIVATION, Norm, linear
 
 
