@@ -46,23 +46,41 @@ def bootstrap(
     Samples whose statistic is NaN are left out; NaN bounds where all are. With few seeds the
     interval is too narrow: percentile intervals of n = 3 cover less than their level.
     """
+    (only,) = bootstraps(statistic, seeds, *examples, samples=samples, levels=(level,), seed=seed)
+    return only
+
+
+def bootstraps(
+    statistic: Statistic,
+    seeds: int,
+    *examples: int,
+    levels: Sequence[float],
+    samples: int = 1000,
+    seed: int = 0,
+) -> list[Estimate]:
+    """The intervals of `bootstrap` at several levels, all from the same samples."""
     sizes = (seeds, *examples)
-    if min(*sizes, samples) < 1 or not 0 < level < 1:
+    if min(*sizes, samples) < 1 or not all(0 < level < 1 for level in levels):
         raise ValueError(
             "bootstrap: expected at least one seed, example and sample and a level in (0, 1), got "
-            f"{seeds}, {examples}, {samples}, {level}"
+            f"{seeds}, {examples}, {samples}, {', '.join(map(str, levels))}"
         )
     rng = np.random.default_rng(seed)
     drawn = np.array(
         [statistic(*(rng.integers(n, size=n) for n in sizes)) for _ in range(samples)], float
     )
-    value = statistic(*map(np.arange, sizes))
+    value = float(statistic(*map(np.arange, sizes)))
     drawn = drawn[~np.isnan(drawn)]
+    return [Estimate(value, *_percentiles(drawn, level)) for level in levels]
+
+
+def _percentiles(drawn: Float[np.ndarray, "samples"], level: float) -> tuple[float, float]:
+    """The bounds between which a share `level` of the samples lies; NaN where there is none."""
     if not len(drawn):
-        return Estimate(float(value), float("nan"), float("nan"))
+        return float("nan"), float("nan")
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
-    return Estimate(float(value), float(low), float(high))
+    return float(low), float(high)
 
 
 def grouped_mean(

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.analysis.resampling import Estimate, bootstraps
 from jaxheads.data.batch import Batch
 from jaxheads.importance import Scores
 from jaxheads.importance.ablation import alone_in_layer, without_each
@@ -111,7 +111,8 @@ def alone(lab: Lab, name: str, seed: int) -> list[Row]:
     rows: list[Row] = []
     heads = chosen.score_LH.shape[1]
     for layer in range(len(chosen.score_LH)):
-        found = [_change(task, whole, answers[layer * heads + head], 0.95) for head in range(heads)]
+        own = answers[layer * heads : (layer + 1) * heads]
+        found = [_change(task, whole, masked)[0] for masked in own]
         best = max(found, key=lambda change: change.value)
         for suffix, change in (("", found[_best(chosen, layer)]), (", best of all", best)):
             what = {"stage": ALONE, "method": f"layer {layer + 1}{suffix}", "seed": seed}
@@ -143,20 +144,23 @@ def _effects(
     for gate_LH, (layers, heads) in zip(variants.gates_VLH[1:], variants.entries, strict=True):
         mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0
         answers = lab.measure(model, task, mask_LH).answers
-        both = (_change(task, whole, answers, level) for level in (0.95, 0.99))
-        found[int(layers[0]), int(heads[0])] = tuple(both)
+        usual, sure = _change(task, whole, answers)
+        found[int(layers[0]), int(heads[0])] = usual, sure
     return found
 
 
-def _change(task: Subject, whole: Answers, masked: Answers, level: float) -> Estimate:
-    """The metric of the masked model less the whole one's, paired over examples."""
+def _change(task: Subject, whole: Answers, masked: Answers) -> list[Estimate]:
+    """The metric of the masked model less the whole one's, paired over examples.
+
+    With its 95% and its 99% interval.
+    """
     metric, label_M = METRICS[task.metrics[0]], whole.label_M
 
     def change(_, examples) -> float:
         due = label_M[examples]
         return metric(masked.guess_M[examples], due) - metric(whole.guess_M[examples], due)
 
-    return bootstrap(change, 1, len(label_M), samples=500, level=level)
+    return bootstraps(change, 1, len(label_M), samples=500, levels=(0.95, 0.99))
 
 
 def _best(chosen: Scores, layer: int) -> int:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from jaxheads.analysis.resampling import (
     bootstrap,
+    bootstraps,
     group_sums,
     grouped_mean,
     mean_interval,
@@ -24,6 +25,20 @@ def test_the_interval_of_a_share_is_that_of_the_binomial():
     assert found.value == 0.75
     assert found.low == pytest.approx(low, abs=0.006)
     assert found.high == pytest.approx(high, abs=0.006)
+
+
+def test_several_levels_come_from_one_pass_and_equal_one_at_a_time():
+    values, calls = np.random.default_rng(0).random(60), []
+
+    def mean(_, drawn):
+        calls.append(len(drawn))
+        return float(values[drawn].mean())
+
+    usual, sure = bootstraps(mean, 1, 60, samples=200, levels=(0.95, 0.99))
+    assert len(calls) == 201
+    assert sure.low < usual.low < usual.value == sure.value < usual.high < sure.high
+    for found, level in ((usual, 0.95), (sure, 0.99)):
+        assert bootstrap(mean, 1, 60, samples=200, level=level) == found
 
 
 def test_the_interval_over_seeds_has_the_quantiles_of_all_resamples():
