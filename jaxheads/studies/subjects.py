@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -111,12 +112,9 @@ class Reader:
 
     def bag_of_words(self, name: str) -> dict[str, float]:
         """What counts of words reach on a task of the built-in language; nothing for others."""
-        task, settings = task_named(name), self._settings(name)
-        if not task.generated:
+        if not task_named(name).generated:
             return {}
-        train = read_examples(task, settings.train, split="train", limit=COUNTED)
-        test = read_examples(task, settings.held_out, limit=settings.held_out_examples)
-        return {"bag of words": bag_of_words_accuracy(train, test)}
+        return {"bag of words": _bag_of_words(self._settings(name))}
 
     def batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
         """Every example of a source once, of this process's share."""
@@ -159,6 +157,14 @@ class Reader:
             jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))
             for batch in self.batches(source, lengths, self.run.curve.batch_size)
         ]
+
+
+@functools.lru_cache  # the same for every model of a study: it reads words, not pieces
+def _bag_of_words(settings: TaskSettings) -> float:
+    task = task_named(settings.name)
+    train = read_examples(task, settings.train, split="train", limit=COUNTED)
+    test = read_examples(task, settings.held_out, limit=settings.held_out_examples)
+    return bag_of_words_accuracy(train, test)
 
 
 def first_of(source: Source, limit: int | None) -> Source:

@@ -57,22 +57,31 @@ def _sum_of_words(leaf: jax.Array) -> jax.Array:
 
 def check_same(where: Path, theirs: Any, ours: Any) -> None:
     """Refuse the checkpoint of another run with every difference."""
-    found = list(_differences("", theirs, ours))
+    found = [f"{name.removeprefix('settings.')} {text}" for name, text in differences(theirs, ours)]
     if found:
         raise ValueError(f"{where}: expected a checkpoint of this very run, got {'; '.join(found)}")
 
 
-def _differences(name: str, theirs: Any, ours: Any) -> Iterator[str]:
+def differences(theirs: Any, ours: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """What differs between two trees of settings: the full name, and "theirs and here ours".
+
+    The groups of a list are compared by their names where all of them have one.
+    """
+    theirs, ours = _by_name(theirs), _by_name(ours)
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted(theirs.keys() | ours.keys()):
-            inner = f"{name}.{key}" if name else key
-            yield from _differences(inner, _item(theirs, key), _item(ours, key))
+            name = f"{above}.{key}" if above else key
+            yield from differences(_item(theirs, key), _item(ours, key), name)
     elif theirs != ours:
-        name = name.removeprefix("settings.")
-        yield f"{name} {_short(theirs)} and here {_short(ours)}"
+        yield above, f"{_short(theirs)} and here {_short(ours)}"
 
 
 _NOTHING = object()
+
+
+def _by_name(value: Any) -> Any:
+    named = isinstance(value, list) and all(isinstance(v, dict) and "name" in v for v in value)
+    return {each["name"]: each for each in value} if named and value else value
 
 
 def _item(tree: dict, key: str) -> Any:
