@@ -20,6 +20,7 @@ REGIMES = {
     "prune, fine-tune": ("#0072B2", "o"),
     "fine-tune, prune": ("#D55E00", "v"),
     "fine-tune, prune, fine-tune": ("#009E73", "D"),
+    "prune, fine-tune, fine-tune": ("#CC79A7", "P"),
 }
 
 
@@ -33,8 +34,9 @@ def regimes_section(study: Study) -> Section | None:
         "The same number of heads is removed at different times. “prune”: by the pre-training "
         "score, with only a readout trained on the body as it is; “prune, fine-tune”: by the same "
         "score, then fine-tuned; “fine-tune, prune”: by the task's own score, nothing trained "
-        "again; “fine-tune, prune, fine-tune”: that, trained once more. “random”: the same with "
-        "heads chosen at random."
+        "again; “fine-tune, prune, fine-tune”: that, trained once more, which is twice the "
+        "training of the others; “prune, fine-tune, fine-tune” has as much, with the heads pruned "
+        "first. “random”: the same with heads chosen at random."
     )
     return Section("regimes", "Pruning before and after fine-tuning", lead, parts)
 

@@ -28,6 +28,7 @@ from jaxheads.studies.prunability import (
 from jaxheads.studies.subjects import Subject
 
 BEFORE = f"{OWN} of {PRETRAINING}"
+TWICE = "prune, fine-tune, fine-tune"
 AFTER_PRUNING, REGIMES = "pruned, then fine-tuned", "before and after"
 
 
@@ -105,6 +106,9 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
     rows += lab.note.rows(task.name, values, method=_regime(method), **what)
     if method == BEFORE:
+        rows += lab.note.rows(
+            task.name, _twice(lab, model, task, seed, name, mask_LH), method=TWICE, **what
+        )
         after = lab.score(model, task, mask_LH=mask_LH)
         before = lab.saved(f"{lab.name}-{task.name}-pruned{budget}-{seed}")
         drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
@@ -114,6 +118,13 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
         if seed == lab.run.seeds[0]:
             rows += cut_and_save(lab, model, task, mask_LH, budget)
     return rows
+
+
+def _twice(lab: Lab, model, task: Subject, seed: int, name: str, mask_LH: Mask) -> dict[str, float]:
+    """The main metric after a second training like the first, for "fine-tune, prune, fine-tune"."""
+    again = lab.refitted(model, task, seed, f"{name}-twice", mask_LH)
+    metric = task.metrics[0]
+    return {metric: lab.measure(again, task, mask_LH).metrics[metric]}
 
 
 def _regime(method: str) -> str:
@@ -154,7 +165,7 @@ def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
 def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
     """Fine-tune, prune by the task's own score; and fine-tune again, as long as the first time.
 
-    The last regime so has twice the training of the others.
+    The last regime so has twice the training of the others; `TWICE` has as much.
     """
     model, rows = lab.tuned(task.name, seed), []
     name = f"{lab.name}-{task.name}-{seed}-again-{budget}"
