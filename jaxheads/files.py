@@ -15,8 +15,9 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
 
     A file replaces what stands at `target`; a directory takes only a free or empty place. An error
     or Ctrl-C inside the block leaves nothing behind, nor the parent directories that were missing.
-    An unwritable place is an OSError on entry, so enter the block before a long computation. The
-    yielded path keeps `target`'s suffix, lies beside it and does not exist yet.
+    An unwritable place is an OSError on entry, so enter the block before a long computation; one
+    that names no file (a full disk), or the draft, is made to name `target`. The yielded path keeps
+    `target`'s suffix, lies beside it and does not exist yet.
     """
     target = Path(target).absolute()
     made = _make_parents(target)
@@ -27,10 +28,12 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
         _sync(draft)
         os.replace(draft, target)
         _sync_entry(target.parent)
-    except BaseException:
+    except BaseException as error:
         _remove(draft)
         for parent in made:
             _remove_if_empty(parent)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(draft)):
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
 
 

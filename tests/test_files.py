@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import numpy as np
@@ -88,3 +89,18 @@ def test_an_unwritable_place_is_refused_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError), write_atomically(tmp_path / "file" / "scores.npz"):
         pytest.fail("the block must not start")
+
+
+def test_a_full_disk_is_told_with_the_file_that_found_no_room(tmp_path):
+    target = tmp_path / "scores.npz"
+    with pytest.raises(OSError, match="No space left on device") as error:
+        with write_atomically(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert error.value.filename == str(target)
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_a_missing_file_is_told_as_the_one_that_was_read(tmp_path):
+    with pytest.raises(FileNotFoundError) as error, write_atomically(tmp_path / "a.txt"):
+        (tmp_path / "other.txt").read_text()
+    assert error.value.filename == str(tmp_path / "other.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,7 @@ def keep_rows(path: str | Path, shape: tuple[int, int, int]) -> Iterator[Rows]:
     path = path if alone else part_of(path, jax.process_index())
     with write_atomically(path) as draft:
         matrix_NLH = np.lib.format.open_memmap(draft, "w+", np.float32, shape)
+        _reserve(draft)
         if not alone:
             matrix_NLH[:] = np.nan
         rows = Rows(matrix_NLH)
@@ -64,6 +66,15 @@ def keep_rows(path: str | Path, shape: tuple[int, int, int]) -> Iterator[Rows]:
                 f"kept effects: expected {shape[0]} examples, got {shape[0] - rows.missing()}"
             )
         matrix_NLH.flush()
+
+
+def _reserve(path: Path) -> None:
+    """Take the file's room on the disk now: a full disk is an OSError, and no crash later.
+
+    A mapped file has holes, and a write into a hole that finds no room kills the process.
+    """
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def part_of(path: str | Path, process: int) -> Path:

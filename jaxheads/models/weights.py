@@ -115,10 +115,14 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write contiguous arrays as one safetensors file, marked as Hugging Face expects.
 
     Who may read it is as for any new file; safetensors itself makes one for its owner alone.
+    OSError where it cannot be written.
     """
     path.touch()
     mode = path.stat().st_mode
-    save_file(dict(arrays), path, metadata={"format": "pt"})
+    try:
+        save_file(dict(arrays), path, metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk, for one
+        raise OSError(f"{path}: not written: {_line(error)}") from error
     path.chmod(mode)
 
 

@@ -8,6 +8,7 @@ rows.jsonl          all rows in the order of the cells, once every cell is finis
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -23,7 +24,7 @@ import jax
 from jaxheads.files import write_atomically
 from jaxheads.records import Row, append_rows, read_rows
 from jaxheads.settings import Run
-from jaxheads.training.identity import plain
+from jaxheads.training.identity import differences, plain
 
 SETTINGS, ROWS, TIMES, CELLS = "run.json", "rows.jsonl", "times.jsonl", "cells"
 
@@ -74,13 +75,36 @@ def run_cells(folder: Path, cells: Sequence[Cell]) -> None:
     for number, cell in enumerate(cells, start=1):
         path = cell_path(folder, cell.name)
         if not path.is_file():
-            begin = time.perf_counter()
-            rows = list(cell.run())
-            seconds = time.perf_counter() - begin
-            _note_time(folder, cell.name, seconds)
-            _write(path, rows)
+            with _named(cell.name, folder):
+                begin = time.perf_counter()
+                rows = list(cell.run())
+                seconds = time.perf_counter() - begin
+                _note_time(folder, cell.name, seconds)
+                _write(path, rows)
             print(f"[{number}/{len(cells)}] {cell.name} {seconds:.1f} s{_shown(rows)}", flush=True)
-    _write(folder / ROWS, [row for name in names for row in read_rows(cell_path(folder, name))])
+    _write(folder / ROWS, [row for name in names for row in read_cell(folder, name)])
+
+
+@contextlib.contextmanager
+def _named(cell: str, folder: Path) -> Iterator[None]:
+    """Bad input and a full disk are told with the cell, and with what is there to go on from."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        done = len(list((folder / CELLS).glob("*.jsonl")))
+        text = f"cell {cell}: {error}; {done} cells in {folder / CELLS} are finished and stay"
+        raise (OSError if isinstance(error, OSError) else ValueError)(text) from error
+
+
+def read_cell(folder: Path, name: str) -> list[Row]:
+    """The rows of a finished cell; ValueError where its last line is cut short."""
+    path = cell_path(folder, name)
+    if not path.read_bytes().endswith(b"\n") and path.stat().st_size:
+        raise ValueError(
+            f"{path}: expected a whole cell, its last line is cut short; remove the file, and the "
+            "same command computes it again"
+        )
+    return read_rows(path)
 
 
 def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
@@ -112,8 +136,11 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _note_time(folder: Path, name: str, seconds: float) -> None:
-    with (folder / TIMES).open("a") as file:
-        file.write(json.dumps({"cell": name, "seconds": round(seconds, 2)}) + "\n")
+    path = folder / TIMES
+    before = path.read_text() if path.is_file() else ""
+    with write_atomically(path) as draft:
+        line = json.dumps({"cell": name, "seconds": round(seconds, 2)})
+        draft.write_text(f"{before}{line}\n")
 
 
 def _shown(rows: Sequence[Row]) -> str:
@@ -137,28 +164,12 @@ def _machine() -> dict[str, Any]:
 
 def _check_same(path: Path, settings: Any) -> None:
     try:
-        there = dict(_flat(json.loads(path.read_text())["run"]))
+        there = json.loads(path.read_text())["run"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected the settings of a study, got {error!r}") from error
-    here = dict(_flat(settings))
-    different = [
-        f"{name}: {there.get(name)!r} there, {here.get(name)!r} here"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name) != here.get(name)
-    ]
-    if different:
+    found = [f"{name} {text}" for name, text in differences(there, settings)]
+    if found:
         raise ValueError(
             f"{path.parent} holds a study with other settings; choose another --out: "
-            + "; ".join(different)
+            + "; ".join(found)
         )
-
-
-def _flat(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting under its full name; a list of named groups by their names."""
-    if isinstance(value, list) and all(isinstance(each, dict) and "name" in each for each in value):
-        value = {each["name"]: each for each in value}
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _flat(inner, f"{above}.{name}" if above else name)
-    else:
-        yield above, value

@@ -14,7 +14,7 @@ from jaxheads.config import EncoderConfig
 from jaxheads.files import write_atomically
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.reliability import Reading, score_kept
-from jaxheads.importance.scores import Scores
+from jaxheads.importance.scores import DAMAGED, Scores
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
@@ -212,9 +212,15 @@ def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."
 
 
 def load_answers(lab: Lab, name: str) -> dict[str, np.ndarray]:
-    """What `save_answers` wrote."""
-    with np.load(answers_path(lab, name), allow_pickle=False) as arrays:
-        return dict(arrays)
+    """What `save_answers` wrote; ValueError for a damaged file."""
+    path = answers_path(lab, name)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        raise
+    except DAMAGED as error:
+        raise ValueError(f"{path}: expected an npz file of answers, got {error}") from error
 
 
 def answers_path(lab: Lab, name: str) -> Path:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -79,3 +82,20 @@ def test_other_files_are_refused(tmp_path, content, message):
     path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
     with pytest.raises(ValueError, match=message):
         open_kept(path)
+
+
+def test_room_is_taken_before_anything_is_computed(tmp_path, monkeypatch):
+    """Else a disk that fills up later kills the process: a mapped write cannot fail otherwise."""
+    with keep_rows(tmp_path / "a.npy", (1000, 4, 4)) as rows:
+        (draft,) = tmp_path.iterdir()
+        assert draft.stat().st_blocks * 512 >= 1000 * 4 * 4 * 4
+        rows.fill(np.arange(1000), np.zeros((1000, 4, 4), np.float32))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*/b.npy"):
+        with keep_rows(tmp_path / "b.npy", (2, 1, 1)):
+            raise AssertionError("nothing is computed")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
