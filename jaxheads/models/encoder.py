@@ -42,6 +42,12 @@ ACTIVATION = {
 }
 
 
+# What a layer keeps for its backward pass in training: the results of its matrix products. Norms,
+# activations, softmax and dropout are computed again, which costs less than writing and reading
+# them: a base encoder's step on 32 x 128 tokens takes 2.5 GiB of temporaries instead of 4.0.
+KEPT = jax.checkpoint_policies.dots_saveable
+
+
 class Trace(NamedTuple):
     """Last hidden states at the positions read, and what the observer made, `[B, L, H, ...]`."""
 
@@ -185,6 +191,8 @@ class Encoder(nnx.Module):
             block = nnx.merge(graph, chosen if run.shared else row.params)
             return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
 
+        if rows.key is not None:  # in training, where memory is what limits
+            layer = jax.checkpoint(layer, policy=KEPT, prevent_cse=False)
         if where_BP is None:
             return _scan(lambda x, row: layer(x, x, row), x, rows, len(run.layers))
         row = jax.tree.map(lambda leaf: leaf[0], rows)
