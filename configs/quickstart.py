@@ -82,7 +82,7 @@ RUN = Run(
     probe=training(100, rate=5e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=128, rescored=128, batch_size=128),
-    curve=CurveSettings(points=8, draws=5, batch_size=128),
+    curve=CurveSettings(points=8, draws=5, readings=("token", "l2"), batch_size=128),
     pruning=PruningSettings(kept=(0.5,), draws=1),
     devices=1,
 )

@@ -32,6 +32,7 @@ class ModelSettings:
     source: str | None = None  # a directory, a name on the Hub or builtin:NAME
     encoder: EncoderConfig | None = None  # to pre-train; vocab_size is that of the tokenizer
     pretrain: TrainingConfig | None = None
+    finetune: TrainingConfig | None = None  # on every task; none: the task's, or the run's
 
     def __post_init__(self) -> None:
         problems = list(_name_problems(self.name))

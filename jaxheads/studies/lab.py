@@ -77,7 +77,7 @@ class Lab:
     @functools.cached_property
     def reader(self) -> Reader:
         """Reads the data of the run as this model takes them."""
-        return Reader(self.run, self.tokenizer, self.mesh)
+        return Reader(self.run, self.tokenizer, self.mesh, self.settings.finetune)
 
     @functools.cached_property
     def text(self) -> Subject:

@@ -51,6 +51,7 @@ class Reader:
     run: Run
     tokenizer: Tokenizer
     mesh: Mesh | None
+    finetune: TrainingConfig | None = None  # the model's own; None: the task's, or the run's
 
     def text(self, pretrain: TrainingConfig | None) -> Subject:
         """The pre-training task, with as many blocks as training takes and scoring needs.
@@ -86,7 +87,8 @@ class Reader:
         One length means one compilation, which is what small models need most.
         """
         settings = self._settings(name)
-        task, training = task_named(name), settings.finetune or self.run.finetune
+        task = task_named(name)
+        training = self.finetune or settings.finetune or self.run.finetune
         assert training is not None, "a run with tasks says how to fine-tune"
         readout = prepare.new_readout(task)
         lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)

@@ -65,18 +65,16 @@ def check_same(where: Path, theirs: Any, ours: Any) -> None:
 def differences(theirs: Any, ours: Any, above: str = "") -> Iterator[tuple[str, str]]:
     """What differs between two trees of settings: the full name, and "theirs and here ours".
 
-    The groups of a list are compared by their names where all of them have one.
+    The groups of a list are compared by their names where all of them have one. A setting that one
+    side lacks is as good as none, so that a setting may be added.
     """
     theirs, ours = _by_name(theirs), _by_name(ours)
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted(theirs.keys() | ours.keys()):
             name = f"{above}.{key}" if above else key
-            yield from differences(_item(theirs, key), _item(ours, key), name)
+            yield from differences(theirs.get(key), ours.get(key), name)
     elif theirs != ours:
         yield above, f"{_short(theirs)} and here {_short(ours)}"
-
-
-_NOTHING = object()
 
 
 def _by_name(value: Any) -> Any:
@@ -84,10 +82,6 @@ def _by_name(value: Any) -> Any:
     return {each["name"]: each for each in value} if named and value else value
 
 
-def _item(tree: dict, key: str) -> Any:
-    return tree.get(key, _NOTHING)
-
-
 def _short(value: Any) -> str:
-    text = "none" if value is _NOTHING or value is None else str(value)
+    text = "none" if value is None else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

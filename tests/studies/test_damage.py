@@ -42,7 +42,7 @@ def refusal(config: Path, out: Path, capsys) -> str:
     capsys.readouterr()
     assert study(config, out, **SEEDS) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    return line.removeprefix("jaxheads: ")
+    return line.removeprefix("jaxheads: error: ")
 
 
 # damaged file, the cell that reads it, what is said of it
@@ -154,6 +154,6 @@ def test_files_that_may_not_grow_are_one_line(config, tmp_path):
     )
     assert ran.returncode == 2, ran.stderr
     (said,) = [line for line in ran.stderr.splitlines() if line.startswith("jaxheads: ")]
-    assert said.startswith("jaxheads: cell roberta-pretrained: ")
+    assert said.startswith("jaxheads: error: cell roberta-pretrained: ")
     assert "File too large" in said
     assert not list((tmp_path / "out").rglob(".*draft*"))

@@ -1,0 +1,65 @@
+"""Tasks as one model of a study meets them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from jaxheads.config import TrainingConfig
+from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
+from jaxheads.studies import subjects
+from jaxheads.studies.lab import Lab
+
+LONG, SHORT, OWN = (TrainingConfig(steps=steps) for steps in (30, 20, 10))
+TASKS = (
+    TaskSettings("grammar_sentiment", length=16, examples=8, held_out_examples=8),
+    TaskSettings("grammar_incongruity", length=16, examples=8, finetune=SHORT),
+)
+RUN = Run(
+    study="chiang2021",
+    name="subjects",
+    models=(ModelSettings("albert", source="builtin:albert"),),
+    text=TextSettings("grammar_mlm"),
+    tasks=TASKS,
+    finetune=LONG,
+    probe=LONG,
+)
+
+
+def lab(**model) -> Lab:
+    settings = dataclasses.replace(RUN.models[0], **model)
+    return Lab(RUN, settings, Path("unused"), None)
+
+
+def test_a_model_is_trained_as_it_says_else_as_the_task_or_the_run_says():
+    def steps(lab):
+        return [lab.reader.task(task.name).training.steps for task in TASKS]
+
+    assert steps(lab()) == [30, 20]
+    assert steps(lab(finetune=OWN)) == [10, 10]
+
+
+def test_words_are_counted_once_for_all_models(monkeypatch):
+    counted = []
+    monkeypatch.setattr(subjects, "bag_of_words_accuracy", lambda *_: counted.append(1) or 0.5)
+    task = dataclasses.replace(TASKS[0], held_out_examples=7)  # asked for by no other test
+    run = dataclasses.replace(RUN, tasks=(task,))
+    for name in ("roberta", "albert"):
+        reader = Lab(
+            run, ModelSettings(name, source=f"builtin:{name}"), Path("unused"), None
+        ).reader
+        assert reader.bag_of_words("grammar_sentiment") == {"bag of words": 0.5}
+    assert len(counted) == 1
+
+
+def test_words_of_real_tasks_are_not_counted():
+    run = dataclasses.replace(RUN, tasks=(TaskSettings("sst2"),))
+    assert Lab(run, RUN.models[0], Path("unused"), None).reader.bag_of_words("sst2") == {}
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    yield
+    subjects._bag_of_words.cache_clear()
