@@ -215,7 +215,7 @@ def load_answers(lab: Lab, name: str) -> dict[str, np.ndarray]:
     """What `save_answers` wrote; ValueError for a damaged file."""
     path = answers_path(lab, name)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError:
         raise
