@@ -22,8 +22,8 @@ ABOUT = (
     "A score says what happens to the loss when one head is weakened, all others in place. Heads "
     "stand in for each other, so the sum of such effects is not the effect of their sum.",
     "The questions are those of Chiang & Chen 2021, of which only the abstract was available, "
-    "with definitions of our own, and those of Michel et al. 2019; no table or figure of a paper "
-    "is reproduced here.",
+    "with definitions of our own, and those of Michel et al. 2019 and Peyrard et al. 2021; no "
+    "table or figure of a paper is reproduced here.",
 )
 
 
@@ -34,7 +34,8 @@ def page(
     rendered: Mapping[str, Rendered],
 ) -> str:
     """The whole document; `rendered` has every drawing of the sections by its name."""
-    title = f"Which heads can go? {study.name}"
+    funny = study.name == "peyrard2021"
+    title = f"{'Does one head laugh?' if funny else 'Which heads can go?'} {study.name}"
     return "\n".join(
         [
             "<!DOCTYPE html>",

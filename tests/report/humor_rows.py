@@ -98,6 +98,7 @@ VIEW = {
 
 def make_humor_folder(folder: Path) -> Path:
     """A study's folder with all that the section reads."""
+    folder.mkdir(exist_ok=True)
     append_rows(folder / "rows.jsonl", humor_rows())
     run = {"study": "peyrard2021", "models": [{"name": MODEL}], "seeds": list(SEEDS)}
     made_on = {"python": "3.11.7", "packages": {"jax": "0.10.2"}}
