@@ -13,6 +13,7 @@ ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
 Decay = Literal["linear", "cosine", "constant"]
 Descent = Literal["adamw", "sgd"]
+Placing = Literal["resampled", "corner"]
 Compute = Literal["float32", "bfloat16"]
 
 FAMILIES: tuple[str, ...] = ("roberta", "albert", "bert", "distilbert")
@@ -20,6 +21,8 @@ ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
 DECAYS: tuple[str, ...] = ("linear", "cosine", "constant")
 DESCENTS: tuple[str, ...] = ("adamw", "sgd")
+FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
+PLACINGS: tuple[str, ...] = ("resampled", "corner")
 COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
 
 
@@ -172,6 +175,34 @@ def too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
     for name, value, least in named:
         if value is not None and value < least:
             yield f"{name}: expected at least {least}, got {value}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PrunerConfig:
+    """A convolutional network that scores a head by its attention map (Zhang et al. 2020).
+
+    The map comes into a square of `frame` pixels: resampled by its number of real tokens, so that
+    no padding is seen, or as the authors' code has it, in the corner of a square of zeros.
+    """
+
+    frame: int = 32  # pixels on a side; the authors: 128
+    width: int = 4  # channels after the first convolution, doubled by each further one
+    placing: Placing = "resampled"
+
+    def __post_init__(self) -> None:
+        problems = list(too_low([("width", self.width, 1)]))
+        if self.frame not in FRAMES:
+            problems.append(
+                f"frame: expected one of {', '.join(map(str, FRAMES))}, got {self.frame}"
+            )
+        if self.placing not in PLACINGS:
+            problems.append(f"placing: expected one of {', '.join(PLACINGS)}, got {self.placing!r}")
+        refuse("pruner", problems)
+
+    @property
+    def depth(self) -> int:
+        """Convolutions of stride 2, which leave 4 x 4 pixels to the last one."""
+        return self.frame.bit_length() - 3
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,8 @@ from jaxtyping import Array, Float, Int
 from jaxheads.config import Compute, EncoderConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.models.attention import Observer
-from jaxheads.models.model import Params, encode, logits
+from jaxheads.models.model import Params, encode, logits, pool
+from jaxheads.models.readouts import mean_over_tokens
 
 Targets = Literal["labels", "own"]
 
@@ -85,9 +86,7 @@ def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> W
     dtype = jnp.dtype(compute_dtype)
 
     def watch(params: Params, gate, batch: Any, observe: Observer):
-        length = batch.tokens_BT.shape[-1]
-        arrays = map(jnp.asarray, (batch.tokens_BT, batch.real_BT, batch.types_BT))
-        tokens, real, types = (jnp.reshape(array, (-1, length)) for array in arrays)
+        tokens, real, types = _sentences(batch)
         seen = encode(
             config, params, tokens, real, types, gate, observe=observe, dtype=dtype
         ).observed
@@ -95,6 +94,69 @@ def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> W
         return jax.tree.map(lambda x: x.reshape(-1, sentences, *x.shape[1:]).mean(1), seen)
 
     return watch
+
+
+class Represented(NamedTuple):
+    """What an encoder makes of sentences, and what an observer made of its attention.
+
+    `pooled_BD` is the last state of the first token; under a classification readout, what its first
+    layer makes of it, which in a BERT checkpoint is the pooler. `mean_BD` is the mean over real
+    tokens.
+    """
+
+    pooled_BD: Float[Array, "B D"]
+    mean_BD: Float[Array, "B D"]
+    seen: Any
+
+
+Represent = Callable[..., Represented]  # (params, gate, batch, observe=None) -> Represented
+
+
+@functools.lru_cache
+def represent_for(
+    config: EncoderConfig, readout: ReadoutConfig, *, compute_dtype: Compute = "float32"
+) -> Represent:
+    """A function `(params, gate, batch, observe=None)` to the representations of the sentences.
+
+    Pairs apart, `[B, 2, T]`, are 2 B sentences, the two of a pair one after the other.
+    """
+    dtype = jnp.dtype(compute_dtype)
+
+    def represent(params: Params, gate, batch: Batch, observe: Observer | None = None):
+        tokens, real, types = _sentences(batch)
+        trace = encode(config, params, tokens, real, types, gate, observe=observe, dtype=dtype)
+        hidden = trace.hidden_BPD.astype(jnp.float32)
+        pooled_BD = pool(config, readout, params, hidden[:, 0])
+        return Represented(pooled_BD, mean_over_tokens(hidden, real), trace.observed)
+
+    return represent
+
+
+@functools.lru_cache
+def cosine_for(represent: Represent, pooled: bool) -> Objective:
+    """The cosine of the two representations of a pair apart, as the answer to how alike they are.
+
+    The loss is its squared distance from the label; nothing need be trained by it.
+    """
+
+    def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
+        del key
+        found = represent(params, gate, batch)
+        both_BD = found.pooled_BD if pooled else found.mean_BD
+        both_B2D = both_BD.reshape(-1, 2, both_BD.shape[-1])
+        unit_B2D = both_B2D / jnp.linalg.norm(both_B2D, axis=-1, keepdims=True)
+        cosine_B = (unit_B2D[:, 0] * unit_B2D[:, 1]).sum(-1)
+        loss_B = jnp.square(cosine_B - jnp.asarray(batch.labels))
+        return Outcome(loss_B, cosine_B[:, None], jnp.ones_like(loss_B))
+
+    return objective
+
+
+def _sentences(batch: Any):
+    """Tokens, real and types of every sentence, `[sentences, T]`."""
+    length = batch.tokens_BT.shape[-1]
+    arrays = map(jnp.asarray, (batch.tokens_BT, batch.real_BT, batch.types_BT))
+    return tuple(jnp.reshape(array, (-1, length)) for array in arrays)
 
 
 def correct(outcome: Outcome, batch: Batch) -> Float[Array, "B"]:

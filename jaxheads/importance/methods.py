@@ -14,6 +14,8 @@ from jaxheads.config import EncoderConfig
 from jaxheads.importance import ablation, attention, gradient
 from jaxheads.importance.chance import chance
 from jaxheads.importance.magnitude import magnitude
+from jaxheads.importance.meta import channel_of, pruner_scores
+from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.units import same_block
 from jaxheads.objectives import Objective, Watch, watch_for
 
@@ -30,6 +32,8 @@ class Settings:
     skipped: tuple[int, ...] = ()  # confidence, entropy, output_norm: ids of tokens left out
     watch: Watch | None = None  # ... : what shows the attention of a model of your own
     seed: int = 0  # random
+    pruner: Pruner | None = None  # meta
+    pair: bool = False  # meta: the examples are pairs of sentences
 
 
 class Request(NamedTuple):
@@ -51,6 +55,11 @@ class Request(NamedTuple):
         """What shows attention maps."""
         own = self.settings.watch
         return watch_for(self.config) if own is None and self.config is not None else own
+
+    @property
+    def pruner(self) -> Pruner | None:
+        """What scores attention maps, if there are any to be seen."""
+        return self.settings.pruner if self.watch is not None else None
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -138,6 +147,19 @@ def _attention(r: Request) -> tuple[Step, Read]:
     return step, lambda value: {"value": value}
 
 
+def _meta(r: Request) -> tuple[Step, Read]:
+    pruner = r.pruner
+    assert pruner is not None  # as the table says
+    channel = channel_of(r.settings.pair)
+
+    def step(batch):
+        return pruner_scores(
+            r.watch, pruner.config, channel, pruner.params, r.params, batch, r.gate_LH, mesh=r.mesh
+        )
+
+    return step, lambda value: {"value": value}
+
+
 def _magnitude(r: Request) -> Float[np.ndarray, "L H"]:
     assert r.config is not None  # as the table says
     return magnitude(r.config, r.params)
@@ -158,6 +180,7 @@ METHODS: dict[str, Method] = {
     "confidence": Method(("mean",), "mean", "watch", _attention),
     "entropy": Method(("mean",), "mean", "watch", _attention),
     "output_norm": Method(("mean",), "mean", "watch", _attention),
+    "meta": Method(("mean",), "mean", "pruner", _meta),
     "magnitude": Method(("none",), "step", "config", direct=_magnitude),
     "random": Method(("none",), "step", None, direct=_chance),
 }

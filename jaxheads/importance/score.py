@@ -186,6 +186,7 @@ _NEEDS = {
     "objective": "an objective",
     "watch": "a config as heads, or settings.watch",
     "config": "a config as heads",
+    "pruner": "settings.pruner, and a config as heads or settings.watch,",
 }
 
 

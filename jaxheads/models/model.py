@@ -114,6 +114,14 @@ def _pair(config, readout, params, inputs, _where_BP, keys, dtype):
     return head(readout, pooled, keys[1])
 
 
+def pool(config: EncoderConfig, readout: ReadoutConfig, params: Params, hidden_BD):
+    """The first token's states `[B, D]`, through a classifier's first layer where there is one."""
+    if readout.kind != "classification":
+        return hidden_BD
+    head = nnx.merge(_graphs(config, readout)[1], params["readout"])
+    return head.pool(config, hidden_BD)
+
+
 def _none(*_):
     raise ValueError(
         "this model has no readout: expected a masked LM, classification or pair readout"

@@ -56,13 +56,17 @@ class Classifier(nnx.Module):
         self.dense = Projection((width, width), (width,), draw)
         self.out = Projection((width, classes), (classes,), draw)
 
+    def pool(self, config: EncoderConfig, hidden_BD):
+        """What the first layer makes of the first token's state `[B, D]`: BERT's pooler."""
+        activation = jax.nn.relu if config.family == "distilbert" else jnp.tanh
+        return activation(linear(hidden_BD, self.dense))
+
     def __call__(self, config: EncoderConfig, readout: ReadoutConfig, hidden_BD, key):
         """Float32 logits `[B, C]`."""
         keys = (None, None) if key is None else jax.random.split(key)
-        activation = jax.nn.relu if config.family == "distilbert" else jnp.tanh
         if config.family == "roberta":  # which also drops what enters the first layer
             hidden_BD = drop(hidden_BD, readout.dropout, keys[0])
-        x = drop(activation(linear(hidden_BD, self.dense)), readout.dropout, keys[1])
+        x = drop(self.pool(config, hidden_BD), readout.dropout, keys[1])
         return linear(x, self.out).astype(jnp.float32)
 
 
