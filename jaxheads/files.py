@@ -1,12 +1,14 @@
-"""Files that are whole or not there at all. Imports nothing of ours."""
+"""Files that are whole or not there at all, and JSON objects. Imports nothing of ours."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -35,6 +37,19 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(draft)):
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; ValueError of one line on anything else."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: expected JSON, got {' '.join(str(error).split())}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value
 
 
 def _make_parents(target: Path) -> list[Path]:

@@ -31,7 +31,7 @@ def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
     if not text.strip():
         raise ValueError("expected a model directory or a name on the Hub, got an empty string")
     if text.startswith(BUILTIN):
-        return _builtin(text)
+        return builtin_dir(text)
     if path.is_dir():
         return path
     if path.exists():
@@ -41,11 +41,12 @@ def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
     return fetch_snapshot(text, patterns)
 
 
-def _builtin(text: str) -> Path:
+def builtin_dir(text: str, marker: str = "config.json") -> Path:
+    """The directory that `builtin:NAME` names, among those with a file called `marker`."""
     name = text.removeprefix(BUILTIN)
-    names = sorted(path.parent.name for path in ASSETS.glob("*/config.json"))
+    names = sorted(path.parent.name for path in ASSETS.glob(f"*/{marker}"))
     if name not in names:
-        known = ", ".join(BUILTIN + each for each in names) or "none, there are no built-in models"
+        known = ", ".join(BUILTIN + each for each in names) or "none, there are no built-in ones"
         raise ValueError(f"{text}: expected one of {known}")
     return ASSETS / name
 

@@ -65,10 +65,14 @@ class ScoreOptions:
     )
     split: str = option("which split of the Hub's data set", "train")
     method: str = option(
-        "gradient, integrated, ablation, alone, confidence, entropy, output_norm, magnitude or "
-        "random",
+        "gradient, integrated, ablation, alone, confidence, entropy, output_norm, meta, magnitude "
+        "or random",
         "gradient",
     )
+    pruner: str | None = option(
+        "what scores attention maps for the method meta: a directory, or builtin:pruner", None,
+        metavar="DIR",
+    )  # fmt: skip
     unit: str | None = option(
         "example, token, batch, signed, fisher or mean: how the effects on examples become one "
         "number; without it the method's own, for gradient: example",
@@ -106,6 +110,10 @@ def _score_problems(o: ScoreOptions) -> Iterator[str]:
     yield from _below(1, o.batch_size, "--batch-size")
     yield from _below(3, o.max_length, "--max-length")  # two special tokens and a word
     yield from _below(0, o.seed, "--seed")
+    if (o.pruner is None) == (o.method == "meta"):
+        got = f"--method {o.method}" if o.pruner is not None else "none"
+        wanted = "--method meta with it" if o.pruner is not None else "one for the method meta"
+        yield f"--pruner: expected {wanted}, got {got}"
     if o.out.suffix != ".npz":
         yield f"--out: expected a name that ends in .npz, got {o.out}"
     if o.keep_gradients is not None and o.keep_gradients.suffix != ".npy":

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.config import EncoderConfig, TrainingConfig, refuse, too_low
+from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig, refuse, too_low
 
 PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
 
@@ -173,6 +173,31 @@ class HumorSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class MetaSettings:
+    """A pruner that learns on some tasks, without their labels, which heads others need.
+
+    For a task that is among `tasks` itself, the pruner learns on the others alone.
+    """
+
+    tasks: tuple[TaskSettings, ...]  # that the pruner learns on
+    training: TrainingConfig  # each of the parts of a batch is of one task
+    pruner: PrunerConfig = PrunerConfig()
+    kept: float = 0.5  # share of each layer's heads
+    draws: int = 2  # random masks for each seed
+    similar: tuple[TaskSettings, ...] = ()  # of pairs, measured by cosine without fine-tuning
+    pooler: bool = False  # BERT: pairs by its own pooler, else by the first token's last state
+
+    def __post_init__(self) -> None:
+        problems = list(too_low([("draws", self.draws, 1), ("tasks", len(self.tasks), 1)]))
+        if not 0 < self.kept < 1:
+            problems.append(f"kept: expected a share between 0 and 1, got {self.kept}")
+        if self.training.batch_size % (2 * self.training.accumulate):
+            got = f"{self.training.batch_size} in {self.training.accumulate} parts"
+            problems.append(f"training: expected parts of an even number of sentences, got {got}")
+        refuse("meta", problems)
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """All settings of one study, from data to records."""
 
@@ -188,6 +213,7 @@ class Run:
     curve: CurveSettings = CurveSettings()
     pruning: PruningSettings = PruningSettings()
     humor: HumorSettings | None = None  # of the study of headlines alone
+    meta: MetaSettings | None = None  # none: no pruner is trained
     devices: int | None = None  # that share each batch; none: all there are
 
     def __post_init__(self) -> None:

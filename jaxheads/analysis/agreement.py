@@ -73,6 +73,25 @@ def overlap(
     return Agreement(common / count, float(min(1.0, 2 * tail)), count / total)
 
 
+def jaccard(one_LH: Bool[np.ndarray, "L H"], two_LH: Bool[np.ndarray, "L H"]) -> float:
+    """The share of the heads that either mask keeps which both keep; 1 where neither keeps any."""
+    either = int((one_LH | two_LH).sum())
+    return float((one_LH & two_LH).sum() / either) if either else 1.0
+
+
+def chance_jaccard(layers: int, heads: int, kept: int) -> float:
+    """What `jaccard` of two masks with `kept` random heads in each layer is expected to be.
+
+    Exact: the heads in common are a sum of independent hypergeometric numbers, one for each layer.
+    """
+    common = stats.hypergeom(heads, kept, kept).pmf(np.arange(kept + 1))
+    share = np.ones(1)
+    for _ in range(layers):
+        share = np.convolve(share, common)
+    both = np.arange(len(share))
+    return float((share * both / (2 * kept * layers - both)).sum())
+
+
 def _check(one_N: np.ndarray, two_N: np.ndarray) -> None:
     problems = [
         f"{name}: expected at least two different finite numbers, got {score[:8]}"

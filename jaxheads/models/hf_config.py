@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind
+from jaxheads.files import read_json
 from jaxheads.models import albert, bert, distilbert, roberta
 from jaxheads.models.family import ACTIVATION_NAMES, LABELS, Attribute, FamilyTable
-from jaxheads.models.weights import read_json
 
 MODEL_TYPES: dict[str, FamilyTable] = {
     **roberta.MODEL_TYPES,

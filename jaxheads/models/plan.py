@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.weights import read_json
+from jaxheads.files import read_json
 
 PLAN = "pruning.json"
 FORMAT = 1

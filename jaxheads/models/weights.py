@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from jaxheads.files import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F32", "F16", "BF16", "F64")
@@ -124,19 +125,6 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     except SafetensorError as error:  # a full disk, for one
         raise OSError(f"{path}: not written: {_line(error)}") from error
     path.chmod(mode)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; ValueError of one line on anything else."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON, got {_line(error)}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}")
-    return value
 
 
 def _line(error: Exception) -> str:

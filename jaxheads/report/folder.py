@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +70,7 @@ class Study(NamedTuple):
     views: tuple[HeadView, ...] = ()
     finished: bool = True
     notes: tuple[str, ...] = ()
+    times: Mapping[str, float] = MappingProxyType({})  # seconds of each cell
 
     @property
     def name(self) -> str:
@@ -110,7 +112,7 @@ class Study(NamedTuple):
         """What models are compared by on a task: its first metric that is not a loss."""
         own = [row for row in self.rows if row.task == task and row.metric != "loss"]
         named = [row.metric for row in own if row.stage == "whole"]
-        named += [row.metric for row in own if row.stage in ("masked", "floor")]
+        named += [row.metric for row in own if row.stage in ("masked", "floor", "similarity")]
         return named[0] if named else "loss"
 
     def heads(self, model: str) -> int | None:
@@ -134,17 +136,26 @@ def read_study(folder: Path) -> Study:
     (scores, odd_scores), (maps, odd_maps) = _read_scores(folder / SCORES), _read_maps(folder)
     settings, machine = _read_settings(folder / SETTINGS)
     views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
-    return Study(rows, settings, machine, scores, maps, views, finished, (*odd_scores, *odd_maps))
+    notes = (*odd_scores, *odd_maps)
+    times = {
+        str(line["cell"]): line["seconds"] for line in _time_lines(folder) or () if "cell" in line
+    }
+    return Study(rows, settings, machine, scores, maps, views, finished, notes, times)
 
 
 def seconds_of(folder: Path) -> float | None:
     """What a study's cells took in all, as it noted them; None where it did not."""
+    found = _time_lines(folder)
+    return None if found is None else float(sum(line["seconds"] for line in found))
+
+
+def _time_lines(folder: Path) -> list[dict[str, Any]] | None:
     path = folder / TIMES
     if not path.is_file():
         return None
     try:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return float(sum(line["seconds"] for line in lines))
+        return [{**line, "seconds": float(line["seconds"])} for line in lines]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected lines with seconds, got {error!r}") from error
 

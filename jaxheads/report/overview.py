@@ -18,7 +18,8 @@ KNOWN = {
     *("one head removed, summary", "agreement of data sets", "speed", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
-    "gradient and ablation",
+    *("gradient and ablation", "masked, fine-tuned", "likeness lost", "similarity"),
+    *("overlap of masks", "contrast of masks"),
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

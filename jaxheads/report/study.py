@@ -23,6 +23,7 @@ from jaxheads.report.humor import humor_section
 from jaxheads.report.humor_answer import humor_answer
 from jaxheads.report.looks import STYLE
 from jaxheads.report.maps import maps_section
+from jaxheads.report.meta import meta_answer, meta_section
 from jaxheads.report.overview import other_section, overview_section
 from jaxheads.report.page import page
 from jaxheads.report.parts import Answer, Drawing, Section
@@ -42,6 +43,7 @@ ANSWERS = (
     deduction_answer,
     regimes_answer,
     contrast_answer,
+    meta_answer,
     reliability_answer,
     floors_answer,
 )
@@ -55,6 +57,7 @@ SECTIONS = (
     regimes_section,
     smaller_section,
     single_section,
+    meta_section,
     other_section,
 )
 

@@ -18,6 +18,10 @@ from jaxheads.data.glue import Task, iter_examples
 from jaxheads.data.loader import LENGTHS
 from jaxheads.data.mlm import encode_blocks
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
+from jaxheads.hub import BUILTIN, builtin_dir
+from jaxheads.importance.pruner import Pruner
+from jaxheads.importance.pruner_files import SETTINGS as PRUNER
+from jaxheads.importance.pruner_files import load_pruner
 from jaxheads.mesh import make_mesh
 from jaxheads.models.convert import load_model
 from jaxheads.models.model import Model
@@ -30,6 +34,13 @@ def open_model(source: str | Path) -> tuple[Model, Tokenizer]:
     model, tokenizer = load_model(source), load_tokenizer(source)
     check_fits(tokenizer, model.config)
     return model, tokenizer
+
+
+def open_pruner(source: str) -> Pruner:
+    """A pruner from its directory, or one that comes with the package."""
+    if source.startswith(BUILTIN):
+        return load_pruner(builtin_dir(source, PRUNER))
+    return load_pruner(source)
 
 
 def open_mesh(shape: MeshShape) -> Mesh | None:

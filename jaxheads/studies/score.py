@@ -22,6 +22,7 @@ from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.files import write_atomically
 from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
+from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.score import method_problems
 from jaxheads.mesh import data_share, start_distributed
 from jaxheads.models.model import Model
@@ -40,6 +41,7 @@ class Job(NamedTuple):
     objective: Objective | None
     source: Source | None
     mesh: Mesh | None
+    pruner: Pruner | None
 
 
 def run(options: ScoreOptions) -> None:
@@ -76,6 +78,7 @@ def _place(out: Path) -> Iterator[Path]:
 
 
 def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
+    pruner = None if options.pruner is None else prepare.open_pruner(options.pruner)
     model, tokenizer = prepare.open_model(options.model)
     mesh = prepare.open_mesh(options.mesh)
     needs = METHODS[options.method].needs
@@ -90,7 +93,7 @@ def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
         )
     direct = METHODS[options.method].direct is not None
     source = None if direct else _source(options, task, model, tokenizer, scratch)
-    return Job(model, objective, source, mesh)
+    return Job(model, objective, source, mesh, pruner)
 
 
 def _source(
@@ -113,7 +116,8 @@ def _source(
 
 
 def _score(options: ScoreOptions, job: Job) -> Scores:
-    settings = Settings(seed=options.seed)
+    pair = task_named(options.task).is_pair
+    settings = Settings(seed=options.seed, pruner=job.pruner, pair=pair)
     return score_heads(
         job.objective,
         job.model.params,

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
-from jaxheads.studies import chiang2021, michel2019, peyrard2021, pretrain
+from jaxheads.studies import chiang2021, michel2019, peyrard2021, pretrain, zhang2020
 from jaxheads.studies.cells import Cell, open_folder, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
@@ -16,6 +16,7 @@ STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "michel2019": michel2019.cells,
     "peyrard2021": peyrard2021.cells,
     "pretrain": pretrain.cells,
+    "zhang2020": zhang2020.cells,
 }
 
 
@@ -37,7 +38,7 @@ def run(options: StudyOptions) -> None:
 def check_files(run: Run) -> None:
     """ValueError that names every data file that is missing, and the setting that holds it."""
     parts = {"text": run.text} | {f"tasks.{task.name}": task for task in run.tasks}
-    parts |= {} if run.humor is None else {"humor": run.humor}
+from jaxheads.studies import chiang2021, michel2019, peyrard2021, pretrain, zhang2020
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()

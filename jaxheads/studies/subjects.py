@@ -118,6 +118,18 @@ class Reader:
             return {}
         return {"bag of words": _bag_of_words(self._settings(name))}
 
+    def teaching(self, settings: TaskSettings) -> EncodedSource:
+        """Training examples of a task that a pruner learns on."""
+        readout = ReadoutConfig("classification", task_named(settings.name).labels)
+        return self._read(settings, readout, settings.train, "train", settings.examples)
+
+    def apart(self, settings: TaskSettings) -> list[Batch]:
+        """The held-out pairs of a task, each sentence by itself."""
+        readout = ReadoutConfig("pair", task_named(settings.name).labels)
+        return self._held_out(
+            settings, readout, settings.held_out, "validation", (settings.length,)
+        )
+
     def batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
         """Every example of a source once, of this process's share."""
         return batches(source, size, share=data_share(self.mesh), lengths=lengths)

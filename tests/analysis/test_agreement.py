@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxheads.analysis.agreement import overlap, rank_agreement
+from jaxheads.analysis.agreement import chance_jaccard, jaccard, overlap, rank_agreement
 
 RNG = np.random.default_rng(0)
 ONE, TWO = RNG.normal(size=(3, 4)), np.round(RNG.normal(size=(3, 4)))
@@ -113,3 +113,17 @@ def test_scores_without_an_order_are_refused(one, two, fault):
         rank_agreement(one, two)
     with pytest.raises(ValueError, match=fault):
         overlap(one, two, 0.5, lowest=True)
+
+
+def test_jaccard_is_what_both_keep_of_what_either_keeps():
+    one, two = np.array([[1, 1, 0, 0]], bool), np.array([[1, 0, 1, 0]], bool)
+    assert jaccard(one, two) == 1 / 3
+    assert (jaccard(one, one), jaccard(one, ~one), jaccard(one & ~one, one & ~one)) == (1, 0, 1)
+
+
+def test_the_jaccard_of_chance_is_the_mean_over_all_pairs_of_masks():
+    rows = [np.isin(np.arange(4), pair) for pair in itertools.combinations(range(4), 2)]
+    assert chance_jaccard(1, 4, 2) == pytest.approx((4 / 3 + 1) / 6)  # 0, 1 or 2 heads in common
+    masks = [np.stack(pair) for pair in itertools.product(rows, rows)]
+    every = [jaccard(masks[0], other) for other in masks]
+    assert chance_jaccard(2, 4, 2) == pytest.approx(np.mean(every))

@@ -1,0 +1,236 @@
+"""Masks by a pruner that never saw the task, beside other ways to choose half of the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+
+from jaxheads.records import Row
+from jaxheads.report.folder import Study
+from jaxheads.report.looks import INK, Look, looks, shown
+from jaxheads.report.panels import grid
+from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+from jaxheads.report.prunability import verdict
+from jaxheads.report.spread import Spread, cell, kind_of, number, signed, spread_of, spreads, words
+
+TRAINED, LOST, SIMILARITY = "masked, fine-tuned", "likeness lost", "similarity"
+OVERLAP, CONTRAST, TRAINING = "overlap of masks", "contrast of masks", "pruner training"
+ORDER = ("meta", "inverted meta", "random", "gradient", "magnitude")
+
+
+def meta_section(study: Study) -> Section | None:
+    """A figure for each model, and tables: metrics, differences, likeness, overlap and cost."""
+    tables = (
+        _by_method(
+            study, TRAINED, "meta-table",
+            "Fine-tuned under a mask: mean (lowest to highest) over seeds, for random masks over "
+            "draws too.",
+        ),
+        _contrasts(study),
+        _by_method(
+            study, LOST, "meta-likeness-table",
+            "Likeness of sentences to each other that a mask loses before any training (what the "
+            "pruner is trained to keep; 0: nothing), on held-out sentences.",
+        ),
+        _by_method(
+            study, SIMILARITY, "meta-similarity-table",
+            "Sentence likeness without fine-tuning: correlation of the cosine of two sentences' "
+            "representations with the label. Random: all draws.",
+            whole="whole",
+        ),
+        _overlap(study),
+        _cost(study),
+    )  # fmt: skip
+    parts = (*_drawings(study), *(table for table in tables if table is not None))
+    if not parts:
+        return None
+    lead = (
+        "In every layer the same share of the heads is masked before fine-tuning, and the training "
+        "is the same for all masks. “meta”: the heads that a pruner scores highest which learned "
+        "on other tasks, without labels; “inverted meta”: those that it scores lowest; “random”: "
+        "any; “gradient”: by the gradient of the pre-training loss; “magnitude”: by the size of "
+        "the weights."
+    )
+    return Section("meta", "Heads chosen by a pruner that never saw the task", lead, parts)
+
+
+def meta_answer(study: Study) -> Answer | None:
+    """Is the pruner's choice better than chance, and does its score carry information at all?"""
+    rows = study.at(CONTRAST)
+    if not rows:
+        return None
+    by_chance = [verdict(row) for row in rows if row.method == "meta - random"]
+    inverse = [verdict(row) for row in rows if row.method == "meta - inverted meta"]
+    summary = (
+        f"Fine-tuned under its mask, the model is better than under random masks in "
+        f"{_count(by_chance, 'keeps more')}, worse in {_count(by_chance, 'keeps less')}; better "
+        f"than under the mask of the inverted score in {_count(inverse, 'keeps more')}, worse in "
+        f"{_count(inverse, 'keeps less')} (95% intervals over seeds and examples)."
+    )
+    points = tuple(_point(study, model, task) for model, task in _places(study, TRAINED))
+    return Answer("Can a pruner that never saw a task choose its heads?", summary, points)
+
+
+def _count(verdicts: Sequence[str], end: str) -> str:
+    return f"{sum(said.endswith(end) for said in verdicts)} of {len(verdicts)}"
+
+
+def _places(study: Study, stage: str) -> dict[tuple[str, str], None]:
+    return dict.fromkeys((row.model, row.task) for row in study.at(stage))
+
+
+def _point(study: Study, model: str, task: str) -> str:
+    metric = study.metric(task)
+    found = spreads(
+        study.at(TRAINED, model=model, task=task, metric=metric), lambda row: kind_of(row.method)
+    )
+    whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
+    said = [f"{name} {words(found[name], of=_of(name))}" for name in _in_order(found)]
+    before = "" if whole is None else f"all heads {words(whole)}, "
+    contrasts = [
+        f"{row.method.replace(' - ', ' − ')} {signed(row.value)}{_ends(row)}: {verdict(row)}"
+        for row in study.at(CONTRAST, model=model, task=task)
+        if row.method in ("meta - random", "meta - inverted meta")
+    ]
+    return f"{model}, {shown(task)}: {metric} with {before}{', '.join(said)}. " + "; ".join(
+        contrasts
+    )
+
+
+def _ends(row: Row) -> str:
+    if row.low is None or row.high is None:
+        return ""
+    return f" [{signed(row.low)} to {signed(row.high)}]"
+
+
+def _of(method: str) -> str:
+    return "draws" if method == "random" else "seeds"
+
+
+def _in_order(names) -> list[str]:
+    known = [name for name in ORDER if name in names]
+    return known + [name for name in names if name not in known]
+
+
+# -- parts
+
+
+def _drawings(study: Study) -> Iterator[Drawing]:
+    for model in study.models:
+        tasks = [task for own, task in _places(study, TRAINED) if own == model]
+        if not tasks:
+            continue
+        figure, axes = grid(len(tasks), 3.6, 2.6)
+        for axis, task in zip(axes, tasks, strict=True):
+            _draw_panel(study, axis, model, task)
+        yield Drawing(
+            slug("meta", model), figure,
+            f"Metrics of {model} fine-tuned with half of the heads, by how they were chosen",
+            f"{model}: marks are single seeds (for random masks single draws), bars their means; "
+            "dotted: all heads.",
+        )  # fmt: skip
+
+
+def _draw_panel(study: Study, axis: Axes, model: str, task: str) -> None:
+    metric = study.metric(task)
+    rows = study.at(TRAINED, model=model, task=task, metric=metric)
+    names = _in_order(dict.fromkeys(kind_of(row.method) for row in rows))
+    found: dict[str, Look] = looks(names)
+    for place, name in enumerate(names):
+        values = [row.value for row in rows if kind_of(row.method) == name]
+        shifts = [0.28 * (n / max(len(values) - 1, 1) - 0.5) for n in range(len(values))]
+        look = found[name]
+        axis.plot(
+            values, [place + shift for shift in shifts], linestyle="none", marker=look.marker,
+            color=look.color, markersize=4.5, markerfacecolor="white",
+        )  # fmt: skip
+        middle = sum(values) / len(values)
+        axis.plot([middle, middle], [place - 0.32, place + 0.32], color=look.color, linewidth=2.2)
+    whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
+    if whole is not None:
+        axis.axvline(whole.mean, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.grid(visible=False, axis="y")
+    axis.set(title=shown(task), xlabel=metric)
+
+
+def _by_method(
+    study: Study, stage: str, name: str, caption: str, *, whole: str = ""
+) -> Table | None:
+    rows = study.at(stage)
+    found = spreads(rows, lambda row: (row.model, row.task, row.metric, kind_of(row.method)))
+    methods = _in_order(dict.fromkeys(method for *_, method in found if method != whole))
+    lines = dict.fromkeys(key[:3] for key in found)
+    body = tuple(
+        (model, shown(task), metric, *(cell(found.get((model, task, metric, m))) for m in methods),
+         cell(_whole(study, found, model, task, metric, whole)))
+        for model, task, metric in lines
+    )  # fmt: skip
+    if not body:
+        return None
+    return Table(name, caption, ("model", "task", "metric", *methods, "all heads"), body, labels=3)
+
+
+def _whole(study: Study, found, model: str, task: str, metric: str, whole: str) -> Spread | None:
+    if whole:
+        return found.get((model, task, metric, whole))
+    return spread_of(study.at("whole", model=model, task=task, metric=metric))
+
+
+def _contrasts(study: Study) -> Table | None:
+    body = tuple(
+        (row.model, shown(row.task), row.method.replace(" - ", " − "), row.metric,
+         signed(row.value), _ends(row).strip() or "none", verdict(row))
+        for row in study.at(CONTRAST)
+    )  # fmt: skip
+    if not body:
+        return None
+    caption = "Differences after fine-tuning, with 95% bootstrap intervals over seeds and examples."
+    head = ("model", "task", "difference", "metric", "value", "95% interval", "says")
+    return Table("meta-contrast-table", caption, head, body, labels=4)
+
+
+def _overlap(study: Study) -> Table | None:
+    rows = study.at(OVERLAP)
+    chance = {row.model: row.value for row in rows if row.method == "chance"}
+    found = spreads(
+        (row for row in rows if row.method != "chance"),
+        lambda row: (row.model, shown(row.task), row.method),
+    )
+    body = tuple(
+        (model, task, f"another {between[:-1]}" if between.endswith("s") else between,
+         cell(spread), number(chance[model]) if model in chance else "–")
+        for (model, task, between), spread in found.items()
+    )  # fmt: skip
+    if not body:
+        return None
+    caption = (
+        "Heads that the pruner's mask for a task shares with another mask (Jaccard index), mean "
+        "(lowest to highest) over seeds or pairs of them; chance: two random masks of this size."
+    )
+    return Table("meta-overlap-table", caption, ("model", "task", "with", "shared", "chance"), body)
+
+
+def _cost(study: Study) -> Table | None:
+    kinds = {"-pruner": "training a pruner", "-scored-meta": "scoring by a pruner",
+             "-scored-gradient": "scoring by the gradient",
+             "-scored-magnitude": "scoring by magnitude", "-by-": "fine-tuning"}  # fmt: skip
+    seconds: dict[str, list[float]] = {}
+    for name, took in study.times.items():
+        for part, kind in kinds.items():
+            if part in name and study.at(TRAINED):
+                seconds.setdefault(kind, []).append(took)
+                break
+    body = tuple(
+        (kind, str(len(found)), f"{sorted(found)[len(found) // 2]:.1f}", f"{max(found):.1f}")
+        for kind, found in seconds.items()
+    )
+    if not body:
+        return None
+    caption = (
+        "Wall-clock seconds of the study's cells, compiling and reading of data in them: the "
+        "longest is usually the first."
+    )
+    return Table("meta-cost-table", caption, ("what", "times", "median", "longest"), body, labels=1)

@@ -1,0 +1,138 @@
+"""Pruners of a study: trained on some tasks of one model, they score its heads for others.
+
+pruners/NAME    a pruner's directory; logs/NAME.jsonl how its training went
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxheads.config import ReadoutConfig
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.glue import task_named
+from jaxheads.data.pool import Pool
+from jaxheads.importance import Scores, Settings, score_heads
+from jaxheads.importance.meta import channel_of, meta_objective
+from jaxheads.importance.pruner import init_pruner
+from jaxheads.importance.pruner_files import load_pruner, save_pruner
+from jaxheads.models.convert import load_model
+from jaxheads.models.model import Model
+from jaxheads.objectives import Represent, represent_for
+from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.records import Row
+from jaxheads.settings import MetaSettings, TaskSettings
+from jaxheads.studies import prepare
+from jaxheads.studies.lab import Lab
+from jaxheads.training.fit import fit
+
+META = "meta"
+
+Mask = Bool[np.ndarray, "L H"]
+
+
+def meta_of(lab: Lab) -> MetaSettings:
+    """The run's settings of pruners; ValueError where it has none."""
+    if lab.run.meta is None:
+        raise ValueError(f"{lab.run.name}: expected the settings of a pruner (meta), got none")
+    return lab.run.meta
+
+
+def teachers(lab: Lab, task: str) -> tuple[TaskSettings, ...]:
+    """The tasks that a pruner for `task` learns on: never that task itself."""
+    found = tuple(each for each in meta_of(lab).tasks if each.name != task)
+    if not found:
+        raise ValueError(f"meta.tasks: expected another task than {task}, got none")
+    return found
+
+
+def pruner_name(lab: Lab, task: str, seed: int) -> str:
+    """A pruner's name; tasks that none learns on share one."""
+    own = any(each.name == task for each in meta_of(lab).tasks)
+    return f"{lab.name}-pruner{f'.{task}' if own else ''}-{seed}"
+
+
+def pruner_path(lab: Lab, task: str, seed: int) -> Path:
+    """Where the pruner for a task is."""
+    return lab.folder / "pruners" / pruner_name(lab, task, seed)
+
+
+def body(lab: Lab) -> Model:
+    """The pre-trained model as a pruner sees it: without a readout, or with BERT's pooler."""
+    if not meta_of(lab).pooler:
+        params = {"encoder": lab.base.params["encoder"], "readout": {}}
+        return lab.base._replace(readout=ReadoutConfig(), params=params)
+    if lab.base.config.family != "bert" or lab.settings.source is None:
+        raise ValueError(f"meta.pooler: expected a BERT checkpoint, got {lab.base.config.family}")
+    classifier = ReadoutConfig("classification", ("0", "1"))  # whose first layer is the pooler
+    return load_model(lab.settings.source, readout=classifier, key=jax.random.key(0))
+
+
+def representing(lab: Lab) -> Represent:
+    """The representations that a pruner is to keep."""
+    model = body(lab)
+    return represent_for(model.config, model.readout)
+
+
+def kept_heads(lab: Lab) -> int:
+    """How many heads of each layer a mask keeps."""
+    return min(max(round(meta_of(lab).kept * lab.layout.num_heads), 1), lab.layout.num_heads - 1)
+
+
+def layer_mask(lab: Lab, score_LH: Float[np.ndarray, "L H"]) -> Mask:
+    """The best heads of every layer."""
+    budget = kept_heads(lab) * lab.layout.num_layers
+    return mask_from_scores(score_LH, budget, per_layer=True)
+
+
+def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
+    """Train a pruner for `task` on the other tasks and save it; rows of the loss at both ends."""
+    meta, path, model = meta_of(lab), pruner_path(lab, task, seed), body(lab)
+    found = teachers(lab, task)
+    pool = Pool(tuple(lab.reader.teaching(each) for each in found), meta.training.accumulate)
+    channels = tuple(channel_of(task_named(each.name).is_pair) for each in found)
+    represent = represent_for(model.config, model.readout)
+    fresh = init_pruner(meta.pruner, seed)
+    fitted = fit(
+        meta_objective(represent, meta.pruner, channels, kept_heads(lab)),
+        {**model.params, "pruner": fresh.params},
+        pool,
+        dataclasses.replace(meta.training, seed=seed),
+        only="pruner",
+        mesh=lab.mesh,
+        lengths=prepare.bucket_lengths(max(each.length for each in found)),
+        log=lab.folder / "logs" / f"{path.name}.jsonl",
+        name=path.name,
+    )
+    if not path.is_dir():
+        save_pruner(path, fresh._replace(params=fitted.params["pruner"]))
+    ends = {"first": fitted.log[0].loss, "last": fitted.log[-1].loss}
+    return [
+        row
+        for end, loss in ends.items()
+        for row in lab.note.rows(
+            "", {"likeness loss": loss}, stage="pruner training", method=end, seed=seed
+        )
+    ]
+
+
+def score_by_pruner(lab: Lab, task: str, source: EncodedSource, seed: int) -> Scores:
+    """One shot: scores of the pre-trained model's heads by forward passes over some sentences."""
+    pruner, pair = load_pruner(pruner_path(lab, task, seed)), task_named(task).is_pair
+    return score_heads(
+        None,
+        lab.base.params,
+        lab.reader.batches(
+            source, prepare.bucket_lengths(int(source.lengths.max())), lab.run.scoring.batch_size
+        ),
+        heads=lab.base.config,
+        method=META,
+        mesh=lab.mesh,
+        settings=Settings(pruner=pruner, pair=pair),
+        model=f"{lab.name}-{task}",
+        progress=False,
+    )
