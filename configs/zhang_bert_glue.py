@@ -3,7 +3,8 @@
 After Zhang et al. 2020 (arXiv 2011.03770; AI Open 2, 2021) and the code `thunlp/SMP`. Their result
 tables were not available to us; the abstract says that half of the heads go with little loss.
 
-Command, on an accelerator: `jaxheads study configs/zhang_bert_glue.py`.
+Command, on an accelerator: `jaxheads study configs/zhang_bert_glue.py --set text.train=FILE --set
+text.held_out=FILE`, plain text for the gradient of the masked-LM loss.
 
 As in their code: the pruner sees a map in the corner of a 128 x 128 frame and has 8 channels after
 its first layer; it learns on MRPC, QQP, RTE, MNLI, CoLA, SST-2 and STS-B by SGD at 2e-2 without a
@@ -42,7 +43,7 @@ RUN = Run(
     study="zhang2020",
     name="zhang_bert_glue",
     models=(ModelSettings("bert", source="google-bert/bert-base-uncased"),),
-    text=TextSettings("grammar_mlm", length=128, held_out_blocks=64),
+    text=TextSettings(length=128, held_out_blocks=1_000),
     tasks=(task("qnli", 9_800), task("rte", 230), task("mrpc", 340)),
     finetune=finetuning(1_000),
     probe=finetuning(1_000),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jaxheads.data.loader import batches, training_batches
     from jaxheads.data.tokens import load_tokenizer
     from jaxheads.importance import Scores, Settings, load_scores, save_scores, score_heads
+    from jaxheads.importance.pruner_files import load_pruner
     from jaxheads.mesh import make_mesh, start_distributed
     from jaxheads.models.convert import load_model, save_model
     from jaxheads.models.model import Model, encode, init_model, logits
@@ -42,6 +43,7 @@ _ROOMS = {
     "data.loader": ("batches", "training_batches"),
     "data.tokens": ("load_tokenizer",),
     "importance": ("Scores", "Settings", "load_scores", "save_scores", "score_heads"),
+    "importance.pruner_files": ("load_pruner",),
     "mesh": ("make_mesh", "start_distributed"),
     "models.convert": ("load_model", "save_model"),
     "models.model": ("Model", "encode", "init_model", "logits"),
@@ -65,6 +67,7 @@ __all__ = [
     "encode_task",
     "init_model",
     "load_model",
+    "load_pruner",
     "load_scores",
     "load_tokenizer",
     "logits",

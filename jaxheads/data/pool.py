@@ -26,12 +26,13 @@ def copies(examples: int) -> int:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pool:
-    """The examples of several tasks, one task after the other; labels are the tasks' numbers.
+    """The examples of several tasks, one task after the other; `labels` has one for each task.
 
     A batch is drawn as `parts` parts, the rows p, p + parts, ..., as training divides it.
     """
 
     tasks: tuple[EncodedSource, ...]
+    labels: tuple[int, ...]  # instead of the examples' own
     parts: int = 1
 
     def __post_init__(self) -> None:
@@ -39,6 +40,9 @@ class Pool:
         if len(sentences) != 1:
             got = ", ".join(map(str, sorted(sentences))) or "no tasks"
             raise ValueError(f"pool: expected tasks of equally many sequences, got {got}")
+        if len(self.labels) != len(self.tasks):
+            wanted = f"a label for each of {len(self.tasks)} tasks"
+            raise ValueError(f"pool: expected {wanted}, got {len(self.labels)}")
 
     @property
     def lengths(self) -> Int[np.ndarray, "N"]:
@@ -80,4 +84,5 @@ class Pool:
         place_B = np.arange(len(index_B))
         chosen = (np.stack(leaves)[task_B, place_B] for leaves in zip(*(f[:6] for f in found)))  # noqa: B905
         batch = Batch(*chosen)
-        return batch._replace(labels=task_B.astype(np.int32), index_B=index_B.astype(np.int32))
+        label_B = np.asarray(self.labels, np.int32)[task_B]
+        return batch._replace(labels=label_B, index_B=index_B.astype(np.int32))

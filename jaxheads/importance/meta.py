@@ -132,20 +132,17 @@ def _likeness(x_BD):
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
-def meta_objective(
-    represent: Represent, config: PrunerConfig, channels: tuple[int, ...], kept: int
-) -> Objective:
+def meta_objective(represent: Represent, config: PrunerConfig, kept: int) -> Objective:
     """What a pruner learns by: the likeness that a mask drawn by its scores loses.
 
     params: those of the encoder, and the pruner's under "pruner"; train these `only`. Batches of
-    one task each, whose labels are its number (`data.pool.Pool`); `channels` says by task which
-    output and which representation it takes. Without a key: the best heads of every layer, and
-    running statistics.
+    one task each (`data.pool.Pool`), whose labels are PAIR or SINGLE and say which output and which
+    representation it takes. Without a key: the best heads of every layer, and running statistics.
     """
 
     def objective(params: Any, gate: Any, batch: Any, key: Any = None) -> Outcome:
         held = jax.lax.stop_gradient({k: v for k, v in params.items() if k != "pruner"})
-        channel = jnp.asarray(channels)[batch.labels[0]]
+        channel = jnp.asarray(batch.labels)[0]
         whole = represent(
             held, gate, batch, observe=lambda v: framed(config, v.probs_BHTS, v.real_BT)
         )

@@ -93,18 +93,21 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     """Train a pruner for `task` on the other tasks and save it; rows of the loss at both ends."""
     meta, path, model = meta_of(lab), pruner_path(lab, task, seed), body(lab)
     found = teachers(lab, task)
-    pool = Pool(tuple(lab.reader.teaching(each) for each in found), meta.training.accumulate)
     channels = tuple(channel_of(task_named(each.name).is_pair) for each in found)
+    sources = tuple(lab.reader.teaching(each) for each in found)
+    pool = Pool(sources, channels, meta.training.accumulate)
     represent = represent_for(model.config, model.readout)
+    longest = max(each.length for each in found)
+    lengths = prepare.bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
     fitted = fit(
-        meta_objective(represent, meta.pruner, channels, kept_heads(lab)),
+        meta_objective(represent, meta.pruner, kept_heads(lab)),
         {**model.params, "pruner": fresh.params},
         pool,
         dataclasses.replace(meta.training, seed=seed),
         only="pruner",
         mesh=lab.mesh,
-        lengths=prepare.bucket_lengths(max(each.length for each in found)),
+        lengths=lengths,
         log=lab.folder / "logs" / f"{path.name}.jsonl",
         name=path.name,
     )
@@ -120,19 +123,17 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     ]
 
 
-def score_by_pruner(lab: Lab, task: str, source: EncodedSource, seed: int) -> Scores:
+def score_by_pruner(lab: Lab, task: TaskSettings, source: EncodedSource, seed: int) -> Scores:
     """One shot: scores of the pre-trained model's heads by forward passes over some sentences."""
-    pruner, pair = load_pruner(pruner_path(lab, task, seed)), task_named(task).is_pair
+    pruner, pair = load_pruner(pruner_path(lab, task.name, seed)), task_named(task.name).is_pair
     return score_heads(
         None,
         lab.base.params,
-        lab.reader.batches(
-            source, prepare.bucket_lengths(int(source.lengths.max())), lab.run.scoring.batch_size
-        ),
+        lab.reader.batches(source, (task.length,), lab.run.scoring.batch_size),
         heads=lab.base.config,
         method=META,
         mesh=lab.mesh,
         settings=Settings(pruner=pruner, pair=pair),
-        model=f"{lab.name}-{task}",
+        model=f"{lab.name}-{task.name}",
         progress=False,
     )

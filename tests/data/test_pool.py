@@ -20,7 +20,7 @@ def task(first: int, examples: int, sentences: int = 1) -> EncodedSource:
     return EncodedSource(tokens, types, starts, np.ones(examples, np.int32), 1, sentences)
 
 
-POOL = Pool((task(100, 40), task(1000, 400)), parts=3)
+POOL = Pool((task(100, 40), task(1000, 400)), (7, 4), parts=3)
 
 
 def drawn(steps: int, **how):
@@ -28,10 +28,10 @@ def drawn(steps: int, **how):
     return [next(found) for _ in range(steps)]
 
 
-def test_a_row_is_its_tasks_example_and_its_label_the_task():
+def test_a_row_is_its_tasks_example_and_its_label_the_tasks():
     batch = POOL.rows(np.array([0, 39, 40, 439, -1]), np.zeros(5, int), 4)
     assert batch.tokens_BT[:4, 0].tolist() == [100, 139, 1000, 1399]
-    assert batch.labels.tolist() == [0, 0, 1, 1, 0]
+    assert batch.labels.tolist() == [7, 7, 4, 4, 7]
     assert batch.index_B.tolist() == [0, 39, 40, 439, -1]
     assert batch.weight_B.tolist() == [1, 1, 1, 1, 0]
     assert batch.real_BT.sum(1).tolist() == [2, 3, 2, 3, 1]
@@ -49,7 +49,7 @@ def test_tasks_come_as_often_as_their_copies_in_the_pool():
     assert [copies(n) for n in (1, 40, 400, 393_000)] == [1, 2, 3, 13]  # MNLI: 13 of 54
     labels = np.array([batch.labels[:3] for batch in drawn(200)]).ravel()
     # 600 draws: the standard error of the share 0.6 is 0.02
-    assert labels.mean() == pytest.approx(3 / 5, abs=0.08)
+    assert (labels == 4).mean() == pytest.approx(3 / 5, abs=0.08)
 
 
 def test_a_later_step_is_the_same_wherever_one_starts():
@@ -61,8 +61,10 @@ def test_a_later_step_is_the_same_wherever_one_starts():
 
 def test_what_cannot_be_pooled_is_refused():
     with pytest.raises(ValueError, match="expected tasks of equally many sequences, got 1, 2"):
-        Pool((task(0, 4), task(0, 4, sentences=2)))
+        Pool((task(0, 4), task(0, 4, sentences=2)), (0, 1))
     with pytest.raises(ValueError, match="got no tasks"):
-        Pool(())
+        Pool((), ())
+    with pytest.raises(ValueError, match="a label for each of 1 tasks, got 2"):
+        Pool((task(0, 4),), (0, 1))
     with pytest.raises(ValueError, match="batch_size: expected a multiple of 3, got 4"):
         POOL.draw(0, 4, seed=0)

@@ -139,9 +139,9 @@ def test_without_chance_the_best_heads_of_each_layer_stay():
 
 @pytest.fixture(scope="module")
 def meta(task):
-    """A pruner on the random RoBERTa; tasks 0 and 1 are pairs and single sentences."""
+    """A pruner on the random RoBERTa; the label says whether a task is of pairs."""
     represent = represent_for(task.config, ReadoutConfig())
-    objective = meta_objective(represent, PRUNER, (PAIR, SINGLE), 2)
+    objective = meta_objective(represent, PRUNER, 2)
     pruner = init_pruner(PRUNER, 0)
     params = {"encoder": task.params["encoder"], "pruner": pruner.params}
     batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[:8]), task.data)
@@ -269,7 +269,7 @@ def test_a_short_training_prefers_heads_that_matter_to_heads_without_effect(task
     attention["query"]["kernel"][:, :, 2:] = attention["query"]["bias"][:, 2:] = 0
     attention["out"]["kernel"][:, 2:] = 0
     represent = represent_for(task.config, ReadoutConfig())
-    objective = meta_objective(represent, PRUNER, (PAIR, SINGLE), 2)
+    objective = meta_objective(represent, PRUNER, 2)
     trained = fit(
         objective, {"encoder": params["encoder"], "pruner": init_pruner(PRUNER, 0).params},
         Numbered(task.data), TrainingConfig(
