@@ -20,7 +20,7 @@ from jaxheads.importance.meta import (
     pruner_scores,
     sample_mask,
 )
-from jaxheads.importance.pruner import PAIR, SINGLE, Pruner, framed, init_pruner, score_frames
+from jaxheads.importance.pruner import Pruner, framed, init_pruner, score_frames
 from jaxheads.models.model import encode
 from jaxheads.objectives import represent_for, watch_for
 from jaxheads.pruning.mask import mask_from_scores
