@@ -31,11 +31,11 @@ GROUP = 2  # sentences that share a distribution
 # -- scoring
 
 
-@functools.partial(jax.jit, static_argnames=("watch", "config", "channel", "mesh"))
+@functools.partial(jax.jit, static_argnames=("watch", "config", "mesh"))
 def pruner_scores(
     watch: Watch,
     config: PrunerConfig,
-    channel: int,
+    channel: int | Array,
     pruner_params: Params,
     params: Any,
     batch: Any,
@@ -52,7 +52,7 @@ def pruner_scores(
         frame_BHFF = framed(config, view.probs_BHTS, view.real_BT)
         flat = frame_BHFF.reshape(-1, config.frame, config.frame)
         score_N2, _ = score_frames(pruner_params, flat, training=False)
-        return score_N2[:, channel].reshape(frame_BHFF.shape[:2])
+        return jnp.take(score_N2, channel, axis=1).reshape(frame_BHFF.shape[:2])
 
     return split_over_data(mesh, watch(params, gate_LH, batch, observe))
 

@@ -48,6 +48,7 @@ def finished(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_every_mask_is_measured_alike(finished):
     for seed in (0, 1):
         rows = found(finished, stage="masked, fine-tuned", seed=seed, metric="accuracy")
@@ -59,6 +60,7 @@ def test_every_mask_is_measured_alike(finished):
     assert random == {"random 0", "random 1"}
 
 
+@pytest.mark.slow
 def test_the_pruner_learns_on_other_tasks_alone(finished):
     names = {path.name for path in (finished / "pruners").iterdir()}
     assert names == {  # sst2's learns on cola; the pairs' on both
@@ -69,6 +71,7 @@ def test_the_pruner_learns_on_other_tasks_alone(finished):
     assert (one.params["norm1"]["variance"] != 1).all()
 
 
+@pytest.mark.slow
 def test_contrasts_are_differences_of_the_means(finished):
     (row,) = found(finished, stage="contrast of masks", method="meta - random")
     means = [
@@ -80,6 +83,7 @@ def test_contrasts_are_differences_of_the_means(finished):
     assert row.low <= row.value <= row.high
 
 
+@pytest.mark.slow
 def test_overlap_is_that_of_the_saved_scores(finished):
     masks = [
         mask_from_scores(load_scores(path).score_LH, 4, per_layer=True)
@@ -90,6 +94,7 @@ def test_overlap_is_that_of_the_saved_scores(finished):
     assert found(finished, stage="overlap of masks", method="chance")[0].value > 0.3
 
 
+@pytest.mark.slow
 def test_likeness_is_measured_without_training(finished):
     rows = found(finished, stage="similarity", seed=0)
     assert {row.metric for row in rows} == {
