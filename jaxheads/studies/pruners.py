@@ -6,6 +6,7 @@ pruners/NAME    a pruner's directory; logs/NAME.jsonl how its training went
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import jax
@@ -28,6 +29,7 @@ from jaxheads.records import Row
 from jaxheads.settings import MetaSettings, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.lab import Lab
+from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import fit
 
 META = "meta"
@@ -100,17 +102,22 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     longest = max(each.length for each in found)
     lengths = prepare.bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
+    kept = lab.folder / "checkpoints" / path.name  # while this lasts
+    about = {"model": lab.name, "tasks": [each.name for each in found]}
     fitted = fit(
         meta_objective(represent, meta.pruner, kept_heads(lab)),
         {**model.params, "pruner": fresh.params},
         pool,
         dataclasses.replace(meta.training, seed=seed),
         only="pruner",
+        checkpoints=Checkpoints(kept, True, about) if meta.training.save_every else None,
         mesh=lab.mesh,
         lengths=lengths,
         log=lab.folder / "logs" / f"{path.name}.jsonl",
         name=path.name,
     )
+    if kept.is_dir():
+        shutil.rmtree(kept)
     if not path.is_dir():
         save_pruner(path, fresh._replace(params=fitted.params["pruner"]))
     ends = {"first": fitted.log[0].loss, "last": fitted.log[-1].loss}

@@ -12,6 +12,7 @@ import pytest
 from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.importance import Settings, score_heads
+from jaxheads.importance.gate import constant
 from jaxheads.importance.meta import (
     best_heads,
     departure_objective,
@@ -189,7 +190,8 @@ def test_training_moves_the_pruner_alone_by_one_program_for_all_seeds(meta):
     states = []
     for seed in (0, 1):
         state = start({"pruner": params["pruner"]}, config)
-        states.append(step(state, mixed, None, np.uint32(seed), np.float32(0.02), held))
+        rates = {"params": np.float32(0.02), "gates": np.float32(0)}
+        states.append(step(state, mixed, constant(None), np.uint32(seed), rates, held))
     assert step._cache_size() == 1
     before = params["pruner"]
     one, two = (state.trainable["params"]["pruner"] for state in states)
