@@ -137,7 +137,7 @@ def test_a_model_is_scored_and_pruned_without_labels_of_its_task(
         (["--method", "meta"], "--pruner: expected one for the method meta, got none"),
         (["--pruner", "DIR"], "--pruner: expected --method meta with it, got --method gradient"),
         (["--method", "meta", "--pruner", "none/such"], "none/such: expected the directory of a"),
-        (["--method", "meta", "--pruner", "builtin:x"], "x: expected one of builtin:pruner"),
+        (["--method", "meta", "--pruner", "builtin:x"], "builtin:x: expected one of"),
         (["--method", "meta", "--unit", "example", "--pruner", "DIR"],
          "unit of meta: expected one of mean, got 'example'"),
     ],
