@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import jaxheads
@@ -59,6 +60,17 @@ def test_a_built_in_model_is_scored_without_any_file(tmp_path):
     out = tmp_path / "scores.npz"
     assert main(["score", *words, "--max-length", "32", "--out", str(out)]) == 0
     assert load_scores(out).score_LH.shape == (4, 4)
+
+
+def test_the_built_in_pruner_is_small_and_tells_heads_of_a_new_task_apart(tmp_path):
+    assert sum(path.stat().st_size for path in (ASSETS / "pruner").iterdir()) < 1e5
+    words = ["--model", "builtin:roberta", "--task", "grammar_sentiment", "--limit", "64"]
+    words += ["--method", "meta", "--pruner", "builtin:pruner", "--max-length", "24"]
+    out = tmp_path / "scores.npz"
+    assert main(["score", *words, "--out", str(out)]) == 0
+    score_LH = load_scores(out).score_LH
+    assert ((score_LH > 0) & (score_LH < 2)).all()
+    assert np.ptp(score_LH, axis=1).min() > 1e-3  # a fresh pruner: 1 everywhere
 
 
 def test_an_unknown_built_in_model_is_refused(capsys):
