@@ -38,7 +38,10 @@ def run(options: StudyOptions) -> None:
 def check_files(run: Run) -> None:
     """ValueError that names every data file that is missing, and the setting that holds it."""
     parts = {"text": run.text} | {f"tasks.{task.name}": task for task in run.tasks}
-from jaxheads.studies import chiang2021, michel2019, peyrard2021, pretrain, zhang2020
+    parts |= {} if run.humor is None else {"humor": run.humor}
+    if run.meta is not None:
+        for group in ("tasks", "similar"):
+            parts |= {f"meta.{group}.{task.name}": task for task in getattr(run.meta, group)}
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
