@@ -7,6 +7,7 @@ more than its own part.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,6 +199,40 @@ class MetaSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class ConstituencySettings:
+    """Trees from attention against gold trees: heads are chosen on `tune` and scored on `test`."""
+
+    tune: Path | None = None  # bracketed trees (.mrg); without files, the built-in language's
+    test: Path | None = None
+    tune_sentences: int | None = None  # the first so many; none: all, of a file alone
+    test_sentences: int | None = None
+    measures: tuple[Literal["jsd", "hellinger"], ...] = ("jsd", "hellinger")  # the first: in depth
+    biases: tuple[float, ...] = (0.0, 1.5)  # to the right; the first: in depth
+    special: Literal["absent", "dropped"] = "absent"  # special tokens; dropped: seen, without rows
+    controls: int = 3  # models with random weights
+    examples: int = 4  # sentences whose trees are drawn
+    samples: int = 1000  # of the bootstrap
+
+    def __post_init__(self) -> None:
+        low = [(name, getattr(self, name), 0) for name in ("controls", "examples")]
+        low += [(n, getattr(self, n), 1) for n in ("tune_sentences", "test_sentences", "samples")]
+        problems = list(too_low(low))
+        problems += [
+            f"{name}: expected different values, at least one, got {getattr(self, name)}"
+            for name in ("measures", "biases")
+            if not 0 < len(getattr(self, name)) == len(set(getattr(self, name)))
+        ]
+        if any(not 0 <= bias < math.inf for bias in self.biases):
+            problems.append(f"biases: expected numbers of at least 0, got {self.biases}")
+        problems += [
+            f"{name}, {name}_sentences: expected a file, or a number of the built-in language's"
+            for name in ("tune", "test")
+            if getattr(self, name) is None and getattr(self, f"{name}_sentences") is None
+        ]
+        refuse("constituency", problems)
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """All settings of one study, from data to records."""
 
@@ -214,6 +249,7 @@ class Run:
     pruning: PruningSettings = PruningSettings()
     humor: HumorSettings | None = None  # of the study of headlines alone
     meta: MetaSettings | None = None  # none: no pruner is trained
+    constituency: ConstituencySettings | None = None  # none: no study of constituents
     devices: int | None = None  # that share each batch; none: all there are
 
     def __post_init__(self) -> None:

@@ -55,18 +55,20 @@ def tree_counts(
     spans: Sequence[Sequence[Span]],
     readings: Sequence[Reading],
     *,
-    rankings: Mapping[str, Ranking] | None = None,
+    rankings: Mapping[str, Mapping[str, Ranking]] | None = None,
     unlabelled: bool = False,
 ) -> dict[str, TreeCounts]:
     """The counts of every reading, by its name.
 
     groups: numbers of sentences of equally many words (at least two) with their attention between
       words, as `importance.maps.attention_maps` yields it; every sentence of `spans` once.
-    rankings: of heads, for ensembles; unlabelled: whether to say how heads rank without labels.
+    rankings: of heads, for ensembles, by the reading's name and their own (None: no ensembles).
+    unlabelled: whether to say how heads rank without labels.
 
     ValueError for attention that is negative or not finite, and where there is no sentence.
     """
-    made = {reading.name: _Counter(rankings or {}, unlabelled) for reading in readings}
+    ensembles = {reading.name: {} for reading in readings} | dict(rankings or {})
+    made = {reading.name: _Counter(ensembles[reading.name], unlabelled) for reading in readings}
     order: list[np.ndarray] = []
     for index_n, attention in _small(groups):
         order.append(index_n)

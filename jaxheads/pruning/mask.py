@@ -104,6 +104,15 @@ def random_mask(
     )
 
 
+def shuffled_in_layers(mask_LH: Bool[np.ndarray, "L H"], seed: int) -> Bool[np.ndarray, "L H"]:
+    """As many heads of each layer as a mask keeps, at random: what its depth alone would do.
+
+    A pure function; nested masks stay nested for one seed.
+    """
+    ranks_LH = np.random.default_rng(seed).random(mask_LH.shape).argsort(1).argsort(1)
+    return ranks_LH < mask_LH.sum(1, keepdims=True)
+
+
 def present_heads(config: EncoderConfig) -> Bool[np.ndarray, "L H"]:
     """The heads that a model still has: all of an uncut one."""
     present_LH = np.zeros((config.num_layers, config.num_heads), bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -167,18 +167,31 @@ def curves(
     draws: range,
 ) -> list[Row]:
     """The metrics of the masked model along every order, and each order in one number."""
+    return along(lab, model, task, name, seed, orders(lab, model, task, name, others, draws))
+
+
+def along(
+    lab: Lab,
+    model: Model,
+    task: Subject,
+    name: str,
+    seed: int,
+    wanted: Iterable[tuple[str, Curve]],
+    stages: tuple[str, str] = ("masked", "prunability"),
+) -> list[Row]:
+    """The same of any orders, under their names; the answers along them are kept under `name`."""
     seen: dict[bytes, Evaluation] = {}  # the ends of all curves are the same
     rows: list[Row] = []
     guesses: dict[str, np.ndarray] = {}
-    for method, (budgets, order) in orders(lab, model, task, name, others, draws):
+    for method, (budgets, order) in wanted:
         found = [_measured(lab, model, task, order(budget), seen) for budget in budgets]
         for budget, evaluation in zip(budgets, found, strict=True):
-            what = {"stage": "masked", "method": method, "budget": budget, "seed": seed}
+            what = {"stage": stages[0], "method": method, "budget": budget, "seed": seed}
             rows += lab.note.rows(task.name, evaluation.metrics, **what)
         guesses[method] = np.stack([each.answers.guess_M for each in found])
         guesses[f"{method}.budgets"] = np.array(budgets)
         guesses["label"] = found[0].answers.label_M
-        rows += _summary(lab, task, method, budgets, found, seed)
+        rows += _summary(lab, task, method, budgets, found, seed, stages[1])
     save_answers(lab, name, guesses)
     return rows
 
@@ -190,7 +203,7 @@ def _measured(lab, model, task, mask_LH, seen) -> Evaluation:
     return seen[key]
 
 
-def _summary(lab: Lab, task: Subject, method, budgets, found, seed) -> list[Row]:
+def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> list[Row]:
     """k95, k99 and the area, where the whole model has something to keep."""
     metric_K = [each.metrics[task.metrics[0]] for each in found]
     if not metric_K[0] > 0:
@@ -199,7 +212,7 @@ def _summary(lab: Lab, task: Subject, method, budgets, found, seed) -> list[Row]
         name: float(removable(budgets, metric_K, share)) for name, share in KEPT_SHARES.items()
     }
     values["area"] = area(budgets, metric_K)
-    return lab.note.rows(task.name, values, stage="prunability", method=method, seed=seed)
+    return lab.note.rows(task.name, values, stage=stage, method=method, seed=seed)
 
 
 # -- answers of masked models
@@ -228,42 +241,52 @@ def answers_path(lab: Lab, name: str) -> Path:
     return lab.folder / "answers" / f"{name}.npz"
 
 
-def contrasts(lab: Lab, task: Subject, names: Mapping[int, str]) -> list[Row]:
-    """Own order less random, and random less reversed, nearest half of the heads, with intervals.
+def contrasts(
+    lab: Lab,
+    task: Subject,
+    names: Mapping[int, str],
+    pairs: Sequence[tuple[str, str]] = ((OWN, RANDOM), (RANDOM, REVERSED)),
+    stage: str = "contrast",
+) -> list[Row]:
+    """The first order of each pair less the second, nearest half of the heads, with intervals.
 
-    The interval is over seeds and examples; a seed's random value is the mean over its draws.
+    The interval is over seeds and examples; of an order with draws, a seed's value is the mean over
+    its draws.
     """
     answers = [load_answers(lab, name) for name in names.values()]
-    budgets = answers[0][f"{OWN}.budgets"]
+    budgets = answers[0][f"{pairs[0][0]}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
     metric, label_M = METRICS[task.metrics[0]], answers[0]["label"]
-    chance = [[a[f] for f in a if is_draw(f)] for a in answers]
 
-    def value(files: list[list[np.ndarray]], seeds, examples) -> float:
+    def value(kind: str, seeds, examples) -> float:
         return float(
             np.mean(
                 [
-                    np.mean([metric(g[place][examples], label_M[examples]) for g in files[seed]])
+                    np.mean([metric(g[place][examples], label_M[examples]) for g in of[kind][seed]])
                     for seed in seeds
                 ]
             )
         )
 
-    own, worst = ([[a[name]] for a in answers] for name in (OWN, REVERSED))
+    kinds = dict.fromkeys(kind for pair in pairs for kind in pair)
+    of = {kind: [[a[f] for f in a if _kind(f) == kind] for a in answers] for kind in kinds}
     rows = []
-    for method, one, two in (
-        (f"{OWN} - {RANDOM}", own, chance),
-        (f"{RANDOM} - {REVERSED}", chance, worst),
-    ):
+    for one, two in pairs:
         found = bootstrap(
             lambda s, e, one=one, two=two: value(one, s, e) - value(two, s, e),
             len(answers), len(label_M), samples=400,
         )  # fmt: skip
         rows += estimate_rows(
-            lab, task.name, task.metrics[0], found, stage="contrast", method=method,
+            lab, task.name, task.metrics[0], found, stage=stage, method=f"{one} - {two}",
             budget=int(budgets[place]),
         )  # fmt: skip
     return rows
+
+
+def _kind(order: str) -> str:
+    """An order's name without the number of its draw."""
+    name, _, draw = order.rpartition(" ")
+    return name if draw.isdecimal() else order
 
 
 def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> list[Row]:
@@ -274,5 +297,4 @@ def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> 
 
 def is_draw(name: str) -> bool:
     """Whether an order is a random one of single uses of heads: "random 3"."""
-    kind, _, number = name.rpartition(" ")
-    return kind == RANDOM and number.isdecimal()
+    return name != RANDOM and _kind(name) == RANDOM

@@ -8,11 +8,12 @@ from pathlib import Path
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
-from jaxheads.studies import chiang2021, michel2019, peyrard2021, pretrain, zhang2020
+from jaxheads.studies import chiang2021, luo2021, michel2019, peyrard2021, pretrain, zhang2020
 from jaxheads.studies.cells import Cell, open_folder, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
+    "luo2021": luo2021.cells,
     "michel2019": michel2019.cells,
     "peyrard2021": peyrard2021.cells,
     "pretrain": pretrain.cells,
@@ -37,15 +38,16 @@ def run(options: StudyOptions) -> None:
 
 def check_files(run: Run) -> None:
     """ValueError that names every data file that is missing, and the setting that holds it."""
-    parts = {"text": run.text} | {f"tasks.{task.name}": task for task in run.tasks}
-    parts |= {} if run.humor is None else {"humor": run.humor}
+    parts: dict[str, object] = {"text": run.text}
+    parts |= {"humor": run.humor, "constituency": run.constituency}
+    parts |= {f"tasks.{task.name}": task for task in run.tasks}
     if run.meta is not None:
         for group in ("tasks", "similar"):
             parts |= {f"meta.{group}.{task.name}": task for task in getattr(run.meta, group)}
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
-        for name in ("train", "held_out", "other_held_out", "validation", "test")
+        for name in ("train", "held_out", "other_held_out", "validation", "tune", "test")
         if (path := getattr(part, name, None)) is not None
     }
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]

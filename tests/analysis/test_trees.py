@@ -42,7 +42,13 @@ def groups(attention):
 
 def test_a_pass_counts_what_one_sentence_at_a_time_counts(attention, groups):
     ranking = [(1, 2), (0, 0), (1, 0)]
-    found = tree_counts(groups, SPANS, READINGS, rankings={"mine": ranking}, unlabelled=True)
+    found = tree_counts(
+        groups,
+        SPANS,
+        READINGS,
+        rankings={each.name: {"mine": ranking} for each in READINGS},
+        unlabelled=True,
+    )
     assert list(found) == ["jsd", "jsd, bias 1.5", "hellinger"]
     for reading in READINGS:
         own = found[reading.name]
@@ -94,7 +100,7 @@ def test_a_planted_chunking_head_comes_first_without_labels_and_leads_the_ensemb
     found = tree_counts(groups, SPANS, READINGS[:1], unlabelled=True)["jsd"]
     ranking = ranked(found.unlabelled["sharpness"])
     assert ranking[0] == (0, 1)
-    again = tree_counts(groups, SPANS, READINGS[:1], rankings={"": ranking})["jsd"]
+    again = tree_counts(groups, SPANS, READINGS[:1], rankings={"jsd": {"": ranking}})["jsd"]
     f1_K = sentence_f1(again.ensembles[""])
     assert f1_K.shape == (6,)
     assert f1_K[0] == pytest.approx(sentence_f1(found.heads)[0, 1])

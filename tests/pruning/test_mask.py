@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from jaxheads.pruning.mask import (
     present_heads,
     random_mask,
     reversed_scores,
+    shuffled_in_layers,
 )
 
 SCORES = np.array([[0.9, 0.1, 0.5], [0.2, 0.8, 0.3]])
@@ -252,3 +254,14 @@ def test_a_mask_that_does_not_fit_the_model_is_refused(tiny):
         kept_heads(config, rows("1010 0000"))
     with pytest.raises(ValueError, match=r"mask: expected bool \[3, 4\], got float32 \[3, 4\]"):
         kept_heads(config, np.ones((3, 4), np.float32))
+
+
+def test_heads_shuffled_in_their_layers_are_as_many_nested_and_chosen_evenly():
+    masks = [mask_from_scores(np.arange(12.0).reshape(3, 4), budget) for budget in (12, 7, 3, 0)]
+    for seed in range(20):
+        found = [shuffled_in_layers(mask, seed) for mask in masks]
+        for mask, other in zip(masks, found, strict=True):
+            np.testing.assert_array_equal(mask.sum(1), other.sum(1))
+        assert all((small <= large).all() for large, small in itertools.pairwise(found))
+    often = np.mean([shuffled_in_layers(rows("1100 0001"), seed) for seed in range(2000)], axis=0)
+    np.testing.assert_allclose(often, [[0.5] * 4, [0.25] * 4], atol=0.05)  # 4 standard deviations

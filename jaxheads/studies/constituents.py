@@ -1,0 +1,330 @@
+"""Which heads know constituents: the tables of one model, and the counts that later cells read.
+
+    trees/NAME.npz       what the trees of every head share with the gold trees of the test section
+    trees/MODEL.json     a few sentences with their gold brackets and those of the best head
+    maps/MODEL-spans-0.npz, MODEL-spans.TASK-SEED.npz   F1 and recalls of every head
+
+Heads are chosen on the tune section and scored on the test section.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxheads.analysis.agreement import rank_agreement
+from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, ranked, top_down
+from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
+from jaxheads.analysis.spans import (
+    COLUMNS,
+    LABELS,
+    Chosen,
+    Parts,
+    SpanCounts,
+    baseline_distances,
+    choose_heads,
+    gather,
+    label_recall,
+    match_spans,
+    sentence_f1,
+    tied_share,
+)
+from jaxheads.analysis.trees import Ranking, Reading, TreeCounts, tree_counts
+from jaxheads.files import write_atomically
+from jaxheads.models.model import Model, init_model
+from jaxheads.records import Row
+from jaxheads.settings import PRETRAINING
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.maps import save_maps
+from jaxheads.studies.prunability import estimate_rows
+from jaxheads.studies.treebank import Section, attention_of, section_of, settings_of
+
+F1 = "sentence F1"
+DRAWS = 5  # of random trees
+NULLS = ("right", "balanced", "random")  # what the best heads are compared with
+BY_F1 = "F1 on tune"  # the ranking that sees labels
+SHORT, LONG = 6, 14  # words of the sentences that are drawn
+
+
+def readings_of(lab: Lab, *, all_measures: bool = True) -> list[Reading]:
+    """How attention is read, the main reading first."""
+    settings = settings_of(lab)
+    measures = settings.measures if all_measures else settings.measures[:1]
+    return [Reading(measure, bias) for measure in measures for bias in settings.biases]
+
+
+# -- cells
+
+
+def base_trees(lab: Lab) -> list[Row]:
+    """All tables of the pre-trained model, and the baselines on the same sentences."""
+    tune, test = section_of(lab, "tune"), section_of(lab, "test")
+    readings, main = readings_of(lab), readings_of(lab)[0]
+    on_tune = counted(lab, lab.base, tune, readings, unlabelled=True)
+    rankings = {name: rankings_of(found) for name, found in on_tune.items()}
+    deep = {each.name: rankings[each.name] for each in readings_of(lab, all_measures=False)}
+    on_test = counted(lab, lab.base, test, readings, rankings=deep)
+    nulls = baseline_counts(test, main.measure)
+    save_counts(lab, lab.name, {name: found.heads for name, found in on_test.items()})
+    maps = head_maps(on_test, main) | dict(on_tune[main.name].unlabelled)
+    save_maps(lab.folder, lab.name, "spans", 0, maps)
+    rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
+    rows += null_rows(lab, nulls)
+    for name in on_test:
+        rows += best_rows(lab, name, on_tune[name].heads, on_test[name].heads, task=PRETRAINING)
+        rows += margin_rows(lab, name, on_tune[name].heads, on_test[name].heads, nulls)
+        rows += layer_rows(lab, name, on_test[name], task=PRETRAINING)
+        rows += ensemble_rows(lab, name, on_test[name])
+        rows += unlabelled_rows(lab, name, on_tune[name], on_test[name])
+    write_examples(lab, test, main, on_tune[main.name].heads)
+    return rows
+
+
+def random_trees(lab: Lab, draw: int) -> list[Row]:
+    """The control without any knowledge: the same encoder with random weights."""
+    model = init_model(lab.base.config, lab.base.readout, jax.random.key(draw))
+    readings = readings_of(lab, all_measures=False)
+    both = [counted(lab, model, section_of(lab, each), readings) for each in ("tune", "test")]
+    rows = []
+    for name in both[0]:
+        what = {"stage": "random weights", "seed": draw}
+        chosen = choose_heads(both[0][name].heads, both[1][name].heads, samples=1)
+        values = {column: each.tested.value for column, each in chosen.items()}
+        rows += lab.note.rows(PRETRAINING, values, method=f"{name}: best head", **what)
+        mean = float(sentence_f1(both[1][name].heads).mean())
+        rows += lab.note.rows(PRETRAINING, {F1: mean}, method=f"{name}: mean of heads", **what)
+    return rows
+
+
+def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
+    """The same tables of a fine-tuned model, of the main measure."""
+    model, readings = lab.tuned(task, seed), readings_of(lab, all_measures=False)
+    on_tune, on_test = (
+        counted(lab, model, section_of(lab, each), readings) for each in ("tune", "test")
+    )
+    save_counts(lab, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
+    maps = head_maps(on_test, readings[0])
+    save_maps(lab.folder, lab.name, f"spans.{task}", seed, maps)
+    rows = []
+    for name in on_test:
+        what = {"task": task, "seed": seed}
+        rows += best_rows(lab, name, on_tune[name].heads, on_test[name].heads, **what)
+        rows += layer_rows(lab, name, on_test[name], **what)
+    return rows
+
+
+# -- counts
+
+
+def counted(
+    lab: Lab,
+    model: Model,
+    section: Section,
+    readings: list[Reading],
+    rankings: Mapping[str, Mapping[str, Ranking]] | None = None,
+    *,
+    unlabelled: bool = False,
+) -> dict[str, TreeCounts]:
+    """What the trees of a model share with those of a section."""
+    return tree_counts(
+        attention_of(lab, model, section.pieces),
+        [parse.spans for parse in section.parses],
+        readings,
+        rankings=rankings,
+        unlabelled=unlabelled,
+    )
+
+
+def rankings_of(tune: TreeCounts) -> dict[str, Ranking]:
+    """The heads in the order of each score without labels, and of their F1 on the tune section."""
+    scores = {**tune.unlabelled, BY_F1: sentence_f1(tune.heads)}
+    return {name: ranked(score_LH) for name, score_LH in scores.items()}
+
+
+def baseline_counts(section: Section, measure: str) -> dict[str, SpanCounts]:
+    """The counts of trees that need no model, and of heads that see no word, by name."""
+    random, rows, names = np.random.default_rng(0), [], []
+    for parse in section.parses:
+        words = len(parse.words)
+        drawn = baseline_distances(words, parse.spans, random)
+        extra = {f"random {draw}": random.random(words - 1) for draw in range(1, DRAWS)}
+        drawn = {"random 0": drawn.pop("random"), **extra, **drawn}
+        contentless = adjacent_distances(contentless_attention(words)[0], measure)
+        names = [*drawn, *(f"attention, {name}" for name in CONTENTLESS)]
+        rows.append(match_spans(np.concatenate([[*drawn.values()], contentless]), parse.spans))
+    counts = gather(rows)
+    return {name: counts.pick(place) for place, name in enumerate(names)}
+
+
+def save_counts(lab: Lab, name: str, counts: Mapping[str, SpanCounts]) -> None:
+    """Keep the counts of a model's heads, for comparisons of models sentence by sentence."""
+    arrays = {
+        f"{reading}/{field}": array
+        for reading, found in counts.items()
+        for field, array in found._asdict().items()
+    }
+    with write_atomically(counts_path(lab, name)) as draft:
+        np.savez_compressed(draft, allow_pickle=False, **arrays)
+
+
+def load_counts(lab: Lab, name: str, reading: str) -> SpanCounts:
+    """What `save_counts` wrote of one reading."""
+    with np.load(counts_path(lab, name), allow_pickle=False) as found:
+        return SpanCounts(*(found[f"{reading}/{field}"] for field in SpanCounts._fields))
+
+
+def counts_path(lab: Lab, name: str) -> Path:
+    """Where the counts of a model are."""
+    return lab.folder / "trees" / f"{name}.npz"
+
+
+def head_maps(found: Mapping[str, TreeCounts], main: Reading) -> dict[str, np.ndarray]:
+    """Maps `[L, H]`: F1 of every reading, and the recalls of the main one."""
+    maps = {f"F1, {name}": sentence_f1(counts.heads) for name, counts in found.items()}
+    recalls = {f"{label} recall": label_recall(found[main.name].heads, label) for label in LABELS}
+    return {"F1": maps.pop(f"F1, {main.name}"), **recalls, **maps}
+
+
+# -- rows
+
+
+def section_rows(lab: Lab, section: Section, which: str) -> list[Row]:
+    """How many sentences there are, and how many were left out."""
+    values = {name: float(count) for name, count in section.counts.items()}
+    return lab.note.rows("", values, stage="treebank", method=which)
+
+
+def null_rows(lab: Lab, nulls: Mapping[str, SpanCounts]) -> list[Row]:
+    """Every column of every baseline, with intervals over sentences."""
+    samples, rows = settings_of(lab).samples, []
+    for name, counts in nulls.items():
+        for column, parts in _columns(counts):
+            found = parts.intervals(samples).at()
+            rows += estimate_rows(lab, "", column, found, stage="tree baselines", method=name)
+    return rows
+
+
+def best_rows(
+    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, *, task: str, seed: int = 0
+) -> list[Row]:
+    """The head that is best on the tune section for every column, scored on the test section."""
+    rows, what = [], {"seed": seed}
+    best = choose_heads(tune, test, samples=settings_of(lab).samples)
+    for column, chosen in best.items():
+        method = f"{reading}: {head_name(chosen)}"
+        found = {"stage": "best head", "method": method, **what}
+        rows += estimate_rows(lab, task, column, chosen.tested, **found)
+        found["stage"] = "best head, tune"
+        rows += lab.note.rows(task, {column: chosen.tuned}, **found)
+    ties = tied_share(test)
+    shares = {"best head": float(ties[best[F1].head]), "mean of heads": float(np.nanmean(ties))}
+    for which, share in shares.items():
+        method = f"{reading}: {which}"
+        rows += lab.note.rows(
+            task, {"tied splits": share}, stage="tied splits", method=method, **what
+        )
+    return rows
+
+
+def margin_rows(
+    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Mapping[str, SpanCounts]
+) -> list[Row]:
+    """How far the best heads lie above trees that need no model, paired over sentences."""
+    rows, samples = [], settings_of(lab).samples
+    for column, chosen in choose_heads(tune, test, samples=1).items():
+        own = COLUMNS[column](test.pick(*chosen.head))
+        for null in NULLS:
+            others = [counts for name, counts in nulls.items() if name.split(" ")[0] == null]
+            below = np.mean([COLUMNS[column](counts).top for counts in others], axis=0)
+            found = Parts(own.top - below, own.bottom).intervals(samples).at()
+            method = f"{reading}: best head - {null}"
+            rows += estimate_rows(
+                lab, PRETRAINING, column, found, stage="best head less baseline", method=method
+            )
+    return rows
+
+
+def layer_rows(lab: Lab, reading: str, test: TreeCounts, *, task: str, seed: int = 0) -> list[Row]:
+    """The mean of each layer's heads, and the trees of their mean distances."""
+    rows, samples, what = [], settings_of(lab).samples, {"seed": seed}
+    heads, own = COLUMNS[F1](test.heads), COLUMNS[F1](test.layers)
+    for stage, parts in (
+        ("mean of layer", Parts(heads.top.mean(-1), heads.bottom)),
+        ("averaged layer", own),
+    ):
+        found = parts.intervals(samples)
+        for layer in range(len(found.value)):
+            method = f"{reading}: layer {layer + 1}"
+            estimate = found.at(layer)
+            rows += estimate_rows(lab, task, F1, estimate, stage=stage, method=method, **what)
+    return rows
+
+
+def ensemble_rows(lab: Lab, reading: str, test: TreeCounts) -> list[Row]:
+    """F1 of the first K heads of every ranking together."""
+    rows = []
+    for ranking, counts in test.ensembles.items():
+        found = COLUMNS[F1](counts).intervals(settings_of(lab).samples)
+        for place in range(len(found.value)):
+            rows += estimate_rows(
+                lab, PRETRAINING, F1, found.at(place), stage="ensembles",
+                method=f"{reading}: {ranking}", budget=place + 1,
+            )  # fmt: skip
+    return rows
+
+
+def unlabelled_rows(lab: Lab, reading: str, tune: TreeCounts, test: TreeCounts) -> list[Row]:
+    """How far scores without labels, from the tune section, rank heads as F1 on the test one."""
+    rows = []
+    f1_LH = sentence_f1(test.heads)
+    for name in WITHOUT_LABELS:
+        found = rank_agreement(tune.unlabelled[name], f1_LH)["spearman"]
+        values = {"spearman": found.value, "p": found.p_value}
+        method = f"{reading}: {name}"
+        rows += lab.note.rows(PRETRAINING, values, stage="rankings", method=method)
+    return rows
+
+
+def head_name(chosen: Chosen) -> str:
+    """As records have it, counted from 1."""
+    layer, head = chosen.head
+    return f"layer {layer + 1} head {head + 1}"
+
+
+def _columns(counts: SpanCounts) -> Iterator[tuple[str, Parts]]:
+    """The columns that the sentences define."""
+    for name, column in COLUMNS.items():
+        parts = column(counts)
+        if parts.bottom.sum():
+            yield name, parts
+
+
+# -- examples
+
+
+def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> None:
+    """The first sentences of some length, whatever their scores, with the best head's trees."""
+    layer, head = choose_heads(tune, tune, samples=1)[F1].head
+    wanted = [n for n, parse in enumerate(test.parses) if SHORT <= len(parse.words) <= LONG]
+    wanted = wanted[: settings_of(lab).examples]
+    examples: dict[int, dict] = {}
+    pieces = tuple(test.pieces[number] for number in wanted)
+    for index_n, attention in attention_of(lab, lab.base, pieces) if pieces else ():
+        for place, map_LHNN in zip(index_n, attention, strict=True):
+            parse = test.parses[wanted[place]]
+            distance = adjacent_distances(map_LHNN[layer, head], main.measure)
+            trees = top_down(distance)
+            examples[int(place)] = {
+                "words": parse.words,
+                "gold": parse.spans,
+                "found": np.stack(trees, -1).tolist(),
+                "head": f"layer {layer + 1} head {head + 1}",
+                "reading": main.name,
+                "f1": float(sentence_f1(gather([match_spans(distance, parse.spans)]))),
+            }
+    with write_atomically(lab.folder / "trees" / f"{lab.name}.json") as draft:
+        draft.write_text(json.dumps([examples[n] for n in sorted(examples)], indent=1) + "\n")

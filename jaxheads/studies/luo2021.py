@@ -1,0 +1,75 @@
+"""Do heads know constituents, does fine-tuning change it, and do tasks need the heads that do?
+
+After Luo 2021, "Have Attention Heads in BERT Learned Constituency Grammar?" (arXiv 2102.07926),
+whose tables and code were not available to us: trees from the syntactic distances of attention rows
+(Kim et al. 2020, whose code fixes the procedure), each layer's ability before and after fine-tuning
+on tasks of similarity and of entailment, and heads masked by ability. Heads ranked without labels
+and their ensembles are after Li et al. 2020. What is ours is said where it is defined.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxheads.options import MeshShape
+from jaxheads.settings import PRETRAINING, Run
+from jaxheads.studies import prepare
+from jaxheads.studies.cells import Cell
+from jaxheads.studies.chiang2021 import finetuned, score_base
+from jaxheads.studies.constituent_change import changes, changes_by_kind, kinds_of
+from jaxheads.studies.constituent_masking import answers_name, masked, masking_contrasts
+from jaxheads.studies.constituents import base_trees, random_trees, tuned_trees
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.treebank import settings_of
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """All cells of the study, in an order in which each finds what it needs."""
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab = Lab(run, settings, folder, mesh)
+        base = (f"{lab.name}-pretrained",)
+        yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        name = f"{lab.name}-{PRETRAINING}-scores"
+        yield Cell(name, functools.partial(score_base, lab), needs=base)
+        yield Cell(f"{lab.name}-trees", functools.partial(base_trees, lab), needs=base)
+        for draw in range(settings_of(lab).controls):
+            name = f"{lab.name}-random-{draw}-trees"
+            yield Cell(name, functools.partial(random_trees, lab, draw), needs=base)
+        for task in run.tasks:
+            yield from _task(lab, task.name, base)
+        if kinds_of(lab):
+            yield Cell(
+                f"{lab.name}-changes",
+                functools.partial(changes_by_kind, lab),
+                needs=(
+                    f"{lab.name}-trees",
+                    *(
+                        f"{lab.name}-{task}-{seed}-trees"
+                        for tasks in kinds_of(lab).values()
+                        for task in tasks
+                        for seed in run.seeds
+                    ),
+                ),
+            )
+
+
+def _task(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
+    """The models fine-tuned on a task, their trees, and the task without some of their heads."""
+    names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]
+    for name, seed in zip(names, lab.run.seeds, strict=True):
+        tuned, trees = f"{name}-fine-tuned", f"{name}-trees"
+        yield Cell(tuned, functools.partial(finetuned, lab, task, seed), needs=base)
+        yield Cell(trees, functools.partial(tuned_trees, lab, task, seed), needs=(tuned,))
+        masking = answers_name(lab, task, seed)
+        yield Cell(masking, functools.partial(masked, lab, task, seed), needs=(trees,))
+    trees = (f"{lab.name}-trees", *(f"{name}-trees" for name in names))
+    yield Cell(f"{lab.name}-{task}-changes", functools.partial(changes, lab, task), needs=trees)
+    yield Cell(
+        f"{lab.name}-{task}-contrasts",
+        functools.partial(masking_contrasts, lab, task),
+        needs=tuple(f"{name}-masked" for name in names),
+    )
