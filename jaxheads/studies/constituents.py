@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -145,8 +146,20 @@ def rankings_of(tune: TreeCounts) -> dict[str, Ranking]:
     return {name: ranked(score_LH) for name, score_LH in scores.items()}
 
 
-def baseline_counts(section: Section, measure: str) -> dict[str, SpanCounts]:
-    """The counts of trees that need no model, and of heads that see no word, by name."""
+class Nulls(NamedTuple):
+    """Trees that need no model, and of heads that see no word."""
+
+    names: tuple[str, ...]
+    counts: SpanCounts  # the axis of heads is that of the names
+
+    def mean(self, name: str, column: str) -> np.ndarray:
+        """The top of a column `[Y]`: of random trees, the mean over the draws."""
+        own = [place for place, each in enumerate(self.names) if each.split(" ")[0] == name]
+        return COLUMNS[column](self.counts).top[:, own].mean(1)
+
+
+def baseline_counts(section: Section, measure: str) -> Nulls:
+    """The counts of all baselines."""
     random, rows, names = np.random.default_rng(0), [], []
     for parse in section.parses:
         words = len(parse.words)
@@ -156,8 +169,7 @@ def baseline_counts(section: Section, measure: str) -> dict[str, SpanCounts]:
         contentless = adjacent_distances(contentless_attention(words)[0], measure)
         names = [*drawn, *(f"attention, {name}" for name in CONTENTLESS)]
         rows.append(match_spans(np.concatenate([[*drawn.values()], contentless]), parse.spans))
-    counts = gather(rows)
-    return {name: counts.pick(place) for place, name in enumerate(names)}
+    return Nulls(tuple(names), gather(rows))
 
 
 def save_counts(lab: Lab, name: str, counts: Mapping[str, SpanCounts]) -> None:
@@ -198,13 +210,15 @@ def section_rows(lab: Lab, section: Section, which: str) -> list[Row]:
     return lab.note.rows("", values, stage="treebank", method=which)
 
 
-def null_rows(lab: Lab, nulls: Mapping[str, SpanCounts]) -> list[Row]:
+def null_rows(lab: Lab, nulls: Nulls) -> list[Row]:
     """Every column of every baseline, with intervals over sentences."""
-    samples, rows = settings_of(lab).samples, []
-    for name, counts in nulls.items():
-        for column, parts in _columns(counts):
-            found = parts.intervals(samples).at()
-            rows += estimate_rows(lab, "", column, found, stage="tree baselines", method=name)
+    rows = []
+    for column, parts in _columns(nulls.counts):
+        found = parts.intervals(settings_of(lab).samples)
+        for place, name in enumerate(nulls.names):
+            rows += estimate_rows(
+                lab, "", column, found.at(place), stage="tree baselines", method=name
+            )
     return rows
 
 
@@ -231,20 +245,19 @@ def best_rows(
 
 
 def margin_rows(
-    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Mapping[str, SpanCounts]
+    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Nulls
 ) -> list[Row]:
     """How far the best heads lie above trees that need no model, paired over sentences."""
-    rows, samples = [], settings_of(lab).samples
+    rows = []
     for column, chosen in choose_heads(tune, test, samples=1).items():
         own = COLUMNS[column](test.pick(*chosen.head))
-        for null in NULLS:
-            others = [counts for name, counts in nulls.items() if name.split(" ")[0] == null]
-            below = np.mean([COLUMNS[column](counts).top for counts in others], axis=0)
-            found = Parts(own.top - below, own.bottom).intervals(samples).at()
-            method = f"{reading}: best head - {null}"
+        margin_YN = np.stack([own.top - nulls.mean(null, column) for null in NULLS], -1)
+        found = Parts(margin_YN, own.bottom).intervals(settings_of(lab).samples)
+        for place, null in enumerate(NULLS):
             rows += estimate_rows(
-                lab, PRETRAINING, column, found, stage="best head less baseline", method=method
-            )
+                lab, PRETRAINING, column, found.at(place), stage="best head less baseline",
+                method=f"{reading}: best head - {null}",
+            )  # fmt: skip
     return rows
 
 
