@@ -15,8 +15,8 @@ from jaxtyping import Float
 
 from jaxheads.records import Row, read_rows
 
-ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TIMES = (
-    "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "times.jsonl",
+ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES = (
+    "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times.jsonl",
 )  # fmt: skip
 PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
 _UNREADABLE = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
@@ -59,6 +59,18 @@ class HeadView(NamedTuple):
     marked: frozenset[int]
 
 
+class BracketTree(NamedTuple):
+    """A sentence with gold constituents (label, first word, one past the last) and a head's."""
+
+    model: str
+    words: tuple[str, ...]
+    gold: tuple[tuple[str, int, int], ...]
+    found: tuple[tuple[int, int], ...]
+    head: str
+    reading: str
+    f1: float
+
+
 class Study(NamedTuple):
     """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
 
@@ -68,6 +80,7 @@ class Study(NamedTuple):
     scores: tuple[ScoreMap, ...] = ()
     maps: tuple[HeadMap, ...] = ()
     views: tuple[HeadView, ...] = ()
+    trees: tuple[BracketTree, ...] = ()
     finished: bool = True
     notes: tuple[str, ...] = ()
     times: Mapping[str, float] = MappingProxyType({})  # seconds of each cell
@@ -136,11 +149,11 @@ def read_study(folder: Path) -> Study:
     (scores, odd_scores), (maps, odd_maps) = _read_scores(folder / SCORES), _read_maps(folder)
     settings, machine = _read_settings(folder / SETTINGS)
     views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
-    notes = (*odd_scores, *odd_maps)
+    notes, trees = (*odd_scores, *odd_maps), _read_trees(folder / TREES)
     times = {
         str(line["cell"]): line["seconds"] for line in _time_lines(folder) or () if "cell" in line
     }
-    return Study(rows, settings, machine, scores, maps, views, finished, notes, times)
+    return Study(rows, settings, machine, scores, maps, views, trees, finished, notes, times)
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -218,6 +231,24 @@ def _views(path: Path) -> Iterator[HeadView]:
             )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected views of heads, got {error!r}") from error
+
+
+def _read_trees(folder: Path) -> tuple[BracketTree, ...]:
+    """The sentences with trees of all models, in the order of the files' names."""
+    trees = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            for each in json.loads(path.read_text()):
+                gold = tuple((str(label), int(a), int(b)) for label, a, b in each["gold"])
+                found = tuple((int(a), int(b)) for a, b in each["found"])
+                words = tuple(map(str, each["words"]))
+                f1 = float(each["f1"])
+                trees.append(
+                    BracketTree(path.stem, words, gold, found, each["head"], each["reading"], f1)
+                )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: expected sentences with trees, got {error!r}") from error
+    return tuple(trees)
 
 
 def _read_score(path: Path) -> Float[np.ndarray, "L H"]:

@@ -50,7 +50,7 @@ def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> D
     for axis, task in zip(axes, tasks, strict=True):
         found = [one.score_LH for one in own if one.task == task]
         seeds.append(len(found))
-        _draw_map(axis, shown(task), np.mean(found, axis=0))
+        draw_map(axis, shown(task), np.mean(found, axis=0))
     where = _PLACES.get(place, f"measured: {place}")
     counted = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
     caption = (
@@ -61,8 +61,9 @@ def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> D
     return Drawing(slug("heads", model, *([place] if place else [])), figure, alt, caption)
 
 
-def _draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
-    low, high = float(score_LH.min()), float(score_LH.max())
+def draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
+    """One map with a scale of its own, whose ends stand below it; NaN stays white."""
+    low, high = float(np.nanmin(score_LH)), float(np.nanmax(score_LH))
     draw_cells(axis, score_LH, low, high if high > low else low + 1, COLORS)
     layers, heads = score_LH.shape
     for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaxheads.records import Row
+from jaxheads.report.constituent_rows import STAGES as CONSTITUENCY
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Section, Table, slug
@@ -20,6 +21,7 @@ KNOWN = {
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
     *("gradient and ablation", "masked, fine-tuned", "likeness lost", "similarity"),
     *("overlap of masks", "contrast of masks"),
+    *CONSTITUENCY,
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

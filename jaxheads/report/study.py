@@ -16,6 +16,12 @@ from jaxheads.report.answers import (
     reliability_answer,
 )
 from jaxheads.report.coherence import coherence_section
+from jaxheads.report.constituency import (
+    change_answer,
+    constituency_answer,
+    constituency_section,
+    masking_answer,
+)
 from jaxheads.report.deduction import deduction_section
 from jaxheads.report.drawing import render, save
 from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
@@ -38,6 +44,9 @@ WIDTH = 96  # of the terminal's lines
 
 ANSWERS = (
     humor_answer,
+    constituency_answer,
+    change_answer,
+    masking_answer,
     prunability_answer,
     coherence_answer,
     deduction_answer,
@@ -50,6 +59,7 @@ ANSWERS = (
 SECTIONS = (
     overview_section,
     humor_section,
+    constituency_section,
     maps_section,
     prunability_section,
     coherence_section,

@@ -1,0 +1,134 @@
+"""Figures of a study of constituents: maps, ensembles, changes by layer, masking curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from jaxheads.report.constituent_rows import (
+    CHANGE,
+    F1,
+    MASKED,
+    by_reading,
+    layer_of,
+    null_spread,
+)
+from jaxheads.report.folder import Study
+from jaxheads.report.looks import looks, shown
+from jaxheads.report.maps import draw_map
+from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.parts import Drawing, slug
+from jaxheads.report.spread import Spread, kind_of, spread_of, spreads
+
+
+def map_drawings(study: Study) -> Iterator[Drawing]:
+    for model in study.models:
+        own = [each for each in study.maps if (each.model, each.what) == (model, "spans")]
+        own = [each for each in own if not np.isnan(each.value_LH).all()]
+        if not own:
+            continue
+        figure, axes = grid(len(own), 2.5, 2.6)
+        for axis, each in zip(axes, own, strict=True):
+            draw_map(axis, each.name, each.value_LH)
+        yield Drawing(
+            slug("constituents", model), figure,
+            f"Heat maps of F1 and label recalls of {model}, layer by head",
+            f"{model}, pre-trained: S-F1 of the main reading and of the others, recall of each "
+            "label, and the two rankings that see no label. Each map has a scale of its own, its "
+            "ends are written below it.",
+        )  # fmt: skip
+
+
+def ensemble_drawings(study: Study) -> Iterator[Drawing]:
+    for (model, reading), rows in by_reading(study.at("ensembles")).items():
+        figure, (axis,) = grid(1, 5.5, 3.2)
+        found = spreads(rows, lambda row: (row.method.partition(": ")[2], float(row.budget or 0)))
+        kinds = list(dict.fromkeys(kind for kind, _ in found))
+        for kind, look in looks(kinds).items():
+            points = {k: spread for (name, k), spread in found.items() if name == kind}
+            draw_line(axis, f"ranked by {kind}", look, points)
+        for null in ("right", "balanced", "random"):
+            level = null_spread(study, model, null, F1)
+            if level is not None:
+                draw_level(axis, level.mean, null)
+        axis.set(xlabel="heads in the ensemble", ylabel=F1)
+        add_legend(figure, [axis])
+        yield Drawing(
+            slug("ensembles", model, reading), figure,
+            f"S-F1 of ensembles of the first K heads of {model}, {reading}",
+            f"{model}, {reading}: trees of the mean distances of the first K heads. “F1 on tune” "
+            f"has seen labels, the others have not; {bands_are([*found.values()])}.",
+        )  # fmt: skip
+
+
+def change_drawings(study: Study) -> Iterator[Drawing]:
+    rows = [row for row in study.at(CHANGE, metric=F1) if layer_of(row) is not None]
+    for (model, reading), own in by_reading(rows).items():
+        tasks = [task for task in study.tasks if task in {row.task for row in own}]
+        figure, (axis,) = grid(1, 5.5, 3.2)
+        seen = []
+        for task, look in looks(tasks).items():
+            points = {
+                float(layer_of(row) or 0): spread
+                for row in own
+                if row.task == task and (spread := spread_of([row])) is not None
+            }
+            seen += points.values()
+            draw_line(axis, shown(task), look, points)
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.set(xlabel="layer", ylabel=f"change of {F1}")
+        axis.set_xticks(sorted({layer_of(row) or 0 for row in own}))
+        add_legend(figure, [axis])
+        yield Drawing(
+            slug("change", model, reading), figure,
+            f"Change of S-F1 by fine-tuning, layer by layer, of {model}, {reading}",
+            f"{model}, {reading}: mean S-F1 of each layer's heads, fine-tuned less pre-trained, "
+            f"paired over sentences; {bands_are(seen)} over sentences and seeds.",
+        )  # fmt: skip
+
+
+def masking_drawings(study: Study) -> Iterator[Drawing]:
+    groups = {
+        "all": ("best", "worst", "random", "like best", "like worst"),
+        "layers": ("best of layer", "worst of layer", "random of layer"),
+    }
+    for model in study.models:
+        rows = [r for r in study.at(MASKED, model=model) if r.metric == study.metric(r.task)]
+        tasks = [task for task in study.tasks if task in {row.task for row in rows}]
+        for group, kinds in groups.items():
+            own = [row for row in rows if kind_of(row.method) in kinds]
+            if own:
+                yield _masking_drawing(study, model, group, own, tasks, kinds)
+
+
+def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -> Drawing:
+    figure, axes = grid(len(tasks))
+    seen: list[Spread] = []
+    for axis, task in zip(axes, tasks, strict=True):
+        found = spreads(
+            [row for row in rows if row.task == task],
+            lambda row: (kind_of(row.method), float(row.budget or 0)),
+        )
+        seen += found.values()
+        for kind, look in looks(kinds).items():
+            points = {budget: s for (name, budget), s in found.items() if name == kind}
+            if points:
+                draw_line(axis, kind, look, points)
+        floor = spread_of(study.at("floor", model=model, task=task, metric=study.metric(task)))
+        if floor is not None:
+            draw_level(axis, floor.mean, "constant answer")
+        axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
+        axis.invert_xaxis()
+    add_legend(figure, axes, columns=3)
+    which = (
+        "best or worst at constituents first, any, or as many of each layer at random (“like”)"
+        if group == "all"
+        else "as many in every layer: its best at constituents, its worst, or any"
+    )
+    return Drawing(
+        slug("ability", model, group), figure,
+        f"Metrics of {model} with heads masked by their ability at constituents, {group}",
+        f"{model}, fine-tuned, heads masked: {which}. Lines are means, "
+        f"{bands_are(seen, 'values (seeds and random draws)')}.",
+    )  # fmt: skip
