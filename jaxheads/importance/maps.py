@@ -96,7 +96,7 @@ def attention_maps(
         return unit_maps(watch, placed, batch, gate_LH, rows=rows, mesh=mesh)
 
     sizes = sorted({*(length for length in lengths if length < most), most})
-    packed = _batches(sentences, pad_id, queries, keys, sizes, tokens, mesh)
+    packed = unit_batches(sentences, pad_id, queries, keys, sizes, tokens, mesh)
     units_N = np.array([sentence.units for sentence in sentences], int)
     for index_b, maps in stream(step, packed, mesh=mesh, total=len(sentences), progress=False):
         count_b = units_N[index_b]
@@ -153,7 +153,7 @@ def _check(sentences, heads, most, gate, rows, tokens) -> None:
         raise ValueError("attention maps: " + "; ".join(problems))
 
 
-def _batches(
+def unit_batches(
     sentences: Sequence[Pieces],
     pad_id: int,
     queries: str,

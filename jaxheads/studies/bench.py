@@ -26,6 +26,7 @@ from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
 from jaxheads.studies.bench_training import gate_overhead, training_speed
+from jaxheads.studies.bench_trees import constituency_speed
 from jaxheads.studies.timing import Turns, compile_seconds, matmul_rate, torch_side
 
 BASE = EncoderConfig(
@@ -37,6 +38,7 @@ TINY = dataclasses.replace(
 )
 BINARY = ReadoutConfig("classification", ("0", "1"))
 CUT_BATCH = 16
+SENTENCES = 64
 COUNTS = (256, 4096)  # batches scored one after the other to see whether memory grows
 
 
@@ -201,6 +203,11 @@ def gate(s: Setting) -> dict:
     return gate_overhead(s.model, s.batch(s.training_batch), s.dtype, s.repeats)
 
 
+def trees(s: Setting) -> dict:
+    """Trees of all heads, as a multiple of the forward passes; batches are of words, not `s`'s."""
+    return constituency_speed(s.model, SENTENCES, s.repeats)
+
+
 SECTIONS = {
     "gate_gradient": gate_gradient,
     "compile": compile_time,
@@ -208,6 +215,7 @@ SECTIONS = {
     "cut": cut_speed,
     "fine_tune": fine_tune,
     "gate": gate,
+    "trees": trees,
 }
 
 

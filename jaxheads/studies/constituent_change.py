@@ -86,9 +86,11 @@ def halves(layers_SXL: np.ndarray) -> dict[str, np.ndarray]:
 
 def _changes(lab: Lab, task: str, reading: str) -> np.ndarray:
     """Fine-tuned less pre-trained `[S, X, L, H]`, of every seed, sentence and head."""
-    before = f1_by_sentence(load_counts(lab, lab.name, reading))
+    before = f1_by_sentence(load_counts(lab.folder, lab.name, reading))
     names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]
-    return np.stack([f1_by_sentence(load_counts(lab, name, reading)) - before for name in names])
+    return np.stack(
+        [f1_by_sentence(load_counts(lab.folder, name, reading)) - before for name in names]
+    )
 
 
 def _intervals(lab: Lab, values: np.ndarray) -> Estimates:

@@ -70,7 +70,7 @@ def base_trees(lab: Lab) -> list[Row]:
     deep = {each.name: rankings[each.name] for each in readings_of(lab, all_measures=False)}
     on_test = counted(lab, lab.base, test, readings, rankings=deep)
     nulls = baseline_counts(test, main.measure)
-    save_counts(lab, lab.name, {name: found.heads for name, found in on_test.items()})
+    save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})
     maps = head_maps(on_test, main) | dict(on_tune[main.name].unlabelled)
     save_maps(lab.folder, lab.name, "spans", 0, maps)
     rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
@@ -107,7 +107,7 @@ def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
     on_tune, on_test = (
         counted(lab, model, section_of(lab, each), readings) for each in ("tune", "test")
     )
-    save_counts(lab, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
+    save_counts(lab.folder, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
     maps = head_maps(on_test, readings[0])
     save_maps(lab.folder, lab.name, f"spans.{task}", seed, maps)
     rows = []
@@ -172,26 +172,26 @@ def baseline_counts(section: Section, measure: str) -> Nulls:
     return Nulls(tuple(names), gather(rows))
 
 
-def save_counts(lab: Lab, name: str, counts: Mapping[str, SpanCounts]) -> None:
+def save_counts(folder: Path, name: str, counts: Mapping[str, SpanCounts]) -> None:
     """Keep the counts of a model's heads, for comparisons of models sentence by sentence."""
     arrays = {
         f"{reading}/{field}": array
         for reading, found in counts.items()
         for field, array in found._asdict().items()
     }
-    with write_atomically(counts_path(lab, name)) as draft:
+    with write_atomically(counts_path(folder, name)) as draft:
         np.savez_compressed(draft, allow_pickle=False, **arrays)
 
 
-def load_counts(lab: Lab, name: str, reading: str) -> SpanCounts:
+def load_counts(folder: Path, name: str, reading: str) -> SpanCounts:
     """What `save_counts` wrote of one reading."""
-    with np.load(counts_path(lab, name), allow_pickle=False) as found:
+    with np.load(counts_path(folder, name), allow_pickle=False) as found:
         return SpanCounts(*(found[f"{reading}/{field}"] for field in SpanCounts._fields))
 
 
-def counts_path(lab: Lab, name: str) -> Path:
+def counts_path(folder: Path, name: str) -> Path:
     """Where the counts of a model are."""
-    return lab.folder / "trees" / f"{name}.npz"
+    return folder / "trees" / f"{name}.npz"
 
 
 def head_maps(found: Mapping[str, TreeCounts], main: Reading) -> dict[str, np.ndarray]:

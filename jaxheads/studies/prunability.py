@@ -254,7 +254,8 @@ def contrasts(
     its draws.
     """
     answers = [load_answers(lab, name) for name in names.values()]
-    budgets = answers[0][f"{pairs[0][0]}.budgets"]
+    first = next(order for order in answers[0] if _kind(order) == pairs[0][0])
+    budgets = answers[0][f"{first}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
     metric, label_M = METRICS[task.metrics[0]], answers[0]["label"]
 

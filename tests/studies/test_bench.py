@@ -31,7 +31,8 @@ def test_the_bench_prints_one_json_object(capsys, monkeypatch):
 def test_an_unknown_section_is_refused(capsys):
     assert main(["bench", "--only", "speed", "--tiny"]) == 2
     wanted = (
-        "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, gate, got speed"
+        "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, gate, trees, "
+        "got speed"
     )
     assert wanted in capsys.readouterr().err
 

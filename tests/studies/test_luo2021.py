@@ -115,11 +115,8 @@ def test_margins_are_the_best_heads_less_the_baselines(finished):
 
 
 def test_changes_are_those_of_the_kept_counts(finished):
-    before = f1_by_sentence(load_counts(finished_lab(finished), "roberta", "jsd"))
-    after = [
-        f1_by_sentence(load_counts(finished_lab(finished), f"roberta-rte-{seed}", "jsd"))
-        for seed in (0, 1)
-    ]
+    before = f1_by_sentence(load_counts(finished, "roberta", "jsd"))
+    after = [f1_by_sentence(load_counts(finished, f"roberta-rte-{seed}", "jsd")) for seed in (0, 1)]
     change = np.mean(after, axis=0).mean((0, 2)) - before.mean((0, 2))
     what = {"stage": "change", "task": "rte"}
     for layer in (0, 1):
@@ -133,11 +130,6 @@ def test_changes_are_those_of_the_kept_counts(finished):
     )
     assert two == pytest.approx(change.mean())
     assert both == pytest.approx(one - two)
-
-
-class finished_lab:
-    def __init__(self, folder):
-        self.folder = folder
 
 
 def test_masking_ends_agree_and_every_order_is_there(finished):
