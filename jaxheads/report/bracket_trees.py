@@ -79,6 +79,6 @@ def _bracket(axis: Axes, place: tuple[float, float, float], label: str, side: in
     )  # fmt: skip
     if label:
         axis.text(
-            (left + right) / 2, height + 0.015, label, ha="center", va="bottom", fontsize=6.5,
+            (left + right) / 2, height + 0.03, label, ha="center", va="bottom", fontsize=6.5,
             color=MUTED, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip
