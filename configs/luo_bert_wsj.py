@@ -1,0 +1,68 @@
+"""Luo 2021 with bert-base and roberta-base, on a Penn Treebank of your own.
+
+After "Have Attention Heads in BERT Learned Constituency Grammar?" (EACL SRW 2021, arXiv
+2102.07926). Its tables and code were not available to us: from the abstract we have the questions,
+from Kim et al. 2020's code the procedure (no special tokens in the model; mean over a word's pieces
+as rows, sum as columns; square root of the Jensen-Shannon divergence; a bias of 0 or 1.5).
+
+Put sections 22 and 23 of the Wall Street Journal, one file each, where `constituency.tune` and
+`constituency.test` say; paths are set by `--set constituency.tune=FILE`. The tasks come from the
+Hub: MRPC, STS-B, QQP (similarity), RTE and MNLI (entailment).
+
+Published baselines of section 23, S-F1: right-branching 39.5, left-branching 8.7, the best binary
+trees 84.3. Kim et al. 2020's best heads, recalled and not confirmed: 32 to 34 without a bias, 42
+to 44 with 1.5.
+
+Command: `jaxheads study configs/luo_bert_wsj.py` on a TPU VM or a GPU box. Not run by us: there was
+neither an accelerator, nor a hub, nor the treebank. `luo_grammar.py` does the same with the
+built-in model, `luo_mini_english.py` with mini models.
+"""
+
+from pathlib import Path
+
+from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.settings import (
+    ConstituencySettings,
+    CurveSettings,
+    ModelSettings,
+    Run,
+    ScoringSettings,
+    TaskSettings,
+    TextSettings,
+)
+
+TREEBANK = Path("../ptb")
+
+
+def training(examples: int) -> TrainingConfig:
+    """Three epochs in batches of 32."""
+    return TrainingConfig(
+        steps=3 * examples // 32,
+        batch_size=32,
+        dtype="bfloat16",
+        window=64,
+        save_every=2000,
+        optimizer=OptimizerConfig(rate=2e-5, warmup=0.1, weight_decay=0.01),
+    )
+
+
+EXAMPLES = {"mrpc": 3_668, "stsb": 5_749, "qqp": 363_846, "rte": 2_490, "mnli": 392_702}
+
+RUN = Run(
+    study="luo2021",
+    name="luo_bert_wsj",
+    models=(
+        ModelSettings("bert", source="google-bert/bert-base-cased"),
+        ModelSettings("roberta", source="FacebookAI/roberta-base"),
+    ),
+    text=TextSettings(length=128, held_out_blocks=2_000),
+    tasks=tuple(
+        TaskSettings(name, length=128, finetune=training(count)) for name, count in EXAMPLES.items()
+    ),
+    finetune=training(EXAMPLES["mrpc"]),
+    probe=training(EXAMPLES["mrpc"]),
+    seeds=(0, 1, 2),
+    scoring=ScoringSettings(examples=20_000, ablated=0, rescored=0, batch_size=64),
+    curve=CurveSettings(points=12, draws=5, readings=(), batch_size=256),
+    constituency=ConstituencySettings(tune=TREEBANK / "wsj_22.mrg", test=TREEBANK / "wsj_23.mrg"),
+)
