@@ -79,6 +79,18 @@ def test_adjacent_rows_of_all_heads_are_compared_at_once():
     assert adjacent_distances(attention[..., :0, :0]).shape == (2, 3, 0)
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_word_without_pieces_has_distances_too(measure):
+    """Its row and column are zeros: as far from its neighbours as a row can be, or uniform."""
+    attention = attention_of(2, 5, 5)
+    attention[:, 2], attention[:, :, 2] = 0, 0
+    found = adjacent_distances(attention, measure)
+    assert np.isfinite(found).all()
+    uniform = {"jsd": np.full((2, 5), 0.2), "hellinger": np.zeros((2, 5))}[measure]
+    np.testing.assert_allclose(found[:, 2], MEASURES[measure](uniform, attention[:, 3]))
+    assert top_down(found).start.shape == (2, 4)
+
+
 def test_bad_attention_and_unknown_measures_are_refused():
     bad = attention_of(1, 1, 3, 3)
     bad[0, 0, 1, 1] = np.nan

@@ -94,3 +94,14 @@ def test_both_sides_of_the_bench_run(capsys):
     report = json.loads(capsys.readouterr().out)["fine_tune"]
     assert report["steps_per_second"]["torch + AdamW"] > 0
     assert list(report["ratio"]) == ["jaxheads / torch + AdamW"]
+
+
+@pytest.mark.slow
+def test_trees_are_timed_as_a_multiple_of_forward_passes(capsys, monkeypatch):
+    monkeypatch.setattr(bench, "SENTENCES", 3)
+    assert not main(["bench", "--json", "--tiny", "--repeats", "1", "--only", "trees"])
+    report = json.loads(capsys.readouterr().out)["trees"]
+    rates, times = report["examples_per_second"], report["time as a multiple of forward"]
+    assert list(times) == ["attention maps", "constituents, jsd", "constituents, hellinger"]
+    for name, multiple in times.items():
+        assert multiple == pytest.approx(rates["forward passes"] / rates[name])

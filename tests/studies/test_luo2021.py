@@ -15,13 +15,13 @@ from jaxheads.studies.maps import load_maps
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.tiny_study import found, kinds, study, write_study
 
-TREE = "(S (NP (DT a) (JJ {}) (CC and) (JJ {}) (NN film)) (VP (VBZ scene) (NP (DT a) (NN cast))))"
-WORDS = ("fine", "warm", "dull", "cold", "tired", "bright")
+TREE = "(S (NP (DT a) (JJ {}) (CC a) (JJ {}) (NN f)) (VP (VBZ c) (NP (DT a) (NN c))))"  # 14 pieces
+WORDS = "bdgkmp"
 TREES = [TREE.format(one, two) for one in WORDS for two in WORDS if one != two]
 ODD = (
-    "(S (NN film))",  # one word
+    "(S (NN c))",  # one word
     "(S (. .) (, ,))",  # no word
-    f"(S {' '.join('(NN cast)' for _ in range(40))})",  # more than the model's 16 positions
+    f"(S {' '.join('(NN c)' for _ in range(40))})",  # more than the model's 16 positions
 )
 SETTINGS = """
 
@@ -46,7 +46,7 @@ RUN = dataclasses.replace(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("luo")
-    config = write_study(folder, models=1, vocabulary=400)
+    config = write_study(folder, models=1)
     for split, rows in (("train", reviews(48)), ("held_out", reviews(24, start=60))):
         texts = [row["sentence"] for row in rows]
         pairs = [
