@@ -83,5 +83,5 @@ def test_rescaling_is_the_least_squares_answer():
     assert tight[mask].min() >= 1 / 1.1
     assert tight[mask].max() <= 1.1
     assert np.array_equal(rescaling(fisher, np.ones((2, 3), bool)), np.ones((2, 3)))
-    with pytest.raises(ValueError, match="damping > 0 and most >= 1, got 0.0, 2.0"):
+    with pytest.raises(ValueError, match=r"damping > 0 and most >= 1, got 0\.0, 2\.0"):
         rescaling(fisher, mask, damping=0.0, most=2.0)
