@@ -233,6 +233,36 @@ class ConstituencySettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class DependencySettings:
+    """Attention against dependency trees: heads are chosen on half of the sentences."""
+
+    treebank: Path | None = None  # CoNLL-U; none: the built-in language's gold trees
+    sentences: int | None = None  # the first so many; none: all, of a file alone
+    special: Literal["dropped", "absent"] = (
+        "dropped"  # special tokens: seen without rows, or unseen
+    )
+    queries: Literal["mean", "first", "last"] = "mean"  # of a word's pieces, as it attends
+    keys: Literal["sum", "first", "last"] = "sum"  # ... and as it is attended to
+    renormalise: bool = False  # attention between words to a sum of one; counts in trees alone
+    subtypes: bool = False  # "nmod:poss" apart from "nmod"
+    half: int = 0  # seed of the half on which heads are chosen
+    least: int = 20  # arcs of a relation in the scored half, for it to be reported
+    controls: int = 1  # models with random weights
+    examples: int = 3  # sentences whose arcs are drawn
+    samples: int = 1000  # of the bootstrap over sentences
+
+    def __post_init__(self) -> None:
+        low = [(name, getattr(self, name), 0) for name in ("half", "controls", "examples")]
+        low += [(name, getattr(self, name), 1) for name in ("least", "samples")]
+        problems = [*too_low(low), *too_low([("sentences", self.sentences, 2)])]
+        if self.treebank is None and self.sentences is None:
+            problems.append(
+                "treebank, sentences: expected a file, or a number of the built-in language's"
+            )
+        refuse("dependencies", problems)
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """All settings of one study, from data to records."""
 
@@ -250,6 +280,7 @@ class Run:
     humor: HumorSettings | None = None  # of the study of headlines alone
     meta: MetaSettings | None = None  # none: no pruner is trained
     constituency: ConstituencySettings | None = None  # none: no study of constituents
+    dependencies: DependencySettings | None = None  # none: no study of dependencies
     devices: int | None = None  # that share each batch; none: all there are
 
     def __post_init__(self) -> None:

@@ -50,6 +50,25 @@ def rank_agreement(
     return found if within is None else found | {"spearman within layers": within}
 
 
+def repeated(one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]) -> float:
+    """How well a map's ranking would repeat on as many other data, from its two halves.
+
+    Spearman's rho of the halves, raised to full size by the formula of Spearman and Brown; heads
+    without a value in either half are left out. NaN where fewer than two heads or values are left.
+    """
+    present = np.isfinite(one_LH) & np.isfinite(two_LH)
+    one_N, two_N = one_LH[present], two_LH[present]
+    if not (_varies(one_N) and _varies(two_N)):
+        return float("nan")
+    half = float(_ranks(one_N) @ _ranks(two_N))
+    return 2 * half / (1 + half) if half > -1 else -float("inf")
+
+
+def ceiling(one: float, two: float) -> float:
+    """The correlation that two maps of these repetitions could have at most (Spearman 1904)."""
+    return float(np.sqrt(max(one, 0.0) * max(two, 0.0)))
+
+
 def overlap(
     one_LH: Float[np.ndarray, "L H"],
     two_LH: Float[np.ndarray, "L H"],

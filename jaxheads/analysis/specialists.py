@@ -1,4 +1,5 @@
-"""The best head of each relation, chosen on half of the sentences and scored on the others.
+"""The best head of each relation, or of whole trees: chosen on half of the sentences, scored on
+the others.
 
 The best of hundreds of heads on the sentences that chose it is optimistic, most so for rare
 relations. Intervals are percentile bootstraps over the scored half's sentences.
@@ -9,11 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from jaxheads.analysis.arcs import ArcHits, Arcs, relation_accuracies
+from jaxheads.analysis.arcs import ArcHits, Arcs, attachment, relation_accuracies
 from jaxheads.analysis.offsets import OffsetBaseline, offset_baseline
-from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.analysis.resampling import Estimate, bootstrap, mean_interval
 
 
 class Specialist(NamedTuple):
@@ -34,6 +35,20 @@ class Specialist(NamedTuple):
     gain: Estimate
 
 
+class Generalist(NamedTuple):
+    """The best head for whole trees, and what it scores on the other half.
+
+    `micro` is over arcs, `macro` the mean over sentences; `best_of_all` is the highest score of any
+    head on all sentences, which is how the papers choose, and optimistic.
+    """
+
+    layer: int
+    head: int
+    micro: Estimate
+    macro: Estimate
+    best_of_all: float
+
+
 def halves(sentences: int, seed: int = 0) -> Bool[np.ndarray, "N"]:
     """Draw the sentences on which heads are chosen: half of them, rounded down."""
     chosen_N = np.zeros(sentences, bool)
@@ -45,11 +60,19 @@ def share_interval(
     found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"], samples: int = 1000
 ) -> Estimate:
     """The share of the scored arcs that were found, and its interval over their sentences."""
-    return _interval(found_A.astype(float), arcs, scored_A, samples)
+    return arc_interval(found_A.astype(float), arcs, scored_A, samples)
 
 
-def _interval(value_A: np.ndarray, arcs: Arcs, scored_A: np.ndarray, samples: int) -> Estimate:
-    """The mean of `value_A` over the scored arcs; sentences without any change nothing."""
+def arc_interval(
+    value_A: Float[np.ndarray, "A"],
+    arcs: Arcs,
+    scored_A: Bool[np.ndarray, "A"],
+    samples: int = 1000,
+) -> Estimate:
+    """The mean of `value_A` over the scored arcs; sentences without any change nothing.
+
+    With the difference of what two heads found it is paired. NaN where no arc is scored.
+    """
     if not scored_A.any():
         return Estimate(*[float("nan")] * 3)
     _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
@@ -110,5 +133,44 @@ def _specialist(hits, method: str, name: str, score_LH, chosen_A, samples: int) 
         accuracy=share_interval(found_A, arcs, scored_A, samples),
         signed=signed,
         unsigned=unsigned,
-        gain=_interval(found_A.astype(float) - by_offset_A, arcs, scored_A, samples),
+        gain=arc_interval(found_A.astype(float) - by_offset_A, arcs, scored_A, samples),
     )
+
+
+def generalist(
+    hits: ArcHits,
+    method: str,
+    *,
+    punctuation: bool,
+    chosen_N: Bool[np.ndarray, "N"],
+    samples: int = 1000,
+) -> Generalist:
+    """Choose the head that finds most arcs of some sentences, and score it on the rest.
+
+    ValueError where one of the halves has no arc that counts.
+    """
+    arcs = hits.arcs
+    counted_A = np.ones(len(arcs.relation_A), bool) if punctuation else arcs.words_A
+    chosen_A = chosen_N[arcs.sentence_A] & counted_A
+    scored_A = counted_A & ~chosen_A
+    if not chosen_A.any() or not scored_A.any():
+        raise ValueError("arcs: expected some in both halves of the sentences, got none in one")
+    score_LH = hits.found(method, chosen_A).mean(0)
+    layer, head = (int(place) for place in np.unravel_index(score_LH.argmax(), score_LH.shape))
+    found_A = hits.found_by(method, layer, head)
+    return Generalist(
+        layer=layer,
+        head=head,
+        micro=share_interval(found_A, arcs, scored_A, samples),
+        macro=sentence_interval(found_A, arcs, scored_A, samples),
+        best_of_all=float(attachment(hits.found(method), arcs, punctuation=punctuation).max()),
+    )
+
+
+def sentence_interval(
+    found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"], samples: int = 1000
+) -> Estimate:
+    """The mean over sentences of the share of their scored arcs that were found."""
+    _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
+    share_N = np.bincount(number_A, found_A[scored_A]) / np.bincount(number_A)
+    return mean_interval(share_N.tolist(), samples=samples)

@@ -18,6 +18,7 @@ from jaxheads.records import Row, read_rows
 ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES = (
     "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times.jsonl",
 )  # fmt: skip
+EXAMPLES = "examples"
 PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
 _UNREADABLE = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
@@ -71,6 +72,15 @@ class BracketTree(NamedTuple):
     f1: float
 
 
+class ArcExample(NamedTuple):
+    """A sentence with its gold arcs (dependent, head, relation) and those that heads make of it."""
+
+    model: str
+    words: tuple[str, ...]
+    gold: tuple[tuple[int, int, str], ...]
+    drawn: Mapping[str, tuple[tuple[int, int], ...]]  # by the name of the method and the head
+
+
 class Study(NamedTuple):
     """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
 
@@ -81,6 +91,7 @@ class Study(NamedTuple):
     maps: tuple[HeadMap, ...] = ()
     views: tuple[HeadView, ...] = ()
     trees: tuple[BracketTree, ...] = ()
+    arcs: tuple[ArcExample, ...] = ()
     finished: bool = True
     notes: tuple[str, ...] = ()
     times: Mapping[str, float] = MappingProxyType({})  # seconds of each cell
@@ -150,10 +161,11 @@ def read_study(folder: Path) -> Study:
     settings, machine = _read_settings(folder / SETTINGS)
     views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
     notes, trees = (*odd_scores, *odd_maps), _read_trees(folder / TREES)
+    arcs = tuple(_read_arcs(folder / EXAMPLES))
     times = {
         str(line["cell"]): line["seconds"] for line in _time_lines(folder) or () if "cell" in line
     }
-    return Study(rows, settings, machine, scores, maps, views, trees, finished, notes, times)
+    return Study(rows, settings, machine, scores, maps, views, trees, arcs, finished, notes, times)
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -249,6 +261,22 @@ def _read_trees(folder: Path) -> tuple[BracketTree, ...]:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: expected sentences with trees, got {error!r}") from error
     return tuple(trees)
+
+
+def _read_arcs(folder: Path) -> Iterator[ArcExample]:
+    """The sentences of files named MODEL-arcs-SEED.json."""
+    for path in sorted(folder.glob("*-arcs-*.json")):
+        try:
+            for one in json.loads(path.read_text(encoding="utf-8")):
+                gold = tuple((int(d), int(h), str(name)) for d, h, name in one["gold"])
+                drawn = {
+                    str(name): tuple((int(a), int(b)) for a, b in pairs)
+                    for name, pairs in one["drawn"].items()
+                }
+                words = tuple(str(word) for word in one["words"])
+                yield ArcExample(path.stem.split("-")[0], words, gold, drawn)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}: expected sentences with arcs, got {error!r}") from error
 
 
 def _read_score(path: Path) -> Float[np.ndarray, "L H"]:

@@ -22,6 +22,9 @@ KNOWN = {
     *("gradient and ablation", "masked, fine-tuned", "likeness lost", "similarity"),
     *("overlap of masks", "contrast of masks"),
     *CONSTITUENCY,
+    *("best head", "best head, random weights", "relation", "relation, random weights"),
+    *("baseline", "change by fine-tuning", "sentences", "attention mass"),
+    *("map agreement", "agreement of kinds of maps", "map repeated"),
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

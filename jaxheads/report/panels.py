@@ -17,9 +17,11 @@ from jaxheads.report.spread import INTERVAL, RANGE, Spread
 COLUMNS = 3
 
 
-def grid(count: int, width: float = 3.3, height: float = 2.7) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels, three in a row; sizes in inches of one panel."""
-    columns = min(count, COLUMNS)
+def grid(
+    count: int, width: float = 3.3, height: float = 2.7, *, columns: int = COLUMNS
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels, so many in a row; sizes in inches of one panel."""
+    columns = min(count, columns)
     lines = -(-count // columns)
     figure = Figure(figsize=(max(width * columns, 4.2), height * lines + 0.5), layout="constrained")
     axes = list(figure.subplots(lines, columns, squeeze=False).flat)

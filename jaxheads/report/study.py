@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from jaxheads.files import write_atomically
+from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.answers import (
     contrast_answer,
     floors_answer,
@@ -23,6 +24,7 @@ from jaxheads.report.constituency import (
     masking_answer,
 )
 from jaxheads.report.deduction import deduction_section
+from jaxheads.report.dependencies import dependencies_answer, dependencies_section
 from jaxheads.report.drawing import render, save
 from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
 from jaxheads.report.humor import humor_section
@@ -47,6 +49,8 @@ ANSWERS = (
     constituency_answer,
     change_answer,
     masking_answer,
+    dependencies_answer,
+    agreement_answer,
     prunability_answer,
     coherence_answer,
     deduction_answer,
@@ -60,6 +64,8 @@ SECTIONS = (
     overview_section,
     humor_section,
     constituency_section,
+    dependencies_section,
+    agreement_section,
     maps_section,
     prunability_section,
     coherence_section,

@@ -26,7 +26,7 @@ from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
 from jaxheads.studies.bench_training import gate_overhead, training_speed
-from jaxheads.studies.bench_trees import constituency_speed
+from jaxheads.studies.bench_trees import tree_speed
 from jaxheads.studies.timing import Turns, compile_seconds, matmul_rate, torch_side
 
 BASE = EncoderConfig(
@@ -38,7 +38,7 @@ TINY = dataclasses.replace(
 )
 BINARY = ReadoutConfig("classification", ("0", "1"))
 CUT_BATCH = 16
-SENTENCES = 64
+TREES = 100  # sentences whose trees are made
 COUNTS = (256, 4096)  # batches scored one after the other to see whether memory grows
 
 
@@ -204,8 +204,8 @@ def gate(s: Setting) -> dict:
 
 
 def trees(s: Setting) -> dict:
-    """Trees of all heads, as a multiple of the forward passes; batches are of words, not `s`'s."""
-    return constituency_speed(s.model, SENTENCES, s.repeats)
+    """Time of trees of all heads over that of the forward passes alone; batches are of words."""
+    return tree_speed(s.model, s.dtype, s.repeats, TREES)
 
 
 SECTIONS = {

@@ -1,64 +1,117 @@
-"""The speed of reading trees off all heads, as a multiple of the forward passes alone."""
+"""The `trees` row of `jaxheads bench`: the cost of trees of all heads beside forward passes.
+
+Sentences are random, as long as those of PUD, and all workloads run the same padded batches.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from jaxheads.analysis.arborescences import maximum_arborescences
+from jaxheads.analysis.arcs import ArcRecorder
 from jaxheads.analysis.spans import sentence_f1
 from jaxheads.analysis.trees import Reading, tree_counts
 from jaxheads.data.constituency import Span
+from jaxheads.data.dependency import DependencyTree
 from jaxheads.data.pieces import Pieces
 from jaxheads.data.tokens import max_tokens
-from jaxheads.importance.maps import LENGTHS, TOKENS, attention_maps, unit_batches
+from jaxheads.importance.maps import LENGTHS, TOKENS, Maps, attention_maps, unit_batches
 from jaxheads.models.model import Model, encode
 from jaxheads.objectives import watch_for
 from jaxheads.studies.timing import Turns, Workload
 
 FORWARD = "forward passes"
+METHODS = ("max", "mst", "mst log", "mst directed")
 READINGS = (Reading("jsd"), Reading("hellinger"))
+WORDS, SHAPE, LONGEST = 21.2, 4.0, 59  # mean, shape of a gamma distribution, longest: as in PUD
+PIECES = 1.25  # of a word
+LOOPED = 2  # sentences that the plain loop reads
 
 
-def constituency_speed(model: Model, sentences: int, repeats: int) -> dict:
-    """Sentences/s of forward passes alone, of attention maps, and of the F1 of all heads.
+class Sentences(NamedTuple):
+    """Random sentences, each with a chain of arcs and nested constituents."""
 
-    Sentences are random, as long as those of PUD; all workloads run the same padded batches.
+    pieces: list[Pieces]
+    trees: list[DependencyTree]
+    spans: list[list[Span]]
+
+
+def tree_speed(model: Model, dtype: str, repeats: int, sentences: int) -> dict:
+    """Sentences/s of forward passes, of attention maps, and of each kind of tree of all heads.
+
+    `time_ratio` is the median time of a workload over that of the forward passes, which take turns
+    with it; `loop` is how many times longer spanning trees take one graph at a time than all
+    of a sentence together.
     """
-    spans, pieces = zip(*(_sentence(model, number) for number in range(sentences)), strict=True)
-    turns = Turns({FORWARD: (_forward(model, pieces), sentences)})
-    turns.add("attention maps", lambda: [each.index_N for each in _maps(model, pieces)], sentences)
+    drawn = _random(model, sentences)
+    turns = Turns({FORWARD: (_forward(model, drawn.pieces, dtype), sentences)})
+    turns.add("attention maps", lambda: _read(model, drawn.pieces, dtype), sentences)
+    for method in METHODS:
+        turns.add(method, _arcs(model, drawn, dtype, method), sentences)
     for reading in READINGS:
-        turns.add(f"constituents, {reading.name}", _trees(model, pieces, spans, reading), sentences)
+        work = _constituents(model, drawn, dtype, reading)
+        turns.add(f"constituents, {reading.name}", work, sentences)
     found = turns.measure(repeats, against=FORWARD)
     times = {name.split(" / ")[0]: 1 / ratio for name, ratio in found.pop("ratio").items()}
-    return {**found, "time as a multiple of forward": times}
+    return {
+        "sentences": sentences,
+        "sentences_per_second": found["examples_per_second"],
+        "range": found["range"],
+        "time_ratio": times,
+        "loop": _against_loop(model, drawn.pieces, dtype, repeats),
+    }
 
 
-def _sentence(model: Model, number: int) -> tuple[list[Span], Pieces]:
-    """Of 3 to 59 words, 21 in the mean, a third of them with two pieces; nested random spans."""
-    random = np.random.default_rng(number)
-    words = int(np.clip(random.gamma(5.5, 3.85), 3, 59))
-    unit_T = np.repeat(np.arange(words), random.choice([1, 2], words, p=[2 / 3, 1 / 3]))
-    ids_T = random.integers(5, model.config.vocab_size, len(unit_T))
-    starts = sorted(random.choice(words - 1, min(words - 1, 12), replace=False).tolist())
-    spans = [("S", 0, words), *(("NP", start, words) for start in starts if start)]
-    return spans, Pieces(ids_T, unit_T, words, np.zeros_like(ids_T))
+def _random(model: Model, sentences: int) -> Sentences:
+    random = np.random.default_rng(0)
+    counts = random.gamma(SHAPE, WORDS / SHAPE, sentences).round().astype(int)
+    drawn = Sentences([], [], [])
+    for words in np.clip(counts, 2, LONGEST).tolist():
+        names = tuple("w" for _ in range(words))
+        relations = ("root", *("dep" for _ in range(words - 1)))
+        drawn.trees.append(DependencyTree(names, names, tuple(range(words)), relations))
+        starts = sorted(random.choice(words - 1, min(words - 1, 12), replace=False).tolist())
+        inner = (("NP", start, words) for start in starts if start)
+        drawn.spans.append([("S", 0, words), *inner])
+        of_word = np.repeat(np.arange(words), 1 + (random.random(words) < PIECES - 1))
+        unit_T = np.array([-1, *of_word, -1])
+        ids_T = random.integers(5, model.config.vocab_size, len(unit_T))
+        drawn.pieces.append(Pieces(ids_T, unit_T, words, np.zeros_like(ids_T)))
+    return drawn
 
 
-def _maps(model: Model, pieces):
+# -- workloads
+
+
+def _maps(model: Model, pieces: Sequence[Pieces], dtype: str):
     config = model.config
     return attention_maps(
-        watch_for(config), model.params, pieces, heads=(config.num_layers, config.num_heads),
-        pad_id=config.pad_token_id, most=max_tokens(config),
+        watch_for(config, compute_dtype=dtype), model.params, pieces,  # pyright: ignore[reportArgumentType]
+        heads=(config.num_layers, config.num_heads), pad_id=config.pad_token_id,
+        most=max_tokens(config),
     )  # fmt: skip
 
 
-def _forward(model: Model, pieces) -> Workload:
+def _read(model: Model, pieces: Sequence[Pieces], dtype: str) -> None:
+    for _ in _maps(model, pieces, dtype):
+        pass
+
+
+def _forward(model: Model, pieces: Sequence[Pieces], dtype: str) -> Workload:
     """The same batches through the encoder, without maps."""
     config = model.config
     step = jax.jit(
         lambda params, batch: encode(
-            config, params, batch.tokens_BT, batch.real_BT, batch.types_BT
+            config,
+            params,
+            batch.tokens_BT,
+            batch.real_BT,
+            batch.types_BT,
+            dtype=jax.numpy.dtype(dtype),
         ).hidden_BPD[:, 0]
     )
 
@@ -70,9 +123,39 @@ def _forward(model: Model, pieces) -> Workload:
     return run
 
 
-def _trees(model: Model, pieces, spans, reading: Reading) -> Workload:
+def _arcs(model: Model, drawn: Sentences, dtype: str, method: str) -> Callable[[], None]:
     def run() -> None:
-        groups = ((each.index_N, each.attention) for each in _maps(model, pieces))
-        sentence_f1(tree_counts(groups, spans, [reading])[reading.name].heads)
+        recorder = ArcRecorder((method,))
+        for index_N, attention in _maps(model, drawn.pieces, dtype):
+            numbers = index_N.tolist()
+            recorder.add_group(numbers, [drawn.trees[n] for n in numbers], attention)
 
     return run
+
+
+def _constituents(
+    model: Model, drawn: Sentences, dtype: str, reading: Reading
+) -> Callable[[], None]:
+    def run() -> None:
+        groups = ((m.index_N, m.attention) for m in _maps(model, drawn.pieces, dtype))
+        sentence_f1(tree_counts(groups, drawn.spans, [reading])[reading.name].heads)
+
+    return run
+
+
+def _against_loop(model: Model, pieces: Sequence[Pieces], dtype: str, repeats: int) -> dict:
+    """One graph at a time against all of a sentence, by the same function."""
+    groups: list[Maps] = list(_maps(model, pieces[:LOOPED], dtype))
+
+    def together() -> None:
+        for _, attention in groups:
+            flat = attention.reshape(-1, *attention.shape[-2:])
+            maximum_arborescences(flat.astype(np.float64), 0)
+
+    def alone() -> None:
+        for _, attention in groups:
+            for graph in attention.reshape(-1, *attention.shape[-2:]).astype(np.float64):
+                maximum_arborescences(graph[None], 0)
+
+    turns = Turns({"all heads together": (together, LOOPED), "one by one": (alone, LOOPED)})
+    return turns.measure(repeats)["ratio"]

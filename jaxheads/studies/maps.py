@@ -1,27 +1,47 @@
 """Maps over heads that a study measures beside importance: one float `[L, H]` for each name.
 
-`maps/MODEL-WHAT-SEED.npz` in the study's folder, WHAT being of small letters, digits, "_" and "."
-("arcs", "spans", "humor") and SEED a number: of the model's fine-tuning, 0 where there was none.
-The names inside are for readers ("nsubj", "UUAS, MST"); the report finds all of them there.
+`maps/MODEL-WHAT-SEED.npz` in the study's folder. WHAT is of small letters, digits and "_" ("arcs",
+"spans", "humor"), with `.TASK` behind it where the model was fine-tuned on a task ("arcs.sst2").
+SEED is that of the fine-tuning, 0 where there was none. The names inside are for readers ("nsubj",
+"MST"), the first of them that of the map which sums the others up; the report finds all of them.
+`maps/halves/` has the same maps of the first and of the second half of the data, where a study kept
+them: what a map's agreement with others may reach at most is known from them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxheads.files import write_atomically
 
-FOLDER = "maps"
+FOLDER, HALVES = "maps", "maps/halves"
 _PART = re.compile(r"[a-z0-9_.]+")
+
+Named = Mapping[str, Float[np.ndarray, "L H"]]
+
+
+class MapFile(NamedTuple):
+    """What the name of a file of maps says; `task` is "" where the model was not fine-tuned."""
+
+    path: Path
+    what: str
+    task: str
+    seed: int
 
 
 def save_maps(
-    folder: Path, model: str, what: str, seed: int, maps: Mapping[str, Float[np.ndarray, "L H"]]
+    folder: Path,
+    model: str,
+    what: str,
+    seed: int,
+    maps: Named,
+    halves: tuple[Named, Named] | None = None,
 ) -> Path:
     """Write named maps of a model's heads, whole or not at all; NaN where a head has no value.
 
@@ -35,12 +55,15 @@ def save_maps(
     shapes = {np.shape(array_LH) for array_LH in maps.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         problems.append(f"expected maps [layers, heads] of one model, got shapes {sorted(shapes)}")
+    if halves is not None and any(half.keys() != maps.keys() for half in halves):
+        problems.append("expected halves of the same names as the maps, got others")
     if problems:
         raise ValueError("maps: " + "; ".join(problems))
     path = map_path(folder, model, what, seed)
-    with write_atomically(path) as draft:
-        arrays = {name: np.asarray(array_LH, np.float64) for name, array_LH in maps.items()}
-        np.savez(draft, allow_pickle=False, **arrays)
+    if halves is not None:
+        both = {name: np.stack([half[name] for half in halves]) for name in maps}
+        _write(folder / HALVES / path.name, both)
+    _write(path, maps)
     return path
 
 
@@ -48,10 +71,36 @@ def load_maps(
     folder: Path, model: str, what: str, seed: int
 ) -> dict[str, Float[np.ndarray, "L H"]]:
     """Read what `save_maps` wrote, in its order."""
-    with np.load(map_path(folder, model, what, seed), allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+    return read_arrays(map_path(folder, model, what, seed))
+
+
+def load_halves(path: Path) -> dict[str, Float[np.ndarray, "2 L H"]]:
+    """The halves of a file of maps, by name; nothing where none were kept."""
+    beside = path.parent / "halves" / path.name
+    return read_arrays(beside) if beside.is_file() else {}
 
 
 def map_path(folder: Path, model: str, what: str, seed: int) -> Path:
     """Where a study's maps are."""
     return folder / FOLDER / f"{model}-{what}-{seed}.npz"
+
+
+def map_files(folder: Path, model: str) -> Iterator[MapFile]:
+    """All maps of a model, by name."""
+    for path in sorted((folder / FOLDER).glob(f"{model}-*.npz")):
+        name, what, seed = path.stem.split("-")
+        if name == model:
+            kind, _, task = what.partition(".")
+            yield MapFile(path, kind, task, int(seed))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file of the study's own."""
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with write_atomically(path) as draft:
+        named = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
+        np.savez(draft, allow_pickle=False, **named)

@@ -8,11 +8,20 @@ from pathlib import Path
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
-from jaxheads.studies import chiang2021, luo2021, michel2019, peyrard2021, pretrain, zhang2020
+from jaxheads.studies import (
+    chiang2021,
+    htut2019,
+    luo2021,
+    michel2019,
+    peyrard2021,
+    pretrain,
+    zhang2020,
+)
 from jaxheads.studies.cells import Cell, open_folder, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
+    "htut2019": htut2019.cells,
     "luo2021": luo2021.cells,
     "michel2019": michel2019.cells,
     "peyrard2021": peyrard2021.cells,
@@ -38,7 +47,7 @@ def run(options: StudyOptions) -> None:
 
 def check_files(run: Run) -> None:
     """ValueError that names every data file that is missing, and the setting that holds it."""
-    parts: dict[str, object] = {"text": run.text}
+    parts: dict[str, object] = {"text": run.text, "dependencies": run.dependencies}
     parts |= {"humor": run.humor, "constituency": run.constituency}
     parts |= {f"tasks.{task.name}": task for task in run.tasks}
     if run.meta is not None:
@@ -47,7 +56,9 @@ def check_files(run: Run) -> None:
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
-        for name in ("train", "held_out", "other_held_out", "validation", "tune", "test")
+        for name in (
+            *("train", "held_out", "other_held_out", "validation", "tune", "test", "treebank"),
+        )
         if (path := getattr(part, name, None)) is not None
     }
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]

@@ -5,7 +5,7 @@ import pytest
 
 from jaxheads.cli import main
 from jaxheads.options import BenchOptions
-from jaxheads.studies import bench, bench_training, timing
+from jaxheads.studies import bench, bench_training, bench_trees, timing
 from jaxheads.studies.timing import Turns
 
 
@@ -98,10 +98,12 @@ def test_both_sides_of_the_bench_run(capsys):
 
 @pytest.mark.slow
 def test_trees_are_timed_as_a_multiple_of_forward_passes(capsys, monkeypatch):
-    monkeypatch.setattr(bench, "SENTENCES", 3)
+    monkeypatch.setattr(bench, "TREES", 3)
     assert not main(["bench", "--json", "--tiny", "--repeats", "1", "--only", "trees"])
     report = json.loads(capsys.readouterr().out)["trees"]
-    rates, times = report["examples_per_second"], report["time as a multiple of forward"]
-    assert list(times) == ["attention maps", "constituents, jsd", "constituents, hellinger"]
+    rates, times = report["sentences_per_second"], report["time_ratio"]
+    kinds = ["attention maps", *bench_trees.METHODS, "constituents, jsd", "constituents, hellinger"]
+    assert list(times) == kinds
     for name, multiple in times.items():
         assert multiple == pytest.approx(rates["forward passes"] / rates[name])
+    assert list(report["loop"]) == ["all heads together / one by one"]

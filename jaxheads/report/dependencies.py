@@ -1,0 +1,304 @@
+"""Do heads follow dependency relations: maps, tables with their baselines, arcs over sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from jaxheads.report.arc_drawing import LEGEND, Sentence, draw_sentence, places
+from jaxheads.report.folder import PRETRAINING, HeadMap, Study
+from jaxheads.report.looks import MUTED, shown
+from jaxheads.report.maps import draw_map
+from jaxheads.report.panels import add_legend, grid
+from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+from jaxheads.report.spread import Spread, cell, number, percent, signed, spread_of, words
+
+BEST, RELATION, BASELINE, CHANGE = "best head", "relation", "baseline", "change by fine-tuning"
+RANDOM = ", random weights"
+UUAS, WITH_PUNCTUATION = "UUAS", "UUAS, punctuation too"
+NAMES = {
+    "max": "MAX", "mst": "MST", "mst log": "MST of log attention", "mst directed": "MST, directed",
+    "mst log directed": "MST of log attention, directed",
+    "dependent to head": "dependent attends to head", "head to dependent": "head to dependent",
+    "most attentive": "head attends most to dependent",
+}  # fmt: skip
+SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations
+
+
+def dependencies_section(study: Study) -> Section | None:
+    """Everything about dependency trees."""
+    if not study.at(BEST):
+        return None
+    tables = [_sentences(study), _trees(study), _relations(study), _changes(study)]
+    parts: list[Drawing | Table] = [table for table in tables[:2] if table is not None]
+    parts += [*_figures(study), *_maps(study)]
+    parts += [table for table in tables[2:] if table is not None]
+    parts += _arcs(study)
+    lead = (
+        "After Htut et al. 2019. MAX: a gold arc counts where one of its words attends most to the "
+        "other. MST: the heaviest tree that can be made of the attention, from the gold root, "
+        "which leaks; heads that see no word are measured alike and are the floor. Heads are "
+        "chosen on half of the sentences and scored on the other half; brackets are 95% bootstrap "
+        "intervals over its sentences. UUAS leaves punctuation out unless it says otherwise."
+    )
+    return Section("dependencies", "Do heads follow dependency relations", lead, tuple(parts))
+
+
+def dependencies_answer(study: Study) -> Answer | None:
+    """Which relations have a head that beats position, and whether whole trees do."""
+    points = tuple(_points(study))
+    if not points:
+        return None
+    known = [_gains(study, model) for model in study.models]
+    clear = sum(gain.low > 0 for gains in known for gain in gains.values())
+    total = sum(len(gains) for gains in known)
+    summary = (
+        f"Relations with a head above the best unsigned offset: {clear} of {total}, over all "
+        "pre-trained models (the 95% interval of the gain lies above 0; the head and the offset "
+        "are chosen on other sentences)."
+    )
+    return Answer("Do heads follow dependency relations?", summary, points)
+
+
+def _points(study: Study) -> Iterator[str]:
+    for model in study.models:
+        gains = _gains(study, model)
+        if gains:
+            clear = [f"{name} {signed(g.mean)}" for name, g in gains.items() if g.low > 0]
+            yield (
+                f"{model}, relations (MAX): " + (", ".join(clear) or "none beats its offset") + "."
+            )
+        for method in ("mst", "max"):
+            best = _one(study, BEST, model, method, UUAS)
+            floors = _floors(study, model, method)
+            if best is not None and floors:
+                name, floor = max(floors.items(), key=lambda each: each[1].mean)
+                said = "above" if best.low > floor.high else "not clearly above"
+                yield (
+                    f"{model}, whole trees ({NAMES[method]}): best head {words(best, percent)}, "
+                    f"{said} “{name}”, which sees no word: {words(floor, percent)}."
+                )
+
+
+def _gains(study: Study, model: str) -> dict[str, Spread]:
+    """Accuracy of each relation's best head less its best unsigned offset."""
+    suffix = ", gain"
+    rows = study.at(RELATION, model=model, task=PRETRAINING, method="max")
+    named = [row for row in rows if row.metric.endswith(suffix)]
+    found = {row.metric.removesuffix(suffix): spread_of([row]) for row in named}
+    return {name: gain for name, gain in found.items() if gain is not None}
+
+
+def _one(
+    study: Study, stage: str, model: str, method: str, metric: str, task: str = PRETRAINING
+) -> Spread | None:
+    return spread_of(study.at(stage, model=model, method=method, metric=metric, task=task))
+
+
+def _floors(study: Study, model: str, method: str, metric: str = UUAS) -> dict[str, Spread]:
+    """What the chain, and heads that see no word, reach."""
+    rows = study.at(BASELINE, model=model, metric=metric)
+    own = {
+        row.method.partition(": ")[2]: row for row in rows if row.method.startswith(f"{method}:")
+    }
+    found = {name: spread_of([row]) for name, row in own.items()}
+    return {name: floor for name, floor in found.items() if floor is not None}
+
+
+# -- tables
+
+
+def _sentences(study: Study) -> Table | None:
+    rows = study.at("sentences")
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    body = tuple(
+        (model, *(number_of(spread_of([r for r in rows if (r.model, r.metric) == (model, m)]))
+                  for m in metrics))
+        for model in dict.fromkeys(row.model for row in rows)
+    )  # fmt: skip
+    caption = "Sentences of the treebank: those read, and those left out, by the reason."
+    return Table("sentences-table", caption, ("model", *metrics), body, 1) if body else None
+
+
+def number_of(spread: Spread | None) -> str:
+    """A count."""
+    return "–" if spread is None else f"{spread.mean:,.0f}"
+
+
+def _trees(study: Study) -> Table | None:
+    rows = study.at(BEST, metric=UUAS)
+    lines = dict.fromkeys((row.model, row.task, row.method) for row in rows)
+    body = tuple(_tree_line(study, *line) for line in lines)
+    head = (
+        "model", "fine-tuned on", "method", "layer, head", UUAS, "mean of sentences",
+        "with punctuation", "best of all", "chain", "best without words", "random weights",
+    )  # fmt: skip
+    caption = (
+        "Whole trees: the best head on the half that did not choose it, in percent. Best of all: "
+        "chosen and scored on all sentences, as in the papers. Best without words: the best of "
+        "heads that look at the next word, the previous one, two words on or back, near, or "
+        "anywhere. Of several seeds the mean, with the widest interval."
+    )
+    return Table("trees-table", caption, head, body, 3) if body else None
+
+
+def _tree_line(study: Study, model: str, task: str, method: str) -> tuple[str, ...]:
+    def one(metric: str) -> Spread | None:
+        return _one(study, BEST, model, method, metric, task)
+
+    floors = _floors(study, model, method)
+    chain = floors.pop("chain", None)
+    top = max(floors.items(), key=lambda each: each[1].mean, default=None)
+    return (
+        model, "–" if task == PRETRAINING else shown(task), NAMES[method],
+        _head(study, BEST, model, method, UUAS, task), cell(one(UUAS), percent),
+        cell(one(f"{UUAS}, mean of sentences"), percent), cell(one(WITH_PUNCTUATION), percent),
+        cell(one(f"{UUAS}, best of all"), percent), cell(chain, percent),
+        "–" if top is None else f"{top[0]} {cell(top[1], percent)}",
+        cell(_one(study, BEST + RANDOM, model, method, UUAS), percent),
+    )  # fmt: skip
+
+
+def _head(study: Study, stage: str, model: str, method: str, metric: str, task: str) -> str:
+    """Where the best head is; of several seeds, all places."""
+    what = {"model": model, "method": method, "task": task}
+    both = [study.at(stage, metric=f"{metric}, {part}", **what) for part in ("layer", "head")]
+    pairs = dict.fromkeys((int(a.value), int(b.value)) for a, b in zip(*both, strict=True))
+    return "; ".join(f"{layer}, {head}" for layer, head in pairs)
+
+
+def _relations(study: Study) -> Table | None:
+    gains = {model: _gains(study, model) for model in study.models}
+    body = tuple(_relation_line(study, model, name) for model in gains for name in gains[model])
+    head = (
+        "model", "relation", "arcs", "layer, head", "best head", "gain over the offset",
+        "unsigned offset", "signed", "random weights", "up", "down", "Clark's",
+    )  # fmt: skip
+    caption = (
+        "Relations by their number of arcs, counted in the scored half; percent: the best head of "
+        "MAX, the unsigned offset (which a head that looks one word away reaches), and the "
+        "best heads of the directed variants: the dependent attends most to its head (up), the "
+        "head to its dependent (down), and of all words the head attends most to it (Clark's)."
+    )
+    return Table("relations-table", caption, head, body, 2) if body else None
+
+
+def _relation_line(study: Study, model: str, name: str) -> tuple[str, ...]:
+    def one(metric: str, method: str = "max", stage: str = RELATION) -> Spread | None:
+        return _one(study, stage, model, method, metric)
+
+    offset = one(f"{name}, offset")
+    unsigned = one(f"{name}, unsigned")
+    return (
+        model, name, number_of(one(f"{name}, arcs")),
+        _head(study, RELATION, model, "max", name, PRETRAINING), cell(one(name), percent),
+        cell(one(f"{name}, gain"), lambda value: signed(100 * value)[:-2]),
+        "–" if unsigned is None else f"{percent(unsigned.mean)} (at {number_of(offset)})",
+        cell(one(f"{name}, signed"), percent), cell(one(name, stage=RELATION + RANDOM), percent),
+        *(cell(one(name, method), percent)
+          for method in ("dependent to head", "head to dependent", "most attentive")),
+    )  # fmt: skip
+
+
+def _changes(study: Study) -> Table | None:
+    rows = study.at(CHANGE)
+    lines = dict.fromkeys((row.model, row.task, row.method, row.metric) for row in rows)
+    body = []
+    for model, task, method, metric in lines:
+        found = _one(study, CHANGE, model, method, metric, task)
+        said = "–"
+        if found is not None:
+            said = "not clear" if found.holds(0) else "better" if found.mean > 0 else "worse"
+        body.append((model, shown(task), NAMES[method], metric, cell(found, number), said))
+    head = ("model", "fine-tuned on", "method", "relation", "change of the best head", "verdict")
+    caption = (
+        "The best head of the fine-tuned model less the best of the pre-trained one, each chosen "
+        "in its own model; mean over seeds, with the widest of their paired 95% intervals."
+    )
+    return Table("dependency-change-table", caption, head, tuple(body), 4) if body else None
+
+
+# -- figures
+
+
+def _figures(study: Study) -> Iterator[Drawing]:
+    """By relation, the best head beside position and random weights."""
+    for model in study.models:
+        names = list(_gains(study, model))[:16]
+        if not names:
+            continue
+        figure, (axis,) = grid(1, 6.4, 0.26 * len(names) + 0.9)
+        _draw_relations(study, model, axis, names)
+        add_legend(figure, [axis], 3)
+        yield Drawing(
+            slug("relations", model), figure,
+            f"Best head of each dependency relation against its baselines, {model}",
+            f"{model}: share of the arcs of a relation that its best head finds (MAX, chosen on "
+            "other sentences; bars are 95% intervals), what the best unsigned offset finds, and "
+            "the best head of a model with random weights.",
+        )  # fmt: skip
+
+
+def _draw_relations(study: Study, model: str, axis: Axes, names: list[str]) -> None:
+    looks = {
+        "best head": (RELATION, "{}", "o", "#0072B2"),
+        "best unsigned offset": (RELATION, "{}, unsigned", "|", "#000000"),
+        "random weights": (RELATION + RANDOM, "{}", "^", MUTED),
+    }
+    for label, (stage, metric, marker, color) in looks.items():
+        found = [_one(study, stage, model, "max", metric.format(name)) for name in names]
+        there = [(row, spread) for row, spread in enumerate(found) if spread is not None]
+        axis.plot(
+            [spread.mean for _, spread in there], [row for row, _ in there], linestyle="none",
+            marker=marker, color=color, label=label, markersize=9 if marker == "|" else 5,
+            markeredgewidth=2.2 if marker == "|" else 1,
+        )  # fmt: skip
+        if label == "best head":
+            for row, spread in there:
+                axis.plot([spread.low, spread.high], [row, row], color=color, linewidth=1.4)
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.set(xlim=(-0.02, 1.02), xlabel="share of the relation's arcs found")
+
+
+def _maps(study: Study) -> Iterator[Drawing]:
+    """Layer by head: whole trees and the commonest relations, of pre-trained models."""
+    for model in study.models:
+        own = [found for found in study.maps if (found.model, found.what) == (model, "arcs")]
+        chosen = [found for found in own if np.isfinite(found.value_LH).any()]
+        chosen = [one for one in chosen if one.name != "MST, log"][:SHOWN]
+        if not chosen:
+            continue
+        figure, axes = grid(len(chosen), 2.5, 2.6)
+        for axis, found in zip(axes, chosen, strict=True):
+            draw_map(axis, found.name, found.value_LH)
+        yield Drawing(
+            slug("arcs", model), figure,
+            f"Heat maps, layer by head, of the arcs that heads of {model} find",
+            f"{model}: share of arcs that each head finds: whole trees without punctuation under "
+            f"MST and MAX, then single relations under MAX ({_listed(chosen)}). Each map has a "
+            "scale of its own; all sentences.",
+        )  # fmt: skip
+
+
+def _listed(maps: list[HeadMap]) -> str:
+    return ", ".join(found.name for found in maps)
+
+
+def _arcs(study: Study) -> Iterator[Drawing]:
+    for model in dict.fromkeys(one.model for one in study.arcs):
+        own = [one for one in study.arcs if one.model == model]
+        panels = [(one, name, pairs) for one in own for name, pairs in one.drawn.items()]
+        width = max(places(one.words)[-1] for one in own) * 0.085 + 0.5
+        figure, axes = grid(len(panels), max(width, 4.0), 2.5, columns=1)
+        for axis, (one, name, pairs) in zip(axes, panels, strict=True):
+            sentence = Sentence(one.words, one.gold, pairs)
+            counted = f"{len(sentence.right)} of {len(one.gold)} gold arcs found"
+            draw_sentence(axis, sentence, f"{name}: {counted}")
+        yield Drawing(
+            slug("arcs-over", model), figure,
+            f"Gold dependency arcs and those of the best heads of {model} over sentences",
+            f"{model}: sentences on which no head was chosen. {LEGEND}",
+        )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Are the heads that know something the important ones? Maps over heads against importance.
+
+Every map that a study left in `maps/` is compared with the importance scores of the same model: the
+maps of a fine-tuned model with the scores of the same fine-tuning, those of the pre-trained model
+with the scores on the pre-training task and on every task. The first map of each file also meets
+the first of the other files of the same model.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.analysis.agreement import ceiling, rank_agreement, repeated
+from jaxheads.importance.kept import open_kept
+from jaxheads.importance.reliability import split_half
+from jaxheads.pruning.mask import present_heads
+from jaxheads.records import Row
+from jaxheads.settings import PRETRAINING
+from jaxheads.studies.coherence import score_file
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.maps import MapFile, load_halves, map_files, read_arrays
+
+STAGE, BETWEEN, REPEATED = "map agreement", "agreement of kinds of maps", "map repeated"
+
+
+class _Map(NamedTuple):
+    """A map with how well it repeats on other data (NaN: not known)."""
+
+    value_LH: Float[np.ndarray, "L H"]
+    repeats: float
+
+
+def map_agreement(lab: Lab) -> list[Row]:
+    """Rank correlations of all maps of a model, with p-values and ceilings.
+
+    Heads that are cut, or for which either map has no value, are left out; maps that do not vary
+    are passed over. p-values are of single comparisons.
+    """
+    scores = {key: _score(lab, *key) for key in _scored(lab)}
+    files = list(map_files(lab.folder, lab.name))
+    rows: list[Row] = []
+    for file in files:
+        maps = _maps(file)
+        for name, found in maps.items():
+            where = {"stage": REPEATED, "method": f"{_kind(file)}: {name}", "seed": file.seed}
+            rows += lab.note.rows("", {"halves": found.repeats}, **where)
+        for task, seed in _partners(file, scores):
+            for name, found in maps.items():
+                where = {"stage": STAGE, "method": f"{_kind(file)}: {name}", "seed": seed}
+                rows += _compared(lab, task, found, scores[task, seed], where)
+    return rows + list(_between(lab, files))
+
+
+def _between(lab: Lab, files: list[MapFile]) -> Iterator[Row]:
+    """The first maps of every two files of one model as it is, or fine-tuned alike."""
+    for one, two in itertools.combinations(files, 2):
+        if (one.task, one.seed) == (two.task, two.seed):
+            first = {file.what: next(iter(_maps(file).items())) for file in (one, two)}
+            (name, found), (other, beside) = first.values()
+            method = f"{one.what}: {name} ~ {two.what}: {other}"
+            where = {"stage": BETWEEN, "method": method, "seed": one.seed}
+            yield from _compared(lab, one.task or PRETRAINING, found, beside, where)
+
+
+def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Row]:
+    present = np.isfinite(one.value_LH) & np.isfinite(two.value_LH) & present_heads(lab.base.config)
+    values = [each.value_LH[present] for each in (one, two)]
+    if any(len(value) < 3 or np.ptp(value) == 0 for value in values):
+        return []
+    found = rank_agreement(
+        np.where(present, one.value_LH, 0.0), np.where(present, two.value_LH, 0.0), present=present
+    )
+    numbers = {name: each.value for name, each in found.items()}
+    numbers |= {f"p of {name}": each.p_value for name, each in found.items()}
+    numbers["ceiling of spearman"] = ceiling(one.repeats, two.repeats)
+    return lab.note.rows(task, numbers, **where)
+
+
+def _kind(file: MapFile) -> str:
+    """What a file's maps are called: of the pre-trained model, or of one fine-tuned on a task."""
+    return f"{file.what}, {file.task}" if file.task else file.what
+
+
+def _maps(file: MapFile) -> dict[str, _Map]:
+    halves = load_halves(file.path)
+    return {
+        name: _Map(value_LH, repeated(*halves[name]) if name in halves else float("nan"))
+        for name, value_LH in read_arrays(file.path).items()
+    }
+
+
+def _scored(lab: Lab) -> Iterator[tuple[str, int]]:
+    yield PRETRAINING, 0
+    for task in lab.run.tasks:
+        for seed in lab.run.seeds:
+            yield task.name, seed
+
+
+def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[str, int]]:
+    own = (file.task, file.seed)
+    return [key for key in scores if key == own or not file.task]
+
+
+def _score(lab: Lab, task: str, seed: int) -> _Map:
+    name = score_file(lab, task, seed)
+    splits = split_half(open_kept(lab.kept(name)), splits=lab.run.scoring.splits)
+    return _Map(lab.saved(name).score_LH, float(splits.full_S.mean()))
