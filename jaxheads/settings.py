@@ -263,6 +263,36 @@ class DependencySettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class CompareSettings:
+    """Ways to choose heads, compared at equal budgets."""
+
+    methods: tuple[str, ...]  # of studies.choosing.METHODS
+    shares: tuple[float, ...] = tuple(kept / 12 for kept in range(11, 0, -1))  # 132, ..., 12 of 144
+    rates: tuple[float, ...] = (0.05, 0.2)  # of gates; one is chosen on held-out training examples
+    strengths: tuple[float, ...] = ()  # prices of a head, tried one by one; "li2021" alone
+    chosen_on: float = 0.1  # the share of the training examples that is held out for it
+    again: bool = True  # train every pruned model once more
+    timed: tuple[float, ...] = (0.5,)  # of `shares`: budgets at which cut models are measured
+    batches: tuple[int, ...] = (1, 16, 64)  # of those measurements
+    repeats: int = 5
+
+    def __post_init__(self) -> None:
+        problems = list(too_low([("repeats", self.repeats, 1)]))
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            problems.append(f"methods: expected different names, got {self.methods}")
+        if list(self.shares) != sorted(set(self.shares), reverse=True) or not all(
+            0 < share < 1 for share in self.shares
+        ):
+            problems.append(f"shares: expected decreasing shares of 1, got {self.shares}")
+        if not self.rates or min(*self.rates, *self.strengths, 1.0) <= 0:
+            got = f"{self.rates} and {self.strengths}"
+            problems.append(f"rates, strengths: expected positive numbers, got {got}")
+        if not 0 < self.chosen_on < 1:
+            problems.append(f"chosen_on: expected a share between 0 and 1, got {self.chosen_on}")
+        refuse("compare", problems)
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """All settings of one study, from data to records."""
 
@@ -281,6 +311,7 @@ class Run:
     meta: MetaSettings | None = None  # none: no pruner is trained
     constituency: ConstituencySettings | None = None  # none: no study of constituents
     dependencies: DependencySettings | None = None  # none: no study of dependencies
+    compare: CompareSettings | None = None  # of the studies "compare" and "li2021"
     devices: int | None = None  # that share each batch; none: all there are
 
     def __post_init__(self) -> None:

@@ -15,8 +15,9 @@ from jaxtyping import Float
 
 from jaxheads.records import Row, read_rows
 
-ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES = (
+ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES, SPEEDS = (
     "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times.jsonl",
+    "speed.jsonl",
 )  # fmt: skip
 EXAMPLES = "examples"
 PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
@@ -95,6 +96,7 @@ class Study(NamedTuple):
     finished: bool = True
     notes: tuple[str, ...] = ()
     times: Mapping[str, float] = MappingProxyType({})  # seconds of each cell
+    speeds: tuple[Mapping[str, Any], ...] = ()  # what was timed: no rows, since no run repeats it
 
     @property
     def name(self) -> str:
@@ -161,11 +163,13 @@ def read_study(folder: Path) -> Study:
     settings, machine = _read_settings(folder / SETTINGS)
     views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
     notes, trees = (*odd_scores, *odd_maps), _read_trees(folder / TREES)
-    arcs = tuple(_read_arcs(folder / EXAMPLES))
+    arcs, speeds = tuple(_read_arcs(folder / EXAMPLES)), _read_speeds(folder / SPEEDS)
     times = {
         str(line["cell"]): line["seconds"] for line in _time_lines(folder) or () if "cell" in line
     }
-    return Study(rows, settings, machine, scores, maps, views, trees, arcs, finished, notes, times)
+    return Study(
+        rows, settings, machine, scores, maps, views, trees, arcs, finished, notes, times, speeds
+    )
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -183,6 +187,18 @@ def _time_lines(folder: Path) -> list[dict[str, Any]] | None:
         return [{**line, "seconds": float(line["seconds"])} for line in lines]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected lines with seconds, got {error!r}") from error
+
+
+def _read_speeds(path: Path) -> tuple[dict[str, Any], ...]:
+    """The last timing of each thing; nothing where there is no file."""
+    if not path.is_file():
+        return ()
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        wanted = ("model", "task", "method", "budget", "seed", "what")
+        return tuple({tuple(line[k] for k in wanted): line for line in lines}.values())
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected lines of what was timed, got {error!r}") from error
 
 
 def _read_settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -25,6 +25,8 @@ KNOWN = {
     *("best head", "best head, random weights", "relation", "relation, random weights"),
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),
     *("map agreement", "agreement of kinds of maps", "map repeated"),
+    *("pruned", "trained again", "pruned, contrast", "trained again, contrast"),
+    *("cost", "cut, compared", "choice of rate"),
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

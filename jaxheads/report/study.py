@@ -17,6 +17,7 @@ from jaxheads.report.answers import (
     reliability_answer,
 )
 from jaxheads.report.coherence import coherence_section
+from jaxheads.report.comparison import comparison_answer, comparison_section
 from jaxheads.report.constituency import (
     change_answer,
     constituency_answer,
@@ -55,6 +56,7 @@ ANSWERS = (
     coherence_answer,
     deduction_answer,
     regimes_answer,
+    comparison_answer,
     contrast_answer,
     meta_answer,
     reliability_answer,
@@ -72,6 +74,7 @@ SECTIONS = (
     deduction_section,
     regimes_section,
     smaller_section,
+    comparison_section,
     single_section,
     meta_section,
     other_section,

@@ -20,13 +20,13 @@ from pathlib import Path
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import EncoderConfig, OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
-from jaxheads.importance.gate import constant
+from jaxheads.importance.gate import Gate, constant
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
@@ -37,6 +37,7 @@ from jaxheads.studies.subjects import Reader, Subject, first_of
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
 from jaxheads.training.fit import fit
+from jaxheads.training.optimizer import GATES
 
 Mask = Bool[np.ndarray, "L H"]
 
@@ -175,6 +176,21 @@ class Lab:
         only: str | None = None,
     ) -> Model:
         """The model with its parameters fitted to a task's training examples."""
+        gate = constant(_gate(model, mask_LH))
+        return self.learned(model, task, training, name, gate, only=only)[0]
+
+    def learned(
+        self,
+        model: Model,
+        task: Subject,
+        training: TrainingConfig,
+        name: str,
+        gate: Gate,
+        *,
+        gates: OptimizerConfig = GATES,
+        only: str | None = None,
+    ) -> tuple[Model, Float[np.ndarray, "L H"]]:
+        """The model and the scores of a gate, trained together, or the gate alone ("gates")."""
         kept = self.folder / "checkpoints" / name  # while this lasts
         about = {"model": self.name, "task": task.name}
         found = fit(
@@ -182,7 +198,8 @@ class Lab:
             model.params,
             task.train,
             training,
-            gate=constant(_gate(model, mask_LH)),
+            gate=gate,
+            gates=gates,
             only=only,
             checkpoints=Checkpoints(kept, True, about) if training.save_every else None,
             mesh=self.mesh,
@@ -192,7 +209,8 @@ class Lab:
         )
         if kept.is_dir():
             shutil.rmtree(kept)
-        return model._replace(params=found.params)
+        score_LH = np.asarray(gate.score(found.theta), np.float64)
+        return model._replace(params=found.params), score_LH
 
     # -- numbers
 

@@ -10,7 +10,9 @@ from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
 from jaxheads.studies import (
     chiang2021,
+    compare,
     htut2019,
+    li2021,
     luo2021,
     michel2019,
     peyrard2021,
@@ -21,7 +23,9 @@ from jaxheads.studies.cells import Cell, open_folder, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
+    "compare": compare.cells,
     "htut2019": htut2019.cells,
+    "li2021": li2021.cells,
     "luo2021": luo2021.cells,
     "michel2019": michel2019.cells,
     "peyrard2021": peyrard2021.cells,

@@ -1,0 +1,164 @@
+"""Every way to choose the heads that a model keeps for a task, by name, at a budget.
+
+A method takes a `Choice` and gives a `Chosen`: a mask, the model that it is of, and what it cost
+beyond the fine-tuned model. Another method is one line in `METHODS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxheads.importance.gate import Gate
+from jaxheads.importance.hardconcrete import lagrangian
+from jaxheads.importance.kept import open_kept
+from jaxheads.importance.subset import PAPER, SAFE, Annealing, subset
+from jaxheads.models.model import Model
+from jaxheads.pruning.cut import fold
+from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
+from jaxheads.pruning.refine import interaction, refined_mask, rescaling
+from jaxheads.pruning.schedule import Schedule, prune_iteratively
+from jaxheads.studies.coherence import score_file
+from jaxheads.studies.lab import Lab, Mask
+from jaxheads.studies.subjects import Subject
+from jaxheads.training.optimizer import GATES
+
+
+class Choice(NamedTuple):
+    """What is asked of a method."""
+
+    lab: Lab
+    task: Subject
+    seed: int
+    budgets: tuple[int, ...]  # decreasing, the last being the one that is asked for
+    rate: float  # of gates
+
+    @property
+    def budget(self) -> int:
+        """Heads to keep."""
+        return self.budgets[-1]
+
+    @property
+    def heads(self) -> tuple[int, int]:
+        """Layers, and heads of each."""
+        return self.lab.layout.num_layers, self.lab.layout.num_heads
+
+    @property
+    def tuned(self) -> Model:
+        """The model fine-tuned with all its heads."""
+        return self.lab.tuned(self.task.name, self.seed)
+
+
+class Chosen(NamedTuple):
+    """The heads to keep, of which model, and what it took beside fine-tuning with all heads.
+
+    `steps` are optimizer steps, `examples` passes forward and backward over single examples.
+    Jointly trained models need no fine-tuned one before them: they are charged their own training,
+    and `base` is 0.
+    """
+
+    mask_LH: Mask
+    model: Model
+    steps: int = 0
+    examples: int = 0
+    base: int = 1  # whether the fine-tuned model is needed
+
+
+def _gradient(choice: Choice) -> Chosen:
+    scores = choice.lab.saved(score_file(choice.lab, choice.task.name, choice.seed))
+    mask_LH = mask_from_scores(scores.score_LH, choice.budget)
+    return Chosen(mask_LH, choice.tuned, examples=scores.examples)
+
+
+def _iterative(choice: Choice) -> Chosen:
+    """Scored anew on the way at every budget of the comparison."""
+    limit = choice.lab.run.scoring.rescored or choice.lab.run.scoring.examples
+
+    def rescore(mask_LH: Mask):
+        return choice.lab.score(choice.tuned, choice.task, limit=limit, mask_LH=mask_LH).score_LH
+
+    schedule = Schedule(choice.budgets, rescore=True)
+    *_, last = prune_iteratively(rescore, schedule, present_heads(choice.lab.layout))
+    return Chosen(last.mask_LH, choice.tuned, examples=limit * len(choice.budgets))
+
+
+def _random(choice: Choice, *, per_layer: bool) -> Chosen:
+    mask_LH = random_mask(*choice.heads, choice.budget, choice.seed, per_layer=per_layer)
+    return Chosen(mask_LH, choice.tuned)
+
+
+def _magnitude(choice: Choice) -> Chosen:
+    scores = choice.lab.score(choice.tuned, choice.task, method="magnitude", limit=1)
+    return Chosen(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)
+
+
+def _refined(choice: Choice, *, rescaled: bool) -> Chosen:
+    """From the effects that the gradient's pass has kept."""
+    name = score_file(choice.lab, choice.task.name, choice.seed)
+    effect_NLH = open_kept(choice.lab.kept(name))
+    mask_LH, model = refined_mask(effect_NLH, choice.budget), choice.tuned
+    if rescaled:
+        gate_LH = np.where(mask_LH, rescaling(interaction(effect_NLH), mask_LH), 1.0)
+        model = model._replace(params=fold(model.params, model.config, gate_LH))
+    return Chosen(mask_LH, model, examples=len(effect_NLH))
+
+
+def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool) -> Chosen:
+    """A gate that is trained with the model, or alone on the fine-tuned one."""
+    lab, task = choice.lab, choice.task
+    training = task.training
+    assert training is not None, "a task says how it is trained"
+    training = dataclasses.replace(training, seed=choice.seed)
+    model = lab.fresh(task, choice.seed) if joint else choice.tuned
+    gate = make(choice, training.steps)
+    name = f"{lab.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]
+    name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.rate:g}"
+    gates = dataclasses.replace(GATES, rate=choice.rate)
+    model, score_LH = lab.learned(
+        model, task, training, name, gate, gates=gates, only=None if joint else "gates"
+    )
+    mask_LH = mask_from_scores(score_LH, choice.budget)
+    examples = training.steps * training.batch_size
+    return Chosen(mask_LH, model, training.steps, examples, base=0 if joint else 1)
+
+
+def _subset(relaxation: str, annealing: Annealing = SAFE) -> Callable[[Choice, int], Gate]:
+    return lambda choice, steps: subset(
+        choice.heads, choice.budget, steps=steps, annealing=annealing, relaxation=relaxation
+    )
+
+
+def _l0(choice: Choice, _steps: int) -> Gate:
+    return lagrangian(choice.heads, choice.budget)
+
+
+GATED: dict[str, Callable[[Choice, int], Gate]] = {
+    "subset": _subset("bounded"),
+    "subset of the paper": _subset("chained", PAPER),
+    "straight-through": _subset("straight_through"),
+    "L0": _l0,
+}
+
+METHODS: dict[str, Callable[[Choice], Chosen]] = {
+    "gradient": _gradient,
+    "gradient, iterative": _iterative,
+    "random": functools.partial(_random, per_layer=False),
+    "random, per layer": functools.partial(_random, per_layer=True),
+    "magnitude": _magnitude,
+    "refined": functools.partial(_refined, rescaled=False),
+    "refined, rescaled": functools.partial(_refined, rescaled=True),
+    **{
+        f"{name}, {how}": functools.partial(_learned, make=make, joint=how == "joint")
+        for name, make in GATED.items()
+        for how in ("joint", "pipelined")
+    },
+}
+
+
+def has_rate(method: str) -> bool:
+    """Whether a method trains gates, at a rate that has to be chosen."""
+    return method.partition(",")[0] in GATED

@@ -1,0 +1,247 @@
+"""Every way to choose heads, at equal budgets: quality, what it costs, and what a cut model gains.
+
+Each method of `studies.choosing` picks its heads for each task, seed and budget; the model is
+measured under the exact mask as it is, and again after training it once more. The rate of gates is
+chosen on training examples that are held out; what is held out of training is measured once. Rows
+are the same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxheads.analysis.resampling import bootstrap
+from jaxheads.data.encode import EncodedSource
+from jaxheads.models.convert import save_model
+from jaxheads.options import MeshShape
+from jaxheads.pruning.cost import count_parameters
+from jaxheads.pruning.cut import cut
+from jaxheads.records import Row, read_rows
+from jaxheads.settings import CompareSettings, Run
+from jaxheads.studies import prepare
+from jaxheads.studies.cells import Cell, cell_path
+from jaxheads.studies.chiang2021 import finetuned
+from jaxheads.studies.choosing import METHODS, Choice, has_rate
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.latency import measure_speed
+from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
+from jaxheads.studies.subjects import Subject, first_of
+from jaxheads.training.evaluate import METRICS
+
+PRUNED, AGAIN, COST, CHOSEN, CUT = (
+    "pruned",
+    "trained again",
+    "cost",
+    "choice of rate",
+    "cut, compared",
+)
+BASELINE, SPEED = "gradient", "speed.jsonl"
+
+
+def settings_of(run: Run) -> CompareSettings:
+    """The study's own settings; ValueError where there are none, or methods that are unknown."""
+    if run.compare is None:
+        raise ValueError(f"run: expected compare for the study {run.study}, got none")
+    unknown = [name for name in run.compare.methods if name not in METHODS]
+    if unknown:
+        raise ValueError(
+            f"compare.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
+        )
+    return run.compare
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """All cells of the comparison."""
+    how, mesh = settings_of(run), prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab = Lab(run, settings, folder, mesh)
+        if settings.pretrain is not None:
+            yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
+        for task in (task.name for task in run.tasks):
+            for seed in run.seeds:
+                name = f"{lab.name}-{task}-{seed}-fine-tuned"
+                yield Cell(name, functools.partial(finetuned, lab, task, seed))
+            for method in filter(has_rate, how.methods):
+                work = functools.partial(choose_rate, lab, task, method)
+                yield Cell(rate_cell(lab, task, method), work)
+            for method in how.methods:
+                for seed in run.seeds:
+                    for budget in budgets(lab):
+                        work = functools.partial(prune, lab, task, method, seed, budget)
+                        yield Cell(cell_name(lab, task, method, seed, budget), work)
+            yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task))
+
+
+def cell_name(lab: Lab, task: str, method: str, seed: int, budget: int) -> str:
+    """The cell, and the answers, of one choice of heads."""
+    return f"{lab.name}-{task}-{seed}-{_plain(method)}-{budget}"
+
+
+def rate_cell(lab: Lab, task: str, method: str) -> str:
+    """The cell in which a method's rate is chosen."""
+    return f"{lab.name}-{task}-{_plain(method)}-rate"
+
+
+def budgets(lab: Lab) -> tuple[int, ...]:
+    """The numbers of heads that the shares are, decreasing, at least one head."""
+    total = lab.layout.num_layers * lab.layout.num_heads
+    counts = (max(round(share * total), 1) for share in settings_of(lab.run).shares)
+    return tuple(dict.fromkeys(count for count in counts if count < total))
+
+
+def _plain(method: str) -> str:
+    return method.replace(",", "").replace(" ", "-")
+
+
+def _choice(lab: Lab, task: Subject, seed: int, budget: int, rate: float) -> Choice:
+    before = tuple(each for each in budgets(lab) if each >= budget)
+    return Choice(lab, task, seed, before, rate)
+
+
+# -- cells
+
+
+def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
+    """The rate with the best metric on training examples that are left out of this training.
+
+    At the middle budget, with the first seed; a single rate needs no choice. (The fine-tuned model
+    that pipelined gates start from has seen those examples.)
+    """
+    how = settings_of(lab.run)
+    if len(how.rates) == 1:
+        return lab.note.rows(name, {"rate": how.rates[0]}, stage=CHOSEN, method=method)
+    task = lab.subject(name)
+    assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
+    count = len(task.train.lengths)
+    kept = round(count * (1 - how.chosen_on))
+    rest = _after(task.train, kept)
+    batches = list(lab.reader.batches(rest, task.lengths, lab.run.curve.batch_size))
+    part = task._replace(train=first_of(task.train, kept), held_out=batches)
+    middle = budgets(lab)[len(budgets(lab)) // 2]
+    rows: list[Row] = []
+    found: dict[float, float] = {}
+    for rate in how.rates:
+        chosen = METHODS[method](_choice(lab, part, lab.run.seeds[0], middle, rate))
+        metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics
+        found[rate] = metrics[task.metrics[0]]
+        what = {"stage": CHOSEN, "method": method, "budget": middle}
+        rows += lab.note.rows(name, {f"{task.metrics[0]} at {rate:g}": found[rate]}, **what)
+    best = max(found, key=lambda rate: found[rate])
+    return rows + lab.note.rows(name, {"rate": best}, stage=CHOSEN, method=method)
+
+
+def _after(source: EncodedSource, count: int) -> EncodedSource:
+    """The examples after the first `count`."""
+    starts = source.starts[count * source.sentences :]
+    return dataclasses.replace(source, starts=starts, labels=source.labels[count:])
+
+
+def rate_of(lab: Lab, name: str, method: str) -> float:
+    """The rate that was chosen; that of methods without gates is not used."""
+    if not has_rate(method):
+        return 1.0
+    rows = read_rows(cell_path(lab.folder, rate_cell(lab, name, method)))
+    return next(row.value for row in rows if row.metric == "rate")
+
+
+def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]:
+    """Choose heads, measure without and with more training, and say what it took."""
+    task, how = lab.subject(name), settings_of(lab.run)
+    rate, begin = rate_of(lab, name, method), time.perf_counter()
+    chosen = METHODS[method](_choice(lab, task, seed, budget, rate))
+    seconds = time.perf_counter() - begin
+    what = {"method": method, "budget": budget, "seed": seed}
+    _note_speed(lab, name, what, {"choosing, seconds": seconds})
+    found = lab.measure(chosen.model, task, chosen.mask_LH)
+    answers = {"label": found.answers.label_M, PRUNED: found.answers.guess_M}
+    rows = lab.note.rows(name, found.metrics, stage=PRUNED, **what)
+    assert task.training is not None
+    base = chosen.base * task.training.steps
+    cost = {
+        "steps": float(base + chosen.steps),
+        "examples": float(base * task.training.batch_size + chosen.examples),
+    }
+    rows += lab.note.rows(name, cost, stage=COST, **what)
+    model, mask_LH = chosen.model, chosen.mask_LH
+    if how.again:
+        label = f"{cell_name(lab, name, method, seed, budget)}-again"
+        model = lab.refitted(model, task, seed, label, mask_LH)
+        found = lab.measure(model, task, mask_LH)
+        rows += lab.note.rows(name, found.metrics, stage=AGAIN, **what)
+        answers[AGAIN] = found.answers.guess_M
+    save_answers(lab, cell_name(lab, name, method, seed, budget), answers)
+    timed = {round(share * lab.layout.num_layers * lab.layout.num_heads) for share in how.timed}
+    if seed == lab.run.seeds[0] and budget in timed:
+        rows += _cut(lab, name, model, mask_LH, what)
+    return rows
+
+
+def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
+    """The model without those heads: its size, and in `speed.jsonl` its speed beside the whole."""
+    how = settings_of(lab.run)
+    params, config = cut(model.params, model.config, mask_LH)
+    smaller = model._replace(params=params, config=config)
+    label = f"{_plain(what['method'])}-{what['budget']}"
+    path = lab.folder / "smaller" / f"{lab.name}-{name}-{label}"
+    if not path.is_dir():
+        save_model(smaller, path, tokenizer=lab.tokenizer)
+    length = max(lab.subject(name).lengths)
+    speeds = measure_speed(model, smaller, how.batches, length, how.repeats)
+    _note_speed(lab, name, what, speeds)
+    sizes = {
+        "parameters": float(count_parameters(params)),
+        "parameters of the whole": float(count_parameters(model.params)),
+        "bytes on disk": float((path / "model.safetensors").stat().st_size),
+    }
+    return lab.note.rows(name, sizes, stage=CUT, **what)
+
+
+def _note_speed(lab: Lab, task: str, what: dict, values: dict[str, float]) -> None:
+    """Measured times, which differ from run to run and so are no rows."""
+    with (lab.folder / SPEED).open("a") as file:
+        for name, value in values.items():
+            line = {"model": lab.name, "task": task, **what, "what": name, "value": value}
+            file.write(json.dumps(line) + "\n")
+
+
+def contrasts(lab: Lab, name: str) -> list[Row]:
+    """Every method less the gradient's one-shot order, with intervals over seeds and examples."""
+    how, task = settings_of(lab.run), lab.subject(name)
+    metric, rows = METRICS[task.metrics[0]], []
+    if BASELINE not in how.methods:
+        return []
+    for stage in (PRUNED, AGAIN) if how.again else (PRUNED,):
+        for budget in budgets(lab):
+            answers = {
+                method: [
+                    load_answers(lab, cell_name(lab, name, method, seed, budget))
+                    for seed in lab.run.seeds
+                ]
+                for method in how.methods
+            }
+            label_M = answers[BASELINE][0]["label"]
+
+            def value(method, seeds, examples, answers=answers, label_M=label_M, stage=stage):
+                found = [answers[method][seed][stage][examples] for seed in seeds]
+                return float(np.mean([metric(guess, label_M[examples]) for guess in found]))
+
+            for method in how.methods:
+                if method == BASELINE:
+                    continue
+                found = bootstrap(
+                    lambda s, e, m=method, v=value: v(m, s, e) - v(BASELINE, s, e),
+                    len(lab.run.seeds), len(label_M), samples=400,
+                )  # fmt: skip
+                rows += estimate_rows(
+                    lab, name, task.metrics[0], found, stage=f"{stage}, contrast",
+                    method=f"{method} - {BASELINE}", budget=budget,
+                )  # fmt: skip
+    return rows

@@ -1,0 +1,52 @@
+"""Differentiable subset pruning, as Li, Cotterell and Sachan 2021 (TACL 9, arXiv 2108.04657) do it.
+
+Their grid of budgets and their peers by `studies.compare`, and for the L0 gates of Voita et al.
+2019 the sweep of strengths that they need in the place of a budget: how many heads each leaves
+open, and how good the model is with those. The paper's tables were not available to us.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxheads.importance.hardconcrete import l0, naturally_open
+from jaxheads.options import MeshShape
+from jaxheads.records import Row
+from jaxheads.settings import Run
+from jaxheads.studies import compare, prepare
+from jaxheads.studies.cells import Cell
+from jaxheads.studies.lab import Lab
+from jaxheads.training.optimizer import GATES
+
+SWEEP = "sweep of strengths"
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """The comparison, and one training for each strength and seed."""
+    yield from compare.cells(run, folder)
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab = Lab(run, settings, folder, mesh)
+        for task in (task.name for task in run.tasks):
+            for strength in compare.settings_of(run).strengths:
+                for seed in run.seeds:
+                    name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"
+                    work = functools.partial(swept, lab, task, strength, seed, name)
+                    yield Cell(name, work, needs=(f"{lab.name}-{task}-{seed}-fine-tuned",))
+
+
+def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[Row]:
+    """Gates alone, on the fine-tuned model, at one price of a head."""
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    assert task.training is not None, "a task says how it is trained"
+    training = dataclasses.replace(task.training, seed=seed)
+    gate = l0((model.config.num_layers, model.config.num_heads), strength)
+    rate = compare.settings_of(lab.run).rates[0]
+    gates = dataclasses.replace(GATES, rate=rate)
+    model, score_LH = lab.learned(model, task, training, label, gate, gates=gates, only="gates")
+    mask_LH = naturally_open(score_LH)
+    values = lab.measure(model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}
+    return lab.note.rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)

@@ -1,0 +1,64 @@
+"""The page of a comparison: curves, costs, speed, and an answer in words with intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxheads.records import Row
+from jaxheads.report.comparison import comparison_answer, comparison_section
+from jaxheads.report.folder import Study
+
+
+def study() -> Study:
+    rows = [Row("compare", "m", "sst2", "accuracy", 0.9, seed, stage="whole") for seed in (0, 1)]
+    speeds = []
+    for number, method in enumerate(("gradient", "random", "subset, joint")):
+        for budget in (8, 4):
+            for seed in (0, 1):
+                what = {"method": method, "budget": budget, "seed": seed}
+                value = 0.5 + 0.04 * budget - 0.05 * number + 0.01 * seed
+                rows.append(Row("compare", "m", "sst2", "accuracy", value, stage="pruned", **what))
+                rows += [
+                    Row("compare", "m", "sst2", metric, cost, stage="cost", **what)
+                    for metric, cost in (("steps", 10.0 * (number + 1)), ("examples", 320.0))
+                ]
+                line = {"model": "m", "task": "sst2", **what}
+                speeds.append({**line, "what": "choosing, seconds", "value": 2.0})
+            speeds.append({**line, "what": "speed-up, batch 16", "value": 1.5 - budget / 20})
+    for method, low, high in (("random", -0.1, -0.02), ("subset, joint", 0.01, 0.04)):
+        rows.append(
+            Row("compare", "m", "sst2", "accuracy", (low + high) / 2, method=f"{method} - gradient",
+                stage="pruned, contrast", budget=8, low=low, high=high)
+        )  # fmt: skip
+    return Study(tuple(rows), {}, {}, speeds=tuple(speeds))
+
+
+def test_the_section_has_curves_costs_and_quality_against_speed():
+    section = comparison_section(study())
+    assert section is not None
+    names = [part.name for part in section.parts]
+    assert names == ["comparison-m-1", "pareto-m", "comparison-cost", "comparison-speed"]
+    costs = section.parts[2]
+    assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "2")
+    (axis,) = section.parts[0].figure.axes
+    lines = {line.get_label(): line for line in axis.lines}
+    assert lines["gradient"].get_xydata() == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
+    (pareto,) = section.parts[1].figure.axes
+    places = {line.get_label(): line.get_xydata().tolist() for line in pareto.lines}
+    assert np.array(places["gradient, 8 heads"]) == pytest.approx(np.array([[1.1, 0.825]]))
+
+
+def test_the_answer_counts_what_is_better_and_what_is_worse():
+    answer = comparison_answer(study())
+    assert answer is not None
+    assert "Of 2 comparisons" in answer.summary
+    assert "1 are better and 1 worse" in answer.summary
+    assert "better at some budget: subset, joint" in answer.summary
+    assert len(answer.points) == 2
+
+
+def test_a_study_that_compares_nothing_has_neither():
+    other = study()._replace(rows=(Row("x", "m", "sst2", "accuracy", 0.5, stage="whole"),))
+    assert comparison_section(other) is None
+    assert comparison_answer(other) is None
