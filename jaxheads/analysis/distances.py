@@ -23,10 +23,10 @@ def jensen_shannon(
 ) -> Float[np.ndarray, "*heads"]:
     """The square root of the Jensen-Shannon divergence in nats: 0 to sqrt(ln 2) = 0.833.
 
-    The rows are normalised; a row of zeros counts as uniform.
+    The rows are normalised first; a row of zeros (a word without pieces) counts as uniform.
     """
-    middle = _normal((one + two) / 2)
-    half = [_divergence(_normal(row), middle) for row in (one, two)]
+    one, two = _normal(one), _normal(two)
+    half = [_divergence(row, (one + two) / 2) for row in (one, two)]
     return np.asarray(np.sqrt((half[0] + half[1]) / 2))
 
 
