@@ -109,7 +109,7 @@ def test_the_planted_head_is_found_and_no_other_is_certain(finished, task):
         assert head["edited, serious"] < head["edited, funny"] / 2  # there is no animal to look at
         assert (head["heads"], head["pairs"]) == (8, 26)
     (contrast,) = found(finished, stage="head", task=task, method="all tokens", metric="contrast")
-    assert 0.7 < contrast.low < contrast.value < contrast.high < 1
+    assert 0.5 < contrast.low < contrast.value < contrast.high < 1  # of all attention; 1 at most
 
 
 @pytest.mark.parametrize("task", TASKS)
