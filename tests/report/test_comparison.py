@@ -8,6 +8,7 @@ import pytest
 from jaxheads.records import Row
 from jaxheads.report.comparison import comparison_answer, comparison_section
 from jaxheads.report.folder import Study
+from jaxheads.report.parts import Drawing, Table
 
 
 def study() -> Study:
@@ -39,14 +40,18 @@ def test_the_section_has_curves_costs_and_quality_against_speed():
     assert section is not None
     names = [part.name for part in section.parts]
     assert names == ["comparison-m-1", "pareto-m", "comparison-cost", "comparison-speed"]
-    costs = section.parts[2]
+    curves, pareto, costs, _ = section.parts
+    assert isinstance(costs, Table)
     assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "2")
-    (axis,) = section.parts[0].figure.axes
-    lines = {line.get_label(): line for line in axis.lines}
-    assert lines["gradient"].get_xydata() == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
-    (pareto,) = section.parts[1].figure.axes
-    places = {line.get_label(): line.get_xydata().tolist() for line in pareto.lines}
-    assert np.array(places["gradient, 8 heads"]) == pytest.approx(np.array([[1.1, 0.825]]))
+    assert points(curves)["gradient"] == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
+    assert points(pareto)["gradient, 8 heads"] == pytest.approx(np.array([[1.1, 0.825]]))
+
+
+def points(drawing) -> dict[str, np.ndarray]:
+    """The points of each line of the one panel, by its label."""
+    assert isinstance(drawing, Drawing)
+    (axis,) = drawing.figure.axes
+    return {str(line.get_label()): np.asarray(line.get_xydata()) for line in axis.lines}
 
 
 def test_the_answer_counts_what_is_better_and_what_is_worse():
