@@ -306,8 +306,7 @@ class BenchOptions:
 
     json: bool = option("print one JSON object", False)
     only: tuple[str, ...] = option(
-        "a section alone, may be repeated: gate_gradient, compile, memory, cut, fine_tune, gate, "
-        "trees",
+        "a section, may be repeated: gate_gradient, compile, memory, cut, fine_tune, gate, trees",
         (),
         metavar="NAME",
     )
