@@ -103,7 +103,7 @@ def chance_jaccard(layers: int, heads: int, kept: int) -> float:
 
     Exact: the heads in common are a sum of independent hypergeometric numbers, one for each layer.
     """
-    common = stats.hypergeom(heads, kept, kept).pmf(np.arange(kept + 1))
+    common = stats.hypergeom.pmf(np.arange(kept + 1), heads, kept, kept)
     share = np.ones(1)
     for _ in range(layers):
         share = np.convolve(share, common)

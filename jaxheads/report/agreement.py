@@ -148,7 +148,7 @@ def _figures(study: Study) -> Iterator[Drawing]:
             for column, task in enumerate(tasks):
                 found = _value(study, model, task, method)
                 matrix[row, column] = np.nan if found is None else found.mean
-        shown_rows = np.isfinite(matrix).any(1).nonzero()[0][:LINES]
+        shown_rows = np.flatnonzero(np.isfinite(matrix).any(1))[:LINES]
         if len(shown_rows):
             yield _drawing(model, [methods[row] for row in shown_rows], tasks, matrix[shown_rows])
 

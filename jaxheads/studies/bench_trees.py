@@ -90,7 +90,7 @@ def _random(model: Model, sentences: int) -> Sentences:
 def _maps(model: Model, pieces: Sequence[Pieces], dtype: str):
     config = model.config
     return attention_maps(
-        watch_for(config, compute_dtype=dtype), model.params, pieces,  # pyright: ignore[reportArgumentType]
+        watch_for(config, compute_dtype=dtype), model.params, pieces,
         heads=(config.num_layers, config.num_heads), pad_id=config.pad_token_id,
         most=max_tokens(config),
     )  # fmt: skip
