@@ -3,8 +3,7 @@
 After Zhang et al. 2020 (arXiv 2011.03770), whose code was available to us and no result table; a
 mini model (4 layers x 8 heads, `mini_english_models.py`), so that no number is one of theirs.
 
-Command: `jaxheads study configs/zhang_mini_english.py`, after `mini_english_models.py`. Not run to
-the end.
+Command: `jaxheads study configs/zhang_mini_english.py`, after `mini_english_models.py`. Not run.
 
 Method: a pruner for each seed learns on sentences of CoLA, MRPC and RTE without their labels; it
 scores the heads on 1,024 training examples of a task that it has not seen; half of each layer's

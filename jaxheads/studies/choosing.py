@@ -22,8 +22,10 @@ from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import Schedule, prune_iteratively
+from jaxheads.studies import prepare
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab, Mask
+from jaxheads.studies.pruners import pruner_path, score_by_pruner, train_pruner
 from jaxheads.studies.subjects import Subject
 from jaxheads.training.optimizer import GATES
 
@@ -107,6 +109,21 @@ def _refined(choice: Choice, *, rescaled: bool) -> Chosen:
     return Chosen(mask_LH, model, examples=len(effect_NLH))
 
 
+def _meta(choice: Choice) -> Chosen:
+    """One shot on the pre-trained model, by a pruner that learned on other tasks; by layers.
+
+    The training of the pruner, which serves all tasks that it has not seen, is not charged.
+    """
+    lab, name, seed = choice.lab, choice.task.name, choice.seed
+    if not pruner_path(lab, name, seed).is_dir():
+        train_pruner(lab, name, seed)
+    settings = next(task for task in lab.run.tasks if task.name == name)
+    source = prepare.first(lab.reader.teaching(settings), lab.run.scoring.examples)
+    scores = score_by_pruner(lab, settings, source, seed)
+    mask_LH = mask_from_scores(scores.score_LH, choice.budget, per_layer=True)
+    return Chosen(mask_LH, choice.tuned, examples=scores.examples)
+
+
 def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool) -> Chosen:
     """A gate that is trained with the model, or alone on the fine-tuned one."""
     lab, task = choice.lab, choice.task
@@ -149,6 +166,7 @@ METHODS: dict[str, Callable[[Choice], Chosen]] = {
     "random": functools.partial(_random, per_layer=False),
     "random, per layer": functools.partial(_random, per_layer=True),
     "magnitude": _magnitude,
+    "meta": _meta,
     "refined": functools.partial(_refined, rescaled=False),
     "refined, rescaled": functools.partial(_refined, rescaled=True),
     **{

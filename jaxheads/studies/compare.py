@@ -55,6 +55,8 @@ def settings_of(run: Run) -> CompareSettings:
         raise ValueError(
             f"compare.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
         )
+    if "meta" in run.compare.methods and run.meta is None:
+        raise ValueError("run: expected meta, how a pruner learns, for the method meta, got none")
     return run.compare
 
 
