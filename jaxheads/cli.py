@@ -33,14 +33,14 @@ class Verb(NamedTuple):
     help: str
     options: type[Any]  # a frozen dataclass whose fields are `jaxheads.options.option`s
     run: str = ""  # "module:function", takes the options and returns an exit status or None
-    then: str = ""  # the same, takes `options.folder` afterwards and returns what to print
+    then: str = ""  # the same, after None: takes `options.folder` and returns what to print
 
 
 VERBS: dict[str, Verb] = {
     "study": Verb(
         "run one config, from data to figures",
         StudyOptions,
-        "jaxheads.studies.study:run",
+        "jaxheads.studies.command:run",
         then="jaxheads.report.study:report",
     ),
     "score": Verb("score every head on a task", ScoreOptions, "jaxheads.studies.score:run"),
@@ -106,8 +106,10 @@ def _load(name: str) -> Callable[[Any], int | None]:
 
     def run_and_tell(options: Any) -> int | None:
         status = run(options) if run is not None else None
+        if status is not None:
+            return status
         print(_function(name, verb.then)(options.folder))
-        return status
+        return None
 
     return run_and_tell
 

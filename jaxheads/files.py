@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
     """
     target = Path(target).absolute()
     made = _make_parents(target)
-    draft = target.with_name(f".{target.stem}.{os.getpid()}.draft{target.suffix}")
+    mark = f"{os.getpid()}-{secrets.token_hex(4)}"  # another host may have a process of this number
+    draft = target.with_name(f".{target.stem}.{mark}.draft{target.suffix}")
     try:
         _check_place(target, draft)
         yield draft
@@ -50,6 +52,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def is_draft(path: Path) -> bool:
+    """Whether this is a file or directory that is being written, or was when its process died."""
+    return path.name.startswith(".") and ".draft" in path.name
 
 
 def _make_parents(target: Path) -> list[Path]:

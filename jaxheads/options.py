@@ -277,6 +277,21 @@ def _process_problems(o: ScoreOptions | TrainOptions) -> Iterator[str]:
         yield f"--process-id: expected a number below {o.num_processes}, got {o.process_id}"
 
 
+class Shard(NamedTuple):
+    """One of several equal shares, numbered from 1."""
+
+    number: int = 1
+    of: int = 1
+
+
+def parse_shard(text: str) -> Shard:
+    """ "3/16"."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise ValueError(f"expected a share as 3/16, from 1/16 to 16/16, got {text!r}")
+    return Shard(int(number), int(of))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StudyOptions:
     """`jaxheads study`: one config, from data to records and figures."""
@@ -286,6 +301,14 @@ class StudyOptions:
     out: Path | None = option(
         "where records and figures go; runs/NAME_OF_THE_CONFIG without it", None, metavar="DIR"
     )
+    shard: Shard = option(
+        "one of several workers on one folder: begin with this share of the cells, then help with "
+        "what nobody has taken",
+        Shard(),
+        metavar="I/N",
+        parse=parse_shard,
+    )
+    status: bool = option("only say what is done, running, failed and to do", False)
 
     @property
     def folder(self) -> Path:

@@ -19,7 +19,9 @@ from jaxheads.studies import (
     pretrain,
     zhang2020,
 )
-from jaxheads.studies.cells import Cell, open_folder, run_cells
+from jaxheads.studies.cells import Cell
+from jaxheads.studies.folder import open_folder
+from jaxheads.studies.workers import run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
@@ -34,8 +36,11 @@ STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
 }
 
 
-def run(options: StudyOptions) -> None:
-    """Run the study into `options.folder`; cells that are finished there are left as they are."""
+def run(options: StudyOptions) -> int | None:
+    """Run the study into `options.folder`; cells that are finished there are left as they are.
+
+    None if this worker put the rows together, 0 if another one did.
+    """
     settings = override(load_config(options.config), options.set)
     if not isinstance(settings, Run):
         got = type(settings).__name__
@@ -46,7 +51,8 @@ def run(options: StudyOptions) -> None:
         )
     check_files(settings)
     open_folder(settings, options.folder)
-    run_cells(options.folder, list(STUDIES[settings.study](settings, options.folder)))
+    cells = list(STUDIES[settings.study](settings, options.folder))
+    return None if run_cells(options.folder, cells, options.shard) else 0
 
 
 def check_files(run: Run) -> None:

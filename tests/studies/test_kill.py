@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -16,8 +17,15 @@ from tests.studies.tiny_study import write_study
 KILLS = 10
 
 
-def start(config: Path, out: Path, *settings: str) -> subprocess.Popen:
-    words = ["study", str(config), "--out", str(out)]
+OFTEN = (
+    "finetune.save_every=2",
+    "models.roberta.pretrain.save_every=2",
+    "tasks.sst2.length=16",
+)
+
+
+def start(config: Path, out: Path, *settings: str, shard: str = "1/1") -> subprocess.Popen:
+    words = ["study", str(config), "--out", str(out), "--shard", shard]
     words += [word for setting in settings for word in ("--set", setting)]
     return subprocess.Popen(
         [sys.executable, "-m", "jaxheads", *words], text=True,
@@ -35,27 +43,39 @@ def bits(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in kept}
 
 
-@pytest.mark.slow
-def test_a_study_killed_ten_times_ends_in_the_same_bits(tmp_path):
-    """kill -9 at random moments: while it starts, trains, scores, and writes."""
-    config = write_study(tmp_path, models=1)
-    often = (
-        "finetune.save_every=2",
-        "models.roberta.pretrain.save_every=2",
-        "tasks.sst2.length=16",
-    )
-    whole = start(config, tmp_path / "a", *often)
-    begin = time.perf_counter()
-    while not cells(tmp_path / "a"):
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    return write_study(tmp_path_factory.mktemp("data"), models=1)
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory) -> tuple[Path, float]:
+    """A study that was never killed, and the seconds that it took to start."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    process, begin = start(config, out, *OFTEN), time.perf_counter()
+    while not cells(out):
         time.sleep(0.05)
-        assert whole.poll() is None
+        assert process.poll() is None
     started = time.perf_counter() - begin
-    _, error = whole.communicate(timeout=300)
-    assert whole.returncode == 0, error
-    total, out, rng = cells(tmp_path / "a"), tmp_path / "b", np.random.default_rng(0)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return out, started
+
+
+def assert_same_bits(one: Path, two: Path) -> None:
+    there, here = bits(one), bits(two)
+    assert there.keys() == here.keys()
+    assert [name for name in there if there[name] != here[name]] == []
+
+
+@pytest.mark.slow
+def test_a_study_killed_ten_times_ends_in_the_same_bits(config, whole, tmp_path):
+    """kill -9 at random moments: while it starts, trains, scores, and writes."""
+    finished, started = whole
+    total, out, rng = cells(finished), tmp_path / "b", np.random.default_rng(0)
     reached = []
     for kill in range(KILLS):
-        process = start(config, out, *often)
+        process = start(config, out, *OFTEN)
         before = cells(out)
         if kill % 3 == 0:  # at some moment of the start
             time.sleep(float(rng.uniform(0, started)))
@@ -69,9 +89,24 @@ def test_a_study_killed_ten_times_ends_in_the_same_bits(tmp_path):
         assert process.returncode == -signal.SIGKILL, error  # else it finished under the test
         reached.append(cells(out))
     assert len(set(reached)) >= 5, reached
-    last = start(config, out, *often)
+    last = start(config, out, *OFTEN)
     _, error = last.communicate(timeout=300)
     assert last.returncode == 0, error
-    one, two = bits(tmp_path / "a"), bits(out)
-    assert one.keys() == two.keys()
-    assert [name for name in one if one[name] != two[name]] == []
+    assert_same_bits(finished, out)
+
+
+@pytest.mark.slow
+def test_two_workers_of_which_one_is_killed_end_in_the_same_bits(config, whole, tmp_path):
+    finished, out = whole[0], tmp_path / "shared"
+    one, two = (start(config, out, *OFTEN, shard=shard) for shard in ("1/2", "2/2"))
+    while cells(out) < 8:
+        time.sleep(0.02)
+        assert one.poll() is None
+    one.send_signal(signal.SIGKILL)
+    one.communicate(timeout=60)
+    _, error = two.communicate(timeout=300)
+    assert two.returncode == 0, error
+    assert_same_bits(finished, out)
+    times = [json.loads(line)["cell"] for line in (out / "times.jsonl").read_text().splitlines()]
+    assert len(times) == len(set(times)) >= cells(finished) - 1  # each was finished once
+    assert not list((out / "leases").iterdir()) + list(out.rglob(".*.draft*"))

@@ -1,0 +1,16 @@
+"""The door of `jaxheads study`: a look at a study's folder must not start jax."""
+
+from __future__ import annotations
+
+from jaxheads.options import StudyOptions
+from jaxheads.studies.status import describe
+
+
+def run(options: StudyOptions) -> int | None:
+    """Run the study, or say how far it is; None where a report is to follow."""
+    if options.status:
+        print(describe(options.folder))
+        return 0
+    from jaxheads.studies import study
+
+    return study.run(options)

@@ -1,0 +1,91 @@
+"""Leases: one holder at a time, and a dead one is found out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from jaxheads.studies import leases
+from jaxheads.studies.leases import Watch, Worker
+
+
+def test_a_cell_has_one_holder_until_it_is_released(tmp_path):
+    with Worker(tmp_path) as one, Worker(tmp_path) as two:
+        assert one.claim("a") and not two.claim("a") and not one.claim("a")
+        assert two.claim("b")
+        assert Watch(tmp_path).held() == {"a": one.token, "b": two.token}
+        assert one.others() == {two.token}
+        one.release("a")
+        assert two.claim("a")
+    assert not list((tmp_path / "leases").iterdir()) + list((tmp_path / "workers").iterdir())
+
+
+def test_names_with_dots_and_numbers_do_not_meet(tmp_path):
+    with Worker(tmp_path) as one, Worker(tmp_path) as two:
+        assert one.claim("a.1") and two.claim("a") and one.claim("a-1")
+
+
+def dead_worker(folder, **changes) -> str:
+    """A worker that left its lease of "a" behind."""
+    script = (
+        "import sys, os; from pathlib import Path; from jaxheads.studies.leases import Worker\n"
+        "worker = Worker(Path(sys.argv[1])).__enter__(); assert worker.claim('a')\n"
+        "print(worker.token, flush=True); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True)
+    token = done.stdout.strip()
+    path = folder / "workers" / token
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return token
+
+
+def test_what_a_dead_process_holds_is_taken_over_by_one(tmp_path):
+    token = dead_worker(tmp_path)
+    assert Watch(tmp_path).held() == {}
+    with Worker(tmp_path) as one, Worker(tmp_path) as two:
+        assert one.others() == {two.token} and token not in Watch(tmp_path).alive()
+        assert one.claim("a") and not two.claim("a")
+        assert (tmp_path / "leases" / "a@1").read_text() == one.token
+        one.release("a")
+    assert not list((tmp_path / "leases").iterdir())
+
+
+def test_a_process_of_the_same_number_is_not_the_dead_one(tmp_path):
+    dead_worker(tmp_path, pid=os.getpid())
+    with Worker(tmp_path) as worker:
+        assert worker.claim("a")
+
+
+def test_a_worker_of_another_host_lives_while_its_heart_is_seen_to_beat(tmp_path, monkeypatch):
+    token = dead_worker(tmp_path, host="elsewhere")
+    now = [1000.0]
+    monkeypatch.setattr(leases.time, "monotonic", lambda: now[0])
+    with Worker(tmp_path) as worker:
+        assert not worker.claim("a")
+        now[0] += leases.SILENT - 1
+        assert not worker.claim("a")
+        os.utime(tmp_path / "workers" / token, (5, 5))  # whatever its clock says
+        now[0] += leases.SILENT - 1
+        assert not worker.claim("a")
+        now[0] += 2
+        assert worker.claim("a") is False  # the new heartbeat was only now seen
+        now[0] += leases.SILENT
+        assert worker.claim("a")
+
+
+def test_who_was_taken_for_dead_learns_that_the_cell_is_lost(tmp_path, monkeypatch):
+    with Worker(tmp_path) as slow, Worker(tmp_path) as quick:
+        assert slow.claim("a") and slow.holds("a")
+        monkeypatch.setattr(Watch, "lives", lambda *_: False)
+        assert quick.claim("a")
+        assert quick.holds("a") and not slow.holds("a")
+        slow.release("a")
+        assert quick.holds("a")
+
+
+def test_a_lease_without_a_name_yet_is_not_taken_at_once(tmp_path):
+    with Worker(tmp_path) as worker:
+        (tmp_path / "leases" / "a@0").touch()
+        assert not worker.claim("a")

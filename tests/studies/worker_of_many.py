@@ -1,0 +1,58 @@
+"""One worker on a study of sleeping cells; `test_workers.py` starts several on one folder.
+
+    python tests/studies/worker_of_many.py FOLDER SHARD [FAILING...]
+
+It says that it is ready and waits for a line. Every cell adds its name to FOLDER.log when it begins
+and when it ends.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from jaxheads.options import parse_shard
+from jaxheads.records import Row
+from jaxheads.studies.cells import Cell
+from jaxheads.studies.workers import run_cells
+
+CHAINS, LINKS = 4, 4
+
+
+def cells(log: Path, failing: tuple[str, ...] = ()) -> list[Cell]:
+    """Chains of cells, and a last one that needs all their ends."""
+
+    def work(name: str, number: int) -> list[Row]:
+        note(log, f"begin {name} {os.getpid()}")
+        time.sleep(0.05)
+        if name in failing:
+            raise RuntimeError(f"{name} cannot be computed")
+        note(log, f"end {name} {os.getpid()}")
+        return [Row("sleep", "none", name, "number", float(number), seed=number)]
+
+    made = []
+    for chain in range(CHAINS):
+        for link in range(LINKS):
+            name, needs = f"m-{chain}-{link}", (f"m-{chain}-{link - 1}",) if link else ()
+            made.append(Cell(name, functools.partial(work, name, len(made)), needs=needs))
+    ends = tuple(f"m-{chain}-{LINKS - 1}" for chain in range(CHAINS))
+    made.append(Cell("m-all", functools.partial(work, "m-all", len(made)), needs=ends))
+    return made
+
+
+def note(log: Path, line: str) -> None:
+    with log.open("a") as file:
+        file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    folder, shard, *failing = sys.argv[1:]
+    assert "jax" not in sys.modules
+    print("ready", flush=True)
+    sys.stdin.readline()
+    run_cells(Path(folder), cells(Path(f"{folder}.log"), tuple(failing)), parse_shard(shard))
