@@ -13,8 +13,9 @@ import importlib
 import os
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from jaxheads.options import (
@@ -27,6 +28,7 @@ from jaxheads.options import (
     TrainOptions,
 )
 from jaxheads.overrides import closest, parse_value
+from jaxheads.remote import localised, outputs, url_of
 
 
 class Verb(NamedTuple):
@@ -46,7 +48,12 @@ VERBS: dict[str, Verb] = {
     "score": Verb("score every head on a task", ScoreOptions, "jaxheads.studies.score:run"),
     "prune": Verb("write a smaller model", PruneOptions, "jaxheads.studies.prune:run"),
     "train": Verb("fine-tune or pre-train a model", TrainOptions, "jaxheads.studies.train:run"),
-    "bench": Verb("measure speed on this machine", BenchOptions, "jaxheads.studies.bench:run"),
+    "bench": Verb(
+        "measure speed on this machine",
+        BenchOptions,
+        "jaxheads.studies.bench:run",
+        then="jaxheads.report.scaling:report",
+    ),
     "report": Verb(
         "draw the page of a study's folder", ReportOptions, then="jaxheads.report.study:report"
     ),
@@ -95,7 +102,11 @@ def _run_verb(name: str, words: list[str]) -> int:
         print(parser.format_help(), end="")
         return 0
     options = _parse(parser, name, words)
-    return _load(name)(options) or 0
+    with localised(options) as local:
+        status = _load(name)(local) or 0
+    for url in outputs(options):
+        print(f"put at {url}")
+    return status
 
 
 def _load(name: str) -> Callable[[Any], int | None]:
@@ -167,7 +178,10 @@ def _add_option(group: argparse._ArgumentGroup, field: dataclasses.Field, annota
     settings: dict[str, Any] = {
         "help": text,
         "metavar": what["metavar"] or _metavar(field, annotation),
-        "type": _converter(what["parse"], str if repeated else annotation),
+        "type": _converter(
+            what["parse"] if annotation is str else _parse_of(what),
+            str if repeated else annotation,
+        ),
         "action": "append" if repeated else "store",
     }
     if what["positional"]:
@@ -202,6 +216,13 @@ def _converter(parse: Callable[[str], Any] | None, annotation: Any) -> Callable[
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
+
+
+def _parse_of(what: Mapping[str, Any]) -> Callable[[str], Any] | None:
+    """An option's own parser; a path that may be remote is not refused for being so."""
+    if what["parse"] or not what["role"]:
+        return what["parse"]
+    return lambda text: Path(text) if url_of(text) else parse_value(text, Path)
 
 
 def _is_required(field: dataclasses.Field) -> bool:

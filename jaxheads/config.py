@@ -253,6 +253,8 @@ class TrainingConfig:
     seed: int = 0  # of the order of examples and of dropout
     optimizer: OptimizerConfig = OptimizerConfig()
     dtype: Compute = "float32"  # what the forward pass computes in; parameters stay float32
+    recompute: bool = False  # keep each layer's input alone, and compute the rest twice
+    spread: bool = False  # the optimizer's state lies split over the data axis too
     dropout: float | None = None  # while this lasts; none: the encoder's own rates
     window: int = 0  # batches within which examples of like length come together; 0: none
     log_every: int = 20  # steps between two lines of the log

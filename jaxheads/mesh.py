@@ -7,7 +7,12 @@ that take one accept None.
 
 from __future__ import annotations
 
+import importlib.util
+import logging
+import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -31,6 +36,43 @@ PARAMETER_SPECS: tuple[tuple[str, P], ...] = (
     (r"readout/bias$", P("model")),  # [V]
 )
 
+# Seconds without a sign of life after which a process is given up, and with it all the others: jax
+# then aborts them, with a message. A SIGKILL to one ends the rest within about this time.
+LOST = 30
+
+_LOG = logging.getLogger(__name__)
+
+
+def join_hosts(
+    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+) -> None:
+    """Join the other processes where they are named, or where this is a task of a known cluster.
+
+    On every host, before any other use of jax. Alone, it does nothing.
+    """
+    if coordinator is not None:
+        start_distributed(coordinator, num_processes, process_id)
+    elif on_cluster():
+        try:
+            start_distributed()
+        except ValueError as error:
+            _LOG.warning("going on with the devices of this host alone: %s", error)
+
+
+def on_cluster() -> bool:
+    """Whether this is a TPU host, or one of several tasks of Slurm or Open MPI."""
+    tasks = (os.environ.get(name, "1") for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"))
+    if any(count.isdecimal() and int(count) > 1 for count in tasks):
+        return True
+    platforms = os.environ.get("JAX_PLATFORMS") or "tpu"
+    return "tpu" in platforms.split(",") and _has_tpu(Path("/dev"))
+
+
+def _has_tpu(devices: Path) -> bool:
+    """A TPU's devices, and the library that drives them."""
+    found = any(any(devices.glob(each)) for each in ("accel[0-9]*", "vfio/[0-9]*"))
+    return found and importlib.util.find_spec("libtpu") is not None
+
 
 def start_distributed(
     coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
@@ -49,7 +91,13 @@ def start_distributed(
     if jax.distributed.is_initialized():
         return
     try:
-        jax.distributed.initialize(coordinator, num_processes, process_id)
+        jax.distributed.initialize(
+            coordinator,
+            num_processes,
+            process_id,
+            heartbeat_timeout_seconds=LOST,
+            shutdown_timeout_seconds=LOST,
+        )
     except ValueError as error:
         raise ValueError(
             "several hosts: expected a cluster that jax knows, or a coordinator (host:port), the "
@@ -96,11 +144,32 @@ def data_share(mesh: Mesh | None) -> tuple[int, int]:
     return next(mine), len(parts)
 
 
-def parameter_specs(mesh: Mesh, params: Any) -> Any:
-    """The tree of `PartitionSpec` that the table gives to `params` (arrays or shapes)."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: _spec_of(mesh, _path_name(path), np.shape(leaf)), params
-    )
+def parameter_specs(mesh: Mesh, params: Any, *, spread: bool = False) -> Any:
+    """The tree of `PartitionSpec` that the table gives to `params` (arrays or shapes).
+
+    With `spread` the largest dimension that is left whole and that `data` divides is split over
+    `data`: for what every device keeps but none needs whole, as an optimizer's state (ZeRO, stage 1
+    of Rajbhandari et al. 2020).
+    """
+
+    def spec_of(path, leaf) -> P:
+        shape = np.shape(leaf)
+        spec = _spec_of(mesh, _path_name(path), shape)
+        return _spread(mesh, spec, shape) if spread else spec
+
+    return jax.tree_util.tree_map_with_path(spec_of, params)
+
+
+def _spread(mesh: Mesh, spec: P, shape: tuple[int, ...]) -> P:
+    axes = [*spec, *(None for _ in shape[len(spec) :])]
+    free = [
+        place
+        for place, size in enumerate(shape)
+        if axes[place] is None and size % mesh.shape["data"] == 0
+    ]
+    if free:
+        axes[max(free, key=lambda place: shape[place])] = "data"
+    return P(*axes)
 
 
 def _path_name(path) -> str:
@@ -115,14 +184,14 @@ def _spec_of(mesh: Mesh, name: str, shape: tuple[int, ...]) -> P:
     return P(*(axis if fit else None for axis, fit in zip(axes, fits, strict=True)))
 
 
-def place_params(mesh: Mesh | None, params: Any) -> Any:
-    """`params` on the devices, split as the table says; on the default device without a mesh.
+def place_params(mesh: Mesh | None, params: Any, *, spread: bool = False) -> Any:
+    """`params` on the devices, split as `parameter_specs`; on the default device without a mesh.
 
     Every process passes the same whole values; what already lies on several processes stays.
     """
     if mesh is None:
         return jax.device_put(params)
-    specs = parameter_specs(mesh, params)
+    specs = parameter_specs(mesh, params, spread=spread)
     return jax.tree.map(lambda leaf, spec: _place(leaf, NamedSharding(mesh, spec)), params, specs)
 
 
@@ -200,3 +269,29 @@ def gather_processes(array: np.ndarray) -> np.ndarray:
     words = np.ascontiguousarray(array).view(np.uint8)  # float64 would lose half its bits in jax
     gathered = np.asarray(multihost_utils.process_allgather(words))
     return np.ascontiguousarray(gathered).view(array.dtype).reshape(-1, *array.shape)
+
+
+def whole_params(params: Any) -> Any:
+    """`params` so that each process can read all of them; all must call."""
+    return jax.tree.map(_whole, params)
+
+
+def _whole(leaf: Any) -> Any:
+    if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
+        return leaf
+    return multihost_utils.process_allgather(leaf, tiled=True)
+
+
+def tell(number: int) -> int:
+    """The first process's number, on all of them; all must call."""
+    if jax.process_count() == 1:
+        return number
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+def write_once(write: Callable[[], Any]) -> None:
+    """Let the first process write what all have, and the others wait until it is there."""
+    if jax.process_index() == 0:
+        write()
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("written")

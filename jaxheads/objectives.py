@@ -50,14 +50,15 @@ def objective_for(
     *,
     compute_dtype: Compute = "float32",
     targets: Targets = "labels",
+    recompute: bool = False,
 ) -> Objective:
     """The objective of a model: cross entropy in nats, or squared error for a single label.
 
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
     measure departure from the full model. It costs one forward pass more. Masked LM: positions are
-    still those of the batch. ValueError where the readout has no loss, and for own targets of a
-    regression, whose error is zero with a gradient of zero.
+    still those of the batch. `recompute` is the encoder's. ValueError where the readout has no
+    loss, and for own targets of a regression, whose error is zero with a gradient of zero.
     """
     _check(readout, targets)
     dtype = jnp.dtype(compute_dtype)
@@ -65,7 +66,7 @@ def objective_for(
 
     def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
         batch = jax.tree.map(jnp.asarray, batch)
-        run = functools.partial(_logits, config, readout, params, batch, dtype)
+        run = functools.partial(_logits, config, readout, params, batch, dtype, recompute)
         logits, labels = run(gate=gate, key=key), jnp.asarray(batch.labels)
         if targets == "own":
             full = logits if gate is None and key is None else run(gate=None, key=None)
@@ -181,12 +182,12 @@ def _check(readout: ReadoutConfig, targets: str) -> None:
         )
 
 
-def _logits(config, readout, params, batch, dtype, *, gate, key):
+def _logits(config, readout, params, batch, dtype, recompute, *, gate, key):
     if readout.kind == "masked_lm" and batch.where_BP is None:
         raise ValueError("masked LM: expected a batch with positions to predict, where_BP is None")
     return logits(
         config, readout, params, batch.tokens_BT, batch.real_BT, batch.types_BT, gate,
-        where_BP=batch.where_BP, key=key, dtype=dtype,
+        where_BP=batch.where_BP, key=key, dtype=dtype, recompute=recompute,
     )  # fmt: skip
 
 

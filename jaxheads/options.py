@@ -8,60 +8,39 @@ Names that another room owns (tasks, methods, units) are plain text here and che
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-
-def option(
-    help: str,  # noqa: A002 argparse's word
-    default: Any = dataclasses.MISSING,
-    *,
-    metavar: str = "",
-    parse: Callable[[str], Any] | None = None,
-    positional: bool = False,
-) -> Any:
-    """A dataclass field that is a command-line option; `parse` replaces the type's own parser.
-
-    A field that is a tuple of texts may be given repeatedly.
-    """
-    metadata = {"help": help, "metavar": metavar, "parse": parse, "positional": positional}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-class MeshShape(NamedTuple):
-    """Devices along each mesh axis; `data` None: all that `model` leaves."""
-
-    data: int | None = None
-    model: int = 1
-
-
-def parse_mesh(text: str) -> MeshShape:
-    """ "data=4,model=2", in any order, either left out."""
-    sizes: dict[str, int] = {}
-    for part in text.split(","):
-        name, _, size = part.strip().partition("=")
-        if name not in MeshShape._fields or name in sizes or not size.isdecimal() or int(size) < 1:
-            raise ValueError(f"expected data=N,model=M with sizes from 1, got {text!r}")
-        sizes[name] = int(size)
-    return MeshShape(**sizes)
+from jaxheads.flags import (
+    MeshShape,
+    Shard,
+    below,
+    option,
+    parse_mesh,
+    parse_shard,
+    refuse,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
     """`jaxheads score`: the importance of every head of a model on a task."""
 
-    model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
+    model: str = option(
+        "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
+    )
     task: str = option(
-        "cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick or mlm; or of the built-in "
-        "language: grammar_mlm, grammar_acceptability, grammar_sentiment, grammar_entailment, "
-        "grammar_paraphrase, grammar_incongruity"
+        "cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick, humor_pair, humor_single or "
+        "mlm; or of the built-in language: grammar_mlm, grammar_acceptability, grammar_sentiment, "
+        "grammar_entailment, grammar_paraphrase, grammar_incongruity, grammar_incongruity_pair"
     )
     data: Path | None = option(
         "JSONL, CSV, TSV or Parquet with the Hub's field names, for mlm also plain text; without "
         "it the Hub is used, or the built-in language generated",
         None,
         metavar="FILE",
+        role="in",
     )
     split: str = option("which split of the Hub's data set", "train")
     method: str = option(
@@ -94,22 +73,25 @@ class ScoreOptions:
     long: Literal["error", "truncate"] = option("what to do with a longer one", "error")
     seed: int = option("for everything random: masking, the random method", 0)
     keep_gradients: Path | None = option(
-        "also write every example's own gradients, [N, L, H], as npy", None, metavar="FILE"
+        "also write every example's own gradients, [N, L, H], as npy",
+        None,
+        metavar="FILE",
+        role="out",
     )
     coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
     num_processes: int | None = option("how many processes there are", None, metavar="N")
     process_id: int | None = option("which one this is, from 0", None, metavar="I")
-    out: Path = option("where the scores go, an npz file", metavar="FILE")
+    out: Path = option("where the scores go, an npz file", metavar="FILE", role="out")
 
     def __post_init__(self) -> None:
-        _refuse(_score_problems(self))
+        refuse(_score_problems(self))
 
 
 def _score_problems(o: ScoreOptions) -> Iterator[str]:
-    yield from _below(1, o.limit, "--limit")
-    yield from _below(1, o.batch_size, "--batch-size")
-    yield from _below(3, o.max_length, "--max-length")  # two special tokens and a word
-    yield from _below(0, o.seed, "--seed")
+    yield from below(1, o.limit, "--limit")
+    yield from below(1, o.batch_size, "--batch-size")
+    yield from below(3, o.max_length, "--max-length")  # two special tokens and a word
+    yield from below(0, o.seed, "--seed")
     if (o.pruner is None) == (o.method == "meta"):
         got = f"--method {o.method}" if o.pruner is not None else "none"
         wanted = "--method meta with it" if o.pruner is not None else "one for the method meta"
@@ -125,30 +107,36 @@ def _score_problems(o: ScoreOptions) -> Iterator[str]:
 class PruneOptions:
     """`jaxheads prune`: a physically smaller model from a model and its scores."""
 
-    model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
-    scores: Path = option("what `jaxheads score` wrote", metavar="FILE")
+    model: str = option(
+        "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
+    )
+    scores: Path = option("what `jaxheads score` wrote", metavar="FILE", role="in")
     budget: int = option("heads to keep in the whole model", metavar="N")
     per_layer: bool = option("keep equally many heads in every layer", False)
     floor: int = option("keep at least N heads in every layer", 0, metavar="N")
     tied: bool = option("ALBERT: drop a head in all layers that share it, or in none", False)
     zeroed: bool = option("write zeros in the whole layout, for readers of whole models", False)
-    out: Path = option("a free place for the smaller model", metavar="DIR")
+    out: Path = option("a free place for the smaller model", metavar="DIR", role="out")
 
     def __post_init__(self) -> None:
-        _refuse((*_below(0, self.budget, "--budget"), *_below(0, self.floor, "--floor")))
+        refuse((*below(0, self.budget, "--budget"), *below(0, self.floor, "--floor")))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """`jaxheads train`: fine-tune or pre-train a model on a task; it can be stopped and resumed."""
 
-    model: str = option("model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB")
+    model: str = option(
+        "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
+    )
     task: str = option("what to train: a task that `jaxheads score` knows")
     data: Path | None = option(
         "what to train on, in the formats of `jaxheads score`; without it the Hub is used", None,
-        metavar="FILE",
+        metavar="FILE", role="in",
     )  # fmt: skip
-    held_out: Path | None = option("what to judge by, never trained on", None, metavar="FILE")
+    held_out: Path | None = option(
+        "what to judge by, never trained on", None, metavar="FILE", role="in"
+    )
     steps: int = option("batches to train on", metavar="N")
     batch_size: int = option("examples per step, over all devices", 32, metavar="B")
     accumulate: int = option("parts of a batch, one after the other, to save memory", 1)
@@ -157,11 +145,15 @@ class TrainOptions:
     decay: Literal["linear", "cosine", "constant"] = option("how it falls afterwards", "linear")
     weight_decay: float = option("of kernels and tables, decoupled", 0.01)
     dropout: float | None = option("without it the model's own rates", None)
+    recompute: bool = option("keep less for the backward pass: less memory, more time", False)
+    spread: bool = option("split the optimizer's state over the data axis too", False)
     only: Literal["encoder", "readout", "gates"] | None = option(
         "train this part alone", None, metavar="{encoder,readout,gates}"
     )
     seed: int = option("of a new readout, the order of examples, dropout and masks", 0)
-    scores: Path | None = option("what `jaxheads score` wrote, to prune by", None, metavar="FILE")
+    scores: Path | None = option(
+        "what `jaxheads score` wrote, to prune by", None, metavar="FILE", role="in"
+    )
     gate: Literal["subset", "hardconcrete"] | None = option(
         "learn which heads to keep, instead of --scores: exactly --budget of them (subset), or by "
         "a price on open heads (hardconcrete, with --budget or --strength); also writes its scores "
@@ -208,9 +200,9 @@ class TrainOptions:
     coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
     num_processes: int | None = option("how many processes there are", None, metavar="N")
     process_id: int | None = option("which one this is, from 0", None, metavar="I")
-    log: Path | None = option("JSON lines; OUT.jsonl without it", None, metavar="FILE")
+    log: Path | None = option("JSON lines; OUT.jsonl without it", None, metavar="FILE", role="out")
     tensorboard: Path | None = option("also for TensorBoard (tensorboardX)", None, metavar="DIR")
-    out: Path = option("a free place for the trained model", metavar="DIR")
+    out: Path = option("a free place for the trained model", metavar="DIR", role="out")
 
     @property
     def log_file(self) -> Path:
@@ -223,14 +215,14 @@ class TrainOptions:
         return self.out.with_name(f"{self.out.name}.npz")
 
     def __post_init__(self) -> None:
-        _refuse(_train_problems(self))
+        refuse(_train_problems(self))
 
 
 def _train_problems(o: TrainOptions) -> Iterator[str]:
     for name in ("steps", "batch_size", "limit"):
-        yield from _below(1, getattr(o, name), "--" + name.replace("_", "-"))
-    yield from _below(0, o.budget, "--budget")
-    yield from _below(3, o.max_length, "--max-length")
+        yield from below(1, getattr(o, name), "--" + name.replace("_", "-"))
+    yield from below(0, o.budget, "--budget")
+    yield from below(3, o.max_length, "--max-length")
     if o.gate is None and (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
     if o.cut and o.gate is None and o.budget is None:
@@ -252,7 +244,7 @@ def _gate_problems(o: TrainOptions) -> Iterator[str]:
     if o.gate == "hardconcrete" and (o.budget is None) == (o.strength is None):
         yield "--gate hardconcrete: expected either --budget or --strength with it"
     if o.gate is not None:
-        yield from _below(1, o.budget, "--budget")
+        yield from below(1, o.budget, "--budget")
     if o.relaxation == "straight_through" and o.annealing is not None:
         yield "--annealing: expected another --relaxation than straight_through, which has none"
     for flag, given, gates in (
@@ -269,27 +261,12 @@ def _gate_problems(o: TrainOptions) -> Iterator[str]:
             yield f"{flag}: expected a positive number, got {value}"
 
 
-def _process_problems(o: ScoreOptions | TrainOptions) -> Iterator[str]:
+def _process_problems(o: ScoreOptions | TrainOptions | StudyOptions) -> Iterator[str]:
     together = (o.coordinator, o.num_processes, o.process_id)
     if any(part is None for part in together) and any(part is not None for part in together):
         yield "--coordinator, --num-processes and --process-id: expected all three or none"
     elif o.process_id is not None and not 0 <= o.process_id < (o.num_processes or 0):
         yield f"--process-id: expected a number below {o.num_processes}, got {o.process_id}"
-
-
-class Shard(NamedTuple):
-    """One of several equal shares, numbered from 1."""
-
-    number: int = 1
-    of: int = 1
-
-
-def parse_shard(text: str) -> Shard:
-    """ "3/16"."""
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise ValueError(f"expected a share as 3/16, from 1/16 to 16/16, got {text!r}")
-    return Shard(int(number), int(of))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -308,12 +285,18 @@ class StudyOptions:
         metavar="I/N",
         parse=parse_shard,
     )
+    coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
+    num_processes: int | None = option("how many processes there are", None, metavar="N")
+    process_id: int | None = option("which one this is, from 0", None, metavar="I")
     status: bool = option("only say what is done, running, failed and to do", False)
 
     @property
     def folder(self) -> Path:
         """Where records and figures go."""
         return self.out or Path("runs", self.config.stem)
+
+    def __post_init__(self) -> None:
+        refuse(_process_problems(self))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -325,7 +308,7 @@ class ReportOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchOptions:
-    """`jaxheads bench`: speed here, beside PyTorch where it is installed."""
+    """`jaxheads bench`: speed here, beside PyTorch where installed; or what a slice would take."""
 
     json: bool = option("print one JSON object", False)
     only: tuple[str, ...] = option(
@@ -341,9 +324,22 @@ class BenchOptions:
         "type of the computation (float32, on a GPU bfloat16)", None
     )
     tiny: bool = option("a tiny model: whether it runs, not how fast", False)
+    scaling: bool = option(
+        "instead: bytes moved on 1 to 64 simulated devices, as a table and a figure", False
+    )
+    sizes: bool = option(
+        "instead: memory of a device when fine-tuning, by model and layout, without allocating",
+        False,
+    )
+    out: Path | None = option("where --scaling writes; runs/bench without it", None, metavar="DIR")
+
+    @property
+    def folder(self) -> Path:
+        """Where the figure goes."""
+        return self.out or Path("runs", "bench")
 
     def __post_init__(self) -> None:
-        _refuse(
+        refuse(
             problem
             for flag, value in (
                 ("--batch-size", self.batch_size),
@@ -351,7 +347,7 @@ class BenchOptions:
                 ("--length", self.length),
                 ("--repeats", self.repeats),
             )
-            for problem in _below(1, value, flag)
+            for problem in below(1, value, flag)
         )
 
 
@@ -360,14 +356,3 @@ class DoctorOptions:
     """`jaxheads doctor`: devices, versions, and what is missing."""
 
     json: bool = option("print one JSON object", False)
-
-
-def _below(least: int, value: int | None, flag: str) -> Iterator[str]:
-    if value is not None and value < least:
-        yield f"{flag}: expected at least {least}, got {value}"
-
-
-def _refuse(problems: Iterable[str]) -> None:
-    found = list(problems)
-    if found:
-        raise ValueError("; ".join(found))

@@ -15,12 +15,13 @@ from jaxheads.cli import VERBS
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxheads"
 
-LEAVES = {"config", "files", "hub", "mesh", "options", "overrides", "records"}
+LEAVES = {"config", "files", "flags", "hub", "mesh", "overrides", "records", "remote"}
 
 # A room, and the rooms below it that it may import. Its own modules are always allowed.
 ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
     "settings": {"config"},
+    "options": {"flags"},
     "data": {"config", "files", "hub"},
     "models": {"config", "files", "hub"},
     "objectives": {"config", "data", "models"},
@@ -29,12 +30,14 @@ ROOMS: dict[str, set[str]] = {
     "importance": {"config", "files", "data", "mesh", "objectives"},
     "training": {"config", "files", "data", "mesh", "objectives", "importance", "pruning"},
     "studies": {
-        *(*LEAVES, "settings"),
+        *(*LEAVES, "options", "settings"),
         *("data", "models", "objectives", "pruning", "analysis", "importance", "training"),
     },
     "report": {"files", "records"},  # a figure is a function of files
     "doctor": {"options"},
-    "cli": {"config", "options", "overrides", "records", "studies", "report", "doctor"},
+    "cli": {
+        *("config", "options", "overrides", "records", "remote", "studies", "report", "doctor"),
+    },
     "__main__": {"cli"},
     "__init__": {  # the public functional API, by name
         *("config", "mesh", "data", "models", "objectives", "importance", "pruning", "training"),

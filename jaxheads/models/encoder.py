@@ -161,8 +161,13 @@ class Encoder(nnx.Module):
         key=None,
         observe: Observer | None = None,
         dtype=jnp.float32,
+        recompute: bool = False,
     ) -> Trace:
-        """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved."""
+        """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved.
+
+        With `recompute` a backward pass is left with each layer's input, and computes the rest of
+        the layer again: the same numbers in less memory and more time.
+        """
         if observe is not None and where_BP is not None:
             raise ValueError("observe: expected all positions to be computed, got where_BP")
         config, plan = self.config, runs(self.config)
@@ -175,11 +180,11 @@ class Encoder(nnx.Module):
         observed = []
         for run in plan:
             last = where_BP if run is plan[-1] else None
-            x, seen = self._run(run, x, real_BT, gate, keys, observe, last)
+            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, recompute)
             observed.append(seen)
         return Trace(x, None if observe is None else _gather(config, plan, observed))
 
-    def _run(self, run: Run, x, real_BT, gate, keys, observe, where_BP):
+    def _run(self, run: Run, x, real_BT, gate, keys, observe, where_BP, recompute):
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
         rows = _RunInputs(params, _run_gate(self.config, gate, run), _run_keys(keys, run))
         chosen = None
@@ -191,7 +196,9 @@ class Encoder(nnx.Module):
             block = nnx.merge(graph, chosen if run.shared else row.params)
             return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
 
-        if rows.key is not None:  # in training, where memory is what limits
+        if recompute:
+            layer = jax.checkpoint(layer)
+        elif rows.key is not None:  # in training, where memory is what limits
             layer = jax.checkpoint(layer, policy=KEPT, prevent_cse=False)
         if where_BP is None:
             return _scan(lambda x, row: layer(x, x, row), x, rows, len(run.layers))

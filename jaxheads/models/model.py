@@ -57,12 +57,13 @@ def encode(
     key=None,
     observe: Observer | None = None,
     dtype=jnp.float32,
+    recompute: bool = False,
 ) -> Trace:
     """Hidden states, and what `observe` collects of each layer; `head_mask` gates every head."""
     encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     return encoder(
         tokens_BT, real_BT, types_BT, head_mask,
-        where_BP=where_BP, key=key, observe=observe, dtype=dtype,
+        where_BP=where_BP, key=key, observe=observe, dtype=dtype, recompute=recompute,
     )  # fmt: skip
 
 
@@ -78,6 +79,7 @@ def logits(
     where_BP: Int[Array, "B P"] | None = None,
     key=None,
     dtype=jnp.float32,
+    recompute: bool = False,
 ) -> Float[Array, "B *P C"]:
     """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at `where_BP`.
 
@@ -85,30 +87,31 @@ def logits(
     """
     keys = (None, None) if key is None else jax.random.split(key)
     inputs = (tokens_BT, real_BT, types_BT, head_mask)
-    return LOGITS[readout.kind](config, readout, params, inputs, where_BP, keys, dtype)
+    how = {"dtype": dtype, "recompute": recompute}
+    return LOGITS[readout.kind](config, readout, params, inputs, where_BP, keys, how)
 
 
-def _masked_lm(config, readout, params, inputs, where_BP, keys, dtype):
-    trace = encode(config, params, *inputs, where_BP=where_BP, key=keys[0], dtype=dtype)
+def _masked_lm(config, readout, params, inputs, where_BP, keys, how):
+    trace = encode(config, params, *inputs, where_BP=where_BP, key=keys[0], **how)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
     return head(config, trace.hidden_BPD, params["encoder"]["embeddings"]["word"]["table"])
 
 
-def _classification(config, readout, params, inputs, _where_BP, keys, dtype):
+def _classification(config, readout, params, inputs, _where_BP, keys, how):
     first_B1 = jnp.zeros((inputs[0].shape[0], 1), jnp.int32)
-    trace = encode(config, params, *inputs, where_BP=first_B1, key=keys[0], dtype=dtype)
+    trace = encode(config, params, *inputs, where_BP=first_B1, key=keys[0], **how)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
     return head(config, readout, trace.hidden_BPD[:, 0], keys[1])
 
 
-def _pair(config, readout, params, inputs, _where_BP, keys, dtype):
+def _pair(config, readout, params, inputs, _where_BP, keys, how):
     """Both sentences in one pass, row by row: a per-example gate applies to both."""
     tokens, real, types, head_mask = inputs
     size, two, length = tokens.shape
     tokens, real, types = (a.reshape(size * two, length) for a in (tokens, real, types))
     if head_mask is not None and jnp.ndim(head_mask) == 4 and head_mask.shape[0] == size:
         head_mask = jnp.repeat(head_mask, two, axis=0)
-    trace = encode(config, params, tokens, real, types, head_mask, key=keys[0], dtype=dtype)
+    trace = encode(config, params, tokens, real, types, head_mask, key=keys[0], **how)
     pooled = mean_over_tokens(trace.hidden_BPD, real).reshape(size, two, -1)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
     return head(readout, pooled, keys[1])

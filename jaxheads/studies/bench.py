@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import EncoderConfig
 from jaxheads.data.batch import Batch
 from jaxheads.importance import score_heads
 from jaxheads.importance.gradient import gate_gradients
@@ -25,25 +25,21 @@ from jaxheads.objectives import Objective, objective_for
 from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
+from jaxheads.studies import simulated
 from jaxheads.studies.bench_training import gate_overhead, training_speed
 from jaxheads.studies.bench_trees import tree_speed
+from jaxheads.studies.shapes import BASE, BINARY, TINY
 from jaxheads.studies.timing import Turns, compile_seconds, matmul_rate, torch_side
 
-BASE = EncoderConfig(
-    family="roberta", vocab_size=50265, hidden_size=768, num_layers=12, num_heads=12,
-    intermediate_size=3072, max_positions=514, type_vocab_size=1, norm_eps=1e-5, pad_token_id=1,
-)  # fmt: skip
-TINY = dataclasses.replace(
-    BASE, vocab_size=64, hidden_size=32, num_layers=3, num_heads=4, intermediate_size=64
-)
-BINARY = ReadoutConfig("classification", ("0", "1"))
 CUT_BATCH = 16
 TREES = 100  # sentences whose trees are made
 COUNTS = (256, 4096)  # batches scored one after the other to see whether memory grows
 
 
-def run(options: BenchOptions) -> None:
-    """Measure the sections asked for and print them."""
+def run(options: BenchOptions) -> int | None:
+    """Measure the sections asked for and print them; None where a figure is to follow."""
+    if options.scaling or options.sizes:
+        return simulated.run(options)
     on_gpu = jax.default_backend() == "gpu"
     dtype = options.dtype or ("bfloat16" if on_gpu else "float32")
     size = options.batch_size or (256 if on_gpu else 8)
@@ -60,6 +56,7 @@ def run(options: BenchOptions) -> None:
         _show(report[name], name, options.json)
     if options.json:
         print(json.dumps(report, indent=1))
+    return 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,6 @@ import numpy as np
 
 from jaxheads.analysis.resampling import bootstrap
 from jaxheads.data.encode import EncodedSource
-from jaxheads.models.convert import save_model
 from jaxheads.options import MeshShape
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
@@ -194,7 +193,7 @@ def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
     label = f"{_plain(what['method'])}-{what['budget']}"
     path = lab.folder / "smaller" / f"{lab.name}-{name}-{label}"
     if not path.is_dir():
-        save_model(smaller, path, tokenizer=lab.tokenizer)
+        lab.save_model(smaller, path)
     length = max(lab.subject(name).lengths)
     speeds = measure_speed(model, smaller, how.batches, length, how.repeats)
     _note_speed(lab, name, what, speeds)

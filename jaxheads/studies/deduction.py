@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from jaxheads.analysis.agreement import rank_agreement
-from jaxheads.models.convert import save_model
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
@@ -140,7 +139,7 @@ def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> 
     smaller = model._replace(params=params, config=config)
     path = lab.folder / "smaller" / f"{lab.name}-{task.name}-{budget}"
     if not path.is_dir():
-        save_model(smaller, path, tokenizer=lab.tokenizer)
+        lab.save_model(smaller, path)
     found = lab.measure(smaller, task)
     sizes = {
         "parameters": float(count_parameters(params)),

@@ -27,6 +27,8 @@ from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_toke
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.gate import Gate, constant
+from jaxheads.importance.kept import join_kept, part_of, token_file
+from jaxheads.mesh import whole_params, write_once
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
@@ -134,7 +136,7 @@ class Lab:
         key = jax.random.key(settings.pretrain.seed)
         model = init_model(encoder, ReadoutConfig("masked_lm"), key)
         model = self.fitted(model, self.text, settings.pretrain, settings.name)
-        save_model(model, self.folder / "models" / self.name, tokenizer=self.tokenizer)
+        self.save_model(model, self.folder / "models" / self.name)
 
     @functools.lru_cache(4)  # noqa: B019 models are large
     def tuned(self, subject: str, seed: int) -> Model:
@@ -147,7 +149,7 @@ class Lab:
         if not path.is_dir():
             training = _seeded(task.training, seed)
             model = self.fitted(self.fresh(task, seed), task, training, path.name)
-            save_model(model, path, tokenizer=self.tokenizer)
+            self.save_model(model, path)
         return load_model(path)
 
     def fresh(self, task: Subject, seed: int) -> Model:
@@ -207,10 +209,15 @@ class Lab:
             log=self.folder / "logs" / f"{name}.jsonl",
             name=name,
         )
-        if kept.is_dir():
-            shutil.rmtree(kept)
+        write_once(functools.partial(shutil.rmtree, kept, ignore_errors=True))
         score_LH = np.asarray(gate.score(found.theta), np.float64)
         return model._replace(params=found.params), score_LH
+
+    def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
+        """Write a model with its tokenizer to a free place, once for all processes."""
+        tokenizer = self.tokenizer  # which every process makes, where it is made anew
+        model = model._replace(params=whole_params(model.params))
+        write_once(lambda: save_model(model, path, tokenizer=tokenizer, dtype=dtype))
 
     # -- numbers
 
@@ -242,7 +249,7 @@ class Lab:
         reading of the gradient follows from one pass.
         """
         source = first_of(task.scored, limit)
-        return score_heads(
+        scores = score_heads(
             self.objective(model),
             model.params,
             self.reader.batches(source, task.lengths, self.run.scoring.batch_size),
@@ -256,6 +263,9 @@ class Lab:
             model=f"{self.name}-{task.name}",
             progress=False,
         )
+        if name and jax.process_count() > 1:
+            write_once(functools.partial(_join, self.kept(name)))
+        return scores
 
     def kept(self, name: str) -> Path:
         """Where the effects on every example are."""
@@ -263,11 +273,20 @@ class Lab:
 
     def save(self, name: str, scores: Scores) -> None:
         """Write scores to where `saved` finds them."""
-        save_scores(self.folder / "scores" / f"{name}.npz", scores)
+        path = self.folder / "scores" / f"{name}.npz"
+        write_once(functools.partial(save_scores, path, scores))
 
     def saved(self, name: str) -> Scores:
         """Scores that an earlier cell has written."""
         return load_scores(self.folder / "scores" / f"{name}.npz")
+
+
+def _join(path: Path) -> None:
+    """Put together what each process kept of its own examples."""
+    for each in (path, token_file(path)):
+        join_kept(each, jax.process_count())
+        for process in range(jax.process_count()):
+            part_of(each, process).unlink()
 
 
 def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:

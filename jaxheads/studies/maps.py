@@ -10,6 +10,7 @@ them: what a map's agreement with others may reach at most is known from them.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxheads.files import write_atomically
+from jaxheads.mesh import write_once
 
 FOLDER, HALVES = "maps", "maps/halves"
 _PART = re.compile(r"[a-z0-9_.]+")
@@ -62,8 +64,8 @@ def save_maps(
     path = map_path(folder, model, what, seed)
     if halves is not None:
         both = {name: np.stack([half[name] for half in halves]) for name in maps}
-        _write(folder / HALVES / path.name, both)
-    _write(path, maps)
+        write_once(functools.partial(_write, folder / HALVES / path.name, both))
+    write_once(functools.partial(_write, path, maps))
     return path
 
 

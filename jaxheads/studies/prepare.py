@@ -179,4 +179,5 @@ def training_objective(model: Model, config: TrainingConfig) -> Objective:
         rates = {"hidden_dropout": config.dropout, "attention_dropout": config.dropout}
         encoder = dataclasses.replace(encoder, **rates)
         readout = dataclasses.replace(readout, dropout=config.dropout)
-    return objective_for(encoder, readout, compute_dtype=config.dtype)
+    how = {"compute_dtype": config.dtype, "recompute": config.recompute}
+    return objective_for(encoder, readout, **how)

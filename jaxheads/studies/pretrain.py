@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.encode import EncodedSource
-from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.convert import load_model
 from jaxheads.options import MeshShape
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, Run
@@ -66,7 +66,7 @@ def halved(lab: Lab) -> list[Row]:
     """Store the model in half precision, as built-in models are, and measure what is read back."""
     path = lab.folder / HALF / lab.name
     if not path.is_dir():
-        save_model(lab.base, path, tokenizer=lab.tokenizer, dtype=HALF)
+        lab.save_model(lab.base, path, dtype=HALF)
     found = lab.measure(load_model(path), lab.text)
     return lab.note.rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from jaxheads.files import write_atomically
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.reliability import Reading, score_kept
 from jaxheads.importance.scores import DAMAGED, Scores
+from jaxheads.mesh import write_once
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
@@ -220,7 +222,11 @@ def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> li
 
 def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
     """What was answered to the held-out examples, for intervals that are computed later."""
-    with write_atomically(answers_path(lab, name)) as draft:
+    write_once(functools.partial(_write_answers, answers_path(lab, name), arrays))
+
+
+def _write_answers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with write_atomically(path) as draft:
         np.savez_compressed(draft, allow_pickle=False, **arrays)
 
 

@@ -24,7 +24,7 @@ from jaxheads.files import write_atomically
 from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
 from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.score import method_problems
-from jaxheads.mesh import data_share, start_distributed
+from jaxheads.mesh import data_share, join_hosts
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.options import ScoreOptions
@@ -46,8 +46,7 @@ class Job(NamedTuple):
 
 def run(options: ScoreOptions) -> None:
     """Score, write the scores, and print who stands where."""
-    if options.coordinator is not None:
-        start_distributed(options.coordinator, options.num_processes, options.process_id)
+    join_hosts(options.coordinator, options.num_processes, options.process_id)
     task = task_named(options.task)
     _check_method(options)
     with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:

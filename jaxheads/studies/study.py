@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import jax
+
+from jaxheads.mesh import join_hosts, tell, write_once
 from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
@@ -21,7 +25,7 @@ from jaxheads.studies import (
 )
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.folder import open_folder
-from jaxheads.studies.workers import run_cells
+from jaxheads.studies.workers import Hosts, run_cells
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,
@@ -50,9 +54,11 @@ def run(options: StudyOptions) -> int | None:
             f"{options.config}: no study {settings.study!r}{closest(settings.study, STUDIES)}"
         )
     check_files(settings)
-    open_folder(settings, options.folder)
+    join_hosts(options.coordinator, options.num_processes, options.process_id)
+    write_once(functools.partial(open_folder, settings, options.folder))
     cells = list(STUDIES[settings.study](settings, options.folder))
-    return None if run_cells(options.folder, cells, options.shard) else 0
+    hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
+    return None if run_cells(options.folder, cells, options.shard, hosts) else 0
 
 
 def check_files(run: Run) -> None:

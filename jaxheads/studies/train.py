@@ -22,7 +22,7 @@ from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
 from jaxheads.importance.gate import Gate, Theta, constant
 from jaxheads.importance.scores import Scores, load_scores, save_scores
-from jaxheads.mesh import data_share, start_distributed
+from jaxheads.mesh import data_share, join_hosts, whole_params
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective
@@ -51,8 +51,7 @@ class Job(NamedTuple):
 
 def run(options: TrainOptions) -> None:
     """Train, write the model and its log, and print how it went."""
-    if options.coordinator is not None:
-        start_distributed(options.coordinator, options.num_processes, options.process_id)
+    join_hosts(options.coordinator, options.num_processes, options.process_id)
     task, config = task_named(options.task), _training(options)
     _check_place(options)
     job = _prepare(options, task, config)
@@ -75,6 +74,7 @@ def run(options: TrainOptions) -> None:
     )
     if options.best:
         fitted = _at_its_best(options, fitted)
+    fitted = fitted._replace(params=whole_params(fitted.params))
     job, fitted = _decided(options, job, fitted)
     if jax.process_index() == 0:
         _save(options, job, fitted)

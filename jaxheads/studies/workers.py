@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jaxheads.files import is_draft
 from jaxheads.options import Shard
@@ -31,28 +32,48 @@ from jaxheads.studies.progress import (
 
 ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is finished
 ALONE = Shard()
+END, WAIT = -1, -2  # what hosts are told instead of the place of a cell
 PAUSE = 1.0  # seconds between two looks at what other workers do
 
 
-def run_cells(folder: Path, cells: Sequence[Cell], shard: Shard = ALONE) -> bool:
+class Hosts(NamedTuple):
+    """The processes that make up one worker and compute every cell together."""
+
+    size: int = 1
+    leads: bool = True  # this one chooses the cells and writes the rows
+    tell: Callable[[int], int] = int  # what the leader says, on all of them; all must call
+
+
+LONE = Hosts()
+
+
+def run_cells(
+    folder: Path, cells: Sequence[Cell], shard: Shard = ALONE, hosts: Hosts = LONE
+) -> bool:
     """Compute the cells that are not on disk yet, each once, and put all rows together.
 
     A cell that fails is recorded and does not stop the others; at the end it is a ValueError that
-    names all that failed. They are tried again by the next worker that starts. False if another
-    worker has put the rows together.
+    names all that failed. They are tried again by the next worker that starts. A worker of several
+    processes ends with the first cell that fails: where each of them stands is not known. False if
+    another worker has put the rows together.
     """
+    if not hosts.leads:
+        _follow(cells, hosts)
+        return False
     needs = needs_by_name(cells)
     there = (folder / ROWS).is_file()
     write_plan(folder, needs)
     with Worker(folder) as worker:
         _remove_drafts(folder, worker)
-        queue = Queue(folder, needs, worker, shard)
+        queue = Queue(folder, needs, worker, shard, hosts)
         by_name = {cell.name: (place, cell) for place, cell in enumerate(cells, start=1)}
         while (name := queue.next()) is not None:
             place, cell = by_name[name]
-            said = _run(folder, cell, worker)
+            hosts.tell(place - 1)
+            said = _run(folder, cell, worker, hosts)
             worker.release(name)
             print(f"[{place}/{len(cells)}] {name} {said}", flush=True)
+        hosts.tell(END)
         _remove_drafts(folder, worker)
         _check_finished(folder, needs)
         return _put_together(folder, list(needs), worker, renew=there)
@@ -62,9 +83,14 @@ class Queue:
     """Which cell comes next: of those that find what they need the worker's own share first."""
 
     def __init__(
-        self, folder: Path, needs: dict[str, tuple[str, ...]], worker: Worker, shard: Shard
+        self,
+        folder: Path,
+        needs: dict[str, tuple[str, ...]],
+        worker: Worker,
+        shard: Shard,
+        hosts: Hosts,
     ) -> None:
-        self._folder, self._needs, self._worker = folder, needs, worker
+        self._folder, self._needs, self._worker, self._hosts = folder, needs, worker, hosts
         self._tried_before = {
             name: failure.mark for name, failure in look(folder, needs).failed.items()
         }
@@ -81,6 +107,7 @@ class Queue:
                     return name
             if not ready:
                 return None
+            self._hosts.tell(WAIT)
             time.sleep(PAUSE)
 
     def _take(self, name: str) -> bool:
@@ -98,7 +125,14 @@ class Queue:
         return failure is not None and failure.mark != self._tried_before.get(name)
 
 
-def _run(folder: Path, cell: Cell, worker: Worker) -> str:
+def _follow(cells: Sequence[Cell], hosts: Hosts) -> None:
+    """Compute what the leader says; it alone needs the rows."""
+    while (place := hosts.tell(WAIT)) != END:
+        if place != WAIT:
+            list(cells[place].run())
+
+
+def _run(folder: Path, cell: Cell, worker: Worker, hosts: Hosts) -> str:
     """Compute a cell that this worker holds, and say how it went."""
     begin = time.perf_counter()
     try:
@@ -109,13 +143,15 @@ def _run(folder: Path, cell: Cell, worker: Worker) -> str:
         write_rows(cell_path(folder, cell.name), rows)
         note_time(folder, cell.name, seconds)
         forget_failure(folder, cell.name)
-    except Exception as error:  # noqa: BLE001 whatever it is, the other cells can go on
+    except Exception as error:  # whatever it is, the other cells can go on
         if not worker.holds(cell.name):
             return "was taken over by another worker"
         try:
             note_failure(folder, cell.name, error)
         except OSError:  # not even that can be written: no other cell could be
             raise OSError(_told(folder, [f"cell {cell.name}: {error}"])) from error
+        if hosts.size > 1:
+            raise ValueError(_told(folder, [f"cell {cell.name}: {error}"])) from error
         return f"failed after {time.perf_counter() - begin:.1f} s: {error}"
     return f"{seconds:.1f} s{_shown(rows)}"
 

@@ -76,9 +76,13 @@ def fit(
     """
     trained, held = _divide(params, only)
     seed = np.uint32(config.seed)
-    step = make_step(objective, config.optimizer, mesh, accumulate=config.accumulate, gates=gates)
+    spread = config.spread
+    step = make_step(
+        objective, config.optimizer, mesh,
+        accumulate=config.accumulate, gates=gates, spread=spread,
+    )  # fmt: skip
     theta = gate.init(gate_key(seed))
-    state = start(trained, config.optimizer, mesh, theta=theta, gates=gates)
+    state = start(trained, config.optimizer, mesh, theta=theta, gates=gates, spread=spread)
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
     rates = _rates(config, gates)
     about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}

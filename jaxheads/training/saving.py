@@ -27,8 +27,8 @@ from jaxheads.training.watch import Diverged, Watch
 
 UNDER_WAY = 2  # steps that the device may be behind when a request to stop comes
 
-# Settings that a run may change when it resumes: they say when it is saved, not what it computes.
-FREE = ("save_every", "keep_last")
+# Settings that a run may change when it resumes: they say when and where, not what it computes.
+FREE = ("save_every", "keep_last", "recompute", "spread")
 
 
 @contextlib.contextmanager

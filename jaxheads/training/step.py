@@ -56,20 +56,30 @@ def start(
     *,
     theta: Theta | None = None,
     gates: OptimizerConfig = GATES,
+    spread: bool = False,
 ) -> TrainState:
     """The state before step 0. It holds copies: the caller's `params` stay usable.
 
-    `theta` is what is trained of a gate (`Gate.init`), and `gates` its optimizer.
+    `theta` is what is trained of a gate (`Gate.init`), and `gates` its optimizer. With
+    `spread` what the optimizers keep lies split over `data` too.
     """
     copied = jax.tree.map(jnp.copy, {"params": params, "gates": theta or {}})
     moments = make_optimizer(config, gates=gates).init(copied)
-    return place_params(mesh, TrainState(copied, moments, np.zeros((), np.int32), _zeros()))
+    state = TrainState(copied, moments, np.zeros((), np.int32), _zeros())
+    placed = place_params(mesh, state._replace(moments=None))
+    return placed._replace(moments=place_params(mesh, moments, spread=spread))
 
 
 def gate_key(seed, step=None):
     """The key of a run's gate: to begin with, or for the sample of one step."""
     key = jax.random.fold_in(jax.random.key(seed), NEVER)  # which no step's dropout has
     return key if step is None else jax.random.fold_in(key, step)
+
+
+def state_specs(mesh: Mesh, state: TrainState, *, spread: bool = False) -> TrainState:
+    """How a state (arrays or shapes) is split: the tree of `PartitionSpec`."""
+    specs = parameter_specs(mesh, state._replace(moments=None))
+    return specs._replace(moments=parameter_specs(mesh, state.moments, spread=spread))
 
 
 def look(state: TrainState, mesh: Mesh | None = None) -> tuple[TrainState, Window]:
@@ -89,6 +99,7 @@ def make_step(
     *,
     accumulate: int = 1,
     gates: OptimizerConfig = GATES,
+    spread: bool = False,
 ) -> Step:
     """A step for any objective: the mean over all terms of the batch, AdamW, dropout by step.
 
@@ -100,17 +111,20 @@ def make_step(
     With `accumulate` parts the batch goes through the model a part at a time, in the memory of one
     part: the same mean, by sums in another order; dropout draws anew in each part. What a pass
     itself moves (`Outcome.moved`) has moved before the next part. ValueError where the rows do not
-    divide into the parts. `gates` is the optimizer of what a gate trains.
+    divide into the parts. `gates` is the optimizer of what a gate trains; `spread`
+    is that of `start`.
     """
     plain = [dataclasses.replace(c, **_NO_SCHEDULE) for c in (config, gates)]
-    return _make_step(objective, plain[0], mesh, accumulate, plain[1])
+    return _make_step(objective, plain[0], mesh, accumulate, plain[1], spread)
 
 
 _NO_SCHEDULE: dict[str, Any] = {"rate": 1.0, "warmup": 0.0, "decay": "constant"}
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
-def _make_step(objective: Objective, config, mesh: Mesh | None, accumulate: int, gates) -> Step:
+def _make_step(
+    objective: Objective, config, mesh: Mesh | None, accumulate: int, gates, spread: bool
+) -> Step:
     optimizer = make_optimizer(config, gates=gates)
 
     @functools.partial(jax.jit, donate_argnums=0)
@@ -126,7 +140,7 @@ def _make_step(objective: Objective, config, mesh: Mesh | None, accumulate: int,
         direction, moments = optimizer.update(gradient, state.moments, state.trainable)
         trainable = _with_moved(_move(state.trainable, direction, rates), moved)
         window = _extend(state.window, state.step, sums, _norm(gradient))
-        return _settle(mesh, TrainState(trainable, moments, state.step + 1, window))
+        return _settle(mesh, TrainState(trainable, moments, state.step + 1, window), spread)
 
     return step
 
@@ -246,11 +260,11 @@ def _extend(window: Window, step, sums: _Sums, norm) -> Window:
     return Window(window.loss + sums.loss, window.terms + sums.terms, norm, bad_step)
 
 
-def _settle(mesh: Mesh | None, state: TrainState) -> TrainState:
+def _settle(mesh: Mesh | None, state: TrainState, spread: bool) -> TrainState:
     """The state split over the mesh as it came, so that the next step is the same program."""
     if mesh is None:
         return state
-    specs = parameter_specs(mesh, state)
+    specs = state_specs(mesh, state, spread=spread)
     return jax.tree.map(
         lambda leaf, spec: jax.lax.with_sharding_constraint(leaf, NamedSharding(mesh, spec)),
         state, specs,

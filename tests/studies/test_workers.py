@@ -54,6 +54,7 @@ def alone(tmp_path_factory) -> bytes:
 
 def test_two_workers_run_every_cell_once(alone, tmp_path):
     out = tmp_path / "out"
+    (tmp_path / "out.meet").touch()
     workers = start(out, "1/2", "2/2")
     said = [worker.communicate(timeout=60) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
@@ -68,6 +69,7 @@ def test_two_workers_run_every_cell_once(alone, tmp_path):
 
 def test_a_killed_worker_loses_no_cell_and_repeats_only_the_one_it_was_at(alone, tmp_path):
     out = tmp_path / "out"
+    (tmp_path / "out.meet").touch()
     one, two = start(out, "1/2", "2/2")
     log = Path(f"{out}.log")
     while not log.is_file() or log.read_text().count(f" {one.pid}\n") < 5:  # within its third cell

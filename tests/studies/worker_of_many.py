@@ -2,7 +2,8 @@
 
     python tests/studies/worker_of_many.py FOLDER SHARD [FAILING...]
 
-It says that it is ready and waits for a line. Every cell adds its name to FOLDER.log when it begins
+It says that it is ready and waits for a line; where there is a file FOLDER.meet no cell ends before
+another worker has begun one. Every cell adds its name to FOLDER.log when it begins
 and when it ends.
 """
 
@@ -30,6 +31,8 @@ def cells(log: Path, failing: tuple[str, ...] = ()) -> list[Cell]:
     def work(name: str, number: int) -> list[Row]:
         note(log, f"begin {name} {os.getpid()}")
         time.sleep(0.05)
+        while log.with_suffix(".meet").is_file() and not met(log):
+            time.sleep(0.01)
         if name in failing:
             raise RuntimeError(f"{name} cannot be computed")
         note(log, f"end {name} {os.getpid()}")
@@ -43,6 +46,11 @@ def cells(log: Path, failing: tuple[str, ...] = ()) -> list[Cell]:
     ends = tuple(f"m-{chain}-{LINKS - 1}" for chain in range(CHAINS))
     made.append(Cell("m-all", functools.partial(work, "m-all", len(made)), needs=ends))
     return made
+
+
+def met(log: Path) -> bool:
+    """Whether two workers have begun something."""
+    return len({line.split()[2] for line in log.read_text().splitlines()}) > 1
 
 
 def note(log: Path, line: str) -> None:

@@ -1,0 +1,73 @@
+"""What options of the command line are made of: fields, and the shapes of their values. A leaf."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+
+def option(
+    help: str,  # noqa: A002 argparse's word
+    default: Any = dataclasses.MISSING,
+    *,
+    metavar: str = "",
+    parse: Callable[[str], Any] | None = None,
+    positional: bool = False,
+    role: Literal["in", "out"] | None = None,
+) -> Any:
+    """A dataclass field that is a command-line option; `parse` replaces the type's own parser.
+
+    A field that is a tuple of texts may be given repeatedly. `role` is that of a path which may
+    also be remote: whether it is read or written.
+    """
+    metadata = {
+        "help": help, "metavar": metavar, "parse": parse, "positional": positional, "role": role
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class MeshShape(NamedTuple):
+    """Devices along each mesh axis; `data` None: all that `model` leaves."""
+
+    data: int | None = None
+    model: int = 1
+
+
+def parse_mesh(text: str) -> MeshShape:
+    """ "data=4,model=2", in any order, either left out."""
+    sizes: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, size = part.strip().partition("=")
+        if name not in MeshShape._fields or name in sizes or not size.isdecimal() or int(size) < 1:
+            raise ValueError(f"expected data=N,model=M with sizes from 1, got {text!r}")
+        sizes[name] = int(size)
+    return MeshShape(**sizes)
+
+
+class Shard(NamedTuple):
+    """One of several equal shares, numbered from 1."""
+
+    number: int = 1
+    of: int = 1
+
+
+def parse_shard(text: str) -> Shard:
+    """ "3/16"."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise ValueError(f"expected a share as 3/16, from 1/16 to 16/16, got {text!r}")
+    return Shard(int(number), int(of))
+
+
+def below(least: int, value: int | None, flag: str) -> Iterator[str]:
+    """A problem if a number is given and too low."""
+    if value is not None and value < least:
+        yield f"{flag}: expected at least {least}, got {value}"
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """ValueError that lists the problems, if there are any."""
+    found = list(problems)
+    if found:
+        raise ValueError("; ".join(found))

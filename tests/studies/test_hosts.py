@@ -1,0 +1,165 @@
+"""Two and four processes run the command line as one does: score, train, study, stop, and die."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxheads.cli import main
+from jaxheads.importance import load_scores
+from jaxheads.mesh import LOST
+from jaxheads.models.convert import load_model
+from jaxheads.records import read_rows
+from tests.studies.conftest import reviews, write_jsonl
+from tests.studies.tiny_study import write_study
+
+PROGRAM = Path(__file__).with_name("host_of_many.py")
+DEVICES, STEPS = 4, "60"
+STUDY = (
+    "study=michel2019",
+    "seeds=0",
+    f"devices={DEVICES}",
+    "curve.points=2",
+    "curve.draws=1",
+    "scoring.ablated=0",
+    "scoring.rescored=0",
+)
+
+
+def start(folder: Path, processes: int, script: list[list]) -> list[subprocess.Popen]:
+    """Processes that share four devices, all on one script."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    path = folder / f"script{processes}.json"
+    path.write_text(json.dumps(script))
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(DEVICES // processes)}
+    return [
+        subprocess.Popen(
+            [sys.executable, PROGRAM, coordinator, str(processes), str(process), path],
+            env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for process in range(processes)
+    ]  # fmt: skip
+
+
+def ended(running: list[subprocess.Popen]) -> tuple[list[int], str]:
+    """Their exit statuses, and all that they said."""
+    try:
+        said = [process.communicate(timeout=400)[0] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    return [process.returncode for process in running], "\n".join(said)
+
+
+class Commands:
+    """The words of the commands, for runs that write into a folder of their own."""
+
+    def __init__(self, data: Path, model: Path, out: Path) -> None:
+        self.out, self.config = out, data / "tiny.py"
+        task = ["--model", str(model), "--task", "sst2", "--data", str(data / "sst2.train.jsonl")]
+        self.score = [
+            "score", *task, "--unit", "batch", "--limit", "21", "--batch-size", "8",
+            "--out", str(out / "scores.npz"),
+        ]  # fmt: skip
+        self.train = [
+            "train", *task, "--steps", STEPS, "--batch-size", "8", "--rate", "0.001",
+            "--log-every", "2", "--checkpoints", str(out / "kept"), "--out", str(out / "tuned"),
+        ]  # fmt: skip
+        changes = [word for change in STUDY for word in ("--set", change)]
+        self.study = ["study", str(self.config), "--out", str(out / "study"), *changes]
+        self.log = str(out / "tuned.jsonl")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    config = write_study(folder, models=1)
+    config.write_text(config.read_text().replace(', task("cola")', ","))
+    write_jsonl(folder / "sst2.train.jsonl", reviews(48))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(data, sentiment, tmp_path_factory) -> Commands:
+    """Two processes score, run a study, and are stopped while they train."""
+    run = Commands(data, sentiment, tmp_path_factory.mktemp("two"))
+    script = [run.score, run.study, ["stop", run.log, 0, -1], run.train]
+    statuses, said = ended(start(run.out, 2, script))
+    assert statuses == [143, 143], said
+    return run
+
+
+@pytest.fixture(scope="module")
+def one(data, sentiment, tmp_path_factory) -> Commands:
+    """One process does the same, and is not stopped."""
+    run = Commands(data, sentiment, tmp_path_factory.mktemp("one"))
+    mesh = ["--mesh", f"data={DEVICES}"]
+    assert main([*run.score, *mesh]) == main([*run.train, *mesh]) == main(run.study) == 0
+    return run
+
+
+def assert_like_scores(one: Path, two: Path) -> None:
+    there, here = load_scores(one), load_scores(two)
+    np.testing.assert_allclose(there.score_LH, here.score_LH, rtol=2e-5, atol=1e-7)
+    assert there[1:] == here[1:]
+
+
+@pytest.mark.slow
+def test_two_processes_score_as_one(one, two):
+    assert_like_scores(one.out / "scores.npz", two.out / "scores.npz")
+
+
+@pytest.mark.slow
+def test_a_study_of_two_processes_has_the_records_of_one(one, two):
+    there, here = (read_rows(run.out / "study" / "rows.jsonl") for run in (one, two))
+    names = {"value": 0.0, "low": None, "high": None}
+    assert [dataclasses.replace(row, **names) for row in there] == [
+        dataclasses.replace(row, **names) for row in here
+    ]
+    for mine, other in zip(there, here, strict=True):
+        assert other.value == pytest.approx(mine.value, rel=1e-4, abs=1e-5, nan_ok=True), mine
+    kept = [path.name for path in (two.out / "study" / "scores" / "kept").iterdir()]
+    assert not [name for name in kept if name.count(".") > 2], kept  # no part of one process left
+
+
+@pytest.mark.slow
+def test_four_processes_go_on_where_two_were_stopped(one, two, data, sentiment):
+    steps = [int(path.name) for path in (two.out / "kept").iterdir() if path.name.isdecimal()]
+    assert steps and 0 < max(steps) < int(STEPS)
+    four = Commands(data, sentiment, two.out)
+    scores = two.out / "scores4.npz"
+    score = [*four.score[:-1], str(scores)]
+    statuses, said = ended(start(two.out, 4, [score, [*four.train, "--resume"]]))
+    assert statuses == [0] * 4, said
+    assert_like_scores(one.out / "scores.npz", scores)
+    for mine, other in zip(
+        *(jax.tree.leaves(load_model(run.out / "tuned").params) for run in (one, two)), strict=True
+    ):
+        np.testing.assert_allclose(mine, other, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_when_one_process_is_killed_the_others_end_in_time(data, sentiment, tmp_path):
+    run = Commands(data, sentiment, tmp_path)
+    train = [word if word != STEPS else "100000" for word in run.train]
+    running = start(tmp_path, 2, [["kill", run.log, 2, 1], train])
+    running[1].wait(timeout=300)
+    begin = time.monotonic()
+    statuses, said = ended(running)
+    assert statuses[1] == -signal.SIGKILL
+    assert statuses[0] not in (0, None), said
+    assert time.monotonic() - begin < 60 and LOST < 60
+    assert "another task died" in said or "heartbeat" in said, said

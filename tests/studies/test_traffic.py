@@ -1,0 +1,95 @@
+"""Bytes that collectives move, counted in programs written by hand and in compiled ones."""
+
+from __future__ import annotations
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxheads.cli import main
+from jaxheads.mesh import make_mesh
+from jaxheads.studies.traffic import bytes_moved
+
+HLO = """HloModule step, entry_computation_layout={(f32[4]{0})->f32[4]{0}}
+
+%add (x: f32[], y: f32[]) -> f32[] {
+  %x = f32[] parameter(0)
+  %y = f32[] parameter(1)
+  ROOT %sum = f32[] add(%x, %y)
+}
+
+%body (carry: (s32[], f32[4])) -> (s32[], f32[4]) {
+  %carry = (s32[], f32[4]{0}) parameter(0)
+  %row = f32[4]{0} get-tuple-element(%carry), index=1
+  %inner = f32[4]{0} all-reduce(%row), channel_id=1, to_apply=%add
+  ROOT %out = (s32[], f32[4]{0}) tuple(%carry, %inner)
+}
+
+%test (carry: (s32[], f32[4])) -> pred[] {
+  ROOT %more = pred[] constant(true)
+}
+
+ENTRY %main (p: f32[4]) -> f32[4] {
+  %p = f32[4]{0} parameter(0)
+  %loop = (s32[], f32[4]{0}) while(%p), condition=%test, body=%body, TRIPS
+  %both = (bf16[2,3]{1,0}, f32[]) all-reduce(%p, %p), channel_id=2, to_apply=%add
+  %part = (f32[4]{0}, f32[8]{0}) all-gather-start(%p), channel_id=3, dimensions={0}
+  %whole = f32[8]{0} all-gather-done(%part)
+  ROOT %last = f32[4]{0} copy(%p)
+}
+"""
+TRIPS = 'backend_config={"known_trip_count":{"n":"12"}}'
+
+
+def test_loops_count_once_a_turn_and_what_is_started_counts_once():
+    found = bytes_moved(HLO.replace("TRIPS", TRIPS))
+    assert found == {"all-reduce": 12 * 16 + 2 * 3 * 2 + 4, "all-gather": 32}
+
+
+def test_a_loop_of_unknown_length_with_a_collective_is_refused():
+    with pytest.raises(ValueError, match="body: expected a loop with a known number of turns"):
+        bytes_moved(HLO.replace("TRIPS", "metadata={}"))
+    with pytest.raises(ValueError, match="expected the text of a compiled program"):
+        bytes_moved("no program")
+
+
+def test_a_compiled_loop_is_read_with_its_turns():
+    mesh = make_mesh(8)
+    split = NamedSharding(mesh, P("data"))
+
+    @jax.jit
+    def step(x_BD):
+        def turn(total, _):
+            return total + jax.lax.with_sharding_constraint(
+                (x_BD * total).sum(0), NamedSharding(mesh, P())
+            ), None
+
+        return jax.lax.scan(turn, x_BD[0], None, length=5)[0]
+
+    text = step.lower(jax.ShapeDtypeStruct((16, 6), np.float32, sharding=split)).compile().as_text()
+    found = bytes_moved(text)
+    assert found["all-reduce"] >= 5 * 6 * 4 and found["all-reduce"] % (6 * 4) == 0, found
+
+
+@pytest.mark.slow
+def test_scoring_moves_nothing_and_training_its_gradient_on_any_number_of_devices(tmp_path, capsys):
+    words = ["bench", "--scaling", "--sizes", "--tiny", "--length", "8", "--training-batch", "8"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "scaling.svg" in text and (tmp_path / "scaling.svg").is_file()
+    rows = json.loads((tmp_path / "scaling.json").read_text())
+    assert [row["devices"] for row in rows] == [1, 2, 4, 8]
+    heads = 3 * 4
+    for row in rows:
+        alone = row["devices"] == 1
+        assert row["scoring, a step"] == 0
+        assert row["scoring, once a pass"] == (0 if alone else 8 * (heads + 2))
+        moved = row["fine-tuning, a step"]
+        assert moved == 0 if alone else row["gradient"] <= moved <= 1.2 * row["gradient"] + 1024
+    sizes = [line.split() for line in text.splitlines() if line.split()[:1] == ["tiny"]]
+    one, spread = (int(line[-2].replace(",", "")) for line in sizes)
+    assert one >= spread
