@@ -76,13 +76,9 @@ def fit(
     """
     trained, held = _divide(params, only)
     seed = np.uint32(config.seed)
-    spread = config.spread
-    step = make_step(
-        objective, config.optimizer, mesh,
-        accumulate=config.accumulate, gates=gates, spread=spread,
-    )  # fmt: skip
+    step = _step(objective, config, gates, mesh)
     theta = gate.init(gate_key(seed))
-    state = start(trained, config.optimizer, mesh, theta=theta, gates=gates, spread=spread)
+    state = start(trained, config.optimizer, mesh, theta=theta, gates=gates, spread=config.spread)
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
     rates = _rates(config, gates)
     about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}
@@ -104,6 +100,11 @@ def fit(
         best = None if keeper is None else keeper.best()
     points, judged, gated = tuple(watch.points), tuple(watch.judged), tuple(watch.gated)
     return Fitted({**held, **trained}, theta, points, judged, gated, best)
+
+
+def _step(objective: Objective, config: TrainingConfig, gates: OptimizerConfig, mesh: Mesh | None):
+    how = {"accumulate": config.accumulate, "gates": gates, "spread": config.spread}
+    return make_step(objective, config.optimizer, mesh, **how)
 
 
 def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None, lengths):
