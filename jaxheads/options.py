@@ -12,15 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.flags import (
-    MeshShape,
-    Shard,
-    below,
-    option,
-    parse_mesh,
-    parse_shard,
-    refuse,
-)
+from jaxheads.flags import MeshShape, Shard, below, option, parse_mesh, parse_shard, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -324,13 +316,8 @@ class BenchOptions:
         "type of the computation (float32, on a GPU bfloat16)", None
     )
     tiny: bool = option("a tiny model: whether it runs, not how fast", False)
-    scaling: bool = option(
-        "instead: bytes moved on 1 to 64 simulated devices, as a table and a figure", False
-    )
-    sizes: bool = option(
-        "instead: memory of a device when fine-tuning, by model and layout, without allocating",
-        False,
-    )
+    scaling: bool = option("instead: bytes moved on 1 to 64 simulated devices", False)
+    sizes: bool = option("instead: memory of a device, by model and layout", False)
     out: Path | None = option("where --scaling writes; runs/bench without it", None, metavar="DIR")
 
     @property

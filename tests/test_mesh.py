@@ -186,7 +186,7 @@ def test_several_hosts_need_all_arguments_or_none(given):
 
 
 def test_no_cluster_and_no_coordinator_is_one_clear_error(monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **timeouts):
         raise ValueError("coordinator_address should be defined.")
 
     monkeypatch.setattr(jax.distributed, "initialize", fail)
