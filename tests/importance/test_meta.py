@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig, TrainingConfig
-from jaxheads.data.batch import Batch
+from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig
 from jaxheads.importance import Settings, score_heads
 from jaxheads.importance.gate import constant
 from jaxheads.importance.meta import (
@@ -21,29 +18,14 @@ from jaxheads.importance.meta import (
     pruner_scores,
     sample_mask,
 )
-from jaxheads.importance.pruner import Pruner, framed, init_pruner, score_frames
+from jaxheads.importance.pruner import framed, init_pruner, score_frames
 from jaxheads.models.model import encode
 from jaxheads.objectives import represent_for, watch_for
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.training.fit import fit
 from jaxheads.training.step import make_step, start
 
 PRUNER = PrunerConfig(frame=16, width=2)
 LOSS = jax.jit(likeness_loss)
-
-
-class Numbered(NamedTuple):
-    """A batch as a source, whose labels are the number of one task after the other."""
-
-    data: Batch
-
-    @property
-    def lengths(self):
-        return self.data.real_BT.sum(1)
-
-    def rows(self, index_B, *_):
-        batch = jax.tree.map(lambda leaf: leaf[index_B], self.data)
-        return batch._replace(labels=np.full(len(index_B), index_B[0] % 2, np.int32))
 
 
 def test_the_loss_is_that_of_a_direct_loop():
@@ -261,26 +243,3 @@ def test_a_score_is_the_mean_over_examples_and_the_outputs_differ(task, pruner):
 def test_scoring_without_a_pruner_is_refused(task):
     with pytest.raises(ValueError, match=r"expected settings.pruner, .* for meta, got none"):
         score_heads(None, task.params, [], heads=task.config, method="meta")
-
-
-@pytest.mark.slow
-def test_a_short_training_prefers_heads_that_matter_to_heads_without_effect(task):
-    """Half of each layer's heads look at everything alike and put out nothing."""
-    params = jax.tree.map(np.array, task.params)
-    attention = params["encoder"]["stack0"]["attention"]
-    attention["query"]["kernel"][:, :, 2:] = attention["query"]["bias"][:, 2:] = 0
-    attention["out"]["kernel"][:, 2:] = 0
-    represent = represent_for(task.config, ReadoutConfig())
-    objective = meta_objective(represent, PRUNER, 2)
-    trained = fit(
-        objective, {"encoder": params["encoder"], "pruner": init_pruner(PRUNER, 0).params},
-        Numbered(task.data), TrainingConfig(
-            steps=120, batch_size=20,
-            optimizer=OptimizerConfig(rate=0.01, warmup=0.0, weight_decay=0.0),
-        ),
-        only="pruner", lengths=(8,),
-    )  # fmt: skip
-    found = Pruner(PRUNER, trained.params["pruner"])
-    for pair in (True, False):
-        score_LH = scores_of(task._replace(params=params), list(task.batches(20)), found, pair=pair)
-        assert (score_LH[:, :2].min(1) > score_LH[:, 2:].max(1)).all()
