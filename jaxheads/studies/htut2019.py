@@ -147,7 +147,7 @@ def _generalist_rows(lab: Lab, task: str, metric: str, best: Generalist, what: d
         f"{metric}, layer": best.layer + 1,
         f"{metric}, head": best.head + 1,
     }
-    return rows + lab.note.rows(task, place, **what)
+    return rows + lab.note.rows(task, {name: float(n) for name, n in place.items()}, **what)
 
 
 def _specialist_rows(
@@ -166,7 +166,7 @@ def _specialist_rows(
         f"{name}, unsigned": best.unsigned.accuracy,
         f"{name}, signed": best.signed.accuracy,
     }
-    return rows + lab.note.rows(task, values, **what)
+    return rows + lab.note.rows(task, {name: float(n) for name, n in values.items()}, **what)
 
 
 def baseline_rows(lab: Lab, trees: Sequence[DependencyTree]) -> list[Row]:
