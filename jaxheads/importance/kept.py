@@ -44,13 +44,16 @@ class Rows:
 
 
 @contextmanager
-def keep_rows(path: str | Path, shape: tuple[int, int, int]) -> Iterator[Rows]:
+def keep_rows(
+    path: str | Path, shape: tuple[int, int, int], *, alone: bool | None = None
+) -> Iterator[Rows]:
     """A file for the effects on `shape[0]` examples; whole at the end of the block, or not there.
 
     With several processes each writes `name.P.npy` with its own examples, the others' rows NaN;
-    `join_kept` puts them together. One process must fill every row, else a ValueError.
+    `join_kept` puts them together. One process must fill every row, else a ValueError. `alone`:
+    whether this process has all rows; None: where there is no other.
     """
-    path, alone = Path(path), jax.process_count() == 1
+    path, alone = Path(path), jax.process_count() == 1 if alone is None else alone
     if path.suffix != ".npy":
         raise ValueError(f"kept effects: expected a file name that ends in .npy, got {path}")
     path = path if alone else part_of(path, jax.process_index())
@@ -92,7 +95,7 @@ def token_file(path: str | Path) -> Path:
 def join_kept(path: str | Path, processes: int) -> None:
     """Put the files of several processes together as one; ValueError if an example is missing."""
     parts = [open_kept(part_of(path, process)) for process in range(processes)]
-    with keep_rows(path, parts[0].shape) as rows:
+    with keep_rows(path, parts[0].shape, alone=True) as rows:
         for part in parts:
             for start in range(0, len(part), CHUNK):
                 chunk = np.asarray(part[start : start + CHUNK])
