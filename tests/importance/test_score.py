@@ -192,4 +192,4 @@ def test_cut_heads_are_absent_and_no_data_is_read_where_none_is_needed(task):
 
 def test_every_method_that_does_not_need_a_loss_says_so():
     without = [name for name, method in METHODS.items() if method.needs != "objective"]
-    assert without == ["confidence", "entropy", "output_norm", "magnitude", "random"]
+    assert without == ["confidence", "entropy", "output_norm", "meta", "magnitude", "random"]
