@@ -76,6 +76,7 @@ def test_a_compiled_loop_is_read_with_its_turns():
 
 
 @pytest.mark.slow
+@pytest.mark.unproven
 def test_scoring_moves_nothing_and_training_its_gradient_on_any_number_of_devices(tmp_path, capsys):
     words = ["bench", "--scaling", "--sizes", "--tiny", "--length", "8", "--training-batch", "8"]
     assert main([*words, "--out", str(tmp_path)]) == 0
