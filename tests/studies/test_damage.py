@@ -13,6 +13,8 @@ import pytest
 import jaxheads.files
 from tests.studies.tiny_study import study, write_study
 
+pytestmark = pytest.mark.slow  # whole studies of tiny models
+
 SEEDS = {"seeds": "0"}
 
 
@@ -139,7 +141,6 @@ def test_a_place_that_cannot_be_written_is_one_line_before_anything_runs(config,
     assert f"{tmp_path / 'file'}" in refusal(config, tmp_path / "file" / "out", capsys)
 
 
-@pytest.mark.slow
 def test_files_that_may_not_grow_are_one_line(config, tmp_path):
     """As by a full disk, the system itself refuses every write beyond 6 kB."""
     limited = (

@@ -15,6 +15,8 @@ from jaxheads.studies.maps import load_maps
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.tiny_study import found, kinds, study, write_study
 
+pytestmark = pytest.mark.slow  # whole studies of tiny models
+
 TREE = "(S (NP (DT a) (JJ {}) (CC a) (JJ {}) (NN f)) (VP (VBZ c) (NP (DT a) (NN c))))"  # 14 pieces
 WORDS = "bdgkmp"
 TREES = [TREE.format(one, two) for one in WORDS for two in WORDS if one != two]
