@@ -16,8 +16,9 @@ from pathlib import Path
 from jaxheads.options import DoctorOptions
 
 NEEDED = (
-    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "transformers", "tokenizers", "datasets",
-    "sentencepiece", "protobuf", "safetensors", "numpy", "scipy", "matplotlib", "jaxtyping", "tqdm",
+    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "fsspec", "transformers", "tokenizers",
+    "datasets", "sentencepiece", "protobuf", "safetensors", "numpy", "scipy", "matplotlib",
+    "jaxtyping", "tqdm",
 )  # fmt: skip
 OPTIONAL = {"torch": "compares with PyTorch in tests and `jaxheads bench`"}
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")

@@ -33,7 +33,9 @@ class Gate(NamedTuple):
     score: Callable[[Theta], Any]
 
 
-def constant(gate_LH: Float[Array | np.ndarray, "L H"] | None = None) -> Gate:
+def constant(
+    gate_LH: Float[Array | np.ndarray, "L H"] | Bool[np.ndarray, "L H"] | None = None,
+) -> Gate:
     """The gate that is always the same: a mask, or ones. Nothing is trained."""
     given = None if gate_LH is None else np.asarray(gate_LH, np.float32)
     return Gate(
