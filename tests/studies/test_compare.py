@@ -28,6 +28,7 @@ def write_comparison(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
     path, out = write_comparison(tmp_path), tmp_path / "out"
     words = ["study", str(path), "--out", str(out), "--set", "scoring.ablated=0"]

@@ -13,6 +13,7 @@ from jaxheads.pruning.mask import mask_from_scores
 from tests.studies.test_train import train
 
 
+@pytest.mark.slow
 def test_a_subset_is_learned_and_cut_and_its_scores_are_written(
     sentiment, review_file, tmp_path, capsys
 ):

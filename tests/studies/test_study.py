@@ -34,6 +34,7 @@ def finished(config, tmp_path_factory):
 # -- prunability
 
 
+@pytest.mark.slow
 def test_curves_are_there_for_every_order_model_task_and_seed(finished):
     own = {"gradient", "reversed", "random", "ablation", "gradient, iterative"}
     own |= {f"gradient/{reading}" for reading in ("token", "batch", "signed", "l2")}
@@ -50,6 +51,7 @@ def test_curves_are_there_for_every_order_model_task_and_seed(finished):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_curves_start_at_the_whole_model_and_end_at_the_same_point(finished):
     for model in ("roberta", "albert"):
         what = {"model": model, "task": "sst2", "metric": "loss", "seed": 1}
@@ -59,6 +61,7 @@ def test_curves_start_at_the_whole_model_and_end_at_the_same_point(finished):
         assert len({row.value for row in found(finished, stage="masked", budget=0, **what)}) == 1
 
 
+@pytest.mark.slow
 def test_tied_orders_remove_a_head_in_all_layers_at_once(finished):
     tied = load_scores(finished / "scores" / "albert-sst2-0.tied.npz").score_LH
     assert (tied == tied[:1]).all()
@@ -66,6 +69,7 @@ def test_tied_orders_remove_a_head_in_all_layers_at_once(finished):
     assert {row.budget for row in rows} == {0, 2, 4, 6, 8}
 
 
+@pytest.mark.slow
 def test_each_curve_is_summed_up(finished):
     rows = found(finished, stage="prunability", model="roberta", task="sst2", method="gradient")
     assert [(r.metric, r.seed) for r in rows] == [
@@ -79,6 +83,7 @@ def test_each_curve_is_summed_up(finished):
 # -- coherence
 
 
+@pytest.mark.slow
 def test_every_two_tasks_are_compared_at_both_places_beside_their_ceilings(finished):
     rows = found(finished, stage="coherence", model="albert", metric="spearman")
     pairs = {(row.task, row.method, row.seed) for row in rows}
@@ -97,6 +102,7 @@ def test_every_two_tasks_are_compared_at_both_places_beside_their_ceilings(finis
     assert {"kendall", "spearman within layers", "p of overlap of lowest 50%"} <= names
 
 
+@pytest.mark.slow
 def test_functional_coherence_is_that_of_the_curves(finished):
     """One model, one seed (the pre-trained one): from the printed curves by hand."""
     what = {"model": "roberta", "budget": HALF, "metric": "accuracy"}
@@ -113,6 +119,7 @@ def test_functional_coherence_is_that_of_the_curves(finished):
 # -- deduction, before and after
 
 
+@pytest.mark.slow
 def test_what_is_lost_before_fine_tuning_is_relative_to_all_heads(finished):
     what = {"model": "roberta", "task": "mlm"}
     (whole,) = found(finished, stage="whole", metric="loss", **what)
@@ -124,6 +131,7 @@ def test_what_is_lost_before_fine_tuning_is_relative_to_all_heads(finished):
     assert found(finished, stage="deduction", budget=ALL, **what)[0].value == 0.0
 
 
+@pytest.mark.slow
 def test_the_regimes_are_compared_at_equal_budgets(finished):
     for model, tied in (("roberta", set()), ("albert", {", tied"})):
         rows = found(finished, stage="before and after", model=model, task="sst2", seed=1)
@@ -140,6 +148,7 @@ def test_the_regimes_are_compared_at_equal_budgets(finished):
     assert all(-1 <= row.value <= 1 for row in drift)
 
 
+@pytest.mark.slow
 def test_acceptable_deductions_have_intervals(finished):
     rows = found(finished, stage="acceptable deduction", model="roberta")
     assert {row.task for row in rows} == {"sst2", "cola", "all tasks"}
@@ -150,6 +159,7 @@ def test_acceptable_deductions_have_intervals(finished):
     assert all(row.low <= row.high for row in rows)
 
 
+@pytest.mark.slow
 def test_a_smaller_model_is_saved_and_answers_as_the_masked_one(finished):
     smaller = load_model(finished / "smaller" / f"roberta-sst2-{HALF}")
     scores = load_scores(finished / "scores" / "roberta-mlm-0.npz").score_LH
@@ -169,11 +179,13 @@ def test_a_smaller_model_is_saved_and_answers_as_the_masked_one(finished):
 # -- the folder
 
 
+@pytest.mark.slow
 def test_training_is_logged(finished):
     log = (finished / "logs" / "roberta.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["step"] == 6
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_not_run_again(finished, config, monkeypatch):
     before = (finished / "rows.jsonl").read_bytes()
     monkeypatch.setattr(lab, "fit", None)
@@ -182,6 +194,7 @@ def test_a_finished_study_is_not_run_again(finished, config, monkeypatch):
     assert (finished / "rows.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [1, 4])
 def test_a_study_that_stopped_goes_on_and_ends_the_same(
     finished, config, tmp_path, monkeypatch, place
@@ -214,6 +227,7 @@ def test_a_study_that_stopped_goes_on_and_ends_the_same(
     assert not (out / "models" / ".albert.1.draft").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_settings_is_refused(finished, config, capsys):
     assert study(config, finished, models__albert__pretrain__steps=13) == 2
     assert "other settings" in (err := capsys.readouterr().err)
