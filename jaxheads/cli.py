@@ -22,13 +22,12 @@ from jaxheads.options import (
     BenchOptions,
     DoctorOptions,
     PruneOptions,
-    ReportOptions,
     ScoreOptions,
-    StudyOptions,
     TrainOptions,
 )
 from jaxheads.overrides import closest, parse_value
 from jaxheads.remote import localised, outputs, url_of
+from jaxheads.study_options import ReportOptions, StudyOptions
 
 
 class Verb(NamedTuple):

@@ -66,6 +66,17 @@ def below(least: int, value: int | None, flag: str) -> Iterator[str]:
         yield f"{flag}: expected at least {least}, got {value}"
 
 
+def process_problems(
+    coordinator: str | None, count: int | None, number: int | None
+) -> Iterator[str]:
+    """What is wrong with the options that start one of several processes by hand."""
+    together = (coordinator, count, number)
+    if any(part is None for part in together) and any(part is not None for part in together):
+        yield "--coordinator, --num-processes and --process-id: expected all three or none"
+    elif number is not None and not 0 <= number < (count or 0):
+        yield f"--process-id: expected a number below {count}, got {number}"
+
+
 def refuse(problems: Iterable[str]) -> None:
     """ValueError that lists the problems, if there are any."""
     found = list(problems)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.flags import MeshShape, Shard, below, option, parse_mesh, parse_shard, refuse
+from jaxheads.flags import MeshShape, below, option, parse_mesh, process_problems, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def _score_problems(o: ScoreOptions) -> Iterator[str]:
         yield f"--out: expected a name that ends in .npz, got {o.out}"
     if o.keep_gradients is not None and o.keep_gradients.suffix != ".npy":
         yield f"--keep-gradients: expected a name that ends in .npy, got {o.keep_gradients}"
-    yield from _process_problems(o)
+    yield from process_problems(o.coordinator, o.num_processes, o.process_id)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -224,7 +224,7 @@ def _train_problems(o: TrainOptions) -> Iterator[str]:
         asked = {"--resume": o.resume, "--best": o.best, "--save-every": o.save_every}
         for flag in (flag for flag, given in asked.items() if given):
             yield f"{flag}: expected --checkpoints with it"
-    yield from _process_problems(o)
+    yield from process_problems(o.coordinator, o.num_processes, o.process_id)
 
 
 def _gate_problems(o: TrainOptions) -> Iterator[str]:
@@ -251,51 +251,6 @@ def _gate_problems(o: TrainOptions) -> Iterator[str]:
     for flag, value in (("--strength", o.strength), ("--gate-rate", o.gate_rate)):
         if value is not None and not 0 < value < float("inf"):
             yield f"{flag}: expected a positive number, got {value}"
-
-
-def _process_problems(o: ScoreOptions | TrainOptions | StudyOptions) -> Iterator[str]:
-    together = (o.coordinator, o.num_processes, o.process_id)
-    if any(part is None for part in together) and any(part is not None for part in together):
-        yield "--coordinator, --num-processes and --process-id: expected all three or none"
-    elif o.process_id is not None and not 0 <= o.process_id < (o.num_processes or 0):
-        yield f"--process-id: expected a number below {o.num_processes}, got {o.process_id}"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyOptions:
-    """`jaxheads study`: one config, from data to records and figures."""
-
-    config: Path = option("a Python file that names its RUN", metavar="CONFIG", positional=True)
-    set: tuple[str, ...] = option("change one setting; may be repeated", (), metavar="a.b=value")
-    out: Path | None = option(
-        "where records and figures go; runs/NAME_OF_THE_CONFIG without it", None, metavar="DIR"
-    )
-    shard: Shard = option(
-        "one of several workers on one folder: begin with this share of the cells, then help with "
-        "what nobody has taken",
-        Shard(),
-        metavar="I/N",
-        parse=parse_shard,
-    )
-    coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
-    num_processes: int | None = option("how many processes there are", None, metavar="N")
-    process_id: int | None = option("which one this is, from 0", None, metavar="I")
-    status: bool = option("only say what is done, running, failed and to do", False)
-
-    @property
-    def folder(self) -> Path:
-        """Where records and figures go."""
-        return self.out or Path("runs", self.config.stem)
-
-    def __post_init__(self) -> None:
-        refuse(_process_problems(self))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ReportOptions:
-    """`jaxheads report`: the page and the figures of a study, finished or not."""
-
-    folder: Path = option("a folder that `jaxheads study` wrote", metavar="DIR", positional=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,8 @@ from jaxheads import cli
 from jaxheads.cli import VERBS, main
 from jaxheads.data.glue import TASKS
 from jaxheads.importance import METHODS, UNITS
-from jaxheads.options import MeshShape, PruneOptions, ScoreOptions, StudyOptions, parse_mesh
+from jaxheads.options import MeshShape, PruneOptions, ScoreOptions, parse_mesh
+from jaxheads.study_options import StudyOptions
 
 SCORE = ["score", "--model", "m", "--task", "sst2", "--out", "s.npz"]
 

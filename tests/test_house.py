@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
     "settings": {"config"},
     "options": {"flags"},
+    "study_options": {"flags"},
     "data": {"config", "files", "hub"},
     "models": {"config", "files", "hub"},
     "objectives": {"config", "data", "models"},
@@ -30,13 +31,14 @@ ROOMS: dict[str, set[str]] = {
     "importance": {"config", "files", "data", "mesh", "objectives"},
     "training": {"config", "files", "data", "mesh", "objectives", "importance", "pruning"},
     "studies": {
-        *(*LEAVES, "options", "settings"),
+        *(*LEAVES, "options", "settings", "study_options"),
         *("data", "models", "objectives", "pruning", "analysis", "importance", "training"),
     },
     "report": {"files", "records"},  # a figure is a function of files
     "doctor": {"options"},
     "cli": {
-        *("config", "options", "overrides", "records", "remote", "studies", "report", "doctor"),
+        *("config", "options", "overrides", "records", "remote", "studies", "report"),
+        *("doctor", "study_options"),
     },
     "__main__": {"cli"},
     "__init__": {  # the public functional API, by name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jaxheads.options import StudyOptions
 from jaxheads.studies.status import describe
+from jaxheads.study_options import StudyOptions
 
 
 def run(options: StudyOptions) -> int | None:
@@ -11,6 +11,10 @@ def run(options: StudyOptions) -> int | None:
     if options.status:
         print(describe(options.folder))
         return 0
+    if options.workers > 1:
+        from jaxheads.studies import crew
+
+        return crew.run(options)
     from jaxheads.studies import study
 
     return study.run(options)

@@ -9,7 +9,6 @@ from pathlib import Path
 import jax
 
 from jaxheads.mesh import join_hosts, tell, write_once
-from jaxheads.options import StudyOptions
 from jaxheads.overrides import closest, load_config, override
 from jaxheads.settings import Run
 from jaxheads.studies import (
@@ -26,6 +25,7 @@ from jaxheads.studies import (
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.folder import open_folder
 from jaxheads.studies.workers import Hosts, run_cells
+from jaxheads.study_options import StudyOptions
 
 STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
     "chiang2021": chiang2021.cells,

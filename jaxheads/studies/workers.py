@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxheads.files import is_draft
-from jaxheads.options import Shard
+from jaxheads.flags import Shard
 from jaxheads.records import Row
 from jaxheads.studies.cells import (
     CELLS,

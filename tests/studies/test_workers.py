@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.options import Shard, parse_shard
+from jaxheads.flags import Shard, parse_shard
 from jaxheads.studies.progress import look, read_plan, read_times
 from jaxheads.studies.status import describe, seconds_left
 from jaxheads.studies.workers import run_cells

@@ -68,10 +68,11 @@ def write_study(folder: Path, *, models: int = 2, vocabulary: int = 290) -> Path
     return path
 
 
-def study(config: Path, out: Path, **settings) -> int:
+def study(config: Path, out: Path, *, workers: int = 1, **settings) -> int:
     """Run `jaxheads study` with settings changed; `__` stands for a dot."""
     changes = [f"{name.replace('__', '.')}={value}" for name, value in settings.items()]
     words = [word for change in changes for word in ("--set", change)]
+    words += ["--workers", str(workers)]
     alone = VERBS["study"]._replace(then="")  # no report
     with mock.patch.dict(VERBS, study=alone):
         return main(["study", str(config), "--out", str(out), *words])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from jaxheads.options import parse_shard
+from jaxheads.flags import parse_shard
 from jaxheads.records import Row
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.workers import run_cells
