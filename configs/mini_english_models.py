@@ -16,23 +16,23 @@ from jaxheads.settings import ModelSettings, Run, TextSettings
 DATA = Path("../shared/data")
 
 PRETRAIN = TrainingConfig(
-    steps=4_000,
-    batch_size=8,
+    steps=5_000,
+    batch_size=16,
     dropout=0.0,
-    save_every=1000,
+    save_every=500,
     optimizer=OptimizerConfig(rate=2e-3, warmup=0.05, weight_decay=0.01, beta2=0.98),
 )
 ROBERTA = EncoderConfig(
     family="roberta",
-    vocab_size=4096,
-    hidden_size=128,
+    vocab_size=2048,
+    hidden_size=64,
     num_layers=4,
-    num_heads=8,
-    intermediate_size=512,
-    max_positions=130,
+    num_heads=4,
+    intermediate_size=256,
+    max_positions=66,
     type_vocab_size=1,
     norm_eps=1e-5,
-    initializer_range=0.06,
+    initializer_range=0.1,
     pad_token_id=1,
 )
 ALBERT = dataclasses.replace(
@@ -47,8 +47,8 @@ ALBERT = dataclasses.replace(
 TEXT = TextSettings(
     train=DATA / "text/train.txt",
     held_out=DATA / "text/validation.txt",
-    length=128,
-    held_out_blocks=128,
+    length=64,
+    held_out_blocks=256,
 )
 
 RUN = Run(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 
+import filelock
 import pytest
 
 from jaxheads.data.glue import Example
@@ -53,8 +55,14 @@ for task in TASKS.values():
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory) -> Callable[[str, str], list[Example]]:
     """Examples of (task, split) of the built-in language, drawn where no types are checked."""
-    folder = tmp_path_factory.mktemp("generated")
-    subprocess.run([sys.executable, "-c", GENERATE, str(folder)], check=True)
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # by all workers of a run
+    folder = shared / "generated"
+    with filelock.FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            draft = tmp_path_factory.mktemp("drawn")
+            subprocess.run([sys.executable, "-c", GENERATE, str(draft)], check=True)
+            draft.rename(folder)
 
     def read(task: str, split: str) -> list[Example]:
         rows = json.loads((folder / f"{task}-{split}.json").read_text())

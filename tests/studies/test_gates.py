@@ -33,6 +33,7 @@ def test_a_subset_is_learned_and_cut_and_its_scores_are_written(
     )
 
 
+@pytest.mark.slow
 def test_gates_alone_leave_the_parameters_and_the_heads_they_shut_are_zeros(
     sentiment, review_file, tmp_path
 ):

@@ -9,6 +9,8 @@ from jaxheads.importance import load_scores
 from jaxheads.records import Row
 from tests.studies.tiny_study import found, study, write_study
 
+pytestmark = pytest.mark.slow  # a whole study of a tiny model
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

@@ -251,6 +251,7 @@ def test_missing_data_names_the_setting_and_writes_nothing(config, tmp_path, cap
     assert not out.exists()
 
 
+@pytest.mark.slow  # the other cells are computed all the same
 def test_bad_data_is_named_by_its_line(config, tmp_path, capsys):
     bad = write_jsonl(tmp_path / "bad.jsonl", [{"sentence": "a film", "label": 7}])
     assert study(config, tmp_path / "out", tasks__sst2__train=bad) == 2

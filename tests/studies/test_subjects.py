@@ -15,7 +15,7 @@ from jaxheads.studies.lab import Lab
 LONG, SHORT, OWN = (TrainingConfig(steps=steps) for steps in (30, 20, 10))
 TASKS = (
     TaskSettings("grammar_sentiment", length=16, examples=8, held_out_examples=8),
-    TaskSettings("grammar_incongruity", length=16, examples=8, finetune=SHORT),
+    TaskSettings("grammar_incongruity", length=16, examples=8, held_out_examples=8, finetune=SHORT),
 )
 RUN = Run(
     study="chiang2021",

@@ -144,6 +144,7 @@ def test_a_used_place_is_refused_before_training(sentiment, review_file, tmp_pat
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_best_step_can_be_written(sentiment, review_file, held_out, tmp_path, capsys):
     given = {"held_out": held_out, "judge_every": 1, "rate": 0.1, "steps": 6}
     out, kept = tmp_path / "best", tmp_path / "kept"

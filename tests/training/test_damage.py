@@ -49,7 +49,12 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+LATER = {"a bit flipped", "no state", "nothing in it"}
+
+
+@pytest.mark.parametrize(
+    "damage", [pytest.param(d, marks=[pytest.mark.slow] if d in LATER else []) for d in DAMAGE]
+)
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(whole, damage, caplog, capfd):
     case, _, place = whole
     folder, log = place / "damaged", place / "damaged.jsonl"

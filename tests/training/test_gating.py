@@ -61,6 +61,7 @@ GATE = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_with_gates_that_crashes_ends_in_the_same_bits(tmp_path):
     case, gate = gated_words(), GATE["bounded"]
     whole = train(case, tmp_path / "a", gate=gate, log=tmp_path / "a.jsonl")
