@@ -1,13 +1,13 @@
 """The whole study on English: mini RoBERTa and mini ALBERT, on SST-2 and SICK.
 
 After Chiang & Chen 2021 (arXiv 2106.07137; only the abstract was available to us), with choices of
-our own, on public data at a size for one core: models of 4 layers x 8 heads, which
+our own, on public data at a size for one core: models of 4 layers x 4 heads, which
 `mini_english_models.py` pre-trains on 4.2 M words of English.
 
 Command: `jaxheads study configs/mini_english_models.py`, then `jaxheads study
 configs/mini_english.py`. One model alone: `--set models.albert.source=DIR` with another place.
 
-Method: fine-tuned on each task for 250 steps of 16, seeds 0, 1, 2; scores |dloss/dgate|, mean over
+Method: fine-tuned on each task for 400 steps of 16, seeds 0, 1, 2; scores |dloss/dgate|, mean over
 512 training examples; curves on 500 held-out examples, 5 random orders for each seed; a quarter and
 a half of the heads pruned before fine-tuning.
 
@@ -44,7 +44,7 @@ def task(name: str, folder: str) -> TaskSettings:
         name,
         train=path / "train.jsonl",
         held_out=path / "validation.jsonl",
-        length=48,
+        length=64,
         held_out_examples=500,
     )
 
@@ -59,11 +59,11 @@ RUN = Run(
     text=TextSettings(
         train=DATA / "text/train.txt",
         held_out=DATA / "text/validation.txt",
-        length=128,
-        held_out_blocks=64,
+        length=64,
+        held_out_blocks=128,
     ),
     tasks=(task("sst2", "glue/sst2"), task("sick", "sick")),
-    finetune=training(250, rate=5e-4),
+    finetune=training(400, rate=1e-3),
     probe=training(150, rate=2e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=128, rescored=128, batch_size=64),

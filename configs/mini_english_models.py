@@ -4,7 +4,7 @@ Command: `jaxheads study configs/mini_english_models.py`; the studies of mini En
 folders `models/roberta` and `models/albert` of what it leaves.
 
 Method: 4.2 M words of English, packed into blocks of 128 tokens; masked LM (15%, 80/10/10), new
-masks in every epoch; 4 layers x 8 heads, D = 128; AdamW, one seed. Sizes and settings are ours.
+masks in every epoch; 4 layers x 4 heads, D = 64; AdamW, one seed. Sizes and settings are ours.
 """
 
 import dataclasses

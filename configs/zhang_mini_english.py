@@ -1,7 +1,7 @@
 """A pruner that learned on CoLA, MRPC and RTE chooses the heads of mini English for SST-2 and SICK.
 
 After Zhang et al. 2020 (arXiv 2011.03770), whose code was available to us and no result table; a
-mini model (4 layers x 8 heads, `mini_english_models.py`), so that no number is one of theirs.
+mini model (4 layers x 4 heads, `mini_english_models.py`), so that no number is one of theirs.
 
 Command: `jaxheads study configs/zhang_mini_english.py`, after `mini_english_models.py`. Not run.
 
