@@ -16,7 +16,6 @@ from jaxheads.report.looks import INK, MUTED
 
 RIGHT, WRONG = "#0072B2", "#D55E00"
 HEIGHT = 0.55  # of an arc, for each word that it spans
-WIDTH = 0.34  # inches for each letter and gap, about
 LEGEND = (
     "Above the words the gold tree with its relations; below, the pairs of words that the head "
     "joins, whatever the direction: solid and thick where gold, dashed and thin where not."

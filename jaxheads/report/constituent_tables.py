@@ -49,7 +49,7 @@ def _best_table(study: Study) -> Table | None:
             reading, _, which = what.partition(": ")
             body.append((model, "random weights", reading, which, *_cells(own)))
         for task in study.tasks:
-            rows = study.at(BEST, model=model, task=task)
+            rows = [r for r in study.at(BEST, model=model, task=task) if r.metric in COLUMNS]
             for reading in dict.fromkeys(row.method.partition(": ")[0] for row in rows):
                 name = "pre-trained" if task == PRETRAINING else shown(task)
                 body.append((model, name, reading, "best head", *_cells(of_reading(rows, reading))))
