@@ -60,6 +60,7 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
         axis.text(
             (middle[one] + middle[two]) / 2, height + 0.62, relation, ha="center", va="bottom",
             fontsize=6.5, color=MUTED,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
     lowest = 1.0
     for pair in sentence.made:
@@ -68,7 +69,7 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
         look["linestyle"] = "-" if good else (0, (4, 2))
         lowest = max(lowest, _arc(axis, middle, (min(pair), max(pair)), -1, look))
     axis.set_xlim(0, middle[-1] + max(len(sentence.words[-1]), 3) / 2 + 1)
-    axis.set_ylim(-lowest - 1.2, highest + 2.2)
+    axis.set_ylim(-lowest - 0.8, highest + 1.2)
     axis.set_axis_off()
     axis.set_title(title, loc="left")
 

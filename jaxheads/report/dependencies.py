@@ -282,7 +282,7 @@ def _draw_relations(study: Study, model: str, axis: Axes, names: list[str]) -> N
             for row, spread in there:
                 axis.plot([spread.low, spread.high], [row, row], color=color, linewidth=1.4)
     axis.set_yticks(range(len(names)), names)
-    axis.invert_yaxis()
+    axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set(xlim=(-0.02, 1.02), xlabel="share of the relation's arcs found")
 
 
@@ -294,7 +294,7 @@ def _maps(study: Study) -> Iterator[Drawing]:
         chosen = [one for one in chosen if one.name != "MST, log"][:SHOWN]
         if not chosen:
             continue
-        figure, axes = grid(len(chosen), 2.5, 2.6)
+        figure, axes = grid(len(chosen), 2.5, 2.75)
         for axis, found in zip(axes, chosen, strict=True):
             draw_map(axis, found.name, found.value_LH)
         yield Drawing(
