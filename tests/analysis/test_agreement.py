@@ -97,7 +97,7 @@ def test_halves_of_one_order_repeat_fully_and_reversed_ones_not_at_all():
 def test_heads_without_a_value_in_either_half_are_left_out():
     one, two = ONE.copy(), ONE.copy()
     one[0, 1], two[2, 2] = np.nan, np.inf
-    one[2, 2], two[0, 1] = 99.0, -99.0  # beside what is missing, and not to be seen
+    one[2, 2], two[0, 1] = -99.0, -99.0  # beside what is missing, and not to be seen
     assert repeated(one, two) == pytest.approx(1.0)
 
 
