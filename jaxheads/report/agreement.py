@@ -157,7 +157,9 @@ def _drawing(model: str, methods: list[str], tasks: list[str], matrix: np.ndarra
     figure, (axis,) = grid(1, 1.0 * len(tasks) + 3.0, 0.3 * len(methods) + 1.2)
     draw_cells(axis, matrix, -1.0, 1.0, COLORS_OF_SIGNS)
     axis.set_aspect("auto")
-    axis.set_xticks(np.arange(len(tasks)) + 0.5, [shown(task) for task in tasks], rotation=20)
+    axis.set_xticks(
+        np.arange(len(tasks)) + 0.5, [shown(task) for task in tasks], rotation=20, ha="right"
+    )
     axis.set_yticks(np.arange(len(methods)) + 0.5, methods)
     for (row, column), value in np.ndenumerate(matrix):
         if math.isfinite(value):

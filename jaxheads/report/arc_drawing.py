@@ -16,7 +16,6 @@ from jaxheads.report.looks import INK, MUTED
 
 RIGHT, WRONG = "#0072B2", "#D55E00"
 HEIGHT = 0.55  # of an arc, for each word that it spans
-WIDTH = 0.34  # inches for each letter and gap, about
 LEGEND = (
     "Above the words the gold tree with its relations; below, the pairs of words that the head "
     "joins, whatever the direction: solid and thick where gold, dashed and thin where not."
@@ -61,6 +60,7 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
         axis.text(
             (middle[one] + middle[two]) / 2, height + 0.62, relation, ha="center", va="bottom",
             fontsize=6.5, color=MUTED,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
     lowest = 1.0
     for pair in sentence.made:
@@ -69,7 +69,7 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
         look["linestyle"] = "-" if good else (0, (4, 2))
         lowest = max(lowest, _arc(axis, middle, (min(pair), max(pair)), -1, look))
     axis.set_xlim(0, middle[-1] + max(len(sentence.words[-1]), 3) / 2 + 1)
-    axis.set_ylim(-lowest - 1.2, highest + 2.2)
+    axis.set_ylim(-lowest - 0.8, highest + 1.2)
     axis.set_axis_off()
     axis.set_title(title, loc="left")
 

@@ -70,7 +70,8 @@ def _curves(study: Study, methods: list[str]) -> Iterator[Drawing]:
     base = [name for name in ALWAYS if name in methods]
     others = [name for name in methods if name not in base]
     groups = [others[start : start + GROUP] for start in range(0, len(others), GROUP)] or [[]]
-    for model in study.models:
+    pruned = {row.model for stage in STAGES for row in study.at(stage)}
+    for model in (model for model in study.models if model in pruned):
         for number, group in enumerate(groups, start=1):
             yield _curve(study, model, base + group, number)
 

@@ -31,7 +31,7 @@ from jaxheads.report.spread import number, signed
 
 def constituency_section(study: Study) -> Section | None:
     """Maps, tables with baselines, changes, curves of masking, and trees over sentences."""
-    if not study.at(BEST):
+    if not study.at(BEST, metric=F1):
         return None
     parts = (
         *map_drawings(study), *example_drawings(study), *ensemble_drawings(study),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.constituent_rows import (
     CHANGE,
@@ -28,7 +29,7 @@ def map_drawings(study: Study) -> Iterator[Drawing]:
         own = [each for each in own if not np.isnan(each.value_LH).all()]
         if not own:
             continue
-        figure, axes = grid(len(own), 2.5, 2.6)
+        figure, axes = grid(len(own), 2.5, 2.75)
         for axis, each in zip(axes, own, strict=True):
             draw_map(axis, each.name, each.value_LH)
         yield Drawing(
@@ -119,6 +120,7 @@ def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -
         if floor is not None:
             draw_level(axis, floor.mean, "constant answer")
         axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.invert_xaxis()
     add_legend(figure, axes, columns=3)
     which = (

@@ -49,7 +49,7 @@ def _best_table(study: Study) -> Table | None:
             reading, _, which = what.partition(": ")
             body.append((model, "random weights", reading, which, *_cells(own)))
         for task in study.tasks:
-            rows = study.at(BEST, model=model, task=task)
+            rows = [r for r in study.at(BEST, model=model, task=task) if r.metric in COLUMNS]
             for reading in dict.fromkeys(row.method.partition(": ")[0] for row in rows):
                 name = "pre-trained" if task == PRETRAINING else shown(task)
                 body.append((model, name, reading, "best head", *_cells(of_reading(rows, reading))))
@@ -70,9 +70,12 @@ def _margin_table(study: Study) -> Table | None:
         ]
         for row in study.at(MARGIN)
     }
-    body = tuple((*key, *_cells(rows, signed)) for key, rows in found.items())
+    body = tuple(
+        (model, reading, what.rpartition(" - ")[2], *_cells(rows, signed))
+        for (model, reading, what), rows in found.items()
+    )
     caption = "Best head less trees that need no model, paired over sentences, with 95% intervals."
-    head = ("model", "reading", "difference", "S-F1", "C-F1", *COLUMNS[2:])
+    head = ("model", "reading", "less", "S-F1", "C-F1", *COLUMNS[2:])
     return Table("constituency-margins", caption, head, body, labels=3) if body else None
 
 

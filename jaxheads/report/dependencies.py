@@ -13,10 +13,19 @@ from jaxheads.report.looks import MUTED, shown
 from jaxheads.report.maps import draw_map
 from jaxheads.report.panels import add_legend, grid
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
-from jaxheads.report.spread import Spread, cell, number, percent, signed, spread_of, words
+from jaxheads.report.spread import (
+    Spread,
+    cell,
+    number,
+    percent,
+    signed,
+    spread_of,
+    spreads,
+    words,
+)
 
 BEST, RELATION, BASELINE, CHANGE = "best head", "relation", "baseline", "change by fine-tuning"
-RANDOM = ", random weights"
+RANDOM, MASS = ", random weights", "attention mass"
 UUAS, WITH_PUNCTUATION = "UUAS", "UUAS, punctuation too"
 NAMES = {
     "max": "MAX", "mst": "MST", "mst log": "MST of log attention", "mst directed": "MST, directed",
@@ -29,9 +38,9 @@ SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations
 
 def dependencies_section(study: Study) -> Section | None:
     """Everything about dependency trees."""
-    if not study.at(BEST):
+    if not study.at(BEST, metric=UUAS):
         return None
-    tables = [_sentences(study), _trees(study), _relations(study), _changes(study)]
+    tables = [_sentences(study), _trees(study), _relations(study), _mass(study), _changes(study)]
     parts: list[Drawing | Table] = [table for table in tables[:2] if table is not None]
     parts += [*_figures(study), *_maps(study)]
     parts += [table for table in tables[2:] if table is not None]
@@ -202,6 +211,20 @@ def _relation_line(study: Study, model: str, name: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _mass(study: Study) -> Table | None:
+    found = spreads(study.at(MASS), lambda row: (row.model, row.metric.rpartition(", ")[2]))
+    columns = tuple(dict.fromkeys(column for _, column in found))
+    body = tuple(
+        (model, *(cell(found.get((model, column)), percent) for column in columns))
+        for model in dict.fromkeys(model for model, _ in found)
+    )
+    caption = (
+        "Attention on gold arcs in either direction, as a share of all attention between different "
+        "words (Vig and Belinkov 2019); uniform: what looking anywhere gives."
+    )
+    return Table("mass-table", caption, ("model", *columns), body, 1) if body else None
+
+
 def _changes(study: Study) -> Table | None:
     rows = study.at(CHANGE)
     lines = dict.fromkeys((row.model, row.task, row.method, row.metric) for row in rows)
@@ -210,7 +233,7 @@ def _changes(study: Study) -> Table | None:
         found = _one(study, CHANGE, model, method, metric, task)
         said = "–"
         if found is not None:
-            said = "not clear" if found.holds(0) else "better" if found.mean > 0 else "worse"
+            said = "not clear" if found.holds(0.0) else "better" if found.mean > 0 else "worse"
         body.append((model, shown(task), NAMES[method], metric, cell(found, number), said))
     head = ("model", "fine-tuned on", "method", "relation", "change of the best head", "verdict")
     caption = (
@@ -259,7 +282,7 @@ def _draw_relations(study: Study, model: str, axis: Axes, names: list[str]) -> N
             for row, spread in there:
                 axis.plot([spread.low, spread.high], [row, row], color=color, linewidth=1.4)
     axis.set_yticks(range(len(names)), names)
-    axis.invert_yaxis()
+    axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set(xlim=(-0.02, 1.02), xlabel="share of the relation's arcs found")
 
 
@@ -271,7 +294,7 @@ def _maps(study: Study) -> Iterator[Drawing]:
         chosen = [one for one in chosen if one.name != "MST, log"][:SHOWN]
         if not chosen:
             continue
-        figure, axes = grid(len(chosen), 2.5, 2.6)
+        figure, axes = grid(len(chosen), 2.5, 2.75)
         for axis, found in zip(axes, chosen, strict=True):
             draw_map(axis, found.name, found.value_LH)
         yield Drawing(

@@ -38,7 +38,7 @@ def map_drawing(study: Study, model: str, task: str) -> Drawing:
     low, high = float(every.min()), float(every.max())
     high = high if high > low else low + 1
     layers, heads = every.shape[1:]
-    size = (9.4, (1.3 + 2.0 * layers / heads) * len(found) + 0.3)
+    size = (9.4, (0.8 + 1.7 * layers / heads) * len(found) + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(found), len(MAPS), squeeze=False)
     for line, (what, maps) in zip(axes, found.items(), strict=True):

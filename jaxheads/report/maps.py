@@ -45,7 +45,7 @@ def _drawings(study: Study) -> Iterator[Drawing]:
 
 
 def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> Drawing:
-    figure, axes = grid(len(tasks), 2.5, 2.6)
+    figure, axes = grid(len(tasks), 2.5, 2.75)
     seeds = []
     for axis, task in zip(axes, tasks, strict=True):
         found = [one.score_LH for one in own if one.task == task]

@@ -93,9 +93,8 @@ def _point(study: Study, model: str, task: str) -> str:
         for row in study.at(CONTRAST, model=model, task=task)
         if row.method in ("meta - random", "meta - inverted meta")
     ]
-    return f"{model}, {shown(task)}: {metric} with {before}{', '.join(said)}. " + "; ".join(
-        contrasts
-    )
+    compared = f" {'; '.join(contrasts)}." if contrasts else ""
+    return f"{model}, {shown(task)}: {metric} with {before}{', '.join(said)}.{compared}"
 
 
 def _ends(row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -12,7 +13,13 @@ from jaxheads.report.folder import ROWS, SETTINGS, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer, Drawing, Markup, Section, Table, slug
 
+TITLES = {
+    "htut2019": "Do heads follow dependency relations?",
+    "luo2021": "Do heads know constituents?",
+    "peyrard2021": "Does one head laugh?",
+}  # of the others: which heads can go
 STYLE = Path(__file__).with_name("page.css")
+BRACKETS = re.compile(r"\[[^]]*\]|\([^)]*\)")
 ABOUT = (
     "In parentheses stands the range of the values over seeds, and over draws for random orders, "
     "with their number; “95%” or square brackets mark a 95% interval. Few seeds make a narrow "
@@ -22,8 +29,8 @@ ABOUT = (
     "A score says what happens to the loss when one head is weakened, all others in place. Heads "
     "stand in for each other, so the sum of such effects is not the effect of their sum.",
     "The questions are those of Chiang & Chen 2021, of which only the abstract was available, "
-    "with definitions of our own, and those of Michel et al. 2019 and Peyrard et al. 2021; no "
-    "table or figure of a paper is reproduced here.",
+    "with definitions of our own, and those of Michel et al. 2019, Htut et al. 2019, Luo 2021 and "
+    "Peyrard et al. 2021; no table or figure of a paper is reproduced here.",
 )
 
 
@@ -34,8 +41,7 @@ def page(
     rendered: Mapping[str, Rendered],
 ) -> str:
     """The whole document; `rendered` has every drawing of the sections by its name."""
-    funny = study.name == "peyrard2021"
-    title = f"{'Does one head laugh?' if funny else 'Which heads can go?'} {study.name}"
+    title = f"{TITLES.get(study.name, 'Which heads can go?')} {study.name}"
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -139,9 +145,14 @@ def _table(table: Table) -> Iterator[str]:
     yield f"<thead><tr>{head}</tr></thead><tbody>"
     for line in table.body:
         labels = "".join(f'<th scope="row">{escape(text)}</th>' for text in line[: table.labels])
-        cells = "".join(f"<td>{escape(text)}</td>" for text in line[table.labels :])
+        cells = "".join(f"<td>{_cell(text)}</td>" for text in line[table.labels :])
         yield f"<tr>{labels}{cells}</tr>"
     yield "</tbody></table></div>"
+
+
+def _cell(text: str) -> str:
+    """What stands in brackets stays in one line."""
+    return BRACKETS.sub(r"<span>\g<0></span>", escape(text))
 
 
 def _limits(study: Study) -> Iterator[str]:

@@ -63,6 +63,7 @@ def draw_level(axis: Axes, height: float, label: str) -> None:
     axis.annotate(
         label, (0.02, height), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
         textcoords="offset points", va="bottom", fontsize=7, color=MUTED,
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}, zorder=1.5,
     )  # fmt: skip
 
 

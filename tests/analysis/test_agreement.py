@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxheads.analysis.agreement import chance_jaccard, jaccard, overlap, rank_agreement
+from jaxheads.analysis.agreement import (
+    ceiling,
+    chance_jaccard,
+    jaccard,
+    overlap,
+    rank_agreement,
+    repeated,
+)
 
 RNG = np.random.default_rng(0)
 ONE, TWO = RNG.normal(size=(3, 4)), np.round(RNG.normal(size=(3, 4)))
@@ -71,6 +78,44 @@ def test_it_repeats_and_is_never_zero():
     first, second = (rank_agreement(one, one, permutations=99)["spearman"] for _ in range(2))
     assert first == second
     assert first.p_value == 0.01
+
+
+def test_a_map_repeats_as_spearman_and_brown_have_it():
+    for other in (ONE + TWO, TWO - ONE):  # like it, and against it
+        half = stats.spearmanr(ONE.ravel(), other.ravel()).statistic
+        assert 0.2 < abs(half) < 0.95
+        assert repeated(ONE, other) == pytest.approx(2 * half / (1 + half))
+        assert repeated(ONE, other) == repeated(other, ONE)
+
+
+def test_halves_of_one_order_repeat_fully_and_reversed_ones_not_at_all():
+    for same in (ONE, 3 * ONE - 7, np.exp(ONE)):
+        assert repeated(ONE, same) == pytest.approx(1.0)
+    assert repeated(ONE, -ONE) < -1e6
+
+
+def test_heads_without_a_value_in_either_half_are_left_out():
+    one, two = ONE.copy(), ONE.copy()
+    one[0, 1], two[2, 2] = np.nan, np.inf
+    one[2, 2], two[0, 1] = -99.0, -99.0  # beside what is missing, and not to be seen
+    assert repeated(one, two) == pytest.approx(1.0)
+
+
+def test_what_does_not_vary_repeats_in_no_known_way():
+    flat, alone = np.ones((3, 4)), np.full((3, 4), np.nan)
+    alone[1, 1] = 2.0
+    for other in (flat, alone, np.full((3, 4), np.nan)):
+        assert np.isnan(repeated(ONE, other))
+        assert np.isnan(repeated(other, ONE))
+
+
+def test_the_ceiling_is_the_root_of_both_repetitions_and_never_imaginary():
+    assert ceiling(0.81, 0.64) == pytest.approx(0.9 * 0.8)
+    assert ceiling(1.0, 1.0) == 1.0
+    assert ceiling(-0.3, 0.9) == ceiling(0.9, -0.3) == ceiling(-0.3, -0.4) == 0.0
+    assert ceiling(-float("inf"), 0.5) == 0.0
+    assert np.isnan(ceiling(float("nan"), 0.5))
+    assert np.isnan(ceiling(0.5, float("nan")))
 
 
 def test_overlap_counts_the_heads_in_common_and_what_chance_has():

@@ -103,7 +103,12 @@ def make_humor_folder(folder: Path) -> Path:
     run = {"study": "peyrard2021", "models": [{"name": MODEL}], "seeds": list(SEEDS)}
     made_on = {"python": "3.11.7", "packages": {"jax": "0.10.2"}}
     (folder / "run.json").write_text(json.dumps({"run": run, "made_on": made_on}))
-    (folder / "maps").mkdir()
+    return add_humor_files(folder)
+
+
+def add_humor_files(folder: Path) -> Path:
+    """Write the maps and views into the folder of a study."""
+    (folder / "maps").mkdir(exist_ok=True)
     (folder / "views").mkdir()
     random = np.random.default_rng(0)
     for what, seed in (("untuned", 0), *((task, seed) for task in TASKS for seed in SEEDS)):

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
+from jaxheads.report.study import report
+from tests.report.every_section import SECTIONS, make_full_folder
+
 pytestmark = pytest.mark.chromium
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -22,11 +25,16 @@ const faults = [];
 addEventListener("error", (event) => faults.push(String(event.message || event.target)), true);
 addEventListener("load", () => {
   const sizes = {};
-  for (const svg of document.querySelectorAll("figure > svg")) {
+  for (const svg of document.querySelectorAll("figure svg")) {
     const box = svg.getBoundingClientRect();
-    const ink = [...svg.querySelectorAll("path, use")]
+    const ink = [...svg.querySelectorAll("path, use, line, text")]
       .filter((part) => part.getBoundingClientRect().width > 0).length;
-    sizes[svg.id] = [box.width, box.height, ink, box.right];
+    const cut = [...svg.querySelectorAll("g[id*='text_'], text")]
+      .map((part) => part.getBoundingClientRect())
+      .filter((part) => part.width > 0 && (part.left < box.left - 1 || part.top < box.top - 1 ||
+        part.right > box.right + 1 || part.bottom > box.bottom + 1)).length;
+    const name = svg.id || `view ${Object.keys(sizes).length}`;
+    sizes[name] = [box.width, box.height, ink, box.right, cut];
   }
   const wide = document.documentElement.scrollWidth;
   document.title = "PROBE" + JSON.stringify({sizes, faults, wide});
@@ -70,25 +78,49 @@ def probed(html: str, folder: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def full(tmp_path_factory) -> Path:
+    """A report that has the sections of every study but those of `made`."""
+    folder = make_full_folder(tmp_path_factory.mktemp("full"))
+    report(folder)
+    return folder
+
+
 @pytest.mark.parametrize("width", [1280, 500])
-def test_every_figure_is_seen_and_nothing_is_complained_of(browser, made, tmp_path, width):
-    seen = look(browser, probed(made.html, tmp_path), tmp_path, width)
-    names = {f"svg-{path.stem}" for path in (made.folder / "report/figures").glob("*.svg")}
-    assert seen.sizes.keys() == names
-    for name, (wide, high, ink, right) in seen.sizes.items():
+@pytest.mark.parametrize("which", ["made", "full"])
+def test_every_figure_is_seen_and_nothing_is_complained_of(
+    browser, made, full, tmp_path, which, width
+):
+    folder = made.folder if which == "made" else full
+    html = (folder / "report/index.html").read_text(encoding="utf-8")
+    seen = look(browser, probed(html, tmp_path), tmp_path, width)
+    names = {f"svg-{path.stem}" for path in (folder / "report/figures").glob("*.svg")}
+    views = {name for name in seen.sizes if name.startswith("view")}
+    assert seen.sizes.keys() - views == names
+    assert len(views) == html.count('<g class="rows">')
+    for name, (wide, high, ink, right, cut) in seen.sizes.items():
         assert min(wide, high) > 100, name
         assert right <= width, name
         assert ink > 20, name
+        assert cut == 0, name
     assert seen.wide <= width
     assert seen.console == seen.faults == []
+
+
+def test_the_page_of_all_sections_has_them_all(full):
+    html = (full / "report/index.html").read_text(encoding="utf-8")
+    assert [name for name in SECTIONS if f'<section id="{name}">' not in html] == []
+    assert "Further rows" not in html
 
 
 def test_the_browser_would_have_complained(browser, tmp_path):
     broken = (
         "<!DOCTYPE html><html><head></head><body><figure><svg id='s' style='width:0'></svg>"
-        "</figure><img src='missing.png'><script>console.error('bad')</script></body></html>"
+        "<svg id='t' width='9' height='20'><text y='9'>cut off</text></svg></figure>"
+        "<img src='missing.png'><script>console.error('bad')</script></body></html>"
     )
     seen = look(browser, probed(broken, tmp_path), tmp_path)
     assert seen.sizes["s"][0] == 0
+    assert seen.sizes["t"][-1] == 1
     assert seen.faults  # the image
     assert any("bad" in line for line in seen.console)

@@ -7,32 +7,8 @@ import pytest
 
 from jaxheads.records import Row
 from jaxheads.report.comparison import comparison_answer, comparison_section
-from jaxheads.report.folder import Study
 from jaxheads.report.parts import Drawing, Table
-
-
-def study() -> Study:
-    rows = [Row("compare", "m", "sst2", "accuracy", 0.9, seed, stage="whole") for seed in (0, 1)]
-    speeds = []
-    for number, method in enumerate(("gradient", "random", "subset, joint")):
-        for budget in (8, 4):
-            for seed in (0, 1):
-                what = {"method": method, "budget": budget, "seed": seed}
-                value = 0.5 + 0.04 * budget - 0.05 * number + 0.01 * seed
-                rows.append(Row("compare", "m", "sst2", "accuracy", value, stage="pruned", **what))
-                rows += [
-                    Row("compare", "m", "sst2", metric, cost, stage="cost", **what)
-                    for metric, cost in (("steps", 10.0 * (number + 1)), ("examples", 320.0))
-                ]
-                line = {"model": "m", "task": "sst2", **what}
-                speeds.append({**line, "what": "choosing, seconds", "value": 2.0})
-            speeds.append({**line, "what": "speed-up, batch 16", "value": 1.5 - budget / 20})
-    for method, low, high in (("random", -0.1, -0.02), ("subset, joint", 0.01, 0.04)):
-        rows.append(
-            Row("compare", "m", "sst2", "accuracy", (low + high) / 2, method=f"{method} - gradient",
-                stage="pruned, contrast", budget=8, low=low, high=high)
-        )  # fmt: skip
-    return Study(tuple(rows), {}, {}, speeds=tuple(speeds))
+from tests.report.comparison_rows import study
 
 
 def test_the_section_has_curves_costs_and_quality_against_speed():
@@ -61,6 +37,15 @@ def test_the_answer_counts_what_is_better_and_what_is_worse():
     assert "1 are better and 1 worse" in answer.summary
     assert "better at some budget: subset, joint" in answer.summary
     assert len(answer.points) == 2
+
+
+def test_a_model_that_is_not_pruned_yet_has_no_curve():
+    other = Row("compare", "n", "sst2", "accuracy", 0.9, stage="whole")
+    section = comparison_section(study()._replace(rows=(*study().rows, other)))
+    assert section is not None
+    assert [part.name for part in section.parts] == [
+        "comparison-m-1", "pareto-m", "comparison-cost", "comparison-speed"
+    ]  # fmt: skip
 
 
 def test_a_study_that_compares_nothing_has_neither():

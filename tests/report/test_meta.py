@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jaxheads.records import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.meta import meta_answer, meta_section
 from jaxheads.report.parts import Drawing, Table
-
-VALUES = {"meta": 0.8, "inverted meta": 0.6, "random 0": 0.65, "random 1": 0.75, "gradient": 0.7}
-
-
-def row(metric, value, task="tone", **what):
-    return Row("made up", "roberta", task, metric, value, **what)
-
-
-def made_rows() -> list[Row]:
-    rows = [row("accuracy", 0.9 + seed / 100, stage="whole", seed=seed) for seed in (0, 1)]
-    for method, value in VALUES.items():
-        for seed in (0, 1):
-            what = {"method": method, "budget": 8, "seed": seed}
-            rows.append(row("accuracy", value + seed / 50, stage="masked, fine-tuned", **what))
-            rows.append(row("likeness loss", 1 - value, stage="likeness lost", **what))
-    for method, low, high in (("random", 0.05, 0.15), ("inverted meta", -0.1, 0.2)):
-        what = {"stage": "contrast of masks", "method": f"meta - {method}", "budget": 8}
-        rows.append(row("accuracy", 0.1, low=low, high=high, **what))
-    for method, value in (("whole", 0.5), ("meta", 0.6), ("random 0", 0.2), ("random 1", 0.4)):
-        name = "spearman, mean of tokens"
-        rows.append(row(name, value, "pairs", stage="similarity", method=method, budget=8))
-    rows.append(row("jaccard", 0.36, "", stage="overlap of masks", method="chance"))
-    rows.append(row("jaccard", 0.5, "tone~pairs", stage="overlap of masks", method="tasks"))
-    return rows
+from tests.report.meta_rows import made_rows, row
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +52,7 @@ def test_the_answer_counts_only_intervals_that_leave_zero_out(made):
     assert "inverted score in 0 of 1, worse in 0 of 1" in answer.summary
     (point,) = answer.points
     assert "all heads 0.905 (2 seeds: 0.900 to 0.910), meta 0.810" in point
-    assert "meta − inverted meta +0.100 [−0.100 to +0.200]: not distinguishable" in point
+    assert "meta − inverted meta +0.100 [−0.100 to +0.200]: not distinguishable." in point
 
 
 def test_the_figure_shows_every_seed_and_draw(made):

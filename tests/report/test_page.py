@@ -14,6 +14,9 @@ import pytest
 
 from jaxheads.cli import main
 from jaxheads.records import append_rows
+from jaxheads.report.folder import Study
+from jaxheads.report.page import page
+from jaxheads.report.parts import Section, Table
 from jaxheads.report.study import report
 from tests.report.rows import make_folder, study_rows
 
@@ -127,6 +130,27 @@ def test_the_same_rows_give_the_same_bytes(tmp_path, small):
     ]
     assert len(files[0]) > 3
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("htut2019", "Do heads follow dependency relations? htut2019"),
+        ("luo2021", "Do heads know constituents? luo2021"),
+        ("peyrard2021", "Does one head laugh? peyrard2021"),
+        ("chiang2021", "Which heads can go? chiang2021"),
+    ],
+)
+def test_each_study_has_its_question_as_title(small, name, title):
+    study = Study((dataclasses.replace(small[0], study=name),), {}, {})
+    assert f"<title>{title}</title>" in page(study, (), (), {})
+
+
+def test_bounds_stay_in_one_line_and_text_in_cells_is_escaped(small):
+    table = Table("t", "", ("model", "value"), (("m [1]", "0.5 [0.4 to 0.6], p < 0.1 (n)"),), 1)
+    html = page(Study((small[0],), {}, {}), (), (Section("s", "S", "", (table,)),), {})
+    assert '<th scope="row">m [1]</th>' in html
+    assert "<td>0.5 <span>[0.4 to 0.6]</span>, p &lt; 0.1 <span>(n)</span></td>" in html
 
 
 def test_an_unfinished_study_says_so(tmp_path, small):

@@ -1,0 +1,119 @@
+"""The rows, maps and trees of a study of constituents, made up; two readings, two tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from jaxheads.records import Row, append_rows
+
+MODEL, TASKS, SEEDS = "roberta", ("rte", "mrpc"), (0, 1)
+READINGS = {"jsd": 0.4, "jsd, bias 1.5": 0.44}
+COLUMNS = ("sentence F1", "corpus F1", "SBAR", "NP", "VP", "PP", "ADJP", "ADVP")
+NULLS = {"left": 0.15, "right": 0.41, "balanced": 0.3, "random 0": 0.24, "random 1": 0.26,
+         "equal": 0.41, "oracle": 0.86, "attention, near": 0.28}  # fmt: skip
+WORDS = ("the", "old", "dog", "saw", "a", "cat", "yesterday")
+GOLD = (("S", 0, 7), ("NP", 0, 3), ("VP", 3, 7), ("NP", 4, 6), ("S", 3, 7))
+FOUND = ((0, 7), (0, 3), (1, 3), (3, 7), (4, 7), (5, 7))
+LAYERS, HEADS = 4, 16
+ORDERS = {"best": 0.1, "worst": 0.02, "random 0": 0.05, "random 1": 0.04, "like best 0": 0.06,
+          "like worst 0": 0.03, "best of layer": 0.08, "worst of layer": 0.03,
+          "random of layer 0": 0.05}  # lost with half of the heads  # fmt: skip
+
+
+def row(task: str, metric: str, value: float, **what) -> Row:
+    return Row("luo2021", MODEL, task, metric, float(value), **what)
+
+
+def between(task: str, metric: str, value: float, half: float = 0.02, **what) -> Row:
+    return row(task, metric, value, low=value - half, high=value + half, **what)
+
+
+def constituent_rows() -> list[Row]:
+    counts = {"sentences": 60, "words": 700, "words without pieces": 1,
+              "left out, fewer than two words": 2, "left out, too long": 0}  # fmt: skip
+    rows = [
+        row("", name, count, stage="treebank", method=which)
+        for which in ("tune", "test")
+        for name, count in counts.items()
+    ]
+    for null, value in NULLS.items():
+        rows += [
+            between("", column, value, stage="tree baselines", method=null) for column in COLUMNS
+        ]
+    for reading, value in READINGS.items():
+        rows += pretrained(reading, value)
+    return rows + [each for task in TASKS for each in tuned(task)]
+
+
+def pretrained(reading: str, value: float) -> list[Row]:
+    best = f"{reading}: layer 3 head 2"
+    rows = []
+    for place, column in enumerate(COLUMNS):
+        score = value + place / 50
+        rows.append(between("mlm", column, score, stage="best head", method=best))
+        rows.append(row("mlm", column, score + 0.01, stage="best head, tune", method=best))
+        for draw in (0, 1):
+            what = {"stage": "random weights", "method": f"{reading}: best head", "seed": draw}
+            rows.append(row("mlm", column, 0.3 + draw / 100, **what))
+        for null in ("right", "balanced", "random"):
+            what = {"stage": "best head less baseline", "method": f"{reading}: best head - {null}"}
+            rows.append(between("mlm", column, value - NULLS.get(null, 0.25), **what))
+    what = {"stage": "tied splits", "method": f"{reading}: best head"}
+    rows.append(row("mlm", "tied splits", 0.01, **what))
+    for ranking, start in {"contrast": 0.3, "sharpness": 0.32, "F1 on tune": value}.items():
+        what = {"stage": "ensembles", "method": f"{reading}: {ranking}"}
+        rows += [
+            between("mlm", COLUMNS[0], start + 0.1 * np.sin(k / 6), budget=k, **what)
+            for k in range(1, HEADS + 1)
+        ]
+        if ranking != "F1 on tune":
+            what = {"stage": "rankings", "method": f"{reading}: {ranking}"}
+            rows += [row("mlm", "spearman", 0.4, **what), row("mlm", "p", 0.012, **what)]
+    return rows
+
+
+def tuned(task: str) -> list[Row]:
+    sign = 1 if task == "rte" else -1
+    kind = {"rte": "entailment", "mrpc": "similarity"}[task]
+    rows = []
+    for seed in SEEDS:
+        rows.append(row(task, "accuracy", 0.7 + seed / 50, stage="whole", seed=seed))
+        for order, loss in ORDERS.items():
+            for budget in (16, 12, 8, 4, 0):
+                what = {"stage": "masked by ability", "method": order, "budget": budget}
+                lost = loss * (16 - budget) / 8
+                rows.append(row(task, "accuracy", 0.7 + seed / 50 - lost, seed=seed, **what))
+    rows.append(row(task, "accuracy", 0.5, stage="floor"))
+    for reading, value in READINGS.items():
+        what = {"stage": "best head", "method": f"{reading}: layer 2 head 1"}
+        rows += [between(task, column, value + 0.03, **what) for column in COLUMNS]
+        places = {f"layer {n}": n / 100 for n in range(1, LAYERS + 1)}
+        places |= {"all layers": 0.025, "upper layers": 0.035, "lower layers": 0.015}
+        for place, change in places.items():
+            what = {"stage": "change", "method": f"{reading}: {place}"}
+            rows.append(between(task, COLUMNS[0], sign * change, **what))
+        for place in ("all layers", "upper layers", "lower layers"):
+            what = {"stage": "change by kind", "method": f"{reading}: {kind}: {place}"}
+            rows.append(between("", COLUMNS[0], sign * 0.03, **what))
+    for method, value in (("like best - best", 0.04), ("worst of layer - best of layer", 0.01)):
+        what = {"stage": "contrast by ability", "method": method, "budget": 8}
+        rows.append(between(task, "accuracy", value, **what))
+    return rows
+
+
+def add_constituents(folder: Path) -> Path:
+    """Write the rows, maps and trees into the folder of a study."""
+    append_rows(folder / "rows.jsonl", constituent_rows())
+    random = np.random.default_rng(0)
+    names = ("F1", *(f"{label} recall" for label in COLUMNS[2:]), "contrast", "sharpness")
+    (folder / "maps").mkdir(exist_ok=True)
+    maps = {name: random.random((LAYERS, HEADS // LAYERS)) for name in names}
+    np.savez(folder / "maps" / f"{MODEL}-spans-0.npz", **maps)
+    tree = {"words": WORDS, "gold": GOLD, "found": FOUND, "head": "layer 3 head 2",
+            "reading": "jsd", "f1": 0.615}  # fmt: skip
+    (folder / "trees").mkdir(exist_ok=True)
+    (folder / "trees" / f"{MODEL}.json").write_text(json.dumps([tree]))
+    return folder

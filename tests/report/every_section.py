@@ -1,0 +1,39 @@
+"""One made-up folder with rows for the sections that no single study has together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jaxheads.records import append_rows
+from tests.report.agreement_rows import agreement_rows
+from tests.report.comparison_rows import study
+from tests.report.constituent_rows import add_constituents
+from tests.report.dependency_rows import add_dependencies
+from tests.report.humor_rows import add_humor_files, humor_rows
+from tests.report.meta_rows import made_rows
+
+SECTIONS = ("humor", "constituency", "dependencies", "agreement", "comparison", "meta")
+
+
+def make_full_folder(folder: Path) -> Path:
+    """Dependencies first: they give the page its title."""
+    add_dependencies(folder)
+    add_constituents(folder)
+    compared = study()
+    for rows in (humor_rows(), agreement_rows(), compared.rows, made_rows()):
+        append_rows(folder / "rows.jsonl", rows)
+    add_humor_files(folder)
+    write_lines(folder / "speed.jsonl", compared.speeds)
+    times = {"roberta-pruner-0": 60.0, "roberta-tone-0-scored-meta": 2.0}
+    write_lines(
+        folder / "times.jsonl",
+        ({"cell": cell, "seconds": seconds} for cell, seconds in times.items()),
+    )
+    return folder
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """One JSON object a line."""
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))

@@ -1,0 +1,144 @@
+"""Maps of heads against importance: corrected p-values, the answer, the tables and the figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from jaxheads.records import Row
+from jaxheads.report.agreement import agreement_answer, agreement_section, holm
+from jaxheads.report.folder import Study
+from jaxheads.report.parts import Drawing, Table
+from tests.report.agreement_rows import agreement_rows
+from tests.report.rows import study_rows
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(tuple(agreement_rows()), {}, {})
+
+
+@pytest.fixture(scope="module")
+def parts(study) -> dict[str, Drawing | Table]:
+    section = agreement_section(study)
+    assert section is not None
+    return {part.name: part for part in section.parts}
+
+
+def lines(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
+    """The lines of a table by map and task."""
+    return {line[1:3]: dict(zip(table.head[3:], line[3:], strict=True)) for line in table.body}
+
+
+# -- Holm's correction
+
+
+def test_holm_multiplies_by_what_is_left_and_never_falls():
+    found = holm([0.01, 0.04, 0.03, 0.005])
+    assert found == pytest.approx([0.01 * 3, 0.03 * 2, 0.03 * 2, 0.005 * 4])
+    assert holm([0.6, 0.5]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_holm_is_the_closed_test_of_bonferroni():
+    """A hypothesis is refused where all intersections with it are: their largest p-value."""
+    for p_values in np.random.default_rng(0).choice([0.001, 0.01, 0.02, 0.3, 0.9], (40, 5)):
+        sets = [s for size in range(1, 6) for s in itertools.combinations(range(5), size)]
+        expected = [
+            max(min(1.0, len(own) * min(p_values[list(own)])) for own in sets if one in own)
+            for one in range(5)
+        ]
+        assert holm(p_values.tolist()) == pytest.approx(expected)
+
+
+# -- the answer
+
+
+def test_the_answer_counts_what_is_left_after_the_correction_within_a_model_and_task(study):
+    answer = agreement_answer(study)
+    assert answer is not None
+    assert answer.summary.startswith("2 of 5 maps of heads agree or disagree")
+    assert answer.points == (
+        "roberta, importance on masked LM: arcs: MST 0.600 (n = 1, no interval).",
+        "roberta, importance on sst2: arcs: MST 0.750 (2 seeds: 0.700 to 0.800).",
+    )
+
+
+def test_the_largest_p_value_of_any_seed_decides():
+    doubtful = {"task": "sst2", "method": "arcs: MST", "metric": "p of spearman", "seed": 1}
+    rows = [
+        dataclasses.replace(row, value=0.06)
+        if all(getattr(row, name) == value for name, value in doubtful.items())
+        else row
+        for row in agreement_rows()
+    ]
+    answer = agreement_answer(Study(tuple(rows), {}, {}))
+    assert answer is not None
+    assert answer.summary.startswith("1 of 5 maps")
+    assert answer.points[1] == "roberta, importance on sst2: no map agrees clearly."
+
+
+def test_the_clearest_four_are_named_the_strongest_first():
+    def rows(method: str, value: float):
+        numbers = {"spearman": value, "p of spearman": 0.0001}
+        what = {"stage": "map agreement", "method": method}
+        return [
+            Row("htut2019", "m", "mlm", name, number, **what) for name, number in numbers.items()
+        ]
+
+    values = {"a": 0.5, "b": -0.9, "c": 0.6, "d": 0.7, "e": 0.8}
+    found = [row for name, value in values.items() for row in rows(name, value)]
+    answer = agreement_answer(Study(tuple(found), {}, {}))
+    assert answer is not None
+    (point,) = answer.points
+    assert [said.split()[0] for said in point.partition(": ")[2].split("; ")] == [*"bedc"]
+
+
+# -- the tables
+
+
+def test_the_table_has_each_statistic_with_its_p_value_and_ceilings(parts):
+    found = lines(parts["agreement-table"])
+    assert list(found) == [
+        ("arcs: MST", "masked LM"), ("arcs: MST", "sst2"), ("arcs: det", "masked LM"),
+        ("spans: F1", "masked LM"), ("arcs, sst2: MST", "sst2"),
+    ]  # fmt: skip
+    assert found["arcs: MST", "masked LM"] == {
+        "spearman": "0.600, p 0.010", "kendall": "0.300, p 0.010",
+        "spearman within layers": "0.150, p 0.010", "ceiling": "0.900", "map repeated": "0.950",
+    }  # fmt: skip
+    assert found["arcs: MST", "sst2"]["spearman"] == "0.750 (0.700 to 0.800), p < 0.001"
+    assert found["arcs, sst2: MST", "sst2"]["spearman"] == "0.250 (0.200 to 0.300), p 0.600"
+    unknown = found["arcs: det", "masked LM"]
+    assert unknown["spearman within layers"] == "–"
+    assert (unknown["ceiling"], unknown["map repeated"]) == ("–", "–")
+
+
+def test_kinds_of_maps_have_a_table_of_their_own(parts):
+    found = lines(parts["kinds-table"])
+    assert list(found) == [("arcs: MST ~ spans: F1", "masked LM")]
+    assert found["arcs: MST ~ spans: F1", "masked LM"]["spearman"] == "0.500, p 0.020"
+
+
+# -- the figure
+
+
+def test_the_figure_has_the_maps_of_the_pre_trained_model_by_task(parts):
+    (axis,) = parts["agreement-roberta"].figure.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["masked LM", "sst2"]
+    maps = [label.get_text() for label in axis.get_yticklabels()]
+    assert maps == ["arcs: MST", "arcs: det", "spans: F1"]
+    written = {text.get_position(): text.get_text() for text in axis.texts}
+    assert written == {
+        (0.5, 0.5): "0.60", (1.5, 0.5): "0.75", (0.5, 1.5): "−0.30", (0.5, 2.5): "0.35"
+    }  # fmt: skip
+
+
+def test_a_study_without_maps_has_no_section():
+    other = Study(tuple(study_rows(tasks=("mlm",))), {}, {})
+    assert agreement_section(other) is None
+    assert agreement_answer(other) is None

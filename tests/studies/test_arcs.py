@@ -1,0 +1,122 @@
+"""A head planted to look at the previous word is found by MAX, from weights to tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.data.tokens import load_tokenizer
+from jaxheads.models.convert import save_model
+from jaxheads.models.model import init_model
+from jaxheads.records import Row
+from jaxheads.report.dependencies import dependencies_answer, dependencies_section
+from jaxheads.report.folder import Study
+from jaxheads.settings import DependencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.htut2019 import pretrained_arcs
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.maps import load_maps
+
+LAYER, HEAD = 0, 1
+TOKENS, WIDTH = 16, 64  # as many dimensions are for places, the others for words
+WORDS = ("the", "dog", "cat", "sees", "new", "old")  # the last has two pieces
+SENTENCES = 24
+
+
+def plant(params, unused: int) -> None:
+    """The head looks at the token before, whatever the words are.
+
+    Position embeddings are one-hot; the key is a token's place, the query the place before its own.
+    """
+    encoder = params["encoder"]
+    tables, attention = encoder["embeddings"], encoder["stack0"]["attention"]
+    tables["type"]["table"] = np.zeros((1, WIDTH), np.float32)
+    tables["position"]["table"] = np.eye(TOKENS + unused, WIDTH, -unused, dtype=np.float32)
+    word = np.array(tables["word"]["table"])
+    word[:, :TOKENS] = 0
+    tables["word"]["table"] = word
+    query, key = (np.array(attention[name]["kernel"]) for name in ("query", "key"))
+    query[LAYER, :, HEAD] = 10 * np.eye(WIDTH, TOKENS, -1)
+    key[LAYER, :, HEAD] = np.eye(WIDTH, TOKENS)
+    attention["query"]["kernel"], attention["key"]["kernel"] = query, key
+
+
+def write_treebank(path: Path) -> Path:
+    """Every "flat" is the next word's, every "far" is not."""
+    rng, lines = np.random.default_rng(0), []
+    for _ in range(SENTENCES):
+        for number in range(1, int(rng.integers(7, 9)) + 1):
+            far = number > 2 and rng.random() < 0.4
+            head = int(rng.integers(1, number - 1)) if far else number - 1
+            relation = "far" if far else "flat" if head else "root"
+            form = WORDS[int(rng.integers(len(WORDS)))]
+            lines.append(f"{number}\t{form}\t_\tX\t_\t_\t{head}\t{relation}\t_\t_")
+        lines.append("")
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Lab:
+    folder, tokenizer = tmp_path_factory.mktemp("planted"), load_tokenizer("builtin:roberta")
+    unused = tokenizer.pad_id + 1
+    config = EncoderConfig(
+        "roberta", tokenizer.vocab_size, hidden_size=WIDTH, num_layers=1, num_heads=4,
+        intermediate_size=32, max_positions=TOKENS + unused, type_vocab_size=1, norm_eps=1e-5,
+        pad_token_id=tokenizer.pad_id, initializer_range=0.3,
+    )  # fmt: skip
+    model = init_model(config, ReadoutConfig("masked_lm"), jax.random.key(0))
+    plant(model.params, unused)
+    save_model(model, folder / "model", tokenizer=tokenizer)
+    treebank = write_treebank(folder / "trees.conllu")
+    run = Run(
+        study="htut2019",
+        name="planted",
+        models=(ModelSettings("planted", source=str(folder / "model")),),
+        text=TextSettings("grammar_mlm", length=12),
+        dependencies=DependencySettings(treebank=treebank, least=1, samples=20, examples=1),
+        devices=1,
+    )
+    return Lab(run, run.models[0], folder, None)
+
+
+@pytest.fixture(scope="module")
+def rows(lab) -> list[Row]:
+    return pretrained_arcs(lab)
+
+
+def values(rows: list[Row], **what: str) -> dict[str, float]:
+    """The values of the rows with these fields, by their metric."""
+    own = [row for row in rows if all(getattr(row, name) == text for name, text in what.items())]
+    return {row.metric: row.value for row in own}
+
+
+def test_max_picks_the_planted_head_for_the_relation_that_links_neighbours(lab, rows):
+    assert values(rows, stage="sentences")["read"] == SENTENCES
+    assert len(lab.tokenizer.encode_words(WORDS).ids) > len(WORDS) + 2
+    for method in ("max", "dependent to head"):
+        found = values(rows, stage="relation", method=method)
+        place = found["flat, layer"], found["flat, head"]
+        assert (found["flat"], *place) == (1.0, LAYER + 1, HEAD + 1), method
+        assert found["far"] < 0.6
+    assert values(rows, stage="relation", method="head to dependent")["flat"] < 0.6
+
+
+def test_no_other_head_does_so(lab, rows):
+    found_LH = load_maps(lab.folder, "planted", "arcs", 0)["flat"]
+    assert found_LH[LAYER, HEAD] == 1.0
+    assert np.delete(found_LH.ravel(), HEAD).max() < 0.9
+
+
+def test_the_page_names_the_head_and_that_position_explains_it(rows):
+    study = Study(tuple(rows), {}, {})
+    section, answer = dependencies_section(study), dependencies_answer(study)
+    assert section is not None
+    assert answer is not None
+    (table,) = (part for part in section.parts if part.name == "relations-table")
+    (line,) = (line for line in table.body if line[1] == "flat")
+    assert line[3:7] == ("1, 2", "100% [100% to 100%]", "+0.0 [+0.0 to +0.0]", "100% (at 1)")
+    assert answer.points[0] == "planted, relations (MAX): none beats its offset."
