@@ -16,10 +16,10 @@ from jaxheads.settings import ModelSettings, Run, TextSettings
 DATA = Path("../shared/data")
 
 PRETRAIN = TrainingConfig(
-    steps=5_000,
+    steps=12_000,
     batch_size=16,
     dropout=0.0,
-    save_every=500,
+    save_every=1000,
     optimizer=OptimizerConfig(rate=2e-3, warmup=0.05, weight_decay=0.01, beta2=0.98),
 )
 ROBERTA = EncoderConfig(
