@@ -13,6 +13,7 @@ from jaxheads.report.looks import SPARE, STYLE
 from jaxheads.report.parts import Drawing
 
 FILE = "scaling.json"
+SIZE, SIZE_LABEL = "gradient", "size of the gradient"  # a wide line behind what is moved
 
 
 def report(folder: Path) -> str:
@@ -28,14 +29,17 @@ def _drawing(rows: list[dict[str, int]]) -> Drawing:
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     axis = figure.add_subplot()
     devices = [row["devices"] for row in rows]
-    for name, look in zip([name for name in rows[0] if name != "devices"], SPARE, strict=False):
+    axis.plot(devices, [row[SIZE] for row in rows], label=SIZE_LABEL, color="0.7", linewidth=6)
+    names = [name for name in rows[0] if name not in ("devices", SIZE)]
+    for name, look in zip(names, SPARE, strict=False):
         how = {"color": look.color, "marker": look.marker, "linestyle": look.line}
         axis.plot(devices, [row[name] for row in rows], label=name, **how)
     axis.set_xscale("log", base=2)
     axis.set_xticks(devices, [str(count) for count in devices])
     axis.set_yscale("symlog", linthresh=100)
+    axis.set_ylim(-50, 20 * max(max(row.values()) for row in rows))
     axis.set_xlabel("devices, with as many examples on each")
     axis.set_ylabel("bytes moved, by device")
-    axis.legend(loc="center right")
+    figure.legend(loc="outside upper center", ncols=2)
     words = "Bytes that collectives move, by the number of devices"
     return Drawing("scaling", figure, words, words)

@@ -23,8 +23,12 @@ from jaxheads.models.model import abstract_params
 from jaxheads.objectives import objective_for
 from jaxheads.training.step import make_step, start, state_specs
 
-# Machine code is never run: its optimizer is left out.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+# Machine code is never run: its optimizer is left out, and the emitters that take half of the time.
+QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+}
 MOST = 64  # simulated devices
 
 

@@ -9,6 +9,7 @@ the CPU's compiler, which fuses and schedules in another way than a TPU's.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -107,7 +108,9 @@ def sizes(options: BenchOptions) -> list[dict[str, Any]]:
     for name, config in shapes.items():
         for layout in FEW if options.tiny else LAYOUTS:
             batch = example_batch(options.training_batch, options.length)
+            begin = time.perf_counter()
             found = training(config, BINARY, layout, batch).memory_analysis()
+            took = time.perf_counter() - begin
             kept = found.argument_size_in_bytes
             grown = found.temp_size_in_bytes
             grown += found.output_size_in_bytes - found.alias_size_in_bytes
@@ -120,8 +123,9 @@ def sizes(options: BenchOptions) -> list[dict[str, Any]]:
                     "type": layout.dtype,
                     "spread": layout.spread,
                     "recompute": layout.recompute,
-                    "state, MiB": round(kept / 2**20),
-                    "peak, MiB": round((kept + grown) / 2**20),
+                    "state, MiB": round(kept / 2**20, 1),
+                    "peak, MiB": round((kept + grown) / 2**20, 1),
+                    "compiling, s": round(took),
                 }
             )
     return rows
@@ -138,4 +142,4 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -16,6 +16,7 @@ _HEADER = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\{$")
 _WORK = re.compile(r"= (?P<shape>\([^=]*?\)|\S+) (?P<kind>[a-z\-]+)\(")
 _ARRAY = re.compile(r"\b(pred|bf16|[fsu]\d+)\[([\d,]*)\]")
 _CALLED = re.compile(r"(?:body|to_apply|calls|true_computation|false_computation)=%?([\w.\-]+)")
+_COMMENT = re.compile(r"/\*.*?\*/")  # "/*index=5*/" before every fifth part of a tuple
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 
 
@@ -39,7 +40,7 @@ def bytes_moved(hlo: str) -> dict[str, int]:
 def _computations(hlo: str) -> tuple[dict[str, _Computation], str]:
     parts: dict[str, _Computation] = {}
     entry = name = ""
-    for line in hlo.splitlines():
+    for line in _COMMENT.sub("", hlo).splitlines():
         if header := _HEADER.match(line):
             name = header[1]
             parts[name] = _Computation(collections.Counter(), [])

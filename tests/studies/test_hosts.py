@@ -20,6 +20,7 @@ from jaxheads.cli import main
 from jaxheads.importance import load_scores
 from jaxheads.mesh import LOST
 from jaxheads.models.convert import load_model
+from jaxheads.models.model import Params
 from jaxheads.records import read_rows
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.tiny_study import write_study
@@ -96,7 +97,7 @@ def data(tmp_path_factory) -> Path:
 def two(data, sentiment, tmp_path_factory) -> Commands:
     """Two processes score, run a study, and are stopped while they train."""
     run = Commands(data, sentiment, tmp_path_factory.mktemp("two"))
-    script = [run.score, run.study, ["stop", run.log, 0, -1], run.train]
+    script = [run.score, run.study, ["stop", run.log, 4, -1], run.train]
     statuses, said = ended(start(run.out, 2, script))
     assert statuses == [143, 143], said
     return run
@@ -115,6 +116,21 @@ def assert_like_scores(one: Path, two: Path) -> None:
     there, here = load_scores(one), load_scores(two)
     np.testing.assert_allclose(there.score_LH, here.score_LH, rtol=2e-5, atol=1e-7)
     assert there[1:] == here[1:]
+
+
+def furthest(one: Params, two: Params) -> float:
+    """The largest difference of a number, but for key biases.
+
+    Their true gradient is zero, since softmax ignores them: what rounding leaves of it Adam divides
+    by its own size, so that they drift with the order of the sums.
+    """
+
+    def distance(path, mine, other) -> float:
+        if jax.tree_util.keystr(path, simple=True, separator="/").endswith("key/bias"):
+            return 0.0
+        return float(np.abs(mine - other).max())
+
+    return max(jax.tree.leaves(jax.tree_util.tree_map_with_path(distance, one, two)))
 
 
 @pytest.mark.slow
@@ -138,20 +154,25 @@ def test_a_study_of_two_processes_has_the_records_of_one(one, two):
 
 
 @pytest.mark.slow
-@pytest.mark.unproven
+@pytest.mark.long
 def test_four_processes_go_on_where_two_were_stopped(one, two, data, sentiment):
     steps = [int(path.name) for path in (two.out / "kept").iterdir() if path.name.isdecimal()]
     assert steps and 0 < max(steps) < int(STEPS)
+    before = Path(two.log).read_text()
     four = Commands(data, sentiment, two.out)
     scores = two.out / "scores4.npz"
     score = [*four.score[:-1], str(scores)]
     statuses, said = ended(start(two.out, 4, [score, [*four.train, "--resume"]]))
     assert statuses == [0] * 4, said
     assert_like_scores(one.out / "scores.npz", scores)
-    for mine, other in zip(
-        *(jax.tree.leaves(load_model(run.out / "tuned").params) for run in (one, two)), strict=True
-    ):
-        np.testing.assert_allclose(mine, other, atol=1e-6)
+    after = Path(two.log).read_text()
+    assert before.count("\n") >= 4 and after.startswith(before)  # with its times: not done again
+    assert [json.loads(line)["step"] for line in after.splitlines()] == [*range(2, 61, 2)]
+    untouched, alone, together = (
+        load_model(path).params for path in (sentiment, one.out / "tuned", two.out / "tuned")
+    )
+    assert furthest(untouched, alone) > 5e-3
+    assert furthest(alone, together) < 1e-6
 
 
 @pytest.mark.slow
