@@ -4,9 +4,8 @@ After Chiang & Chen 2021, "Why Can You Lay Off Heads?" (arXiv 2106.07137), of wh
 abstract was available to us: its questions, with choices of our own, on models and data of our own.
 No table or figure of that paper is reproduced, and none of its numbers is known to us.
 
-Command: `jaxheads study configs/quickstart.py`: 5.6 minutes on 2 CPU cores (AMD EPYC, Python 3.11,
-jax 0.10.2, float32), 6.7 from a fresh clone with the installation; measured before "prune,
-fine-tune, fine-tune" was added and two of four readings of the score were left out.
+Command: `jaxheads study configs/quickstart.py --workers 2`: 7.9 minutes on 2 CPU cores (AMD EPYC,
+Python 3.11, jax 0.10.2, float32), 9.7 from a fresh clone with the installation; with one worker 9.8.
 
 Method: 4 layers x 4 heads; fine-tuned on 8,000 sentences of each task (150 and 200 steps of 32),
 seeds 0, 1, 2; scores |dloss/dgate|, mean over 512 training examples; curves on 500 held-out
