@@ -34,7 +34,7 @@ RUN = dataclasses.replace(
     name="grammar_full",
     models=(
         QUICK.models[0],
-        dataclasses.replace(QUICK.models[1], finetune=_longer(rate=5e-4)),
+        dataclasses.replace(QUICK.models[1], finetune=_longer(rate=5e-4), tasks=None),
     ),
     text=TextSettings("grammar_mlm", length=48, paragraphs=20_000, held_out_blocks=512),
     tasks=tuple(

@@ -18,6 +18,7 @@ RUN = dataclasses.replace(
     QUICK,
     study="michel2019",
     name="grammar_michel",
+    models=(QUICK.models[0], dataclasses.replace(QUICK.models[1], tasks=None)),
     tasks=(
         TaskSettings(
             "grammar_acceptability",

@@ -34,6 +34,7 @@ class ModelSettings:
     encoder: EncoderConfig | None = None  # to pre-train; vocab_size is that of the tokenizer
     pretrain: TrainingConfig | None = None
     finetune: TrainingConfig | None = None  # on every task; none: the task's, or the run's
+    tasks: tuple[str, ...] | None = None  # of the run's tasks, those of this model; none: all
 
     def __post_init__(self) -> None:
         problems = list(_name_problems(self.name))
@@ -324,7 +325,17 @@ class Run:
                 problems.append(f"{what}: expected different names, got {', '.join(names)}")
         if not self.models:
             problems.append("models: expected at least one, got none")
+        problems += self._tasks_of_models()
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")
         problems += too_low([("devices", self.devices, 1)])
         refuse("run", problems)
+
+    def _tasks_of_models(self) -> Iterator[str]:
+        known = {task.name for task in self.tasks}
+        for model in self.models:
+            if unknown := set(model.tasks or ()) - known:
+                yield (
+                    f"models.{model.name}.tasks: expected some of {', '.join(sorted(known))}, got "
+                    f"{', '.join(sorted(unknown))}"
+                )

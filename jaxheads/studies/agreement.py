@@ -96,7 +96,7 @@ def _maps(file: MapFile) -> dict[str, _Map]:
 
 def _scored(lab: Lab) -> Iterator[tuple[str, int]]:
     yield PRETRAINING, 0
-    for task in lab.run.tasks:
+    for task in lab.tasks:
         for seed in lab.run.seeds:
             yield task.name, seed
 

@@ -51,7 +51,7 @@ def _subjects(lab: Lab) -> Iterator[Cell]:
     """Fine-tuned models, and scores of all heads at every place."""
     base = (_pretrained(lab),)
     yield Cell(_base_scores(lab), functools.partial(score_base, lab), needs=base)
-    for task in lab.run.tasks:
+    for task in lab.tasks:
         for seed in lab.run.seeds:
             what = (lab, task.name, seed)
             yield Cell(whole_name(*what), functools.partial(finetuned, *what), needs=base)
@@ -75,7 +75,7 @@ def _curves(lab: Lab) -> Iterator[Cell]:
 
 
 def _coherence(lab: Lab) -> Iterator[Cell]:
-    runs = list(itertools.product((task.name for task in lab.run.tasks), lab.run.seeds))
+    runs = list(itertools.product((task.name for task in lab.tasks), lab.run.seeds))
     scores = (
         _base_scores(lab),
         *(name(lab, *each) for each in runs for name in (whole_name, _frozen_name)),
@@ -93,7 +93,7 @@ def _deductions(lab: Lab) -> Iterator[Cell]:
     )
     retained = [loss.name]
     yield loss
-    for task in lab.run.tasks:
+    for task in lab.tasks:
         for place, seed in enumerate(lab.run.seeds):
             retained += [whole_name(lab, task.name, seed)]
             retained += [trained_name(lab, task.name, seed, BEFORE, each) for each in budgets(lab)]
@@ -244,7 +244,7 @@ def acceptable_of(lab: Lab) -> list[Row]:
             ]
             for seed in lab.run.seeds
         }
-        for task in lab.run.tasks
+        for task in lab.tasks
     }
     return acceptable(lab, before, files)
 
@@ -256,7 +256,7 @@ def _curve_files(lab: Lab, name: str) -> dict[int, str]:
 
 def _places(lab: Lab) -> tuple[str, ...]:
     """The pre-training task and all tasks."""
-    return (PRETRAINING, *(task.name for task in lab.run.tasks))
+    return (PRETRAINING, *(task.name for task in lab.tasks))
 
 
 def _seeds(lab: Lab, name: str) -> tuple[int, ...]:

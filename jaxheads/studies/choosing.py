@@ -117,7 +117,7 @@ def _meta(choice: Choice) -> Chosen:
     lab, name, seed = choice.lab, choice.task.name, choice.seed
     if not pruner_path(lab, name, seed).is_dir():
         train_pruner(lab, name, seed)
-    settings = next(task for task in lab.run.tasks if task.name == name)
+    settings = next(task for task in lab.tasks if task.name == name)
     source = prepare.first(lab.reader.teaching(settings), lab.run.scoring.examples)
     scores = score_by_pruner(lab, settings, source, seed)
     mask_LH = mask_from_scores(scores.score_LH, choice.budget, per_layer=True)

@@ -38,7 +38,7 @@ def score_file(lab: Lab, task: str, seed: int, place: str = TUNED) -> str:
 def coherence(lab: Lab) -> list[Row]:
     """Agreement of the scores of every two tasks, seed by seed."""
     rows = []
-    names = [PRETRAINING, *(task.name for task in lab.run.tasks)]
+    names = [PRETRAINING, *(task.name for task in lab.tasks)]
     for place in (TUNED, FROZEN):
         for one, two in itertools.combinations(names, 2):
             for seed in lab.run.seeds:
@@ -53,7 +53,7 @@ def coherence(lab: Lab) -> list[Row]:
 def ceilings(lab: Lab) -> list[Row]:
     """What the same statistics reach between halves of a task's examples, and between its seeds."""
     rows = []
-    for task in (PRETRAINING, *(task.name for task in lab.run.tasks)):
+    for task in (PRETRAINING, *(task.name for task in lab.tasks)):
         places = (TUNED,) if task == PRETRAINING else (TUNED, FROZEN)
         seeds = (0,) if task == PRETRAINING else lab.run.seeds
         for place in places:

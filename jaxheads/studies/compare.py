@@ -66,7 +66,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         lab = Lab(run, settings, folder, mesh)
         if settings.pretrain is not None:
             yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
-        for task in (task.name for task in run.tasks):
+        for task in (task.name for task in lab.tasks):
             for seed in run.seeds:
                 name = f"{lab.name}-{task}-{seed}-fine-tuned"
                 yield Cell(name, functools.partial(finetuned, lab, task, seed))

@@ -47,7 +47,7 @@ def changes(lab: Lab, task: str) -> list[Row]:
 
 def kinds_of(lab: Lab) -> dict[str, list[str]]:
     """The run's tasks of each kind; a kind without a task is left out."""
-    tasks = [task.name for task in lab.run.tasks]
+    tasks = [task.name for task in lab.tasks]
     own = {kind: [task for task in tasks if task in names] for kind, names in KINDS.items()}
     return {kind: names for kind, names in own.items() if names}
 

@@ -1,8 +1,8 @@
 """Several workers on one machine: processes that share a study's cells, and the cores.
 
-A tiny model leaves cores idle: on 2 cores, two workers with one each finished the quickstart's cells
-in 7.4 minutes, and one worker with both in 9.2. Each compiles its own programs. Sums are made in
-another order by fewer threads, so that numbers may differ in their last digits.
+A tiny model leaves cores idle: on 2 cores, two workers with one each finished the cells of the
+quickstart in 7.4 minutes, and one worker with both in 9.2. Each compiles its own programs. Fewer
+threads make sums in another order, so that numbers may differ in their last digits.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def variants(lab: Lab) -> tuple[str, ...]:
 
 def other_tasks(lab: Lab) -> tuple[str, ...]:
     """Further tasks of the run, of which models are controls."""
-    return tuple(task.name for task in lab.run.tasks)
+    return tuple(task.name for task in lab.tasks)
 
 
 def variant_file(lab: Lab, variant: str, seed: int) -> str:

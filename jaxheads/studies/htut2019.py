@@ -67,7 +67,7 @@ def _cells_of(lab: Lab) -> Iterator[Cell]:
     for number in range(_settings(lab).controls):
         name = f"{base}-random-{number}"
         yield Cell(name, functools.partial(random_arcs, lab, number), needs=(first,))
-    for task in lab.run.tasks:
+    for task in lab.tasks:
         for seed in lab.run.seeds:
             name = f"{lab.name}-{task.name}-{seed}"
             yield Cell(

@@ -32,7 +32,7 @@ from jaxheads.mesh import whole_params, write_once
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
-from jaxheads.settings import PRETRAINING, ModelSettings, Run
+from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
 from jaxheads.studies.subjects import Reader, Subject, first_of
@@ -62,6 +62,12 @@ class Lab:
     def note(self) -> Noter:
         """Makes rows of this model."""
         return Noter(self.run.study, self.name)
+
+    @property
+    def tasks(self) -> tuple[TaskSettings, ...]:
+        """The run's tasks that this model is fine-tuned on."""
+        named = self.settings.tasks
+        return tuple(task for task in self.run.tasks if named is None or task.name in named)
 
     # -- data
 
@@ -110,7 +116,7 @@ class Lab:
         check_fits(self.tokenizer, model.config)
         if model.readout.kind != "masked_lm":
             raise ValueError(f"{source}: expected a masked LM, got a {model.readout.kind} readout")
-        longest = max(part.length for part in (self.run.text, *self.run.tasks))
+        longest = max(part.length for part in (self.run.text, *self.tasks))
         if longest > max_tokens(model.config):
             most = max_tokens(model.config)
             raise ValueError(f"{source}: reads at most {most} tokens, the run has {longest}")

@@ -30,7 +30,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        for task in (task.name for task in run.tasks):
+        for task in (task.name for task in lab.tasks):
             for strength in compare.settings_of(run).strengths:
                 for seed in run.seeds:
                     name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"

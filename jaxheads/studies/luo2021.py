@@ -39,7 +39,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         for draw in range(settings_of(lab).controls):
             name = f"{lab.name}-random-{draw}-trees"
             yield Cell(name, functools.partial(random_trees, lab, draw), needs=base)
-        for task in run.tasks:
+        for task in lab.tasks:
             yield from _task(lab, task.name, base)
         if kinds_of(lab):
             yield Cell(

@@ -45,7 +45,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
             yield Cell(*base, functools.partial(pretrained, lab), needs=())
-        for task in run.tasks:
+        for task in lab.tasks:
             for place, seed in enumerate(run.seeds):
                 yield from _tables(lab, task.name, place, seed, base)
             yield Cell(

@@ -59,7 +59,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         lab = Lab(run, settings, folder, mesh)
         yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab), needs=())
         yield from _scored(lab)
-        for task in run.tasks:
+        for task in lab.tasks:
             yield from _tuned(lab, task.name)
         for task, seed in itertools.product(meta_of(lab).similar, run.seeds):
             work = functools.partial(similarity, lab, task, seed)
@@ -85,9 +85,9 @@ def _scored(lab: Lab) -> Iterator[Cell]:
 
 def _scored_tasks(lab: Lab) -> dict[TaskSettings, None]:
     """The tasks of the run, and those measured by cosine that are not among them."""
-    names = {task.name for task in lab.run.tasks}
+    names = {task.name for task in lab.tasks}
     more = [task for task in meta_of(lab).similar if task.name not in names]
-    return dict.fromkeys((*lab.run.tasks, *more))
+    return dict.fromkeys((*lab.tasks, *more))
 
 
 def _tuned(lab: Lab, task: str) -> Iterator[Cell]:

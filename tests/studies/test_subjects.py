@@ -9,7 +9,7 @@ import pytest
 
 from jaxheads.config import TrainingConfig
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.studies import subjects
+from jaxheads.studies import chiang2021, subjects
 from jaxheads.studies.lab import Lab
 
 LONG, SHORT, OWN = (TrainingConfig(steps=steps) for steps in (30, 20, 10))
@@ -39,6 +39,23 @@ def test_a_model_is_trained_as_it_says_else_as_the_task_or_the_run_says():
 
     assert steps(lab()) == [30, 20]
     assert steps(lab(finetune=OWN)) == [10, 10]
+
+
+def test_a_model_has_the_tasks_that_it_names_else_all():
+    assert [task.name for task in lab().tasks] == ["grammar_sentiment", "grammar_incongruity"]
+    assert [task.name for task in lab(tasks=("grammar_incongruity",)).tasks] == [
+        "grammar_incongruity"
+    ]
+    model = dataclasses.replace(RUN.models[0], tasks=("sst2",))
+    with pytest.raises(ValueError, match=r"models\.albert\.tasks: expected some of .*, got sst2"):
+        dataclasses.replace(RUN, models=(model,))
+
+
+def test_a_study_has_no_cells_of_tasks_that_a_model_leaves_out():
+    model = dataclasses.replace(RUN.models[0], tasks=("grammar_sentiment",))
+    one = dataclasses.replace(RUN, models=(model,))
+    all_of, less = ([c.name for c in chiang2021.cells(r, Path("unused"))] for r in (RUN, one))
+    assert set(less) == {name for name in all_of if "incongruity" not in name}
 
 
 def test_words_are_counted_once_for_all_models(monkeypatch):
