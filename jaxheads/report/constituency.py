@@ -75,12 +75,13 @@ def constituency_answer(study: Study) -> Answer | None:
         above += _bound(margin.low) > 0
         best = of_reading(study.at(BEST, model=model, task=PRETRAINING, metric=F1), reading)[0]
         others = ", ".join(
-            f"{signed(row.value)} to {row.method.rpartition('- ')[2]} trees{_interval(row)}"
+            f"{signed(row.value)} to {_trees(row.method.rpartition('- ')[2])}{_interval(row)}"
             for row in own
         )
         points.append(
             f"{model}, {reading}: {best.method.partition(': ')[2]} has S-F1 {number(best.value)}"
-            f"{_interval(best, plain=True)} on the test section; {others}."
+            f"{_interval(best, plain=True)} on the test section, {_clearly(margin)} "
+            f"{_trees(null)}; {others}."
         )
     summary = (
         f"In {above} of {asked} readings the head chosen on the tune section is better on the test "
@@ -151,6 +152,17 @@ def _interval(row: Row, *, plain: bool = False) -> str:
 
 def _bound(value: float | None) -> float:
     return float("nan") if value is None else value
+
+
+def _trees(null: str) -> str:
+    return "right-branching trees" if null == "right" else f"{null} trees"
+
+
+def _clearly(margin: Row) -> str:
+    """Where the interval of a difference lies; a NaN claims nothing."""
+    if _bound(margin.low) > 0:
+        return "clearly above"
+    return "clearly below" if _bound(margin.high) < 0 else "not clearly above"
 
 
 def _direction(row: Row, sign: int) -> str:
