@@ -7,6 +7,7 @@ from jaxheads.report.bracket_trees import example_drawings
 from jaxheads.report.constituent_figures import (
     change_drawings,
     ensemble_drawings,
+    layer_drawings,
     map_drawings,
     masking_drawings,
 )
@@ -14,6 +15,7 @@ from jaxheads.report.constituent_rows import (
     BEST,
     BY_KIND,
     CHANGE,
+    CONTRAST,
     F1,
     MARGIN,
     PRETRAINING,
@@ -22,7 +24,13 @@ from jaxheads.report.constituent_rows import (
     of_reading,
     spoken,
 )
-from jaxheads.report.constituent_tables import tables
+from jaxheads.report.constituent_tables import (
+    change_tables,
+    head_tables,
+    masking_tables,
+    ranking_tables,
+    treebank_tables,
+)
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer, Section
@@ -34,8 +42,10 @@ def constituency_section(study: Study) -> Section | None:
     if not study.at(BEST, metric=F1):
         return None
     parts = (
-        *map_drawings(study), *example_drawings(study), *ensemble_drawings(study),
-        *change_drawings(study), *masking_drawings(study), *tables(study),
+        *map_drawings(study), *example_drawings(study), *head_tables(study),
+        *layer_drawings(study), *ensemble_drawings(study), *ranking_tables(study),
+        *change_drawings(study), *change_tables(study),
+        *masking_drawings(study), *masking_tables(study), *treebank_tables(study),
     )  # fmt: skip
     lead = (
         "Trees from the distances of adjacent words' attention rows, split at the greatest "
@@ -65,12 +75,13 @@ def constituency_answer(study: Study) -> Answer | None:
         above += _bound(margin.low) > 0
         best = of_reading(study.at(BEST, model=model, task=PRETRAINING, metric=F1), reading)[0]
         others = ", ".join(
-            f"{signed(row.value)} to {row.method.rpartition('- ')[2]} trees{_interval(row)}"
+            f"{signed(row.value)} to {_trees(row.method.rpartition('- ')[2])}{_interval(row)}"
             for row in own
         )
         points.append(
             f"{model}, {reading}: {best.method.partition(': ')[2]} has S-F1 {number(best.value)}"
-            f"{_interval(best, plain=True)} on the test section; {others}."
+            f"{_interval(best, plain=True)} on the test section, {_clearly(margin)} "
+            f"{_trees(null)}; {others}."
         )
     summary = (
         f"In {above} of {asked} readings the head chosen on the tune section is better on the test "
@@ -112,7 +123,7 @@ def change_answer(study: Study) -> Answer | None:
 
 def masking_answer(study: Study) -> Answer | None:
     """Does a task need the heads that know constituents."""
-    rows = study.at("contrast by ability")
+    rows = study.at(CONTRAST)
     if not rows:
         return None
     matched = [row for row in rows if row.method == "like best - best"]
@@ -141,6 +152,17 @@ def _interval(row: Row, *, plain: bool = False) -> str:
 
 def _bound(value: float | None) -> float:
     return float("nan") if value is None else value
+
+
+def _trees(null: str) -> str:
+    return "right-branching trees" if null == "right" else f"{null} trees"
+
+
+def _clearly(margin: Row) -> str:
+    """Where the interval of a difference lies; a NaN claims nothing."""
+    if _bound(margin.low) > 0:
+        return "clearly above"
+    return "clearly below" if _bound(margin.high) < 0 else "not clearly above"
 
 
 def _direction(row: Row, sign: int) -> str:

@@ -1,19 +1,24 @@
-"""Figures of a study of constituents: maps, ensembles, changes by layer, masking curves."""
+"""Figures of a study of constituents: maps, ensembles, layers and their changes, masking."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.constituent_rows import (
     CHANGE,
     F1,
+    LAYER_MEAN,
+    LAYER_TREES,
     MASKED,
+    WITHOUT_LAYER,
     by_reading,
     layer_of,
     null_spread,
+    trained_on,
 )
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import looks, shown
@@ -49,10 +54,7 @@ def ensemble_drawings(study: Study) -> Iterator[Drawing]:
         for kind, look in looks(kinds).items():
             points = {k: spread for (name, k), spread in found.items() if name == kind}
             draw_line(axis, f"ranked by {kind}", look, points)
-        for null in ("right", "balanced", "random"):
-            level = null_spread(study, model, null, F1)
-            if level is not None:
-                draw_level(axis, level.mean, null)
+        _draw_nulls(axis, study, model, ("right", "balanced", "random"))
         axis.set(xlabel="heads in the ensemble", ylabel=F1)
         add_legend(figure, [axis])
         yield Drawing(
@@ -60,6 +62,36 @@ def ensemble_drawings(study: Study) -> Iterator[Drawing]:
             f"S-F1 of ensembles of the first K heads of {model}, {reading}",
             f"{model}, {reading}: trees of the mean distances of the first K heads. “F1 on tune” "
             f"has seen labels, the others have not; {bands_are([*found.values()])}.",
+        )  # fmt: skip
+
+
+def layer_drawings(study: Study) -> Iterator[Drawing]:
+    """S-F1 by layer, of its heads and of their mean distances, before and after fine-tuning."""
+    titles = {LAYER_MEAN: "mean of the layer's heads", LAYER_TREES: "trees of their mean distances"}
+    rows = [row for stage in titles for row in study.at(stage, metric=F1)]
+    for (model, reading), own in by_reading(rows).items():
+        stages = [stage for stage in titles if any(row.stage == stage for row in own)]
+        tasks = [task for task in study.tasks if any(row.task == task for row in own)]
+        figure, axes = grid(len(stages), 3.6)
+        found = spreads(own, lambda row: (row.stage, row.task, float(layer_of(row) or 0)))
+        for axis, stage in zip(axes, stages, strict=True):
+            for task, look in looks(tasks).items():
+                points = {x: each for (s, t, x), each in found.items() if (s, t) == (stage, task)}
+                draw_line(axis, trained_on(task), look, points)
+            _draw_nulls(axis, study, model, ("right", "balanced"))
+            axis.set(title=titles[stage], xlabel="layer", ylabel=F1)
+            _tick_layers(axis, {x for *_, x in found})
+        lows, highs = zip(*(axis.get_ylim() for axis in axes), strict=True)
+        for axis in axes:
+            axis.set_ylim(min(lows), max(highs))
+        add_legend(figure, axes)
+        yield Drawing(
+            slug("layers", model, reading), figure,
+            f"S-F1 by layer of {model}, {reading}, before and after fine-tuning",
+            f"{model}, {reading}: S-F1 on the test section by layer, the mean over the layer's "
+            "heads, and of the trees that their distances make when averaged; dotted: right-"
+            "branching and balanced trees. Lines are means over seeds; "
+            f"{bands_are([*found.values()])} over sentences, of several seeds the widest.",
         )  # fmt: skip
 
 
@@ -79,7 +111,7 @@ def change_drawings(study: Study) -> Iterator[Drawing]:
             draw_line(axis, shown(task), look, points)
         axis.axhline(0, color="black", linewidth=0.8)
         axis.set(xlabel="layer", ylabel=f"change of {F1}")
-        axis.set_xticks(sorted({layer_of(row) or 0 for row in own}))
+        _tick_layers(axis, {float(layer_of(row) or 0) for row in own})
         add_legend(figure, [axis])
         yield Drawing(
             slug("change", model, reading), figure,
@@ -101,6 +133,8 @@ def masking_drawings(study: Study) -> Iterator[Drawing]:
             own = [row for row in rows if kind_of(row.method) in kinds]
             if own:
                 yield _masking_drawing(study, model, group, own, tasks, kinds)
+        if study.at(WITHOUT_LAYER, model=model):
+            yield _layers_masked(study, model)
 
 
 def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -> Drawing:
@@ -116,9 +150,7 @@ def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -
             points = {budget: s for (name, budget), s in found.items() if name == kind}
             if points:
                 draw_line(axis, kind, look, points)
-        floor = spread_of(study.at("floor", model=model, task=task, metric=study.metric(task)))
-        if floor is not None:
-            draw_level(axis, floor.mean, "constant answer")
+        _draw_stage(axis, study, model, task, {"floor": "constant answer"})
         axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.invert_xaxis()
@@ -134,3 +166,50 @@ def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -
         f"{model}, fine-tuned, heads masked: {which}. Lines are means, "
         f"{bands_are(seen, 'values (seeds and random draws)')}.",
     )  # fmt: skip
+
+
+def _layers_masked(study: Study, model: str) -> Drawing:
+    rows = [r for r in study.at(WITHOUT_LAYER, model=model) if r.metric == study.metric(r.task)]
+    tasks = [task for task in study.tasks if any(row.task == task for row in rows)]
+    figure, axes = grid(len(tasks))
+    found = spreads(rows, lambda row: (row.task, float(row.method.removeprefix("layer "))))
+    (look,) = looks(["one layer masked"]).values()
+    for axis, task in zip(axes, tasks, strict=True):
+        points = {layer: spread for (name, layer), spread in found.items() if name == task}
+        draw_line(axis, "one layer masked", look, points)
+        levels = {"whole": "all heads", "floor": "constant answer"}
+        _draw_stage(axis, study, model, task, levels)
+        axis.set(title=shown(task), xlabel="layer without heads", ylabel=study.metric(task))
+        _tick_layers(axis, points)
+    return Drawing(
+        slug("ability", model, "without-layer"), figure,
+        f"Metrics of {model} with all heads of one layer masked, layer by layer",
+        f"{model}, fine-tuned, all heads of one layer masked at a time: what is left of each "
+        "task's metric; dotted: all heads, and the best constant answer. "
+        f"The line is the mean, {bands_are([*found.values()])}.",
+    )  # fmt: skip
+
+
+# -- parts
+
+
+def _tick_layers(axis: Axes, layers: Iterable[float]) -> None:
+    """A tick for each layer, of many layers for some."""
+    places = sorted(layers)
+    axis.set_xticks(places[:: 1 + len(places) // 13])
+
+
+def _draw_nulls(axis: Axes, study: Study, model: str, nulls: Iterable[str]) -> None:
+    """S-F1 of trees that need no model, as levels."""
+    for null in nulls:
+        level = null_spread(study, model, null, F1)
+        if level is not None:
+            draw_level(axis, level.mean, null)
+
+
+def _draw_stage(axis: Axes, study: Study, model: str, task: str, names: Mapping[str, str]) -> None:
+    """A task's metric at other stages, as levels with these names."""
+    for stage, name in names.items():
+        level = spread_of(study.at(stage, model=model, task=task, metric=study.metric(task)))
+        if level is not None:
+            draw_level(axis, level.mean, name)

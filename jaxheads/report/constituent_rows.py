@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from jaxheads.records import Row
 from jaxheads.report.folder import Study
+from jaxheads.report.looks import shown
 from jaxheads.report.spread import Spread, kind_of, spread_of
 
 PRETRAINING, F1 = "mlm", "sentence F1"
 COLUMNS = (F1, "corpus F1", "SBAR", "NP", "VP", "PP", "ADJP", "ADVP")
 BEST, NULLS, MARGIN = "best head", "tree baselines", "best head less baseline"
-CHANGE, BY_KIND, MASKED = "change", "change by kind", "masked by ability"
+TUNED = "best head, tune"
+LAYER_MEAN, LAYER_TREES = "mean of layer", "averaged layer"
+CHANGE, CHANGED, BY_KIND = "change", "changed heads", "change by kind"
+MASKED, AREA, WITHOUT_LAYER = "masked by ability", "area by ability", "layer masked"
+CONTRAST = "contrast by ability"
 UPPER = "upper layers"
+HALVES = ("lower layers", UPPER, "all layers")
 STAGES = {
-    *("treebank", NULLS, BEST, "best head, tune", MARGIN, "tied splits", "mean of layer"),
-    *("averaged layer", "ensembles", "rankings", "random weights", CHANGE, "changed heads"),
-    *(BY_KIND, MASKED, "area by ability", "layer masked", "contrast by ability"),
+    *("treebank", NULLS, BEST, TUNED, MARGIN, "tied splits", LAYER_MEAN, LAYER_TREES),
+    *("ensembles", "rankings", "random weights", CHANGE, CHANGED, BY_KIND),
+    *(MASKED, AREA, WITHOUT_LAYER, CONTRAST),
 }
 
 
@@ -42,6 +48,11 @@ def layer_of(row: Row) -> int | None:
     """The layer that a row is of; None for a mean over layers."""
     name = row.method.partition(": ")[2]
     return int(name.removeprefix("layer ")) if name.startswith("layer ") else None
+
+
+def trained_on(task: str) -> str:
+    """What a model was trained on, as readers call it."""
+    return "pre-trained" if task == PRETRAINING else shown(task)
 
 
 def spoken(method: str) -> str:

@@ -20,7 +20,7 @@ MEASURES: dict[str, tuple[str, Form]] = {
 
 def prunability_section(study: Study) -> Section | None:
     """Curves, k95, k99 and area for each order, and the tested differences at half of the heads."""
-    tables = [_measures(study), _contrasts(study)]
+    tables = [measures_table(study), _contrasts(study)]
     parts = (*curve_drawings(study), *(table for table in tables if table is not None))
     if not parts:
         return None
@@ -34,8 +34,11 @@ def prunability_section(study: Study) -> Section | None:
     return Section("prunability", "How many heads can go", lead, parts)
 
 
-def _measures(study: Study) -> Table | None:
-    rows = [row for row in study.at("prunability") if row.metric in MEASURES]
+def measures_table(
+    study: Study, stage: str = "prunability", name: str = "prunability-table", more: str = ""
+) -> Table | None:
+    """k95, k99 and area of every order that a stage has; `more` follows the caption."""
+    rows = [row for row in study.at(stage) if row.metric in MEASURES]
     found = spreads(rows, lambda row: (row.model, row.task, kind_of(row.method), row.metric))
     lines = dict.fromkeys((model, task, method) for model, task, method, _ in found)
     body = tuple(
@@ -50,7 +53,7 @@ def _measures(study: Study) -> Table | None:
         "one was computed."
     )
     head = ("model", "task", "order", "heads", *(title for title, _ in MEASURES.values()))
-    return Table("prunability-table", caption, head, body, labels=3)
+    return Table(name, caption + more, head, body, labels=3)
 
 
 def _cells(

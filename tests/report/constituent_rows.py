@@ -18,17 +18,20 @@ WORDS = ("the", "old", "dog", "saw", "a", "cat", "yesterday")
 GOLD = (("S", 0, 7), ("NP", 0, 3), ("VP", 3, 7), ("NP", 4, 6), ("S", 3, 7))
 FOUND = ((0, 7), (0, 3), (1, 3), (3, 7), (4, 7), (5, 7))
 LAYERS, HEADS = 4, 16
+HALF = 0.02  # of an interval
 ORDERS = {"best": 0.1, "worst": 0.02, "random 0": 0.05, "random 1": 0.04, "like best 0": 0.06,
           "like worst 0": 0.03, "best of layer": 0.08, "worst of layer": 0.03,
           "random of layer 0": 0.05}  # lost with half of the heads  # fmt: skip
+ABLE = {"k95": 4, "k99": 2, "area": 0.9}  # of every order
+CHANGED = {"heads": 16, "higher": 5, "lower": 2}
 
 
 def row(task: str, metric: str, value: float, **what) -> Row:
     return Row("luo2021", MODEL, task, metric, float(value), **what)
 
 
-def between(task: str, metric: str, value: float, half: float = 0.02, **what) -> Row:
-    return row(task, metric, value, low=value - half, high=value + half, **what)
+def between(task: str, metric: str, value: float, **what) -> Row:
+    return row(task, metric, value, low=value - HALF, high=value + HALF, **what)
 
 
 def constituent_rows() -> list[Row]:
@@ -61,8 +64,10 @@ def pretrained(reading: str, value: float) -> list[Row]:
         for null in ("right", "balanced", "random"):
             what = {"stage": "best head less baseline", "method": f"{reading}: best head - {null}"}
             rows.append(between("mlm", column, value - NULLS.get(null, 0.25), **what))
-    what = {"stage": "tied splits", "method": f"{reading}: best head"}
-    rows.append(row("mlm", "tied splits", 0.01, **what))
+    for which, share in {"best head": 0.01, "mean of heads": 0.02}.items():
+        what = {"stage": "tied splits", "method": f"{reading}: {which}"}
+        rows.append(row("mlm", "tied splits", share, **what))
+    rows += layers("mlm", reading, value)
     for ranking, start in {"contrast": 0.3, "sharpness": 0.32, "F1 on tune": value}.items():
         what = {"stage": "ensembles", "method": f"{reading}: {ranking}"}
         rows += [
@@ -75,21 +80,31 @@ def pretrained(reading: str, value: float) -> list[Row]:
     return rows
 
 
+def layers(task: str, reading: str, value: float, seed: int = 0) -> list[Row]:
+    """Higher in upper layers; the trees of mean distances are above the mean of the heads."""
+    rows = []
+    for stage, more in (("mean of layer", 0.0), ("averaged layer", 0.05)):
+        for layer in range(1, LAYERS + 1):
+            what = {"stage": stage, "method": f"{reading}: layer {layer}", "seed": seed}
+            rows.append(between(task, COLUMNS[0], value - 0.2 + layer / 50 + more, **what))
+    return rows
+
+
 def tuned(task: str) -> list[Row]:
     sign = 1 if task == "rte" else -1
     kind = {"rte": "entailment", "mrpc": "similarity"}[task]
     rows = []
     for seed in SEEDS:
-        rows.append(row(task, "accuracy", 0.7 + seed / 50, stage="whole", seed=seed))
-        for order, loss in ORDERS.items():
-            for budget in (16, 12, 8, 4, 0):
-                what = {"stage": "masked by ability", "method": order, "budget": budget}
-                lost = loss * (16 - budget) / 8
-                rows.append(row(task, "accuracy", 0.7 + seed / 50 - lost, seed=seed, **what))
+        rows += masked(task, 0.7 + seed / 50, seed)
     rows.append(row(task, "accuracy", 0.5, stage="floor"))
     for reading, value in READINGS.items():
-        what = {"stage": "best head", "method": f"{reading}: layer 2 head 1"}
-        rows += [between(task, column, value + 0.03, **what) for column in COLUMNS]
+        for seed in SEEDS:
+            rows += chosen(task, reading, value, seed)
+            rows += layers(task, reading, value + 0.03, seed)
+        rows += [
+            row(task, name, count, stage="changed heads", method=reading)
+            for name, count in CHANGED.items()
+        ]
         places = {f"layer {n}": n / 100 for n in range(1, LAYERS + 1)}
         places |= {"all layers": 0.025, "upper layers": 0.035, "lower layers": 0.015}
         for place, change in places.items():
@@ -104,6 +119,34 @@ def tuned(task: str) -> list[Row]:
     return rows
 
 
+def chosen(task: str, reading: str, value: float, seed: int) -> list[Row]:
+    """The best heads of a fine-tuned model: of each seed another one."""
+    best = {"method": f"{reading}: layer 2 head {1 + seed}", "seed": seed}
+    rows = []
+    for column in COLUMNS:
+        rows.append(between(task, column, value + 0.03, stage="best head", **best))
+        rows.append(row(task, column, value + 0.05 + seed / 50, stage="best head, tune", **best))
+    return rows
+
+
+def masked(task: str, whole: float, seed: int) -> list[Row]:
+    """One fine-tuned model with all heads, along all orders, and without each layer."""
+    rows = [row(task, "accuracy", whole, stage="whole", seed=seed)]
+    for order, loss in ORDERS.items():
+        for budget in (16, 12, 8, 4, 0):
+            what = {"stage": "masked by ability", "method": order, "budget": budget}
+            lost = loss * (16 - budget) / 8
+            rows.append(row(task, "accuracy", whole - lost, seed=seed, **what))
+        for name, value in ABLE.items():
+            what = {"stage": "area by ability", "method": order, "seed": seed}
+            rows.append(row(task, name, value + 2 * seed * (name != "area"), **what))
+    for layer in range(1, LAYERS + 1):
+        what = {"stage": "layer masked", "method": f"layer {layer}", "seed": seed}
+        rows.append(row(task, "accuracy", whole - layer / 50, **what))
+        rows.append(row(task, "loss", 0.6 + layer / 10, **what))
+    return rows
+
+
 def add_constituents(folder: Path) -> Path:
     """Write the rows, maps and trees into the folder of a study."""
     append_rows(folder / "rows.jsonl", constituent_rows())
@@ -111,7 +154,7 @@ def add_constituents(folder: Path) -> Path:
     names = ("F1", *(f"{label} recall" for label in COLUMNS[2:]), "contrast", "sharpness")
     (folder / "maps").mkdir(exist_ok=True)
     maps = {name: random.random((LAYERS, HEADS // LAYERS)) for name in names}
-    np.savez(folder / "maps" / f"{MODEL}-spans-0.npz", **maps)
+    np.savez(folder / "maps" / f"{MODEL}-spans-0.npz", allow_pickle=False, **maps)
     tree = {"words": WORDS, "gold": GOLD, "found": FOUND, "head": "layer 3 head 2",
             "reading": "jsd", "f1": 0.615}  # fmt: skip
     (folder / "trees").mkdir(exist_ok=True)

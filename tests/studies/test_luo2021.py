@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.spans import f1_by_sentence
+from jaxheads.report.constituent_rows import STAGES
 from jaxheads.report.folder import read_study
 from jaxheads.report.study import report
 from jaxheads.studies.constituents import load_counts
@@ -78,6 +79,10 @@ def test_what_cannot_be_scored_is_counted(finished):
         "left out, too long": 1,
     }  # fmt: skip
     assert value(finished, stage="treebank", method="tune", metric="sentences") == 12
+
+
+def test_the_report_knows_the_stages_that_are_written_and_no_others(finished):
+    assert {row.stage for row in found(finished)} == {*STAGES, "whole", "floor"}
 
 
 def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):
@@ -179,8 +184,10 @@ def test_examples_are_whole_trees_and_the_page_shows_all(finished):
     page = (finished / "report" / "index.html").read_text()
     for name in (
         "constituents-roberta", "brackets-roberta-0", "ensembles-roberta-jsd", "change-roberta-jsd",
-        "ability-roberta-all", "ability-roberta-layers", "constituency-best",
-        "constituency-margins", "constituency-kinds", "constituency-masking",
+        "layers-roberta-jsd", "ability-roberta-all", "ability-roberta-layers",
+        "ability-roberta-without-layer", "constituency-best", "constituency-chosen",
+        "constituency-margins", "constituency-change", "constituency-kinds",
+        "constituency-areas", "constituency-masking",
     ):  # fmt: skip
         assert f'id="{name}"' in page, name
     assert "Further rows" not in page
