@@ -15,6 +15,7 @@ from jaxheads.files import write_atomically
 from jaxheads.records import Row, append_rows, read_rows
 
 CELLS = "cells"
+SETTINGS = "run.json"  # of the study, and what it ran on
 
 
 class Cell(NamedTuple):

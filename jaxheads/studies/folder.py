@@ -16,9 +16,8 @@ import jax
 
 from jaxheads.files import is_draft, write_atomically
 from jaxheads.settings import Run
+from jaxheads.studies.cells import SETTINGS
 from jaxheads.training.identity import differences, plain
-
-SETTINGS = "run.json"
 
 
 def open_folder(run: Run, folder: Path) -> None:

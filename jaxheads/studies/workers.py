@@ -13,6 +13,7 @@ from jaxheads.flags import Shard
 from jaxheads.records import Row
 from jaxheads.studies.cells import (
     CELLS,
+    SETTINGS,
     Cell,
     cell_path,
     needs_by_name,
@@ -34,6 +35,7 @@ ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is fi
 ALONE = Shard()
 END, WAIT = -1, -2  # what hosts are told instead of the place of a cell
 PAUSE = 1.0  # seconds between two looks at what other workers do
+STARTING = 60.0  # seconds in which a worker that writes a study's settings is counted as alive
 
 
 class Hosts(NamedTuple):
@@ -62,8 +64,8 @@ def run_cells(
         return False
     needs = needs_by_name(cells)
     there = (folder / ROWS).is_file()
-    write_plan(folder, needs)
     with Worker(folder) as worker:
+        write_plan(folder, needs)
         _remove_drafts(folder, worker)
         queue = Queue(folder, needs, worker, shard, hosts)
         by_name = {cell.name: (place, cell) for place, cell in enumerate(cells, start=1)}
@@ -159,9 +161,10 @@ def _run(folder: Path, cell: Cell, worker: Worker, hosts: Hosts) -> str:
 def _remove_drafts(folder: Path, worker: Worker) -> None:
     """Remove what killed workers left half-written, if no other worker is alive.
 
-    Who is alive is asked last: whoever writes one of these drafts was there before it.
+    Who is alive is asked last: whoever writes one of these drafts was there before it. Only what a
+    study's settings are written to at its start comes before; it is left alone while it is new.
     """
-    drafts = [path for path in folder.rglob("*") if is_draft(path)]
+    drafts = [path for path in folder.rglob("*") if is_draft(path) and not _starting(path)]
     if worker.others():
         return
     for draft in drafts:
@@ -169,6 +172,15 @@ def _remove_drafts(folder: Path, worker: Worker) -> None:
             shutil.rmtree(draft, ignore_errors=True)
         else:
             draft.unlink(missing_ok=True)
+
+
+def _starting(draft: Path) -> bool:
+    """Whether it may be of a worker that is about to say that it is alive."""
+    try:
+        own = draft.name.startswith(f".{Path(SETTINGS).stem}.")
+        return own and time.time() - draft.stat().st_mtime < STARTING
+    except FileNotFoundError:
+        return True
 
 
 def _check_finished(folder: Path, needs: dict[str, tuple[str, ...]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import signal
 import subprocess
 import sys
@@ -104,6 +105,17 @@ def test_a_failed_cell_is_recorded_and_stops_only_what_needs_it(alone, tmp_path,
     assert not list((out / "failed").iterdir())
     assert counted(out, "begin")["m-1-2"] == 2 and set(counted(out, "end").values()) == {1}
     assert "17 of 17 cells done" in describe(out) and "left" not in describe(out)
+
+
+def test_what_another_worker_writes_at_its_start_is_left_to_it(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    new, old, half = (out / f".{name}.1-ab.draft.json" for name in ("run", "run.old", "plan"))
+    for draft in (new, old, half):
+        draft.touch()
+    os.utime(old, (0, 0))
+    assert run_cells(out, cells(tmp_path / "out.log"))
+    assert [draft.exists() for draft in (new, old, half)] == [True, False, False]
 
 
 def test_only_one_of_several_workers_tries_a_failed_cell_again(tmp_path):
