@@ -163,6 +163,7 @@ def test_without_a_key_the_loss_is_that_of_the_best_heads(meta, number):
     assert found.moved is None
 
 
+@pytest.mark.slow
 def test_training_moves_the_pruner_alone_by_one_program_for_all_seeds(meta):
     objective, params, batch, _ = meta
     config = OptimizerConfig(rate=0.02, clip_norm=1.0, weight_decay=0.0, descent="sgd")

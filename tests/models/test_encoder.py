@@ -191,6 +191,7 @@ def test_equal_layers_are_one_scan_and_the_last_stands_alone():
     assert next(run.heads for run in runs(ragged)) == ((0,), (1,))
 
 
+@pytest.mark.slow
 def test_training_keeps_less_and_has_the_same_gradient(monkeypatch):
     """What a backward pass computes again takes no room; dropout draws the same mask twice."""
     config = dataclasses.replace(BERT, num_layers=5, hidden_size=32, intermediate_size=128)

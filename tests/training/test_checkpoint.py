@@ -96,6 +96,7 @@ def test_as_many_checkpoints_stay_as_asked(whole):
 # -- another number of devices
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_on_other_devices(simple, tmp_path):
     """8, then 4 x 2 with the table split in two, then 1 device: sums come in another order."""
 

@@ -70,7 +70,7 @@ def test_dropout_differs_from_step_to_step_and_not_from_run_to_run(simple):
     assert sorted(keys[: CONFIG.steps]) == sorted(keys[CONFIG.steps :])
 
 
-@pytest.mark.parametrize("shape", [(8, 1), (4, 2)])
+@pytest.mark.parametrize("shape", [(8, 1), pytest.param((4, 2), marks=pytest.mark.slow)])
 def test_eight_devices_train_as_one(classifier, shape):
     """Batches of 10 rows become 16 on 8 devices. No dropout: its draws follow the rows."""
     one, eight = train(classifier), train(classifier, mesh=make_mesh(*shape))

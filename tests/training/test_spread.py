@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import numpy as np
+import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
@@ -49,6 +50,7 @@ def test_a_run_with_a_spread_state_ends_in_the_same_parameters(simple):
     assert np.abs(one["table"]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_layers_that_are_computed_twice_give_the_same_gradient(classifier):
     batch = classifier.source.rows(np.arange(4), np.zeros(4, np.int64), 8)
 
