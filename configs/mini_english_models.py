@@ -1,10 +1,29 @@
 """Mini models of English, pre-trained on public text, for the studies on real data.
 
-Command: `jaxheads study configs/mini_english_models.py`; the studies of mini English read the
-folders `models/roberta` and `models/albert` of what it leaves.
+Command: `jaxheads study configs/mini_english_models.py --workers 2`; the studies of mini English
+read the folders `models/roberta` and `models/albert` of what it leaves. 22 minutes of training for
+each, side by side on 2 CPU cores that other jobs used too (AMD EPYC, float32, jax 0.10.2).
 
-Method: 4.2 M words of English, packed into blocks of 128 tokens; masked LM (15%, 80/10/10), new
-masks in every epoch; 4 layers x 4 heads, D = 64; AdamW, one seed. Sizes and settings are ours.
+Method: 4.2 M words of English, packed into blocks of 64 tokens; masked LM (15%, 80/10/10), new
+masks in every epoch; 4 layers x 4 heads, D = 64; 12,000 steps of 16 blocks (12.3 M tokens, about
+two epochs), AdamW at 2e-3, one seed. Sizes and settings are ours, chosen for the time at hand.
+
+Numbers: 256 blocks of the held-out text; guesses know the true neighbours of a token and were
+counted on 20,000 blocks.
+
+                                      RoBERTa    ALBERT
+    masked-LM accuracy                  0.116     0.130
+    commonest token                     0.030     0.052
+    guess from the left                 0.122     0.139
+    guess from the right                0.134     0.122
+    guess from both sides               0.340     0.296
+    masked-LM loss, nats                6.046     5.797
+    entropy of the held-out targets     6.117     5.779
+
+So these are weak models: they guess about as well as one neighbour does, and their probabilities
+are hardly better than word frequencies. What is found of their pre-training task is found of that.
+Training still gained when it ended (loss of RoBERTa 6.17 after 5,000 steps, 5.99 after 10,000); a
+GPU would give them a hundred times the text.
 """
 
 import dataclasses
