@@ -22,8 +22,7 @@ counted on 20,000 blocks.
 
 So these are weak models: they guess about as well as one neighbour does, and their probabilities
 are hardly better than word frequencies. What is found of their pre-training task is found of that.
-Training still gained when it ended (loss of RoBERTa 6.17 after 5,000 steps, 5.99 after 10,000); a
-GPU would give them a hundred times the text.
+Training still gained when it ended (loss of RoBERTa 6.17 after 5,000 steps, 5.99 after 10,000).
 """
 
 import dataclasses
