@@ -54,6 +54,7 @@ def test_what_does_not_go_together_is_refused(words, said, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_leave_the_rows_of_one(tmp_path):
     config = write_study(tmp_path, models=1)
     assert study(config, tmp_path / "one", **SHORT) == 0

@@ -69,6 +69,7 @@ def assert_same_bits(one: Path, two: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_study_killed_ten_times_ends_in_the_same_bits(config, whole, tmp_path):
     """kill -9 at random moments: while it starts, trains, scores, and writes."""
     finished, started = whole
@@ -96,6 +97,7 @@ def test_a_study_killed_ten_times_ends_in_the_same_bits(config, whole, tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_of_which_one_is_killed_end_in_the_same_bits(config, whole, tmp_path):
     finished, out = whole[0], tmp_path / "shared"
     one, two = (start(config, out, *OFTEN, shard=shard) for shard in ("1/2", "2/2"))

@@ -15,7 +15,7 @@ from jaxheads.studies.maps import load_maps
 from tests.studies.planted_humor import HEAD, LAYER, save_planted, write_pairs
 from tests.studies.tiny_study import found, study
 
-pytestmark = pytest.mark.slow  # a minute of one core, most of it compiling
+pytestmark = [pytest.mark.slow, pytest.mark.long]  # a minute of one core, most of it compiling
 
 CONFIG = '''"""Animals as jokes, with a model that has a head for animals."""
 

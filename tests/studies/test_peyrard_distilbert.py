@@ -6,7 +6,7 @@ import pytest
 
 from tests.studies.tiny_study import found, study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CONFIG = '''"""A tiny DistilBERT on pairs of the built-in language; another task is a control."""
 

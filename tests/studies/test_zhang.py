@@ -49,6 +49,7 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_mask_is_measured_alike(finished):
     for seed in (0, 1):
         rows = found(finished, stage="masked, fine-tuned", seed=seed, metric="accuracy")
@@ -61,6 +62,7 @@ def test_every_mask_is_measured_alike(finished):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_pruner_learns_on_other_tasks_alone(finished):
     names = {path.name for path in (finished / "pruners").iterdir()}
     assert names == {  # sst2's learns on cola; the pairs' on both
@@ -72,6 +74,7 @@ def test_the_pruner_learns_on_other_tasks_alone(finished):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_contrasts_are_differences_of_the_means(finished):
     (row,) = found(finished, stage="contrast of masks", method="meta - random")
     means = [
@@ -84,6 +87,7 @@ def test_contrasts_are_differences_of_the_means(finished):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_overlap_is_that_of_the_saved_scores(finished):
     masks = [
         mask_from_scores(load_scores(path).score_LH, 4, per_layer=True)
@@ -95,6 +99,7 @@ def test_overlap_is_that_of_the_saved_scores(finished):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_likeness_is_measured_without_training(finished):
     rows = found(finished, stage="similarity", seed=0)
     assert {row.metric for row in rows} == {
