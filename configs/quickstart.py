@@ -29,9 +29,9 @@ and 0.506.
 
 ALBERT has sentiment alone, for 250 steps at 5e-4, since the run that gave these figures, in which
 it had both tasks and RoBERTa's training and learned them less well (0.704, 0.556 to 0.802, and
-0.595, 0.518 to 0.668). At 5e-4 it has 0.710 and 0.570 on sentiment after 150 steps (two seeds) and 0.950 after 250
-(one), 0.568 on incongruity after 200 (one) and 0.652 and 0.712 after 350 (two); at 2e-3 it learns
-nothing (0.500). `grammar_full.py` gives it 400 steps at 5e-4.
+0.595, 0.518 to 0.668). At 5e-4 it has 0.710 and 0.570 on sentiment after 150 steps (two seeds) and
+0.950 after 250 (one), 0.568 on incongruity after 200 (one) and 0.652 and 0.712 after 350 (two); at
+2e-3 it learns nothing (0.500). `grammar_full.py` gives it 400 steps at 5e-4.
 
 Limits: "fine-tune, prune, fine-tune" trains twice as long as the other regimes; compare it with
 "prune, fine-tune, fine-tune", which trains as long with the heads pruned first. Three seeds. One
