@@ -22,7 +22,7 @@ from jaxheads.report.constituent_rows import (
 )
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import looks, shown
-from jaxheads.report.maps import draw_map
+from jaxheads.report.maps import draw_maps
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import Spread, kind_of, spread_of, spreads
@@ -34,9 +34,7 @@ def map_drawings(study: Study) -> Iterator[Drawing]:
         own = [each for each in own if not np.isnan(each.value_LH).all()]
         if not own:
             continue
-        figure, axes = grid(len(own), 2.5, 2.75)
-        for axis, each in zip(axes, own, strict=True):
-            draw_map(axis, each.name, each.value_LH)
+        figure = draw_maps([(each.name, each.value_LH) for each in own])
         yield Drawing(
             slug("constituents", model), figure,
             f"Heat maps of F1 and label recalls of {model}, layer by head",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from jaxheads.report.arc_drawing import LEGEND, Sentence, draw_sentence, places
 from jaxheads.report.folder import PRETRAINING, HeadMap, Study
 from jaxheads.report.looks import MUTED, shown
-from jaxheads.report.maps import draw_map
+from jaxheads.report.maps import draw_maps
 from jaxheads.report.panels import add_legend, grid
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
 from jaxheads.report.spread import (
@@ -294,9 +294,7 @@ def _maps(study: Study) -> Iterator[Drawing]:
         chosen = [one for one in chosen if one.name != "MST, log"][:SHOWN]
         if not chosen:
             continue
-        figure, axes = grid(len(chosen), 2.5, 2.75)
-        for axis, found in zip(axes, chosen, strict=True):
-            draw_map(axis, found.name, found.value_LH)
+        figure = draw_maps([(found.name, found.value_LH) for found in chosen])
         yield Drawing(
             slug("arcs", model), figure,
             f"Heat maps, layer by head, of the arcs that heads of {model} find",

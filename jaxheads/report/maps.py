@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from jaxheads.report.folder import ScoreMap, Study
 from jaxheads.report.looks import MUTED, shown
@@ -45,12 +46,9 @@ def _drawings(study: Study) -> Iterator[Drawing]:
 
 
 def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> Drawing:
-    figure, axes = grid(len(tasks), 2.5, 2.75)
-    seeds = []
-    for axis, task in zip(axes, tasks, strict=True):
-        found = [one.score_LH for one in own if one.task == task]
-        seeds.append(len(found))
-        draw_map(axis, shown(task), np.mean(found, axis=0))
+    found = {task: [one.score_LH for one in own if one.task == task] for task in tasks}
+    seeds = [len(scores) for scores in found.values()]
+    figure = draw_maps([(shown(t), np.mean(scores, axis=0)) for t, scores in found.items()])
     where = _PLACES.get(place, f"measured: {place}")
     counted = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
     caption = (
@@ -61,7 +59,15 @@ def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> D
     return Drawing(slug("heads", model, *([place] if place else [])), figure, alt, caption)
 
 
-def draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
+def draw_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Figure:
+    """Maps with their titles, side by side."""
+    figure, axes = grid(len(maps), 2.5, 2.75)
+    for axis, (title, value_LH) in zip(axes, maps, strict=True):
+        _draw_map(axis, title, value_LH)
+    return figure
+
+
+def _draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
     """One map with a scale of its own, whose ends stand below it; NaN stays white."""
     low, high = float(np.nanmin(score_LH)), float(np.nanmax(score_LH))
     draw_cells(axis, score_LH, low, high if high > low else low + 1, COLORS)
