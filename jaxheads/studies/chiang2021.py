@@ -59,9 +59,9 @@ def _subjects(lab: Lab) -> Iterator[Cell]:
 
 
 def _curves(lab: Lab) -> Iterator[Cell]:
-    for task in _places(lab):
+    for task in lab.subjects:
         for seed in _seeds(lab, task):
-            others = {_scored(lab, other, _other_seed(lab, seed)) for other in _places(lab)}
+            others = {_scored(lab, other, _other_seed(lab, seed)) for other in lab.subjects}
             yield Cell(
                 _curves_name(lab, task, seed),
                 functools.partial(curves_of, lab, task, seed),
@@ -80,7 +80,7 @@ def _coherence(lab: Lab) -> Iterator[Cell]:
         _base_scores(lab),
         *(name(lab, *each) for each in runs for name in (whole_name, _frozen_name)),
     )
-    along = (_curves_name(lab, task, seed) for task in _places(lab) for seed in _seeds(lab, task))
+    along = (_curves_name(lab, task, seed) for task in lab.subjects for seed in _seeds(lab, task))
     yield Cell(f"{lab.name}-coherence", functools.partial(coherence, lab), needs=scores)
     yield Cell(f"{lab.name}-ceilings", functools.partial(ceilings, lab), needs=scores)
     yield Cell(f"{lab.name}-functional", functools.partial(functional_of, lab), needs=tuple(along))
@@ -208,7 +208,7 @@ def frozen(lab: Lab, name: str, seed: int) -> list[Row]:
 def curves_of(lab: Lab, name: str, seed: int) -> list[Row]:
     """Curves of the model that a task has, along its own orders and those of other tasks."""
     from_seed = _other_seed(lab, seed)
-    others = {other: score_file(lab, other, from_seed) for other in _places(lab) if other != name}
+    others = {other: score_file(lab, other, from_seed) for other in lab.subjects if other != name}
     count, seeds = lab.run.curve.draws, _seeds(lab, name)
     place = seeds.index(seed)
     model = lab.base if name == PRETRAINING else lab.tuned(name, seed)
@@ -230,7 +230,7 @@ def contrasts_of(lab: Lab, name: str) -> list[Row]:
 
 def functional_of(lab: Lab) -> list[Row]:
     """What orders are worth to other tasks."""
-    return functional(lab, {name: _curve_files(lab, name) for name in _places(lab)})
+    return functional(lab, {name: _curve_files(lab, name) for name in lab.subjects})
 
 
 def acceptable_of(lab: Lab) -> list[Row]:
@@ -252,11 +252,6 @@ def acceptable_of(lab: Lab) -> list[Row]:
 def _curve_files(lab: Lab, name: str) -> dict[int, str]:
     """Whose answers along a task's curves are kept, by seed."""
     return {seed: score_file(lab, name, seed) for seed in _seeds(lab, name)}
-
-
-def _places(lab: Lab) -> tuple[str, ...]:
-    """The pre-training task and all tasks."""
-    return (PRETRAINING, *(task.name for task in lab.tasks))
 
 
 def _seeds(lab: Lab, name: str) -> tuple[int, ...]:

@@ -38,9 +38,8 @@ def score_file(lab: Lab, task: str, seed: int, place: str = TUNED) -> str:
 def coherence(lab: Lab) -> list[Row]:
     """Agreement of the scores of every two tasks, seed by seed."""
     rows = []
-    names = [PRETRAINING, *(task.name for task in lab.tasks)]
     for place in (TUNED, FROZEN):
-        for one, two in itertools.combinations(names, 2):
+        for one, two in itertools.combinations(lab.subjects, 2):
             for seed in lab.run.seeds:
                 one_LH, two_LH = (
                     lab.saved(score_file(lab, task, seed, place)).score_LH for task in (one, two)
@@ -53,7 +52,7 @@ def coherence(lab: Lab) -> list[Row]:
 def ceilings(lab: Lab) -> list[Row]:
     """What the same statistics reach between halves of a task's examples, and between its seeds."""
     rows = []
-    for task in (PRETRAINING, *(task.name for task in lab.tasks)):
+    for task in lab.subjects:
         places = (TUNED,) if task == PRETRAINING else (TUNED, FROZEN)
         seeds = (0,) if task == PRETRAINING else lab.run.seeds
         for place in places:

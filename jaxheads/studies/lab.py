@@ -69,6 +69,11 @@ class Lab:
         named = self.settings.tasks
         return tuple(task for task in self.run.tasks if named is None or task.name in named)
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The names of all that this model's heads are scored on: the pre-training task first."""
+        return (PRETRAINING, *(task.name for task in self.tasks))
+
     # -- data
 
     @functools.cached_property
