@@ -42,17 +42,14 @@ class StudyOptions:
         return self.out or Path("runs", self.config.stem)
 
     def __post_init__(self) -> None:
-        refuse(
-            (
-                *process_problems(self.coordinator, self.num_processes, self.process_id),
-                *below(1, self.workers, "--workers"),
-                *self._shared_twice(),
-            )
-        )
+        refuse(_study_problems(self))
 
-    def _shared_twice(self) -> Iterator[str]:
-        if self.workers > 1 and (self.shard.of > 1 or self.coordinator is not None):
-            yield "--workers: expected neither --shard nor --coordinator with it"
+
+def _study_problems(o: StudyOptions) -> Iterator[str]:
+    yield from process_problems(o.coordinator, o.num_processes, o.process_id)
+    yield from below(1, o.workers, "--workers")
+    if o.workers > 1 and (o.shard.of > 1 or o.coordinator is not None):
+        yield "--workers: expected neither --shard nor --coordinator with it"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -86,17 +86,17 @@ def _start(options: StudyOptions, cores: Sequence[int]) -> BaseProcess:
 
 
 def _work(options: StudyOptions) -> None:
-    """What a further worker does; cells that fail are on disk, and the first worker names them."""
+    """What a further worker does; cells that fail are on disk, and the first worker names them.
+
+    With what status it ends is never looked at.
+    """
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     try:
         study.run(options)
-    except ValueError:
-        sys.exit(2)
     except OSError as error:
         print(f"jaxheads: worker {options.shard.number}: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (ValueError, KeyboardInterrupt):
+        pass
 
 
 def _end_with_the_first() -> None:
