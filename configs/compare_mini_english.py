@@ -10,7 +10,7 @@ steps, jointly or on the fine-tuned model, at a rate chosen on a tenth of the tr
 masks at four of the paper's budgets as shares of 16 heads; measured on 1,000 held-out pairs, as
 they are and after 400 more steps.
 
-Not run: the mini models were not there yet.
+Not run.
 """
 
 from pathlib import Path

@@ -14,52 +14,26 @@ Command: `jaxheads study configs/htut_mini_english.py`, after `mini_english_mode
 the end.
 """
 
+import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
-    CurveSettings,
-    DependencySettings,
-    ModelSettings,
-    Run,
-    ScoringSettings,
-    TaskSettings,
+from jaxheads.settings import CurveSettings, DependencySettings, PruningSettings, ScoringSettings
+
+MODELS, STUDY = (
+    runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
+    for name in ("mini_english_models", "mini_english")
 )
+TREEBANK = MODELS["DATA"] / "ud/en_pud-r2.0-test.conllu"
 
-MINI = runpy.run_path(str(Path(__file__).with_name("mini_english_models.py")))
-DATA, MODELS = MINI["DATA"], Path("runs/mini_english_models/models")
-
-
-def task(name: str, folder: str) -> TaskSettings:
-    """A task with its files, at a size that two cores can train."""
-    path = DATA / folder
-    return TaskSettings(
-        name,
-        train=path / "train.jsonl",
-        held_out=path / "validation.jsonl",
-        length=64,
-        held_out_examples=500,
-    )
-
-
-def training(steps: int, rate: float) -> TrainingConfig:
-    """AdamW in batches of 16, examples of like length together."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
-    return TrainingConfig(steps=steps, batch_size=16, dropout=0.0, window=16, optimizer=optimizer)
-
-
-RUN = Run(
+RUN = dataclasses.replace(
+    STUDY["RUN"],
     study="htut2019",
     name="htut_mini_english",
-    models=tuple(ModelSettings(name, source=str(MODELS / name)) for name in ("roberta", "albert")),
-    text=MINI["TEXT"],
-    tasks=(task("sst2", "glue/sst2"), task("sick", "sick")),
-    finetune=training(400, rate=1e-3),
-    probe=training(150, rate=2e-3),
+    text=MODELS["TEXT"],
     seeds=(0, 1),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(readings=(), batch_size=64),
-    dependencies=DependencySettings(treebank=DATA / "ud/en_pud-r2.0-test.conllu", controls=2),
-    devices=1,
+    pruning=PruningSettings(),
+    dependencies=DependencySettings(treebank=TREEBANK, controls=2),
 )

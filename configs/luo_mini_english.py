@@ -6,7 +6,7 @@ induce constituents and fine-tuning on inference raises it, which this study tak
 Procedure of the trees: Kim et al. 2020, from their code.
 
 Command: `jaxheads study configs/luo_mini_english.py`, after `configs/mini_english_models.py`. Not
-run: the mini models were not finished in time.
+run.
 
 Method: 4 layers x 4 heads; sections 00 (tune) and 01 (test) of the Wall Street Journal, punctuation
 removed, no special tokens in the model; jsd and hellinger, without a bias and with 1.5; fine-tuned

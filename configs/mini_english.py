@@ -35,8 +35,8 @@ Numbers, RoBERTa, 16 heads, accuracy: mean (lowest to highest over 3 seeds; rand
 
 Read them with care: the models are weak. This RoBERTa predicts masked tokens at 0.122 (0.028
 constant) with a loss above the entropy of the words (6.04, 5.86), and is not far above the constant
-answer on the tasks. With so little to lose, most
-heads can go, and to masked LM no order is worth more than chance (0.002 [-0.002, 0.006]).
+answer on the tasks. With so little to lose, most heads can go, and to masked LM no order is worth
+more than chance (0.002 [-0.002, 0.006]).
 """
 
 from pathlib import Path
