@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from jaxheads.data.lexicon import BE, Kinds, Noun, Verb, kinds
-from jaxheads.data.sentences import Node, Sentence, sentence_of
+from jaxheads.data.sentences import Node, Sentence
 
 Tense = Literal["present", "past"]
 Negation = Literal["", "not", "never"]
@@ -82,16 +82,16 @@ def spoken(statement: Statement) -> Sentence:
     stop = _word(".", ".", "punct")
     if second is None:
         top = _clause(first, "root")
-        return sentence_of(top._replace(children=(*top.children, stop)))
+        return Sentence(top._replace(children=(*top.children, stop)))
     word = statement.conjunction
     if word in ("and", "but"):
         parts = (_clause(first, "head"), _word(word, "CC", "cc"), _clause(second, "conj"))
-        return sentence_of(Node("S", "root", (*parts, stop)))
+        return Sentence(Node("S", "root", (*parts, stop)))
     below = Node("SBAR", "advcl", (_word(word, "IN", "mark"), _clause(second, "head")))
     top = _clause(first, "root")
     *before, verbs = top.children
     verbs = verbs._replace(children=(*verbs.children, below))
-    return sentence_of(top._replace(children=(*before, verbs, stop)))
+    return Sentence(top._replace(children=(*before, verbs, stop)))
 
 
 # -- noun phrases

@@ -8,6 +8,7 @@ label once. Example `i` of (task, seed, split) is a pure function of these.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -52,6 +53,7 @@ def iter_drawn(task: str, split: str, *, seed: int = 0) -> Iterator[Drawn]:
         number += 1
 
 
+@functools.lru_cache(1 << 15)  # drawn again for each model's tokenizer, and for counts of words
 def draw_example(task: str, split: str, number: int, *, seed: int = 0) -> Drawn:
     """Draw one example of a task."""
     check_split(split)

@@ -6,6 +6,7 @@ word that can follow "a" begins with a vowel sound, so the article never changes
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 Kinds = frozenset[str]
@@ -33,6 +34,7 @@ class Verb(NamedTuple):
     tools: bool = False  # may be done "with" a tool
 
 
+@functools.cache
 def kinds(text: str) -> Kinds:
     """Split names of kinds; "creature" and "thing" stand for several."""
     wide = {

@@ -24,26 +24,38 @@ class Node(NamedTuple):
     allows: frozenset[str] = frozenset()
 
 
+class Structure(NamedTuple):
+    """What is read off a tree: see `Sentence`."""
+
+    heads: tuple[int, ...]
+    relations: tuple[str, ...]
+    spans: tuple[tuple[str, int, int], ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Sentence:
     """Words with parts of speech (Penn Treebank), heads and relations (Universal Dependencies).
 
     `heads` are 1-based, 0 the root. `spans` are (label, start, end) of all constituents, the
-    outermost first; the words are `words[start:end]`.
+    outermost first; the words are `words[start:end]`. All is read off the tree, whose children name
+    their relations, when it is first asked for: most sentences are drawn for their text alone.
     """
 
     tree: Node
-    leaves: tuple[Node, ...]
-    heads: tuple[int, ...]
-    relations: tuple[str, ...]
-    spans: tuple[tuple[str, int, int], ...]
+
+    @functools.cached_property
+    def leaves(self) -> tuple[Node, ...]:
+        """The words of the tree."""
+        found: list[Node] = []
+        _gather(self.tree, found)
+        return tuple(found)
 
     @functools.cached_property
     def words(self) -> tuple[str, ...]:
         """The forms, lower case, the last of them a full stop."""
         return tuple(leaf.form for leaf in self.leaves)
 
-    @functools.cached_property
+    @property
     def tags(self) -> tuple[str, ...]:
         """The parts of speech of the Penn Treebank."""
         return tuple(leaf.label for leaf in self.leaves)
@@ -53,29 +65,52 @@ class Sentence:
         """The words with spaces between them."""
         return " ".join(self.words)
 
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """The number of each word's head."""
+        return self._structure.heads
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """The relation of each word to its head."""
+        return self._structure.relations
+
+    @property
+    def spans(self) -> tuple[tuple[str, int, int], ...]:
+        """The constituents."""
+        return self._structure.spans
+
     def replaced(self, place: int, form: str) -> str:
         """The text with another word at a place, counted from 0."""
         return " ".join((*self.words[:place], form, *self.words[place + 1 :]))
 
+    @functools.cached_property
+    def _structure(self) -> Structure:
+        return _structure_of(self.tree)
 
-def sentence_of(tree: Node) -> Sentence:
-    """Read the dependencies and spans off a tree whose children name their relations."""
-    leaves: list[Node] = []
+
+def _gather(node: Node, leaves: list[Node]) -> None:
+    if not node.children:
+        leaves.append(node)
+    for child in node.children:
+        _gather(child, leaves)
+
+
+def _structure_of(tree: Node) -> Structure:
     heads: list[int] = []
-    spans: list[tuple[str, int, int]] = []
     relations: list[str] = []
+    spans: list[tuple[str, int, int]] = []
 
     def visit(node: Node) -> int:
         """Return the place of the head word of a node, from 0."""
         if not node.children:
-            leaves.append(node)
             heads.append(-1)
             relations.append("")
-            return len(leaves) - 1
-        slot, start = len(spans), len(leaves)
+            return len(heads) - 1
+        slot, start = len(spans), len(heads)
         spans.append((node.label, start, start))
         places = [visit(child) for child in node.children]
-        spans[slot] = (node.label, start, len(leaves))
+        spans[slot] = (node.label, start, len(heads))
         (top,) = (
             place
             for place, child in zip(places, node.children, strict=True)
@@ -89,7 +124,7 @@ def sentence_of(tree: Node) -> Sentence:
 
     root = visit(tree)
     heads[root], relations[root] = 0, "root"
-    return Sentence(tree, tuple(leaves), tuple(heads), tuple(relations), tuple(spans))
+    return Structure(tuple(heads), tuple(relations), tuple(spans))
 
 
 def brackets(sentence: Sentence) -> str:

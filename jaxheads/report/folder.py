@@ -136,10 +136,11 @@ class Study(NamedTuple):
 
     def metric(self, task: str) -> str:
         """What models are compared by on a task: its first metric that is not a loss."""
-        own = [row for row in self.rows if row.task == task and row.metric != "loss"]
-        named = [row.metric for row in own if row.stage == "whole"]
-        named += [row.metric for row in own if row.stage in ("masked", "floor", "similarity")]
-        return named[0] if named else "loss"
+        for stages in (("whole",), ("masked", "floor", "similarity")):
+            for row in self.rows:
+                if row.task == task and row.metric != "loss" and row.stage in stages:
+                    return row.metric
+        return "loss"
 
     def heads(self, model: str) -> int | None:
         """How many (layer, head) places a model has, if that can be known."""

@@ -1,8 +1,9 @@
 """Several workers on one machine: processes that share a study's cells, and the cores.
 
 A tiny model leaves cores idle: on 2 cores, two workers with one each finished the cells of the
-quickstart in 7.4 minutes, and one worker with both in 9.2. Each compiles its own programs. Fewer
-threads make sums in another order, so that numbers may differ in their last digits.
+quickstart in 7.4 minutes, and one worker with both in 9.2. What one has compiled the others read
+(unless you keep programs yourself, `JAX_COMPILATION_CACHE_DIR`). Fewer threads make sums in another
+order, so that numbers may differ in their last digits.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import dataclasses
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from jaxheads.flags import Shard
 from jaxheads.studies import study
@@ -37,10 +40,10 @@ def run(options: StudyOptions) -> None:
         for number in range(1, options.workers + 1)
     ]
     parts = shares(_cores(), options.workers)
-    with _on(parts[0]):
+    with _on(parts[0]), _programs() as programs:
         if (found := jax.default_backend()) != "cpu":
             raise ValueError(f"--workers: expected 1 on a {found}, got {options.workers}")
-        others = [_start(*each) for each in zip(shards[1:], parts[1:], strict=True)]
+        others = [_start(*each, programs) for each in zip(shards[1:], parts[1:], strict=True)]
         try:
             study.run(shards[0])
             for other in others:
@@ -78,19 +81,39 @@ def _on(cores: Sequence[int]) -> Iterator[None]:
             os.sched_setaffinity(0, before)
 
 
-def _start(options: StudyOptions, cores: Sequence[int]) -> BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_work, args=(options,))
+@contextmanager
+def _programs() -> Iterator[str]:
+    """A folder in which this process keeps compiled programs in this block: the user's, or one."""
+    if own := jax.config.values["jax_compilation_cache_dir"]:
+        yield own
+        return
+    with tempfile.TemporaryDirectory(prefix="jaxheads-programs-") as folder:
+        _keep_programs(folder)
+        try:
+            yield folder
+        finally:
+            _keep_programs(None)
+
+
+def _keep_programs(folder: str | None) -> None:
+    jax.config.update("jax_compilation_cache_dir", folder)
+    compilation_cache.reset_cache()  # looks at the setting once, at the first compilation
+
+
+def _start(options: StudyOptions, cores: Sequence[int], programs: str) -> BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=(options, programs))
     with _on(cores):
         process.start()
     return process
 
 
-def _work(options: StudyOptions) -> None:
+def _work(options: StudyOptions, programs: str) -> None:
     """What a further worker does; cells that fail are on disk, and the first worker names them.
 
     With what status it ends is never looked at.
     """
     threading.Thread(target=_end_with_the_first, daemon=True).start()
+    _keep_programs(programs)
     try:
         study.run(options)
     except OSError as error:

@@ -8,6 +8,7 @@ import os
 import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from jaxheads.cli import main
 from jaxheads.records import read_rows
@@ -39,6 +40,35 @@ def test_workers_take_no_accelerator(tmp_path, capsys, monkeypatch):
     assert "--workers: expected 1 on a gpu, got 2" in capsys.readouterr().err
     assert os.sched_getaffinity(0) == before
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def no_programs(monkeypatch):
+    """As for a user who keeps no compiled programs."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: jax.config.values[name] for name in names}
+    jax.config.update(names[0], None)
+    jax.config.update(names[1], 0.0)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def test_workers_share_programs_in_a_folder_that_goes_away(no_programs):
+    jax.jit(lambda x: x * 3 + 1)(2.0)  # jax looks for a folder at the first compilation alone
+    with crew._programs() as folder:
+        jax.jit(lambda x: x * 5 - 2)(2.0)
+        assert any(name.endswith("-cache") for name in os.listdir(folder))
+    assert not os.path.exists(folder)
+    assert jax.config.values["jax_compilation_cache_dir"] is None
+
+
+def test_workers_keep_programs_where_their_user_does(no_programs, tmp_path):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    with crew._programs() as folder:
+        assert folder == str(tmp_path)
+    assert tmp_path.is_dir() and jax.config.values["jax_compilation_cache_dir"] == str(tmp_path)
 
 
 @pytest.mark.parametrize(
