@@ -126,7 +126,7 @@ def _told(study: Study, folder: Path, written: Path) -> Iterator[str]:
         yield from _wrapped("This study is unfinished; run the same command again to go on.")
     seconds = seconds_of(folder)
     if seconds is not None:
-        yield f"time    {seconds / 60:.1f} minutes"
+        yield f"work    {seconds / 60:.1f} minutes, all workers together"
     yield f"rows    {folder / ROWS if study.finished else folder / 'cells'}"
     yield f"report  {written}"
 
