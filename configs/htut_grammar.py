@@ -31,13 +31,13 @@ best head that sees no word, and the best of two models with random weights.
     nmod            39 [30, 49]     29 [19, 38]     72 (3)                  87
 
 So heads of these models follow neighbours, not syntax: 5 of 32 relations (det, punct; amod in
-ALBERT) have a head clearly above the best offset, the gain being at most 2.5 points but for the full
-stop (25 and 21), and no tree is better than that of a head that sees no word. Fine-tuning on
+ALBERT) have a head clearly above the best offset, the gain being at most 2.5 points but for the
+full stop (25 and 21), and no tree is better than that of a head that sees no word. Fine-tuning on
 sentiment changes trees by -0.7 [-1.1, -0.3] points (RoBERTa, MAX) or not at all (MST; ALBERT).
 
-9 of 144 maps go with importance after Holm's correction, none of them on sentiment: on masked LM the
-heads that matter attend sharply (Spearman 0.80 and 0.74 with minus entropy) and follow obl (-0.87,
-RoBERTa), advcl and ccomp (-0.80 and -0.79, ALBERT) less than others do.
+9 of 144 maps go with importance after Holm's correction, none of them on sentiment: on masked LM
+the heads that matter attend sharply (Spearman 0.80 and 0.74 with minus entropy) and follow obl
+(-0.87, RoBERTa), advcl and ccomp (-0.80 and -0.79, ALBERT) less than others do.
 """
 
 import dataclasses
