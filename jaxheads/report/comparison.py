@@ -157,7 +157,8 @@ def _speed_table(study: Study) -> Table | None:
     )  # fmt: skip
     caption = (
         "Forward passes of the cut and the whole model, taking turns: medians, and of the ratios "
-        "within each turn. Temporary bytes are what the compiler plans."
+        "within each turn. Bytes are the most that the compiler plans for a pass, and for a step "
+        "of fine-tuning with AdamW, parameters included."
     )
     head = ("model", "task", "method", "heads kept", "what", "value")
     return Table("comparison-speed", caption, head, body, labels=5) if body else None

@@ -194,8 +194,12 @@ def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
     path = lab.folder / "smaller" / f"{lab.name}-{name}-{label}"
     if not path.is_dir():
         lab.save_model(smaller, path)
-    length = max(lab.subject(name).lengths)
-    speeds = measure_speed(model, smaller, how.batches, length, how.repeats)
+    task = lab.subject(name)
+    assert task.training is not None
+    speeds = measure_speed(
+        model, smaller, how.batches, max(task.lengths), how.repeats,
+        training_batch=task.training.batch_size,
+    )  # fmt: skip
     _note_speed(lab, name, what, speeds)
     sizes = {
         "parameters": float(count_parameters(params)),

@@ -1,24 +1,34 @@
-"""How fast a cut model is beside the whole one, and what the compiler plans in memory for both."""
+"""How fast a cut model is beside the whole one, and what both need in memory, as compilers plan."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 
+from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.model import Model, logits
+from jaxheads.studies.programs import Layout, example_batch, memory, training
 from jaxheads.studies.timing import Turns
 
 WHOLE, CUT = "whole", "cut"
 
 
 def measure_speed(
-    whole: Model, smaller: Model, batches: Sequence[int], length: int, repeats: int
+    whole: Model,
+    smaller: Model,
+    batches: Sequence[int],
+    length: int,
+    repeats: int,
+    *,
+    training_batch: int,
 ) -> dict[str, float]:
     """Milliseconds of a forward pass by batch size, whole and cut taking turns, and their ratio.
 
-    Also the bytes of temporary arrays that the compiled pass of the largest batch needs.
+    Also the most bytes that a pass of the largest batch needs, and a step of fine-tuning with AdamW
+    on `training_batch` examples: planned by the compiler, parameters included.
     """
     found: dict[str, float] = {}
     for size in batches:
@@ -29,11 +39,16 @@ def measure_speed(
             found[f"{name}, batch {size}, ms"] = 1000 * size / rate
         found[f"speed-up, batch {size}"] = 1 / measured["ratio"][f"{WHOLE} / {CUT}"]
     for name, model in ((WHOLE, whole), (CUT, smaller)):
-        planned = _program(model, max(batches), length)[0].memory_analysis()
-        if planned is not None:  # a backend need not say
-            label = f"{name}, batch {max(batches)}, temporary bytes"
-            found[label] = float(planned.temp_size_in_bytes)
+        forward = _program(model, max(batches), length)[0]
+        found[f"{name}, batch {max(batches)}, bytes"] = float(memory(forward).peak)
+        label = f"{name}, fine-tuning batch {training_batch}, bytes"
+        found[label] = float(_in_training(model.config, model.readout, training_batch, length))
     return found
+
+
+@functools.lru_cache  # of the whole model once for all cut ones
+def _in_training(config: EncoderConfig, readout: ReadoutConfig, size: int, length: int) -> int:
+    return memory(training(config, readout, Layout(), example_batch(size, length))).peak
 
 
 def _forward(model: Model, size: int, length: int):

@@ -32,6 +32,13 @@ QUICK = {
 MOST = 64  # simulated devices
 
 
+class Memory(NamedTuple):
+    """Bytes of a device: what lies there before a step, and the most while it runs."""
+
+    state: int
+    peak: int
+
+
 class Layout(NamedTuple):
     """How a model lies on devices, and what is traded for memory."""
 
@@ -84,6 +91,14 @@ def training(config: EncoderConfig, readout: ReadoutConfig, layout: Layout, batc
     rates = dict.fromkeys(state.trainable, np.float32(1e-5))
     args = (state, _split(mesh, batch), constant(), np.uint32(0), rates)
     return step.lower(*args).compile(QUICK)
+
+
+def memory(program: Any) -> Memory:
+    """What the compiler plans for a program."""
+    found = program.memory_analysis()
+    kept = found.argument_size_in_bytes
+    grown = found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+    return Memory(kept, kept + grown)
 
 
 def example_batch(rows: int, length: int) -> Batch:

@@ -24,6 +24,7 @@ from jaxheads.studies.programs import (
     MOST,
     Layout,
     example_batch,
+    memory,
     scoring,
     simulate_devices,
     training,
@@ -109,11 +110,8 @@ def sizes(options: BenchOptions) -> list[dict[str, Any]]:
         for layout in FEW if options.tiny else LAYOUTS:
             batch = example_batch(options.training_batch, options.length)
             begin = time.perf_counter()
-            found = training(config, BINARY, layout, batch).memory_analysis()
+            found = memory(training(config, BINARY, layout, batch))
             took = time.perf_counter() - begin
-            kept = found.argument_size_in_bytes
-            grown = found.temp_size_in_bytes
-            grown += found.output_size_in_bytes - found.alias_size_in_bytes
             rows.append(
                 {
                     "model": name,
@@ -123,8 +121,8 @@ def sizes(options: BenchOptions) -> list[dict[str, Any]]:
                     "type": layout.dtype,
                     "spread": layout.spread,
                     "recompute": layout.recompute,
-                    "state, MiB": round(kept / 2**20, 1),
-                    "peak, MiB": round((kept + grown) / 2**20, 1),
+                    "state, MiB": round(found.state / 2**20, 1),
+                    "peak, MiB": round(found.peak / 2**20, 1),
                     "compiling, s": round(took),
                 }
             )

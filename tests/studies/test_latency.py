@@ -1,0 +1,39 @@
+"""What a cut model gains: times of both, and the memory that both need."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from jaxheads.models.model import init_model
+from jaxheads.pruning.cost import count_parameters
+from jaxheads.pruning.cut import cut
+from jaxheads.studies.latency import measure_speed
+from jaxheads.studies.programs import Layout, example_batch, memory, training
+from jaxheads.studies.shapes import BINARY, TINY
+
+
+def test_a_cut_model_needs_less_memory_in_passes_and_in_training():
+    whole = init_model(TINY, BINARY, jax.random.key(0))
+    mask_LH = np.arange(TINY.num_heads)[None] < [[1], [2], [1]]
+    params, config = cut(whole.params, whole.config, mask_LH)
+    smaller = whole._replace(params=params, config=config)
+    found = measure_speed(whole, smaller, (1, 2), length=8, repeats=1, training_batch=4)
+    assert all(
+        found[f"{name}, batch {size}, ms"] > 0 for name in ("whole", "cut") for size in (1, 2)
+    )
+    for what in ("batch 2", "fine-tuning batch 4"):
+        assert found[f"cut, {what}, bytes"] < found[f"whole, {what}, bytes"]
+    bytes_of = {
+        name: 4 * count_parameters(m.params) for name, m in (("whole", whole), ("cut", smaller))
+    }
+    for name, size in bytes_of.items():
+        assert found[f"{name}, batch 2, bytes"] > size
+        assert found[f"{name}, fine-tuning batch 4, bytes"] > 4 * size  # two moments, a gradient
+
+
+def test_a_step_holds_parameters_and_moments_before_it_runs():
+    found = memory(training(TINY, BINARY, Layout(), example_batch(4, 8)))
+    whole = init_model(TINY, BINARY, jax.random.key(0))
+    state = 3 * 4 * count_parameters(whole.params)
+    assert state < found.state < 1.1 * state < found.peak
