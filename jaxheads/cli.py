@@ -177,10 +177,7 @@ def _add_option(group: argparse._ArgumentGroup, field: dataclasses.Field, annota
     settings: dict[str, Any] = {
         "help": text,
         "metavar": what["metavar"] or _metavar(field, annotation),
-        "type": _converter(
-            what["parse"] if annotation is str else _parse_of(what),
-            str if repeated else annotation,
-        ),
+        "type": _converter(what, str if repeated else annotation),
         "action": "append" if repeated else "store",
     }
     if what["positional"]:
@@ -207,21 +204,19 @@ def _parse(parser: argparse.ArgumentParser, name: str, words: list[str]) -> Any:
     )
 
 
-def _converter(parse: Callable[[str], Any] | None, annotation: Any) -> Callable[[str], Any]:
+def _converter(what: Mapping[str, Any], annotation: Any) -> Callable[[str], Any]:
+    """The parser of an option, its own or that of its type; without a role no path is remote."""
+
     def convert(text: str) -> Any:
         try:
-            return parse(text) if parse else parse_value(text, annotation)
+            value = what["parse"](text) if what["parse"] else parse_value(text, annotation)
+            if isinstance(value, Path) and not what["role"] and url_of(value):
+                raise ValueError(f"expected a local path, got {text!r}")
+            return value
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
-
-
-def _parse_of(what: Mapping[str, Any]) -> Callable[[str], Any] | None:
-    """An option's own parser; a path that may be remote is not refused for being so."""
-    if what["parse"] or not what["role"]:
-        return what["parse"]
-    return lambda text: Path(text) if url_of(text) else parse_value(text, Path)
 
 
 def _is_required(field: dataclasses.Field) -> bool:

@@ -14,12 +14,12 @@ def option(
     metavar: str = "",
     parse: Callable[[str], Any] | None = None,
     positional: bool = False,
-    role: Literal["in", "out"] | None = None,
+    role: Literal["in", "out", "folder", "report"] | None = None,
 ) -> Any:
     """A dataclass field that is a command-line option; `parse` replaces the type's own parser.
 
     A field that is a tuple of texts may be given repeatedly. `role` is that of a path which may
-    also be remote: whether it is read or written.
+    also be remote: whether it is read, written, or a folder to work in (see `remote`).
     """
     metadata = {
         "help": help, "metavar": metavar, "parse": parse, "positional": positional, "role": role

@@ -177,7 +177,7 @@ class TrainOptions:
     judge_every: int = option("steps between two looks at what is held out; 0: at the end", 0)
     checkpoints: Path | None = option(
         "a folder to keep the state of the run in; SIGTERM saves there, exit status 143", None,
-        metavar="DIR",
+        metavar="DIR", role="folder",
     )  # fmt: skip
     save_every: int = option("steps between two checkpoints; 0: at the end", 0)
     keep_last: int = option("checkpoints to keep, beside the best", 2)

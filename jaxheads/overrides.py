@@ -240,8 +240,6 @@ def _parse_float(text: str) -> float:
 def _parse_path(text: str) -> Path:
     if not text:
         raise ValueError("expected a path, got an empty one")
-    if "://" in text:
-        raise ValueError(f"expected a local path, got {text!r}; remote ones are not supported")
     return Path(text)
 
 

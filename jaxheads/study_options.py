@@ -16,7 +16,10 @@ class StudyOptions:
     config: Path = option("a Python file that names its RUN", metavar="CONFIG", positional=True)
     set: tuple[str, ...] = option("change one setting; may be repeated", (), metavar="a.b=value")
     out: Path | None = option(
-        "where records and figures go; runs/NAME_OF_THE_CONFIG without it", None, metavar="DIR"
+        "where records and figures go; runs/NAME_OF_THE_CONFIG without it",
+        None,
+        metavar="DIR",
+        role="folder",
     )
     shard: Shard = option(
         "one of several workers on one folder: begin with this share of the cells, then help with "
@@ -56,4 +59,6 @@ def _study_problems(o: StudyOptions) -> Iterator[str]:
 class ReportOptions:
     """`jaxheads report`: the page and the figures of a study, finished or not."""
 
-    folder: Path = option("a folder that `jaxheads study` wrote", metavar="DIR", positional=True)
+    folder: Path = option(
+        "a folder that `jaxheads study` wrote", metavar="DIR", positional=True, role="report"
+    )

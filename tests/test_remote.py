@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import fsspec
 import pytest
 
 from jaxheads.cli import main
-from jaxheads.options import PruneOptions, ScoreOptions
-from jaxheads.remote import localised, url_of
+from jaxheads.config import TrainingConfig
+from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
+from jaxheads.remote import fetched, localised, put_mirrors, refuse_mirrors, url_of
+from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
+from jaxheads.study_options import ReportOptions, StudyOptions
 
 
 @pytest.fixture
@@ -103,10 +107,157 @@ def test_what_cannot_be_read_is_one_line(place, said, capsys):
 
 
 def test_paths_without_a_role_are_refused_where_they_are_remote(capsys):
-    assert main(["study", "a.py", "--out", "gs://bucket/out"]) == 2
-    assert "expected a local path" in capsys.readouterr().err
+    assert main(["bench", "--out", "gs://bucket/out"]) == 2
+    assert "--out: expected a local path, got 'gs://bucket/out'" in capsys.readouterr().err
 
 
 def test_every_role_is_known():
-    roles = {field.metadata.get("role") for field in dataclasses.fields(ScoreOptions)}
-    assert roles == {None, "in", "out"}
+    roles = {
+        field.metadata.get("role")
+        for options in (ScoreOptions, TrainOptions, StudyOptions, ReportOptions)
+        for field in dataclasses.fields(options)
+    }
+    assert roles == {None, "in", "out", "folder", "report"}
+
+
+# -- folders that commands work in
+
+
+def study_at(url: str) -> StudyOptions:
+    return StudyOptions(config=Path("a.py"), out=Path(url))
+
+
+def write(path: Path, text: str, *, second: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (second, second))
+
+
+def test_a_folder_is_put_as_it_grows_and_fetched_by_the_next_command(memory):
+    with localised(study_at("memory://runs/one")) as local:
+        assert list(local.out.iterdir()) == []
+        write(local.out / "cells/a.jsonl", "a", second=1)
+        write(local.out / "times.jsonl", "1", second=2)
+        put_mirrors()
+        assert memory.cat("/runs/one/cells/a.jsonl") == b"a"
+        write(local.out / "times.jsonl", "12", second=3)
+        write(local.out / "failed/b.json", "b", second=3)
+        put_mirrors()
+        assert memory.cat("/runs/one/times.jsonl") == b"12"
+        (local.out / "failed/b.json").unlink()
+        write(local.out / "rows.jsonl", "r", second=4)
+    assert not local.out.exists()
+    assert sorted(memory.find("/runs")) == [
+        "/runs/one/cells/a.jsonl", "/runs/one/rows.jsonl", "/runs/one/times.jsonl"
+    ]  # fmt: skip
+    with localised(study_at("memory://runs/one")) as local:
+        assert (local.out / "times.jsonl").read_text() == "12"
+
+
+def test_only_what_changed_is_put_and_files_in_the_order_they_were_written(memory, monkeypatch):
+    memory.pipe({"/runs/one/run.json": b"{}"})
+    order = []
+    put = type(memory).put
+    monkeypatch.setattr(
+        type(memory),
+        "put",
+        lambda self, one, two: (order.append(Path(two).name), put(self, one, two)),
+    )
+    with localised(study_at("memory://runs/one")) as local:
+        write(local.out / "cells/a.jsonl", "a", second=9)
+        write(local.out / "models/m/config.json", "{}", second=5)
+        write(local.out / "models/m/model.safetensors", "w", second=5)
+        write(local.out / "scores/a.npz", "s", second=7)
+    names = ("model.safetensors", "config.json", "a.npz", "a.jsonl")
+    assert order == [f".{name}.draft" for name in names]
+
+
+def test_what_is_being_written_or_of_this_machine_stays_here(memory):
+    with localised(study_at("memory://runs/one")) as local:
+        for name in (
+            "leases/a@1", "workers/7", ".run.1.draft.json", "models/.m.2.draft/config.json",
+            "checkpoints/x/3.orbax-checkpoint-tmp-1/d", "run.json",
+        ):  # fmt: skip
+            write(local.out / name, "x", second=1)
+    assert memory.find("/runs") == ["/runs/one/run.json"]
+
+
+def test_a_model_whose_last_file_is_missing_is_not_fetched(memory):
+    memory.pipe(
+        {
+            "/runs/one/models/half/model.safetensors": b"w",
+            "/runs/one/models/half/tokenizer.json": b"t",
+            "/runs/one/models/whole/model.safetensors": b"w",
+            "/runs/one/models/whole/config.json": b"{}",
+        }
+    )
+    with localised(study_at("memory://runs/one")) as local:
+        assert [path.name for path in (local.out / "models").iterdir()] == ["whole"]
+
+
+def test_a_report_leaves_the_models_where_they_are(memory):
+    memory.pipe({"/runs/one/models/m/config.json": b"{}", "/runs/one/rows.jsonl": b"r"})
+    with localised(ReportOptions(folder=Path("memory://runs/one"))) as local:
+        assert [path.name for path in local.folder.iterdir()] == ["rows.jsonl"]
+        write(local.folder / "report/index.html", "page", second=1)
+    assert memory.cat("/runs/one/report/index.html") == b"page"
+    assert memory.exists("/runs/one/models/m/config.json")
+
+
+def test_a_folder_is_put_even_where_the_command_fails(memory):
+    with pytest.raises(ZeroDivisionError), localised(study_at("memory://runs/one")) as local:
+        write(local.out / "cells/a.jsonl", "a", second=1)
+        raise ZeroDivisionError
+    assert memory.exists("/runs/one/cells/a.jsonl") and not local.out.exists()
+
+
+def test_what_cannot_be_put_is_tried_again_and_is_not_lost(memory, monkeypatch, caplog):
+    def fails(*_):
+        raise OSError("no route")
+
+    put = type(memory).put
+    monkeypatch.setattr(type(memory), "put", fails)
+    with localised(study_at("memory://runs/one")) as local:
+        write(local.out / "cells/a.jsonl", "a", second=1)
+        put_mirrors()
+        assert "memory://runs/one: not put yet, no route" in caplog.text
+        monkeypatch.setattr(type(memory), "put", put)
+    assert memory.exists("/runs/one/cells/a.jsonl")
+    monkeypatch.setattr(type(memory), "put", fails)
+    with pytest.raises(OSError, match="no route; what was made is in"):
+        with localised(study_at("memory://runs/two")) as local:
+            write(local.out / "cells/a.jsonl", "a", second=1)
+    assert (local.out / "cells/a.jsonl").read_text() == "a"
+
+
+def test_one_of_several_processes_needs_a_folder_that_all_see(memory):
+    refuse_mirrors()
+    with localised(study_at("memory://runs/one")):
+        with pytest.raises(ValueError, match=r"that all processes see.* got memory://runs/one"):
+            refuse_mirrors()
+
+
+def test_settings_at_any_depth_are_fetched(memory):
+    memory.pipe({"/data/train.jsonl": b"1", "/data/held/train.jsonl": b"2"})
+    memory.pipe({"/m/config.json": b"{}"})
+    run = Run(
+        study="chiang2021",
+        name="a",
+        models=(ModelSettings("m", source="memory://m"),),
+        text=TextSettings("grammar_mlm", length=24),
+        tasks=(
+            TaskSettings("sst2", train=Path("memory://data/train.jsonl"), length=8),
+            TaskSettings("cola", held_out=Path("memory://data/held/train.jsonl"), length=8),
+        ),
+        finetune=TrainingConfig(steps=1),
+        probe=TrainingConfig(steps=1),
+    )
+    with fetched(run) as local:
+        one, two = local.tasks
+        assert one.train.read_bytes() == b"1" and two.held_out.read_bytes() == b"2"
+        assert two.held_out.name == "train.jsonl"
+        assert Path(local.models[0].source, "config.json").read_bytes() == b"{}"
+        assert local.text is run.text
+    assert not one.train.exists()
+    with fetched(run.text) as same:
+        assert same is run.text

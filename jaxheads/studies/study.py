@@ -10,6 +10,7 @@ import jax
 
 from jaxheads.mesh import join_hosts, tell, write_once
 from jaxheads.overrides import closest, load_config, override
+from jaxheads.remote import fetched, refuse_mirrors
 from jaxheads.settings import Run
 from jaxheads.studies import (
     chiang2021,
@@ -22,7 +23,7 @@ from jaxheads.studies import (
     pretrain,
     zhang2020,
 )
-from jaxheads.studies.cells import Cell
+from jaxheads.studies.cells import SETTINGS, Cell
 from jaxheads.studies.folder import open_folder
 from jaxheads.studies.workers import Hosts, run_cells
 from jaxheads.study_options import StudyOptions
@@ -53,12 +54,22 @@ def run(options: StudyOptions) -> int | None:
         raise ValueError(
             f"{options.config}: no study {settings.study!r}{closest(settings.study, STUDIES)}"
         )
-    check_files(settings)
-    join_hosts(options.coordinator, options.num_processes, options.process_id)
-    write_once(functools.partial(open_folder, settings, options.folder))
-    cells = list(STUDIES[settings.study](settings, options.folder))
-    hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
-    return None if run_cells(options.folder, cells, options.shard, hosts) else 0
+    with fetched(settings) as local:
+        check_files(local)
+        join_hosts(options.coordinator, options.num_processes, options.process_id)
+        hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
+        if hosts.size > 1 or options.shard.of > 1:
+            refuse_mirrors()
+        write_once(functools.partial(open_folder, settings, options.folder))
+        _check_seen(options.folder)
+        cells = list(STUDIES[settings.study](local, options.folder))
+        return None if run_cells(options.folder, cells, options.shard, hosts) else 0
+
+
+def _check_seen(folder: Path) -> None:
+    """ValueError on a host that does not see what the first one has written."""
+    if not (folder / SETTINGS).is_file():
+        raise ValueError(f"{folder}: expected a folder that all hosts see, got one of this host")
 
 
 def check_files(run: Run) -> None:

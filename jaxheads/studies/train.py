@@ -28,6 +28,7 @@ from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective
 from jaxheads.options import PruneOptions, TrainOptions
 from jaxheads.pruning.cut import zero
+from jaxheads.remote import put_mirrors, refuse_mirrors
 from jaxheads.studies import prepare
 from jaxheads.studies.gates import Mask, gates_optimizer, kept_by_gate, learned
 from jaxheads.studies.prune import TokenizerFiles, choose_heads, without_heads
@@ -52,6 +53,8 @@ class Job(NamedTuple):
 def run(options: TrainOptions) -> None:
     """Train, write the model and its log, and print how it went."""
     join_hosts(options.coordinator, options.num_processes, options.process_id)
+    if jax.process_count() > 1:
+        refuse_mirrors()
     task, config = task_named(options.task), _training(options)
     _check_place(options)
     job = _prepare(options, task, config)
@@ -186,7 +189,7 @@ def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
         "encoder": dataclasses.asdict(job.model.config),
         "readout": dataclasses.asdict(job.model.readout),
     }
-    return Checkpoints(options.checkpoints, options.resume, about)
+    return Checkpoints(options.checkpoints, options.resume, about, put_mirrors)
 
 
 def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judge:

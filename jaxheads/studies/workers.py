@@ -11,6 +11,7 @@ from typing import NamedTuple
 from jaxheads.files import is_draft
 from jaxheads.flags import Shard
 from jaxheads.records import Row
+from jaxheads.remote import put_mirrors
 from jaxheads.studies.cells import (
     CELLS,
     SETTINGS,
@@ -74,6 +75,7 @@ def run_cells(
             hosts.tell(place - 1)
             said = _run(folder, cell, worker, hosts)
             worker.release(name)
+            put_mirrors()
             print(f"[{place}/{len(cells)}] {name} {said}", flush=True)
         hosts.tell(END)
         _remove_drafts(folder, worker)

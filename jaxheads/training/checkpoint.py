@@ -13,7 +13,7 @@ import gc
 import logging
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -34,11 +34,13 @@ class Checkpoints:
 
     `about` says in JSON values what is trained: the encoder with its `kept` heads, the readout, the
     files. A run that resumes must be about the same. `resume` starts anew where nothing is kept.
+    `saved` is called whenever one more checkpoint is complete.
     """
 
     folder: Path
     resume: bool = False
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    saved: Callable[[], None] = lambda: None
 
 
 class Kept(NamedTuple):
@@ -54,13 +56,19 @@ class Keeper:
 
     `settings` are what a run must share with a checkpoint to go on from it; None: anything. The
     `keep_last` newest checkpoints are kept, and the one with the highest `score` of those that were
-    saved with one.
+    saved with one. `saved` is that of `Checkpoints`.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any] | None, *, keep_last: int = 2
+        self,
+        folder: Path,
+        settings: Mapping[str, Any] | None,
+        *,
+        keep_last: int = 2,
+        saved: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = Path(folder).absolute()
+        self._saved = saved
         self._settings = plain(settings)
         self._manager = _open(self.folder, keep_last)
         self._good = max(self.steps(), default=None)
@@ -143,7 +151,9 @@ class Keeper:
     def _wait(self) -> None:
         self._manager.wait_until_finished()
         self._manager.check_for_errors()
-        self._good = max(self.steps(), default=None)
+        before, self._good = self._good, max(self.steps(), default=None)
+        if self._good != before:
+            self._saved()
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:

@@ -41,7 +41,9 @@ def open_keeper(
         return
     training = {k: v for k, v in dataclasses.asdict(config).items() if k not in FREE}
     settings = {"training": training, "data": _data(source), **also, "about": checkpoints.about}
-    with Keeper(checkpoints.folder, settings, keep_last=config.keep_last) as keeper:
+    with Keeper(
+        checkpoints.folder, settings, keep_last=config.keep_last, saved=checkpoints.saved
+    ) as keeper:
         yield keeper
 
 
