@@ -10,10 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import jax
 import numpy as np
 import pytest
 
+from jaxheads import remote
 from jaxheads.cli import main
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance.scores import Scores, save_scores
@@ -204,6 +206,26 @@ def test_sigterm_saves_and_resuming_ends_in_the_same_bits(sentiment, review_file
     assert equal(whole, stopped)
     assert saved(tmp_path / "a-kept")["bits"] == saved(tmp_path / "b-kept")["bits"]
     assert lines(tmp_path / "a.jsonl") == lines(tmp_path / "b.jsonl")
+
+
+def test_checkpoints_elsewhere_are_taken_up_from_there(
+    sentiment, review_file, tmp_path, monkeypatch
+):
+    memory, put = fsspec.filesystem("memory"), []
+    monkeypatch.setattr(
+        "jaxheads.studies.train.put_mirrors", lambda: (remote.put_mirrors(), put.append(1))
+    )
+    given = {"steps": 4, "save_every": 2, "limit": 8, "checkpoints": "memory://kept/run"}
+    assert train(sentiment, review_file, tmp_path / "a", **given) == 0
+    steps = {Path(path).name for path in memory.ls("/kept/run", detail=False)}
+    assert steps == {"2", "4"}
+    assert len(put) == 2  # each as soon as it was complete
+    memory.rm("/kept/run/4", recursive=True)
+    assert train(sentiment, review_file, tmp_path / "b", "--resume", **given) == 0
+    assert equal(tmp_path / "a", tmp_path / "b")
+    assert lines(tmp_path / "a.jsonl") == lines(tmp_path / "b.jsonl")
+    assert memory.isdir("/kept/run/4")
+    memory.rm("/kept", recursive=True)
 
 
 @pytest.mark.slow
