@@ -18,10 +18,8 @@ def test_a_cut_model_needs_less_memory_in_passes_and_in_training():
     mask_LH = np.arange(TINY.num_heads)[None] < [[1], [2], [1]]
     params, config = cut(whole.params, whole.config, mask_LH)
     smaller = whole._replace(params=params, config=config)
-    found = measure_speed(whole, smaller, (1, 2), length=8, repeats=1, training_batch=4)
-    assert all(
-        found[f"{name}, batch {size}, ms"] > 0 for name in ("whole", "cut") for size in (1, 2)
-    )
+    found = measure_speed(whole, smaller, (2,), length=8, repeats=1, training_batch=4)
+    assert all(found[f"{name}, batch 2, ms"] > 0 for name in ("whole", "cut"))
     for what in ("batch 2", "fine-tuning batch 4"):
         assert found[f"cut, {what}, bytes"] < found[f"whole, {what}, bytes"]
     bytes_of = {
