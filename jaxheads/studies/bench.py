@@ -26,6 +26,7 @@ from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
 from jaxheads.studies import simulated
+from jaxheads.studies.bench_together import together_speed
 from jaxheads.studies.bench_training import gate_overhead, training_speed
 from jaxheads.studies.bench_trees import tree_speed
 from jaxheads.studies.shapes import BASE, BINARY, TINY
@@ -205,6 +206,11 @@ def trees(s: Setting) -> dict:
     return tree_speed(s.model, s.dtype, s.repeats, TREES)
 
 
+def together(s: Setting) -> dict:
+    """What it would gain to run several gates of a tiny model in one program."""
+    return together_speed(s.dtype, s.repeats)
+
+
 SECTIONS = {
     "gate_gradient": gate_gradient,
     "compile": compile_time,
@@ -213,6 +219,7 @@ SECTIONS = {
     "fine_tune": fine_tune,
     "gate": gate,
     "trees": trees,
+    "together": together,
 }
 
 

@@ -107,3 +107,12 @@ def test_trees_are_timed_as_a_multiple_of_forward_passes(capsys, monkeypatch):
     for name, multiple in times.items():
         assert multiple == pytest.approx(rates["forward passes"] / rates[name])
     assert list(report["loop"]) == ["all heads together / one by one"]
+
+
+@pytest.mark.slow
+def test_several_gates_in_one_program_are_timed_beside_one_after_another(capsys, monkeypatch):
+    monkeypatch.setattr(bench_together, "BATCHES", (2, 3))
+    assert not main(["bench", "--json", "--tiny", "--repeats", "1", "--only", "together"])
+    report = json.loads(capsys.readouterr().out)["together"]
+    assert list(report["ratio"]) == ["batch 2", "batch 3"]
+    assert min(report["ratio"].values()) > 0
