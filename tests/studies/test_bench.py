@@ -5,7 +5,7 @@ import pytest
 
 from jaxheads.cli import main
 from jaxheads.options import BenchOptions
-from jaxheads.studies import bench, bench_training, bench_trees, timing
+from jaxheads.studies import bench, bench_together, bench_training, bench_trees, timing
 from jaxheads.studies.timing import Turns
 
 
