@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.ticker import MaxNLocator
 
+from jaxheads.records import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import SPARE, looks, shown
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
@@ -23,7 +24,8 @@ def comparison_section(study: Study) -> Section | None:
     methods = _methods(study)
     if not methods:
         return None
-    tables = (_cost_table(study), _rate_table(study), _size_table(study), _speed_table(study))
+    makers = (_contrast_table, _cost_table, _rate_table, _size_table, _speed_table)
+    tables = (make(study) for make in makers)
     parts = (
         *_curves(study, methods),
         *_paretos(study),
@@ -52,13 +54,50 @@ def comparison_answer(study: Study) -> Answer | None:
         + " Nothing is corrected for their number."
     )
     points = tuple(
-        f"{row.model}, {shown(row.task)}, {row.budget} heads, "
-        f"{STAGES[row.stage.removesuffix(', contrast')]}: {row.method.replace(' - ', ' − ')} "
-        f"{signed(row.value)} {row.metric} [{signed(row.low)} to {signed(row.high)}]."
-        for row in rows
-        if row.low is not None and row.high is not None
+        f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
+        for (model, task, stage, method, rest), own in _contrasts(study).items()
     )
     return Answer("Does any way to choose heads beat one pass of the gradient?", summary, points)
+
+
+def _contrasts(study: Study) -> dict[tuple[str, str, str, str, str], list[Row]]:
+    """By model, task, stage, method and what it is compared with: rows in the order of budgets."""
+    found: dict[tuple[str, str, str, str, str], list[Row]] = {}
+    for stage in STAGES:
+        for row in study.at(f"{stage}, contrast"):
+            method, _, rest = row.method.partition(" - ")
+            found.setdefault((row.model, row.task, stage, method, rest), []).append(row)
+    return found
+
+
+def _verdicts(rows: Sequence[Row]) -> str:
+    """At which numbers of heads the difference is clear, and its sign."""
+    said: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
+    for row in rows:
+        clear = "better" if (row.low or 0) > 0 else "worse" if (row.high or 0) < 0 else ""
+        said[clear or "not distinguishable"].append(str(row.budget))
+    return ", ".join(f"{what} with {' / '.join(kept)} heads" for what, kept in said.items() if kept)
+
+
+def _contrast_table(study: Study) -> Table | None:
+    budgets = list(
+        dict.fromkeys(str(row.budget) for own in _contrasts(study).values() for row in own)
+    )
+    body = []
+    for (model, task, stage, method, rest), own in _contrasts(study).items():
+        at = {
+            str(row.budget): f"{signed(row.value)} [{signed(row.low)} to {signed(row.high)}]"
+            for row in own
+            if row.low is not None and row.high is not None
+        }
+        names = (model, shown(task), STAGES[stage], f"{method} − {rest}")
+        body.append((*names, *(at.get(budget, "–") for budget in budgets)))
+    caption = (
+        "Each method less the gradient's one-shot order, by the number of heads kept, with 95% "
+        "intervals over seeds and examples; not corrected for their number."
+    )
+    head = ("model", "task", "then", "difference", *(f"{budget} heads" for budget in budgets))
+    return Table("comparison-contrasts", caption, head, tuple(body), labels=4) if body else None
 
 
 def _methods(study: Study) -> list[str]:
@@ -141,27 +180,34 @@ def _rate_table(study: Study) -> Table | None:
 
 
 def _size_table(study: Study) -> Table | None:
-    found = spreads(study.at(CUT), lambda r: (r.model, r.task, r.method, str(r.budget), r.metric))
-    body = tuple((m, shown(t), *rest, cell(s, short)) for (m, t, *rest), s in found.items())
-    head = ("model", "task", "method", "heads kept", "metric", "value")
+    rows = study.at(CUT)
+    whats = list(dict.fromkeys(row.metric for row in rows))
+    found = spreads(rows, lambda r: (r.model, shown(r.task), r.method, str(r.budget), r.metric))
+    places = list(dict.fromkeys(key[:4] for key in found))
+    body = tuple(
+        (*place, *(cell(found[*place, w], short) if (*place, w) in found else "–" for w in whats))
+        for place in places
+    )
+    head = ("model", "task", "method", "heads kept", *whats)
     caption = "Sizes of models that were physically cut."
-    return Table("comparison-sizes", caption, head, body, labels=5) if body else None
+    return Table("comparison-sizes", caption, head, body, labels=4) if body else None
 
 
 def _speed_table(study: Study) -> Table | None:
     lines = [line for line in study.speeds if "batch" in line["what"]]
-    body = tuple(
-        (line["model"], shown(line["task"]), line["method"], str(line["budget"]), line["what"],
-         short(line["value"]))
-        for line in lines
-    )  # fmt: skip
+    whats = list(dict.fromkeys(line["what"] for line in lines))
+    found: dict[tuple[str, str, str, str], dict[str, str]] = {}
+    for line in lines:
+        place = (line["model"], shown(line["task"]), line["method"], str(line["budget"]))
+        found.setdefault(place, {})[line["what"]] = short(line["value"])
+    body = tuple((*place, *(at.get(what, "–") for what in whats)) for place, at in found.items())
     caption = (
         "Forward passes of the cut and the whole model, taking turns: medians, and of the ratios "
         "within each turn. Bytes are the most that the compiler plans for a pass, and for a step "
         "of fine-tuning with AdamW, parameters included."
     )
-    head = ("model", "task", "method", "heads kept", "what", "value")
-    return Table("comparison-speed", caption, head, body, labels=5) if body else None
+    head = ("model", "task", "method", "heads kept", *whats)
+    return Table("comparison-speed", caption, head, body, labels=4) if body else None
 
 
 def _speeds(study: Study, what: str) -> dict[tuple[str, str, str], list[float]]:

@@ -15,9 +15,15 @@ def test_the_section_has_curves_costs_and_quality_against_speed():
     section = comparison_section(study())
     assert section is not None
     names = [part.name for part in section.parts]
-    assert names == ["comparison-m-1", "pareto-m", "comparison-cost", "comparison-speed"]
-    curves, pareto, costs, _ = section.parts
-    assert isinstance(costs, Table)
+    assert names == [
+        "comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-cost", "comparison-speed"
+    ]  # fmt: skip
+    curves, pareto, contrasts, costs, speeds = section.parts
+    assert isinstance(contrasts, Table) and isinstance(costs, Table) and isinstance(speeds, Table)
+    assert contrasts.head[-1] == "8 heads"
+    assert contrasts.body[1][3:] == ("subset, joint − gradient", "+0.025 [+0.010 to +0.040]")
+    assert speeds.head[4:] == ("speed-up, batch 16",)
+    assert speeds.body[0] == ("m", "sst2", "gradient", "8", "1.1")
     assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "2")
     assert points(curves)["gradient"] == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
     assert points(pareto)["gradient, 8 heads"] == pytest.approx(np.array([[1.1, 0.825]]))
@@ -36,7 +42,10 @@ def test_the_answer_counts_what_is_better_and_what_is_worse():
     assert "Of 2 comparisons" in answer.summary
     assert "1 are better and 1 worse" in answer.summary
     assert "better at some budget: subset, joint" in answer.summary
-    assert len(answer.points) == 2
+    assert answer.points == (
+        "m, sst2, nothing trained again: random less gradient worse with 8 heads.",
+        "m, sst2, nothing trained again: subset, joint less gradient better with 8 heads.",
+    )
 
 
 def test_a_model_that_is_not_pruned_yet_has_no_curve():
@@ -44,7 +53,7 @@ def test_a_model_that_is_not_pruned_yet_has_no_curve():
     section = comparison_section(study()._replace(rows=(*study().rows, other)))
     assert section is not None
     assert [part.name for part in section.parts] == [
-        "comparison-m-1", "pareto-m", "comparison-cost", "comparison-speed"
+        "comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-cost", "comparison-speed"
     ]  # fmt: skip
 
 
