@@ -61,24 +61,37 @@ def settings_of(run: Run) -> CompareSettings:
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the comparison."""
-    how, mesh = settings_of(run), prepare.open_mesh(MeshShape(run.devices))
+    settings_of(run)
+    mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
+        base: tuple[str, ...] = ()
         if settings.pretrain is not None:
-            yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab))
-        for task in (task.name for task in lab.tasks):
-            for seed in run.seeds:
-                name = f"{lab.name}-{task}-{seed}-fine-tuned"
-                yield Cell(name, functools.partial(finetuned, lab, task, seed))
-            for method in filter(has_rate, how.methods):
-                work = functools.partial(choose_rate, lab, task, method)
-                yield Cell(rate_cell(lab, task, method), work)
-            for method in how.methods:
-                for seed in run.seeds:
-                    for budget in budgets(lab):
-                        work = functools.partial(prune, lab, task, method, seed, budget)
-                        yield Cell(cell_name(lab, task, method, seed, budget), work)
-            yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task))
+            base = (f"{lab.name}-pretrained",)
+            yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        for task in lab.tasks:
+            yield from _cells_of(lab, task.name, base)
+
+
+def _cells_of(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
+    how, pruned = settings_of(lab.run), []
+    tuned = {seed: f"{lab.name}-{task}-{seed}-fine-tuned" for seed in lab.run.seeds}
+    for seed, name in tuned.items():
+        yield Cell(name, functools.partial(finetuned, lab, task, seed), needs=base)
+    rates = {way: (rate_cell(lab, task, way),) for way in filter(has_rate, how.methods)}
+    for method, name in rates.items():
+        work = functools.partial(choose_rate, lab, task, method)
+        yield Cell(*name, work, needs=(tuned[lab.run.seeds[0]],))
+    for method in how.methods:
+        for seed in lab.run.seeds:
+            before = (tuned[seed], *rates.get(method, ()))
+            for budget in budgets(lab):
+                name = cell_name(lab, task, method, seed, budget)
+                yield Cell(name, functools.partial(prune, lab, task, method, seed, budget), before)
+                pruned.append(name)
+                if method == "meta":  # whose first cell trains the pruner
+                    before = (name,)
+    yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*pruned,))
 
 
 def cell_name(lab: Lab, task: str, method: str, seed: int, budget: int) -> str:

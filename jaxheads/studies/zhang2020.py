@@ -63,15 +63,18 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             yield from _tuned(lab, task.name)
         for task, seed in itertools.product(meta_of(lab).similar, run.seeds):
             work = functools.partial(similarity, lab, task, seed)
-            yield Cell(f"{lab.name}-{task.name}-{seed}-similarity", work)
-        yield Cell(f"{lab.name}-overlap", functools.partial(overlap, lab))
+            needs = scored_cells(lab, task.name, seed)
+            yield Cell(f"{lab.name}-{task.name}-{seed}-similarity", work, needs)
+        every = itertools.product(_scored_tasks(lab), run.seeds)
+        needs = tuple(scored_cell(lab, META, task.name, seed) for task, seed in every)
+        yield Cell(f"{lab.name}-overlap", functools.partial(overlap, lab), needs)
 
 
 def _scored(lab: Lab) -> Iterator[Cell]:
     """Scores by every method, each in a cell of its own, whose time is its cost."""
     base = (f"{lab.name}-pretrained",)
     for method in (GRADIENT, MAGNITUDE):
-        name = f"{lab.name}-scored-{method}"
+        name = scored_cell(lab, method)
         yield Cell(name, functools.partial(score_once, lab, method), needs=base)
     done = set()
     for task, seed in itertools.product(_scored_tasks(lab), lab.run.seeds):
@@ -80,7 +83,18 @@ def _scored(lab: Lab) -> Iterator[Cell]:
             done.add(pruner)
             yield Cell(pruner, functools.partial(train_pruner, lab, task.name, seed), needs=base)
         work = functools.partial(score_for, lab, task, seed)
-        yield Cell(f"{lab.name}-{task.name}-{seed}-scored-{META}", work, needs=(*base, pruner))
+        yield Cell(scored_cell(lab, META, task.name, seed), work, needs=(*base, pruner))
+
+
+def scored_cell(lab: Lab, method: str, *task_and_seed: object) -> str:
+    """The cell of a method's scores: of every task and seed, or the same for all."""
+    return "-".join(map(str, (lab.name, *task_and_seed, "scored", method)))
+
+
+def scored_cells(lab: Lab, task: str, seed: int) -> tuple[str, ...]:
+    """The cells whose scores the masks of a task and a seed are made from."""
+    own = scored_cell(lab, META, task, seed)
+    return own, scored_cell(lab, GRADIENT), scored_cell(lab, MAGNITUDE)
 
 
 def _scored_tasks(lab: Lab) -> dict[TaskSettings, None]:
@@ -91,13 +105,17 @@ def _scored_tasks(lab: Lab) -> dict[TaskSettings, None]:
 
 
 def _tuned(lab: Lab, task: str) -> Iterator[Cell]:
+    made: list[str] = []
     for seed in lab.run.seeds:
         work = functools.partial(departures, lab, task, seed)
-        yield Cell(f"{lab.name}-{task}-{seed}-departures", work)
+        needs = scored_cells(lab, task, seed)
+        yield Cell(f"{lab.name}-{task}-{seed}-departures", work, needs)
         for method in (WHOLE, *methods(lab, seed)):
             work = functools.partial(tuned, lab, task, seed, method)
-            yield Cell(tuned_name(lab, task, seed, method), work)
-    yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task))
+            name = tuned_name(lab, task, seed, method)
+            made.append(name)
+            yield Cell(name, work, needs)
+    yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*made,))
 
 
 def methods(lab: Lab, seed: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from jaxheads.overrides import load_config
@@ -36,3 +38,36 @@ def test_only_pre_training_waits_for_nothing_in_a_study(study, tmp_path):
     }  # fmt: skip
     for name, own in needs.items():  # models have nothing to do with each other
         assert {each.partition("-")[0] for each in own} <= {name.partition("-")[0]}
+
+
+def of_config(name: str, tmp_path) -> dict[str, tuple[str, ...]]:
+    run = load_config(Path(__file__).parents[2] / "configs" / f"{name}.py")
+    assert isinstance(run, Run)
+    return needs_by_name(list(STUDIES[run.study](run, tmp_path / "out")))
+
+
+def test_a_choice_of_heads_waits_for_its_own_fine_tuning_and_rate(tmp_path):
+    needs = of_config("compare_grammar", tmp_path)
+    task = "roberta-grammar_sentiment"
+    assert needs[f"{task}-1-fine-tuned"] == ()
+    assert needs[f"{task}-subset-joint-rate"] == (f"{task}-0-fine-tuned",)
+    assert needs[f"{task}-1-gradient-8"] == (f"{task}-1-fine-tuned",)
+    assert needs[f"{task}-2-subset-joint-3"] == (
+        f"{task}-2-fine-tuned", f"{task}-subset-joint-rate"
+    )  # fmt: skip
+    pruned = [name for name in needs if name.rpartition("-")[2].isdecimal()]
+    assert len(pruned) == 14 * 3 * 5 and needs[f"{task}-contrasts"] == tuple(pruned)
+
+
+def test_a_training_under_a_mask_waits_for_the_scores_that_make_it(tmp_path):
+    needs = of_config("zhang_grammar", tmp_path)
+    task, scored = (
+        "roberta-grammar_sentiment",
+        ("roberta-scored-gradient", "roberta-scored-magnitude"),
+    )
+    assert needs[f"{task}-1-by-meta"] == (f"{task}-1-scored-meta", *scored)
+    assert needs["roberta-grammar_paraphrase-2-similarity"] == (
+        "roberta-grammar_paraphrase-2-scored-meta", *scored
+    )  # fmt: skip
+    trained = [name for name in needs if name.startswith(task) and "-by-" in name]
+    assert len(trained) == 3 * 7 and needs[f"{task}-contrasts"] == tuple(trained)
