@@ -19,22 +19,25 @@ from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource, RaggedWriter
 from jaxheads.data.tokens import Encoded, Tokenizer
 
-CHUNK = 1024  # paragraphs encoded at a time
+CHUNK = 256  # paragraphs encoded at a time
 SHOWN_AS_MASK, SHOWN_AS_RANDOM = 0.8, 0.1
 
 
-def encode_blocks(tokenizer: Tokenizer, texts: Iterable[str], length: int) -> EncodedSource:
+def encode_blocks(
+    tokenizer: Tokenizer, texts: Iterable[str], length: int, *, limit: int | None = None
+) -> EncodedSource:
     """Pack paragraphs into blocks of `length` tokens: cls, text, sep, text, ..., sep.
 
     Nothing is lost or padded but in the last block, which may be shorter (RoBERTa's FULL-SENTENCES
-    packing; paragraphs go on in the next block). Labels are zeros.
+    packing; paragraphs go on in the next block). Labels are zeros. With a limit only the first
+    blocks are made, and no more text is read than they need, but for a chunk.
     """
     room = length - 2
     if room < 1:
         raise ValueError(f"length: expected at least 3 tokens, got {length}")
     writer = RaggedWriter(None)
     count = 0
-    for block in _blocks(_stream(tokenizer, texts), room):
+    for block in itertools.islice(_blocks(_stream(tokenizer, texts), room), limit):
         ids = [tokenizer.cls_id, *block, tokenizer.sep_id]
         writer.write(Encoded([ids], [[0] * len(ids)]))
         count += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -79,10 +78,8 @@ def read_blocks(
     texts: int | None = None,
 ) -> EncodedSource:
     """A text as blocks of `length` tokens: the first `limit`, of its first `texts` paragraphs."""
-    # a paragraph with any text has at least one token, so that no more are needed
-    enough = None if limit is None else limit * max(length - 2, 1)
-    read = itertools.islice(read_texts(path, texts, task=task, split=split), enough)
-    return first(encode_blocks(tokenizer, read, length), limit)
+    read = read_texts(path, texts, task=task, split=split)
+    return encode_blocks(tokenizer, read, length, limit=limit)
 
 
 def read_task(

@@ -48,6 +48,18 @@ def test_blocks_hold_every_token_in_order_with_separators_between(bpe: Tokenizer
     assert not batch.types_BT.any() and not batch.labels.any()
 
 
+def test_the_first_blocks_are_those_of_the_whole_text_and_the_rest_is_not_read(
+    bpe: Tokenizer, texts: list[str]
+):
+    many = [texts[number % len(texts)] for number in range(5000)]
+    read = iter(many)
+    some, whole = encode_blocks(bpe, read, LENGTH, limit=7), encode_blocks(bpe, many, LENGTH)
+    assert len(some.labels) == 7 < len(whole.labels)
+    np.testing.assert_array_equal(some.starts, whole.starts[:8])
+    np.testing.assert_array_equal(some.tokens, whole.tokens[: some.starts[-1]])
+    assert len(list(read)) > 4000
+
+
 def test_blocks_need_room_and_text(bpe: Tokenizer):
     with pytest.raises(ValueError, match="length: expected at least 3 tokens, got 2"):
         encode_blocks(bpe, ["a"], 2)
