@@ -72,6 +72,7 @@ SIZES = EncoderConfig(
         ("kept=none", "kept", None),
         ("shuffle=False", "shuffle", False),
         ("data=/tmp/x", "data", Path("/tmp/x")),
+        ("data=gs://bucket/x", "data", Path("gs://bucket/x")),
     ],
 )
 def test_a_setting_gets_the_type_of_its_field(setting, field, value):
@@ -129,7 +130,6 @@ def test_nothing_to_override_changes_nothing():
         ("optimizer.rate=nan", "expected a number, got 'nan'"),
         ("optimizer.warmup=1000", "warmup: expected at most 100, got 1000"),
         ("data=", "expected a path"),
-        ("data=gs://bucket/x", "expected a local path, got 'gs://bucket/x'"),
         ("__class__=1", "no field '__class__'"),
     ],
 )
