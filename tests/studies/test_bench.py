@@ -32,7 +32,7 @@ def test_an_unknown_section_is_refused(capsys):
     assert main(["bench", "--only", "speed", "--tiny"]) == 2
     wanted = (
         "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, gate, trees, "
-        "got speed"
+        "together, got speed"
     )
     assert wanted in capsys.readouterr().err
 
