@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from matplotlib.ticker import MaxNLocator
 
@@ -11,6 +11,7 @@ from jaxheads.report.folder import Study
 from jaxheads.report.looks import SPARE, looks, shown
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+from jaxheads.report.prunability import verdict
 from jaxheads.report.spread import Spread, cell, short, signed, spread_of, spreads
 
 STAGES = {"pruned": "nothing trained again", "trained again": "trained once more"}
@@ -41,21 +42,22 @@ def comparison_section(study: Study) -> Section | None:
 
 def comparison_answer(study: Study) -> Answer | None:
     """Which methods are better than the one-shot order of the gradient."""
-    rows = [row for stage in STAGES for row in study.at(f"{stage}, contrast")]
-    if not rows:
+    contrasts = _contrasts(study)
+    if not contrasts:
         return None
-    better = [row for row in rows if row.low is not None and row.low > 0]
-    worse = [row for row in rows if row.high is not None and row.high < 0]
-    ways = list(dict.fromkeys(row.method.partition(" - ")[0] for row in better))
+    said = [(way, _said(row)) for (*_, way, _), own in contrasts.items() for row in own]
+    verdicts = [what for _, what in said]
+    ways = list(dict.fromkeys(way for way, what in said if what == "better"))
     summary = (
-        f"Of {len(rows)} comparisons with the gradient's one-shot order at equal budgets, "
-        f"{len(better)} are better and {len(worse)} worse by 95% intervals over seeds and examples"
+        f"Of {len(said)} comparisons with the gradient's one-shot order at equal budgets, "
+        f"{verdicts.count('better')} are better and {verdicts.count('worse')} worse by 95% "
+        "intervals over seeds and examples"
         + (f"; better at some budget: {'; '.join(ways)}." if ways else ".")
         + " Nothing is corrected for their number."
     )
     points = tuple(
         f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
-        for (model, task, stage, method, rest), own in _contrasts(study).items()
+        for (model, task, stage, method, rest), own in contrasts.items()
     )
     return Answer("Does any way to choose heads beat one pass of the gradient?", summary, points)
 
@@ -74,30 +76,45 @@ def _verdicts(rows: Sequence[Row]) -> str:
     """At which numbers of heads the difference is clear, and its sign."""
     said: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
     for row in rows:
-        clear = "better" if (row.low or 0) > 0 else "worse" if (row.high or 0) < 0 else ""
-        said[clear or "not distinguishable"].append(str(row.budget))
+        said[_said(row)].append(str(row.budget))
     return ", ".join(f"{what} with {' / '.join(kept)} heads" for what, kept in said.items() if kept)
 
 
+def _said(row: Row) -> str:
+    found = verdict(row)
+    if found.endswith("more"):
+        return "better"
+    return "worse" if found.endswith("less") else "not distinguishable"
+
+
 def _contrast_table(study: Study) -> Table | None:
-    budgets = list(
-        dict.fromkeys(str(row.budget) for own in _contrasts(study).values() for row in own)
-    )
-    body = []
-    for (model, task, stage, method, rest), own in _contrasts(study).items():
-        at = {
-            str(row.budget): f"{signed(row.value)} [{signed(row.low)} to {signed(row.high)}]"
-            for row in own
-            if row.low is not None and row.high is not None
-        }
-        names = (model, shown(task), STAGES[stage], f"{method} − {rest}")
-        body.append((*names, *(at.get(budget, "–") for budget in budgets)))
+    columns, body = _side_by_side(
+        ((model, shown(task), STAGES[stage], f"{method} − {rest}"), f"{row.budget} heads",
+         cell(spread_of([row]), signed))
+        for (model, task, stage, method, rest), own in _contrasts(study).items()
+        for row in own
+    )  # fmt: skip
     caption = (
         "Each method less the gradient's one-shot order, by the number of heads kept, with 95% "
         "intervals over seeds and examples; not corrected for their number."
     )
-    head = ("model", "task", "then", "difference", *(f"{budget} heads" for budget in budgets))
-    return Table("comparison-contrasts", caption, head, tuple(body), labels=4) if body else None
+    head = ("model", "task", "then", "difference", *columns)
+    return Table("comparison-contrasts", caption, head, body, labels=4) if body else None
+
+
+def _side_by_side(
+    entries: Iterable[tuple[tuple[str, ...], str, str]],
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Texts by their line and their column: the columns, and the lines with all of them."""
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    columns: dict[str, None] = {}
+    for line, column, text in entries:
+        lines.setdefault(line, {})[column] = text
+        columns[column] = None
+    body = (
+        (*line, *(texts.get(column, "–") for column in columns)) for line, texts in lines.items()
+    )
+    return tuple(columns), tuple(body)
 
 
 def _methods(study: Study) -> list[str]:
@@ -180,33 +197,30 @@ def _rate_table(study: Study) -> Table | None:
 
 
 def _size_table(study: Study) -> Table | None:
-    rows = study.at(CUT)
-    whats = list(dict.fromkeys(row.metric for row in rows))
-    found = spreads(rows, lambda r: (r.model, shown(r.task), r.method, str(r.budget), r.metric))
-    places = list(dict.fromkeys(key[:4] for key in found))
-    body = tuple(
-        (*place, *(cell(found[*place, w], short) if (*place, w) in found else "–" for w in whats))
-        for place in places
+    found = spreads(
+        study.at(CUT), lambda r: (r.model, shown(r.task), r.method, str(r.budget), r.metric)
     )
-    head = ("model", "task", "method", "heads kept", *whats)
+    columns, body = _side_by_side(
+        (tuple(line), what, cell(s, short)) for (*line, what), s in found.items()
+    )
+    head = ("model", "task", "method", "heads kept", *columns)
     caption = "Sizes of models that were physically cut."
     return Table("comparison-sizes", caption, head, body, labels=4) if body else None
 
 
 def _speed_table(study: Study) -> Table | None:
-    lines = [line for line in study.speeds if "batch" in line["what"]]
-    whats = list(dict.fromkeys(line["what"] for line in lines))
-    found: dict[tuple[str, str, str, str], dict[str, str]] = {}
-    for line in lines:
-        place = (line["model"], shown(line["task"]), line["method"], str(line["budget"]))
-        found.setdefault(place, {})[line["what"]] = short(line["value"])
-    body = tuple((*place, *(at.get(what, "–") for what in whats)) for place, at in found.items())
+    columns, body = _side_by_side(
+        ((line["model"], shown(line["task"]), line["method"], str(line["budget"])), line["what"],
+         short(line["value"]))
+        for line in study.speeds
+        if "batch" in line["what"]
+    )  # fmt: skip
     caption = (
         "Forward passes of the cut and the whole model, taking turns: medians, and of the ratios "
         "within each turn. Bytes are the most that the compiler plans for a pass, and for a step "
         "of fine-tuning with AdamW, parameters included."
     )
-    head = ("model", "task", "method", "heads kept", *whats)
+    head = ("model", "task", "method", "heads kept", *columns)
     return Table("comparison-speed", caption, head, body, labels=4) if body else None
 
 
