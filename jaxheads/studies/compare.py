@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from jaxheads.records import Row, read_rows
 from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Cell, cell_path
-from jaxheads.studies.chiang2021 import finetuned
+from jaxheads.studies.chiang2021 import finetuned, whole_name
 from jaxheads.studies.choosing import METHODS, Choice, has_rate
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
@@ -61,8 +61,7 @@ def settings_of(run: Run) -> CompareSettings:
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the comparison."""
-    settings_of(run)
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    how, mesh = settings_of(run), prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         base: tuple[str, ...] = ()
@@ -70,19 +69,20 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             base = (f"{lab.name}-pretrained",)
             yield Cell(*base, functools.partial(pretrained, lab), needs=())
         for task in lab.tasks:
-            yield from _cells_of(lab, task.name, base)
+            yield from _cells_of(lab, how.methods, task.name, base)
 
 
-def _cells_of(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
-    how, pruned = settings_of(lab.run), []
-    tuned = {seed: f"{lab.name}-{task}-{seed}-fine-tuned" for seed in lab.run.seeds}
+def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]) -> Iterator[Cell]:
+    """The fine-tuned models of a task, the rates of gates, and every choice of heads."""
+    pruned: list[str] = []
+    tuned = {seed: whole_name(lab, task, seed) for seed in lab.run.seeds}
     for seed, name in tuned.items():
         yield Cell(name, functools.partial(finetuned, lab, task, seed), needs=base)
-    rates = {way: (rate_cell(lab, task, way),) for way in filter(has_rate, how.methods)}
+    rates = {way: (rate_cell(lab, task, way),) for way in filter(has_rate, methods)}
     for method, name in rates.items():
         work = functools.partial(choose_rate, lab, task, method)
         yield Cell(*name, work, needs=(tuned[lab.run.seeds[0]],))
-    for method in how.methods:
+    for method in methods:
         for seed in lab.run.seeds:
             before = (tuned[seed], *rates.get(method, ()))
             for budget in budgets(lab):

@@ -1,9 +1,9 @@
 """Several workers on one machine: processes that share a study's cells, and the cores.
 
 A tiny model leaves cores idle: on 2 cores, two workers with one each finished the cells of the
-quickstart in 7.4 minutes, and one worker with both in 9.2. What one has compiled the others read
-(unless you keep programs yourself, `JAX_COMPILATION_CACHE_DIR`). Fewer threads make sums in another
-order, so that numbers may differ in their last digits.
+quickstart in 7.4 minutes, and one worker with both in 9.2, before workers shared what they compile:
+in a folder that goes away with them, or in your own (`JAX_COMPILATION_CACHE_DIR`). Fewer threads
+make sums in another order, so that numbers may differ in their last digits.
 """
 
 from __future__ import annotations

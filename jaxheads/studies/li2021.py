@@ -18,6 +18,7 @@ from jaxheads.records import Row
 from jaxheads.settings import Run
 from jaxheads.studies import compare, prepare
 from jaxheads.studies.cells import Cell
+from jaxheads.studies.chiang2021 import whole_name
 from jaxheads.studies.lab import Lab
 from jaxheads.training.optimizer import GATES
 
@@ -35,7 +36,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
                 for seed in run.seeds:
                     name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"
                     work = functools.partial(swept, lab, task, strength, seed, name)
-                    yield Cell(name, work, needs=(f"{lab.name}-{task}-{seed}-fine-tuned",))
+                    yield Cell(name, work, needs=(whole_name(lab, task, seed),))
 
 
 def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[Row]:
