@@ -92,30 +92,26 @@ def localised(options: Any) -> Iterator[Any]:
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
     """A folder that goes away in the end, unless what is in it is nowhere else."""
-    folder = Path(tempfile.mkdtemp(prefix="jaxheads-"))
+    folder, needed = Path(tempfile.mkdtemp(prefix="jaxheads-")), False
     try:
         yield folder
     except Unput:
+        needed = True
         raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if not needed:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def fetched(settings: Any) -> Iterator[Any]:
     """A dataclass, at any depth, with local copies for paths that are remote."""
     with contextlib.ExitStack() as stack:
-        scratch: list[Path] = []
 
         def local(value: Any) -> Any:
             if isinstance(value, str | Path) and (url := url_of(value)) is not None:
-                if not scratch:
-                    folder = tempfile.TemporaryDirectory(prefix="jaxheads-")
-                    scratch.append(Path(stack.enter_context(folder)))
-                path = scratch[0] / str(len(list(scratch[0].iterdir()))) / PurePosixPath(url).name
-                path.parent.mkdir()
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="jaxheads-"))
+                path = Path(folder, PurePosixPath(url).name)
                 _fetch(url, path)
                 return type(value)(path)
             if isinstance(value, tuple) and not hasattr(value, "_fields"):
@@ -124,10 +120,7 @@ def fetched(settings: Any) -> Iterator[Any]:
                 return value
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
             changed = {name: local(part) for name, part in fields.items()}
-            same = all(
-                changed[name] is fields[name] or changed[name] == fields[name] for name in fields
-            )
-            return value if same else dataclasses.replace(value, **changed)
+            return value if changed == fields else dataclasses.replace(value, **changed)
 
         yield local(settings)
 
