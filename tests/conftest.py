@@ -36,6 +36,7 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 for _offline in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
     os.environ[_offline] = "1"
 
+import fsspec  # noqa: E402
 import hypothesis  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
@@ -82,6 +83,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the data folder {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture
+def memory():
+    """fsspec's file system in memory (`memory://`), empty again afterwards."""
+    system = fsspec.filesystem("memory")
+    yield system
+    system.rm("/", recursive=True)
 
 
 @pytest.hookimpl(tryfirst=True)

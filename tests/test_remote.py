@@ -6,7 +6,6 @@ import dataclasses
 import os
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from jaxheads.cli import main
@@ -15,13 +14,6 @@ from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
 from jaxheads.remote import fetched, localised, put_mirrors, refuse_mirrors, url_of
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.study_options import ReportOptions, StudyOptions
-
-
-@pytest.fixture
-def memory():
-    system = fsspec.filesystem("memory")
-    yield system
-    system.rm("/", recursive=True)
 
 
 def score(**changes) -> ScoreOptions:

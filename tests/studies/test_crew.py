@@ -43,7 +43,7 @@ def test_workers_take_no_accelerator(tmp_path, capsys, monkeypatch):
 
 
 @pytest.fixture
-def no_programs(monkeypatch):
+def no_programs():
     """As for a user who keeps no compiled programs."""
     names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
     before = {name: jax.config.values[name] for name in names}

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from jaxheads.cli import main
 from jaxheads.records import read_rows
 from tests.studies.tiny_study import study, write_study
-
-
-@pytest.fixture
-def memory():
-    system = fsspec.filesystem("memory")
-    yield system
-    system.rm("/", recursive=True)
 
 
 @pytest.mark.slow
