@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import multihost_utils
 
+from jaxheads.training.hush import Hush
 from jaxheads.training.identity import bits, check_same, plain, shapes
 from jaxheads.training.step import TrainState
 
@@ -72,10 +73,10 @@ class Keeper:
         self._settings = plain(settings)
         self._manager = _open(self.folder, keep_last)
         self._good = max(self.steps(), default=None)
+        self._hush, self._failed = Hush(self.folder), False
 
     def __enter__(self) -> Keeper:
-        self._level = logging.getLogger("absl").level
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # one error is enough, and it is ours
+        self._hush.begin()
         return self
 
     def __exit__(
@@ -87,10 +88,11 @@ class Keeper:
         try:
             if kind is None:
                 self.wait()
+        finally:
             with contextlib.suppress(Exception):  # a second error about what was reported
                 self._manager.close()
-        finally:
-            logging.getLogger("absl").setLevel(self._level)
+            if not self._failed:
+                self._hush.end()
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, ascending."""
@@ -160,6 +162,7 @@ class Keeper:
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
+            self._failed = True
             raise OSError(
                 f"{self.folder}: no checkpoint was written: {_reason(error)}; {self.last_good}"
             ) from error
