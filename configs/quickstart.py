@@ -4,8 +4,8 @@ After Chiang & Chen 2021, "Why Can You Lay Off Heads?" (arXiv 2106.07137), of wh
 abstract was available to us: its questions, with choices of our own, on models and data of our own.
 No table or figure of that paper is reproduced, and none of its numbers is known to us.
 
-Command: `jaxheads study configs/quickstart.py --workers 2`: 6.1 and 6.3 minutes in two runs on 2
-CPU cores (AMD EPYC, Python 3.11, jax 0.10.2, float32), 8.2 from a fresh clone with installation.
+Command: `jaxheads study configs/quickstart.py --workers 2`: 4.6 minutes in each of two runs on 2
+CPU cores (AMD EPYC, Python 3.11, jax 0.10.2, float32), 6.0 from a fresh clone with installation.
 
 Method: 4 layers x 4 heads; fine-tuned on 8,000 sentences of each task (RoBERTa 150 and 200 steps of
 32, ALBERT 250), seeds 0, 1, 2; scores |dloss/dgate|, mean over 512 training examples; curves on 500
