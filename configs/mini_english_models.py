@@ -34,11 +34,11 @@ from jaxheads.settings import ModelSettings, Run, TextSettings
 DATA = Path("../shared/data")
 
 PRETRAIN = TrainingConfig(
-    steps=12_000,
-    batch_size=16,
+    steps=30_000,
+    batch_size=12,
     dropout=0.0,
     save_every=1000,
-    optimizer=OptimizerConfig(rate=2e-3, warmup=0.05, weight_decay=0.01, beta2=0.98),
+    optimizer=OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
 )
 ROBERTA = EncoderConfig(
     family="roberta",
@@ -50,7 +50,7 @@ ROBERTA = EncoderConfig(
     max_positions=66,
     type_vocab_size=1,
     norm_eps=1e-5,
-    initializer_range=0.1,
+    initializer_range=0.05,
     pad_token_id=1,
 )
 ALBERT = dataclasses.replace(

@@ -273,12 +273,13 @@ class CompareSettings:
     strengths: tuple[float, ...] = ()  # prices of a head, tried one by one; "li2021" alone
     chosen_on: float = 0.1  # the share of the training examples that is held out for it
     again: bool = True  # train every pruned model once more
+    draws: int = 5  # random masks for each seed and budget; the first is trained once more
     timed: tuple[float, ...] = (0.5,)  # of `shares`: budgets at which cut models are measured
     batches: tuple[int, ...] = (1, 16, 64)  # of those measurements
     repeats: int = 5
 
     def __post_init__(self) -> None:
-        problems = list(too_low([("repeats", self.repeats, 1)]))
+        problems = list(too_low([("repeats", self.repeats, 1), ("draws", self.draws, 1)]))
         if not self.methods or len(set(self.methods)) < len(self.methods):
             problems.append(f"methods: expected different names, got {self.methods}")
         if list(self.shares) != sorted(set(self.shares), reverse=True) or not all(

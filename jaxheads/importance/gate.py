@@ -25,12 +25,14 @@ class Gate(NamedTuple):
     sample: (theta, key, step) -> the gate `[L, H]` of one step, None for ones; `step` is traced.
     penalty: theta -> what is added to the mean loss.
     score: theta -> `score_LH`, of which higher means keep; 0 at heads that a model does not have.
+    present: those it has, bool `[L, H]`; None: all.
     """
 
     init: Callable[[Any], Theta]
     sample: Callable[..., Any]
     penalty: Callable[[Theta], Any]
     score: Callable[[Theta], Any]
+    present: Any = None
 
 
 def constant(
@@ -51,6 +53,7 @@ def describe(gate: Gate) -> dict[str, Any]:
     return {
         name: {"function": part.func.__name__, **{k: _told(v) for k, v in part.keywords.items()}}
         for name, part in gate._asdict().items()
+        if isinstance(part, Partial)
     }
 
 

@@ -39,6 +39,7 @@ def l0(heads: tuple[int, int], strength: float, *, present: Any = None) -> Gate:
         sample=Partial(_sample, present_LH=present_LH),
         penalty=price,
         score=Partial(_score, present_LH=present_LH),
+        present=present_LH,
     )
 
 
@@ -57,6 +58,7 @@ def lagrangian(heads: tuple[int, int], budget: int, *, present: Any = None) -> G
         sample=Partial(_sample, present_LH=present_LH),
         penalty=Partial(_contract, budget=np.float32(budget), present_LH=present_LH),
         score=Partial(_score, present_LH=present_LH),
+        present=present_LH,
     )
 
 

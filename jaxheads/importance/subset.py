@@ -99,6 +99,7 @@ def subset(
         sample=Partial(RELAXATIONS[relaxation], **numbers),
         penalty=Partial(no_penalty),
         score=Partial(_score, present_LH=present_LH),
+        present=present_LH,
     )
 
 

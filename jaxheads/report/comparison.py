@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from matplotlib.ticker import MaxNLocator
 
-from jaxheads.records import Row
+from jaxheads.report.differences import STAGES, contrast_table, further_table, side_by_side
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import SPARE, looks, shown
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
-from jaxheads.report.prunability import verdict
-from jaxheads.report.spread import Spread, cell, short, signed, spread_of, spreads
+from jaxheads.report.parts import Drawing, Section, Table, slug
+from jaxheads.report.spread import Spread, cell, short, spread_of, spreads
 
-STAGES = {"pruned": "nothing trained again", "trained again": "trained once more"}
-COST, CUT, CHOSEN = "cost", "cut, compared", "choice of rate"
+COST, CUT, CHOSEN, SEEN = "cost", "cut, compared", "choice of rate", "heads of the last sample"
 GROUP = len(SPARE)  # methods in one figure, beside the two that are in all
 ALWAYS = ("gradient", "random")
 
@@ -25,7 +23,10 @@ def comparison_section(study: Study) -> Section | None:
     methods = _methods(study)
     if not methods:
         return None
-    makers = (_contrast_table, _cost_table, _rate_table, _size_table, _speed_table)
+    makers = (
+        *(contrast_table, further_table, _cost_table, _seen_table),
+        *(_rate_table, _size_table, _speed_table),
+    )
     tables = (make(study) for make in makers)
     parts = (
         *_curves(study, methods),
@@ -38,83 +39,6 @@ def comparison_section(study: Study) -> Section | None:
         "learned gate one training for every budget."
     )
     return Section("comparison", "Ways to choose heads", lead, parts)
-
-
-def comparison_answer(study: Study) -> Answer | None:
-    """Which methods are better than the one-shot order of the gradient."""
-    contrasts = _contrasts(study)
-    if not contrasts:
-        return None
-    said = [(way, _said(row)) for (*_, way, _), own in contrasts.items() for row in own]
-    verdicts = [what for _, what in said]
-    ways = list(dict.fromkeys(way for way, what in said if what == "better"))
-    summary = (
-        f"Of {len(said)} comparisons with the gradient's one-shot order at equal budgets, "
-        f"{verdicts.count('better')} are better and {verdicts.count('worse')} worse by 95% "
-        "intervals over seeds and examples"
-        + (f"; better at some budget: {'; '.join(ways)}." if ways else ".")
-        + " Nothing is corrected for their number."
-    )
-    points = tuple(
-        f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
-        for (model, task, stage, method, rest), own in contrasts.items()
-    )
-    return Answer("Does any way to choose heads beat one pass of the gradient?", summary, points)
-
-
-def _contrasts(study: Study) -> dict[tuple[str, str, str, str, str], list[Row]]:
-    """By model, task, stage, method and what it is compared with: rows in the order of budgets."""
-    found: dict[tuple[str, str, str, str, str], list[Row]] = {}
-    for stage in STAGES:
-        for row in study.at(f"{stage}, contrast"):
-            method, _, rest = row.method.partition(" - ")
-            found.setdefault((row.model, row.task, stage, method, rest), []).append(row)
-    return found
-
-
-def _verdicts(rows: Sequence[Row]) -> str:
-    """At which numbers of heads the difference is clear, and its sign."""
-    said: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
-    for row in rows:
-        said[_said(row)].append(str(row.budget))
-    return ", ".join(f"{what} with {' / '.join(kept)} heads" for what, kept in said.items() if kept)
-
-
-def _said(row: Row) -> str:
-    found = verdict(row)
-    if found.endswith("more"):
-        return "better"
-    return "worse" if found.endswith("less") else "not distinguishable"
-
-
-def _contrast_table(study: Study) -> Table | None:
-    columns, body = _side_by_side(
-        ((model, shown(task), STAGES[stage], f"{method} − {rest}"), f"{row.budget} heads",
-         cell(spread_of([row]), signed))
-        for (model, task, stage, method, rest), own in _contrasts(study).items()
-        for row in own
-    )  # fmt: skip
-    caption = (
-        "Each method less the gradient's one-shot order, by the number of heads kept, with 95% "
-        "intervals over seeds and examples; not corrected for their number."
-    )
-    head = ("model", "task", "then", "difference", *columns)
-    return Table("comparison-contrasts", caption, head, body, labels=4) if body else None
-
-
-def _side_by_side(
-    entries: Iterable[tuple[tuple[str, ...], str, str]],
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Texts by their line and their column: the columns, and the lines with all of them."""
-    lines: dict[tuple[str, ...], dict[str, str]] = {}
-    columns: dict[str, None] = {}
-    for line, column, text in entries:
-        lines.setdefault(line, {})[column] = text
-        columns[column] = None
-    body = (
-        (*line, *(texts.get(column, "–") for column in columns)) for line, texts in lines.items()
-    )
-    return tuple(columns), tuple(body)
 
 
 def _methods(study: Study) -> list[str]:
@@ -166,24 +90,72 @@ def _curve(study: Study, model: str, methods: list[str], number: int) -> Drawing
 
 def _cost_table(study: Study) -> Table | None:
     rows = study.at(COST)
-    seconds = _speeds(study, "choosing, seconds")
     found = spreads(rows, lambda row: (row.model, row.task, row.method, row.metric))
     body = []
     for (model, task, method, metric), steps in found.items():
         if metric == "steps":
-            examples = found[model, task, method, "examples"]
-            took = seconds.get((model, task, method), [])
-            mean = short(sum(took) / len(took)) if took else "–"
-            body.append((model, shown(task), method, short(steps.mean), short(examples.mean), mean))
+            cost = {
+                what: found[model, task, method, what].mean
+                for what in ("examples", "fine-tunings", "passes made before")
+            }
+            choosing = _mean_time(study, model, task, method, "choosing, seconds")
+            before = {
+                "fine-tunings": _mean_time(study, model, task, "", "fine-tuning, seconds"),
+                "passes made before": _mean_time(
+                    study, model, task, "", "one pass of the gradient, seconds"
+                ),
+            }
+            parts = [choosing, *(cost[w] * t if cost[w] else 0.0 for w, t in before.items())]
+            line = (short(steps.mean), short(cost["examples"]))
+            body.append((model, shown(task), method, *line, *map(_seconds, (sum(parts), choosing))))
     if not body:
         return None
     caption = (
         "What one mask costs, fine-tuning with all heads included where the method needs it; more "
-        "training afterwards is not. A ranking is made once for all budgets, a learned gate anew "
-        "for each. Seconds are for the choice alone, on a machine that did other work too."
+        "training afterwards, the trials of rates and the training of a pruner are not. A ranking "
+        "is made once for all budgets, a learned gate anew for each. Seconds are means over seeds "
+        "and budgets with the compiling that came up, on a machine that did other work too: of "
+        "everything that is counted here, and of the choice alone, without fine-tuning and without "
+        "a pass that was made before."
     )
-    head = ("model", "task", "method", "steps", "examples", "seconds")
+    head = ("model", "task", "method", "steps", "examples", "seconds", "of them for the choice")
     return Table("comparison-cost", caption, head, tuple(body), labels=3)
+
+
+def _mean_time(study: Study, model: str, task: str, method: str, what: str) -> float:
+    """NaN where it was not timed."""
+    took = [
+        line["value"]
+        for line in study.speeds
+        if (line["model"], line["task"], line["method"], line["what"])
+        == (model, task, method, what)
+    ]
+    return sum(took) / len(took) if took else float("nan")
+
+
+def _seconds(value: float) -> str:
+    return "–" if value != value else short(value)
+
+
+def _seen_table(study: Study) -> Table | None:
+    found = spreads(study.at(SEEN), lambda r: (r.model, r.task, r.method, r.budget, r.metric))
+    body = []
+    for (model, task, method, budget, metric), share in found.items():
+        if metric == "heads kept of them":
+            own = {"model": model, "task": task, "method": method, "budget": budget}
+            own["metric"] = study.metric(task)
+            kept = spread_of(study.at("pruned", **own))
+            seen = found[model, task, method, budget, own["metric"]]
+            line = (model, shown(task), method, str(budget))
+            body.append(
+                (*line, cell(share, short), cell(seen), "–" if kept is None else cell(kept))
+            )
+    caption = (
+        "What training saw last and what is kept: the heads of a gate's last sample, of as many as "
+        "the budget, as a mask, beside the heads of the highest scores; nothing trained again."
+    )
+    head = ("model", "task", "method", "heads", "of the sample kept", "the sample", "kept heads")
+    return Table("comparison-seen", caption, head, tuple(body), labels=3) if body else None
 
 
 def _rate_table(study: Study) -> Table | None:
@@ -200,7 +172,7 @@ def _size_table(study: Study) -> Table | None:
     found = spreads(
         study.at(CUT), lambda r: (r.model, shown(r.task), r.method, str(r.budget), r.metric)
     )
-    columns, body = _side_by_side(
+    columns, body = side_by_side(
         (tuple(line), what, cell(s, short)) for (*line, what), s in found.items()
     )
     head = ("model", "task", "method", "heads kept", *columns)
@@ -209,7 +181,7 @@ def _size_table(study: Study) -> Table | None:
 
 
 def _speed_table(study: Study) -> Table | None:
-    columns, body = _side_by_side(
+    columns, body = side_by_side(
         ((line["model"], shown(line["task"]), line["method"], str(line["budget"])), line["what"],
          short(line["value"]))
         for line in study.speeds
@@ -222,15 +194,6 @@ def _speed_table(study: Study) -> Table | None:
     )
     head = ("model", "task", "method", "heads kept", *columns)
     return Table("comparison-speed", caption, head, body, labels=4) if body else None
-
-
-def _speeds(study: Study, what: str) -> dict[tuple[str, str, str], list[float]]:
-    found: dict[tuple[str, str, str], list[float]] = {}
-    for line in study.speeds:
-        if line["what"] == what:
-            place = (line["model"], line["task"], line["method"])
-            found.setdefault(place, []).append(line["value"])
-    return found
 
 
 def _paretos(study: Study) -> Iterator[Drawing]:

@@ -26,7 +26,7 @@ KNOWN = {
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),
     *("map agreement", "agreement of kinds of maps", "map repeated"),
     *("pruned", "trained again", "pruned, contrast", "trained again, contrast"),
-    *("cost", "cut, compared", "choice of rate"),
+    *("cost", "cut, compared", "choice of rate", "heads of the last sample"),
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

@@ -17,7 +17,7 @@ from jaxheads.report.answers import (
     reliability_answer,
 )
 from jaxheads.report.coherence import coherence_section
-from jaxheads.report.comparison import comparison_answer, comparison_section
+from jaxheads.report.comparison import comparison_section
 from jaxheads.report.constituency import (
     change_answer,
     constituency_answer,
@@ -26,6 +26,7 @@ from jaxheads.report.constituency import (
 )
 from jaxheads.report.deduction import deduction_section
 from jaxheads.report.dependencies import dependencies_answer, dependencies_section
+from jaxheads.report.differences import comparison_answer, further_answer
 from jaxheads.report.drawing import render, save
 from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
 from jaxheads.report.humor import humor_section
@@ -57,6 +58,7 @@ ANSWERS = (
     deduction_answer,
     regimes_answer,
     comparison_answer,
+    further_answer,
     contrast_answer,
     meta_answer,
     reliability_answer,

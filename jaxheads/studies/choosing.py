@@ -38,6 +38,7 @@ class Choice(NamedTuple):
     seed: int
     budgets: tuple[int, ...]  # decreasing, the last being the one that is asked for
     rate: float  # of gates
+    draw: int = 0  # which random mask
 
     @property
     def budget(self) -> int:
@@ -60,7 +61,9 @@ class Chosen(NamedTuple):
 
     `steps` are optimizer steps, `examples` passes forward and backward over single examples.
     Jointly trained models need no fine-tuned one before them: they are charged their own training,
-    and `base` is 0.
+    and `base` is 0. `passes` are those of the gradient over the scored examples that were made
+    before, whose time is not that of the choice. `seen_LH` is the mask of the last step's sample,
+    of as many heads, where a gate was trained.
     """
 
     mask_LH: Mask
@@ -68,12 +71,14 @@ class Chosen(NamedTuple):
     steps: int = 0
     examples: int = 0
     base: int = 1  # whether the fine-tuned model is needed
+    passes: int = 0
+    seen_LH: Mask | None = None
 
 
 def _gradient(choice: Choice) -> Chosen:
     scores = choice.lab.saved(score_file(choice.lab, choice.task.name, choice.seed))
     mask_LH = mask_from_scores(scores.score_LH, choice.budget)
-    return Chosen(mask_LH, choice.tuned, examples=scores.examples)
+    return Chosen(mask_LH, choice.tuned, examples=scores.examples, passes=1)
 
 
 def _iterative(choice: Choice) -> Chosen:
@@ -89,7 +94,7 @@ def _iterative(choice: Choice) -> Chosen:
 
 
 def _random(choice: Choice, *, per_layer: bool) -> Chosen:
-    mask_LH = random_mask(*choice.heads, choice.budget, choice.seed, per_layer=per_layer)
+    mask_LH = random_mask(*choice.heads, choice.budget, choice.draw, per_layer=per_layer)
     return Chosen(mask_LH, choice.tuned)
 
 
@@ -106,7 +111,7 @@ def _refined(choice: Choice, *, rescaled: bool) -> Chosen:
     if rescaled:
         gate_LH = np.where(mask_LH, rescaling(interaction(effect_NLH), mask_LH), 1.0)
         model = model._replace(params=fold(model.params, model.config, gate_LH))
-    return Chosen(mask_LH, model, examples=len(effect_NLH))
+    return Chosen(mask_LH, model, examples=len(effect_NLH), passes=1)
 
 
 def _meta(choice: Choice) -> Chosen:
@@ -135,12 +140,16 @@ def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool
     name = f"{lab.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]
     name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.rate:g}"
     gates = dataclasses.replace(GATES, rate=choice.rate)
-    model, score_LH = lab.learned(
+    found = lab.learned(
         model, task, training, name, gate, gates=gates, only=None if joint else "gates"
     )
-    mask_LH = mask_from_scores(score_LH, choice.budget)
-    examples = training.steps * training.batch_size
-    return Chosen(mask_LH, model, training.steps, examples, base=0 if joint else 1)
+    mask_LH, seen_LH = (
+        mask_from_scores(each, choice.budget) for each in (found.score_LH, found.sample_LH)
+    )
+    return Chosen(
+        mask_LH, found.model, training.steps, training.steps * training.batch_size,
+        base=0 if joint else 1, seen_LH=seen_LH,
+    )  # fmt: skip
 
 
 def _subset(relaxation: str, annealing: Annealing = SAFE) -> Callable[[Choice, int], Gate]:
@@ -175,6 +184,11 @@ METHODS: dict[str, Callable[[Choice], Chosen]] = {
         for how in ("joint", "pipelined")
     },
 }
+
+
+def is_random(method: str) -> bool:
+    """Whether a method draws its mask, so that it has to be drawn several times."""
+    return method.partition(",")[0] == "random"
 
 
 def has_rate(method: str) -> bool:

@@ -1,9 +1,10 @@
 """Every way to choose heads, at equal budgets: quality, what it costs, and what a cut model gains.
 
 Each method of `studies.choosing` picks its heads for each task, seed and budget; the model is
-measured under the exact mask as it is, and again after training it once more. The rate of gates is
-chosen on training examples that are held out; what is held out of training is measured once. Rows
-are the same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
+measured under the exact mask as it is, and again after training it once more (of random masks the
+first). Of a gate, the heads of its last sample are measured too. The rate of gates is chosen on
+training examples that are held out; what is held out of training is measured once. Rows are the
+same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Cell, cell_path
 from jaxheads.studies.chiang2021 import finetuned, whole_name
-from jaxheads.studies.choosing import METHODS, Choice, has_rate
+from jaxheads.studies.choosing import METHODS, Choice, has_rate, is_random
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
 from jaxheads.studies.pretrain import pretrained
@@ -35,14 +36,21 @@ from jaxheads.studies.prunability import estimate_rows, load_answers, save_answe
 from jaxheads.studies.subjects import Subject, first_of
 from jaxheads.training.evaluate import METRICS
 
-PRUNED, AGAIN, COST, CHOSEN, CUT = (
+PRUNED, AGAIN, SEEN, COST, CHOSEN, CUT = (
     "pruned",
     "trained again",
+    "heads of the last sample",
     "cost",
     "choice of rate",
     "cut, compared",
 )
 BASELINE, SPEED = "gradient", "speed.jsonl"
+FINE_TUNING, ONE_PASS, CHOOSING = (
+    f"{what}, seconds" for what in ("fine-tuning", "one pass of the gradient", "choosing")
+)
+# What a pass of the gradient gives beyond one ranking is compared with learned subsets too.
+OURS = ("gradient, iterative", "refined", "refined, rescaled")
+LEARNED = ("subset", "straight-through")
 
 
 def settings_of(run: Run) -> CompareSettings:
@@ -64,6 +72,11 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     how, mesh = settings_of(run), prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
+        if lab.layout.hidden_groups and "refined, rescaled" in how.methods:
+            raise ValueError(
+                f"compare.methods: expected no 'refined, rescaled' for {lab.name}: it folds a gate "
+                "of each layer into weights that the layers of this model share"
+            )
         base: tuple[str, ...] = ()
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
@@ -77,7 +90,7 @@ def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]
     pruned: list[str] = []
     tuned = {seed: whole_name(lab, task, seed) for seed in lab.run.seeds}
     for seed, name in tuned.items():
-        yield Cell(name, functools.partial(finetuned, lab, task, seed), needs=base)
+        yield Cell(name, functools.partial(whole, lab, task, seed), needs=base)
     rates = {way: (rate_cell(lab, task, way),) for way in filter(has_rate, methods)}
     for method, name in rates.items():
         work = functools.partial(choose_rate, lab, task, method)
@@ -115,12 +128,32 @@ def _plain(method: str) -> str:
     return method.replace(",", "").replace(" ", "-")
 
 
-def _choice(lab: Lab, task: Subject, seed: int, budget: int, rate: float) -> Choice:
+def _choice(lab: Lab, task: Subject, seed: int, budget: int, rate: float, draw: int = 0) -> Choice:
     before = tuple(each for each in budgets(lab) if each >= budget)
-    return Choice(lab, task, seed, before, rate)
+    first = lab.run.seeds.index(seed) * settings_of(lab.run).draws
+    return Choice(lab, task, seed, before, rate, first + draw)
 
 
 # -- cells
+
+
+def whole(lab: Lab, name: str, seed: int) -> list[Row]:
+    """Fine-tune with all heads, measure, score; and say how long a training and a pass take.
+
+    The pass that is timed is a second one, of the gradient by the gate alone, from a compiled
+    program.
+    """
+    times, begin = {}, time.perf_counter()
+    if not (lab.folder / "models" / whole_name(lab, name, seed)).is_dir():
+        lab.tuned(name, seed)
+        times[FINE_TUNING] = time.perf_counter() - begin
+    rows = finetuned(lab, name, seed)
+    for _ in range(2):
+        begin = time.perf_counter()
+        lab.score(lab.tuned(name, seed), lab.subject(name))
+        times[ONE_PASS] = time.perf_counter() - begin
+    _note_speed(lab, name, {"method": "", "budget": None, "seed": seed}, times)
+    return rows
 
 
 def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
@@ -142,14 +175,17 @@ def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
     middle = budgets(lab)[len(budgets(lab)) // 2]
     rows: list[Row] = []
     found: dict[float, float] = {}
+    steps = 0
     for rate in how.rates:
         chosen = METHODS[method](_choice(lab, part, lab.run.seeds[0], middle, rate))
+        steps += chosen.steps
         metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics
         found[rate] = metrics[task.metrics[0]]
         what = {"stage": CHOSEN, "method": method, "budget": middle}
         rows += lab.note.rows(name, {f"{task.metrics[0]} at {rate:g}": found[rate]}, **what)
     best = max(found, key=lambda rate: found[rate])
-    return rows + lab.note.rows(name, {"rate": best}, stage=CHOSEN, method=method)
+    values = {"rate": best, "steps of all trials": float(steps)}
+    return rows + lab.note.rows(name, values, stage=CHOSEN, method=method)
 
 
 def _after(source: EncodedSource, count: int) -> EncodedSource:
@@ -173,15 +209,27 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
     chosen = METHODS[method](_choice(lab, task, seed, budget, rate))
     seconds = time.perf_counter() - begin
     what = {"method": method, "budget": budget, "seed": seed}
-    _note_speed(lab, name, what, {"choosing, seconds": seconds})
-    found = lab.measure(chosen.model, task, chosen.mask_LH)
-    answers = {"label": found.answers.label_M, PRUNED: found.answers.guess_M}
-    rows = lab.note.rows(name, found.metrics, stage=PRUNED, **what)
+    _note_speed(lab, name, what, {CHOOSING: seconds})
+    others = range(1, how.draws if is_random(method) else 1)
+    more = (METHODS[method](_choice(lab, task, seed, budget, rate, draw)) for draw in others)
+    masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
+    rows, guesses = [], []
+    for mask_LH in masks:
+        found = lab.measure(chosen.model, task, mask_LH)
+        rows += lab.note.rows(name, found.metrics, stage=PRUNED, **what)
+        guesses.append(found.answers.guess_M)
+    answers = {"label": found.answers.label_M, PRUNED: np.stack(guesses)}
+    if chosen.seen_LH is not None:
+        seen = lab.measure(chosen.model, task, chosen.seen_LH).metrics
+        seen["heads kept of them"] = float((chosen.seen_LH & chosen.mask_LH).sum())
+        rows += lab.note.rows(name, seen, stage=SEEN, **what)
     assert task.training is not None
     base = chosen.base * task.training.steps
     cost = {
         "steps": float(base + chosen.steps),
         "examples": float(base * task.training.batch_size + chosen.examples),
+        "fine-tunings": float(chosen.base),
+        "passes made before": float(chosen.passes),
     }
     rows += lab.note.rows(name, cost, stage=COST, **what)
     model, mask_LH = chosen.model, chosen.mask_LH
@@ -190,7 +238,7 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
         model = lab.refitted(model, task, seed, label, mask_LH)
         found = lab.measure(model, task, mask_LH)
         rows += lab.note.rows(name, found.metrics, stage=AGAIN, **what)
-        answers[AGAIN] = found.answers.guess_M
+        answers[AGAIN] = found.answers.guess_M[None]
     save_answers(lab, cell_name(lab, name, method, seed, budget), answers)
     timed = {round(share * lab.layout.num_layers * lab.layout.num_heads) for share in how.timed}
     if seed == lab.run.seeds[0] and budget in timed:
@@ -231,11 +279,17 @@ def _note_speed(lab: Lab, task: str, what: dict, values: dict[str, float]) -> No
 
 
 def contrasts(lab: Lab, name: str) -> list[Row]:
-    """Every method less the gradient's one-shot order, with intervals over seeds and examples."""
+    """Differences of methods at equal budgets, with intervals over seeds and examples.
+
+    Of every method and the gradient's one-shot order; of what goes further with the gradient
+    (`OURS`) and each learned subset.
+    """
     how, task = settings_of(lab.run), lab.subject(name)
     metric, rows = METRICS[task.metrics[0]], []
-    if BASELINE not in how.methods:
-        return []
+    subsets = [method for method in how.methods if method.startswith(LEARNED)]
+    pairs = [(method, BASELINE) for method in how.methods if method != BASELINE]
+    pairs += [(method, other) for method in OURS for other in subsets]
+    pairs = [pair for pair in pairs if set(pair) <= set(how.methods)]
     for stage in (PRUNED, AGAIN) if how.again else (PRUNED,):
         for budget in budgets(lab):
             answers = {
@@ -245,21 +299,19 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
                 ]
                 for method in how.methods
             }
-            label_M = answers[BASELINE][0]["label"]
+            label_M = answers[how.methods[0]][0]["label"]
 
             def value(method, seeds, examples, answers=answers, label_M=label_M, stage=stage):
-                found = [answers[method][seed][stage][examples] for seed in seeds]
+                found = [guess for s in seeds for guess in answers[method][s][stage][:, examples]]
                 return float(np.mean([metric(guess, label_M[examples]) for guess in found]))
 
-            for method in how.methods:
-                if method == BASELINE:
-                    continue
+            for method, other in pairs:
                 found = bootstrap(
-                    lambda s, e, m=method, v=value: v(m, s, e) - v(BASELINE, s, e),
+                    lambda s, e, m=method, o=other, v=value: v(m, s, e) - v(o, s, e),
                     len(lab.run.seeds), len(label_M), samples=400,
                 )  # fmt: skip
                 rows += estimate_rows(
                     lab, name, task.metrics[0], found, stage=f"{stage}, contrast",
-                    method=f"{method} - {BASELINE}", budget=budget,
+                    method=f"{method} - {other}", budget=budget,
                 )  # fmt: skip
     return rows

@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -40,8 +41,17 @@ from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
 from jaxheads.training.fit import fit
 from jaxheads.training.optimizer import GATES
+from jaxheads.training.step import gate_key
 
 Mask = Bool[np.ndarray, "L H"]
+
+
+class Learned(NamedTuple):
+    """A trained model, the scores of the gate it was trained with, and that gate's last sample."""
+
+    model: Model
+    score_LH: Float[np.ndarray, "L H"]
+    sample_LH: Float[np.ndarray, "L H"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -190,7 +200,7 @@ class Lab:
     ) -> Model:
         """The model with its parameters fitted to a task's training examples."""
         gate = constant(_gate(model, mask_LH))
-        return self.learned(model, task, training, name, gate, only=only)[0]
+        return self.learned(model, task, training, name, gate, only=only).model
 
     def learned(
         self,
@@ -202,8 +212,8 @@ class Lab:
         *,
         gates: OptimizerConfig = GATES,
         only: str | None = None,
-    ) -> tuple[Model, Float[np.ndarray, "L H"]]:
-        """The model and the scores of a gate, trained together, or the gate alone ("gates")."""
+    ) -> Learned:
+        """The model and a gate, trained together, or the gate alone ("gates")."""
         kept = self.folder / "checkpoints" / name  # while this lasts
         about = {"model": self.name, "task": task.name}
         found = fit(
@@ -221,8 +231,10 @@ class Lab:
             name=name,
         )
         write_once(functools.partial(shutil.rmtree, kept, ignore_errors=True))
-        score_LH = np.asarray(gate.score(found.theta), np.float64)
-        return model._replace(params=found.params), score_LH
+        seed, last = np.uint32(training.seed), training.steps - 1
+        sample_LH = gate.sample(found.theta, gate_key(seed, last), last)
+        values = (np.asarray(each, np.float64) for each in (gate.score(found.theta), sample_LH))
+        return Learned(model._replace(params=found.params), *values)
 
     def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
         """Write a model with its tokenizer to a free place, once for all processes."""

@@ -22,21 +22,25 @@ from jaxheads.studies.chiang2021 import whole_name
 from jaxheads.studies.lab import Lab
 from jaxheads.training.optimizer import GATES
 
-SWEEP = "sweep of strengths"
+SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
-    """The comparison, and one training for each strength and seed."""
+    """The comparison, and one training for each strength and seed, at the rate chosen for L0."""
+    how = compare.settings_of(run)
+    if how.strengths and ALONE not in how.methods:
+        raise ValueError(f"compare.strengths: expected {ALONE} among methods, whose rate is theirs")
     yield from compare.cells(run, folder)
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         for task in (task.name for task in lab.tasks):
-            for strength in compare.settings_of(run).strengths:
+            rate = compare.rate_cell(lab, task, ALONE)
+            for strength in how.strengths:
                 for seed in run.seeds:
                     name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"
                     work = functools.partial(swept, lab, task, strength, seed, name)
-                    yield Cell(name, work, needs=(whole_name(lab, task, seed),))
+                    yield Cell(name, work, needs=(whole_name(lab, task, seed), rate))
 
 
 def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[Row]:
@@ -45,9 +49,8 @@ def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[R
     assert task.training is not None, "a task says how it is trained"
     training = dataclasses.replace(task.training, seed=seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
-    rate = compare.settings_of(lab.run).rates[0]
-    gates = dataclasses.replace(GATES, rate=rate)
-    model, score_LH = lab.learned(model, task, training, label, gate, gates=gates, only="gates")
-    mask_LH = naturally_open(score_LH)
-    values = lab.measure(model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}
+    gates = dataclasses.replace(GATES, rate=compare.rate_of(lab, name, ALONE))
+    found = lab.learned(model, task, training, label, gate, gates=gates, only="gates")
+    mask_LH = naturally_open(found.score_LH)
+    values = lab.measure(found.model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}
     return lab.note.rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)

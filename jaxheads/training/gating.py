@@ -36,7 +36,7 @@ def agreement(gate: Gate, state: TrainState, seed: Any) -> dict[str, Float[Array
 @jax.jit
 def _agreement(gate: Gate, theta, seed, step):
     sample_LH = gate.sample(theta, gate_key(seed, step), step)
-    everywhere = jnp.ones(sample_LH.shape, bool)
+    present_LH = jnp.ones(sample_LH.shape, bool) if gate.present is None else gate.present
     count = jnp.maximum(jnp.round(sample_LH.sum()), 1.0).astype(jnp.int32)
-    seen, kept = (keep_top(x, count, everywhere) for x in (sample_LH, gate.score(theta)))
+    seen, kept = (keep_top(x, count, present_LH) for x in (sample_LH, gate.score(theta)))
     return {"open": sample_LH.sum(), "overlap": (seen * kept).sum() / count}

@@ -15,16 +15,32 @@ def study() -> Study:
                 what = {"method": method, "budget": budget, "seed": seed}
                 value = 0.5 + 0.04 * budget - 0.05 * number + 0.01 * seed
                 rows.append(Row("compare", "m", "sst2", "accuracy", value, stage="pruned", **what))
+                cost = {"steps": 10.0 * (number + 1), "examples": 320.0, "fine-tunings": 1.0}
+                cost["passes made before"] = float(method == "gradient")
                 rows += [
                     Row("compare", "m", "sst2", metric, cost, stage="cost", **what)
-                    for metric, cost in (("steps", 10.0 * (number + 1)), ("examples", 320.0))
+                    for metric, cost in cost.items()
                 ]
                 line = {"model": "m", "task": "sst2", **what}
                 speeds.append({**line, "what": "choosing, seconds", "value": 2.0})
+                if method == "subset, joint":
+                    seen = {"accuracy": value - 0.1, "heads kept of them": budget - 1.0}
+                    rows += [
+                        Row("compare", "m", "sst2", metric, found, **what,
+                            stage="heads of the last sample")
+                        for metric, found in seen.items()
+                    ]  # fmt: skip
             speeds.append({**line, "what": "speed-up, batch 16", "value": 1.5 - budget / 20})
-    for method, low, high in (("random", -0.1, -0.02), ("subset, joint", 0.01, 0.04)):
+    line = {"model": "m", "task": "sst2", "method": "", "budget": None, "seed": 0}
+    speeds.append({**line, "what": "fine-tuning, seconds", "value": 30.0})
+    speeds.append({**line, "what": "one pass of the gradient, seconds", "value": 0.5})
+    for pair, low, high in (
+        ("random - gradient", -0.1, -0.02),
+        ("subset, joint - gradient", 0.01, 0.04),
+        ("refined - subset, joint", -0.05, -0.01),
+    ):
         rows.append(
-            Row("compare", "m", "sst2", "accuracy", (low + high) / 2, method=f"{method} - gradient",
+            Row("compare", "m", "sst2", "accuracy", (low + high) / 2, method=pair,
                 stage="pruned, contrast", budget=8, low=low, high=high)
         )  # fmt: skip
     return Study(tuple(rows), {}, {}, speeds=tuple(speeds))

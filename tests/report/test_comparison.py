@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 
 from jaxheads.records import Row
-from jaxheads.report.comparison import comparison_answer, comparison_section
+from jaxheads.report.comparison import comparison_section
+from jaxheads.report.differences import comparison_answer, further_answer
 from jaxheads.report.parts import Drawing, Table
 from tests.report.comparison_rows import study
+
+NAMES = [
+    *("comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-further"),
+    *("comparison-cost", "comparison-seen", "comparison-speed"),
+]
 
 
 def test_the_section_has_curves_costs_and_quality_against_speed():
     section = comparison_section(study())
     assert section is not None
     names = [part.name for part in section.parts]
-    assert names == [
-        "comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-cost", "comparison-speed"
-    ]  # fmt: skip
-    curves, pareto, contrasts, costs, speeds = section.parts
-    assert isinstance(contrasts, Table) and isinstance(costs, Table) and isinstance(speeds, Table)
+    assert names == NAMES
+    curves, pareto, *tables = section.parts
+    assert all(isinstance(table, Table) for table in tables)
+    contrasts, further, costs, seen, speeds = (cast("Table", table) for table in tables)
     assert contrasts.head[-1] == "8 heads"
+    assert len(contrasts.body) == 2
+    assert further.body == (
+        (
+            "m",
+            "sst2",
+            "nothing trained again",
+            "refined − subset, joint",
+            "−0.030 [−0.050 to −0.010]",
+        ),
+    )
     assert contrasts.body[1][3:] == ("subset, joint − gradient", "+0.025 [+0.010 to +0.040]")
     assert speeds.head[4:] == ("speed-up, batch 16",)
     assert speeds.body[0] == ("m", "sst2", "gradient", "8", "1.1")
-    assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "2")
+    assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "32.5", "2")
+    assert costs.body[1] == ("m", "sst2", "random", "20", "320", "32", "2")
+    assert seen.body[0][2:5] == ("subset, joint", "8", "7 (7 to 7)")
+    assert seen.body[0][5:] == ("0.625 (0.620 to 0.630)", "0.725 (0.720 to 0.730)")
     assert points(curves)["gradient"] == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
     assert points(pareto)["gradient, 8 heads"] == pytest.approx(np.array([[1.1, 0.825]]))
 
@@ -48,16 +68,24 @@ def test_the_answer_counts_what_is_better_and_what_is_worse():
     )
 
 
+def test_what_goes_further_is_told_beside_learned_subsets():
+    answer = further_answer(study())
+    assert answer is not None
+    assert "Of 1 comparisons at equal budgets, 0 are for going further and 1" in answer.summary
+    assert answer.points == (
+        "m, sst2, nothing trained again: refined less subset, joint worse with 8 heads.",
+    )
+
+
 def test_a_model_that_is_not_pruned_yet_has_no_curve():
     other = Row("compare", "n", "sst2", "accuracy", 0.9, stage="whole")
     section = comparison_section(study()._replace(rows=(*study().rows, other)))
     assert section is not None
-    assert [part.name for part in section.parts] == [
-        "comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-cost", "comparison-speed"
-    ]  # fmt: skip
+    assert [part.name for part in section.parts] == NAMES
 
 
 def test_a_study_that_compares_nothing_has_neither():
     other = study()._replace(rows=(Row("x", "m", "sst2", "accuracy", 0.5, stage="whole"),))
     assert comparison_section(other) is None
     assert comparison_answer(other) is None
+    assert further_answer(other) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from unittest import mock
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from jaxheads.cli import VERBS, main
+from jaxheads.overrides import load_config
 from jaxheads.settings import CompareSettings
-from jaxheads.studies import choosing, compare
+from jaxheads.studies import choosing, compare, li2021
 from jaxheads.studies.choosing import METHODS, has_rate
 from tests.studies.tiny_study import found, write_study
 
@@ -42,14 +44,30 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
     assert steps["gradient"] == 6  # of fine-tuning
     assert steps["subset, joint"] == 6
     assert steps["L0, pipelined"] == 12
-    for stage in ("pruned", "trained again"):
-        assert len(found(out, stage=stage, metric="accuracy", task="sst2")) == len(rows)
+    extra = 4 * 4  # of each seed and budget, more draws of a random mask
+    measured = found(out, stage="pruned", metric="accuracy", task="sst2")
+    assert len(measured) == len(rows) + extra
+    assert len(found(out, stage="trained again", metric="accuracy", task="sst2")) == len(rows)
+    seen = found(out, stage="heads of the last sample", metric="heads kept of them", task="sst2")
+    assert {row.method for row in seen} == {name for name in ASKED if has_rate(name)}
+    assert all(0 <= row.value <= (row.budget or 0) for row in seen)
+    pairs = {row.method for row in found(out, stage="pruned, contrast", task="sst2")}
+    assert pairs == {f"{name} - gradient" for name in ASKED[1:]} | {
+        f"{ours} - {subset}"
+        for ours in ("gradient, iterative", "refined, rescaled")
+        for subset in ("subset, joint", "straight-through, pipelined")
+    }
+    trials = found(out, stage="choice of rate", metric="steps of all trials", task="sst2")
+    assert {row.value for row in trials} == {12}
     chosen = found(out, stage="choice of rate", metric="rate", task="sst2")
     assert {row.method for row in chosen} == {name for name in ASKED if has_rate(name)}
     sizes = found(out, stage="cut, compared", metric="parameters", task="sst2")
     assert {row.budget for row in sizes} == {4}
     lines = [json.loads(line) for line in (out / "speed.jsonl").read_text().splitlines()]
-    assert {line["what"] for line in lines} >= {"choosing, seconds", "speed-up, batch 1"}
+    assert {line["what"] for line in lines} >= {
+        *("choosing, seconds", "fine-tuning, seconds", "one pass of the gradient, seconds"),
+        "speed-up, batch 1",
+    }
     before = (out / "rows.jsonl").read_bytes()
     with mock.patch.dict(VERBS, study=VERBS["study"]._replace(then="")):
         assert main(words) == 0
@@ -63,6 +81,7 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
         ({"shares": (0.5, 0.75)}, "shares: expected decreasing shares of 1"),
         ({"shares": (1.0,)}, "shares: expected decreasing shares of 1"),
         ({"rates": (0.0,)}, "rates, strengths: expected positive numbers"),
+        ({"draws": 0}, "draws: expected at least 1"),
         ({"chosen_on": 1.0}, "chosen_on: expected a share between 0 and 1"),
     ],
 )
@@ -80,6 +99,29 @@ def test_every_gate_is_there_jointly_and_pipelined():
     for name in choosing.GATED:
         assert {f"{name}, joint", f"{name}, pipelined"} <= METHODS.keys()
     assert not any(map(has_rate, ("gradient", "random, per layer", "refined, rescaled")))
+
+
+def test_layers_that_share_their_weights_are_not_rescaled_one_by_one(tmp_path, capsys):
+    path = write_comparison(tmp_path)
+    path.write_text(path.read_text().replace("encoder=ROBERTA", "encoder=ALBERT"))
+    assert main(["study", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "expected no 'refined, rescaled' for" in capsys.readouterr().err
+
+
+def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
+    run = load_config(write_comparison(tmp_path))
+    how = dataclasses.replace(run.compare, strengths=(0.5,))
+    swept = [
+        cell
+        for cell in li2021.cells(dataclasses.replace(run, compare=how), tmp_path)
+        if "strength" in cell.name
+    ]
+    assert len(swept) == len(run.seeds) * len(run.tasks)
+    for cell in swept:
+        assert any(need.endswith("L0-pipelined-rate") for need in cell.needs)
+    alone = dataclasses.replace(how, methods=("gradient",))
+    with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
+        list(li2021.cells(dataclasses.replace(run, compare=alone), tmp_path))
 
 
 def test_the_examples_that_rates_are_chosen_on_are_those_that_were_left_out():
