@@ -137,6 +137,7 @@ class TrainOptions:
     decay: Literal["linear", "cosine", "constant"] = option("how it falls afterwards", "linear")
     weight_decay: float = option("of kernels and tables, decoupled", 0.01)
     dropout: float | None = option("without it the model's own rates", None)
+    whole_words: bool = option("masked LM: mask all tokens of a word, or none", False)
     recompute: bool = option("keep less for the backward pass: less memory, more time", False)
     spread: bool = option("split the optimizer's state over the data axis too", False)
     only: Literal["encoder", "readout", "gates"] | None = option(

@@ -55,6 +55,7 @@ class TextSettings:
     paragraphs: int | None = None  # read so many of the training text; none: all
     vocabulary: int | None = None  # paragraphs that a new tokenizer learns from; none: those read
     held_out_blocks: int = 256  # on which the pre-training task is measured
+    whole_words: bool = False  # mask all tokens of a word, or none
 
     def __post_init__(self) -> None:
         counts = [(n, getattr(self, n), 1) for n in ("paragraphs", "vocabulary", "held_out_blocks")]

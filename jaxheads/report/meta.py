@@ -40,6 +40,7 @@ def meta_section(study: Study) -> Section | None:
             whole="whole",
         ),
         _overlap(study),
+        _learning(study),
         _cost(study),
     )  # fmt: skip
     parts = (*_drawings(study), *(table for table in tables if table is not None))
@@ -210,6 +211,25 @@ def _overlap(study: Study) -> Table | None:
         "(lowest to highest) over seeds or pairs of them; chance: two random masks of this size."
     )
     return Table("meta-overlap-table", caption, ("model", "task", "with", "shared", "chance"), body)
+
+
+def _learning(study: Study) -> Table | None:
+    """How the loss of the pruners fell, or did not."""
+    found = spreads(study.at(TRAINING), lambda row: (row.model, row.metric, row.method))
+    body = tuple(
+        (model, metric, cell(spread), cell(found.get((model, metric, "last"))))
+        for (model, metric, end), spread in found.items()
+        if end == "first"
+    )
+    if not body:
+        return None
+    caption = (
+        "Training of the pruners: their loss in the first and in the last lines of the log, mean "
+        "(lowest to highest) over seeds. A step takes tasks by chance, so that lines are noisy."
+    )
+    return Table(
+        "meta-learning-table", caption, ("model", "metric", "first", "last"), body, labels=2
+    )
 
 
 def _cost(study: Study) -> Table | None:

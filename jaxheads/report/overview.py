@@ -20,7 +20,7 @@ KNOWN = {
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
     *("gradient and ablation", "masked, fine-tuned", "likeness lost", "similarity"),
-    *("overlap of masks", "contrast of masks"),
+    *("overlap of masks", "contrast of masks", "pruner training"),
     *CONSTITUENCY,
     *("best head", "best head, random weights", "relation", "relation, random weights"),
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),

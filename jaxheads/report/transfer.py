@@ -198,9 +198,18 @@ def _acceptable(study: Study, row: Row) -> str:
         f"{words(increase, percent, 'values')}{heads} before fine-tuning, and {whose} after it "
         f"(n = {_trained_seeds(study, row.model, row.task)} seeds)"
         + ("; not distinguishable from no deduction at all" if none else "")
+        + _deepest(study, row.model, removed)
         + _idle(study, row, 1 - tolerance / 100)
         + "."
     )
+
+
+def _deepest(study: Study, model: str, removed: Spread | None) -> str:
+    """Said where nothing deeper was tried, so that the answer is a lower bound."""
+    tried = [row.budget or 0 for row in study.at("deduction", model=model)]
+    if removed is None or not tried or removed.mean < max(tried) - min(tried):
+        return ""
+    return "; no deeper cut was tried, so that it may be more"
 
 
 def _idle(study: Study, row: Row, share: float) -> str:

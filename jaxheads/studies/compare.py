@@ -213,12 +213,14 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
     others = range(1, how.draws if is_random(method) else 1)
     more = (METHODS[method](_choice(lab, task, seed, budget, rate, draw)) for draw in others)
     masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
-    rows, guesses = [], []
-    for mask_LH in masks:
-        found = lab.measure(chosen.model, task, mask_LH)
-        rows += lab.note.rows(name, found.metrics, stage=PRUNED, **what)
-        guesses.append(found.answers.guess_M)
-    answers = {"label": found.answers.label_M, PRUNED: np.stack(guesses)}
+    measured = [lab.measure(chosen.model, task, mask_LH) for mask_LH in masks]
+    rows = [
+        row
+        for found in measured
+        for row in lab.note.rows(name, found.metrics, stage=PRUNED, **what)
+    ]
+    guesses = np.stack([found.answers.guess_M for found in measured])
+    answers = {"label": measured[0].answers.label_M, PRUNED: guesses}
     if chosen.seen_LH is not None:
         seen = lab.measure(chosen.model, task, chosen.seen_LH).metrics
         seen["heads kept of them"] = float((chosen.seen_LH & chosen.mask_LH).sum())

@@ -160,7 +160,7 @@ def _change(task: Subject, whole: Answers, masked: Answers) -> list[Estimate]:
         due = label_M[examples]
         return metric(masked.guess_M[examples], due) - metric(whole.guess_M[examples], due)
 
-    return bootstraps(change, 1, len(label_M), samples=500, levels=(0.95, 0.99))
+    return bootstraps(change, 1, len(label_M), samples=4000, levels=(0.95, 0.99))
 
 
 def _best(chosen: Scores, layer: int) -> int:

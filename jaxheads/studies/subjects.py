@@ -162,8 +162,11 @@ class Reader:
         )  # fmt: skip
 
     def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:
-        length = self.run.text.length
-        return mask_blocks(blocks, self.tokenizer, length=length, seed=seed, fixed=fixed)
+        text = self.run.text
+        return mask_blocks(
+            blocks, self.tokenizer, length=text.length, seed=seed, fixed=fixed,
+            whole_words=text.whole_words,
+        )  # fmt: skip
 
     def placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
         """All batches of a source, on the devices for the rest of the study."""

@@ -161,6 +161,8 @@ def _source(
     length = prepare.check_length(model.config, options.max_length)
     limit, split = None if held_out else options.limit, "validation" if held_out else "train"
     if task.labels:
+        if options.whole_words:
+            raise ValueError(f"--whole-words: expected a masked-LM task, got {task.name}")
         return prepare.read_task(
             tokenizer, task, path, model.readout, length,
             limit=limit, split=split, long=options.long,
@@ -176,8 +178,9 @@ def _masked(
 ) -> Source:
     """Other masks in each epoch to train on, always the same to be judged by."""
     return mask_blocks(
-        blocks, tokenizer, length=length, seed=0 if held_out else options.seed, fixed=held_out
-    )
+        blocks, tokenizer, length=length, seed=0 if held_out else options.seed, fixed=held_out,
+        whole_words=options.whole_words,
+    )  # fmt: skip
 
 
 def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:

@@ -89,6 +89,20 @@ def test_the_gates_add_up_to_the_budget_at_every_temperature(name, spread):
                 assert np.array_equal(gate, np.ones(N))
 
 
+@pytest.mark.parametrize("relax", [bounded_top, chained_top])
+def test_a_base_model_keeps_its_budget_at_every_number_of_heads(relax):
+    """144 heads, weights spread by 30, T = 1e-8: the paper's code opens 123.7 of 132 there."""
+    rng = np.random.default_rng(0)
+    key_N, present_N = rng.normal(0, 30, 144).astype(np.float32), jnp.ones(144, bool)
+    every_K = jnp.arange(1, 145, dtype=jnp.int32)
+    relaxed = jax.jit(jax.vmap(relax, (None, 0, None, None)))
+    for temperature in (1e3, 1.0, 1e-8):
+        gate_KN = np.float64(relaxed(key_N, every_K, np.float32(temperature), present_N))
+        np.testing.assert_allclose(gate_KN.sum(1), every_K, atol=1e-3)
+    best_N = np.argsort(np.argsort(-key_N))
+    np.testing.assert_allclose(gate_KN, best_N < every_K[:, None], atol=1e-6)
+
+
 @pytest.mark.parametrize("spread", [0.3, 3.0, 30.0])
 def test_soft_top_k_is_that_of_float64(spread):
     """Rounding of a key by 1e-7 of its size moves a gate by that much over the temperature."""

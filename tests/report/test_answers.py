@@ -181,6 +181,9 @@ def test_the_acceptable_deduction_comes_with_its_interval(study):
     assert "2.0% (95%: 0% to 2.0%)" in one
     assert one.endswith("; not distinguishable from no deduction at all.")
     assert len(found.points) == 5
+    assert not any("no deeper cut" in text for text in (found.summary, *found.points))
+    deepest = deduction_answer(changed(study, "acceptable deduction", value=12.0))
+    assert "; no deeper cut was tried, so that it may be more." in deepest.summary
 
 
 def test_regimes_are_compared_by_paired_seeds(study):

@@ -39,6 +39,9 @@ def test_likeness_overlap_and_cost_stand_in_tables_of_their_own(made):
     assert found["meta-overlap-table"].body == (
         ("roberta", "tone ~ pairs", "another task", "0.500", "0.360"),
     )
+    assert found["meta-learning-table"].body == (
+        ("roberta", "likeness loss", "1.350 (1.300 to 1.400)", "1.050 (1.000 to 1.100)"),
+    )
     assert found["meta-cost-table"].body == (
         ("training a pruner", "1", "60.0", "60.0"),
         ("scoring by a pruner", "1", "2.0", "2.0"),

@@ -51,6 +51,16 @@ def test_a_model_has_the_tasks_that_it_names_else_all():
         dataclasses.replace(RUN, models=(model,))
 
 
+def test_whole_words_are_masked_where_the_text_says_so():
+    def masked(**changes):
+        text = dataclasses.replace(RUN.text, paragraphs=200, held_out_blocks=4, **changes)
+        run = dataclasses.replace(RUN, text=text)
+        return Lab(run, RUN.models[0], Path("unused"), None).text.train
+
+    assert masked().opens_V is None
+    assert masked(whole_words=True).opens_V.any()
+
+
 def test_a_study_has_no_cells_of_tasks_that_a_model_leaves_out():
     model = dataclasses.replace(RUN.models[0], tasks=("grammar_sentiment",))
     one = dataclasses.replace(RUN, models=(model,))

@@ -127,6 +127,7 @@ def test_a_model_is_cut_or_masked_and_then_trained(sentiment, review_file, score
         (["--steps", "0"], "--steps: expected at least 1, got 0"),
         (["--only", "gate"], "--only"),
         (["--task", "stsb"], "similarity|sentence1|score"),
+        (["--whole-words"], "--whole-words: expected a masked-LM task, got sst2"),
     ],
 )
 def test_bad_words_are_one_line(sentiment, review_file, tmp_path, more, message, capsys):

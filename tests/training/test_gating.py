@@ -16,6 +16,7 @@ from jaxheads.importance.hardconcrete import l0, lagrangian, naturally_open
 from jaxheads.importance.subset import PAPER, subset
 from jaxheads.mesh import make_mesh
 from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.training import gating
 from jaxheads.training import step as step_module
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Fitted, fit
@@ -121,6 +122,14 @@ def test_the_log_says_how_far_the_sample_is_what_would_be_kept(tmp_path):
     score = np.asarray(GATE["bounded"].score(fitted.theta)).ravel()
     both = set(np.argsort(sample)[-3:]) & set(np.argsort(score)[-3:])
     assert seen[-1]["gates"]["overlap"] == pytest.approx(len(both) / 3)
+
+
+def test_heads_that_a_model_lacks_are_no_overlap():
+    """Their score is 0, above that of heads with negative weights."""
+    present = np.array([[True, True, False, False], [False, True, False, False]])
+    gate = subset(HEADS, 3, steps=30, present=present)
+    theta = {"weight": gate.init(step_module.gate_key(0))["weight"] - 9}
+    assert gating._agreement(gate, theta, np.uint32(0), 29)["overlap"] == 1.0
 
 
 @pytest.mark.slow
