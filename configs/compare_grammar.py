@@ -48,6 +48,9 @@ the subset gates. Joint gates had 150 steps to train the model and to choose its
 worst where the budget is small.
 """
 
+import runpy
+from pathlib import Path
+
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.settings import (
     CompareSettings,
@@ -59,6 +62,7 @@ from jaxheads.settings import (
     TextSettings,
 )
 
+PRUNED = runpy.run_path(str(Path(__file__).with_name("zhang_grammar.py")))["RUN"]
 OPTIMIZER = OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01)
 FINETUNE = TrainingConfig(steps=150, batch_size=32, dropout=0.0, optimizer=OPTIMIZER)
 
@@ -67,7 +71,7 @@ RUN = Run(
     name="compare_grammar",
     models=(ModelSettings("roberta", source="builtin:roberta"),),
     text=TextSettings("grammar_mlm", length=24, paragraphs=400, held_out_blocks=16),
-    tasks=(TaskSettings("grammar_sentiment", length=24, examples=8_000, held_out_examples=500),),
+    tasks=(TaskSettings("grammar_sentiment", length=18, examples=8_000, held_out_examples=500),),
     finetune=FINETUNE,
     probe=FINETUNE,
     seeds=(0, 1, 2),
@@ -80,9 +84,12 @@ RUN = Run(
             *("subset, joint", "subset, pipelined"),
             *("straight-through, joint", "straight-through, pipelined"),
             *("L0, joint", "L0, pipelined"),
-            "subset of the paper, pipelined",
+            *("subset of the paper, joint", "subset of the paper, pipelined"),
+            "meta",
         ),
         shares=(10 / 12, 8 / 12, 6 / 12, 4 / 12, 2 / 12),
+        rates=(0.05, 0.2, 0.5),  # the last is the paper's
     ),
+    meta=PRUNED.meta,
     devices=1,
 )
