@@ -55,7 +55,7 @@ def training(steps: int, *, rate: float) -> TrainingConfig:
     return TrainingConfig(steps=steps, batch_size=32, dropout=0.0, optimizer=optimizer)
 
 
-def task(name: str, steps: int, *, length: int) -> TaskSettings:
+def task(name: str, steps: int, *, length: int = 24) -> TaskSettings:
     """A task of the built-in language, drawn when it is read."""
     return TaskSettings(
         name,
@@ -81,7 +81,7 @@ RUN = Run(
     text=TextSettings("grammar_mlm", length=24, paragraphs=4_000, held_out_blocks=128),
     tasks=(
         task("grammar_sentiment", steps=150, length=18),
-        task("grammar_incongruity", steps=200, length=24),
+        task("grammar_incongruity", steps=200),
     ),
     finetune=training(150, rate=1e-3),
     probe=training(100, rate=5e-3),
