@@ -48,11 +48,11 @@ So one pass of the gradient is hardly beaten here: a bounded subset or L0 on the
 keeps more with 3 heads until the model is trained once more, and then no method is better. Does
 going further with the gradient (scored again at each budget, refined by the interaction of heads,
 rescaled) beat a learned subset? Of 180 differences 81 are for it and 4 against: it mostly beats
-joint gates and pipelined straight-through; of those with the pipelined bounded subset none is for it and
-3 against (refined with 5 and 3 heads, rescaled with 3), and scoring again differs from it nowhere.
-Joint gates had 150 steps to train the model and to choose its heads. The heads of a gate's last
-sample, of the same number, are as good as the kept ones to 0.01 for bounded subsets, and up to
-0.08 worse where the sample is not the top K (the paper's relaxation, L0).
+joint gates and pipelined straight-through; beside the pipelined bounded subset none is for it and 3
+are against (refined with 5 and 3 heads, rescaled with 3), and scoring again differs nowhere. Joint
+gates had 150 steps to train the model and to choose its heads. The heads of a gate's last sample,
+of the same number, are as good as the kept ones to 0.01 for bounded subsets, and up to 0.08 worse
+where the sample is not the top K (the paper's relaxation, L0).
 """
 
 import runpy
