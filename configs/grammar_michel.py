@@ -18,7 +18,6 @@ RUN = dataclasses.replace(
     QUICK,
     study="michel2019",
     name="grammar_michel",
-    models=QUICK.models,
     tasks=(
         TaskSettings(
             "grammar_sentiment",
