@@ -98,12 +98,12 @@ def _cost_table(study: Study) -> Table | None:
                 what: found[model, task, method, what].mean
                 for what in ("examples", "fine-tunings", "passes made before")
             }
-            choosing = _mean_time(study, model, task, method, "choosing, seconds")
+            choosing = _mean(_times(study, model, task, method, "choosing, seconds"))
+            training = _times(study, model, task, "", "fine-tuning, seconds")
+            scoring = _times(study, model, task, "", "one pass of the gradient, seconds")
             before = {
-                "fine-tunings": _mean_time(study, model, task, "", "fine-tuning, seconds"),
-                "passes made before": _mean_time(
-                    study, model, task, "", "one pass of the gradient, seconds"
-                ),
+                "fine-tunings": min(training, default=float("nan")),
+                "passes made before": _mean(scoring),
             }
             parts = [choosing, *(cost[w] * t if cost[w] else 0.0 for w, t in before.items())]
             line = (short(steps.mean), short(cost["examples"]))
@@ -114,23 +114,26 @@ def _cost_table(study: Study) -> Table | None:
         "What one mask costs, fine-tuning with all heads included where the method needs it; more "
         "training afterwards, the trials of rates and the training of a pruner are not. A ranking "
         "is made once for all budgets, a learned gate anew for each. Seconds are means over seeds "
-        "and budgets with the compiling that came up, on a machine that did other work too: of "
-        "everything that is counted here, and of the choice alone, without fine-tuning and without "
-        "a pass that was made before."
+        "and budgets, of fine-tuning the fastest seed's (the first compile), on a machine that did "
+        "other work too: of everything that is counted here, and of the choice alone, without "
+        "fine-tuning and without a pass that was made before."
     )
     head = ("model", "task", "method", "steps", "examples", "seconds", "of them for the choice")
     return Table("comparison-cost", caption, head, tuple(body), labels=3)
 
 
-def _mean_time(study: Study, model: str, task: str, method: str, what: str) -> float:
-    """NaN where it was not timed."""
-    took = [
+def _times(study: Study, model: str, task: str, method: str, what: str) -> list[float]:
+    place = (model, task, method, what)
+    return [
         line["value"]
         for line in study.speeds
-        if (line["model"], line["task"], line["method"], line["what"])
-        == (model, task, method, what)
+        if (line["model"], line["task"], line["method"], line["what"]) == place
     ]
-    return sum(took) / len(took) if took else float("nan")
+
+
+def _mean(values: list[float]) -> float:
+    """NaN where there is none."""
+    return sum(values) / len(values) if values else float("nan")
 
 
 def _seconds(value: float) -> str:

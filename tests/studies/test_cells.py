@@ -56,7 +56,7 @@ def test_a_choice_of_heads_waits_for_its_own_fine_tuning_and_rate(tmp_path):
         f"{task}-2-fine-tuned", f"{task}-subset-joint-rate"
     )  # fmt: skip
     pruned = [name for name in needs if name.rpartition("-")[2].isdecimal()]
-    assert len(pruned) == 14 * 3 * 5 and needs[f"{task}-contrasts"] == tuple(pruned)
+    assert len(pruned) == 16 * 3 * 5 and needs[f"{task}-contrasts"] == tuple(pruned)
 
 
 def test_a_training_under_a_mask_waits_for_the_scores_that_make_it(tmp_path):
