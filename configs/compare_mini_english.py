@@ -37,12 +37,11 @@ again or refining and a learned subset 1 is for the former (iterative less pipel
 straight-through with 4 heads, 0.041 [0.010, 0.071]) and none for the latter. With so little to
 lose, no way to choose heads stands out.
 
-With fine-tuning a mask costs 6,400 (magnitude, random, joint gates) to 7,424 examples (gradient,
-refined), by pipelined gates 12,800; 31 to 34 seconds, 15 for joint and 41 for pipelined gates
-(the first fine-tuning of a worker compiles). A cut model with 8 heads is 1.30 to
-1.46 times as fast in batches of 16 (13 cuts, one timing each). As the compiler plans it, a step of
-fine-tuning in batches of 16 takes 26.0 MB whole and 19.1 to 27.2 MB cut: layers with different
-numbers of heads are not one loop.
+With fine-tuning a mask costs, in examples and seconds, 6,400 and 12 (magnitude, random), 7,424 and
+14 (gradient, refined), 6,400 and 15 (joint gates), 12,800 and 22 (pipelined gates). A cut model
+with 8 heads is 1.30 to 1.46 times as fast in batches of 16 (13 cuts, one timing each). As the
+compiler plans it, a step of fine-tuning in batches of 16 takes 26.0 MB whole and 19.1 to 27.2 MB
+cut: layers with different numbers of heads are not one loop.
 """
 
 from pathlib import Path
