@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from statistics import mean
 
 from matplotlib.ticker import MaxNLocator
 
@@ -89,25 +91,26 @@ def _curve(study: Study, model: str, methods: list[str], number: int) -> Drawing
 
 
 def _cost_table(study: Study) -> Table | None:
-    rows = study.at(COST)
-    found = spreads(rows, lambda row: (row.model, row.task, row.method, row.metric))
-    body = []
+    found = spreads(study.at(COST), lambda row: (row.model, row.task, row.method, row.metric))
+    choosing, training, scoring = (
+        _speeds(study, f"{what}, seconds")
+        for what in ("choosing", "fine-tuning", "one pass of the gradient")
+    )
+    unknown, body = [float("nan")], []
     for (model, task, method, metric), steps in found.items():
         if metric == "steps":
             cost = {
                 what: found[model, task, method, what].mean
                 for what in ("examples", "fine-tunings", "passes made before")
             }
-            choosing = _mean(_times(study, model, task, method, "choosing, seconds"))
-            training = _times(study, model, task, "", "fine-tuning, seconds")
-            scoring = _times(study, model, task, "", "one pass of the gradient, seconds")
             before = {
-                "fine-tunings": min(training, default=float("nan")),
-                "passes made before": _mean(scoring),
+                "fine-tunings": min(training.get((model, task, ""), unknown)),
+                "passes made before": mean(scoring.get((model, task, ""), unknown)),
             }
-            parts = [choosing, *(cost[w] * t if cost[w] else 0.0 for w, t in before.items())]
+            choice = mean(choosing.get((model, task, method), unknown))
+            total = choice + sum(cost[what] * took for what, took in before.items() if cost[what])
             line = (short(steps.mean), short(cost["examples"]))
-            body.append((model, shown(task), method, *line, *map(_seconds, (sum(parts), choosing))))
+            body.append((model, shown(task), method, *line, _seconds(total), _seconds(choice)))
     if not body:
         return None
     caption = (
@@ -122,22 +125,18 @@ def _cost_table(study: Study) -> Table | None:
     return Table("comparison-cost", caption, head, tuple(body), labels=3)
 
 
-def _times(study: Study, model: str, task: str, method: str, what: str) -> list[float]:
-    place = (model, task, method, what)
-    return [
-        line["value"]
-        for line in study.speeds
-        if (line["model"], line["task"], line["method"], line["what"]) == place
-    ]
-
-
-def _mean(values: list[float]) -> float:
-    """NaN where there is none."""
-    return sum(values) / len(values) if values else float("nan")
+def _speeds(study: Study, what: str) -> dict[tuple[str, str, str], list[float]]:
+    """What was timed, by model, task and method."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for line in study.speeds:
+        if line["what"] == what:
+            place = (line["model"], line["task"], line["method"])
+            found.setdefault(place, []).append(line["value"])
+    return found
 
 
 def _seconds(value: float) -> str:
-    return "–" if value != value else short(value)
+    return short(value) if math.isfinite(value) else "–"
 
 
 def _seen_table(study: Study) -> Table | None:
@@ -150,9 +149,7 @@ def _seen_table(study: Study) -> Table | None:
             kept = spread_of(study.at("pruned", **own))
             seen = found[model, task, method, budget, own["metric"]]
             line = (model, shown(task), method, str(budget))
-            body.append(
-                (*line, cell(share, short), cell(seen), "–" if kept is None else cell(kept))
-            )
+            body.append((*line, cell(share, short), cell(seen), cell(kept)))
     caption = (
         "What training saw last and what is kept: the heads of a gate's last sample, of as many as "
         "the budget, as a mask, beside the heads of the highest scores; nothing trained again."

@@ -11,6 +11,8 @@ from jaxheads.report.parts import Answer, Table
 from jaxheads.report.prunability import verdict
 from jaxheads.report.spread import cell, signed, spread_of
 
+Contrasts = dict[tuple[str, str, str, str, str], list[Row]]
+
 STAGES = {"pruned": "nothing trained again", "trained again": "trained once more"}
 BASELINE = "gradient"
 
@@ -30,11 +32,8 @@ def comparison_answer(study: Study) -> Answer | None:
         + (f"; better at some budget: {'; '.join(ways)}." if ways else ".")
         + " Nothing is corrected for their number."
     )
-    points = tuple(
-        f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
-        for (model, task, stage, method, rest), own in contrasts.items()
-    )
-    return Answer("Does any way to choose heads beat one pass of the gradient?", summary, points)
+    question = "Does any way to choose heads beat one pass of the gradient?"
+    return Answer(question, summary, _points(contrasts))
 
 
 def further_answer(study: Study) -> Answer | None:
@@ -48,26 +47,29 @@ def further_answer(study: Study) -> Answer | None:
         f"further and {said.count('worse')} for the learned subset by 95% intervals over seeds and "
         "examples; what each costs is in the table of costs. Nothing is corrected for their number."
     )
-    points = tuple(
-        f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
-        for (model, task, stage, method, rest), own in contrasts.items()
-    )
     question = "Does scoring again, or refining by interactions, beat a learned subset?"
-    return Answer(question, summary, points)
+    return Answer(question, summary, _points(contrasts))
 
 
-def _contrasts(study: Study, *, further: bool) -> dict[tuple[str, str, str, str, str], list[Row]]:
+def _contrasts(study: Study, *, further: bool) -> Contrasts:
     """By model, task, stage, method and what it is compared with: rows in the order of budgets.
 
     What is compared with the gradient's one-shot order, or `further`: with something else.
     """
-    found: dict[tuple[str, str, str, str, str], list[Row]] = {}
+    found: Contrasts = {}
     for stage in STAGES:
         for row in study.at(f"{stage}, contrast"):
             method, _, rest = row.method.partition(" - ")
             if (rest != BASELINE) == further:
                 found.setdefault((row.model, row.task, stage, method, rest), []).append(row)
     return found
+
+
+def _points(contrasts: Contrasts) -> tuple[str, ...]:
+    return tuple(
+        f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
+        for (model, task, stage, method, rest), own in contrasts.items()
+    )
 
 
 def _verdicts(rows: Sequence[Row]) -> str:

@@ -72,7 +72,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     how, mesh = settings_of(run), prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        if lab.layout.hidden_groups and "refined, rescaled" in how.methods:
+        if lab.layout.shares_blocks and "refined, rescaled" in how.methods:
             raise ValueError(
                 f"compare.methods: expected no 'refined, rescaled' for {lab.name}: it folds a gate "
                 "of each layer into weights that the layers of this model share"
@@ -144,7 +144,7 @@ def whole(lab: Lab, name: str, seed: int) -> list[Row]:
     program.
     """
     times, begin = {}, time.perf_counter()
-    if not (lab.folder / "models" / whole_name(lab, name, seed)).is_dir():
+    if not lab.tuned_path(name, seed).is_dir():
         lab.tuned(name, seed)
         times[FINE_TUNING] = time.perf_counter() - begin
     rows = finetuned(lab, name, seed)

@@ -39,9 +39,9 @@ from jaxheads.studies.cells import Noter
 from jaxheads.studies.subjects import Reader, Subject, first_of
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
-from jaxheads.training.fit import fit
+from jaxheads.training.fit import Fitted, fit
+from jaxheads.training.gating import sampled
 from jaxheads.training.optimizer import GATES
-from jaxheads.training.step import gate_key
 
 Mask = Bool[np.ndarray, "L H"]
 
@@ -166,12 +166,16 @@ class Lab:
 
     def trained(self, task: Subject, seed: int) -> Model:
         """As `tuned`, of a task that is read elsewhere."""
-        path = self.folder / "models" / f"{self.name}-{task.name}-{seed}"
+        path = self.tuned_path(task.name, seed)
         if not path.is_dir():
             training = _seeded(task.training, seed)
             model = self.fitted(self.fresh(task, seed), task, training, path.name)
             self.save_model(model, path)
         return load_model(path)
+
+    def tuned_path(self, subject: str, seed: int) -> Path:
+        """Where the model fine-tuned on a task is, once it has been trained."""
+        return self.folder / "models" / f"{self.name}-{subject}-{seed}"
 
     def fresh(self, task: Subject, seed: int) -> Model:
         """The pre-trained encoder with a new readout."""
@@ -200,7 +204,8 @@ class Lab:
     ) -> Model:
         """The model with its parameters fitted to a task's training examples."""
         gate = constant(_gate(model, mask_LH))
-        return self.learned(model, task, training, name, gate, only=only).model
+        found = self._fit(model, task, training, name, gate, only=only)
+        return model._replace(params=found.params)
 
     def learned(
         self,
@@ -214,6 +219,22 @@ class Lab:
         only: str | None = None,
     ) -> Learned:
         """The model and a gate, trained together, or the gate alone ("gates")."""
+        found = self._fit(model, task, training, name, gate, gates=gates, only=only)
+        sample_LH = sampled(gate, found.theta, np.uint32(training.seed), training.steps - 1)
+        values = (np.asarray(each, np.float64) for each in (gate.score(found.theta), sample_LH))
+        return Learned(model._replace(params=found.params), *values)
+
+    def _fit(
+        self,
+        model: Model,
+        task: Subject,
+        training: TrainingConfig,
+        name: str,
+        gate: Gate,
+        *,
+        gates: OptimizerConfig = GATES,
+        only: str | None = None,
+    ) -> Fitted:
         kept = self.folder / "checkpoints" / name  # while this lasts
         about = {"model": self.name, "task": task.name}
         found = fit(
@@ -231,10 +252,7 @@ class Lab:
             name=name,
         )
         write_once(functools.partial(shutil.rmtree, kept, ignore_errors=True))
-        seed, last = np.uint32(training.seed), training.steps - 1
-        sample_LH = gate.sample(found.theta, gate_key(seed, last), last)
-        values = (np.asarray(each, np.float64) for each in (gate.score(found.theta), sample_LH))
-        return Learned(model._replace(params=found.params), *values)
+        return found
 
     def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
         """Write a model with its tokenizer to a free place, once for all processes."""

@@ -34,8 +34,14 @@ def agreement(gate: Gate, state: TrainState, seed: Any) -> dict[str, Float[Array
 
 
 @jax.jit
+def sampled(gate: Gate, theta, seed, step):
+    """The gate of a step, counted from 0, drawn again with these numbers."""
+    return gate.sample(theta, gate_key(seed, step), step)
+
+
+@jax.jit
 def _agreement(gate: Gate, theta, seed, step):
-    sample_LH = gate.sample(theta, gate_key(seed, step), step)
+    sample_LH = sampled(gate, theta, seed, step)
     present_LH = jnp.ones(sample_LH.shape, bool) if gate.present is None else gate.present
     count = jnp.maximum(jnp.round(sample_LH.sum()), 1.0).astype(jnp.int32)
     seen, kept = (keep_top(x, count, present_LH) for x in (sample_LH, gate.score(theta)))

@@ -14,6 +14,7 @@ from jaxheads.overrides import load_config
 from jaxheads.settings import CompareSettings
 from jaxheads.studies import choosing, compare, li2021
 from jaxheads.studies.choosing import METHODS, has_rate
+from jaxheads.studies.lab import Lab
 from tests.studies.tiny_study import found, write_study
 
 ASKED = ("gradient", "gradient, iterative", "random, per layer", "magnitude", "refined, rescaled",
@@ -122,6 +123,19 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
         list(li2021.cells(dataclasses.replace(run, compare=alone), tmp_path))
+
+
+def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, monkeypatch):
+    run, noted = load_config(write_comparison(tmp_path)), []
+    lab = Lab(run, run.models[0], tmp_path, None)
+    for name in ("tuned", "score", "subject"):
+        monkeypatch.setattr(Lab, name, lambda *_: None)
+    monkeypatch.setattr(compare, "finetuned", lambda *_: [])
+    monkeypatch.setattr(compare, "_note_speed", lambda *words: noted.append(set(words[-1])))
+    compare.whole(lab, "sst2", 0)
+    lab.tuned_path("sst2", 0).mkdir(parents=True)
+    compare.whole(lab, "sst2", 0)
+    assert noted == [{compare.FINE_TUNING, compare.ONE_PASS}, {compare.ONE_PASS}]
 
 
 def test_the_examples_that_rates_are_chosen_on_are_those_that_were_left_out():
