@@ -15,8 +15,10 @@ from jaxheads.objectives import objective_for
 from jaxheads.pruning.cost import ideal_speedup
 from jaxheads.pruning.cut import cut
 from jaxheads.studies.timing import Turns, Workload, torch_side
-from jaxheads.training.step import make_step, start
+from jaxheads.training.optimizer import GATES, make_optimizer
+from jaxheads.training.step import gate_key, make_step, start
 
+CALLS = 100  # of a gate alone, which takes well under a millisecond
 OURS, CUT, TORCH = "jaxheads", "jaxheads, half of the heads cut", "torch + AdamW"
 
 
@@ -52,7 +54,9 @@ def training_speed(model: Model, batch: Batch, dtype: str, repeats: int, torch_s
 def gate_overhead(model: Model, batch: Batch, dtype: str, repeats: int) -> dict:
     """What a learned gate costs: steps/s with each kind beside a constant gate of ones, in turns.
 
-    `overhead` is the median over turns of the time that a step takes longer, as a share.
+    `overhead` is the median over turns of the time that a step takes longer, as a share. `alone` is
+    what the gate computes for a step, by itself, as a share of a step's time: it leaves out what
+    the compiler could do less well around it, and the noise of whole steps.
     """
     heads, size = (model.config.num_layers, model.config.num_heads), len(batch.weight_B)
     half, without = heads[0] * heads[1] // 2, constant(np.ones(heads))
@@ -66,7 +70,28 @@ def gate_overhead(model: Model, batch: Batch, dtype: str, repeats: int) -> dict:
         turns.add(name, _steps(model, batch, dtype, gate), size)
     measured = turns.measure(repeats)
     overhead = {name: measured["ratio"][f"{OURS} / {name}"] - 1 for name in gates}
-    return {"batch_size": size, **measured, "overhead": overhead}
+    own = Turns({name: (_gate_alone(gate), 1) for name, gate in gates.items()})
+    steps_per_second = measured["examples_per_second"][OURS] / size
+    rates = own.measure(CALLS)["examples_per_second"]
+    alone = {name: steps_per_second / rate for name, rate in rates.items()}
+    return {"batch_size": size, **measured, "overhead": overhead, "alone": alone}
+
+
+def _gate_alone(gate: Gate) -> Workload:
+    """A sample, the penalty, their gradient and the optimizer's update of what a gate trains."""
+    optimizer = make_optimizer(OptimizerConfig(), gates=GATES)
+    trainable = {"params": {}, "gates": gate.init(jax.random.key(0))}
+    moments, seed = optimizer.init(trainable), np.uint32(0)
+
+    @jax.jit
+    def once(gate: Gate, trainable, moments, step):
+        def total(trainable):
+            theta = trainable["gates"]
+            return gate.sample(theta, gate_key(seed, step), step).sum() + gate.penalty(theta)
+
+        return optimizer.update(jax.grad(total)(trainable), moments, trainable)
+
+    return lambda: jax.block_until_ready(once(gate, trainable, moments, np.int32(0)))
 
 
 def _steps(model: Model, batch: Batch, dtype: str, gate: Gate | None = None) -> Workload:

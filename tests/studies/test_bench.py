@@ -78,6 +78,8 @@ def test_what_gates_add_to_a_step_is_measured_in_turns(capsys):
     assert set(report["overhead"]) == set(rates) - {"jaxheads"}
     for name, more in report["overhead"].items():  # one turn: the ratio is that of the rates
         assert more == pytest.approx(rates["jaxheads"] / rates[name] - 1)
+    assert set(report["alone"]) == set(report["overhead"])
+    assert all(0 < share < np.inf for share in report["alone"].values())
 
 
 @pytest.mark.torch
