@@ -15,22 +15,11 @@ FROM, SINK, TO = 0, 1, 2
 
 def plant(params, layer: int, head: int):
     """`params` of a RoBERTa classifier with three labels, random, with the planted head."""
-    encoder, readout = params["encoder"], params["readout"]
-    tables = encoder["embeddings"]
-    for name in ("word", "position", "type"):
-        leave_alone(tables[name]["table"])
-    tables["word"]["table"][2:31, [FROM, SINK]] = (2, -2)
-    tables["word"]["table"][31:, [FROM, SINK]] = (-2, 2)
-    plain(encoder["embeddings"]["norm"])
-    stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
-    for stack in stacks:
-        plain(stack["attention_norm"])
-        plain(stack["output_norm"])
-        for part in (stack["attention"]["out"], stack["down"]):
-            leave_alone(part["kernel"])
-            leave_alone(part["bias"])
-    blocks = [(s["attention"], row) for s in stacks for row in range(len(s["up"]["bias"]))]
-    _move(*blocks[layer], head)
+    clear(params["encoder"])
+    carry(params["encoder"], layer, head)
+    table, readout = params["encoder"]["embeddings"]["word"]["table"], params["readout"]
+    table[2:31, [FROM, SINK]] = (2, -2)
+    table[31:, [FROM, SINK]] = (-2, 2)
     for part in (readout["dense"], readout["out"]):
         part["kernel"][:], part["bias"][:] = 0, 0
     readout["dense"]["kernel"][TO, 0] = 1
@@ -39,18 +28,35 @@ def plant(params, layer: int, head: int):
     return params
 
 
-def plain(norm) -> None:
-    norm["scale"][:], norm["bias"][:] = 1, 0
+def clear(encoder) -> None:
+    """Nothing in the encoder reads or writes the three dimensions."""
+    for name in ("word", "position", "type"):
+        leave_alone(encoder["embeddings"][name]["table"])
+    plain(encoder["embeddings"]["norm"])
+    stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
+    for stack in stacks:
+        plain(stack["attention_norm"])
+        plain(stack["output_norm"])
+        for part in (stack["attention"]["out"], stack["down"]):
+            leave_alone(part["kernel"])
+            leave_alone(part["bias"])
 
 
-def _move(attention, row: int, head: int) -> None:
-    """The head looks everywhere alike, and writes the mean of FROM to TO."""
+def carry(encoder, layer: int, head: int) -> None:
+    """A head that looks everywhere alike, and writes the mean of FROM to TO."""
+    stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
+    blocks = [(s["attention"], row) for s in stacks for row in range(len(s["up"]["bias"]))]
+    attention, row = blocks[layer]
     for part in ("query", "value"):
         attention[part]["kernel"][row, :, head] = 0
         attention[part]["bias"][row, head] = 0
     attention["value"]["kernel"][row, FROM, head, 0] = 1
     attention["out"]["kernel"][row, head] = 0
     attention["out"]["kernel"][row, head, 0, TO] = 1
+
+
+def plain(norm) -> None:
+    norm["scale"][:], norm["bias"][:] = 1, 0
 
 
 def leave_alone(array: np.ndarray) -> None:

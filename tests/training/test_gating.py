@@ -1,4 +1,4 @@
-"""Gates that the loop trains: beside the parameters or alone, resumed, and on planted heads."""
+"""Gates that the loop trains: beside the parameters or alone, and resumed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,16 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.importance.gate import constant, describe
-from jaxheads.importance.hardconcrete import l0, lagrangian, naturally_open
+from jaxheads.importance.hardconcrete import l0, lagrangian
 from jaxheads.importance.subset import PAPER, subset
 from jaxheads.mesh import make_mesh
-from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.training import gating
 from jaxheads.training import step as step_module
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Fitted, fit
 from jaxheads.training.optimizer import GATES
 from jaxheads.training.saving import load_trained
-from tests.importance.conftest import make_task
-from tests.importance.planted import _move, plant, planted_examples
 from tests.training.conftest import LENGTHS, word_case
 from tests.training.runs import CONFIG, Calls, Crash, crash, equal, logged, record
 
@@ -145,74 +141,3 @@ def test_eight_devices_train_gates_as_one():
     one = train(gated, gate=GATE["bounded"])
     eight = train(gated, gate=GATE["bounded"], mesh=make_mesh(4, 2))
     np.testing.assert_allclose(one.theta["weight"], eight.theta["weight"], atol=1e-3)
-
-
-# -- planted heads
-
-
-class Examples:
-    """Rows of one batch as a source."""
-
-    def __init__(self, batch):
-        self.batch, self.lengths = batch, np.full(len(batch.weight_B), 8)
-
-    def rows(self, index_B, epoch_B, length):  # noqa: ARG002 as a source has it
-        return jax.tree.map(lambda leaf: leaf[index_B], self.batch)
-
-
-PLANTED = ((0, 1), (1, 3))
-
-
-@pytest.fixture(scope="module")
-def planted():
-    """A classifier in which two heads of different layers carry the label, and nothing else."""
-    task = make_task(examples=64)
-    params = plant(jax.tree.map(np.copy, task.params), *PLANTED[0])
-    encoder = params["encoder"]
-    stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
-    blocks = [(s["attention"], row) for s in stacks for row in range(len(s["up"]["bias"]))]
-    _move(*blocks[PLANTED[1][0]], PLANTED[1][1])
-    params["readout"]["dense"]["kernel"][2, 0] = 0.3  # far from where its tanh is flat
-    params["readout"]["out"]["kernel"][0] = (6, 0, -6)
-    data = planted_examples(task.data, np.random.default_rng(0))
-    return task._replace(params=params, data=data)
-
-
-def learned(task, name: str, seed: int):
-    steps = 240 if name == "lagrangian" else 80  # its multipliers grow first, then heads are sorted
-    gate = {
-        "bounded": lambda: subset(HEADS, 2, steps=steps),
-        "chained": lambda: subset(HEADS, 2, steps=steps, relaxation="chained", annealing=PAPER),
-        "straight_through": lambda: subset(HEADS, 2, steps=steps, relaxation="straight_through"),
-        "l0": lambda: l0(HEADS, 0.03),
-        "lagrangian": lambda: lagrangian(HEADS, 2),
-    }[name]()
-    config = TrainingConfig(
-        steps=steps, batch_size=16, seed=seed, log_every=steps, optimizer=OptimizerConfig()
-    )
-    fitted = fit(
-        task.objective, task.params, cast(Any, Examples(task.data)), config, gate=gate, gates=FAST,
-        only="gates", lengths=(8,),
-    )  # fmt: skip
-    return np.asarray(gate.score(fitted.theta), np.float64)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "bounded",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("chained", "straight_through", "l0", "lagrangian")
-        ),
-    ],
-)
-def test_a_learned_gate_keeps_exactly_the_planted_heads(planted, name):
-    right = 0
-    for seed in range(5):
-        score_LH = learned(planted, name, seed)
-        kept = {tuple(where) for where in np.argwhere(mask_from_scores(score_LH, 2))}
-        right += kept == set(PLANTED)
-        if name == "l0":  # without a budget
-            assert {tuple(w) for w in np.argwhere(naturally_open(score_LH))} >= set(PLANTED)
-    assert right >= 4
