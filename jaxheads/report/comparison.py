@@ -16,6 +16,7 @@ from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, short, spread_of, spreads
 
 COST, CUT, CHOSEN, SEEN = "cost", "cut, compared", "choice of rate", "heads of the last sample"
+SCALED = "all heads, scaled"
 GROUP = len(SPARE)  # methods in one figure, beside the two that are in all
 ALWAYS = ("gradient", "random")
 
@@ -27,7 +28,7 @@ def comparison_section(study: Study) -> Section | None:
         return None
     makers = (
         *(contrast_table, further_table, _cost_table, _seen_table),
-        *(_rate_table, _size_table, _speed_table),
+        *(_scaled_table, _rate_table, _size_table, _speed_table),
     )
     tables = (make(study) for make in makers)
     parts = (
@@ -158,12 +159,35 @@ def _seen_table(study: Study) -> Table | None:
     return Table("comparison-seen", caption, head, tuple(body), labels=3) if body else None
 
 
+def _scaled_table(study: Study) -> Table | None:
+    """What the smaller scale takes that joint training begins with, beside what it ends with."""
+    joint = [method for method in _methods(study) if method.endswith(", joint")]
+    found = spreads(study.at(SCALED), lambda row: (row.model, row.task, row.metric, row.budget))
+    body = []
+    for (model, task, metric, budget), same in found.items():
+        if metric == study.metric(task):
+            own = {"model": model, "task": task, "metric": metric}
+            whole = spread_of(study.at("whole", **own))
+            pruned = [spread_of(study.at("pruned", **own, budget=budget, method=m)) for m in joint]
+            body.append((model, shown(task), str(budget), *map(cell, (whole, same, *pruned))))
+    caption = (
+        "What joint training loses by the choice of heads and what by its scale: all heads as they "
+        "are; all N heads trained and measured times K / N, as soft gates of K heads begin (same "
+        "scale); and the K heads of each joint gate, nothing trained again."
+    )
+    head = ("model", "task", "heads", "all heads", "same scale, nothing pruned", *joint)
+    return Table("comparison-scale", caption, head, tuple(body), labels=3) if body else None
+
+
 def _rate_table(study: Study) -> Table | None:
     body = tuple(
         (row.model, shown(row.task), row.method, row.metric, short(row.value))
         for row in study.at(CHOSEN)
     )
-    caption = "The rates of gates that were tried, on training examples held out for it."
+    caption = (
+        "The rates of gates that were tried, on training examples held out for it, by models that "
+        "were trained without those."
+    )
     head = ("model", "task", "method", "metric", "value")
     return Table("comparison-rates", caption, head, body, labels=4) if body else None
 

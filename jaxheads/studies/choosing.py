@@ -22,6 +22,7 @@ from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import Schedule, prune_iteratively
+from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab, Mask
@@ -53,7 +54,7 @@ class Choice(NamedTuple):
     @property
     def tuned(self) -> Model:
         """The model fine-tuned with all its heads."""
-        return self.lab.tuned(self.task.name, self.seed)
+        return self.lab.trained(self.task, self.seed)
 
 
 class Chosen(NamedTuple):
@@ -194,3 +195,51 @@ def is_random(method: str) -> bool:
 def has_rate(method: str) -> bool:
     """Whether a method trains gates, at a rate that has to be chosen."""
     return method.partition(",")[0] in GATED
+
+
+def is_pipelined(method: str) -> bool:
+    """Whether a method trains gates alone, on the fine-tuned model."""
+    return has_rate(method) and method.endswith(", pipelined")
+
+
+def is_joint(method: str) -> bool:
+    """Whether a method trains gates with the model's parameters."""
+    return has_rate(method) and method.endswith(", joint")
+
+
+# -- of a run
+
+
+def settings_of(run: Run) -> CompareSettings:
+    """The study's own settings; ValueError where there are none, or methods that are unknown."""
+    if run.compare is None:
+        raise ValueError(f"run: expected compare for the study {run.study}, got none")
+    unknown = [name for name in run.compare.methods if name not in METHODS]
+    if unknown:
+        raise ValueError(
+            f"compare.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
+        )
+    if "meta" in run.compare.methods and run.meta is None:
+        raise ValueError("run: expected meta, how a pruner learns, for the method meta, got none")
+    return run.compare
+
+
+def budgets(lab: Lab) -> tuple[int, ...]:
+    """The numbers of heads that the shares are, decreasing, at least one head."""
+    total = lab.layout.num_layers * lab.layout.num_heads
+    counts = (max(round(share * total), 1) for share in settings_of(lab.run).shares)
+    return tuple(dict.fromkeys(count for count in counts if count < total))
+
+
+def plain(method: str) -> str:
+    """The method's name in file names."""
+    return method.replace(",", "").replace(" ", "-")
+
+
+def choice_of(
+    lab: Lab, task: Subject, seed: int, budget: int, rate: float, draw: int = 0
+) -> Choice:
+    """What is asked of a method, with the budgets before and random masks of the seed's own."""
+    before = tuple(each for each in budgets(lab) if each >= budget)
+    first = lab.run.seeds.index(seed) * settings_of(lab.run).draws
+    return Choice(lab, task, seed, before, rate, first + draw)

@@ -2,16 +2,17 @@
 
 Each method of `studies.choosing` picks its heads for each task, seed and budget; the model is
 measured under the exact mask as it is, and again after training it once more (of random masks the
-first). Of a gate, the heads of its last sample are measured too. The rate of gates is chosen on
-training examples that are held out; what is held out of training is measured once. Rows are the
+first). Of a gate, the heads of its last sample are measured too. The rate of gates is chosen by
+`studies.rates`; what is held out of training is measured once. Rows are the
 same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import itertools
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,30 +20,38 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.resampling import bootstrap
-from jaxheads.data.encode import EncodedSource
 from jaxheads.options import MeshShape
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
-from jaxheads.records import Row, read_rows
-from jaxheads.settings import CompareSettings, Run
+from jaxheads.records import Row
+from jaxheads.settings import Run
 from jaxheads.studies import prepare
-from jaxheads.studies.cells import Cell, cell_path
+from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, whole_name
-from jaxheads.studies.choosing import METHODS, Choice, has_rate, is_random
+from jaxheads.studies.choosing import (
+    METHODS,
+    budgets,
+    choice_of,
+    has_rate,
+    is_joint,
+    is_random,
+    plain,
+    settings_of,
+)
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
-from jaxheads.studies.subjects import Subject, first_of
+from jaxheads.studies.rates import rate_cell, rate_cells, rate_of
 from jaxheads.training.evaluate import METRICS
 
-PRUNED, AGAIN, SEEN, COST, CHOSEN, CUT = (
+PRUNED, AGAIN, SEEN, COST, CUT, SCALED = (
     "pruned",
     "trained again",
     "heads of the last sample",
     "cost",
-    "choice of rate",
     "cut, compared",
+    "all heads, scaled",
 )
 BASELINE, SPEED = "gradient", "speed.jsonl"
 FINE_TUNING, ONE_PASS, CHOOSING = (
@@ -51,20 +60,6 @@ FINE_TUNING, ONE_PASS, CHOOSING = (
 # What a pass of the gradient gives beyond one ranking is compared with learned subsets too.
 OURS = ("gradient, iterative", "refined", "refined, rescaled")
 LEARNED = ("subset", "straight-through")
-
-
-def settings_of(run: Run) -> CompareSettings:
-    """The study's own settings; ValueError where there are none, or methods that are unknown."""
-    if run.compare is None:
-        raise ValueError(f"run: expected compare for the study {run.study}, got none")
-    unknown = [name for name in run.compare.methods if name not in METHODS]
-    if unknown:
-        raise ValueError(
-            f"compare.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
-        )
-    if "meta" in run.compare.methods and run.meta is None:
-        raise ValueError("run: expected meta, how a pruner learns, for the method meta, got none")
-    return run.compare
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
@@ -91,13 +86,11 @@ def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]
     tuned = {seed: whole_name(lab, task, seed) for seed in lab.run.seeds}
     for seed, name in tuned.items():
         yield Cell(name, functools.partial(whole, lab, task, seed), needs=base)
-    rates = {way: (rate_cell(lab, task, way),) for way in filter(has_rate, methods)}
-    for method, name in rates.items():
-        work = functools.partial(choose_rate, lab, task, method)
-        yield Cell(*name, work, needs=(tuned[lab.run.seeds[0]],))
+    yield from rate_cells(lab, task, base)
     for method in methods:
+        rate = (rate_cell(lab, task, method),) if has_rate(method) else ()
         for seed in lab.run.seeds:
-            before = (tuned[seed], *rates.get(method, ()))
+            before = (tuned[seed], *rate)
             for budget in budgets(lab):
                 name = cell_name(lab, task, method, seed, budget)
                 yield Cell(name, functools.partial(prune, lab, task, method, seed, budget), before)
@@ -105,33 +98,15 @@ def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]
                 if method == "meta":  # whose first cell trains the pruner
                     before = (name,)
     yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*pruned,))
+    if any(map(is_joint, methods)):
+        for seed, budget in itertools.product(lab.run.seeds, budgets(lab)):
+            work = functools.partial(scaled, lab, task, seed, budget)
+            yield Cell(f"{lab.name}-{task}-{seed}-scaled-{budget}", work, needs=base)
 
 
 def cell_name(lab: Lab, task: str, method: str, seed: int, budget: int) -> str:
     """The cell, and the answers, of one choice of heads."""
-    return f"{lab.name}-{task}-{seed}-{_plain(method)}-{budget}"
-
-
-def rate_cell(lab: Lab, task: str, method: str) -> str:
-    """The cell in which a method's rate is chosen."""
-    return f"{lab.name}-{task}-{_plain(method)}-rate"
-
-
-def budgets(lab: Lab) -> tuple[int, ...]:
-    """The numbers of heads that the shares are, decreasing, at least one head."""
-    total = lab.layout.num_layers * lab.layout.num_heads
-    counts = (max(round(share * total), 1) for share in settings_of(lab.run).shares)
-    return tuple(dict.fromkeys(count for count in counts if count < total))
-
-
-def _plain(method: str) -> str:
-    return method.replace(",", "").replace(" ", "-")
-
-
-def _choice(lab: Lab, task: Subject, seed: int, budget: int, rate: float, draw: int = 0) -> Choice:
-    before = tuple(each for each in budgets(lab) if each >= budget)
-    first = lab.run.seeds.index(seed) * settings_of(lab.run).draws
-    return Choice(lab, task, seed, before, rate, first + draw)
+    return f"{lab.name}-{task}-{seed}-{plain(method)}-{budget}"
 
 
 # -- cells
@@ -156,62 +131,16 @@ def whole(lab: Lab, name: str, seed: int) -> list[Row]:
     return rows
 
 
-def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
-    """The rate with the best metric on training examples that are left out of this training.
-
-    At the middle budget, with the first seed; a single rate needs no choice. (The fine-tuned model
-    that pipelined gates start from has seen those examples.)
-    """
-    how = settings_of(lab.run)
-    if len(how.rates) == 1:
-        return lab.note.rows(name, {"rate": how.rates[0]}, stage=CHOSEN, method=method)
-    task = lab.subject(name)
-    assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
-    count = len(task.train.lengths)
-    kept = round(count * (1 - how.chosen_on))
-    rest = _after(task.train, kept)
-    batches = list(lab.reader.batches(rest, task.lengths, lab.run.curve.batch_size))
-    part = task._replace(train=first_of(task.train, kept), held_out=batches)
-    middle = budgets(lab)[len(budgets(lab)) // 2]
-    rows: list[Row] = []
-    found: dict[float, float] = {}
-    steps = 0
-    for rate in how.rates:
-        chosen = METHODS[method](_choice(lab, part, lab.run.seeds[0], middle, rate))
-        steps += chosen.steps
-        metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics
-        found[rate] = metrics[task.metrics[0]]
-        what = {"stage": CHOSEN, "method": method, "budget": middle}
-        rows += lab.note.rows(name, {f"{task.metrics[0]} at {rate:g}": found[rate]}, **what)
-    best = max(found, key=lambda rate: found[rate])
-    values = {"rate": best, "steps of all trials": float(steps)}
-    return rows + lab.note.rows(name, values, stage=CHOSEN, method=method)
-
-
-def _after(source: EncodedSource, count: int) -> EncodedSource:
-    """The examples after the first `count`."""
-    starts = source.starts[count * source.sentences :]
-    return dataclasses.replace(source, starts=starts, labels=source.labels[count:])
-
-
-def rate_of(lab: Lab, name: str, method: str) -> float:
-    """The rate that was chosen; that of methods without gates is not used."""
-    if not has_rate(method):
-        return 1.0
-    rows = read_rows(cell_path(lab.folder, rate_cell(lab, name, method)))
-    return next(row.value for row in rows if row.metric == "rate")
-
-
 def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]:
     """Choose heads, measure without and with more training, and say what it took."""
     task, how = lab.subject(name), settings_of(lab.run)
     rate, begin = rate_of(lab, name, method), time.perf_counter()
-    chosen = METHODS[method](_choice(lab, task, seed, budget, rate))
+    chosen = METHODS[method](choice_of(lab, task, seed, budget, rate))
     seconds = time.perf_counter() - begin
     what = {"method": method, "budget": budget, "seed": seed}
     _note_speed(lab, name, what, {CHOOSING: seconds})
     others = range(1, how.draws if is_random(method) else 1)
-    more = (METHODS[method](_choice(lab, task, seed, budget, rate, draw)) for draw in others)
+    more = (METHODS[method](choice_of(lab, task, seed, budget, rate, draw)) for draw in others)
     masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
     measured = [lab.measure(chosen.model, task, mask_LH) for mask_LH in masks]
     rows = [
@@ -248,12 +177,27 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
     return rows
 
 
+def scaled(lab: Lab, name: str, seed: int, budget: int) -> list[Row]:
+    """Train and measure with the gates that joint training begins with, and nothing pruned.
+
+    Every head of N is multiplied by K / N. What that takes from the fine-tuned model is the price
+    of the smaller scale; what a joint gate loses beside it, that of the choice (Voita et al. 2019's
+    and Li et al. 2021's gates change both at once).
+    """
+    task, heads = lab.subject(name), (lab.layout.num_layers, lab.layout.num_heads)
+    gate_LH = np.full(heads, budget / math.prod(heads))
+    label = f"{lab.name}-{name}-{seed}-scaled-{budget}"
+    model = lab.refitted(lab.fresh(task, seed), task, seed, label, gate_LH)
+    metrics = lab.measure(model, task, gate_LH).metrics
+    return lab.note.rows(name, metrics, stage=SCALED, budget=budget, seed=seed)
+
+
 def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
     """The model without those heads: its size, and in `speed.jsonl` its speed beside the whole."""
     how = settings_of(lab.run)
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
-    label = f"{_plain(what['method'])}-{what['budget']}"
+    label = f"{plain(what['method'])}-{what['budget']}"
     path = lab.folder / "smaller" / f"{lab.name}-{name}-{label}"
     if not path.is_dir():
         lab.save_model(smaller, path)

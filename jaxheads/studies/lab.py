@@ -44,6 +44,7 @@ from jaxheads.training.gating import sampled
 from jaxheads.training.optimizer import GATES
 
 Mask = Bool[np.ndarray, "L H"]
+Gates = Float[np.ndarray, "L H"]
 
 
 class Learned(NamedTuple):
@@ -159,7 +160,6 @@ class Lab:
         model = self.fitted(model, self.text, settings.pretrain, settings.name)
         self.save_model(model, self.folder / "models" / self.name)
 
-    @functools.lru_cache(4)  # noqa: B019 models are large
     def tuned(self, subject: str, seed: int) -> Model:
         """The model fine-tuned on a task, with all its heads: trained now, or as it was saved."""
         return self.trained(self.subject(subject), seed)
@@ -171,6 +171,10 @@ class Lab:
             training = _seeded(task.training, seed)
             model = self.fitted(self.fresh(task, seed), task, training, path.name)
             self.save_model(model, path)
+        return self._loaded(path)
+
+    @functools.lru_cache(4)  # noqa: B019 models are large
+    def _loaded(self, path: Path) -> Model:
         return load_model(path)
 
     def tuned_path(self, subject: str, seed: int) -> Path:
@@ -182,7 +186,9 @@ class Lab:
         model = init_model(self.base.config, task.readout, jax.random.key(seed))
         return model._replace(params={**model.params, "encoder": self.base.params["encoder"]})
 
-    def refitted(self, model: Model, task: Subject, seed: int, name: str, mask_LH: Mask) -> Model:
+    def refitted(
+        self, model: Model, task: Subject, seed: int, name: str, mask_LH: Mask | Gates
+    ) -> Model:
         """The model trained on the task with heads masked."""
         training = _seeded(task.training, seed)
         return self.fitted(model, task, training, name, mask_LH=mask_LH)
@@ -199,7 +205,7 @@ class Lab:
         training: TrainingConfig,
         name: str,
         *,
-        mask_LH: Mask | None = None,
+        mask_LH: Mask | Gates | None = None,
         only: str | None = None,
     ) -> Model:
         """The model with its parameters fitted to a task's training examples."""
@@ -267,8 +273,10 @@ class Lab:
         model = _plain(model)
         return objective_for(model.config, model.readout)
 
-    def measure(self, model: Model, task: Subject, mask_LH: Mask | None = None) -> Evaluation:
-        """The task's metrics on what is held out, with heads masked."""
+    def measure(
+        self, model: Model, task: Subject, mask_LH: Mask | Gates | None = None
+    ) -> Evaluation:
+        """The task's metrics on what is held out, with heads masked, or gated."""
         return evaluate(
             self.objective(model), model.params, task.held_out, task.metrics,
             gate=_gate(model, mask_LH), mesh=self.mesh,
@@ -335,7 +343,7 @@ def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:
     return dataclasses.replace(training, seed=seed)
 
 
-def _gate(model: Model, mask_LH: Mask | None) -> np.ndarray:
+def _gate(model: Model, mask_LH: Mask | Gates | None) -> np.ndarray:
     """The mask as a gate, ones without one: with and without a mask it is one program."""
     shape = (model.config.num_layers, model.config.num_heads)
     return np.ones(shape, np.float32) if mask_LH is None else mask_LH.astype(np.float32)

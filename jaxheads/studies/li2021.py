@@ -19,7 +19,9 @@ from jaxheads.settings import Run
 from jaxheads.studies import compare, prepare
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import whole_name
+from jaxheads.studies.choosing import settings_of
 from jaxheads.studies.lab import Lab
+from jaxheads.studies.rates import rate_cell, rate_of
 from jaxheads.training.optimizer import GATES
 
 SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
@@ -27,7 +29,7 @@ SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """The comparison, and one training for each strength and seed, at the rate chosen for L0."""
-    how = compare.settings_of(run)
+    how = settings_of(run)
     if how.strengths and ALONE not in how.methods:
         raise ValueError(f"compare.strengths: expected {ALONE} among methods, whose rate is theirs")
     yield from compare.cells(run, folder)
@@ -35,7 +37,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         for task in (task.name for task in lab.tasks):
-            rate = compare.rate_cell(lab, task, ALONE)
+            rate = rate_cell(lab, task, ALONE)
             for strength in how.strengths:
                 for seed in run.seeds:
                     name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"
@@ -49,7 +51,7 @@ def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[R
     assert task.training is not None, "a task says how it is trained"
     training = dataclasses.replace(task.training, seed=seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
-    gates = dataclasses.replace(GATES, rate=compare.rate_of(lab, name, ALONE))
+    gates = dataclasses.replace(GATES, rate=rate_of(lab, name, ALONE))
     found = lab.learned(model, task, training, label, gate, gates=gates, only="gates")
     mask_LH = naturally_open(found.score_LH)
     values = lab.measure(found.model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}

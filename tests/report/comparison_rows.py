@@ -31,6 +31,10 @@ def study() -> Study:
                         for metric, found in seen.items()
                     ]  # fmt: skip
             speeds.append({**line, "what": "speed-up, batch 16", "value": 1.5 - budget / 20})
+    for budget, value in ((8, 0.8), (4, 0.6)):
+        what = {"stage": "all heads, scaled", "budget": budget}
+        rows.append(Row("compare", "m", "sst2", "accuracy", value, **what))
+        rows.append(Row("compare", "m", "sst2", "loss", 1.0, **what))
     line = {"model": "m", "task": "sst2", "method": "", "budget": None, "seed": 0}
     for seed, seconds in ((0, 70.0), (1, 30.0)):
         speeds.append({**line, "seed": seed, "what": "fine-tuning, seconds", "value": seconds})

@@ -15,7 +15,7 @@ from tests.report.comparison_rows import study
 
 NAMES = [
     *("comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-further"),
-    *("comparison-cost", "comparison-seen", "comparison-speed"),
+    *("comparison-cost", "comparison-seen", "comparison-scale", "comparison-speed"),
 ]
 
 
@@ -26,7 +26,7 @@ def test_the_section_has_curves_costs_and_quality_against_speed():
     assert names == NAMES
     curves, pareto, *tables = section.parts
     assert all(isinstance(table, Table) for table in tables)
-    contrasts, further, costs, seen, speeds = (cast("Table", table) for table in tables)
+    contrasts, further, costs, seen, scale, speeds = (cast("Table", table) for table in tables)
     assert contrasts.head[-1] == "8 heads"
     assert len(contrasts.body) == 2
     assert further.body == (
@@ -45,6 +45,10 @@ def test_the_section_has_curves_costs_and_quality_against_speed():
     assert costs.body[1] == ("m", "sst2", "random", "20", "320", "32", "2")
     assert seen.body[0][2:5] == ("subset, joint", "8", "7 (7 to 7)")
     assert seen.body[0][5:] == ("0.625 (0.620 to 0.630)", "0.725 (0.720 to 0.730)")
+    assert scale.head[3:] == ("all heads", "same scale, nothing pruned", "subset, joint")
+    assert scale.body[0][2:5] == ("8", "0.900 (0.900 to 0.900)", "0.800")
+    assert scale.body[0][5] == "0.725 (0.720 to 0.730)"
+    assert [row[4] for row in scale.body] == ["0.800", "0.600"]
     assert points(curves)["gradient"] == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
     assert points(pareto)["gradient, 8 heads"] == pytest.approx(np.array([[1.1, 0.825]]))
 

@@ -12,7 +12,7 @@ import pytest
 from jaxheads.cli import VERBS, main
 from jaxheads.overrides import load_config
 from jaxheads.settings import CompareSettings
-from jaxheads.studies import choosing, compare, li2021
+from jaxheads.studies import choosing, compare, li2021, rates
 from jaxheads.studies.choosing import METHODS, has_rate
 from jaxheads.studies.lab import Lab
 from tests.studies.tiny_study import found, write_study
@@ -59,7 +59,11 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
         for subset in ("subset, joint", "straight-through, pipelined")
     }
     trials = found(out, stage="choice of rate", metric="steps of all trials", task="sst2")
-    assert {row.value for row in trials} == {12}
+    assert {row.method: row.value for row in trials} == {
+        name: 12 + 6 * name.endswith("pipelined") for name in ASKED if has_rate(name)
+    }
+    scaled = found(out, stage="all heads, scaled", metric="accuracy", task="sst2")
+    assert {(row.budget, row.seed) for row in scaled} == {(6, 0), (6, 1), (4, 0), (4, 1)}
     chosen = found(out, stage="choice of rate", metric="rate", task="sst2")
     assert {row.method for row in chosen} == {name for name in ASKED if has_rate(name)}
     sizes = found(out, stage="cut, compared", metric="parameters", task="sst2")
@@ -119,6 +123,7 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     ]
     assert len(swept) == len(run.seeds) * len(run.tasks)
     for cell in swept:
+        assert cell.needs is not None
         assert any(need.endswith("L0-pipelined-rate") for need in cell.needs)
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
@@ -138,11 +143,29 @@ def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, mo
     assert noted == [{compare.FINE_TUNING, compare.ONE_PASS}, {compare.ONE_PASS}]
 
 
+def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tmp_path):
+    run = load_config(write_comparison(tmp_path))
+    needs = {cell.name: cell.needs for cell in compare.cells(run, tmp_path)}
+    for name in ("straight-through-pipelined", "L0-pipelined"):
+        assert needs[f"roberta-sst2-{name}-rate"] == ("roberta-sst2-tuned-for-rates",)
+    lab = Lab(run, run.models[0], tmp_path, None)
+    choice = choosing.choice_of(lab, lab.subject("sst2")._replace(name="other"), 0, 4, 0.1)
+
+    def refuse(_, task, seed):
+        raise LookupError(f"{task.name} {seed}")
+
+    with (
+        mock.patch.object(Lab, "trained", refuse),
+        pytest.raises(LookupError, match="other 0"),
+    ):
+        _ = choice.tuned
+
+
 def test_the_examples_that_rates_are_chosen_on_are_those_that_were_left_out():
     from tests.training.conftest import sentences
 
     source = sentences(10)
-    rest = compare._after(source, 7)
+    rest = rates._after(source, 7)
     whole = source.rows(np.arange(7, 10), np.zeros(3, int), 8)
     part = rest.rows(np.arange(3), np.zeros(3, int), 8)
     assert np.array_equal(whole.tokens_BT, part.tokens_BT)

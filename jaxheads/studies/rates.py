@@ -1,0 +1,102 @@
+"""At which rate gates learn: tried on training examples that are held out for it.
+
+Pipelined gates are tried on a model that was fine-tuned without those examples too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+from jaxheads.data.encode import EncodedSource
+from jaxheads.records import Row, read_rows
+from jaxheads.studies.cells import Cell, cell_path
+from jaxheads.studies.choosing import (
+    METHODS,
+    budgets,
+    choice_of,
+    has_rate,
+    is_pipelined,
+    plain,
+    settings_of,
+)
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.subjects import Subject, first_of
+
+CHOSEN = "choice of rate"
+
+
+def rate_cells(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
+    """A cell for each method that has a rate, after that of the model which some of them need."""
+    methods = [method for method in settings_of(lab.run).methods if has_rate(method)]
+    before = base
+    if len(settings_of(lab.run).rates) > 1 and any(map(is_pipelined, methods)):
+        before = (f"{lab.name}-{task}-tuned-for-rates",)
+        yield Cell(*before, functools.partial(_tuned, lab, task), needs=base)
+    for method in methods:
+        work = functools.partial(choose_rate, lab, task, method)
+        yield Cell(rate_cell(lab, task, method), work, needs=before)
+
+
+def rate_cell(lab: Lab, task: str, method: str) -> str:
+    """The cell in which a method's rate is chosen."""
+    return f"{lab.name}-{task}-{plain(method)}-rate"
+
+
+def rate_of(lab: Lab, name: str, method: str) -> float:
+    """The rate that was chosen; that of methods without gates is not used."""
+    if not has_rate(method):
+        return 1.0
+    rows = read_rows(cell_path(lab.folder, rate_cell(lab, name, method)))
+    return next(row.value for row in rows if row.metric == "rate")
+
+
+def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
+    """The rate with the best metric on training examples that no part of the trial has seen.
+
+    At the middle budget, with the first seed; a single rate needs no choice. `steps of all trials`
+    counts the fine-tuning that they start from, which pipelined methods share.
+    """
+    how = settings_of(lab.run)
+    if len(how.rates) == 1:
+        return lab.note.rows(name, {"rate": how.rates[0]}, stage=CHOSEN, method=method)
+    part = _without_tried(lab, name)
+    assert part.training is not None
+    middle = budgets(lab)[len(budgets(lab)) // 2]
+    rows: list[Row] = []
+    found: dict[float, float] = {}
+    steps = part.training.steps if is_pipelined(method) else 0
+    for rate in how.rates:
+        chosen = METHODS[method](choice_of(lab, part, lab.run.seeds[0], middle, rate))
+        steps += chosen.steps
+        metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics
+        found[rate] = metrics[part.metrics[0]]
+        what = {"stage": CHOSEN, "method": method, "budget": middle}
+        rows += lab.note.rows(name, {f"{part.metrics[0]} at {rate:g}": found[rate]}, **what)
+    best = max(found, key=lambda rate: found[rate])
+    values = {"rate": best, "steps of all trials": float(steps)}
+    return rows + lab.note.rows(name, values, stage=CHOSEN, method=method)
+
+
+def _tuned(lab: Lab, name: str) -> list[Row]:
+    """The fine-tuned model of the trials."""
+    lab.trained(_without_tried(lab, name), lab.run.seeds[0])
+    return []
+
+
+def _without_tried(lab: Lab, name: str) -> Subject:
+    """The task as trials have it: its last training examples are what is held out."""
+    task = lab.subject(name)
+    assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
+    kept = round(len(task.train.lengths) * (1 - settings_of(lab.run).chosen_on))
+    rest = _after(task.train, kept)
+    batches = list(lab.reader.batches(rest, task.lengths, lab.run.curve.batch_size))
+    part = {"name": f"{name}-for-rates", "train": first_of(task.train, kept), "held_out": batches}
+    return task._replace(**part)
+
+
+def _after(source: EncodedSource, count: int) -> EncodedSource:
+    """The examples after the first `count`."""
+    starts = source.starts[count * source.sentences :]
+    return dataclasses.replace(source, starts=starts, labels=source.labels[count:])
