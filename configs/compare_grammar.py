@@ -83,7 +83,7 @@ RUN = Run(
     finetune=FINETUNE,
     probe=FINETUNE,
     seeds=(0, 1, 2),
-    scoring=ScoringSettings(examples=512, ablated=0, rescored=128, batch_size=128),
+    scoring=ScoringSettings(examples=512, ablated=0, rescored=512, batch_size=128),
     curve=CurveSettings(readings=(), batch_size=128),
     compare=CompareSettings(
         methods=(
@@ -97,6 +97,7 @@ RUN = Run(
         ),
         shares=(10 / 12, 8 / 12, 6 / 12, 4 / 12, 2 / 12),
         rates=(0.05, 0.2, 0.5),  # the last is the paper's
+        timed=(8 / 12, 6 / 12, 4 / 12),
     ),
     meta=PRUNED.meta,
     devices=1,

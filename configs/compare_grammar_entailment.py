@@ -34,10 +34,11 @@ RUN = dataclasses.replace(
             *("refined", "refined, rescaled"),
             *("subset, joint", "subset, pipelined"),
             *("straight-through, pipelined", "L0, pipelined"),
+            "meta",
         ),
         shares=(8 / 12, 6 / 12, 4 / 12, 2 / 12),
+        timed=(0.5,),
         rates=(0.05, 0.2),
         again=False,
     ),
-    meta=None,
 )

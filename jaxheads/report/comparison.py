@@ -16,7 +16,7 @@ from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, short, spread_of, spreads
 
 COST, CUT, CHOSEN, SEEN = "cost", "cut, compared", "choice of rate", "heads of the last sample"
-SCALED = "all heads, scaled"
+SCALED, SWEEP, OPEN = "all heads, scaled", "sweep of strengths", "heads open"
 GROUP = len(SPARE)  # methods in one figure, beside the two that are in all
 ALWAYS = ("gradient", "random")
 
@@ -28,7 +28,7 @@ def comparison_section(study: Study) -> Section | None:
         return None
     makers = (
         *(contrast_table, further_table, _cost_table, _seen_table),
-        *(_scaled_table, _rate_table, _size_table, _speed_table),
+        *(_scaled_table, _sweep_table, _rate_table, _size_table, _speed_table),
     )
     tables = (make(study) for make in makers)
     parts = (
@@ -110,7 +110,8 @@ def _cost_table(study: Study) -> Table | None:
             }
             choice = mean(choosing.get((model, task, method), unknown))
             total = choice + sum(cost[what] * took for what, took in before.items() if cost[what])
-            line = (short(steps.mean), short(cost["examples"]))
+            again = found.get((model, task, method, "examples, trained again"))
+            line = (short(steps.mean), short(cost["examples"]), short(again.mean) if again else "–")
             body.append((model, shown(task), method, *line, _seconds(total), _seconds(choice)))
     if not body:
         return None
@@ -122,7 +123,10 @@ def _cost_table(study: Study) -> Table | None:
         "other work too: of everything that is counted here, and of the choice alone, without "
         "fine-tuning and without a pass that was made before."
     )
-    head = ("model", "task", "method", "steps", "examples", "seconds", "of them for the choice")
+    head = (
+        *("model", "task", "method", "steps", "examples", "and trained once more"),
+        *("seconds", "of them for the choice"),
+    )
     return Table("comparison-cost", caption, head, tuple(body), labels=3)
 
 
@@ -148,14 +152,18 @@ def _seen_table(study: Study) -> Table | None:
             own = {"model": model, "task": task, "method": method, "budget": budget}
             own["metric"] = study.metric(task)
             kept = spread_of(study.at("pruned", **own))
-            seen = found[model, task, method, budget, own["metric"]]
-            line = (model, shown(task), method, str(budget))
-            body.append((*line, cell(share, short), cell(seen), cell(kept)))
+            seen, on = (found[model, task, method, budget, w] for w in (own["metric"], "heads"))
+            line = (model, shown(task), method, str(budget), cell(on, short), cell(share, short))
+            body.append((*line, cell(seen), cell(kept)))
     caption = (
-        "What training saw last and what is kept: the heads of a gate's last sample, of as many as "
-        "the budget, as a mask, beside the heads of the highest scores; nothing trained again."
+        "What training saw last and what is kept: the heads whose gate was above one half in the "
+        "last sample, how many of them are kept, and the quality with them as a mask, beside that "
+        "with the heads of the highest scores; nothing trained again."
     )
-    head = ("model", "task", "method", "heads", "of the sample kept", "the sample", "kept heads")
+    head = (
+        *("model", "task", "method", "heads", "on in the sample", "of them kept"),
+        *("the sample", "kept heads"),
+    )
     return Table("comparison-seen", caption, head, tuple(body), labels=3) if body else None
 
 
@@ -177,6 +185,21 @@ def _scaled_table(study: Study) -> Table | None:
     )
     head = ("model", "task", "heads", "all heads", "same scale, nothing pruned", *joint)
     return Table("comparison-scale", caption, head, tuple(body), labels=3) if body else None
+
+
+def _sweep_table(study: Study) -> Table | None:
+    """Prices of a head, in the place of budgets."""
+    found = spreads(study.at(SWEEP), lambda row: (row.model, row.task, row.method, row.metric))
+    body = tuple(
+        (model, shown(task), method, cell(found[model, task, method, OPEN], short), cell(quality))
+        for (model, task, method, metric), quality in found.items()
+        if metric == study.metric(task)
+    )
+    caption = (
+        "L0 gates by the price of a head: how many each leaves open, and the quality with these."
+    )
+    head = ("model", "task", "gates", OPEN, "quality")
+    return Table("comparison-sweep", caption, head, body, labels=3) if body else None
 
 
 def _rate_table(study: Study) -> Table | None:

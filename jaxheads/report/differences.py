@@ -14,6 +14,8 @@ from jaxheads.report.spread import cell, signed, spread_of
 Contrasts = dict[tuple[str, str, str, str, str], list[Row]]
 
 STAGES = {"pruned": "nothing trained again", "trained again": "trained once more"}
+EQUAL = "equal cost"
+WORDS = STAGES | {EQUAL: "the former trained once more"}
 BASELINE = "gradient"
 
 
@@ -41,14 +43,27 @@ def further_answer(study: Study) -> Answer | None:
     contrasts = _contrasts(study, further=True)
     if not contrasts:
         return None
-    said = [_said(row) for own in contrasts.values() for row in own]
+    equal = {place: own for place, own in contrasts.items() if place[2] == EQUAL}
+    others = {place: own for place, own in contrasts.items() if place[2] != EQUAL}
     summary = (
-        f"Of {len(said)} comparisons at equal budgets, {said.count('better')} are for going "
-        f"further and {said.count('worse')} for the learned subset by 95% intervals over seeds and "
-        "examples; what each costs is in the table of costs. Nothing is corrected for their number."
-    )
+        f"{_counted(others)} for the learned subset by 95% intervals over seeds and examples. "
+        + (
+            f"At about equal cost (the former trained once more, the latter learned on the "
+            f"fine-tuned model and not trained again): {_counted(equal).lower()} for the learned "
+            "subset. " if equal else ""
+        )
+        + "What each costs is in the table of costs. Nothing is corrected for their number."
+    )  # fmt: skip
     question = "Does scoring again, or refining by interactions, beat a learned subset?"
     return Answer(question, summary, _points(contrasts))
+
+
+def _counted(contrasts: Contrasts) -> str:
+    said = [_said(row) for own in contrasts.values() for row in own]
+    return (
+        f"Of {len(said)} comparisons at equal budgets, {said.count('better')} are for going "
+        f"further and {said.count('worse')}"
+    )
 
 
 def _contrasts(study: Study, *, further: bool) -> Contrasts:
@@ -57,7 +72,7 @@ def _contrasts(study: Study, *, further: bool) -> Contrasts:
     What is compared with the gradient's one-shot order, or `further`: with something else.
     """
     found: Contrasts = {}
-    for stage in STAGES:
+    for stage in WORDS:
         for row in study.at(f"{stage}, contrast"):
             method, _, rest = row.method.partition(" - ")
             if (rest != BASELINE) == further:
@@ -67,7 +82,7 @@ def _contrasts(study: Study, *, further: bool) -> Contrasts:
 
 def _points(contrasts: Contrasts) -> tuple[str, ...]:
     return tuple(
-        f"{model}, {shown(task)}, {STAGES[stage]}: {method} less {rest} {_verdicts(own)}."
+        f"{model}, {shown(task)}, {WORDS[stage]}: {method} less {rest} {_verdicts(own)}."
         for (model, task, stage, method, rest), own in contrasts.items()
     )
 
@@ -100,7 +115,7 @@ def further_table(study: Study) -> Table | None:
 
 def _differences(study: Study, what: str, *, further: bool) -> Table | None:
     columns, body = side_by_side(
-        ((model, shown(task), STAGES[stage], f"{method} − {rest}"), f"{row.budget} heads",
+        ((model, shown(task), WORDS[stage], f"{method} − {rest}"), f"{row.budget} heads",
          cell(spread_of([row]), signed))
         for (model, task, stage, method, rest), own in _contrasts(study, further=further).items()
         for row in own

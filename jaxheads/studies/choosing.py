@@ -26,7 +26,7 @@ from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab, Mask
-from jaxheads.studies.pruners import pruner_path, score_by_pruner, train_pruner
+from jaxheads.studies.pruners import score_by_pruner
 from jaxheads.studies.subjects import Subject
 from jaxheads.training.optimizer import GATES
 
@@ -63,8 +63,8 @@ class Chosen(NamedTuple):
     `steps` are optimizer steps, `examples` passes forward and backward over single examples.
     Jointly trained models need no fine-tuned one before them: they are charged their own training,
     and `base` is 0. `passes` are those of the gradient over the scored examples that were made
-    before, whose time is not that of the choice. `seen_LH` is the mask of the last step's sample,
-    of as many heads, where a gate was trained.
+    before, whose time is not that of the choice. `seen_LH`, where a gate was trained, are the
+    heads whose gate was above one half in the last step's sample, however many.
     """
 
     mask_LH: Mask
@@ -118,11 +118,10 @@ def _refined(choice: Choice, *, rescaled: bool) -> Chosen:
 def _meta(choice: Choice) -> Chosen:
     """One shot on the pre-trained model, by a pruner that learned on other tasks; by layers.
 
-    The training of the pruner, which serves all tasks that it has not seen, is not charged.
+    The training of the pruner, which serves all tasks that it has not seen, is not charged: the
+    study has trained it in a cell of its own.
     """
     lab, name, seed = choice.lab, choice.task.name, choice.seed
-    if not pruner_path(lab, name, seed).is_dir():
-        train_pruner(lab, name, seed)
     settings = next(task for task in lab.tasks if task.name == name)
     source = prepare.first(lab.reader.teaching(settings), lab.run.scoring.examples)
     scores = score_by_pruner(lab, settings, source, seed)
@@ -144,12 +143,10 @@ def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool
     found = lab.learned(
         model, task, training, name, gate, gates=gates, only=None if joint else "gates"
     )
-    mask_LH, seen_LH = (
-        mask_from_scores(each, choice.budget) for each in (found.score_LH, found.sample_LH)
-    )
+    mask_LH = mask_from_scores(found.score_LH, choice.budget)
     return Chosen(
         mask_LH, found.model, training.steps, training.steps * training.batch_size,
-        base=0 if joint else 1, seen_LH=seen_LH,
+        base=0 if joint else 1, seen_LH=found.sample_LH > 0.5,
     )  # fmt: skip
 
 
@@ -202,9 +199,9 @@ def is_pipelined(method: str) -> bool:
     return has_rate(method) and method.endswith(", pipelined")
 
 
-def is_joint(method: str) -> bool:
-    """Whether a method trains gates with the model's parameters."""
-    return has_rate(method) and method.endswith(", joint")
+def starts_scaled(method: str) -> bool:
+    """Whether a method trains the model's parameters with soft gates that begin at K / N."""
+    return method.startswith("subset") and method.endswith(", joint")
 
 
 # -- of a run
@@ -221,6 +218,8 @@ def settings_of(run: Run) -> CompareSettings:
         )
     if "meta" in run.compare.methods and run.meta is None:
         raise ValueError("run: expected meta, how a pruner learns, for the method meta, got none")
+    if run.compare.strengths and run.study != "li2021":
+        raise ValueError(f"compare.strengths: expected none for the study {run.study}, only li2021")
     return run.compare
 
 

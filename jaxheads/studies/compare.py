@@ -24,7 +24,7 @@ from jaxheads.options import MeshShape
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records import Row
-from jaxheads.settings import Run
+from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, whole_name
@@ -33,25 +33,28 @@ from jaxheads.studies.choosing import (
     budgets,
     choice_of,
     has_rate,
-    is_joint,
+    is_pipelined,
     is_random,
     plain,
     settings_of,
+    starts_scaled,
 )
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
+from jaxheads.studies.pruners import META, pruner_name, train_pruner
 from jaxheads.studies.rates import rate_cell, rate_cells, rate_of
 from jaxheads.training.evaluate import METRICS
 
-PRUNED, AGAIN, SEEN, COST, CUT, SCALED = (
+PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
     "pruned",
     "trained again",
     "heads of the last sample",
     "cost",
     "cut, compared",
     "all heads, scaled",
+    "equal cost",
 )
 BASELINE, SPEED = "gradient", "speed.jsonl"
 FINE_TUNING, ONE_PASS, CHOOSING = (
@@ -76,8 +79,17 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
             yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        if META in how.methods:
+            yield from _pruner_cells(lab, base)
         for task in lab.tasks:
             yield from _cells_of(lab, how.methods, task.name, base)
+
+
+def _pruner_cells(lab: Lab, base: tuple[str, ...]) -> Iterator[Cell]:
+    """A pruner for every task and seed, one for all the tasks that it may serve."""
+    every = itertools.product((task.name for task in lab.tasks), lab.run.seeds)
+    for name, place in {pruner_name(lab, *place): place for place in every}.items():
+        yield Cell(name, functools.partial(train_pruner, lab, *place), needs=base)
 
 
 def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]) -> Iterator[Cell]:
@@ -90,15 +102,14 @@ def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]
     for method in methods:
         rate = (rate_cell(lab, task, method),) if has_rate(method) else ()
         for seed in lab.run.seeds:
-            before = (tuned[seed], *rate)
+            pruner = (pruner_name(lab, task, seed),) if method == META else ()
+            before = (tuned[seed], *rate, *pruner)
             for budget in budgets(lab):
                 name = cell_name(lab, task, method, seed, budget)
                 yield Cell(name, functools.partial(prune, lab, task, method, seed, budget), before)
                 pruned.append(name)
-                if method == "meta":  # whose first cell trains the pruner
-                    before = (name,)
     yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*pruned,))
-    if any(map(is_joint, methods)):
+    if any(map(starts_scaled, methods)):
         for seed, budget in itertools.product(lab.run.seeds, budgets(lab)):
             work = functools.partial(scaled, lab, task, seed, budget)
             yield Cell(f"{lab.name}-{task}-{seed}-scaled-{budget}", work, needs=base)
@@ -152,6 +163,7 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
     answers = {"label": measured[0].answers.label_M, PRUNED: guesses}
     if chosen.seen_LH is not None:
         seen = lab.measure(chosen.model, task, chosen.seen_LH).metrics
+        seen["heads"] = float(chosen.seen_LH.sum())
         seen["heads kept of them"] = float((chosen.seen_LH & chosen.mask_LH).sum())
         rows += lab.note.rows(name, seen, stage=SEEN, **what)
     assert task.training is not None
@@ -162,6 +174,10 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
         "fine-tunings": float(chosen.base),
         "passes made before": float(chosen.passes),
     }
+    if how.again:
+        cost["steps, trained again"] = cost["steps"] + task.training.steps
+        once = task.training.steps * task.training.batch_size
+        cost["examples, trained again"] = cost["examples"] + once
     rows += lab.note.rows(name, cost, stage=COST, **what)
     model, mask_LH = chosen.model, chosen.mask_LH
     if how.again:
@@ -228,36 +244,46 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
     """Differences of methods at equal budgets, with intervals over seeds and examples.
 
     Of every method and the gradient's one-shot order; of what goes further with the gradient
-    (`OURS`) and each learned subset.
+    (`OURS`) and each learned subset; and of the former trained once more and pipelined subsets as
+    they are, which take about as much training ("equal cost").
     """
     how, task = settings_of(lab.run), lab.subject(name)
     metric, rows = METRICS[task.metrics[0]], []
-    subsets = [method for method in how.methods if method.startswith(LEARNED)]
-    pairs = [(method, BASELINE) for method in how.methods if method != BASELINE]
-    pairs += [(method, other) for method in OURS for other in subsets]
-    pairs = [pair for pair in pairs if set(pair) <= set(how.methods)]
-    for stage in (PRUNED, AGAIN) if how.again else (PRUNED,):
-        for budget in budgets(lab):
-            answers = {
-                method: [
-                    load_answers(lab, cell_name(lab, name, method, seed, budget))
-                    for seed in lab.run.seeds
-                ]
-                for method in how.methods
-            }
-            label_M = answers[how.methods[0]][0]["label"]
+    for budget in budgets(lab):
+        answers = {
+            method: [
+                load_answers(lab, cell_name(lab, name, method, seed, budget))
+                for seed in lab.run.seeds
+            ]
+            for method in how.methods
+        }
+        label_M = answers[how.methods[0]][0]["label"]
 
-            def value(method, seeds, examples, answers=answers, label_M=label_M, stage=stage):
-                found = [guess for s in seeds for guess in answers[method][s][stage][:, examples]]
-                return float(np.mean([metric(guess, label_M[examples]) for guess in found]))
+        def value(place, seeds, examples, answers=answers, label_M=label_M):
+            method, stage = place
+            found = [guess for s in seeds for guess in answers[method][s][stage][:, examples]]
+            return float(np.mean([metric(guess, label_M[examples]) for guess in found]))
 
-            for method, other in pairs:
-                found = bootstrap(
-                    lambda s, e, m=method, o=other, v=value: v(m, s, e) - v(o, s, e),
-                    len(lab.run.seeds), len(label_M), samples=400,
-                )  # fmt: skip
-                rows += estimate_rows(
-                    lab, name, task.metrics[0], found, stage=f"{stage}, contrast",
-                    method=f"{method} - {other}", budget=budget,
-                )  # fmt: skip
+        for stage, one, two in _pairs(how):
+            found = bootstrap(
+                lambda s, e, one=one, two=two, v=value: v(one, s, e) - v(two, s, e),
+                len(lab.run.seeds), len(label_M), samples=400,
+            )  # fmt: skip
+            rows += estimate_rows(
+                lab, name, task.metrics[0], found, stage=f"{stage}, contrast",
+                method=f"{one[0]} - {two[0]}", budget=budget,
+            )  # fmt: skip
     return rows
+
+
+def _pairs(how: CompareSettings) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
+    """The stage of a contrast, and the two methods, each with the stage that it is measured in."""
+    ours = [method for method in OURS if method in how.methods]
+    subsets = [method for method in how.methods if method.startswith(LEARNED)]
+    pairs = [(way, BASELINE) for way in how.methods if BASELINE in how.methods and way != BASELINE]
+    pairs += itertools.product(ours, subsets)
+    for stage in (PRUNED, AGAIN) if how.again else (PRUNED,):
+        yield from ((stage, (one, stage), (two, stage)) for one, two in pairs)
+    if how.again:
+        equal = itertools.product(ours, filter(is_pipelined, subsets))
+        yield from ((EQUAL, (one, AGAIN), (two, PRUNED)) for one, two in equal)

@@ -9,6 +9,9 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 
+import numpy as np
+from jaxtyping import Int
+
 from jaxheads.data.encode import EncodedSource
 from jaxheads.records import Row, read_rows
 from jaxheads.studies.cells import Cell, cell_path
@@ -22,7 +25,7 @@ from jaxheads.studies.choosing import (
     settings_of,
 )
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.subjects import Subject, first_of
+from jaxheads.studies.subjects import Subject
 
 CHOSEN = "choice of rate"
 
@@ -86,17 +89,34 @@ def _tuned(lab: Lab, name: str) -> list[Row]:
 
 
 def _without_tried(lab: Lab, name: str) -> Subject:
-    """The task as trials have it: its last training examples are what is held out."""
+    """The task as trials have it: what is held out is a part of its training examples by chance."""
     task = lab.subject(name)
     assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
-    kept = round(len(task.train.lengths) * (1 - settings_of(lab.run).chosen_on))
-    rest = _after(task.train, kept)
+    train, rest = parted(task.train, settings_of(lab.run).chosen_on)
     batches = list(lab.reader.batches(rest, task.lengths, lab.run.curve.batch_size))
-    part = {"name": f"{name}-for-rates", "train": first_of(task.train, kept), "held_out": batches}
-    return task._replace(**part)
+    return task._replace(name=f"{name}-for-rates", train=train, held_out=batches)
 
 
-def _after(source: EncodedSource, count: int) -> EncodedSource:
-    """The examples after the first `count`."""
-    starts = source.starts[count * source.sentences :]
-    return dataclasses.replace(source, starts=starts, labels=source.labels[count:])
+def parted(source: EncodedSource, share: float) -> tuple[EncodedSource, EncodedSource]:
+    """A source without a share of its examples, drawn by a fixed seed, and those by themselves.
+
+    Files may be sorted, so the last examples would not do.
+    """
+    count = len(source.lengths)
+    order = np.random.default_rng(0).permutation(count)
+    left_out = round(count * share)
+    rest, kept = np.sort(order[:left_out]), np.sort(order[left_out:])
+    return _examples(source, kept), _examples(source, rest)
+
+
+def _examples(source: EncodedSource, index_N: Int[np.ndarray, "N"]) -> EncodedSource:
+    """These examples of a source, in memory."""
+    sequences = (index_N[:, None] * source.sentences + np.arange(source.sentences)).ravel()
+    spans = [slice(*source.starts[each : each + 2]) for each in sequences]
+    return dataclasses.replace(
+        source,
+        tokens=np.concatenate([source.tokens[span] for span in spans]),
+        types=np.concatenate([source.types[span] for span in spans]),
+        starts=np.concatenate([[0], np.cumsum(np.diff(source.starts)[sequences])]),
+        labels=source.labels[index_N],
+    )

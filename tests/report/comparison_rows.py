@@ -16,6 +16,8 @@ def study() -> Study:
                 value = 0.5 + 0.04 * budget - 0.05 * number + 0.01 * seed
                 rows.append(Row("compare", "m", "sst2", "accuracy", value, stage="pruned", **what))
                 cost = {"steps": 10.0 * (number + 1), "examples": 320.0, "fine-tunings": 1.0}
+                if method == "gradient":
+                    cost["examples, trained again"] = 640.0
                 cost["passes made before"] = float(method == "gradient")
                 rows += [
                     Row("compare", "m", "sst2", metric, cost, stage="cost", **what)
@@ -25,6 +27,7 @@ def study() -> Study:
                 speeds.append({**line, "what": "choosing, seconds", "value": 2.0})
                 if method == "subset, joint":
                     seen = {"accuracy": value - 0.1, "heads kept of them": budget - 1.0}
+                    seen["heads"] = budget + 1.0
                     rows += [
                         Row("compare", "m", "sst2", metric, found, **what,
                             stage="heads of the last sample")
@@ -39,6 +42,14 @@ def study() -> Study:
     for seed, seconds in ((0, 70.0), (1, 30.0)):
         speeds.append({**line, "seed": seed, "what": "fine-tuning, seconds", "value": seconds})
     speeds.append({**line, "what": "one pass of the gradient, seconds", "value": 0.5})
+    for seed, heads in ((0, 5.0), (1, 7.0)):
+        what = {"stage": "sweep of strengths", "method": "L0 at 0.1", "seed": seed}
+        rows.append(Row("compare", "m", "sst2", "accuracy", 0.6 + 0.1 * seed, **what))
+        rows.append(Row("compare", "m", "sst2", "heads open", heads, **what))
+    rows.append(
+        Row("compare", "m", "sst2", "accuracy", 0.03, method="refined - subset, pipelined",
+            stage="equal cost, contrast", budget=8, low=0.01, high=0.05)
+    )  # fmt: skip
     for pair, low, high in (
         ("random - gradient", -0.1, -0.02),
         ("subset, joint - gradient", 0.01, 0.04),

@@ -15,7 +15,13 @@ from tests.report.comparison_rows import study
 
 NAMES = [
     *("comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-further"),
-    *("comparison-cost", "comparison-seen", "comparison-scale", "comparison-speed"),
+    *(
+        "comparison-cost",
+        "comparison-seen",
+        "comparison-scale",
+        "comparison-sweep",
+        "comparison-speed",
+    ),
 ]
 
 
@@ -26,7 +32,9 @@ def test_the_section_has_curves_costs_and_quality_against_speed():
     assert names == NAMES
     curves, pareto, *tables = section.parts
     assert all(isinstance(table, Table) for table in tables)
-    contrasts, further, costs, seen, scale, speeds = (cast("Table", table) for table in tables)
+    contrasts, further, costs, seen, scale, sweep, speeds = (
+        cast("Table", table) for table in tables
+    )
     assert contrasts.head[-1] == "8 heads"
     assert len(contrasts.body) == 2
     assert further.body == (
@@ -37,18 +45,26 @@ def test_the_section_has_curves_costs_and_quality_against_speed():
             "refined − subset, joint",
             "−0.030 [−0.050 to −0.010]",
         ),
+        (
+            "m",
+            "sst2",
+            "the former trained once more",
+            "refined − subset, pipelined",
+            "+0.030 [+0.010 to +0.050]",
+        ),
     )
     assert contrasts.body[1][3:] == ("subset, joint − gradient", "+0.025 [+0.010 to +0.040]")
     assert speeds.head[4:] == ("speed-up, batch 16",)
     assert speeds.body[0] == ("m", "sst2", "gradient", "8", "1.1")
-    assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "32.5", "2")
-    assert costs.body[1] == ("m", "sst2", "random", "20", "320", "32", "2")
-    assert seen.body[0][2:5] == ("subset, joint", "8", "7 (7 to 7)")
-    assert seen.body[0][5:] == ("0.625 (0.620 to 0.630)", "0.725 (0.720 to 0.730)")
+    assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "640", "32.5", "2")
+    assert costs.body[1] == ("m", "sst2", "random", "20", "320", "–", "32", "2")
+    assert seen.body[0][2:6] == ("subset, joint", "8", "9 (9 to 9)", "7 (7 to 7)")
+    assert seen.body[0][6:] == ("0.625 (0.620 to 0.630)", "0.725 (0.720 to 0.730)")
     assert scale.head[3:] == ("all heads", "same scale, nothing pruned", "subset, joint")
     assert scale.body[0][2:5] == ("8", "0.900 (0.900 to 0.900)", "0.800")
     assert scale.body[0][5] == "0.725 (0.720 to 0.730)"
     assert [row[4] for row in scale.body] == ["0.800", "0.600"]
+    assert sweep.body == (("m", "sst2", "L0 at 0.1", "6 (5 to 7)", "0.650 (0.600 to 0.700)"),)
     assert points(curves)["gradient"] == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
     assert points(pareto)["gradient, 8 heads"] == pytest.approx(np.array([[1.1, 0.825]]))
 
@@ -76,8 +92,11 @@ def test_what_goes_further_is_told_beside_learned_subsets():
     answer = further_answer(study())
     assert answer is not None
     assert "Of 1 comparisons at equal budgets, 0 are for going further and 1" in answer.summary
+    assert "of 1 comparisons at equal budgets, 1 are for going further and 0" in answer.summary
     assert answer.points == (
         "m, sst2, nothing trained again: refined less subset, joint worse with 8 heads.",
+        "m, sst2, the former trained once more: refined less subset, pipelined better with 8 "
+        "heads.",
     )
 
 

@@ -16,6 +16,7 @@ from jaxheads.studies import choosing, compare, li2021, rates
 from jaxheads.studies.choosing import METHODS, has_rate
 from jaxheads.studies.lab import Lab
 from tests.studies.tiny_study import found, write_study
+from tests.training.conftest import sentences
 
 ASKED = ("gradient", "gradient, iterative", "random, per layer", "magnitude", "refined, rescaled",
          "subset, joint", "straight-through, pipelined", "L0, pipelined")  # fmt: skip
@@ -49,15 +50,27 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
     measured = found(out, stage="pruned", metric="accuracy", task="sst2")
     assert len(measured) == len(rows) + extra
     assert len(found(out, stage="trained again", metric="accuracy", task="sst2")) == len(rows)
-    seen = found(out, stage="heads of the last sample", metric="heads kept of them", task="sst2")
-    assert {row.method for row in seen} == {name for name in ASKED if has_rate(name)}
-    assert all(0 <= row.value <= (row.budget or 0) for row in seen)
+    stage = "heads of the last sample"
+    kept, on = (
+        found(out, stage=stage, metric=metric, task="sst2")
+        for metric in ("heads kept of them", "heads")
+    )
+    assert {row.method for row in kept} == {name for name in ASKED if has_rate(name)}
+    assert all(0 <= row.value <= (row.budget or 0) for row in kept)
+    assert all(0 <= each.value <= both.value <= 8 for each, both in zip(kept, on, strict=True))
     pairs = {row.method for row in found(out, stage="pruned, contrast", task="sst2")}
     assert pairs == {f"{name} - gradient" for name in ASKED[1:]} | {
         f"{ours} - {subset}"
         for ours in ("gradient, iterative", "refined, rescaled")
         for subset in ("subset, joint", "straight-through, pipelined")
     }
+    equal = {row.method for row in found(out, stage="equal cost, contrast", task="sst2")}
+    assert equal == {
+        f"{ours} - straight-through, pipelined"
+        for ours in ("gradient, iterative", "refined, rescaled")
+    }
+    again = found(out, stage="cost", metric="steps, trained again", task="sst2")
+    assert {row.method: row.value for row in again}["L0, pipelined"] == 18
     trials = found(out, stage="choice of rate", metric="steps of all trials", task="sst2")
     assert {row.method: row.value for row in trials} == {
         name: 12 + 6 * name.endswith("pipelined") for name in ASKED if has_rate(name)
@@ -114,7 +127,7 @@ def test_layers_that_share_their_weights_are_not_rescaled_one_by_one(tmp_path, c
 
 
 def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
-    run = load_config(write_comparison(tmp_path))
+    run = dataclasses.replace(load_config(write_comparison(tmp_path)), study="li2021")
     how = dataclasses.replace(run.compare, strengths=(0.5,))
     swept = [
         cell
@@ -128,6 +141,8 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
         list(li2021.cells(dataclasses.replace(run, compare=alone), tmp_path))
+    with pytest.raises(ValueError, match="expected none for the study compare, only li2021"):
+        list(compare.cells(dataclasses.replace(run, compare=how, study="compare"), tmp_path))
 
 
 def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, monkeypatch):
@@ -141,6 +156,38 @@ def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, mo
     lab.tuned_path("sst2", 0).mkdir(parents=True)
     compare.whole(lab, "sst2", 0)
     assert noted == [{compare.FINE_TUNING, compare.ONE_PASS}, {compare.ONE_PASS}]
+
+
+EVERYTHING = """
+import dataclasses
+
+from jaxheads.config import PrunerConfig
+from jaxheads.settings import CompareSettings, MetaSettings
+
+RUN = dataclasses.replace(
+    RUN, study="li2021", tasks=RUN.tasks[:1], seeds=(0,),
+    scoring=dataclasses.replace(RUN.scoring, ablated=0),
+    compare=CompareSettings(
+        {methods}, shares=(0.5,), rates=(0.1,), strengths=(0.5,), again=False, draws=1, timed=(),
+    ),
+    meta=MetaSettings(
+        RUN.tasks[1:], dataclasses.replace(SHORT, accumulate=2, steps=2),
+        PrunerConfig(frame=16, width=2),
+    ),
+)
+"""
+
+
+@pytest.mark.slow
+def test_all_methods_and_a_sweep_run_to_their_rows(tmp_path):
+    path, out = write_study(tmp_path, models=1), tmp_path / "out"
+    path.write_text(path.read_text() + EVERYTHING.format(methods=tuple(METHODS)))
+    with mock.patch.dict(VERBS, study=VERBS["study"]._replace(then="")):
+        assert main(["study", str(path), "--out", str(out)]) == 0
+    assert {row.method for row in found(out, stage="pruned", task="sst2")} == set(METHODS)
+    swept = found(out, stage="sweep of strengths", metric="heads open", task="sst2")
+    assert [row.method for row in swept] == ["L0 at 0.5"]
+    assert 0 <= swept[0].value <= 8
 
 
 def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tmp_path):
@@ -162,11 +209,26 @@ def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tm
 
 
 def test_the_examples_that_rates_are_chosen_on_are_those_that_were_left_out():
-    from tests.training.conftest import sentences
+    source = sentences(50)
+    kept, rest = rates.parted(source, 0.1)
+    assert (len(kept.lengths), len(rest.lengths)) == (45, 5)
+    every = [_texts(each) for each in (source, kept, rest)]
+    assert sorted(every[1] + every[2]) == sorted(every[0])
+    assert every[2] != every[0][-5:]  # a file may be sorted
+    again = [_texts(each) for each in rates.parted(source, 0.1)]
+    assert again == every[1:]
 
-    source = sentences(10)
-    rest = rates._after(source, 7)
-    whole = source.rows(np.arange(7, 10), np.zeros(3, int), 8)
-    part = rest.rows(np.arange(3), np.zeros(3, int), 8)
-    assert np.array_equal(whole.tokens_BT, part.tokens_BT)
-    assert np.array_equal(whole.labels, part.labels)
+
+def test_pairs_are_parted_whole():
+    source = dataclasses.replace(sentences(40), sentences=2, labels=np.arange(20))
+    for part in rates.parted(source, 0.25):
+        for row, label in enumerate(part.labels):
+            found = part.rows(np.array([row]), np.zeros(1, int), 8)
+            whole = source.rows(np.array([label]), np.zeros(1, int), 8)
+            assert np.array_equal(found.tokens_BT, whole.tokens_BT)
+
+
+def _texts(source) -> list[tuple]:
+    """The tokens of each example with its label."""
+    found = source.rows(np.arange(len(source.lengths)), np.zeros(len(source.lengths), int), 8)
+    return [(*map(int, row), int(y)) for row, y in zip(found.tokens_BT, found.labels, strict=True)]
