@@ -63,6 +63,11 @@ def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
     return _restacked(params, full, blocks)
 
 
+def check_zero(config: EncoderConfig, mask_LH: ArrayLike) -> None:
+    """ValueError where `zero` will refuse a mask, before there are parameters to lose."""
+    _check_shared(config, kept_heads(config, mask_LH))
+
+
 def fold(params: Params, config: EncoderConfig, gate_LH: ArrayLike) -> Params:
     """Parameters that compute without gates what real gates do: output rows are multiplied.
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.glue import Task, task_named
 from jaxheads.data.loader import Source, batches
@@ -27,7 +27,7 @@ from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective
 from jaxheads.options import PruneOptions, TrainOptions
-from jaxheads.pruning.cut import zero
+from jaxheads.pruning.cut import check_zero, zero
 from jaxheads.remote import put_mirrors, refuse_mirrors
 from jaxheads.studies import prepare
 from jaxheads.studies.gates import Mask, gates_optimizer, kept_by_gate, learned
@@ -118,6 +118,10 @@ def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
         mask_LH = choose_heads(pruning, load_scores(options.scores), model)
     if mask_LH is not None and options.cut:
         model, mask_LH = without_heads(model, mask_LH, zeroed=False), None
+    elif mask_LH is not None:
+        check_zero(model.config, mask_LH)
+    elif options.gate is not None and not options.cut:
+        _check_apart(options, model.config)
     return Job(
         model=model,
         mask_LH=mask_LH,
@@ -127,6 +131,15 @@ def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
         held_out=_held_out(options, task, model, tokenizer),
         mesh=prepare.open_mesh(options.mesh),
     )
+
+
+def _check_apart(options: TrainOptions, config: EncoderConfig) -> None:
+    """Refuse a gate whose heads could not be written: only a cut says which layer has which."""
+    if len(set(config.block_by_layer)) < config.num_layers:
+        raise ValueError(
+            f"--gate: expected --cut with it, since the layers of {options.model} share their "
+            "weights and a gate may drop a head of one layer alone"
+        )
 
 
 def _model(options: TrainOptions, task: Task) -> Model:

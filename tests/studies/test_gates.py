@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxheads.importance.scores import load_scores
+from jaxheads.importance.scores import Scores, load_scores, save_scores
 from jaxheads.models.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
 from tests.studies.test_train import train
@@ -77,3 +77,26 @@ def test_words_about_gates_that_do_not_go_together_are_one_line(
     assert error.count("\n") == 1
     assert message in error
     assert not (tmp_path / "out").exists()
+
+
+def test_what_layers_with_shared_weights_cannot_keep_is_refused_before_training(
+    review_file, tmp_path, capsys
+):
+    given = {"budget": 9, "steps": 1, "max_length": 48}
+    out = tmp_path / "out"
+    assert train("builtin:albert", review_file, out, gate="subset", **given) == 2
+    assert "--gate: expected --cut with it, since the layers of" in capsys.readouterr().err
+    score_LH = np.random.default_rng(0).permutation(16).reshape(4, 4) * 1.0
+    save_scores(tmp_path / "s.npz", Scores(score_LH, "gradient", "example", 1))
+    assert train("builtin:albert", review_file, out, scores=tmp_path / "s.npz", **given) == 2
+    assert "layers that share a block must drop a head together" in capsys.readouterr().err
+    assert list(tmp_path.glob("out*")) == []
+
+
+@pytest.mark.slow
+def test_a_gate_may_cut_heads_of_single_layers_that_share_weights(review_file, tmp_path):
+    out, given = tmp_path / "out", {"gate": "subset", "budget": 9, "steps": 1, "max_length": 48}
+    assert train("builtin:albert", review_file, out, "--cut", **given) == 0
+    mask_LH = mask_from_scores(load_scores(tmp_path / "out.npz").score_LH, 9)
+    kept = load_model(out).config.kept
+    assert kept == tuple(tuple(np.flatnonzero(row).tolist()) for row in mask_LH)
