@@ -103,6 +103,8 @@ def _run_verb(name: str, words: list[str]) -> int:
     options = _parse(parser, name, words)
     with localised(options) as local:
         status = _load(name)(local) or 0
+        if hasattr(options, "coordinator"):
+            _function(name, "jaxheads.mesh:part_hosts")()
     for url in outputs(options):
         print(f"put at {url}")
     return status

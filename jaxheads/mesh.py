@@ -11,6 +11,8 @@ import importlib.util
 import logging
 import os
 import re
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,17 +46,22 @@ _LOG = logging.getLogger(__name__)
 
 
 def join_hosts(
-    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    saves: bool,
 ) -> None:
     """Join the other processes where they are named, or where this is a task of a known cluster.
 
-    On every host, before any other use of jax. Alone, it does nothing.
+    On every host, before any other use of jax. Alone, it does nothing. `saves`: see
+    `start_distributed`.
     """
     if coordinator is not None:
-        start_distributed(coordinator, num_processes, process_id)
+        start_distributed(coordinator, num_processes, process_id, saves=saves)
     elif on_cluster():
         try:
-            start_distributed()
+            start_distributed(saves=saves)
         except ValueError as error:
             _LOG.warning("going on with the devices of this host alone: %s", error)
 
@@ -74,13 +81,29 @@ def _has_tpu(devices: Path) -> bool:
     return found and importlib.util.find_spec("libtpu") is not None
 
 
+def part_hosts() -> None:
+    """Wait until all processes have come to their end, which the first reaches last of all.
+
+    Whoever leaves waits `LOST` seconds for the others and then aborts them, and the first process
+    has files to write when the others have nothing to do any more.
+    """
+    if jax.distributed.is_initialized() and jax.process_count() > 1:
+        multihost_utils.sync_global_devices("end")
+
+
 def start_distributed(
-    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    saves: bool = True,
 ) -> None:
     """Join the processes of all hosts: on every host, before any other use of jax.
 
     Without arguments the cluster (Cloud TPU, Slurm, ...) is asked. `coordinator` is the `host:port`
-    of process 0. A second call does nothing.
+    of process 0. A second call does nothing. With `saves` SIGTERM is left to training with
+    checkpoints (`fit`), which saves on all hosts at the same step, and nothing else answers it;
+    without, it ends the process as usual.
     """
     given = {
         "coordinator": coordinator, "num_processes": num_processes, "process_id": process_id
@@ -90,6 +113,7 @@ def start_distributed(
         raise ValueError(f"several hosts: expected {', '.join(given)}, got no {', '.join(missing)}")
     if jax.distributed.is_initialized():
         return
+    jax.config.update("jax_enable_preemption_service", saves)
     try:
         jax.distributed.initialize(
             coordinator,
@@ -103,6 +127,8 @@ def start_distributed(
             "several hosts: expected a cluster that jax knows, or a coordinator (host:port), the "
             f"number of processes and this process's number; jax says: {error}"
         ) from error
+    if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not jax's: `fit` listens by itself
 
 
 def make_mesh(data: int | None = None, model: int = 1) -> Mesh:
@@ -269,6 +295,15 @@ def gather_processes(array: np.ndarray) -> np.ndarray:
     words = np.ascontiguousarray(array).view(np.uint8)  # float64 would lose half its bits in jax
     gathered = np.asarray(multihost_utils.process_allgather(words))
     return np.ascontiguousarray(gathered).view(array.dtype).reshape(-1, *array.shape)
+
+
+def gather_rows(array: np.ndarray) -> np.ndarray:
+    """Every process's rows one after the other, however many each has; all must call."""
+    counts = gather_processes(np.array([len(array)]))[:, 0]
+    padded = np.zeros((counts.max(), *array.shape[1:]), array.dtype)
+    padded[: len(array)] = array
+    rows = gather_processes(padded)
+    return np.concatenate([own[:count] for own, count in zip(rows, counts, strict=True)])
 
 
 def whole_params(params: Any) -> Any:

@@ -46,7 +46,7 @@ class Job(NamedTuple):
 
 def run(options: ScoreOptions) -> None:
     """Score, write the scores, and print who stands where."""
-    join_hosts(options.coordinator, options.num_processes, options.process_id)
+    join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
     task = task_named(options.task)
     _check_method(options)
     with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:

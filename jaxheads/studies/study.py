@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -56,7 +57,8 @@ def run(options: StudyOptions) -> int | None:
         )
     with fetched(settings) as local:
         check_files(local)
-        join_hosts(options.coordinator, options.num_processes, options.process_id)
+        saves = _saves(dataclasses.asdict(settings))
+        join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
         hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
         if hosts.size > 1 or options.shard.of > 1:
             refuse_mirrors()
@@ -64,6 +66,13 @@ def run(options: StudyOptions) -> int | None:
         _check_seen(options.folder)
         cells = list(STUDIES[settings.study](local, options.folder))
         return None if run_cells(options.folder, cells, options.shard, hosts) else 0
+
+
+def _saves(settings: object) -> bool:
+    """Whether any training of a run keeps checkpoints."""
+    if isinstance(settings, dict):
+        return bool(settings.get("save_every")) or any(map(_saves, settings.values()))
+    return isinstance(settings, (list, tuple)) and any(map(_saves, settings))
 
 
 def _check_seen(folder: Path) -> None:

@@ -52,7 +52,8 @@ class Job(NamedTuple):
 
 def run(options: TrainOptions) -> None:
     """Train, write the model and its log, and print how it went."""
-    join_hosts(options.coordinator, options.num_processes, options.process_id)
+    saves = options.checkpoints is not None
+    join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
     if jax.process_count() > 1:
         refuse_mirrors()
     task, config = task_named(options.task), _training(options)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Num
 from scipy import stats
 
 from jaxheads.data.batch import Batch
-from jaxheads.mesh import gather_processes, local_rows, place_batch, split_over_data
+from jaxheads.mesh import gather_rows, local_rows, place_batch, split_over_data
 from jaxheads.objectives import Objective, Params
 
 
@@ -117,7 +117,7 @@ def _collect(parts: Iterable[_Rows]) -> _Rows:
     if not parts:
         return _Rows(*(np.zeros(0) for _ in _Rows._fields))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    columns = [np.concatenate(list(gather_processes(column))) for column in columns]
+    columns = [gather_rows(column) for column in columns]
     order = np.argsort(columns[0], kind="stable")
     order = order[columns[0][order] >= 0]
     rows = _Rows(*(column[order] for column in columns))

@@ -33,10 +33,12 @@ def watch(log: Path, lines: int, number: signal.Signals) -> None:
 
 
 def run(coordinator: str, processes: str, process: str, script: str) -> int:
-    start_distributed(coordinator, int(processes), int(process))
+    commands = json.loads(Path(script).read_text())
+    saves = any("--checkpoints" in words for words in commands)
+    start_distributed(coordinator, int(processes), int(process), saves=saves)
     where = ["--coordinator", coordinator, "--num-processes", processes, "--process-id", process]
     status = 0
-    for words in json.loads(Path(script).read_text()):
+    for words in commands:
         if words[0] in SIGNALS:
             if words[3] in (-1, int(process)):
                 about = (Path(words[1]), words[2], SIGNALS[words[0]])

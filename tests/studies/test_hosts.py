@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -40,15 +41,21 @@ STUDY = (
 
 def start(folder: Path, processes: int, script: list[list]) -> list[subprocess.Popen]:
     """Processes that share four devices, all on one script."""
+    path = folder / f"script{processes}.json"
+    path.write_text(json.dumps(script))
+    program, many = [sys.executable, str(PROGRAM)], str(processes)
+    return started(processes, lambda at, number: [*program, at, many, str(number), str(path)])
+
+
+def started(processes: int, command: Callable[[str, int], list[str]]) -> list[subprocess.Popen]:
+    """Processes that share four devices; `command` takes the coordinator and the number of one."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         coordinator = f"localhost:{free.getsockname()[1]}"
-    path = folder / f"script{processes}.json"
-    path.write_text(json.dumps(script))
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(DEVICES // processes)}
     return [
         subprocess.Popen(
-            [sys.executable, PROGRAM, coordinator, str(processes), str(process), path],
+            command(coordinator, process),
             env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         for process in range(processes)

@@ -1,0 +1,56 @@
+"""How processes of several hosts end: the first last of all, and at once if they are told to."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.studies.test_hosts import ended, start, started
+
+ROOT = Path(__file__).resolve().parents[2]
+LATE = """
+import sys, time
+from unittest import mock
+
+from jaxheads import cli, mesh
+from jaxheads.studies import score
+
+mesh.LOST, saved = 3, score.save_scores
+
+
+def late(*words):
+    time.sleep(12)
+    saved(*words)
+
+
+coordinator, process, *words = sys.argv[1:]
+where = ["--coordinator", coordinator, "--num-processes", "2", "--process-id", process]
+with mock.patch.object(score, "save_scores", late):
+    sys.exit(cli.main([*words, *where]))
+"""
+
+
+@pytest.mark.slow
+def test_a_first_process_that_writes_for_long_is_waited_for(sentiment, review_file, tmp_path):
+    words = ["score", "--model", sentiment, "--task", "sst2", "--data", review_file]
+    words += ["--out", tmp_path / "s.npz"]
+    program = [sys.executable, "-c", textwrap.dedent(LATE)]
+    statuses, said = ended(started(2, lambda at, n: [*program, at, str(n), *map(str, words)]))
+    assert statuses == [0, 0], said
+    assert (tmp_path / "s.npz").is_file()
+
+
+@pytest.mark.slow
+def test_sigterm_ends_processes_that_have_nothing_to_save(sentiment, review_file, tmp_path):
+    words = ["score", "--model", str(sentiment), "--task", "sst2", "--data", str(review_file)]
+    words += ["--out", str(tmp_path / "s.npz"), "--batch-size", "8"]
+    (tmp_path / "log").write_text("")
+    script = [["stop", str(tmp_path / "log"), 0, -1], words]
+    statuses, said = ended(start(tmp_path, 2, script))
+    assert -signal.SIGTERM in statuses, said
+    assert 0 not in statuses
+    assert not (tmp_path / "s.npz").exists()
