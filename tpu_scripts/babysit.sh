@@ -10,8 +10,9 @@ usage: babysit.sh [--spot] [--queued] [options] [settings] VERB [arguments of ja
 
 Creates and sets up the VM if it is not there, runs \`jaxheads VERB ...\` as run.sh does, and does it
 all again when the VM was preempted, a worker was lost or the connection dropped. Stops when the run
-has finished (0) or failed by its own fault (its exit status). What must survive has to lie in a
-place outside it, such as a mounted bucket (--checkpoints /mnt/kept --resume): the VM's disk goes with the VM.
+has finished (0) or failed by its own fault (its exit status). What must survive has to lie outside
+the VM, whose disk goes with it: at a URL (one host), or on a disk that --mount mounts on every
+new VM (--checkpoints /mnt/kept --resume).
   --spot, --queued   how the VM is created (create.sh)
   --run, --env       as for run.sh; --env may be repeated
   --retries N        failures in a row before giving up with status $TRY_AGAIN (default 10); a run
@@ -59,15 +60,28 @@ resolve_type
 FRESH=""
 bring_up() {
   # its own shell: a question that gcloud does not answer is one more failure, not the end
-  local state
+  local state request=NONE
   state=$(vm_state >&2 && echo "$STATE") || return 1
-  case $state in
-    READY) ;;
-    NONE | CREATING | STARTING | RESTARTING) FRESH=1 ;;
-    *)
+  if [[ $state == NONE ]]; then # a preemption may take the VM and leave its request
+    request=$(request_state >&2 && echo "$STATE") || return 1
+  fi
+  case $state/$request in
+    READY/*) ;;
+    PREEMPTED/* | TERMINATED/*)
       say "$TPU_NAME is $state: replacing it"
       FRESH=1
       "$SCRIPTS/delete.sh" --yes || return
+      ;;
+    NONE/ACTIVE | NONE/FAILED | NONE/SUSPENDED)
+      say "$TPU_NAME is gone and its request is $request: asking anew"
+      FRESH=1
+      "$SCRIPTS/delete.sh" --yes || return
+      ;;
+    NONE/SUSPENDING | NONE/DELETING) return 1 ;; # the next turn finds it ended
+    NONE/* | CREATING/* | STARTING/* | RESTARTING/*) FRESH=1 ;;
+    *)
+      say "$TPU_NAME is $state, which a preemption does not do; it is left as it is"
+      return 1
       ;;
   esac
   if [[ -n $FRESH ]]; then

@@ -16,6 +16,8 @@ SETTINGS_HELP="settings, by option or by environment variable:
   --name NAME      TPU_NAME      name of the TPU VM
   --type TYPE      TPU_TYPE      v4-8, v5litepod-16 (or v5e-16), v5p-8, v6e-8 ...
   --runtime NAME   TPU_RUNTIME   runtime version; without it the one that belongs to the type
+  --mount COMMAND  TPU_MOUNT     what setup.sh runs in bash on every worker at its end, such as
+                                 mounting the disk that all workers are to see
   --dry-run        TPU_DRY_RUN=1 print the gcloud lines and run nothing
   -h, --help                     show this and stop"
 
@@ -35,7 +37,7 @@ need_value() { [[ $# -ge 2 && -n $2 ]] || die 2 "$1: expected a value; see --hel
 take_setting() {
   TAKEN=2
   case $1 in
-    --project | --zone | --name | --type | --runtime) need_value "$@" ;;
+    --project | --zone | --name | --type | --runtime | --mount) need_value "$@" ;;
   esac
   case $1 in
     --project) TPU_PROJECT=$2 ;;
@@ -43,6 +45,7 @@ take_setting() {
     --name) TPU_NAME=$2 ;;
     --type) TPU_TYPE=$2 ;;
     --runtime) TPU_RUNTIME=$2 ;;
+    --mount) TPU_MOUNT=$2 ;;
     --dry-run) TPU_DRY_RUN=1 TAKEN=1 ;;
     -h | --help)
       help
@@ -50,7 +53,7 @@ take_setting() {
       ;;
     *) TAKEN=0 ;;
   esac
-  export TPU_PROJECT TPU_ZONE TPU_NAME TPU_TYPE TPU_RUNTIME TPU_DRY_RUN
+  export TPU_PROJECT TPU_ZONE TPU_NAME TPU_TYPE TPU_RUNTIME TPU_MOUNT TPU_DRY_RUN
 }
 
 # For scripts without options of their own.
@@ -63,7 +66,7 @@ take_settings() {
 }
 
 : "${TPU_PROJECT:=}" "${TPU_ZONE:=}" "${TPU_NAME:=}" "${TPU_TYPE:=}" "${TPU_RUNTIME:=}"
-: "${TPU_DRY_RUN:=}"
+: "${TPU_MOUNT:=}" "${TPU_DRY_RUN:=}"
 
 # require_settings: project, zone and name, which every call of gcloud needs
 require_settings() {

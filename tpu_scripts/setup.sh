@@ -10,7 +10,7 @@ usage: setup.sh [settings]
 
 On every worker: the checkout in ~/$ROOM/code (without runs, environments, caches and .git), uv,
 Python 3.12 and '.[tpu]' in ~/$ROOM/venv. Run it again after a change of the code; what runs have
-written is never touched. It is refused while a run is going on.
+written is never touched. It is refused while a run is going on. Then the command of --mount.
 
 $SETTINGS_HELP
 HELP
@@ -50,6 +50,6 @@ if [[ -z $TPU_DRY_RUN ]]; then
 fi
 cloud compute tpus tpu-vm scp "$ARCHIVE" "$TPU_NAME:jaxheads.tar.gz" "${PLACE[@]}" --worker all ||
   die 1 "the checkout could not be copied to all workers (above); run setup.sh again"
-on_workers all "$INSTALL" ||
+on_workers all "$INSTALL${TPU_MOUNT:+$'\n'$TPU_MOUNT}" ||
   die 1 "not all workers could be set up (above); what is done stays, run setup.sh again"
 say "set up; next: smoke.sh"

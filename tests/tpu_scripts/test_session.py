@@ -60,6 +60,16 @@ def test_setup_copies_the_checkout_alone_and_installs_it_everywhere(cloud, check
         ]
 
 
+def test_setup_ends_with_the_command_that_mounts(cloud, checkout):
+    command = 'echo "it\'s $(hostname)" >mounted'
+    found = cloud.run(
+        str(checkout / "tpu_scripts/setup.sh"), "--mount", command, FAKE_JAXHEADS=JAXHEADS
+    )
+    assert found.returncode == 0, found.stderr
+    for worker in cloud.workers:
+        assert (worker / "jaxheads/mounted").read_text().startswith("it's ")
+
+
 def test_setup_again_replaces_the_code_and_keeps_what_runs_wrote(cloud, checkout):
     assert setup(cloud, checkout).returncode == 0
     worker = cloud.workers[0] / "jaxheads"
@@ -134,6 +144,26 @@ def test_babysit_resumes_after_a_preemption(cloud, checkout):
     assert found.returncode == 0, found.stderr
     assert "tiny is PREEMPTED: replacing it" in found.stderr
     assert verbs(cloud)[1:] == ["tpu-vm delete", "tpu-vm create", "tpu-vm scp"]
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "FAILED", "ACTIVE"])
+def test_babysit_asks_anew_where_a_preemption_left_only_the_request(cloud, checkout, state):
+    cloud.states("queued-resources", state)
+    found = babysit(cloud, checkout, "--queued", "train")
+    assert found.returncode == 0, found.stderr
+    assert f"tiny is gone and its request is {state}: asking anew" in found.stderr
+    assert verbs(cloud) == [
+        "queued-resources delete", "queued-resources create", "tpu-vm scp"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "REPAIRING"])
+def test_babysit_deletes_no_vm_that_was_not_preempted(cloud, checkout, state):
+    cloud.states("tpu-vm", state)
+    found = babysit(cloud, checkout, "--retries", "1", "train")
+    assert found.returncode == 75
+    assert f"tiny is {state}, which a preemption does not do; it is left as it is" in found.stderr
+    assert verbs(cloud) == []
 
 
 def test_babysit_stops_at_a_fault_of_the_run_itself(cloud, checkout):
