@@ -126,7 +126,7 @@ def _load(name: str) -> Callable[[Any], int | None]:
     return run_and_tell
 
 
-def _function(name: str, where: str) -> Callable[[Any], Any]:
+def _function(name: str, where: str) -> Callable[..., Any]:
     module, _, function = where.partition(":")
     try:
         return getattr(importlib.import_module(module), function)

@@ -87,8 +87,8 @@ def part_hosts() -> None:
     Whoever leaves waits `LOST` seconds for the others and then aborts them, and the first process
     has files to write when the others have nothing to do any more.
     """
-    if jax.distributed.is_initialized() and jax.process_count() > 1:
-        multihost_utils.sync_global_devices("end")
+    if jax.distributed.is_initialized():
+        meet()
 
 
 def start_distributed(
@@ -328,5 +328,10 @@ def write_once(write: Callable[[], Any]) -> None:
     """Let the first process write what all have, and the others wait until it is there."""
     if jax.process_index() == 0:
         write()
+    meet()
+
+
+def meet() -> None:
+    """Wait until every process has come here."""
     if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("written")
+        multihost_utils.sync_global_devices("met")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxheads.files import write_atomically
+from jaxheads.mesh import meet, write_once
 
 CHUNK = 4096  # rows read at a time
 
@@ -50,7 +52,7 @@ def keep_rows(
     """A file for the effects on `shape[0]` examples; whole at the end of the block, or not there.
 
     With several processes each writes `name.P.npy` with its own examples, the others' rows NaN;
-    `join_kept` puts them together. One process must fill every row, else a ValueError. `alone`:
+    `gather_kept` puts them together. One process must fill every row, else a ValueError. `alone`:
     whether this process has all rows; None: where there is no other.
     """
     path, alone = Path(path), jax.process_count() == 1 if alone is None else alone
@@ -101,6 +103,22 @@ def join_kept(path: str | Path, processes: int) -> None:
                 chunk = np.asarray(part[start : start + CHUNK])
                 own = np.flatnonzero(~np.isnan(chunk).any((1, 2)))
                 rows.fill(start + own, chunk[own])
+
+
+def gather_kept(path: str | Path) -> None:
+    """Leave one file where each process has kept its own part; all call, and see one folder."""
+    if jax.process_count() == 1:
+        return
+    meet()  # all parts are there
+    write_once(functools.partial(_gather, Path(path), jax.process_count()))
+
+
+def _gather(path: Path, processes: int) -> None:
+    for each in (path, token_file(path)):
+        if part_of(each, 0).is_file():
+            join_kept(each, processes)
+            for process in range(processes):
+                part_of(each, process).unlink()
 
 
 def open_kept(path: str | Path) -> Float[np.ndarray, "N L H"]:

@@ -28,7 +28,7 @@ from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_toke
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.gate import Gate, constant
-from jaxheads.importance.kept import join_kept, part_of, token_file
+from jaxheads.importance.kept import gather_kept
 from jaxheads.mesh import whole_params, write_once
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
@@ -312,8 +312,8 @@ class Lab:
             model=f"{self.name}-{task.name}",
             progress=False,
         )
-        if name and jax.process_count() > 1:
-            write_once(functools.partial(_join, self.kept(name)))
+        if name:
+            gather_kept(self.kept(name))
         return scores
 
     def kept(self, name: str) -> Path:
@@ -328,14 +328,6 @@ class Lab:
     def saved(self, name: str) -> Scores:
         """Scores that an earlier cell has written."""
         return load_scores(self.folder / "scores" / f"{name}.npz")
-
-
-def _join(path: Path) -> None:
-    """Put together what each process kept of its own examples."""
-    for each in (path, token_file(path)):
-        join_kept(each, jax.process_count())
-        for process in range(jax.process_count()):
-            part_of(each, process).unlink()
 
 
 def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:

@@ -22,6 +22,7 @@ from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.files import write_atomically
 from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
+from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.score import method_problems
 from jaxheads.mesh import data_share, join_hosts
@@ -117,7 +118,7 @@ def _source(
 def _score(options: ScoreOptions, job: Job) -> Scores:
     pair = task_named(options.task).is_pair
     settings = Settings(seed=options.seed, pruner=job.pruner, pair=pair)
-    return score_heads(
+    scores = score_heads(
         job.objective,
         job.model.params,
         _batches(options, job, settings),
@@ -132,6 +133,9 @@ def _score(options: ScoreOptions, job: Job) -> Scores:
         settings=settings,
         model=options.model,
     )
+    if options.keep_gradients is not None:
+        gather_kept(options.keep_gradients)
+    return scores
 
 
 def _batches(options: ScoreOptions, job: Job, settings: Settings) -> Iterable[Batch]:

@@ -42,6 +42,11 @@ STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
 }
 
 
+# Whose cells several processes can compute together. The others read attention or train pruners,
+# of which each process would see its own part alone.
+TOGETHER = ("chiang2021", "michel2019", "pretrain")
+
+
 def run(options: StudyOptions) -> int | None:
     """Run the study into `options.folder`; cells that are finished there are left as they are.
 
@@ -60,6 +65,11 @@ def run(options: StudyOptions) -> int | None:
         saves = _saves(dataclasses.asdict(settings))
         join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
         hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
+        if hosts.size > 1 and settings.study not in TOGETHER:
+            raise ValueError(
+                f"{options.config}: expected one process for the study {settings.study}, got "
+                f"{hosts.size}; several may share its cells (--shard)"
+            )
         if hosts.size > 1 or options.shard.of > 1:
             refuse_mirrors()
         write_once(functools.partial(open_folder, settings, options.folder))

@@ -149,14 +149,29 @@ def test_two_processes_score_as_one(one, two):
 @pytest.mark.slow
 @pytest.mark.long
 def test_a_study_of_two_processes_has_the_records_of_one(one, two):
-    there, here = (read_rows(run.out / "study" / "rows.jsonl") for run in (one, two))
+    assert_like_records(one.out / "study", two.out / "study")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_the_main_study_of_two_processes_has_the_records_of_one(data, tmp_path):
+    changes = [word for change in ("study=chiang2021", *STUDY[1:]) for word in ("--set", change)]
+    words = ["study", str(data / "tiny.py"), *changes, "--out"]
+    assert main([*words, str(tmp_path / "one")]) == 0
+    statuses, said = ended(start(tmp_path, 2, [[*words, str(tmp_path / "two")]]))
+    assert statuses == [0, 0], said
+    assert_like_records(tmp_path / "one", tmp_path / "two")
+
+
+def assert_like_records(one: Path, two: Path) -> None:
+    there, here = (read_rows(folder / "rows.jsonl") for folder in (one, two))
     names = {"value": 0.0, "low": None, "high": None}
     assert [dataclasses.replace(row, **names) for row in there] == [
         dataclasses.replace(row, **names) for row in here
     ]
     for mine, other in zip(there, here, strict=True):
         assert other.value == pytest.approx(mine.value, rel=1e-4, abs=1e-5, nan_ok=True), mine
-    kept = [path.name for path in (two.out / "study" / "scores" / "kept").iterdir()]
+    kept = [path.name for path in (two / "scores" / "kept").iterdir()]
     assert not [name for name in kept if name.count(".") > 2], kept  # no part of one process left
 
 

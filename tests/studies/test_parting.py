@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from jaxheads.cli import main
 from tests.studies.test_hosts import ended, start, started
+from tests.studies.tiny_study import write_study
 
 ROOT = Path(__file__).resolve().parents[2]
 LATE = """
@@ -42,6 +44,15 @@ def test_a_first_process_that_writes_for_long_is_waited_for(sentiment, review_fi
     statuses, said = ended(started(2, lambda at, n: [*program, at, str(n), *map(str, words)]))
     assert statuses == [0, 0], said
     assert (tmp_path / "s.npz").is_file()
+
+
+def test_a_study_that_one_process_alone_can_run_is_refused_on_several(tmp_path, monkeypatch):
+    config = write_study(tmp_path, models=1)
+    monkeypatch.setattr("jax.process_count", lambda: 2)
+    words = ["study", str(config), "--out", str(tmp_path / "out"), "--set", "study=zhang2020"]
+    with pytest.raises(ValueError, match="expected one process for the study zhang2020, got 2"):
+        main([*words, "--debug"])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
