@@ -67,7 +67,8 @@ def has_maps(study: Study, model: str, task: str) -> bool:
 
 def _mean_maps(study: Study, model: str, what: str) -> dict[str, Float[np.ndarray, "L H"]]:
     """The four maps, means over seeds; nothing where one is missing."""
-    own = [found for found in study.maps if (found.model, found.what) == (model, what)]
+    name = "humor" if what == UNTUNED else f"humor.{what}"
+    own = [found for found in study.maps if (found.model, found.what) == (model, name)]
     found = {name: [each.value_LH for each in own if each.name == name] for name in MAPS}
     if not all(found.values()):
         return {}

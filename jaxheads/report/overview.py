@@ -26,7 +26,14 @@ KNOWN = {
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),
     *("map agreement", "agreement of kinds of maps", "map repeated"),
     *("pruned", "trained again", "pruned, contrast", "trained again, contrast"),
-    *("cost", "cut, compared", "choice of rate", "heads of the last sample"),
+    *(
+        "cost",
+        "cut, compared",
+        "choice of rate",
+        "heads of the last sample",
+        "equal cost, contrast",
+    ),
+    *("all heads, scaled", "sweep of strengths"),
 }
 MOST = 200  # lines of a table of a stage that has no section of its own
 

@@ -41,8 +41,8 @@ def map_agreement(lab: Lab) -> list[Row]:
     Heads that are cut, or for which either map has no value, are left out; maps that do not vary
     are passed over. p-values are of single comparisons.
     """
-    scores = {key: _score(lab, *key) for key in _scored(lab)}
     files = list(map_files(lab.folder, lab.name))
+    scores = {key: _score(lab, *key) for key in _scored(lab, files)}
     rows: list[Row] = []
     for file in files:
         maps = _maps(file)
@@ -94,11 +94,13 @@ def _maps(file: MapFile) -> dict[str, _Map]:
     }
 
 
-def _scored(lab: Lab) -> Iterator[tuple[str, int]]:
-    yield PRETRAINING, 0
-    for task in lab.tasks:
-        for seed in lab.run.seeds:
-            yield task.name, seed
+def _scored(lab: Lab, files: list[MapFile]) -> list[tuple[str, int]]:
+    """The tasks and seeds whose importance the study has kept."""
+    tuned = [(task.name, seed) for task in lab.tasks for seed in lab.run.seeds]
+    every = dict.fromkeys(
+        [(PRETRAINING, 0), *tuned, *((file.task, file.seed) for file in files if file.task)]
+    )
+    return [key for key in every if lab.kept(score_file(lab, *key)).is_file()]
 
 
 def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[str, int]]:

@@ -22,14 +22,12 @@ from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, rank
 from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
 from jaxheads.analysis.spans import (
     COLUMNS,
-    LABELS,
     Chosen,
     Parts,
     SpanCounts,
     baseline_distances,
     choose_heads,
     gather,
-    label_recall,
     match_spans,
     sentence_f1,
     tied_share,
@@ -39,6 +37,7 @@ from jaxheads.files import write_atomically
 from jaxheads.models.model import Model, init_model
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
+from jaxheads.studies.constituent_maps import half_maps, head_maps
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import save_maps
 from jaxheads.studies.prunability import estimate_rows
@@ -72,7 +71,7 @@ def base_trees(lab: Lab) -> list[Row]:
     nulls = baseline_counts(test, main.measure)
     save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})
     maps = head_maps(on_test, main) | dict(on_tune[main.name].unlabelled)
-    save_maps(lab.folder, lab.name, "spans", 0, maps)
+    save_maps(lab.folder, lab.name, "spans", 0, maps, half_maps(on_test, main))
     rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
     rows += null_rows(lab, nulls)
     for name in on_test:
@@ -109,7 +108,8 @@ def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
     )
     save_counts(lab.folder, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
     maps = head_maps(on_test, readings[0])
-    save_maps(lab.folder, lab.name, f"spans.{task}", seed, maps)
+    halves = half_maps(on_test, readings[0])
+    save_maps(lab.folder, lab.name, f"spans.{task}", seed, maps, halves)
     rows = []
     for name in on_test:
         what = {"task": task, "seed": seed}
@@ -161,12 +161,12 @@ class Nulls(NamedTuple):
 def baseline_counts(section: Section, measure: str) -> Nulls:
     """The counts of all baselines."""
     random, rows, names = np.random.default_rng(0), [], []
-    for parse in section.parses:
+    for number, parse in enumerate(section.parses):
         words = len(parse.words)
         drawn = baseline_distances(words, parse.spans, random)
         extra = {f"random {draw}": random.random(words - 1) for draw in range(1, DRAWS)}
         drawn = {"random 0": drawn.pop("random"), **extra, **drawn}
-        contentless = adjacent_distances(contentless_attention(words)[0], measure)
+        contentless = adjacent_distances(contentless_attention(words, number)[0], measure)
         names = [*drawn, *(f"attention, {name}" for name in CONTENTLESS)]
         rows.append(match_spans(np.concatenate([[*drawn.values()], contentless]), parse.spans))
     return Nulls(tuple(names), gather(rows))
@@ -192,13 +192,6 @@ def load_counts(folder: Path, name: str, reading: str) -> SpanCounts:
 def counts_path(folder: Path, name: str) -> Path:
     """Where the counts of a model are."""
     return folder / "trees" / f"{name}.npz"
-
-
-def head_maps(found: Mapping[str, TreeCounts], main: Reading) -> dict[str, np.ndarray]:
-    """Maps `[L, H]`: F1 of every reading, and the recalls of the main one."""
-    maps = {f"F1, {name}": sentence_f1(counts.heads) for name, counts in found.items()}
-    recalls = {f"{label} recall": label_recall(found[main.name].heads, label) for label in LABELS}
-    return {"F1": maps.pop(f"F1, {main.name}"), **recalls, **maps}
 
 
 # -- rows

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -210,9 +210,27 @@ class _Notes:
 
 def named_maps(seen: Seen) -> dict[str, Float[np.ndarray, "L H"]]:
     """The four maps of the test pairs and their contrast, by all tokens and by the first alone."""
+    return _named({queries: seen.contrast[TEST, queries] for queries in QUERIES})
+
+
+def half_maps(
+    seen: Seen,
+) -> tuple[dict[str, Float[np.ndarray, "L H"]], dict[str, Float[np.ndarray, "L H"]]] | None:
+    """The same of the first and of the second half of the test pairs; None of a single pair."""
+    middle = len(seen.number[TEST]) // 2
+    if not middle:
+        return None
+    first, second = (
+        _named({q: Contrasts(*(v[half] for v in seen.contrast[TEST, q])) for q in QUERIES})
+        for half in (slice(middle), slice(middle, None))
+    )
+    return first, second
+
+
+def _named(contrasts: Mapping[str, Contrasts]) -> dict[str, Float[np.ndarray, "L H"]]:
     found: dict[str, np.ndarray] = {}
-    for queries in QUERIES:
-        test, suffix = seen.contrast[TEST, queries], "" if queries == "all" else ", first token"
+    for queries, test in contrasts.items():
+        suffix = "" if queries == "all" else ", first token"
         for name, value_LH in test.maps()._asdict().items():
             found[name.removesuffix("_LH").replace("_", ", ") + suffix] = value_LH
         found[f"contrast{suffix}"] = test.contrast().mean(0)

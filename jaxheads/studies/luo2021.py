@@ -16,6 +16,7 @@ from pathlib import Path
 from jaxheads.options import MeshShape
 from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
+from jaxheads.studies.agreement import map_agreement
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, score_base
 from jaxheads.studies.constituent_change import changes, changes_by_kind, kinds_of
@@ -31,6 +32,11 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
+        if lab.layout.kept is not None:
+            raise ValueError(
+                f"luo2021: expected a model with all its heads, got {lab.name} with some cut: a "
+                "head that is not there makes right-branching trees, which score well"
+            )
         base = (f"{lab.name}-pretrained",)
         yield Cell(*base, functools.partial(pretrained, lab), needs=())
         name = f"{lab.name}-{PRETRAINING}-scores"
@@ -41,6 +47,11 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             yield Cell(name, functools.partial(random_trees, lab, draw), needs=base)
         for task in lab.tasks:
             yield from _task(lab, task.name, base)
+        names = [f"{lab.name}-{task.name}-{seed}" for task in lab.tasks for seed in run.seeds]
+        needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "trees")]
+        needs += [f"{lab.name}-{PRETRAINING}-scores", f"{lab.name}-trees"]
+        work = functools.partial(map_agreement, lab)
+        yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
         if kinds_of(lab):
             yield Cell(
                 f"{lab.name}-changes",

@@ -57,13 +57,13 @@ def save_maps(
     shapes = {np.shape(array_LH) for array_LH in maps.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         problems.append(f"expected maps [layers, heads] of one model, got shapes {sorted(shapes)}")
-    if halves is not None and any(half.keys() != maps.keys() for half in halves):
-        problems.append("expected halves of the same names as the maps, got others")
+    if halves is not None and not halves[0].keys() == halves[1].keys() <= maps.keys():
+        problems.append("expected both halves of some of the maps, got other names")
     if problems:
         raise ValueError("maps: " + "; ".join(problems))
     path = map_path(folder, model, what, seed)
     if halves is not None:
-        both = {name: np.stack([half[name] for half in halves]) for name in maps}
+        both = {name: np.stack([half[name] for half in halves]) for name in halves[0]}
         write_once(functools.partial(_write, folder / HALVES / path.name, both))
     write_once(functools.partial(_write, path, maps))
     return path

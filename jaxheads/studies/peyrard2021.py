@@ -25,6 +25,7 @@ from jaxheads.options import MeshShape
 from jaxheads.records import Row
 from jaxheads.settings import Run
 from jaxheads.studies import prepare
+from jaxheads.studies.agreement import map_agreement
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned
 from jaxheads.studies.headlines import (
@@ -42,7 +43,7 @@ from jaxheads.studies.headlines import (
     variants,
 )
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.laughing import look, named_maps, save_seen
+from jaxheads.studies.laughing import half_maps, look, named_maps, save_seen
 from jaxheads.studies.laughing_gate import gated, views
 from jaxheads.studies.laughing_head import head
 from jaxheads.studies.maps import save_maps
@@ -67,6 +68,11 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         yield Cell(read, functools.partial(pairs_of, lab), needs=base)
         yield from _models(lab, read)
         yield from _heads(lab)
+        names = [variant_file(lab, *each) for each in itertools.product(TASKS, lab.run.seeds)]
+        needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "attention")]
+        needs.append(f"{variant_file(lab, UNTUNED, 0)}-attention")
+        work = functools.partial(map_agreement, lab)
+        yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
 
 
 def _models(lab: Lab, read: str) -> Iterator[Cell]:
@@ -208,7 +214,9 @@ def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
     seen = look(lab, model, None if variant == UNTUNED else lab.base)
     save_seen(lab, variant_file(lab, variant, seed), seen)
     if variant in (UNTUNED, *TASKS):
-        save_maps(lab.folder, lab.name, variant, seed, named_maps(seen))
+        what = "humor" if variant == UNTUNED else f"humor.{variant}"
+        maps, halves = named_maps(seen), half_maps(seen)
+        save_maps(lab.folder, lab.name, what, seed, maps, halves)
     rows: list[Row] = []
     for distance, value_LH in seen.distance.items():
         for layer, value in enumerate(value_LH.mean(1), start=1):

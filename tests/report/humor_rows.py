@@ -113,7 +113,8 @@ def add_humor_files(folder: Path) -> Path:
     random = np.random.default_rng(0)
     for what, seed in (("untuned", 0), *((task, seed) for task in TASKS for seed in SEEDS)):
         maps = {name: random.random((4, 4)) / 3 for name in (*WORDS, "contrast")}
-        np.savez(folder / "maps" / f"{MODEL}-{what}-{seed}.npz", **maps)
+        name = "humor" if what == "untuned" else f"humor.{what}"
+        np.savez(folder / "maps" / f"{MODEL}-{name}-{seed}.npz", **maps)
     for task in TASKS:
         views = [VIEW, {**VIEW, "title": "serious (finds the edit)"}]
         (folder / "views" / f"{MODEL}-{task}-0.json").write_text(json.dumps(views))

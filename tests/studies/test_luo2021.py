@@ -12,7 +12,7 @@ from jaxheads.report.constituent_rows import STAGES
 from jaxheads.report.folder import read_study
 from jaxheads.report.study import report
 from jaxheads.studies.constituents import load_counts
-from jaxheads.studies.maps import load_maps
+from jaxheads.studies.maps import load_halves, load_maps
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.tiny_study import found, kinds, study, write_study
 
@@ -82,7 +82,23 @@ def test_what_cannot_be_scored_is_counted(finished):
 
 
 def test_the_report_knows_the_stages_that_are_written_and_no_others(finished):
-    assert {row.stage for row in found(finished)} == {*STAGES, "whole", "floor"}
+    agreement = {"map agreement", "map repeated", "agreement of kinds of maps"}
+    stages = {row.stage for row in found(finished)}
+    assert stages - agreement == {*STAGES, "whole", "floor"}
+    assert stages & agreement >= {"map agreement", "map repeated"}
+
+
+def test_f1_meets_importance_and_says_how_far_it_repeats(finished):
+    rows = found(finished, stage="map agreement", metric="spearman", method="spans: F1")
+    assert {row.task for row in rows} == {"mlm", "mrpc", "rte"}
+    rows = found(finished, stage="map agreement", metric="spearman", method="spans, mrpc: F1")
+    assert {(row.task, row.seed) for row in rows} == {("mrpc", 0), ("mrpc", 1)}
+    halves = load_halves(finished / "maps" / "roberta-spans-0.npz")
+    counts = load_counts(finished, "roberta", "jsd")
+    every_XLH = f1_by_sentence(counts)
+    middle = len(every_XLH) // 2
+    for half_LH, own in zip(halves["F1"], (every_XLH[:middle], every_XLH[middle:]), strict=True):
+        np.testing.assert_allclose(half_LH, own.mean(0))
 
 
 def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):

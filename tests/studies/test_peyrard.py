@@ -15,7 +15,7 @@ from jaxheads.studies.maps import load_maps
 from tests.studies.planted_humor import HEAD, LAYER, save_planted, write_pairs
 from tests.studies.tiny_study import found, study
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]  # a minute of one core, most of it compiling
+pytestmark = pytest.mark.slow  # a minute of one core, most of it compiling
 
 CONFIG = '''"""Animals as jokes, with a model that has a head for animals."""
 
@@ -175,8 +175,20 @@ def test_distances_are_those_of_each_layer(finished):
     assert distance["untuned, layer 2", "funny to serious"] > 0.1
 
 
+def test_the_contrast_meets_importance_and_says_how_far_it_repeats(finished):
+    rows = found(finished, stage="map agreement", metric="spearman")
+    assert {
+        (row.task, row.seed) for row in rows if row.method == "humor, humor_pair: contrast"
+    } == {("humor_pair", 0)}
+    (ceiling,) = found(
+        finished, stage="map agreement", metric="ceiling of spearman", task="humor_pair",
+        method="humor, humor_pair: contrast",
+    )  # fmt: skip
+    assert 0 <= ceiling.value <= 1
+
+
 def test_maps_and_views_are_left_for_the_report(finished):
-    maps = load_maps(finished, "roberta", "humor_pair", 0)
+    maps = load_maps(finished, "roberta", "humor.humor_pair", 0)
     assert set(maps) >= {"edited, funny", "contrast", "contrast, first token"}
     parts = [maps[f"{who}, {side}"] for side in ("funny", "serious") for who in ("edited", "other")]
     np.testing.assert_allclose(
