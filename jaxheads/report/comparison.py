@@ -8,6 +8,7 @@ from statistics import mean
 
 from matplotlib.ticker import MaxNLocator
 
+from jaxheads.records import Row
 from jaxheads.report.differences import STAGES, contrast_table, further_table, side_by_side
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import SPARE, looks, shown
@@ -204,15 +205,19 @@ def _sweep_table(study: Study) -> Table | None:
 
 def _rate_table(study: Study) -> Table | None:
     body = tuple(
-        (row.model, shown(row.task), row.method, row.metric, short(row.value))
+        (row.model, shown(row.task), row.method, row.metric, _budget(row), short(row.value))
         for row in study.at(CHOSEN)
     )
     caption = (
         "The rates of gates that were tried, on training examples held out for it, by models that "
         "were trained without those."
     )
-    head = ("model", "task", "method", "metric", "value")
+    head = ("model", "task", "method", "metric", "heads", "value")
     return Table("comparison-rates", caption, head, body, labels=4) if body else None
+
+
+def _budget(row: Row) -> str:
+    return "all" if row.budget is None else str(row.budget)
 
 
 def _size_table(study: Study) -> Table | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -58,26 +59,26 @@ def rate_of(lab: Lab, name: str, method: str) -> float:
 def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
     """The rate with the best metric on training examples that no part of the trial has seen.
 
-    At the middle budget, with the first seed; a single rate needs no choice. `steps of all trials`
-    counts the fine-tuning that they start from, which pipelined methods share.
+    The mean over all budgets (at a large one nearly any heads will do), with the first seed; a
+    single rate needs no choice. `steps of all trials` counts the fine-tuning that they start from,
+    which pipelined methods share.
     """
     how = settings_of(lab.run)
     if len(how.rates) == 1:
         return lab.note.rows(name, {"rate": how.rates[0]}, stage=CHOSEN, method=method)
     part = _without_tried(lab, name)
     assert part.training is not None
-    middle = budgets(lab)[len(budgets(lab)) // 2]
     rows: list[Row] = []
-    found: dict[float, float] = {}
+    found: dict[float, list[float]] = {rate: [] for rate in how.rates}
     steps = part.training.steps if is_pipelined(method) else 0
-    for rate in how.rates:
-        chosen = METHODS[method](choice_of(lab, part, lab.run.seeds[0], middle, rate))
+    for rate, budget in itertools.product(how.rates, budgets(lab)):
+        chosen = METHODS[method](choice_of(lab, part, lab.run.seeds[0], budget, rate))
         steps += chosen.steps
         metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics
-        found[rate] = metrics[part.metrics[0]]
-        what = {"stage": CHOSEN, "method": method, "budget": middle}
-        rows += lab.note.rows(name, {f"{part.metrics[0]} at {rate:g}": found[rate]}, **what)
-    best = max(found, key=lambda rate: found[rate])
+        found[rate].append(metrics[part.metrics[0]])
+        what = {"stage": CHOSEN, "method": method, "budget": budget}
+        rows += lab.note.rows(name, {f"{part.metrics[0]} at {rate:g}": found[rate][-1]}, **what)
+    best = max(found, key=lambda rate: sum(found[rate]))
     values = {"rate": best, "steps of all trials": float(steps)}
     return rows + lab.note.rows(name, values, stage=CHOSEN, method=method)
 

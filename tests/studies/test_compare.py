@@ -73,7 +73,7 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
     assert {row.method: row.value for row in again}["L0, pipelined"] == 18
     trials = found(out, stage="choice of rate", metric="steps of all trials", task="sst2")
     assert {row.method: row.value for row in trials} == {
-        name: 12 + 6 * name.endswith("pipelined") for name in ASKED if has_rate(name)
+        name: 24 + 6 * name.endswith("pipelined") for name in ASKED if has_rate(name)
     }
     scaled = found(out, stage="all heads, scaled", metric="accuracy", task="sst2")
     assert {(row.budget, row.seed) for row in scaled} == {(6, 0), (6, 1), (4, 0), (4, 1)}
