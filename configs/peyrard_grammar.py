@@ -11,9 +11,9 @@ single sentences and, Siamese, on pairs (300 steps of 32, AdamW at 1e-3, no drop
 Controls: the untuned model, labels shuffled, sentiment, random words. The paper's own settings are
 not known: it gives no hyper-parameters.
 
-Numbers on 400 test pairs: means over the seeds with the widest of their 95% intervals over originals, or
-lists of seeds. No count of words helps (naive Bayes 0.500, bag of words 0.500 and 0.510, longer
-0.500); the last token is always a full stop.
+Numbers on 400 test pairs: means over the seeds with the widest of their 95% intervals over
+originals, or lists of seeds. No count of words helps (naive Bayes 0.500, bag of words 0.500 and
+0.510, longer 0.500); the last token is always a full stop.
 
                                               single sentences          pairs
     accuracy                                  0.738 [0.694, 0.788]      0.924 [0.890, 0.953]

@@ -211,6 +211,8 @@ class ConstituencySettings:
     measures: tuple[Literal["jsd", "hellinger"], ...] = ("jsd", "hellinger")  # the first: in depth
     biases: tuple[float, ...] = (0.0, 1.5)  # to the right; the first: in depth
     special: Literal["absent", "dropped"] = "absent"  # special tokens; dropped: seen, without rows
+    queries: Literal["mean", "first", "last"] = "mean"  # of a word's pieces, as it attends
+    keys: Literal["sum", "first", "last"] = "sum"  # ... and as it is attended to
     controls: int = 3  # models with random weights
     examples: int = 4  # sentences whose trees are drawn
     samples: int = 1000  # of the bootstrap

@@ -127,17 +127,23 @@ def _read_tree(path: Path, lines: list[_Line]) -> tuple[DependencyTree | None, l
     name = f"{path}:{lines[0].number}"
     problems: list[str] = []
     rows: list[list[str]] = []
+    word, last = 1, 0  # the number that comes next, and the last that a range of words needs
     for line in lines:
         if line.text.startswith("#"):
             key, _, value = line.text[1:].partition("=")
             name = value.strip() if key.strip() == "sent_id" else name
             continue
         columns = line.text.split("\t")
-        problem = line.problem or _line_problem(columns, len(rows) + 1)
+        problem = line.problem or _line_problem(columns, word)
+        if NOT_A_WORD.fullmatch(columns[0]):
+            last = last if problem else max(last, _end_of(columns[0]))
+        else:
+            rows.append(columns)
+            word = int(columns[0]) + 1 if NUMBER.fullmatch(columns[0]) else word + 1
         if problem:
             problems.append(f"{path}:{line.number}: {problem}")
-        elif not NOT_A_WORD.fullmatch(columns[0]):
-            rows.append(columns)
+    if not problems and last > len(rows):
+        problems.append(f"{path}:{lines[0].number}: expected word {last}, which a range names")
     if problems or not rows:
         return None, problems
     heads = tuple(int(row[6]) for row in rows)
@@ -147,11 +153,19 @@ def _read_tree(path: Path, lines: list[_Line]) -> tuple[DependencyTree | None, l
     return DependencyTree(words, tags, heads, relations, name), []
 
 
+def _end_of(number: str) -> int:
+    """The last word of a range "3-4"; 0 of an empty node "3.1"."""
+    return int(number.partition("-")[2] or 0)
+
+
 def _line_problem(columns: list[str], number: int) -> str:
     """Check the columns of one line, which is to be word `number` unless it is no word."""
     if len(columns) != COLUMNS:
         return f"expected {COLUMNS} columns between tabs, got {len(columns)}"
     if NOT_A_WORD.fullmatch(columns[0]):
+        first, between, end = columns[0].partition("-")
+        if between and not (int(first) == number < int(end)):
+            return f"expected a range that begins with word {number}, got {columns[0]!r}"
         return ""
     checks = (
         (columns[0] == str(number), f"expected word {number}, got {columns[0]!r}"),

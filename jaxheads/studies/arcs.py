@@ -40,13 +40,6 @@ from jaxheads.studies.maps import read_arrays, save_maps
 
 WHAT, ATTENTION = "arcs", "attention"
 TREES = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}  # map's name -> method
-DIRECTED = {
-    "MST, directed": "mst directed",
-    "MST, log, directed": "mst log directed",
-    "dependent to head": "dependent to head",
-    "head to dependent": "head to dependent",
-    "most attentive": "most attentive",
-}
 KINDS = ("read", "of one word", "with words without pieces", "too long")  # of sentences
 SHOWN_WORDS, FITTING = range(4, 15), 10  # words of a sentence that is drawn; the best number
 
@@ -162,7 +155,7 @@ def arc_maps(
 ) -> dict[str, Float[np.ndarray, "L H"]]:
     """Named maps of all heads on the chosen arcs (None: all).
 
-    UUAS without punctuation of each method, and MAX accuracies by relation; with all arcs the share
+    UUAS without punctuation of MST and MAX, and MAX accuracies by relation; with all arcs the share
     of attention that lies on them too (which is no mean over arcs, so that halves have none).
     """
     arcs = hits.arcs
@@ -170,7 +163,8 @@ def arc_maps(
     maps = {name: hits.found(method, counted_A).mean(0) for name, method in TREES.items()}
     every_RLH = relation_accuracies(hits, "max", chosen_A)
     order = np.argsort(-np.bincount(arcs.relation_A, minlength=len(arcs.relations)), kind="stable")
-    return maps | {arcs.relations[number]: every_RLH[number] for number in order}
+    maps |= {arcs.relations[number]: every_RLH[number] for number in order}
+    return maps if chosen_A is not None else maps | {"attention on gold arcs": hits.gold_mass_LH}
 
 
 def what_of(kind: str, task: str) -> str:

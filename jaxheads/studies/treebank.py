@@ -85,10 +85,10 @@ def attention_of(
     """Numbers of sentences of equally many words, with their attention `[n, L, H, N, N]`."""
     if jax.process_count() > 1:
         raise ValueError(f"constituents: expected one process, got {jax.process_count()}")
-    config = model.config
+    config, settings = model.config, settings_of(lab)
     maps = attention_maps(
         watch_for(config), model.params, pieces,
         heads=(config.num_layers, config.num_heads), pad_id=lab.tokenizer.pad_id,
-        most=max_tokens(config), mesh=lab.mesh,
+        most=max_tokens(config), mesh=lab.mesh, queries=settings.queries, keys=settings.keys,
     )  # fmt: skip
     return ((each.index_N, each.attention) for each in maps)

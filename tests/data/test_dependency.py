@@ -79,6 +79,9 @@ def test_what_the_built_in_language_writes_is_read_back(tmp_path):
         ("1\ta\n", "a.conllu:1: expected 10 columns between tabs, got 2"),
         (word(1, 0) + word(3, 1), "a.conllu:2: expected word 2, got '3'"),
         (word(1, 0) + word("2-", 1), "a.conllu:2: expected word 2, got '2-'"),
+        (word(1, 0) + word("5-4", "_"), "a.conllu:2: expected a range that begins with word 2"),
+        (word(1, 0) + word("9-12", "_"), "a.conllu:2: expected a range that begins with word 2"),
+        (word("1-2", "_") + word(1, 0), "a.conllu:1: expected word 2, which a range names"),
         (word(1, 0, form=" "), "a.conllu:1: expected a form in column 2"),
         (word(1, "_"), "a.conllu:1: expected a head in column 7, got '_'"),
         (word(1, "-1"), "a.conllu:1: expected a head in column 7, got '-1'"),
@@ -100,6 +103,9 @@ def test_up_to_five_problems_are_collected(tmp_path):
     with pytest.raises(ValueError, match=r"a\.conllu:1: .*; .*a\.conllu:2: ") as caught:
         read_conllu(written(tmp_path, bad))
     assert str(caught.value).count(";") == 1
+    text = word(1, 0) + "2\tb\n" + word(3, 1) + word(4, 1)
+    with pytest.raises(ValueError, match=r"a\.conllu:2: [^;]*$"):  # nothing follows from it
+        read_conllu(written(tmp_path, text))
     with pytest.raises(ValueError, match=r"a\.conllu:7: .*; and perhaps more$") as caught:
         read_conllu(written(tmp_path, bad * 5))
     assert str(caught.value).count("expected") == 5

@@ -169,6 +169,21 @@ def test_relations_have_their_head_and_their_offset(finished):
     assert rows["det, gain"] == pytest.approx(rows["det"] - 1)
     change = found(finished, stage="change by fine-tuning", task="sst2", method="max")
     assert {row.metric for row in change} == {"UUAS", "det", "amod", "punct"}
+    values = {row.metric: row.value for row in change if row.seed == 0}
+    before, after = (
+        {r.metric: r.value for r in found(finished, stage=stage, task=task, method="max", seed=0)}
+        for task in ("mlm", "sst2")
+        for stage in ("relation",)
+    )
+    for name in ("det", "amod", "punct"):  # of the heads chosen before and after, on the same arcs
+        assert values[name] == pytest.approx(after[name] - before[name])
+    before, after = (
+        next(r.value for r in found(
+            finished, stage="best head", task=task, method="max", metric="UUAS", seed=0
+        ))
+        for task in ("mlm", "sst2")
+    )  # fmt: skip
+    assert values["UUAS"] == pytest.approx(after - before)
 
 
 @pytest.mark.slow
@@ -183,7 +198,7 @@ def test_sentences_left_out_are_in_the_records(finished):
 def test_maps_and_their_halves_agree_with_importance(finished):
     maps = load_maps(finished, "roberta", "arcs.sst2", 0)
     assert list(maps)[:3] == ["MST", "MST, log", "MAX"]
-    assert {"det", "amod", "punct"} <= maps.keys()
+    assert {"det", "amod", "punct", "attention on gold arcs"} <= maps.keys()
     halved = load_halves(map_path(finished, "roberta", "arcs", 0))
     whole = load_maps(finished, "roberta", "arcs", 0)
     np.testing.assert_allclose(halved["det"].mean(0), whole["det"])  # six sentences in each
