@@ -8,9 +8,10 @@ help() {
   cat <<HELP
 usage: run.sh [options] [settings] VERB [arguments of jaxheads ...]
 
-Starts \`jaxheads VERB ...\` in ~/$ROOM of every worker, follows it, and exits as it does. A dropped
-connection or Ctrl-C ends only the following: the same command finds the run and follows it again.
-A run that has finished is not started again. Logs: ~/$ROOM/logs/RUN/log of every worker.
+Starts \`jaxheads VERB ...\` in ~/$ROOM of every worker (prune, report and bench: of the first),
+follows it, and exits as it does. A dropped connection or Ctrl-C ends only the following: the same
+command finds the run and follows it again. A run that has finished is not started again. Logs:
+~/$ROOM/logs/RUN/log of every worker.
   --run RUN          name of the run (default: from the command)
   --env NAME=VALUE   for the run's environment; may be repeated
   --detach           start, and do not follow
@@ -56,6 +57,8 @@ for variable in ${VARIABLES[@]+"${VARIABLES[@]}"}; do
 done
 VERB=${1:-}
 VERB=${VERB//[^A-Za-z0-9]/}
+# What does not join the other hosts runs on the first worker alone.
+case $VERB in prune | report | bench) WHICH=0 ;; *) WHICH=all ;; esac
 RUN=${RUN:-${VERB:-run}-$(printf '%s\0' "$@" | cksum | cut -d ' ' -f 1)}
 [[ $RUN =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] ||
   die 2 "--run: expected letters, digits, dots, dashes and underscores, got '$RUN'"
@@ -161,15 +164,15 @@ fi
 
 require_settings
 if [[ -n $STOP ]]; then
-  on_workers all "$(step "$STOP_STEP")" || die 1 "not all workers could be asked to stop (above)"
+  on_workers "$WHICH" "$(step "$STOP_STEP")" || die 1 "not all workers could be asked to stop (above)"
   exit 0
 fi
 
 FOUND=none
 if [[ -n $TPU_DRY_RUN ]]; then
-  on_workers all "$(step tell)"
+  on_workers "$WHICH" "$(step tell)"
 else
-  SAID=$(on_workers all "$(step tell)") ||
+  SAID=$(on_workers "$WHICH" "$(step tell)") ||
     die "$TRY_AGAIN" "the workers of $TPU_NAME could not be asked (above); is it READY, set up?"
   FOUND=$(states "$SAID" | sort -u)
 fi
@@ -180,7 +183,7 @@ if [[ $FOUND == "finished 0" && -z $AGAIN ]]; then
   exit 0
 fi
 if ! grep -q running <<<"$FOUND" || grep -q none <<<"$FOUND"; then
-  on_workers all "$(step "$START_STEP" ${VARIABLES[@]+"${VARIABLES[@]}"} venv/bin/jaxheads "$@")" ||
+  on_workers "$WHICH" "$(step "$START_STEP" ${VARIABLES[@]+"${VARIABLES[@]}"} venv/bin/jaxheads "$@")" ||
     die "$TRY_AGAIN" "run $RUN did not start on all workers (above); the same command tries again"
   say "run $RUN has started"
 else
@@ -189,13 +192,13 @@ fi
 [[ -z $DETACH ]] || exit 0
 
 if [[ -n $TPU_DRY_RUN ]]; then
-  on_workers all "$(step "$FOLLOW_STEP")"
+  on_workers "$WHICH" "$(step "$FOLLOW_STEP")"
   exit 0
 fi
 SPOKEN=$(mktemp)
 trap 'rm -f "$SPOKEN"' EXIT
 DROPPED=""
-on_workers all "$(step "$FOLLOW_STEP")" | tee "$SPOKEN" || DROPPED=1
+on_workers "$WHICH" "$(step "$FOLLOW_STEP")" | tee "$SPOKEN" || DROPPED=1
 [[ -z $DROPPED ]] ||
   die "$TRY_AGAIN" "the connection was lost; the run goes on, the same command follows it again"
 verdict "$(<"$SPOKEN")"

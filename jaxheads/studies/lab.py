@@ -33,6 +33,7 @@ from jaxheads.mesh import whole_params, write_once
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
+from jaxheads.remote import put_mirrors
 from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
@@ -251,7 +252,7 @@ class Lab:
             gate=gate,
             gates=gates,
             only=only,
-            checkpoints=Checkpoints(kept, True, about) if training.save_every else None,
+            checkpoints=Checkpoints(kept, True, about, put_mirrors) if training.save_every else None,
             mesh=self.mesh,
             lengths=task.lengths,
             log=self.folder / "logs" / f"{name}.jsonl",

@@ -26,6 +26,7 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import Represent, represent_for
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records import Row
+from jaxheads.remote import put_mirrors
 from jaxheads.settings import MetaSettings, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.lab import Lab
@@ -110,7 +111,9 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
         pool,
         dataclasses.replace(meta.training, seed=seed),
         only="pruner",
-        checkpoints=Checkpoints(kept, True, about) if meta.training.save_every else None,
+        checkpoints=(
+            Checkpoints(kept, True, about, put_mirrors) if meta.training.save_every else None
+        ),
         mesh=lab.mesh,
         lengths=lengths,
         log=lab.folder / "logs" / f"{path.name}.jsonl",

@@ -80,7 +80,8 @@ def scaling(config: EncoderConfig, length: int) -> list[dict[str, int]]:
             {
                 "devices": devices,
                 "scoring, a step": sum(score.values()),
-                # float64 [L, H] and two counts, which `importance.units.Mean` exchanges
+                # float64 [L, H] and two counts, which each process sends to all (no program of
+                # one process has it: `importance.units.Mean`)
                 "scoring, once a pass": 8 * (heads + 2) if devices > 1 else 0,
                 "fine-tuning, a step": sum(train.values()),
                 "gradient": 4 * count_parameters(abstract_params(config, BINARY)),

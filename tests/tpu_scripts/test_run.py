@@ -43,6 +43,13 @@ def test_every_worker_is_told_exactly_the_words(cloud):
         ]
 
 
+@pytest.mark.parametrize("verb", ["prune", "report", "bench"])
+def test_what_does_not_join_the_others_runs_on_the_first_worker(cloud, verb):
+    cloud.install()
+    assert cloud.run("run.sh", verb).returncode == 0
+    assert [runs(worker) for worker in cloud.workers] == [1, 0]
+
+
 def test_a_run_that_has_finished_is_started_only_when_asked(cloud):
     cloud.install()
     for words in (["doctor"], ["doctor"], ["--again", "doctor"], ["doctor", "--json"]):
