@@ -12,6 +12,8 @@ from jax.tree_util import Partial
 
 from jaxheads.config import OptimizerConfig
 from jaxheads.importance.gate import constant
+from jaxheads.importance.hardconcrete import l0, lagrangian
+from jaxheads.importance.subset import subset
 from jaxheads.mesh import make_mesh
 from jaxheads.training.optimizer import GATES
 from jaxheads.training.step import NEVER, look, make_step, start
@@ -127,6 +129,34 @@ def test_one_program_serves_all_steps_seeds_rates_and_masks(simple, shape):
             state, _ = look(state, mesh)
     assert len(traced) == 1
     assert step._cache_size() == 1  # and so no state came back in another layout
+
+
+KINDS = {
+    "bounded": lambda k, steps: subset((2, 2), k, steps=steps),
+    "chained": lambda k, steps: subset((2, 2), k, steps=steps, relaxation="chained"),
+    "straight_through": lambda k, steps: subset(
+        (2, 2), k, steps=steps, relaxation="straight_through"
+    ),
+    "l0": lambda k, steps: l0((2, 2), k / steps),
+    "lagrangian": lambda k, _: lagrangian((2, 2), k),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_program_serves_all_budgets_temperatures_and_seeds_of_a_gate(simple, kind):
+    def gated(params, gate, batch, key):
+        outcome = simple.objective(params, gate, batch, key)
+        return outcome._replace(loss_B=outcome.loss_B * gate.mean())
+
+    step = make_step(gated, OptimizerConfig())
+    for budget, steps in ((1, 3), (2, 30), (3, 300)):
+        gate = KINDS[kind](budget, steps)
+        theta = gate.init(jax.random.key(budget))
+        state = start(simple.params, OptimizerConfig(), theta=theta)
+        for seed in range(2):
+            rates = dict.fromkeys(state.trainable, np.float32(0.1))
+            state = step(state, rows(simple, range(8)), gate, np.uint32(seed), rates)
+    assert step._cache_size() == 1
 
 
 def test_a_step_uses_its_state_up_and_leaves_the_callers_parameters(simple):
