@@ -252,7 +252,9 @@ class Lab:
             gate=gate,
             gates=gates,
             only=only,
-            checkpoints=Checkpoints(kept, True, about, put_mirrors) if training.save_every else None,
+            checkpoints=Checkpoints(kept, True, about, put_mirrors)
+            if training.save_every
+            else None,
             mesh=self.mesh,
             lengths=task.lengths,
             log=self.folder / "logs" / f"{name}.jsonl",

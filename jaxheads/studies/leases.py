@@ -60,7 +60,11 @@ class Worker:
         self._path.unlink(missing_ok=True)
 
     def claim(self, name: str) -> bool:
-        """Take a cell that nobody alive holds. What it leaves may be finished by then: look."""
+        """Take a cell that nobody alive holds. What it leaves may be finished by then: look.
+
+        Numbers come again after a release, so that two who looked at different moments may both
+        have made a file: whoever then sees another one of a living worker lets go.
+        """
         number = -1
         if found := _newest(self._leases).get(name):
             number, path = found
@@ -71,6 +75,10 @@ class Worker:
             with path.open("x") as file:
                 file.write(self.token)
         except FileExistsError:
+            return False
+        others = (each for each in _of(self._leases, name) if each != path)
+        if any(self._watch.lives(_holder(each), each) for each in others):
+            path.unlink(missing_ok=True)
             return False
         self._held[name] = path
         return True
@@ -139,6 +147,11 @@ def _newest(leases: Path) -> dict[str, tuple[int, Path]]:
         name, _, number = path.name.rpartition("@")
         found[name] = max(found.get(name, (-1, path)), (int(number), path))
     return found
+
+
+def _of(leases: Path, name: str) -> list[Path]:
+    """All leases of a cell."""
+    return [path for path in _listed(leases) if path.name.rpartition("@")[0] == name]
 
 
 def _listed(folder: Path) -> Iterator[Path]:

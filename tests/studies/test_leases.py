@@ -89,3 +89,18 @@ def test_a_lease_without_a_name_yet_is_not_taken_at_once(tmp_path):
     with Worker(tmp_path) as worker:
         (tmp_path / "leases" / "a@0").touch()
         assert not worker.claim("a")
+
+
+def test_two_who_looked_at_different_moments_do_not_both_hold_a_cell(tmp_path, monkeypatch):
+    """One saw the lease that another released, the other looked after the release."""
+    with Worker(tmp_path) as one, Worker(tmp_path) as two, Worker(tmp_path) as three:
+        assert one.claim("cell")
+        stale = leases._newest(tmp_path / "leases")
+        one.release("cell")
+        assert two.claim("cell")
+        with monkeypatch.context() as patched:
+            patched.setattr(leases, "_newest", lambda _: stale)
+            assert not three.claim("cell")
+        assert two.holds("cell")
+        two.release("cell")
+        assert three.claim("cell")
