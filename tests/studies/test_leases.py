@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 
-from jaxheads.studies import leases
 from jaxheads.studies.leases import Watch, Worker
 
 
@@ -92,15 +91,21 @@ def test_a_lease_without_a_name_yet_is_not_taken_at_once(tmp_path):
 
 
 def test_two_who_looked_at_different_moments_do_not_both_hold_a_cell(tmp_path, monkeypatch):
-    """One saw the lease that another released, the other looked after the release."""
+    """One finds a lease that is then released, and the other takes the cell before it has."""
     with Worker(tmp_path) as one, Worker(tmp_path) as two, Worker(tmp_path) as three:
         assert one.claim("cell")
-        stale = leases._newest(tmp_path / "leases")
-        one.release("cell")
-        assert two.claim("cell")
-        with monkeypatch.context() as patched:
-            patched.setattr(leases, "_newest", lambda _: stale)
-            assert not three.claim("cell")
+        lives, looked = three._watch.lives, []
+
+        def late(token, lease):
+            looked.append(token)
+            if len(looked) > 1:
+                return lives(token, lease)
+            one.release("cell")
+            assert two.claim("cell")
+            return False
+
+        monkeypatch.setattr(three._watch, "lives", late)
+        assert not three.claim("cell")
         assert two.holds("cell")
         two.release("cell")
         assert three.claim("cell")
