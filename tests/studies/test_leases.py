@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+from jaxheads.studies import leases
 from jaxheads.studies.leases import Watch, Worker
 
 
