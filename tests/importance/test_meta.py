@@ -184,6 +184,41 @@ def test_training_moves_the_pruner_alone_by_one_program_for_all_seeds(meta):
     np.testing.assert_allclose(one["norm1"]["variance"], two["norm1"]["variance"])  # no chance yet
 
 
+@pytest.mark.slow
+def test_a_pruner_learns_to_keep_the_heads_that_carry_something(task):
+    """Half of the heads look everywhere alike and write nothing: what they see tells them apart."""
+    config = OptimizerConfig(rate=3e-3, clip_norm=1.0, weight_decay=0.0)
+    step = make_step(meta_objective(represent_for(task.config, ReadoutConfig()), PRUNER, 2), config)
+    batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[:16]), task.data)
+    batch = batch._replace(labels=jnp.ones(16, jnp.int32))  # of a task of single sentences
+    rates, right = {"params": np.float32(3e-3), "gates": np.float32(0)}, 0
+    for silent in ([0, 1], [2, 3]):
+        encoder = silenced(task.params["encoder"], silent)
+        for seed in range(3):
+            fresh = init_pruner(PRUNER, seed)
+            state = start({"pruner": fresh.params}, config)
+            for _ in range(400):
+                held = {"encoder": encoder}
+                state = step(state, batch, constant(None), np.uint32(seed), rates, held)
+            params = jax.device_get(state.trainable["params"]["pruner"])
+            planted = task._replace(params={**task.params, "encoder": encoder})
+            found = fresh._replace(params=params)
+            score_LH = scores_of(planted, [task.data], found, pair=False)
+            kept_LH = mask_from_scores(score_LH, 4, per_layer=True)
+            right += not kept_LH[:, silent].any()
+    assert right >= 5  # of six
+
+
+def silenced(encoder, heads):
+    encoder = jax.tree.map(np.array, encoder)
+    for stack in (encoder[name] for name in encoder if name.startswith("stack")):
+        attention = stack["attention"]
+        attention["out"]["kernel"][:, heads] = 0
+        attention["query"]["kernel"][:, :, heads] = 0
+        attention["query"]["bias"][:, heads] = 0
+    return encoder
+
+
 def test_running_statistics_are_of_all_maps_of_a_part(meta):
     objective, params, batch, task = meta
     moved = jax.jit(objective)(params, None, of_task(batch, 1), jax.random.key(0)).moved["pruner"]
