@@ -7,8 +7,8 @@ strengths are ours.
 Command: `jaxheads study configs/li_grammar.py --workers 2`: 2 minutes on 2 CPU cores (AMD EPYC,
 Python 3.11, jax 0.10.2, float32).
 
-Numbers, gates alone on the fine-tuned model, means over 3 seeds (lowest to highest); all heads 0.923
-(0.854 to 0.962). Below, at a budget: the Lagrangian's L0 and the gradient.
+Numbers, gates alone on the fine-tuned model, means over 3 seeds (lowest to highest); all heads
+0.923 (0.854 to 0.962). Below, at a budget: the Lagrangian's L0 and the gradient.
 
     price of a head     heads open         accuracy with these
     0.003               14.0 (14 to 14)    0.913 (0.820 to 0.966)
