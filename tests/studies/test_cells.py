@@ -55,7 +55,12 @@ def test_a_choice_of_heads_waits_for_its_own_fine_tuning_and_rate(tmp_path):
     assert needs[f"{task}-2-subset-joint-3"] == (
         f"{task}-2-fine-tuned", f"{task}-subset-joint-rate"
     )  # fmt: skip
-    pruned = [name for name in needs if name.rpartition("-")[2].isdecimal()]
+    numbered = [name for name in needs if name.rpartition("-")[2].isdecimal()]
+    scaled = [name for name in numbered if "-scaled-" in name]
+    pruners = [f"roberta-pruner-{seed}" for seed in range(3)]
+    assert len(scaled) == 3 * 5 and not any(needs[name] for name in (*scaled, *pruners))
+    assert needs[f"{task}-1-meta-8"] == (f"{task}-1-fine-tuned", "roberta-pruner-1")
+    pruned = [name for name in numbered if name not in (*scaled, *pruners)]
     assert len(pruned) == 16 * 3 * 5 and needs[f"{task}-contrasts"] == tuple(pruned)
 
 
