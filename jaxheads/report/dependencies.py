@@ -40,7 +40,8 @@ def dependencies_section(study: Study) -> Section | None:
     """Everything about dependency trees."""
     if not study.at(BEST, metric=UUAS):
         return None
-    tables = [_sentences(study), _trees(study), _relations(study), _mass(study), _changes(study)]
+    tables = [_sentences(study), _trees(study), _relations(study), _mass(study)]
+    tables += [_relation_masses(study), _changes(study)]
     parts: list[Drawing | Table] = [table for table in tables[:2] if table is not None]
     parts += [*_figures(study), *_maps(study)]
     parts += [table for table in tables[2:] if table is not None]
@@ -223,6 +224,26 @@ def _mass(study: Study) -> Table | None:
         "words (Vig and Belinkov 2019); uniform: what looking anywhere gives."
     )
     return Table("mass-table", caption, ("model", *columns), body, 1) if body else None
+
+
+def _relation_masses(study: Study) -> Table | None:
+    found = spreads(
+        study.at(f"{MASS} by relation"),
+        lambda row: (row.model, *row.metric.rpartition(", ")[::2], row.method),
+    )
+    columns = tuple(dict.fromkeys(column for _, _, column, _ in found))
+    body = tuple(
+        (model, relation, NAMES[way],
+         *(cell(found.get((model, relation, column, way)), percent) for column in columns))
+        for model, relation, way in dict.fromkeys((m, r, w) for m, r, _, w in found)
+    )  # fmt: skip
+    caption = (
+        "Attention on the gold arcs of a relation, as a share of what the word gives to other "
+        "words: the best head on all sentences, so that chance helps it; uniform: what looking "
+        "anywhere gives."
+    )
+    head = ("model", "relation", "direction", *columns)
+    return Table("mass-relations", caption, head, body, 3) if body else None
 
 
 def _changes(study: Study) -> Table | None:

@@ -24,6 +24,7 @@ KNOWN = {
     *CONSTITUENCY,
     *("best head", "best head, random weights", "relation", "relation, random weights"),
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),
+    "attention mass by relation",
     *("map agreement", "agreement of kinds of maps", "map repeated"),
     *("pruned", "trained again", "pruned, contrast", "trained again, contrast"),
     *(

@@ -238,7 +238,39 @@ def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list
         "attention on gold arcs, mean of heads": float(hits.gold_mass_LH.mean()),
         "attention on gold arcs, uniform": 2 * len(words) / sum(words),
     }
-    return lab.note.rows(PRETRAINING, values, stage="attention mass")
+    rows = lab.note.rows(PRETRAINING, values, stage="attention mass")
+    for relation, values in relation_masses(hits, words, _settings(lab).least):
+        for direction, shares in values.items():
+            what = {"stage": "attention mass by relation", "method": direction}
+            named = {f"{relation}, {name}": value for name, value in shares.items()}
+            rows += lab.note.rows(PRETRAINING, named, **what)
+    return rows
+
+
+def relation_masses(
+    hits: ArcHits, words: Sequence[int], least: int
+) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """Of every relation with so many arcs, by direction: the share of a word's attention to others.
+
+    Of the best head (on all sentences), the mean of heads, and what looking anywhere would give in
+    sentences of so many words.
+    """
+    others_A = np.asarray(words)[hits.arcs.sentence_A] - 1
+    for number, relation in enumerate(hits.arcs.relations):
+        of_A = hits.arcs.of(relation)
+        if of_A.sum() >= least:
+            uniform = float((1 / others_A[of_A]).mean())
+            yield (
+                relation,
+                {
+                    direction: {
+                        "best head": float(share_RLH[number].max()),
+                        "mean of heads": float(share_RLH[number].mean()),
+                        "uniform": uniform,
+                    }
+                    for direction, share_RLH in hits.mass.items()
+                },
+            )
 
 
 # -- what the cells share

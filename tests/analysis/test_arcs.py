@@ -263,6 +263,14 @@ def test_the_chain_scores_what_it_is_known_to(pud_arcs):
     assert percent(attachment(found, arcs, punctuation=False, macro=True)) == 41.54
 
 
+def test_the_directed_chain_scores_what_it_is_known_to(pud_arcs):
+    assert percent((pud_arcs.offset_A == 1).mean()) == 31.82
+    assert percent((pud_arcs.offset_A == -1).mean()) == 6.30
+    every_A = np.ones(len(pud_arcs.offset_A), bool)
+    found = offset_baseline(pud_arcs, every_A, signed=True)
+    assert (found.offset, percent(found.accuracy)) == (1, 31.82)
+
+
 @pytest.mark.parametrize(
     ("relation", "total", "signed", "unsigned"),
     [
@@ -329,3 +337,5 @@ def test_heads_without_content_score_what_they_are_known_to(pud):
     assert previous == pytest.approx(40.54, abs=0.05)
     chance = every[CONTENTLESS.index("random")]
     np.testing.assert_allclose(chance, [9.75, 5.05, 4.99, 8.81], atol=0.6)
+    place = CONTENTLESS.index("random")
+    assert [words[place], most[place]] == pytest.approx([8.88, 9.64], abs=0.6)

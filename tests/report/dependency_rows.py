@@ -52,6 +52,11 @@ def dependency_rows() -> list[Row]:
         for name, share in shares.items()
     ]
     rows += [
+        row(f"det, {name}", share / 2, stage="attention mass by relation", method=way)
+        for way in ("dependent to head", "head to dependent")
+        for name, share in shares.items()
+    ]
+    rows += [
         each for task, seeds in (("mlm", (0,)), ("sst2", (0, 1))) for each in trees(task, seeds)
     ]
     rows += [

@@ -54,6 +54,13 @@ def test_the_attention_on_gold_arcs_stands_beside_what_looking_anywhere_gives(pa
     }  # fmt: skip
 
 
+def test_the_attention_on_a_relation_is_told_by_direction(parts):
+    assert lines(parts, "mass-relations") == {
+        ("roberta", "det", way): {"best head": "12%", "mean of heads": "6.2%", "uniform": "5.0%"}
+        for way in ("dependent attends to head", "head to dependent")
+    }
+
+
 def test_whole_trees_stand_beside_heads_that_see_no_word(parts):
     found = lines(parts, "trees-table")
     assert len(found) == 2 * 8

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxheads.analysis.arcs import ArcRecorder
 from jaxheads.analysis.specialists import generalist, halves, specialists
 from jaxheads.analysis.words import confidence, focus
 from jaxheads.data.dependency import DependencyTree
 from jaxheads.importance.maps import Maps, attention_maps
 from jaxheads.settings import DependencySettings
 from jaxheads.studies.arcs import drawn_arcs, look, read_treebank, readable
+from jaxheads.studies.htut2019 import relation_masses
 from jaxheads.studies.maps import load_halves, load_maps, map_path
 from tests.studies.tiny_study import found, study, write_study
 
@@ -184,6 +186,26 @@ def test_relations_have_their_head_and_their_offset(finished):
         for task in ("mlm", "sst2")
     )  # fmt: skip
     assert values["UUAS"] == pytest.approx(after - before)
+
+
+def test_the_attention_on_a_relation_is_that_of_its_arcs_by_hand():
+    """Two heads on "a b c", b the root: the first looks from dependents to heads alone."""
+    tree = DependencyTree(("a", "b", "c"), ("X",) * 3, (2, 0, 2), ("det", "root", "obj"), "one")
+    first = np.array([[0, 1, 0], [0.5, 0, 0.5], [0.2, 0.8, 0]])
+    uniform = (1 - np.eye(3)) / 2
+    recorder = ArcRecorder(("max",))
+    recorder.add(tree, np.stack([first, uniform])[None])
+    masses = dict(relation_masses(recorder.result(), [3], 1))
+    assert masses["det"]["dependent to head"] == pytest.approx(
+        {"best head": 1.0, "mean of heads": 0.75, "uniform": 0.5}
+    )
+    assert masses["obj"]["dependent to head"] == pytest.approx(
+        {"best head": 0.8, "mean of heads": 0.65, "uniform": 0.5}
+    )
+    assert masses["obj"]["head to dependent"] == pytest.approx(
+        {"best head": 0.5, "mean of heads": 0.5, "uniform": 0.5}
+    )
+    assert dict(relation_masses(recorder.result(), [3], 2)) == {}
 
 
 @pytest.mark.slow
