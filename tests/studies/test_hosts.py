@@ -141,13 +141,11 @@ def furthest(one: Params, two: Params) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_two_processes_score_as_one(one, two):
     assert_like_scores(one.out / "scores.npz", two.out / "scores.npz")
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_a_study_of_two_processes_has_the_records_of_one(one, two):
     assert_like_records(one.out / "study", two.out / "study")
 
@@ -176,7 +174,6 @@ def assert_like_records(one: Path, two: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_four_processes_go_on_where_two_were_stopped(one, two, data, sentiment):
     steps = [int(path.name) for path in (two.out / "kept").iterdir() if path.name.isdecimal()]
     assert steps and 0 < max(steps) < int(STEPS)
@@ -198,7 +195,6 @@ def test_four_processes_go_on_where_two_were_stopped(one, two, data, sentiment):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_when_one_process_is_killed_the_others_end_in_time(data, sentiment, tmp_path):
     run = Commands(data, sentiment, tmp_path)
     train = [word if word != STEPS else "100000" for word in run.train]
