@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -192,6 +193,29 @@ def test_four_processes_go_on_where_two_were_stopped(one, two, data, sentiment):
     )
     assert furthest(untouched, alone) > 5e-3
     assert furthest(alone, together) < 1e-6
+
+
+@pytest.mark.slow
+def test_a_model_that_lies_on_two_processes_is_judged_as_on_one(data, sentiment, tmp_path, capsys):
+    held_out = write_jsonl(tmp_path / "held_out.jsonl", reviews(21, start=60))
+    run = Commands(data, sentiment, tmp_path)
+    words = [
+        word if word != STEPS else "2" for word in run.train[: run.train.index("--checkpoints")]
+    ]
+    words += ["--dropout", "0", "--held-out", str(held_out), "--out"]
+    assert main([*words, str(tmp_path / "one"), "--mesh", f"data=1,model={DEVICES}"]) == 0
+    expected = judged(capsys.readouterr().out)
+    together = [*words, str(tmp_path / "two"), "--mesh", f"data=1,model={DEVICES}"]
+    statuses, said = ended(start(tmp_path, 2, [together]))
+    assert statuses == [0, 0], said
+    assert judged(said) == pytest.approx(expected, abs=2e-4)  # as they are printed
+
+
+def judged(said: str) -> tuple[float, ...]:
+    """Accuracy and loss on what is held out."""
+    found = re.search(r"held out +accuracy (\S+), loss (\S+) at step 2", said)
+    assert found is not None, said
+    return tuple(map(float, found.groups()))
 
 
 @pytest.mark.slow
