@@ -136,7 +136,7 @@ def _read_tree(path: Path, lines: list[_Line]) -> tuple[DependencyTree | None, l
         columns = line.text.split("\t")
         problem = line.problem or _line_problem(columns, word)
         if NOT_A_WORD.fullmatch(columns[0]):
-            last = last if problem else max(last, _end_of(columns[0]))
+            last = max(last, _end_of(columns[0]))
         else:
             rows.append(columns)
             word = int(columns[0]) + 1 if NUMBER.fullmatch(columns[0]) else word + 1

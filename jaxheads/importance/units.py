@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxheads.mesh import gather_processes
+from jaxheads.mesh import gather_processes, gather_rows
 
 
 class Unit(NamedTuple):
@@ -140,10 +140,7 @@ class Mean:
     def _join_groups(self) -> None:
         """Bring the groups that are open on any process together on the first one."""
         mine = [np.r_[group, count, total.ravel()] for group, (count, total) in self._open.items()]
-        most = int(gather_processes(np.array([len(mine)])).max())
-        table = np.full((most, 2 + self._total_LH.size), -1.0)
-        table[: len(mine)] = np.reshape(mine, (-1, table.shape[1]))
-        rows = gather_processes(table).reshape(-1, table.shape[1])
+        rows = gather_rows(np.reshape(mine, (len(mine), 2 + self._total_LH.size)))
         self._open = {}
-        for group, count, *total in rows[rows[:, 0] >= 0] if jax.process_index() == 0 else ():
+        for group, count, *total in rows if jax.process_index() == 0 else ():
             self._grow(int(group), int(count), np.reshape(total, self._total_LH.shape))

@@ -36,7 +36,7 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
 from jaxheads.settings import DependencySettings
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.maps import read_arrays, save_maps
+from jaxheads.studies.maps import read_arrays, save_maps, what_of
 
 WHAT, ATTENTION = "arcs", "attention"
 TREES = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}  # map's name -> method
@@ -165,11 +165,6 @@ def arc_maps(
     order = np.argsort(-np.bincount(arcs.relation_A, minlength=len(arcs.relations)), kind="stable")
     maps |= {arcs.relations[number]: every_RLH[number] for number in order}
     return maps if chosen_A is not None else maps | {"attention on gold arcs": hits.gold_mass_LH}
-
-
-def what_of(kind: str, task: str) -> str:
-    """The name of maps of a model, fine-tuned on a task or ("") not."""
-    return f"{kind}.{task}" if task else kind
 
 
 def hits_path(folder: Path, model: str, task: str, seed: int) -> Path:

@@ -43,7 +43,7 @@ from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
-from jaxheads.studies.pruners import META, pruner_name, train_pruner
+from jaxheads.studies.pruners import META, pruner_cells, pruner_name
 from jaxheads.studies.rates import rate_cell, rate_cells, rate_of
 from jaxheads.training.evaluate import METRICS
 
@@ -80,16 +80,9 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             base = (f"{lab.name}-pretrained",)
             yield Cell(*base, functools.partial(pretrained, lab), needs=())
         if META in how.methods:
-            yield from _pruner_cells(lab, base)
+            yield from pruner_cells(lab, (task.name for task in lab.tasks), base)
         for task in lab.tasks:
             yield from _cells_of(lab, how.methods, task.name, base)
-
-
-def _pruner_cells(lab: Lab, base: tuple[str, ...]) -> Iterator[Cell]:
-    """A pruner for every task and seed, one for all the tasks that it may serve."""
-    every = itertools.product((task.name for task in lab.tasks), lab.run.seeds)
-    for name, place in {pruner_name(lab, *place): place for place in every}.items():
-        yield Cell(name, functools.partial(train_pruner, lab, *place), needs=base)
 
 
 def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]) -> Iterator[Cell]:

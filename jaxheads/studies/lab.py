@@ -12,11 +12,13 @@ taken up again goes on from the same numbers.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -37,23 +39,15 @@ from jaxheads.remote import put_mirrors
 from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
+from jaxheads.studies.learned import Learned
 from jaxheads.studies.subjects import Reader, Subject, first_of
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
-from jaxheads.training.fit import Fitted, fit
-from jaxheads.training.gating import sampled
+from jaxheads.training.fit import fit
 from jaxheads.training.optimizer import GATES
 
 Mask = Bool[np.ndarray, "L H"]
 Gates = Float[np.ndarray, "L H"]
-
-
-class Learned(NamedTuple):
-    """A trained model, the scores of the gate it was trained with, and that gate's last sample."""
-
-    model: Model
-    score_LH: Float[np.ndarray, "L H"]
-    sample_LH: Float[np.ndarray, "L H"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -211,8 +205,7 @@ class Lab:
     ) -> Model:
         """The model with its parameters fitted to a task's training examples."""
         gate = constant(_gate(model, mask_LH))
-        found = self._fit(model, task, training, name, gate, only=only)
-        return model._replace(params=found.params)
+        return self.learned(model, task, training, name, gate, only=only).model
 
     def learned(
         self,
@@ -226,42 +219,35 @@ class Lab:
         only: str | None = None,
     ) -> Learned:
         """The model and a gate, trained together, or the gate alone ("gates")."""
-        found = self._fit(model, task, training, name, gate, gates=gates, only=only)
-        sample_LH = sampled(gate, found.theta, np.uint32(training.seed), training.steps - 1)
-        values = (np.asarray(each, np.float64) for each in (gate.score(found.theta), sample_LH))
-        return Learned(model._replace(params=found.params), *values)
+        with self.checkpoints(name, training, task=task.name) as checkpoints:
+            found = fit(
+                prepare.training_objective(_plain(model), training),
+                model.params,
+                task.train,
+                training,
+                gate=gate,
+                gates=gates,
+                only=only,
+                checkpoints=checkpoints,
+                mesh=self.mesh,
+                lengths=task.lengths,
+                log=self.folder / "logs" / f"{name}.jsonl",
+                name=name,
+            )
+        return Learned(model._replace(params=found.params), gate, found.theta, training)
 
-    def _fit(
-        self,
-        model: Model,
-        task: Subject,
-        training: TrainingConfig,
-        name: str,
-        gate: Gate,
-        *,
-        gates: OptimizerConfig = GATES,
-        only: str | None = None,
-    ) -> Fitted:
-        kept = self.folder / "checkpoints" / name  # while this lasts
-        about = {"model": self.name, "task": task.name}
-        found = fit(
-            prepare.training_objective(_plain(model), training),
-            model.params,
-            task.train,
-            training,
-            gate=gate,
-            gates=gates,
-            only=only,
-            checkpoints=Checkpoints(kept, True, about, put_mirrors)
-            if training.save_every
-            else None,
-            mesh=self.mesh,
-            lengths=task.lengths,
-            log=self.folder / "logs" / f"{name}.jsonl",
-            name=name,
-        )
+    @contextlib.contextmanager
+    def checkpoints(
+        self, name: str, training: TrainingConfig, **about: Any
+    ) -> Iterator[Checkpoints | None]:
+        """Where a training keeps its state while it lasts; None where it keeps none.
+
+        What is there is taken up, and goes when the block has ended well.
+        """
+        kept = self.folder / "checkpoints" / name
+        about = {"model": self.name, **about}
+        yield Checkpoints(kept, True, about, put_mirrors) if training.save_every else None
         write_once(functools.partial(shutil.rmtree, kept, ignore_errors=True))
-        return found
 
     def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
         """Write a model with its tokenizer to a free place, once for all processes."""

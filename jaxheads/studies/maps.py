@@ -76,6 +76,11 @@ def load_maps(
     return read_arrays(map_path(folder, model, what, seed))
 
 
+def what_of(kind: str, task: str) -> str:
+    """The name of maps of a model, fine-tuned on a task or ("") not."""
+    return f"{kind}.{task}" if task else kind
+
+
 def load_halves(path: Path) -> dict[str, Float[np.ndarray, "2 L H"]]:
     """The halves of a file of maps, by name; nothing where none were kept."""
     beside = path.parent / "halves" / path.name

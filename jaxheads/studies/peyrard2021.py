@@ -46,7 +46,7 @@ from jaxheads.studies.lab import Lab
 from jaxheads.studies.laughing import half_maps, look, named_maps, save_seen
 from jaxheads.studies.laughing_gate import gated, views
 from jaxheads.studies.laughing_head import head
-from jaxheads.studies.maps import save_maps
+from jaxheads.studies.maps import save_maps, what_of
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, save_answers, score_all
 from jaxheads.studies.subjects import COUNTED
@@ -214,7 +214,7 @@ def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
     seen = look(lab, model, None if variant == UNTUNED else lab.base)
     save_seen(lab, variant_file(lab, variant, seed), seen)
     if variant in (UNTUNED, *TASKS):
-        what = "humor" if variant == UNTUNED else f"humor.{variant}"
+        what = what_of("humor", "" if variant == UNTUNED else variant)
         maps, halves = named_maps(seen), half_maps(seen)
         save_maps(lab.folder, lab.name, what, seed, maps, halves)
     rows: list[Row] = []

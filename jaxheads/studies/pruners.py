@@ -6,7 +6,9 @@ pruners/NAME    a pruner's directory; logs/NAME.jsonl how its training went
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import functools
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import jax
@@ -26,11 +28,10 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import Represent, represent_for
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records import Row
-from jaxheads.remote import put_mirrors
 from jaxheads.settings import MetaSettings, TaskSettings
 from jaxheads.studies import prepare
+from jaxheads.studies.cells import Cell
 from jaxheads.studies.lab import Lab
-from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import fit
 
 META = "meta"
@@ -92,6 +93,13 @@ def layer_mask(lab: Lab, score_LH: Float[np.ndarray, "L H"]) -> Mask:
     return mask_from_scores(score_LH, budget, per_layer=True)
 
 
+def pruner_cells(lab: Lab, tasks: Iterable[str], needs: tuple[str, ...]) -> Iterator[Cell]:
+    """A pruner for every task and seed, one for all the tasks that it may serve."""
+    every = itertools.product(tasks, lab.run.seeds)
+    for name, place in {pruner_name(lab, *place): place for place in every}.items():
+        yield Cell(name, functools.partial(train_pruner, lab, *place), needs=needs)
+
+
 def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     """Train a pruner for `task` on the other tasks and save it; rows of the loss at both ends."""
     meta, path, model = meta_of(lab), pruner_path(lab, task, seed), body(lab)
@@ -103,24 +111,20 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     longest = max(each.length for each in found)
     lengths = prepare.bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
-    kept = lab.folder / "checkpoints" / path.name  # while this lasts
-    about = {"model": lab.name, "tasks": [each.name for each in found]}
-    fitted = fit(
-        meta_objective(represent, meta.pruner, kept_heads(lab)),
-        {**model.params, "pruner": fresh.params},
-        pool,
-        dataclasses.replace(meta.training, seed=seed),
-        only="pruner",
-        checkpoints=(
-            Checkpoints(kept, True, about, put_mirrors) if meta.training.save_every else None
-        ),
-        mesh=lab.mesh,
-        lengths=lengths,
-        log=lab.folder / "logs" / f"{path.name}.jsonl",
-        name=path.name,
-    )
-    if kept.is_dir():
-        shutil.rmtree(kept)
+    names = [each.name for each in found]
+    with lab.checkpoints(path.name, meta.training, tasks=names) as checkpoints:
+        fitted = fit(
+            meta_objective(represent, meta.pruner, kept_heads(lab)),
+            {**model.params, "pruner": fresh.params},
+            pool,
+            dataclasses.replace(meta.training, seed=seed),
+            only="pruner",
+            checkpoints=checkpoints,
+            mesh=lab.mesh,
+            lengths=lengths,
+            log=lab.folder / "logs" / f"{path.name}.jsonl",
+            name=path.name,
+        )
     if not path.is_dir():
         save_pruner(path, fresh._replace(params=fitted.params["pruner"]))
     ends = {"first": fitted.log[0].loss, "last": fitted.log[-1].loss}

@@ -37,10 +37,10 @@ from jaxheads.studies.pruners import (
     kept_heads,
     layer_mask,
     meta_of,
+    pruner_cells,
     pruner_name,
     representing,
     score_by_pruner,
-    train_pruner,
 )
 from jaxheads.training.evaluate import METRICS, evaluate
 
@@ -76,13 +76,13 @@ def _scored(lab: Lab) -> Iterator[Cell]:
     for method in (GRADIENT, MAGNITUDE):
         name = scored_cell(lab, method)
         yield Cell(name, functools.partial(score_once, lab, method), needs=base)
-    done = set()
-    for task, seed in itertools.product(_scored_tasks(lab), lab.run.seeds):
-        pruner = pruner_name(lab, task.name, seed)
-        if pruner not in done:
-            done.add(pruner)
-            yield Cell(pruner, functools.partial(train_pruner, lab, task.name, seed), needs=base)
-        work = functools.partial(score_for, lab, task, seed)
+    tasks = _scored_tasks(lab)
+    yield from pruner_cells(lab, (task.name for task in tasks), base)
+    for task, seed in itertools.product(tasks, lab.run.seeds):
+        work, pruner = (
+            functools.partial(score_for, lab, task, seed),
+            pruner_name(lab, task.name, seed),
+        )
         yield Cell(scored_cell(lab, META, task.name, seed), work, needs=(*base, pruner))
 
 
