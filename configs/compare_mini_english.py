@@ -90,7 +90,7 @@ RUN = Run(
     finetune=FINETUNE,
     probe=FINETUNE,
     seeds=(0, 1, 2),
-    scoring=ScoringSettings(examples=1024, ablated=0, rescored=256, batch_size=64),
+    scoring=ScoringSettings(examples=1024, ablated=0, rescored=1024, batch_size=64),
     curve=CurveSettings(readings=(), batch_size=64),
     compare=CompareSettings(
         methods=(

@@ -85,7 +85,7 @@ class TaskSettings:
 class ScoringSettings:
     """How heads are scored, on training examples alone."""
 
-    examples: int = 1024  # blocks of text, and examples of each task
+    examples: int = 1024  # the first blocks of text; of each task, examples of its file by chance
     ablated: int = 256  # the first of them, for the scores of one-head ablation; 0: not done
     rescored: int = 512  # the first of them, for each new score of iterative pruning; 0: not done
     batch_size: int = 64

@@ -23,7 +23,6 @@ from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import Schedule, prune_iteratively
 from jaxheads.settings import CompareSettings, Run
-from jaxheads.studies import prepare
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab, Mask
 from jaxheads.studies.pruners import score_by_pruner
@@ -123,7 +122,7 @@ def _meta(choice: Choice) -> Chosen:
     """
     lab, name, seed = choice.lab, choice.task.name, choice.seed
     settings = next(task for task in lab.tasks if task.name == name)
-    source = prepare.first(lab.reader.teaching(settings), lab.run.scoring.examples)
+    source = lab.reader.taught(settings)
     scores = score_by_pruner(lab, settings, source, seed)
     mask_LH = mask_from_scores(scores.score_LH, choice.budget, per_layer=True)
     return Chosen(mask_LH, choice.tuned, examples=scores.examples)

@@ -91,7 +91,7 @@ def humor_subject(lab: Lab, task: str, seed: int, *, shuffled: bool = False) -> 
         task=named,
         readout=prepare.new_readout(named),
         train=train,
-        scored=prepare.first(train, lab.run.scoring.examples),
+        scored=lab.reader.sample(train, drawn=settings.train is None),
         held_out=lab.reader.placed(_source(lab, task, TEST, seed), (length,)),
         lengths=(length,),
         training=_training(lab, settings, task),

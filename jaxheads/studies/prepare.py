@@ -10,6 +10,7 @@ from typing import Literal
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Int
 
 from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource, encode_task
@@ -116,6 +117,28 @@ def first(source: EncodedSource, count: int | None) -> EncodedSource:
         return source
     starts = source.starts[: count * source.sentences + 1]
     return dataclasses.replace(source, starts=starts, labels=source.labels[:count])
+
+
+def shuffled(source: EncodedSource, count: int | None = None) -> EncodedSource:
+    """`count` examples, all of them without it, in an order drawn by a fixed seed, in memory.
+
+    Files may be sorted. A smaller sample is the first part of a larger one.
+    """
+    order_N = np.random.default_rng(0).permutation(len(source.labels))
+    return take(source, order_N[:count])
+
+
+def take(source: EncodedSource, index_N: Int[np.ndarray, "N"]) -> EncodedSource:
+    """The examples `index_N` of a source, in that order, in memory."""
+    sequences = (index_N[:, None] * source.sentences + np.arange(source.sentences)).ravel()
+    spans = [slice(*source.starts[each : each + 2]) for each in sequences]
+    return dataclasses.replace(
+        source,
+        tokens=np.concatenate([source.tokens[span] for span in spans]),
+        types=np.concatenate([source.types[span] for span in spans]),
+        starts=np.concatenate([[0], np.cumsum(np.diff(source.starts)[sequences])]),
+        labels=source.labels[index_N],
+    )
 
 
 def new_readout(task: Task) -> ReadoutConfig:

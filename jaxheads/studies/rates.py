@@ -5,16 +5,15 @@ Pipelined gates are tried on a model that was fine-tuned without those examples 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Int
 
 from jaxheads.data.encode import EncodedSource
 from jaxheads.records import Row, read_rows
+from jaxheads.studies import prepare
 from jaxheads.studies.cells import Cell, cell_path
 from jaxheads.studies.choosing import (
     METHODS,
@@ -107,17 +106,4 @@ def parted(source: EncodedSource, share: float) -> tuple[EncodedSource, EncodedS
     order = np.random.default_rng(0).permutation(count)
     left_out = round(count * share)
     rest, kept = np.sort(order[:left_out]), np.sort(order[left_out:])
-    return _examples(source, kept), _examples(source, rest)
-
-
-def _examples(source: EncodedSource, index_N: Int[np.ndarray, "N"]) -> EncodedSource:
-    """These examples of a source, in memory."""
-    sequences = (index_N[:, None] * source.sentences + np.arange(source.sentences)).ravel()
-    spans = [slice(*source.starts[each : each + 2]) for each in sequences]
-    return dataclasses.replace(
-        source,
-        tokens=np.concatenate([source.tokens[span] for span in spans]),
-        types=np.concatenate([source.types[span] for span in spans]),
-        starts=np.concatenate([[0], np.cumsum(np.diff(source.starts)[sequences])]),
-        labels=source.labels[index_N],
-    )
+    return prepare.take(source, kept), prepare.take(source, rest)

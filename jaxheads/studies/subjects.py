@@ -33,7 +33,7 @@ class Subject(NamedTuple):
     task: Task
     readout: ReadoutConfig
     train: Source
-    scored: Source  # the first of the training examples
+    scored: Source  # some of the training examples
     held_out: list[Batch]
     lengths: tuple[int, ...]  # padded lengths of its batches
     training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
@@ -98,7 +98,7 @@ class Reader:
             task=task,
             readout=readout,
             train=train,
-            scored=prepare.first(train, self.run.scoring.examples),
+            scored=self.sample(train, drawn=settings.train is None and task.generated),
             held_out=self._held_out(settings, readout, settings.held_out, "validation", lengths),
             lengths=lengths,
             training=training,
@@ -118,10 +118,23 @@ class Reader:
             return {}
         return {"bag of words": _bag_of_words(self._settings(name))}
 
+    def sample(self, train: EncodedSource, *, drawn: bool = False) -> EncodedSource:
+        """As many training examples as are scored; the first of those that were `drawn` by chance.
+
+        A file may be sorted, so of other examples it is a random sample, by a fixed seed.
+        """
+        count = self.run.scoring.examples
+        return prepare.first(train, count) if drawn else prepare.shuffled(train, count)
+
     def teaching(self, settings: TaskSettings) -> EncodedSource:
         """Training examples of a task that a pruner learns on."""
         readout = ReadoutConfig("classification", task_named(settings.name).labels)
         return self._read(settings, readout, settings.train, "train", settings.examples)
+
+    def taught(self, settings: TaskSettings) -> EncodedSource:
+        """The examples of a task that a pruner scores heads on."""
+        drawn = settings.train is None and task_named(settings.name).generated
+        return self.sample(self.teaching(settings), drawn=drawn)
 
     def apart(self, settings: TaskSettings) -> list[Batch]:
         """The held-out pairs of a task, each sentence by itself."""
@@ -185,7 +198,7 @@ def _bag_of_words(settings: TaskSettings) -> float:
 
 
 def first_of(source: Source, limit: int | None) -> Source:
-    """The first examples of a source."""
+    """The first examples of what is scored, which are in no order."""
     if isinstance(source, MaskedSource):
         return dataclasses.replace(source, blocks=prepare.first(source.blocks, limit))
     assert isinstance(source, EncodedSource)

@@ -170,7 +170,7 @@ def score_once(lab: Lab, method: str) -> list[Row]:
 
 def score_for(lab: Lab, task: TaskSettings, seed: int) -> list[Row]:
     """The pruner's scores for a task that it did not learn on."""
-    source = prepare.first(lab.reader.teaching(task), lab.run.scoring.examples)
+    source = lab.reader.taught(task)
     lab.save(_meta_file(lab, task.name, seed), score_by_pruner(lab, task, source, seed))
     return []
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxheads.config import TrainingConfig
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.studies import chiang2021, subjects
+from jaxheads.studies import chiang2021, prepare, subjects
 from jaxheads.studies.lab import Lab
+from tests.training.conftest import sentences
 
 LONG, SHORT, OWN = (TrainingConfig(steps=steps) for steps in (30, 20, 10))
 TASKS = (
@@ -90,3 +92,21 @@ def test_words_of_real_tasks_are_not_counted():
 def _forget():
     yield
     subjects._bag_of_words.cache_clear()
+
+
+def test_what_is_scored_is_a_sample_of_a_file_and_the_first_of_what_was_drawn(tmp_path):
+    """SICK is sorted in part: its first examples have other labels than the whole."""
+    run = dataclasses.replace(RUN, scoring=dataclasses.replace(RUN.scoring, examples=6))
+    reader = Lab(run, run.models[0], tmp_path, None).reader
+    source = dataclasses.replace(sentences(40), labels=np.arange(40))
+    some = reader.sample(source)
+    assert len(set(some.labels)) == 6 and list(some.labels) != sorted(some.labels)
+    assert list(reader.sample(source).labels) == list(some.labels)
+    assert list(prepare.shuffled(source, 3).labels) == list(some.labels[:3])
+    assert list(reader.sample(source, drawn=True).labels) == list(range(6))
+    for row, label in enumerate(some.labels):
+        found, whole = (
+            each.rows(np.array([place]), np.zeros(1, int), 8).tokens_BT
+            for each, place in ((some, row), (source, label))
+        )
+        assert np.array_equal(found, whole)
