@@ -246,6 +246,21 @@ def place_batch(mesh: Mesh | None, batch: Any) -> Any:
     )
 
 
+def place_rows(mesh: Mesh | None, tree: Any, *, whole: Any = False) -> Any:
+    """A tree of `[R, ...]` with the first axis of every array split over `data`.
+
+    `whole`, a tree or the beginning of one, says which arrays are whole on every device instead. Of
+    one process; without a mesh on the default device.
+    """
+    if mesh is None:
+        return jax.device_put(tree)
+
+    def place(everywhere: bool, part: Any) -> Any:
+        return jax.device_put(part, NamedSharding(mesh, P() if everywhere else P("data")))
+
+    return jax.tree.map(place, whole, tree)
+
+
 def pad_rows(batch: Any, multiple: int) -> Any:
     """`batch` up to a multiple of so many rows: copies of the last, of weight 0 and index -1."""
     rows = len(batch.weight_B)

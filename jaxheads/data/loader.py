@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -111,18 +111,46 @@ def training_batches(
         if value < 0:
             raise ValueError(f"{name}: expected at least 0, got {value}")
     process, _ = share
-    if isinstance(source, Drawing):
-        choose = _drawing(source, batch_size, seed)
-    else:
-        choose = _shuffling(source, batch_size, seed, window)
+    own = slice(process * rows, (process + 1) * rows)
+    choose = _chooser(source, batch_size, seed, window)
     for step in itertools.count(start_step):
         index_B, epoch_B = choose(step)
         length = _fit(int(source.lengths[index_B].max()), lengths)
-        own = slice(process * rows, (process + 1) * rows)
         yield source.rows(index_B[own], epoch_B[own], length)
 
 
+def batches_together(
+    source: Source,
+    batch_size: int,
+    *,
+    seeds: Sequence[int],
+    lengths: Sequence[int] = LENGTHS,
+    window: int = 0,
+) -> Iterator[Batch]:
+    """Yield what `training_batches` gives for each seed, one behind the other: `[R, B, ...]`.
+
+    All are padded to the length that the longest example of the step needs.
+    """
+    _check(source, batch_size, (0, 1), lengths)
+    choosers = {seed: _chooser(source, batch_size, seed, window) for seed in dict.fromkeys(seeds)}
+    for step in itertools.count():
+        chosen = {seed: choose(step) for seed, choose in choosers.items()}
+        longest = max(int(source.lengths[index_B].max()) for index_B, _ in chosen.values())
+        found = {seed: source.rows(*each, _fit(longest, lengths)) for seed, each in chosen.items()}
+        yield Batch(*map(_stacked, zip(*(found[seed] for seed in seeds), strict=True)))
+
+
+def _stacked(leaves: Sequence[Any]) -> Any:
+    return None if leaves[0] is None else np.stack([np.asarray(leaf) for leaf in leaves])
+
+
 Choose = Callable[[int], tuple[np.ndarray, np.ndarray]]  # a step -> examples and their epochs
+
+
+def _chooser(source: Source, batch_size: int, seed: int, window: int) -> Choose:
+    if isinstance(source, Drawing):
+        return _drawing(source, batch_size, seed)
+    return _shuffling(source, batch_size, seed, window)
 
 
 def _shuffling(source: Source, batch_size: int, seed: int, window: int) -> Choose:

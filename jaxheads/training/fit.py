@@ -74,13 +74,13 @@ def fit(
     newest that is whole, and ends in the same bits, and the same log but for its times, as one that
     was never stopped. SIGTERM ends the step, saves, and raises Preempted.
     """
-    trained, held = _divide(params, only)
+    trained, held = divide(params, only)
     seed = np.uint32(config.seed)
     step = _step(objective, config, gates, mesh)
     theta = gate.init(gate_key(seed))
     state = start(trained, config.optimizer, mesh, theta=theta, gates=gates, spread=config.spread)
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
-    rates = _rates(config, gates)
+    rates = rates_of(config, gates)
     about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}
     with open_keeper(checkpoints, config, source, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
@@ -115,7 +115,7 @@ def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None,
     )  # fmt: skip
 
 
-def _rates(config: TrainingConfig, gates: OptimizerConfig) -> Callable[[int], dict[str, Any]]:
+def rates_of(config: TrainingConfig, gates: OptimizerConfig) -> Callable[[int], dict[str, Any]]:
     """The rates of both groups by step."""
     both = [rate_schedule(each, config.steps) for each in (config.optimizer, gates)]
     return lambda step: {
@@ -131,8 +131,8 @@ def _judged(judge: Judge | None, config: TrainingConfig, done: int, state, held)
     return judge({**held, **state.trainable["params"]}, state.trainable["gates"])
 
 
-def _divide(params: Params, only: str | None) -> tuple[Params, Params]:
-    """What is trained of the parameters, and what is held as it is."""
+def divide(params: Params, only: str | None) -> tuple[Params, Params]:
+    """What is trained of the parameters, and what is held as it is; ValueError for no group."""
     if only is None:
         return params, {}
     if only == "gates":

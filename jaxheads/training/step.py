@@ -65,7 +65,7 @@ def start(
     """
     copied = jax.tree.map(jnp.copy, {"params": params, "gates": theta or {}})
     moments = make_optimizer(config, gates=gates).init(copied)
-    state = TrainState(copied, moments, np.zeros((), np.int32), _zeros())
+    state = TrainState(copied, moments, np.zeros((), np.int32), fresh_window())
     placed = place_params(mesh, state._replace(moments=None))
     return placed._replace(moments=place_params(mesh, moments, spread=spread))
 
@@ -84,10 +84,11 @@ def state_specs(mesh: Mesh, state: TrainState, *, spread: bool = False) -> Train
 
 def look(state: TrainState, mesh: Mesh | None = None) -> tuple[TrainState, Window]:
     """The window so far, and the state with a new one; neither waits for a step to end."""
-    return state._replace(window=place_params(mesh, _zeros())), state.window
+    return state._replace(window=place_params(mesh, fresh_window())), state.window
 
 
-def _zeros() -> Window:
+def fresh_window() -> Window:
+    """The sums before a step."""
     zero = np.zeros((), np.float32)
     return Window(loss=zero, terms=zero, gradient_norm=zero, bad_step=np.asarray(NEVER, np.int32))
 
