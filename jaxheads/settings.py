@@ -318,6 +318,7 @@ class Run:
     dependencies: DependencySettings | None = None  # none: no study of dependencies
     compare: CompareSettings | None = None  # of the studies "compare" and "li2021"
     devices: int | None = None  # that share each batch; none: all there are
+    together: int = 1  # trainings of one shape in one program, split over the devices
 
     def __post_init__(self) -> None:
         problems = []
@@ -332,7 +333,7 @@ class Run:
         problems += self._tasks_of_models()
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")
-        problems += too_low([("devices", self.devices, 1)])
+        problems += too_low([("devices", self.devices, 1), ("together", self.together, 1)])
         refuse("run", problems)
 
     def _tasks_of_models(self) -> Iterator[str]:

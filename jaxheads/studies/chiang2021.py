@@ -17,6 +17,7 @@ from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.acceptable import acceptable
+from jaxheads.studies.ahead import trains, tunes
 from jaxheads.studies.cells import Cell, read_cell
 from jaxheads.studies.coherence import FROZEN, ceilings, coherence, functional, score_file
 from jaxheads.studies.deduction import (
@@ -26,10 +27,13 @@ from jaxheads.studies.deduction import (
     loss_before,
     methods,
     probe_pruned,
+    probing,
     prune_and_train,
     prune_tuned,
     trained_name,
+    training,
 )
+from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import contrasts, curves, save_answers, score_all
@@ -54,8 +58,10 @@ def _subjects(lab: Lab) -> Iterator[Cell]:
     for task in lab.tasks:
         for seed in lab.run.seeds:
             what = (lab, task.name, seed)
-            yield Cell(whole_name(*what), functools.partial(finetuned, *what), needs=base)
-            yield Cell(_frozen_name(*what), functools.partial(frozen, *what), needs=base)
+            tuning = tunes(*what, needs=base)
+            probing = trains(lab, f"{task.name}-frozen", base, functools.partial(_frozen, *what))
+            yield Cell(whole_name(*what), functools.partial(finetuned, *what), base, tuning)
+            yield Cell(_frozen_name(*what), functools.partial(frozen, *what), base, probing)
 
 
 def _curves(lab: Lab) -> Iterator[Cell]:
@@ -107,10 +113,12 @@ def _deductions(lab: Lab) -> Iterator[Cell]:
 def _regimes(lab: Lab, task: str, seed: int) -> Iterator[Cell]:
     """Pruned without any training, and pruned after it."""
     for budget in sorted(compared(lab), reverse=True):
+        base, what = (_base_scores(lab),), (seed, budget)
         yield Cell(
-            _probed_name(lab, task, seed, budget),
-            functools.partial(_of, lab, task, probe_pruned, seed, budget),
-            needs=(_base_scores(lab),),
+            _probed_name(lab, task, *what),
+            functools.partial(_of, lab, task, probe_pruned, *what),
+            base,
+            trains(lab, f"{task}-probed", base, functools.partial(_of, lab, task, probing, *what)),
         )
         yield Cell(
             f"{lab.name}-{task}-{seed}-again-{budget}",
@@ -123,13 +131,12 @@ def _trained(lab: Lab, task: str, place: int, seed: int) -> Iterator[Cell]:
     """Pruned before fine-tuning; where drift is measured, after the scores that it starts from."""
     for method, budget in itertools.product(methods(lab, place), budgets(lab)):
         drifts = method == BEFORE and budget in compared(lab)
+        base, what = (_base_scores(lab),), (seed, method, budget)
         yield Cell(
-            trained_name(lab, task, seed, method, budget),
-            functools.partial(_of, lab, task, prune_and_train, seed, method, budget),
-            needs=(
-                _base_scores(lab),
-                *((_probed_name(lab, task, seed, budget),) if drifts else ()),
-            ),
+            trained_name(lab, task, *what),
+            functools.partial(_of, lab, task, prune_and_train, *what),
+            (*base, *((_probed_name(lab, task, seed, budget),) if drifts else ())),
+            trains(lab, f"{task}-pruned", base, functools.partial(_of, lab, task, training, *what)),
         )
 
 
@@ -169,8 +176,8 @@ def _scored(lab: Lab, task: str, seed: int) -> str:
 # -- cells
 
 
-def _of(lab: Lab, task: str, compute, *what) -> list[Row]:
-    """A cell that takes the task itself, which is read when the cell runs."""
+def _of(lab: Lab, task: str, compute, *what):
+    """What a function of the task itself gives, which is read when the cell runs."""
     return compute(lab, lab.subject(task), *what)
 
 
@@ -199,10 +206,14 @@ def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
 def frozen(lab: Lab, name: str, seed: int) -> list[Row]:
     """Train a readout alone, measure, and score the heads of the pre-trained body under it."""
     task, file = lab.subject(name), score_file(lab, name, seed, FROZEN)
-    model = lab.probed(task, seed, file)
+    model = lab.fitted(_frozen(lab, name, seed))
     found = lab.measure(model, task)
     score_all(lab, model, task, file)
     return lab.note.rows(name, found.metrics, stage="frozen body", seed=seed)
+
+
+def _frozen(lab: Lab, name: str, seed: int) -> Fit:
+    return lab.probing(lab.subject(name), seed, score_file(lab, name, seed, FROZEN))
 
 
 def curves_of(lab: Lab, name: str, seed: int) -> list[Row]:

@@ -24,6 +24,7 @@ from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import Schedule, prune_iteratively
 from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies.coherence import score_file
+from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab, Mask
 from jaxheads.studies.pruners import score_by_pruner
 from jaxheads.studies.subjects import Subject
@@ -139,9 +140,8 @@ def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool
     name = f"{lab.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]
     name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.rate:g}"
     gates = dataclasses.replace(GATES, rate=choice.rate)
-    found = lab.learned(
-        model, task, training, name, gate, gates=gates, only=None if joint else "gates"
-    )
+    only = None if joint else "gates"
+    found = lab.learned(Fit(name, model, task, training, gate, gates, only))
     mask_LH = mask_from_scores(found.score_LH, choice.budget)
     return Chosen(
         mask_LH, found.model, training.steps, training.steps * training.batch_size,

@@ -175,7 +175,7 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
     model, mask_LH = chosen.model, chosen.mask_LH
     if how.again:
         label = f"{cell_name(lab, name, method, seed, budget)}-again"
-        model = lab.refitted(model, task, seed, label, mask_LH)
+        model = lab.fitted(lab.refitting(model, task, seed, label, mask_LH))
         found = lab.measure(model, task, mask_LH)
         rows += lab.note.rows(name, found.metrics, stage=AGAIN, **what)
         answers[AGAIN] = found.answers.guess_M[None]
@@ -196,7 +196,7 @@ def scaled(lab: Lab, name: str, seed: int, budget: int) -> list[Row]:
     task, heads = lab.subject(name), (lab.layout.num_layers, lab.layout.num_heads)
     gate_LH = np.full(heads, budget / math.prod(heads))
     label = f"{lab.name}-{name}-{seed}-scaled-{budget}"
-    model = lab.refitted(lab.fresh(task, seed), task, seed, label, gate_LH)
+    model = lab.fitted(lab.refitting(lab.fresh(task, seed), task, seed, label, gate_LH))
     metrics = lab.measure(model, task, gate_LH).metrics
     return lab.note.rows(name, metrics, stage=SCALED, budget=budget, seed=seed)
 

@@ -16,6 +16,7 @@ from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
 from jaxheads.studies.coherence import score_file
+from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab, Mask
 from jaxheads.studies.prunability import (
     OWN,
@@ -94,7 +95,7 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
     """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
     name = trained_name(lab, task.name, seed, method, budget)
     mask_LH = mask_of(lab, method, budget)
-    model = lab.refitted(lab.fresh(task, seed), task, seed, name, mask_LH)
+    model = lab.fitted(training(lab, task, seed, method, budget))
     found = lab.measure(model, task, mask_LH)
     save_answers(lab, name, {"guess": found.answers.guess_M, "label": found.answers.label_M})
     what = {"method": method, "budget": budget, "seed": seed}
@@ -119,9 +120,15 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
     return rows
 
 
+def training(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> Fit:
+    """The fine-tuning of the pre-trained model without some heads."""
+    name, mask_LH = trained_name(lab, task.name, seed, method, budget), mask_of(lab, method, budget)
+    return lab.refitting(lab.fresh(task, seed), task, seed, name, mask_LH)
+
+
 def _twice(lab: Lab, model, task: Subject, seed: int, name: str, mask_LH: Mask) -> dict[str, float]:
     """The main metric after a second training like the first, for "fine-tune, prune, fine-tune"."""
-    again = lab.refitted(model, task, seed, f"{name}-twice", mask_LH)
+    again = lab.fitted(lab.refitting(model, task, seed, f"{name}-twice", mask_LH))
     metric = task.metrics[0]
     return {metric: lab.measure(again, task, mask_LH).metrics[metric]}
 
@@ -151,14 +158,19 @@ def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> 
 
 def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
     """Prune only: a readout trained on the pruned body, which stays as it is."""
-    mask_LH = mask_of(lab, BEFORE, budget)
-    name = f"{lab.name}-{task.name}-pruned{budget}-{seed}"
-    model = lab.probed(task, seed, name, mask_LH)
+    mask_LH, how = mask_of(lab, BEFORE, budget), probing(lab, task, seed, budget)
+    model = lab.fitted(how)
     found = lab.measure(model, task, mask_LH)
-    lab.save(name, lab.score(model, task, mask_LH=mask_LH))
+    lab.save(how.name, lab.score(model, task, mask_LH=mask_LH))
     values = {task.metrics[0]: found.metrics[task.metrics[0]]}
     what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
     return lab.note.rows(task.name, values, **what)
+
+
+def probing(lab: Lab, task: Subject, seed: int, budget: int) -> Fit:
+    """The training of a readout on the pruned body."""
+    name = f"{lab.name}-{task.name}-pruned{budget}-{seed}"
+    return lab.probing(task, seed, name, mask_of(lab, BEFORE, budget))
 
 
 def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
@@ -182,7 +194,7 @@ def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
         value = lab.measure(model, task, mask_LH).metrics[task.metrics[0]]
         method = f"fine-tune, prune{kind}"
         rows += lab.note.rows(task.name, {task.metrics[0]: value}, method=method, **what)
-    again = lab.refitted(model, task, seed, name, masks[""])
+    again = lab.fitted(lab.refitting(model, task, seed, name, masks[""]))
     value = lab.measure(again, task, masks[""]).metrics[task.metrics[0]]
     method = "fine-tune, prune, fine-tune"
     return rows + lab.note.rows(task.name, {task.metrics[0]: value}, method=method, **what)

@@ -7,6 +7,7 @@ taken up again goes on from the same numbers.
     scores/*.npz         scores [L, H]; scores/kept/*.npy the effects on single examples
     answers/*.npz        what models with heads masked answered to the held-out examples
     logs/*.jsonl         how training went
+    together/            models that wait for their cells, see `studies.ahead`
     checkpoints/         of the training that is under way, where `save_every` asks for them
 """
 
@@ -25,11 +26,11 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
-from jaxheads.config import EncoderConfig, OptimizerConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
-from jaxheads.importance.gate import Gate, constant
+from jaxheads.importance.gate import constant
 from jaxheads.importance.kept import gather_kept
 from jaxheads.mesh import whole_params, write_once
 from jaxheads.models.convert import load_model, save_model
@@ -39,12 +40,11 @@ from jaxheads.remote import put_mirrors
 from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
-from jaxheads.studies.learned import Learned
+from jaxheads.studies.fits import Fit, Learned
 from jaxheads.studies.subjects import Reader, Subject, first_of
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.evaluate import Evaluation, evaluate
 from jaxheads.training.fit import fit
-from jaxheads.training.optimizer import GATES
 
 Mask = Bool[np.ndarray, "L H"]
 Gates = Float[np.ndarray, "L H"]
@@ -152,7 +152,8 @@ class Lab:
         )
         key = jax.random.key(settings.pretrain.seed)
         model = init_model(encoder, ReadoutConfig("masked_lm"), key)
-        model = self.fitted(model, self.text, settings.pretrain, settings.name)
+        how = Fit(settings.name, model, self.text, settings.pretrain, constant(_gate(model, None)))
+        model = self.fitted(how)
         self.save_model(model, self.folder / "models" / self.name)
 
     def tuned(self, subject: str, seed: int) -> Model:
@@ -163,9 +164,7 @@ class Lab:
         """As `tuned`, of a task that is read elsewhere."""
         path = self.tuned_path(task.name, seed)
         if not path.is_dir():
-            training = _seeded(task.training, seed)
-            model = self.fitted(self.fresh(task, seed), task, training, path.name)
-            self.save_model(model, path)
+            self.save_model(self.fitted(self.tuning(task, seed)), path)
         return self._loaded(path)
 
     @functools.lru_cache(4)  # noqa: B019 models are large
@@ -181,60 +180,66 @@ class Lab:
         model = init_model(self.base.config, task.readout, jax.random.key(seed))
         return model._replace(params={**model.params, "encoder": self.base.params["encoder"]})
 
-    def refitted(
-        self, model: Model, task: Subject, seed: int, name: str, mask_LH: Mask | Gates
-    ) -> Model:
-        """The model trained on the task with heads masked."""
-        training = _seeded(task.training, seed)
-        return self.fitted(model, task, training, name, mask_LH=mask_LH)
+    def tuning(self, task: Subject, seed: int) -> Fit:
+        """Fine-tuning with all heads."""
+        name = self.tuned_path(task.name, seed).name
+        return self.refitting(self.fresh(task, seed), task, seed, name, None)
 
-    def probed(self, task: Subject, seed: int, name: str, mask_LH: Mask | None = None) -> Model:
-        """The pre-trained encoder as it is, with a readout trained alone."""
-        training, fresh = _seeded(self.run.probe, seed), self.fresh(task, seed)
-        return self.fitted(fresh, task, training, name, mask_LH=mask_LH, only="readout")
-
-    def fitted(
-        self,
-        model: Model,
-        task: Subject,
-        training: TrainingConfig,
-        name: str,
-        *,
-        mask_LH: Mask | Gates | None = None,
-        only: str | None = None,
-    ) -> Model:
-        """The model with its parameters fitted to a task's training examples."""
+    def refitting(
+        self, model: Model, task: Subject, seed: int, name: str, mask_LH: Mask | Gates | None
+    ) -> Fit:
+        """Training a model on the task with heads masked, or gated."""
         gate = constant(_gate(model, mask_LH))
-        return self.learned(model, task, training, name, gate, only=only).model
+        return Fit(name, model, task, _seeded(task.training, seed), gate)
 
-    def learned(
-        self,
-        model: Model,
-        task: Subject,
-        training: TrainingConfig,
-        name: str,
-        gate: Gate,
-        *,
-        gates: OptimizerConfig = GATES,
-        only: str | None = None,
-    ) -> Learned:
-        """The model and a gate, trained together, or the gate alone ("gates")."""
-        with self.checkpoints(name, training, task=task.name) as checkpoints:
+    def probing(self, task: Subject, seed: int, name: str, mask_LH: Mask | None = None) -> Fit:
+        """Training a readout alone on the pre-trained encoder, which stays as it is."""
+        model = self.fresh(task, seed)
+        gate = constant(_gate(model, mask_LH))
+        return Fit(name, model, task, _seeded(self.run.probe, seed), gate, only="readout")
+
+    def fitted(self, fit: Fit) -> Model:
+        """The model that a training gives."""
+        return self.learned(fit).model
+
+    def learned(self, what: Fit) -> Learned:
+        """What a training gives: the model and a gate, trained together, or one of them alone.
+
+        Taken from where `studies.ahead` has put it, if it was trained at once with others.
+        """
+        if (ahead := self.ahead_path(what.name)).is_dir():
+            model = load_model(ahead)
+            shutil.rmtree(ahead)
+            return Learned(model, what.gate, {}, what.training)
+        with self.checkpoints(what.name, what.training, task=what.task.name) as checkpoints:
             found = fit(
-                prepare.training_objective(_plain(model), training),
-                model.params,
-                task.train,
-                training,
-                gate=gate,
-                gates=gates,
-                only=only,
+                self.training_objective(what),
+                what.model.params,
+                what.task.train,
+                what.training,
+                gate=what.gate,
+                gates=what.gates,
+                only=what.only,
                 checkpoints=checkpoints,
                 mesh=self.mesh,
-                lengths=task.lengths,
-                log=self.folder / "logs" / f"{name}.jsonl",
-                name=name,
+                lengths=what.task.lengths,
+                log=self.log_path(what.name),
+                name=what.name,
             )
-        return Learned(model._replace(params=found.params), gate, found.theta, training)
+        model = what.model._replace(params=found.params)
+        return Learned(model, what.gate, found.theta, what.training)
+
+    def training_objective(self, what: Fit) -> Objective:
+        """The loss of a training."""
+        return prepare.training_objective(_plain(what.model), what.training)
+
+    def ahead_path(self, name: str) -> Path:
+        """Where a model waits that was trained ahead of the cell that asks for it."""
+        return self.folder / "together" / name
+
+    def log_path(self, name: str) -> Path:
+        """Where the log of a training is."""
+        return self.folder / "logs" / f"{name}.jsonl"
 
     @contextlib.contextmanager
     def checkpoints(

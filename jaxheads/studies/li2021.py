@@ -20,6 +20,7 @@ from jaxheads.studies import compare, prepare
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import whole_name
 from jaxheads.studies.choosing import settings_of
+from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.rates import rate_cell, rate_of
 from jaxheads.training.optimizer import GATES
@@ -52,7 +53,7 @@ def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[R
     training = dataclasses.replace(task.training, seed=seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
     gates = dataclasses.replace(GATES, rate=rate_of(lab, name, ALONE))
-    found = lab.learned(model, task, training, label, gate, gates=gates, only="gates")
+    found = lab.learned(Fit(label, model, task, training, gate, gates, "gates"))
     mask_LH = naturally_open(found.score_LH)
     values = lab.measure(found.model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}
     return lab.note.rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)

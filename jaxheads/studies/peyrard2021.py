@@ -176,7 +176,7 @@ def classified(lab: Lab, variant: str, seed: int) -> list[Row]:
     chosen = lab.measure(model, validated(lab, subject, seed)).metrics["accuracy"]
     rows += lab.note.rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
     if lab.run.probe is not None:
-        frozen = lab.measure(lab.probed(subject, seed, f"{name}-frozen"), subject)
+        frozen = lab.measure(lab.fitted(lab.probing(subject, seed, f"{name}-frozen")), subject)
         rows += lab.note.rows(task, frozen.metrics, stage="frozen body", seed=seed)
     return rows + _accuracies(lab, task, seed, found.answers)
 

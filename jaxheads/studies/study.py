@@ -24,6 +24,7 @@ from jaxheads.studies import (
     pretrain,
     zhang2020,
 )
+from jaxheads.studies.ahead import ahead
 from jaxheads.studies.cells import SETTINGS, Cell
 from jaxheads.studies.folder import open_folder
 from jaxheads.studies.workers import Hosts, run_cells
@@ -44,7 +45,7 @@ STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
 
 # Whose cells several processes can compute together. The others read attention or train pruners,
 # of which each process would see its own part alone.
-TOGETHER = ("chiang2021", "michel2019", "pretrain")
+ON_HOSTS = ("chiang2021", "michel2019", "pretrain")
 
 
 def run(options: StudyOptions) -> int | None:
@@ -65,16 +66,20 @@ def run(options: StudyOptions) -> int | None:
         saves = _saves(dataclasses.asdict(settings))
         join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
         hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
-        if hosts.size > 1 and settings.study not in TOGETHER:
+        if hosts.size > 1 and settings.study not in ON_HOSTS:
             raise ValueError(
                 f"{options.config}: expected one process for the study {settings.study}, got "
                 f"{hosts.size}; several may share its cells (--shard)"
             )
+        if hosts.size > 1 and settings.together > 1:
+            raise ValueError(f"{options.config}: together: expected 1 for several processes")
         if hosts.size > 1 or options.shard.of > 1:
             refuse_mirrors()
         write_once(functools.partial(open_folder, settings, options.folder))
         _check_seen(options.folder)
         cells = list(STUDIES[settings.study](local, options.folder))
+        if settings.together > 1:
+            cells = list(ahead(cells, settings.together))
         return None if run_cells(options.folder, cells, options.shard, hosts) else 0
 
 

@@ -25,7 +25,9 @@ from jaxheads.pruning.mask import random_mask
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies import prepare
+from jaxheads.studies.ahead import trains
 from jaxheads.studies.cells import Cell
+from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import save_maps
 from jaxheads.studies.pretrain import pretrained
@@ -106,6 +108,7 @@ def _scored_tasks(lab: Lab) -> dict[TaskSettings, None]:
 
 def _tuned(lab: Lab, task: str) -> Iterator[Cell]:
     made: list[str] = []
+    every = tuple({name for seed in lab.run.seeds for name in scored_cells(lab, task, seed)})
     for seed in lab.run.seeds:
         work = functools.partial(departures, lab, task, seed)
         needs = scored_cells(lab, task, seed)
@@ -114,7 +117,8 @@ def _tuned(lab: Lab, task: str) -> Iterator[Cell]:
             work = functools.partial(tuned, lab, task, seed, method)
             name = tuned_name(lab, task, seed, method)
             made.append(name)
-            yield Cell(name, work, needs)
+            fit = functools.partial(_fit, lab, task, seed, method)
+            yield Cell(name, work, needs, trains(lab, task, every, fit))
     yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*made,))
 
 
@@ -130,12 +134,12 @@ def tuned_name(lab: Lab, task: str, seed: int, method: str) -> str:
     return f"{lab.name}-{task}-{seed}-by-{method.replace(' ', '_')}"
 
 
-def mask_by(lab: Lab, task: str, seed: int, method: str) -> Mask | None:
-    """The mask of a method; None for all heads."""
+def mask_by(lab: Lab, task: str, seed: int, method: str) -> Mask:
+    """The mask of a method."""
+    shape = (lab.layout.num_layers, lab.layout.num_heads)
     if method == WHOLE:
-        return None
+        return np.ones(shape, bool)
     if method.startswith(RANDOM):
-        shape = (lab.layout.num_layers, lab.layout.num_heads)
         draw = int(method.rpartition(" ")[2])
         return random_mask(*shape, kept_heads(lab) * shape[0], draw, per_layer=True)
     if method in (META, INVERTED):
@@ -183,7 +187,6 @@ def departures(lab: Lab, name: str, seed: int) -> list[Row]:
     rows = []
     for method in methods(lab, seed):
         mask_LH = mask_by(lab, name, seed, method)
-        assert mask_LH is not None
         gate_LH = mask_LH.astype(np.float32)
         found = evaluate(objective, model.params, whole, (), gate=gate_LH, mesh=lab.mesh)
         what = {"stage": DEPARTURE, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
@@ -194,12 +197,9 @@ def departures(lab: Lab, name: str, seed: int) -> list[Row]:
 def tuned(lab: Lab, name: str, seed: int, method: str) -> list[Row]:
     """Fine-tune under a mask, and measure under it."""
     task, mask_LH = lab.subject(name), mask_by(lab, name, seed, method)
-    file = tuned_name(lab, name, seed, method)
-    if mask_LH is None:
-        mask_LH = np.ones((lab.layout.num_layers, lab.layout.num_heads), bool)
-    model = lab.refitted(lab.fresh(task, seed), task, seed, file, mask_LH)
-    found = lab.measure(model, task, mask_LH)
-    save_answers(lab, file, {"guess": found.answers.guess_M, "label": found.answers.label_M})
+    how = _fit(lab, name, seed, method)
+    found = lab.measure(lab.fitted(how), task, mask_LH)
+    save_answers(lab, how.name, {"guess": found.answers.guess_M, "label": found.answers.label_M})
     if method != WHOLE:
         what = {"stage": TRAINED, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
         return lab.note.rows(name, found.metrics, **what)
@@ -208,6 +208,11 @@ def tuned(lab: Lab, name: str, seed: int, method: str) -> list[Row]:
         *lab.note.rows(name, floors, stage="floor"),
         *lab.note.rows(name, found.metrics, stage="whole", seed=seed),
     ]
+
+
+def _fit(lab: Lab, name: str, seed: int, method: str) -> Fit:
+    task, file = lab.subject(name), tuned_name(lab, name, seed, method)
+    return lab.refitting(lab.fresh(task, seed), task, seed, file, mask_by(lab, name, seed, method))
 
 
 def contrasts(lab: Lab, name: str) -> list[Row]:
@@ -265,7 +270,6 @@ def overlap(lab: Lab) -> list[Row]:
     masks: dict[tuple[str, int], Mask] = {}
     for name, seed in itertools.product(names, lab.run.seeds):
         mask_LH = mask_by(lab, name, seed, META)
-        assert mask_LH is not None
         masks[name, seed] = mask_LH
     for seed in lab.run.seeds:
         scores = {name: lab.saved(_meta_file(lab, name, seed)).score_LH for name in names}
@@ -282,7 +286,6 @@ def overlap(lab: Lab) -> list[Row]:
     for name, seed in masks:
         for other in (GRADIENT, MAGNITUDE):
             mask_LH = mask_by(lab, name, seed, other)
-            assert mask_LH is not None
             value = {"jaccard": jaccard(masks[name, seed], mask_LH)}
             rows += lab.note.rows(name, value, stage=OVERLAP, method=other, seed=seed)
     return rows

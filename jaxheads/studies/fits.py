@@ -1,4 +1,4 @@
-"""What training with a gate leaves."""
+"""A training of a study as a value, and what it leaves."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.config import TrainingConfig
+from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.importance.gate import Gate, Theta
 from jaxheads.models.model import Model
+from jaxheads.studies.subjects import Subject
 from jaxheads.training.gating import sampled
+from jaxheads.training.optimizer import GATES
+
+
+class Fit(NamedTuple):
+    """A training that a study asks for; `only` as in `training.fit`.
+
+    `name` is that of its log and its checkpoints, and no other training of the study has it.
+    """
+
+    name: str
+    model: Model  # where it starts
+    task: Subject
+    training: TrainingConfig
+    gate: Gate
+    gates: OptimizerConfig = GATES
+    only: str | None = None
 
 
 class Learned(NamedTuple):
