@@ -11,9 +11,10 @@ import pytest
 from jaxheads.cli import main
 from jaxheads.config import TrainingConfig
 from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
-from jaxheads.remote import fetched, localised, put_mirrors, refuse_mirrors, url_of
+from jaxheads.remote import fetched, localised, put_mirrors, refuse_mirrors
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.study_options import ReportOptions, StudyOptions
+from jaxheads.urls import url_of
 
 
 def score(**changes) -> ScoreOptions:
@@ -222,10 +223,10 @@ def test_what_cannot_be_put_is_tried_again_and_is_not_lost(memory, monkeypatch, 
     assert (local.out / "cells/a.jsonl").read_text() == "a"
 
 
-def test_one_of_several_processes_needs_a_folder_that_all_see(memory):
+def test_one_of_several_workers_needs_a_folder_that_all_see(memory):
     refuse_mirrors()
     with localised(study_at("memory://runs/one")):
-        with pytest.raises(ValueError, match=r"that all processes see.* got memory://runs/one"):
+        with pytest.raises(ValueError, match=r"that all workers see.* got memory://runs/one"):
             refuse_mirrors()
 
 

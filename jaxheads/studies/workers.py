@@ -45,6 +45,7 @@ class Hosts(NamedTuple):
     size: int = 1
     leads: bool = True  # this one chooses the cells and writes the rows
     tell: Callable[[int], int] = int  # what the leader says, on all of them; all must call
+    show: Callable[[], None] = lambda: None  # what the leader wrote is there for all; all must call
 
 
 LONE = Hosts()
@@ -73,6 +74,7 @@ def run_cells(
         while (name := queue.next()) is not None:
             place, cell = by_name[name]
             hosts.tell(place - 1)
+            hosts.show()
             said = _run(folder, cell, worker, hosts)
             worker.release(name)
             put_mirrors()
@@ -133,6 +135,7 @@ def _follow(cells: Sequence[Cell], hosts: Hosts) -> None:
     """Compute what the leader says; it alone needs the rows."""
     while (place := hosts.tell(WAIT)) != END:
         if place != WAIT:
+            hosts.show()
             list(cells[place].run())
 
 
