@@ -10,6 +10,7 @@ Several processes need nothing shared but the URL: each fetches to a disk of its
 alone puts, and if it cannot, all of them fail in its words. What it writes in a mirrored folder and
 the others read (`write_once`) goes by way of the URL: it puts, then they fetch what is new. That
 asks of the file system that whoever lists and reads after a put sees it, as object stores do.
+One command at a time may work in a mirrored folder (`claim_mirrors`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from collections.abc import Callable, Iterator, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from jaxheads.marker import NAME, Marker
 from jaxheads.urls import LAST, Unput, check_free, fetch, open_url, put_all, put_file, url_of
 
 WEIGHTS = "model.safetensors"  # of a directory that is nothing without the last
 UNFINISHED = (".draft", ".orbax-checkpoint-tmp")  # in names of what is being written
 UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
 OWN = {"leases", "workers"}  # folders that say who is at work on this machine
+UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
 HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # which a report does not need
 
 _LOG = logging.getLogger(__name__)
@@ -46,13 +49,14 @@ def outputs(options: Any) -> list[str]:
     """The URLs where this process has put what was written by the end of `localised`."""
     from jaxheads.hosts import leads
 
-    urls = [url for role, url in _remote(options).values() if role != "in"]
+    urls = [url for role, url in _remote(options).values() if role not in ("in", "look")]
     return urls if urls and leads() else []
 
 
 def _remote(options: Any) -> dict[str, tuple[str, str]]:
     """Role and URL of every field that is remote."""
     roles = {field.name: field.metadata.get("role") for field in dataclasses.fields(options)}
+    roles |= getattr(options, "roles", {})
     return {
         name: (role, url)
         for name, role in roles.items()
@@ -65,7 +69,8 @@ def localised(options: Any) -> Iterator[Any]:
     """`options` with local paths for remote ones; what was written is put in place at the end.
 
     A field of the dataclass says by its metadata "role" whether it is read ("in"), written ("out"),
-    or a folder to work in ("folder"; "report" without what is heavy). ValueError for what is not
+    a folder to work in ("folder"; "report" without what is heavy), or one to see how far it is
+    ("look"); `options.roles` are others than those of the fields. ValueError for what is not
     there, for an output that stands in the way, and for a protocol that needs a package that is
     missing. OSError that names the local copy of what could not be put at the end.
     """
@@ -85,6 +90,8 @@ def localised(options: Any) -> Iterator[Any]:
                 fetch(url, local[name])
             elif role == "out":
                 check_free(url)
+            elif role == "look":
+                Mirror(url, local[name], OWN | HEAVY | UNSEEN).fetch()
             else:
                 skipped = OWN | HEAVY if role == "report" else OWN
                 folders.enter_context(_mirrored(Mirror(url, local[name], skipped)))
@@ -145,7 +152,17 @@ class Mirror:
     def __init__(self, url: str, folder: Path, skipped: Set[str] = frozenset()) -> None:
         self.url, self.folder, self._skipped = url, folder, skipped
         self._same: dict[PurePosixPath, tuple[int, int]] = {}  # files that are equal there
+        self._marker: Marker | None = None
         self._fetched: dict[PurePosixPath, str] = {}  # what the file system said of them
+
+    def claim(self) -> None:
+        """Work there alone, until `release`. ValueError if another command does."""
+        self._marker = Marker(*open_url(self.url), self.url).__enter__()
+
+    def release(self) -> None:
+        """Let others work there."""
+        if self._marker is not None:
+            self._marker.__exit__(None, None, None)
 
     def fetch(self, skipped: Set[str] = frozenset()) -> None:
         """Make what is there, and only that, be here; models whose last file is missing are not.
@@ -178,6 +195,8 @@ class Mirror:
 
     def put(self) -> None:
         """Put what is new or changed here, and remove what is gone here. OSError."""
+        if self._marker is not None:
+            self._marker.check()
         system, there = open_url(self.url)
         here: dict[PurePosixPath, tuple[int, int]] = {}
         for path in self.folder.rglob("*"):
@@ -197,7 +216,11 @@ class Mirror:
 
     def _wanted(self, name: PurePosixPath, skipped: Set[str] = frozenset()) -> bool:
         unfinished = any(mark in part for part in name.parts for mark in UNFINISHED)
-        return not unfinished and (self._skipped | skipped).isdisjoint(name.parts[:-1])
+        return (
+            name.name != NAME
+            and not unfinished
+            and (self._skipped | skipped).isdisjoint(name.parts[:-1])
+        )
 
 
 def put_mirrors() -> None:
@@ -207,6 +230,24 @@ def put_mirrors() -> None:
             mirror.put()
         except OSError as error:
             _LOG.warning("%s: not put yet, %s", mirror.url, error)
+
+
+def put_one(path: Path) -> None:
+    """Put one file of a mirrored folder, by whichever process has it."""
+    for mirror in _mirrors:
+        if path.is_relative_to(mirror.folder):
+            system, there = open_url(mirror.url)
+            put_file(system, path, PurePosixPath(there) / path.relative_to(mirror.folder))
+
+
+def claim_mirrors() -> None:
+    """Work in the mirrored folders alone, as they are now. ValueError if another command does."""
+    from jaxheads.hosts import agreed
+
+    if _mirrors:
+        agreed(lambda: [mirror.claim() for mirror in _mirrors])
+        for mirror in _mirrors:
+            mirror.fetch()
 
 
 def write_once(write: Callable[[], Any]) -> None:
@@ -254,6 +295,7 @@ def _mirrored(mirror: Mirror) -> Iterator[None]:
         agreed(functools.partial(_put_last, mirror))
     finally:
         _mirrors.remove(mirror)
+        mirror.release()
 
 
 def _put_last(mirror: Mirror) -> None:

@@ -16,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxheads"
 
 LEAVES = {
-    *("config", "files", "flags", "hosts", "hub", "mesh", "overrides", "records", "urls"),
+    *("config", "files", "flags", "hosts", "hub", "marker", "mesh", "overrides", "records"),
+    "urls",
 }
 
 # A room, and the rooms below it that it may import. Its own modules are always allowed.
 ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
-    "remote": {"hosts", "urls"},
+    "remote": {"hosts", "marker", "urls"},
     "settings": {"config"},
     "options": {"flags"},
     "study_options": {"flags"},

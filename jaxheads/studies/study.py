@@ -11,7 +11,7 @@ import jax
 
 from jaxheads.hosts import join_hosts, leads, tell
 from jaxheads.overrides import closest, load_config, override
-from jaxheads.remote import fetched, refuse_mirrors, show_mirrors, write_once
+from jaxheads.remote import claim_mirrors, fetched, refuse_mirrors, show_mirrors, write_once
 from jaxheads.settings import Run
 from jaxheads.studies import (
     chiang2021,
@@ -72,6 +72,7 @@ def run(options: StudyOptions) -> int | None:
             )
         if options.shard.of > 1:
             refuse_mirrors()
+        claim_mirrors()
         write_once(functools.partial(open_folder, settings, options.folder))
         _check_seen(options.folder)
         cells = list(STUDIES[settings.study](local, options.folder))

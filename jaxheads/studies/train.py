@@ -29,7 +29,7 @@ from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective
 from jaxheads.options import PruneOptions, TrainOptions
 from jaxheads.pruning.cut import check_zero, zero
-from jaxheads.remote import named, put_mirrors
+from jaxheads.remote import claim_mirrors, named, put_mirrors
 from jaxheads.studies import prepare
 from jaxheads.studies.gates import Mask, gates_optimizer, kept_by_gate, learned
 from jaxheads.studies.prune import TokenizerFiles, choose_heads, without_heads
@@ -55,6 +55,7 @@ def run(options: TrainOptions) -> None:
     """Train, write the model and its log, and print how it went."""
     saves = options.checkpoints is not None
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
+    claim_mirrors()
     task, config = task_named(options.task), _training(options)
     _check_place(options)
     job = _prepare(options, task, config)
