@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from jaxheads.data.glue import read_examples
     from jaxheads.data.loader import batches, training_batches
     from jaxheads.data.tokens import load_tokenizer
+    from jaxheads.hosts import start_distributed
     from jaxheads.importance import Scores, Settings, load_scores, save_scores, score_heads
     from jaxheads.importance.pruner_files import load_pruner
-    from jaxheads.mesh import make_mesh, start_distributed
+    from jaxheads.mesh import make_mesh
     from jaxheads.models.convert import load_model, save_model
     from jaxheads.models.model import Model, encode, init_model, logits
     from jaxheads.objectives import Outcome, objective_for
@@ -44,7 +45,8 @@ _ROOMS = {
     "data.tokens": ("load_tokenizer",),
     "importance": ("Scores", "Settings", "load_scores", "save_scores", "score_heads"),
     "importance.pruner_files": ("load_pruner",),
-    "mesh": ("make_mesh", "start_distributed"),
+    "hosts": ("start_distributed",),
+    "mesh": ("make_mesh",),
     "models.convert": ("load_model", "save_model"),
     "models.model": ("Model", "encode", "init_model", "logits"),
     "objectives": ("Outcome", "objective_for"),

@@ -26,8 +26,9 @@ from jaxheads.options import (
     TrainOptions,
 )
 from jaxheads.overrides import closest, parse_value
-from jaxheads.remote import localised, outputs, url_of
+from jaxheads.remote import localised, outputs
 from jaxheads.study_options import ReportOptions, StudyOptions
+from jaxheads.urls import url_of
 
 
 class Verb(NamedTuple):
@@ -103,8 +104,8 @@ def _run_verb(name: str, words: list[str]) -> int:
     options = _parse(parser, name, words)
     with localised(options) as local:
         status = _load(name)(local) or 0
-        if hasattr(options, "coordinator"):
-            _function(name, "jaxheads.mesh:part_hosts")()
+    if hasattr(options, "coordinator"):
+        _function(name, "jaxheads.hosts:part_hosts")()
     for url in outputs(options):
         print(f"put at {url}")
     return status

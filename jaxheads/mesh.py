@@ -1,4 +1,4 @@
-"""Where arrays lie: the device mesh, shardings, and several hosts. Imports nothing of ours.
+"""Where arrays lie: the device mesh and shardings. Imports nothing of ours.
 
 A mesh has the axes `data` and `model`. Batches are split over `data`; heads, feed-forward units and
 the vocabulary over `model`, by the one table `PARAMETER_SPECS`. One device needs no mesh: functions
@@ -7,14 +7,7 @@ that take one accept None.
 
 from __future__ import annotations
 
-import importlib.util
-import logging
-import os
 import re
-import signal
-import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -37,98 +30,6 @@ PARAMETER_SPECS: tuple[tuple[str, P], ...] = (
     (r"readout/decoder/kernel$", P(None, "model")),  # [E, V]
     (r"readout/bias$", P("model")),  # [V]
 )
-
-# Seconds without a sign of life after which a process is given up, and with it all the others: jax
-# then aborts them, with a message. A SIGKILL to one ends the rest within about this time.
-LOST = 30
-
-_LOG = logging.getLogger(__name__)
-
-
-def join_hosts(
-    coordinator: str | None = None,
-    num_processes: int | None = None,
-    process_id: int | None = None,
-    *,
-    saves: bool,
-) -> None:
-    """Join the other processes where they are named, or where this is a task of a known cluster.
-
-    On every host, before any other use of jax. Alone, it does nothing. `saves`: see
-    `start_distributed`.
-    """
-    if coordinator is not None:
-        start_distributed(coordinator, num_processes, process_id, saves=saves)
-    elif on_cluster():
-        try:
-            start_distributed(saves=saves)
-        except ValueError as error:
-            _LOG.warning("going on with the devices of this host alone: %s", error)
-
-
-def on_cluster() -> bool:
-    """Whether this is a TPU host, or one of several tasks of Slurm or Open MPI."""
-    tasks = (os.environ.get(name, "1") for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"))
-    if any(count.isdecimal() and int(count) > 1 for count in tasks):
-        return True
-    platforms = os.environ.get("JAX_PLATFORMS") or "tpu"
-    return "tpu" in platforms.split(",") and _has_tpu(Path("/dev"))
-
-
-def _has_tpu(devices: Path) -> bool:
-    """A TPU's devices, and the library that drives them."""
-    found = any(any(devices.glob(each)) for each in ("accel[0-9]*", "vfio/[0-9]*"))
-    return found and importlib.util.find_spec("libtpu") is not None
-
-
-def part_hosts() -> None:
-    """Wait until all processes have come to their end, which the first reaches last of all.
-
-    Whoever leaves waits `LOST` seconds for the others and then aborts them, and the first process
-    has files to write when the others have nothing to do any more.
-    """
-    if jax.distributed.is_initialized():
-        meet()
-
-
-def start_distributed(
-    coordinator: str | None = None,
-    num_processes: int | None = None,
-    process_id: int | None = None,
-    *,
-    saves: bool = True,
-) -> None:
-    """Join the processes of all hosts: on every host, before any other use of jax.
-
-    Without arguments the cluster (Cloud TPU, Slurm, ...) is asked. `coordinator` is the `host:port`
-    of process 0. A second call does nothing. With `saves` SIGTERM is left to training with
-    checkpoints (`fit`), which saves on all hosts at the same step, and nothing else answers it;
-    without, it ends the process as usual.
-    """
-    given = {
-        "coordinator": coordinator, "num_processes": num_processes, "process_id": process_id
-    }  # fmt: skip
-    missing = [name for name, value in given.items() if value is None]
-    if len(missing) in (1, 2):
-        raise ValueError(f"several hosts: expected {', '.join(given)}, got no {', '.join(missing)}")
-    if jax.distributed.is_initialized():
-        return
-    jax.config.update("jax_enable_preemption_service", saves)
-    try:
-        jax.distributed.initialize(
-            coordinator,
-            num_processes,
-            process_id,
-            heartbeat_timeout_seconds=LOST,
-            shutdown_timeout_seconds=LOST,
-        )
-    except ValueError as error:
-        raise ValueError(
-            "several hosts: expected a cluster that jax knows, or a coordinator (host:port), the "
-            f"number of processes and this process's number; jax says: {error}"
-        ) from error
-    if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not jax's: `fit` listens by itself
 
 
 def make_mesh(data: int | None = None, model: int = 1) -> Mesh:
@@ -303,24 +204,6 @@ def local_rows(array: jax.Array | np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(shard.data) for shard in own])
 
 
-def gather_processes(array: np.ndarray) -> np.ndarray:
-    """Every process's array, equal in shape: `[processes, ...]` in their order, bit for bit."""
-    if jax.process_count() == 1:
-        return array[None]
-    words = np.ascontiguousarray(array).view(np.uint8)  # float64 would lose half its bits in jax
-    gathered = np.asarray(multihost_utils.process_allgather(words))
-    return np.ascontiguousarray(gathered).view(array.dtype).reshape(-1, *array.shape)
-
-
-def gather_rows(array: np.ndarray) -> np.ndarray:
-    """Every process's rows one after the other, however many each has; all must call."""
-    counts = gather_processes(np.array([len(array)]))[:, 0]
-    padded = np.zeros((counts.max(), *array.shape[1:]), array.dtype)
-    padded[: len(array)] = array
-    rows = gather_processes(padded)
-    return np.concatenate([own[:count] for own, count in zip(rows, counts, strict=True)])
-
-
 def whole_params(params: Any) -> Any:
     """`params` so that each process can read all of them; all must call."""
     return jax.tree.map(_whole, params)
@@ -330,23 +213,3 @@ def _whole(leaf: Any) -> Any:
     if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
         return leaf
     return multihost_utils.process_allgather(leaf, tiled=True)
-
-
-def tell(number: int) -> int:
-    """The first process's number, on all of them; all must call."""
-    if jax.process_count() == 1:
-        return number
-    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
-
-
-def write_once(write: Callable[[], Any]) -> None:
-    """Let the first process write what all have, and the others wait until it is there."""
-    if jax.process_index() == 0:
-        write()
-    meet()
-
-
-def meet() -> None:
-    """Wait until every process has come here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("met")

@@ -4,47 +4,59 @@ What a command reads is fetched before it runs, what it writes is put in its pla
 ended well, and not at all when it has not. A folder that a command works in, a study's or that of
 checkpoints, is mirrored: fetched, put as far as it has come whenever something is complete
 (`put_mirrors`), and taken up again by the next command. A single file gets its name when it is
-complete. Of a directory `config.json`, without which it is no model, comes last. Imports nothing of
-ours.
+complete. Of a directory `config.json`, without which it is no model, comes last.
+
+Several processes need nothing shared but the URL: each fetches to a disk of its own, the first
+alone puts, and if it cannot, all of them fail in its words. What it writes in a mirrored folder and
+the others read (`write_once`) goes by way of the URL: it puts, then they fetch what is new. That
+asks of the file system that whoever lists and reads after a put sees it, as object stores do.
+One command at a time may work in a mirrored folder (`claim_mirrors`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-_URL = re.compile(r"([a-z][a-z0-9+]+)://?([^/].*)")
-LAST = "config.json"  # of the files of a directory
+from jaxheads.marker import NAME, Marker
+from jaxheads.urls import LAST, Unput, check_free, fetch, open_url, put_all, put_file, url_of
+
 WEIGHTS = "model.safetensors"  # of a directory that is nothing without the last
 UNFINISHED = (".draft", ".orbax-checkpoint-tmp")  # in names of what is being written
+UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
 OWN = {"leases", "workers"}  # folders that say who is at work on this machine
+UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
 HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # which a report does not need
 
 _LOG = logging.getLogger(__name__)
 _mirrors: list[Mirror] = []  # of the command that runs
+_copies: dict[str, str] = {}  # URLs by local paths
 
 
-def url_of(place: str | Path) -> str | None:
-    """The URL that a text or a path stands for (a Path keeps one slash of two), None for others."""
-    found = _URL.fullmatch(str(place))
-    return f"{found[1]}://{found[2]}" if found else None
+def named(place: str | Path) -> str:
+    """What was asked for: the URL where a path is a copy that `localised` made, else the path."""
+    return _copies.get(str(place), str(place))
 
 
 def outputs(options: Any) -> list[str]:
-    """The URLs where `localised` puts what is written."""
-    return [url for role, url in _remote(options).values() if role != "in"]
+    """The URLs where this process has put what was written by the end of `localised`."""
+    from jaxheads.hosts import leads
+
+    urls = [url for role, url in _remote(options).values() if role not in ("in", "look")]
+    return urls if urls and leads() else []
 
 
 def _remote(options: Any) -> dict[str, tuple[str, str]]:
     """Role and URL of every field that is remote."""
     roles = {field.name: field.metadata.get("role") for field in dataclasses.fields(options)}
+    roles |= getattr(options, "roles", {})
     return {
         name: (role, url)
         for name, role in roles.items()
@@ -57,23 +69,29 @@ def localised(options: Any) -> Iterator[Any]:
     """`options` with local paths for remote ones; what was written is put in place at the end.
 
     A field of the dataclass says by its metadata "role" whether it is read ("in"), written ("out"),
-    or a folder to work in ("folder"; "report" without what is heavy). ValueError for what is not
+    a folder to work in ("folder"; "report" without what is heavy), or one to see how far it is
+    ("look"); `options.roles` are others than those of the fields. ValueError for what is not
     there, for an output that stands in the way, and for a protocol that needs a package that is
-    missing. OSError that names the local copy where a folder could not be put at the end.
+    missing. OSError that names the local copy of what could not be put at the end.
     """
     urls = _remote(options)
     if not urls:
         yield options
         return
+    from jaxheads.hosts import agreed
+
     with _scratch() as scratch, contextlib.ExitStack() as folders:
         local: dict[str, Path] = {}
         for name, (role, url) in urls.items():
             local[name] = scratch / name / PurePosixPath(url).name
             local[name].parent.mkdir()
+            _copies[str(local[name])] = url
             if role == "in":
-                _fetch(url, local[name])
+                fetch(url, local[name])
             elif role == "out":
-                _check_free(url)
+                check_free(url)
+            elif role == "look":
+                Mirror(url, local[name], OWN | HEAVY | UNSEEN).fetch()
             else:
                 skipped = OWN | HEAVY if role == "report" else OWN
                 folders.enter_context(_mirrored(Mirror(url, local[name], skipped)))
@@ -84,9 +102,9 @@ def localised(options: Any) -> Iterator[Any]:
                 for name, path in local.items()
             },
         )
-        for name, (role, url) in urls.items():
-            if role == "out":
-                _put(local[name].parent, url)
+        outs = {url: local[name].parent for name, (role, url) in urls.items() if role == "out"}
+        if outs:
+            agreed(functools.partial(put_all, outs))
 
 
 @contextlib.contextmanager
@@ -112,7 +130,7 @@ def fetched(settings: Any) -> Iterator[Any]:
             if isinstance(value, str | Path) and (url := url_of(value)) is not None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="jaxheads-"))
                 path = Path(folder, PurePosixPath(url).name)
-                _fetch(url, path)
+                fetch(url, path)
                 return type(value)(path)
             if isinstance(value, tuple) and not hasattr(value, "_fields"):
                 return tuple(map(local, value))
@@ -128,37 +146,58 @@ def fetched(settings: Any) -> Iterator[Any]:
 # -- folders that commands work in
 
 
-class Unput(OSError):
-    """What a command made is here alone."""
-
-
 class Mirror:
     """A folder here that stands for one elsewhere: whole files, in the order in which they came."""
 
     def __init__(self, url: str, folder: Path, skipped: Set[str] = frozenset()) -> None:
         self.url, self.folder, self._skipped = url, folder, skipped
         self._same: dict[PurePosixPath, tuple[int, int]] = {}  # files that are equal there
+        self._marker: Marker | None = None
+        self._fetched: dict[PurePosixPath, str] = {}  # what the file system said of them
 
-    def fetch(self) -> None:
-        """Make what is there be here, but for models whose last file is missing."""
-        system, there = _open(self.url)
+    def claim(self) -> None:
+        """Work there alone, until `release`. ValueError if another command does."""
+        self._marker = Marker(*open_url(self.url), self.url).__enter__()
+
+    def release(self) -> None:
+        """Let others work there."""
+        if self._marker is not None:
+            self._marker.__exit__(None, None, None)
+
+    def fetch(self, skipped: Set[str] = frozenset()) -> None:
+        """Make what is there, and only that, be here; models whose last file is missing are not.
+
+        What lies in a folder of a `skipped` name is left as it is.
+        """
+        system, there = open_url(self.url)
+        system.invalidate_cache()
         self.folder.mkdir(parents=True, exist_ok=True)
+        listed = system.find(there, detail=True) if system.isdir(there) else {}
         found = {
-            name: path
-            for path in (system.find(there) if system.isdir(there) else ())
-            if self._wanted(name := PurePosixPath(path).relative_to(PurePosixPath(there)))
+            name: (path, str(about))
+            for path, about in listed.items()
+            if self._wanted(name := PurePosixPath(path).relative_to(PurePosixPath(there)), skipped)
         }
-        for name, path in found.items():
+        for name, (path, about) in found.items():
             if name.parent / WEIGHTS in found and name.parent / LAST not in found:
+                continue
+            if self._fetched.get(name) == about:
                 continue
             here = self.folder / name
             here.parent.mkdir(parents=True, exist_ok=True)
             system.get_file(path, str(here))
-            self._same[name] = _mark(here)
+            self._fetched[name], self._same[name] = about, _mark(here)
+        for name in [name for name in self._same if name not in found]:
+            if self._wanted(name, skipped):
+                (self.folder / name).unlink(missing_ok=True)
+                del self._same[name]
+                self._fetched.pop(name, None)
 
     def put(self) -> None:
         """Put what is new or changed here, and remove what is gone here. OSError."""
-        system, there = _open(self.url)
+        if self._marker is not None:
+            self._marker.check()
+        system, there = open_url(self.url)
         here: dict[PurePosixPath, tuple[int, int]] = {}
         for path in self.folder.rglob("*"):
             name = PurePosixPath(path.relative_to(self.folder))
@@ -168,16 +207,20 @@ class Mirror:
         new = [name for name, mark in here.items() if self._same.get(name) != mark]
         for name in sorted(new, key=lambda name: (here[name][0], name.name == LAST, name)):
             with contextlib.suppress(FileNotFoundError):  # it has gone since, or been replaced
-                _put_file(system, self.folder / name, PurePosixPath(there) / name)
+                put_file(system, self.folder / name, PurePosixPath(there) / name)
                 self._same[name] = here[name]
         for name in [name for name in self._same if name not in here]:
             with contextlib.suppress(FileNotFoundError):
                 system.rm_file(str(PurePosixPath(there) / name))
             del self._same[name]
 
-    def _wanted(self, name: PurePosixPath) -> bool:
+    def _wanted(self, name: PurePosixPath, skipped: Set[str] = frozenset()) -> bool:
         unfinished = any(mark in part for part in name.parts for mark in UNFINISHED)
-        return not unfinished and self._skipped.isdisjoint(name.parts[:-1])
+        return (
+            name.name != NAME
+            and not unfinished
+            and (self._skipped | skipped).isdisjoint(name.parts[:-1])
+        )
 
 
 def put_mirrors() -> None:
@@ -189,77 +232,79 @@ def put_mirrors() -> None:
             _LOG.warning("%s: not put yet, %s", mirror.url, error)
 
 
+def put_one(path: Path) -> None:
+    """Put one file of a mirrored folder, by whichever process has it."""
+    for mirror in _mirrors:
+        if path.is_relative_to(mirror.folder):
+            system, there = open_url(mirror.url)
+            put_file(system, path, PurePosixPath(there) / path.relative_to(mirror.folder))
+
+
+def claim_mirrors() -> None:
+    """Work in the mirrored folders alone, as they are now. ValueError if another command does."""
+    from jaxheads.hosts import agreed
+
+    if _mirrors:
+        agreed(lambda: [mirror.claim() for mirror in _mirrors])
+        for mirror in _mirrors:
+            mirror.fetch()
+
+
+def write_once(write: Callable[[], Any]) -> None:
+    """Let the first process write what all of them then see; its error is that of all."""
+    from jaxheads.hosts import agreed
+
+    agreed(write)
+    show_mirrors()
+
+
+def show_mirrors() -> None:
+    """Let all processes see what the first has written by now. OSError on all if that fails."""
+    from jaxheads.hosts import agreed, leads, several
+
+    if not (_mirrors and several()):
+        return
+    agreed(lambda: [mirror.put() for mirror in _mirrors])
+    if not leads():
+        for mirror in _mirrors:
+            mirror.fetch(UNSHARED)
+
+
 def refuse_mirrors() -> None:
-    """ValueError where this process is one of several: they must all see one folder."""
+    """ValueError where this is one of several workers on one folder: they must all see it."""
     if _mirrors:
         got = ", ".join(mirror.url for mirror in _mirrors)
         raise ValueError(
-            f"expected a folder that all processes see, such as a mounted bucket, got {got}"
+            f"expected a folder that all workers see, such as a network file system, got {got}"
         )
 
 
 @contextlib.contextmanager
 def _mirrored(mirror: Mirror) -> Iterator[None]:
+    from jaxheads.hosts import agreed, leads
+
     mirror.fetch()
     _mirrors.append(mirror)
     try:
         yield
+    except BaseException:
+        if leads():
+            _put_last(mirror)
+        raise
+    else:
+        agreed(functools.partial(_put_last, mirror))
     finally:
         _mirrors.remove(mirror)
-        try:
-            mirror.put()
-        except OSError as error:
-            raise Unput(f"{mirror.url}: {error}; what was made is in {mirror.folder}") from error
+        mirror.release()
+
+
+def _put_last(mirror: Mirror) -> None:
+    try:
+        mirror.put()
+    except OSError as error:
+        raise Unput(f"{mirror.url}: {error}; what was made is in {mirror.folder}") from error
 
 
 def _mark(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_mtime_ns, found.st_size
-
-
-# -- files
-
-
-def _open(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path there."""
-    import fsspec
-
-    try:
-        return fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise ValueError(f"{url}: {error}") from error
-    except ValueError as error:
-        raise ValueError(f"{url}: expected a protocol that fsspec opens: {error}") from error
-
-
-def _fetch(url: str, path: Path) -> None:
-    system, there = _open(url)
-    if system.isdir(there):
-        system.get(there.rstrip("/") + "/", f"{path}/", recursive=True)
-    elif system.isfile(there):
-        system.get(there, str(path))
-    else:
-        raise ValueError(f"{url}: no such file or directory")
-
-
-def _check_free(url: str) -> None:
-    system, there = _open(url)
-    if system.isdir(there) and system.ls(there):
-        raise ValueError(f"{url}: expected a free place, got a directory with files in it")
-
-
-def _put(folder: Path, url: str) -> None:
-    """Everything in a folder beside the place of a URL: an output, and what goes with it."""
-    system, there = _open(url)
-    parent = PurePosixPath(there).parent
-    system.makedirs(str(parent), exist_ok=True)
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == LAST, path)):
-        _put_file(system, path, parent / path.relative_to(folder))
-
-
-def _put_file(system: Any, path: Path, target: PurePosixPath) -> None:
-    draft = target.with_name(f".{target.name}.draft")
-    system.makedirs(str(target.parent), exist_ok=True)
-    system.put(str(path), str(draft))
-    system.mv(str(draft), str(target))

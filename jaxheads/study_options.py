@@ -40,6 +40,11 @@ class StudyOptions:
     status: bool = option("only say what is done, running, failed and to do", False)
 
     @property
+    def roles(self) -> dict[str, str]:
+        """Roles of paths, other than those of the fields."""
+        return {"out": "look"} if self.status else {}
+
+    @property
     def folder(self) -> Path:
         """Where records and figures go."""
         return self.out or Path("runs", self.config.stem)

@@ -15,11 +15,15 @@ from jaxheads.cli import VERBS
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxheads"
 
-LEAVES = {"config", "files", "flags", "hub", "mesh", "overrides", "records", "remote"}
+LEAVES = {
+    *("config", "files", "flags", "hosts", "hub", "marker", "mesh", "overrides", "records"),
+    "urls",
+}
 
 # A room, and the rooms below it that it may import. Its own modules are always allowed.
 ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
+    "remote": {"hosts", "marker", "urls"},
     "settings": {"config"},
     "options": {"flags"},
     "study_options": {"flags"},
@@ -28,21 +32,24 @@ ROOMS: dict[str, set[str]] = {
     "objectives": {"config", "data", "models"},
     "pruning": {"config", "files", "models"},
     "analysis": {"data"},
-    "importance": {"config", "files", "data", "mesh", "objectives"},
-    "training": {"config", "files", "data", "mesh", "objectives", "importance", "pruning"},
+    "importance": {"config", "files", "data", "hosts", "mesh", "objectives"},
+    "training": {
+        *("config", "files", "data", "hosts", "mesh", "objectives", "importance", "pruning"),
+    },
     "studies": {
-        *(*LEAVES, "options", "settings", "study_options"),
+        *(*LEAVES, "remote", "options", "settings", "study_options"),
         *("data", "models", "objectives", "pruning", "analysis", "importance", "training"),
     },
     "report": {"files", "records"},  # a figure is a function of files
     "doctor": {"options"},
     "cli": {
         *("config", "options", "overrides", "records", "remote", "studies", "report"),
-        *("doctor", "study_options"),
+        *("doctor", "study_options", "urls"),
     },
     "__main__": {"cli"},
     "__init__": {  # the public functional API, by name
-        *("config", "mesh", "data", "models", "objectives", "importance", "pruning", "training"),
+        *("config", "hosts", "mesh", "data", "models", "objectives"),
+        *("importance", "pruning", "training"),
     },
 }
 

@@ -10,17 +10,16 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.hosts import gather_processes, start_distributed
 from jaxheads.mesh import (
     PARAMETER_SPECS,
     data_share,
-    gather_processes,
     local_rows,
     make_mesh,
     pad_rows,
     parameter_specs,
     place_batch,
     place_params,
-    start_distributed,
 )
 from jaxheads.models.model import abstract_params
 

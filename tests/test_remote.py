@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from jaxheads import marker
 from jaxheads.cli import main
 from jaxheads.config import TrainingConfig
+from jaxheads.marker import Marker
 from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
-from jaxheads.remote import fetched, localised, put_mirrors, refuse_mirrors, url_of
+from jaxheads.remote import claim_mirrors, fetched, localised, outputs, put_mirrors, refuse_mirrors
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.study_options import ReportOptions, StudyOptions
+from jaxheads.urls import url_of
 
 
 def score(**changes) -> ScoreOptions:
@@ -222,10 +226,50 @@ def test_what_cannot_be_put_is_tried_again_and_is_not_lost(memory, monkeypatch, 
     assert (local.out / "cells/a.jsonl").read_text() == "a"
 
 
-def test_one_of_several_processes_needs_a_folder_that_all_see(memory):
+def test_a_look_at_a_study_fetches_what_it_tells_and_puts_nothing(memory):
+    kept = ("plan.json", "times.jsonl", "cells/a.jsonl", "failed/b.json")
+    heavy = ("models/m/config.json", "scores/a.npz", "scores/kept/a.npy", "checkpoints/x/3/d")
+    memory.pipe({f"/runs/one/{name}": b"{}" for name in (*kept, *heavy)})
+    looks = dataclasses.replace(study_at("memory://runs/one"), status=True)
+    with localised(looks) as local:
+        there = [str(p.relative_to(local.out)) for p in local.out.rglob("*") if p.is_file()]
+        assert sorted(there) == sorted(kept)
+        write(local.out / "cells/new.jsonl", "x", second=1)
+    assert not memory.exists("/runs/one/cells/new.jsonl") and not outputs(looks)
+
+
+def test_a_folder_where_a_command_works_is_refused_to_another(memory, monkeypatch):
+    for name, seconds in (("BEAT", 0.1), ("SILENT", 4.0), ("LOOK", 0.1)):
+        monkeypatch.setattr(marker, name, seconds)
+    with localised(study_at("memory://runs/one")) as local:
+        claim_mirrors()
+        other = Marker(memory, "/runs/one", "memory://runs/one")
+        with pytest.raises(ValueError, match=r"no other command works, got process .* of .* at "):
+            other.__enter__()
+        assert [path.name for path in local.out.iterdir()] == []
+    assert not memory.find("/runs")
+
+
+def test_a_mark_that_stays_as_it_is_is_taken_over_and_its_owner_puts_nothing(memory, monkeypatch):
+    for name, seconds in (("BEAT", 0.1), ("SILENT", 0.5), ("LOOK", 0.1)):
+        monkeypatch.setattr(marker, name, seconds)
+    memory.pipe({"/runs/one/at-work.json": b'{"host": "gone"}', "/runs/one/run.json": b"{}"})
+    with pytest.raises(OSError, match="taken over by another command: process 1 of there at noon"):
+        with localised(study_at("memory://runs/one")) as local:
+            claim_mirrors()
+            assert (local.out / "run.json").is_file()
+            other = b'{"host": "there", "pid": 1, "at": "noon"}'
+            memory.pipe("/runs/one/at-work.json", other)
+            time.sleep(0.5)
+            write(local.out / "cells/a.jsonl", "a", second=1)
+    assert not memory.exists("/runs/one/cells/a.jsonl")
+    assert memory.cat("/runs/one/at-work.json") == other
+
+
+def test_one_of_several_workers_needs_a_folder_that_all_see(memory):
     refuse_mirrors()
     with localised(study_at("memory://runs/one")):
-        with pytest.raises(ValueError, match=r"that all processes see.* got memory://runs/one"):
+        with pytest.raises(ValueError, match=r"that all workers see.* got memory://runs/one"):
             refuse_mirrors()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxheads.files import write_atomically
-from jaxheads.mesh import meet, write_once
+from jaxheads.hosts import agreed, gather_processes, leads
 
 CHUNK = 4096  # rows read at a time
 
@@ -94,31 +94,53 @@ def token_file(path: str | Path) -> Path:
     return path.with_name(f"{path.stem}.token{path.suffix}")
 
 
-def join_kept(path: str | Path, processes: int) -> None:
-    """Put the files of several processes together as one; ValueError if an example is missing."""
-    parts = [open_kept(part_of(path, process)) for process in range(processes)]
-    with keep_rows(path, parts[0].shape, alone=True) as rows:
-        for part in parts:
-            for start in range(0, len(part), CHUNK):
-                chunk = np.asarray(part[start : start + CHUNK])
+def join_kept(
+    path: str | Path,
+    shape: tuple[int, int, int],
+    chunks: Iterable[Float[np.ndarray, "P _ L H"]],
+) -> None:
+    """Write as one file what several processes have kept; ValueError if an example is missing.
+
+    A chunk has the same rows of all of them; the rows of the others are NaN.
+    """
+    start = 0
+    with keep_rows(path, shape, alone=True) as rows:
+        for chunk_PnLH in chunks:
+            for chunk in chunk_PnLH:
                 own = np.flatnonzero(~np.isnan(chunk).any((1, 2)))
                 rows.fill(start + own, chunk[own])
+            start += chunk_PnLH.shape[1]
 
 
 def gather_kept(path: str | Path) -> None:
-    """Leave one file where each process has kept its own part; all call, and see one folder."""
+    """Leave one file, with the first process, where each has kept its own part; all call."""
     if jax.process_count() == 1:
         return
-    meet()  # all parts are there
-    write_once(functools.partial(_gather, Path(path), jax.process_count()))
+    for each in (Path(path), token_file(path)):
+        mine = part_of(each, jax.process_index())
+        if mine.is_file():
+            _gather(each, open_kept(mine))
+            mine.unlink()
 
 
-def _gather(path: Path, processes: int) -> None:
-    for each in (path, token_file(path)):
-        if part_of(each, 0).is_file():
-            join_kept(each, processes)
-            for process in range(processes):
-                part_of(each, process).unlink()
+def _gather(path: Path, part: Float[np.ndarray, "N L H"]) -> None:
+    starts = range(0, len(part), CHUNK)
+    chunks = (gather_processes(np.asarray(part[start : start + CHUNK])) for start in starts)
+
+    failed: Exception | None = None
+    if leads():
+        try:
+            join_kept(path, (len(part), part.shape[1], part.shape[2]), chunks)
+        except (OSError, ValueError) as error:
+            failed = error
+    for _ in chunks:  # what was not asked for yet: all of them send all they have
+        pass
+    agreed(functools.partial(_end, failed))
+
+
+def _end(failed: Exception | None) -> None:
+    if failed is not None:
+        raise failed
 
 
 def open_kept(path: str | Path) -> Float[np.ndarray, "N L H"]:

@@ -32,11 +32,11 @@ from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.gate import constant
 from jaxheads.importance.kept import gather_kept
-from jaxheads.mesh import whole_params, write_once
+from jaxheads.mesh import whole_params
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
-from jaxheads.remote import put_mirrors
+from jaxheads.remote import put_mirrors, show_mirrors, write_once
 from jaxheads.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies import prepare
 from jaxheads.studies.cells import Noter
@@ -308,6 +308,7 @@ class Lab:
         )
         if name:
             gather_kept(self.kept(name))
+            show_mirrors()
         return scores
 
     def kept(self, name: str) -> Path:

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxheads.files import write_atomically
-from jaxheads.mesh import write_once
+from jaxheads.remote import write_once
 
 FOLDER, HALVES = "maps", "maps/halves"
 _PART = re.compile(r"[a-z0-9_.]+")

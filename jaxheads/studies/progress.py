@@ -87,8 +87,8 @@ def is_done(folder: Path, name: str) -> bool:
     return cell_path(folder, name).is_file()
 
 
-def note_failure(folder: Path, name: str, error: Exception) -> None:
-    """Record why a cell failed, with the traceback."""
+def note_failure(folder: Path, name: str, error: Exception) -> Path:
+    """Record why a cell failed, with the traceback; where is returned."""
     text = " ".join(str(error).split())
     found = {
         "error": text or type(error).__name__,
@@ -96,8 +96,10 @@ def note_failure(folder: Path, name: str, error: Exception) -> None:
         "at": time.strftime("%Y-%m-%d %H:%M:%S"),
         "traceback": traceback.format_exception(error),
     }
-    with write_atomically(_failure_path(folder, name)) as draft:
+    path = _failure_path(folder, name)
+    with write_atomically(path) as draft:
         draft.write_text(json.dumps(found, indent=1) + "\n")
+    return path
 
 
 def failure_of(folder: Path, name: str) -> Failure | None:

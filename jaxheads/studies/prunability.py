@@ -16,12 +16,12 @@ from jaxheads.files import write_atomically
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.reliability import Reading, score_kept
 from jaxheads.importance.scores import DAMAGED, Scores
-from jaxheads.mesh import write_once
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
 from jaxheads.pruning.schedule import Schedule, prune_iteratively
 from jaxheads.records import Row
+from jaxheads.remote import write_once
 from jaxheads.settings import CurveSettings
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.subjects import Subject

@@ -18,6 +18,7 @@ from jaxheads.options import PruneOptions
 from jaxheads.pruning.cost import count_parameters, multiply_adds
 from jaxheads.pruning.cut import cut, zero
 from jaxheads.pruning.mask import mask_from_scores, present_heads
+from jaxheads.remote import named
 
 LENGTH = 128  # at which multiply-adds are reported
 
@@ -86,7 +87,7 @@ def _account(
     sizes = [count_parameters(model.params) for model in (before, after)]
     caveat = "; zeros save nothing, a cut would" if options.zeroed else ""
     lines = [
-        f"{options.model} -> {options.out}",
+        f"{named(options.model)} -> {named(options.out)}",
         f"scores       {scores.method}, unit {scores.unit}, {scores.examples} examples",
         f"heads        {present_LH.sum()} -> {mask_LH.sum()}",
         f"in layers    {' '.join(map(str, mask_LH.sum(1)))}",

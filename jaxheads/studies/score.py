@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
@@ -21,15 +20,17 @@ from jaxheads.data.loader import Source, batches
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.files import write_atomically
+from jaxheads.hosts import agreed, join_hosts, leads
 from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.score import method_problems
-from jaxheads.mesh import data_share, join_hosts
+from jaxheads.mesh import data_share
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.options import ScoreOptions
 from jaxheads.pruning.mask import present_heads
+from jaxheads.remote import named
 from jaxheads.studies import prepare
 
 SHOWN = 5  # heads at each end of the table
@@ -55,9 +56,8 @@ def run(options: ScoreOptions) -> None:
         begin = time.perf_counter()
         scores = _score(options, job)
         seconds = time.perf_counter() - begin
-        if jax.process_index() == 0:
-            save_scores(draft, scores)
-    if jax.process_index() == 0:
+        agreed(lambda: save_scores(draft, scores))
+    if leads():
         print(_report(options, job.model, scores, seconds))
 
 
@@ -70,11 +70,8 @@ def _check_method(options: ScoreOptions) -> None:
 @contextlib.contextmanager
 def _place(out: Path) -> Iterator[Path]:
     """A draft of the file, of the first process alone; an unwritable place is an error at once."""
-    if jax.process_index():
-        yield out
-        return
-    with write_atomically(out) as draft:
-        yield draft
+    with contextlib.ExitStack() as stack:
+        yield Path(agreed(lambda: str(stack.enter_context(write_atomically(out)))))
 
 
 def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
@@ -131,7 +128,7 @@ def _score(options: ScoreOptions, job: Job) -> Scores:
         keep=options.keep_gradients,
         examples=None if job.source is None else len(job.source.lengths),
         settings=settings,
-        model=options.model,
+        model=named(options.model),
     )
     if options.keep_gradients is not None:
         gather_kept(options.keep_gradients)
@@ -162,7 +159,7 @@ def _report(options: ScoreOptions, model: Model, scores: Scores, seconds: float)
     )
     return "\n".join(
         [
-            f"{options.model}: {layers} layers x {heads} heads, {how}, {data}",
+            f"{named(options.model)}: {layers} layers x {heads} heads, {how}, {data}",
             *_table(scores.score_LH, present_heads(model.config)),
             f"wrote {options.out}",
         ]

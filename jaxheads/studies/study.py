@@ -9,9 +9,9 @@ from pathlib import Path
 
 import jax
 
-from jaxheads.mesh import join_hosts, tell, write_once
+from jaxheads.hosts import join_hosts, leads, tell
 from jaxheads.overrides import closest, load_config, override
-from jaxheads.remote import fetched, refuse_mirrors
+from jaxheads.remote import claim_mirrors, fetched, refuse_mirrors, show_mirrors, write_once
 from jaxheads.settings import Run
 from jaxheads.studies import (
     chiang2021,
@@ -65,7 +65,7 @@ def run(options: StudyOptions) -> int | None:
         check_files(local)
         saves = _saves(dataclasses.asdict(settings))
         join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
-        hosts = Hosts(jax.process_count(), jax.process_index() == 0, tell)
+        hosts = Hosts(jax.process_count(), leads(), tell, show_mirrors)
         if hosts.size > 1 and settings.study not in ON_HOSTS:
             raise ValueError(
                 f"{options.config}: expected one process for the study {settings.study}, got "
@@ -73,8 +73,9 @@ def run(options: StudyOptions) -> int | None:
             )
         if hosts.size > 1 and settings.together > 1:
             raise ValueError(f"{options.config}: together: expected 1 for several processes")
-        if hosts.size > 1 or options.shard.of > 1:
+        if options.shard.of > 1:
             refuse_mirrors()
+        claim_mirrors()
         write_once(functools.partial(open_folder, settings, options.folder))
         _check_seen(options.folder)
         cells = list(STUDIES[settings.study](local, options.folder))

@@ -20,15 +20,16 @@ from jaxheads.data.glue import Task, task_named
 from jaxheads.data.loader import Source, batches
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+from jaxheads.hosts import agreed, join_hosts, leads
 from jaxheads.importance.gate import Gate, Theta, constant
 from jaxheads.importance.scores import Scores, load_scores, save_scores
-from jaxheads.mesh import data_share, join_hosts, whole_params
+from jaxheads.mesh import data_share, whole_params
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective
 from jaxheads.options import PruneOptions, TrainOptions
 from jaxheads.pruning.cut import check_zero, zero
-from jaxheads.remote import put_mirrors, refuse_mirrors
+from jaxheads.remote import claim_mirrors, named, put_mirrors
 from jaxheads.studies import prepare
 from jaxheads.studies.gates import Mask, gates_optimizer, kept_by_gate, learned
 from jaxheads.studies.prune import TokenizerFiles, choose_heads, without_heads
@@ -54,8 +55,7 @@ def run(options: TrainOptions) -> None:
     """Train, write the model and its log, and print how it went."""
     saves = options.checkpoints is not None
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
-    if jax.process_count() > 1:
-        refuse_mirrors()
+    claim_mirrors()
     task, config = task_named(options.task), _training(options)
     _check_place(options)
     job = _prepare(options, task, config)
@@ -80,8 +80,8 @@ def run(options: TrainOptions) -> None:
         fitted = _at_its_best(options, fitted)
     fitted = fitted._replace(params=whole_params(fitted.params))
     job, fitted = _decided(options, job, fitted)
-    if jax.process_index() == 0:
-        _save(options, job, fitted)
+    agreed(lambda: _save(options, job, fitted))
+    if leads():
         print(_report(options, job, fitted))
 
 
@@ -201,7 +201,7 @@ def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
     if options.checkpoints is None:
         return None
     about = {
-        "model": options.model,
+        "model": named(options.model),
         "task": options.task,
         "encoder": dataclasses.asdict(job.model.config),
         "readout": dataclasses.asdict(job.model.readout),
@@ -269,13 +269,14 @@ def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
     if fitted.theta:
         score_LH = np.asarray(job.gate.score(fitted.theta), np.float64)
         method, count = f"{options.gate} gate", len(job.train.lengths)
-        save_scores(options.learned_scores, Scores(score_LH, method, "none", count, options.model))
+        scores = Scores(score_LH, method, "none", count, named(options.model))
+        save_scores(options.learned_scores, scores)
 
 
 def _report(options: TrainOptions, job: Job, fitted: Fitted) -> str:
     first, last = fitted.log[0], fitted.log[-1]
     lines = [
-        f"{options.model}: {last.step} steps of {options.batch_size} of "
+        f"{named(options.model)}: {last.step} steps of {options.batch_size} of "
         f"{len(job.train.lengths)} examples of {options.task}, seed {options.seed}",
         f"training loss  {first.loss:.4f} at step {first.step}, {last.loss:.4f} at the end",
     ]

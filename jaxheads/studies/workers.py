@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from jaxheads.files import is_draft
 from jaxheads.flags import Shard
 from jaxheads.records import Row
-from jaxheads.remote import put_mirrors
+from jaxheads.remote import put_mirrors, put_one
 from jaxheads.studies.cells import (
     CELLS,
     SETTINGS,
@@ -45,6 +46,7 @@ class Hosts(NamedTuple):
     size: int = 1
     leads: bool = True  # this one chooses the cells and writes the rows
     tell: Callable[[int], int] = int  # what the leader says, on all of them; all must call
+    show: Callable[[], None] = lambda: None  # what the leader wrote is there for all; all must call
 
 
 LONE = Hosts()
@@ -61,7 +63,7 @@ def run_cells(
     another worker has put the rows together.
     """
     if not hosts.leads:
-        _follow(cells, hosts)
+        _follow(folder, cells, hosts)
         return False
     needs = needs_by_name(cells)
     there = (folder / ROWS).is_file()
@@ -73,6 +75,7 @@ def run_cells(
         while (name := queue.next()) is not None:
             place, cell = by_name[name]
             hosts.tell(place - 1)
+            hosts.show()
             said = _run(folder, cell, worker, hosts)
             worker.release(name)
             put_mirrors()
@@ -129,11 +132,18 @@ class Queue:
         return failure is not None and failure.mark != self._tried_before.get(name)
 
 
-def _follow(cells: Sequence[Cell], hosts: Hosts) -> None:
-    """Compute what the leader says; it alone needs the rows."""
+def _follow(folder: Path, cells: Sequence[Cell], hosts: Hosts) -> None:
+    """Compute what the leader says; it alone needs the rows. What fails here is recorded here."""
     while (place := hosts.tell(WAIT)) != END:
         if place != WAIT:
-            list(cells[place].run())
+            hosts.show()
+            cell = cells[place]
+            try:
+                list(cell.run())
+            except Exception as error:
+                with contextlib.suppress(OSError):
+                    put_one(note_failure(folder, cell.name, error))
+                raise ValueError(_told(folder, [f"cell {cell.name}: {error}"])) from error
 
 
 def _run(folder: Path, cell: Cell, worker: Worker, hosts: Hosts) -> str:

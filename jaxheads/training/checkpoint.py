@@ -3,12 +3,17 @@
 A folder has one directory for each step that was saved: the whole training state, and beside it a
 JSON text that says what run it belongs to. A save goes on in the background and gets its name only
 when it is complete, so that a killed process leaves the checkpoints before it as they were.
+
+Of several processes the first alone reads and writes the folder, and it alone must have it: it is
+sent their parts of the arrays, and sends the whole ones. So the folder need not be shared, a state
+may be taken up by any number of processes, and all of it must fit the memory of a host.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import logging
 import shutil
@@ -19,9 +24,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jax.experimental import multihost_utils
+import numpy as np
 
+from jaxheads.hosts import agreed, from_first
+from jaxheads.mesh import whole_params
 from jaxheads.training.hush import Hush
 from jaxheads.training.identity import bits, check_same, plain, shapes
 from jaxheads.training.step import TrainState
@@ -71,7 +77,8 @@ class Keeper:
         self.folder = Path(folder).absolute()
         self._saved = saved
         self._settings = plain(settings)
-        self._manager = _open(self.folder, keep_last)
+        self._manager: Any = None  # of the first process alone
+        agreed(functools.partial(self._open, keep_last))
         self._good = max(self.steps(), default=None)
         self._hush, self._failed = Hush(self.folder), False
 
@@ -89,19 +96,26 @@ class Keeper:
             if kind is None:
                 self.wait()
         finally:
-            with contextlib.suppress(Exception):  # a second error about what was reported
-                self._manager.close()
+            if self._manager is not None:
+                with contextlib.suppress(Exception):  # a second error about what was reported
+                    self._manager.close()
             if not self._failed:
                 self._hush.end()
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, ascending."""
+        return agreed(self._steps)
+
+    def _steps(self) -> list[int]:
         return sorted(self._manager.all_steps())
 
     def best(self) -> int | None:
         """The step that was saved with the highest score, if any was; waits for the last save."""
         self.wait()
-        scored = any(self._manager.metrics(step) for step in self.steps())
+        return agreed(self._best)
+
+    def _best(self) -> int | None:
+        scored = any(self._manager.metrics(step) for step in self._steps())
         return self._manager.best_step() if scored else None
 
     @property
@@ -120,8 +134,6 @@ class Keeper:
         score: float | None = None,
     ) -> None:
         """Begin to save; return when `state` may be used up. OSError if this or the last failed."""
-        import orbax.checkpoint as ocp
-
         if step in self.steps():
             return
         record = {
@@ -131,19 +143,26 @@ class Keeper:
             "bits": bits(state),
             "lines": list(lines),  # written in the background, while the log grows
         }
+        whole = whole_params(state)
         with self._reported():
             self._wait()
-            _check_space(self.folder, state)
-            # On the CPU the writer reads the arrays in place, and the next step uses them up.
-            held = jax.tree.map(jnp.copy, state) if jax.default_backend() == "cpu" else state
-            self._manager.save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(held._asdict()), run=ocp.args.JsonSave(record)
-                ),
-                metrics=None if score is None else {"score": float(score)},
-                force=True,
-            )
+            agreed(functools.partial(self._begin, step, whole, record, score))
+
+    def _begin(
+        self, step: int, state: TrainState, record: dict[str, Any], score: float | None
+    ) -> None:
+        import orbax.checkpoint as ocp
+
+        _check_space(self.folder, state)
+        held = jax.tree.map(np.array, state)  # a copy: the next step uses up what is written here
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(held._asdict()), run=ocp.args.JsonSave(record)
+            ),
+            metrics=None if score is None else {"score": float(score)},
+            force=True,
+        )
 
     def wait(self) -> None:
         """Until the save under way is complete. OSError if it failed."""
@@ -151,11 +170,15 @@ class Keeper:
             self._wait()
 
     def _wait(self) -> None:
+        self._good = agreed(self._finish)
+
+    def _finish(self) -> int | None:
         self._manager.wait_until_finished()
         self._manager.check_for_errors()
-        before, self._good = self._good, max(self.steps(), default=None)
-        if self._good != before:
+        good = max(self._steps(), default=None)
+        if self._good != good:
             self._saved()
+        return good
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -166,10 +189,6 @@ class Keeper:
             raise OSError(
                 f"{self.folder}: no checkpoint was written: {_reason(error)}; {self.last_good}"
             ) from error
-
-    def reached_preemption(self, step: int) -> bool:
-        """With several processes: whether all of them are to save this step and stop."""
-        return self._manager.reached_preemption(step)
 
     def restore(self, like: TrainState, *, step: int | None = None) -> Kept | None:
         """The newest whole checkpoint (or that of `step`), placed as `like`; None without any.
@@ -195,26 +214,42 @@ class Keeper:
         return None
 
     def _read(self, step: int, like: TrainState) -> Kept:
+        record = _whole_or_broken(agreed(functools.partial(self._record, step)))
+        ours: dict[str, Any] = {"shapes": shapes(like._asdict())}
+        if self._settings is not None:
+            ours["settings"] = self._settings
+        theirs = {name: record[name] for name in ours}
+        check_same(self.folder / str(step), theirs, ours)
+        arrays = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like._asdict())
+        _whole_or_broken(agreed(functools.partial(self._load, step, arrays)))
+        state = TrainState(**jax.tree.map(_sent, arrays, like._asdict()))
+        if bits(state) != record["bits"]:
+            raise _Broken(f"{step}: its arrays are not those that were saved")
+        return Kept(state, step, record["lines"])
+
+    def _record(self, step: int) -> Any:
+        """What a checkpoint says of itself, or in a text why it cannot be read."""
         import orbax.checkpoint as ocp
 
-        target = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
-        )
-        with _quiet(step):
-            item = ocp.args.Composite(run=ocp.args.JsonRestore())
-            record = self._manager.restore(step, args=item)["run"]
-            ours = {"shapes": shapes(like._asdict())}
-            if self._settings is not None:
-                ours["settings"] = self._settings
-            theirs = {name: record[name] for name in ours}
-            lines, saved = record["lines"], record["bits"]
-        check_same(self.folder / str(step), theirs, ours)
-        with _quiet(step):
-            item = ocp.args.Composite(state=ocp.args.StandardRestore(target._asdict()))
-            state = TrainState(**self._manager.restore(step, args=item)["state"])
-            if bits(state) != saved:
-                raise _Broken(f"{step}: its arrays are not those that were saved")
-        return Kept(state, step, lines)
+        try:
+            with _quiet(step):
+                item = ocp.args.Composite(run=ocp.args.JsonRestore())
+                record = self._manager.restore(step, args=item)["run"]
+                return {name: record[name] for name in ("settings", "shapes", "bits", "lines")}
+        except _Broken as error:
+            return str(error)
+
+    def _load(self, step: int, arrays: dict[str, Any]) -> Any:
+        """Fill in the arrays of a checkpoint; a text says why they cannot be read."""
+        import orbax.checkpoint as ocp
+
+        try:
+            with _quiet(step):
+                item = ocp.args.Composite(state=ocp.args.StandardRestore(arrays))
+                arrays.update(self._manager.restore(step, args=item)["state"])
+        except _Broken as error:
+            return str(error)
+        return {}
 
     def _set_aside(self, steps: list[int], broken: list[str]) -> None:
         """Rename what cannot be read, so that its steps can be saved again."""
@@ -223,18 +258,34 @@ class Keeper:
         _LOG.warning(
             "%s: passed over what cannot be read: %s", self.folder, "; ".join(reversed(broken))
         )
-        if jax.process_index() == 0:
-            for step in steps:
-                place = self.folder / f"broken-{step}"
-                shutil.rmtree(place, ignore_errors=True)
-                (self.folder / str(step)).rename(place)
-        if jax.process_count() > 1:
-            multihost_utils.sync_global_devices("broken checkpoints are set aside")
+        agreed(functools.partial(self._rename, steps))
+
+    def _rename(self, steps: list[int]) -> None:
+        for step in steps:
+            place = self.folder / f"broken-{step}"
+            shutil.rmtree(place, ignore_errors=True)
+            (self.folder / str(step)).rename(place)
         self._manager.reload()
+
+    def _open(self, keep_last: int) -> None:
+        self._manager = _open(self.folder, keep_last)
 
 
 class _Broken(Exception):
     """A checkpoint that cannot be read."""
+
+
+def _whole_or_broken(found: Any) -> Any:
+    """What was read, unless it is the text that says why it was not."""
+    if isinstance(found, str):
+        raise _Broken(found)
+    return found
+
+
+def _sent(array: np.ndarray, like: jax.Array) -> jax.Array:
+    """The first process's array, placed as `like`."""
+    whole = from_first(array)
+    return jax.make_array_from_callback(whole.shape, like.sharding, lambda index: whole[index])
 
 
 @contextlib.contextmanager
@@ -268,6 +319,10 @@ def _open(folder: Path, keep_last: int) -> Any:
         preservation_policy=policies.AnyPreservationPolicy(kept),
         best_fn=lambda metrics: metrics["score"],
         cleanup_tmp_directories=True,
+        create=False,
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
+        ),
     )
     folder.mkdir(parents=True, exist_ok=True)
     return ocp.CheckpointManager(folder, options=options)
@@ -275,7 +330,7 @@ def _open(folder: Path, keep_last: int) -> Any:
 
 def _check_space(folder: Path, state: TrainState) -> None:
     """Refuse to begin what cannot end, while that can be said in one line."""
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) // jax.process_count()
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     free = shutil.disk_usage(folder).free
     if free < size:
         raise OSError(f"the disk is full: {size:,} bytes are needed, {free:,} are free")

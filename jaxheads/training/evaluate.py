@@ -14,7 +14,8 @@ from jaxtyping import Array, Float, Num
 from scipy import stats
 
 from jaxheads.data.batch import Batch
-from jaxheads.mesh import gather_rows, local_rows, place_batch, split_over_data
+from jaxheads.hosts import gather_rows
+from jaxheads.mesh import local_rows, place_batch, split_over_data
 from jaxheads.objectives import Objective, Params
 
 

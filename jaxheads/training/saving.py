@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.loader import Source
+from jaxheads.hosts import told_to_stop
 from jaxheads.importance.gate import Theta
 from jaxheads.objectives import Params
 from jaxheads.training.checkpoint import Checkpoints, Keeper
@@ -136,9 +137,7 @@ class Saving:
         if self._keeper is None:
             return
         self._keep_pace(state)
-        stop = self._stop.came or (
-            jax.process_count() > 1 and self._keeper.reached_preemption(done)
-        )
+        stop = self._stop.came or told_to_stop(done)
         every, last = self._config.save_every, done == self._config.steps
         if stop or metrics or last or (every and done % every == 0):
             self._save(self._keeper, done, state, metrics)

@@ -15,8 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import jax
 import numpy as np
 
+from jaxheads.hosts import start_distributed
 from jaxheads.importance import Settings, save_scores, score_heads
-from jaxheads.mesh import data_share, make_mesh, start_distributed
+from jaxheads.importance.kept import gather_kept
+from jaxheads.mesh import data_share, make_mesh
 from tests.importance.conftest import make_task
 
 
@@ -31,6 +33,7 @@ def main(coordinator: str, process: str, folder: str, *shapes: str) -> None:
             task.objective, task.params, task.batches(4, own), heads=task.config, unit="batch",
             mesh=mesh, settings=Settings(group=3), keep=Path(folder, f"{shape}.npy"), examples=20,
         )  # fmt: skip
+        gather_kept(Path(folder, f"{shape}.npy"))
         if jax.process_index() == 0:
             save_scores(Path(folder, f"{shape}.npz"), scores)
 

@@ -54,10 +54,11 @@ def test_the_parts_of_several_processes_join(tmp_path, monkeypatch):
                 own = np.arange(process, 5, 2)
                 rows.fill(own, effect_NLH[own])
     assert np.isnan(open_kept(part_of(tmp_path / "g.npy", 0))[1]).all()
-    join_kept(tmp_path / "g.npy", 2)
+    parts = np.stack([open_kept(part_of(tmp_path / "g.npy", process)) for process in (0, 1)])
+    join_kept(tmp_path / "g.npy", (5, 1, 2), [parts[:, :2], parts[:, 2:]])
     np.testing.assert_array_equal(open_kept(tmp_path / "g.npy"), effect_NLH)
     with pytest.raises(ValueError, match="expected 5 examples, got 3"):
-        join_kept(tmp_path / "g.npy", 1)
+        join_kept(tmp_path / "g.npy", (5, 1, 2), [parts[:1]])
 
 
 def test_names_of_files():

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxheads.importance.kept import join_kept, open_kept
+from jaxheads.importance.kept import open_kept
 from jaxheads.importance.methods import Settings
 from jaxheads.importance.score import score_heads
 from jaxheads.importance.scores import load_scores
@@ -52,5 +52,4 @@ def test_two_processes_give_the_scores_of_one(task, tmp_path, shape):
     found = load_scores(tmp_path / f"{shape}.npz")
     np.testing.assert_allclose(found.score_LH, expected.score_LH, rtol=2e-5, atol=1e-7)
     assert found[1:] == expected[1:] and found.examples == 20
-    join_kept(tmp_path / f"{shape}.npy", 2)
     assert np.isfinite(open_kept(tmp_path / f"{shape}.npy")).all()

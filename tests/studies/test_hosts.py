@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from jaxheads.cli import main
+from jaxheads.hosts import LOST
 from jaxheads.importance import load_scores
-from jaxheads.mesh import LOST
 from jaxheads.models.convert import load_model
 from jaxheads.models.model import Params
 from jaxheads.records import read_rows
@@ -50,10 +50,8 @@ def start(folder: Path, processes: int, script: list[list]) -> list[subprocess.P
 
 def started(processes: int, command: Callable[[str, int], list[str]]) -> list[subprocess.Popen]:
     """Processes that share four devices; `command` takes the coordinator and the number of one."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(DEVICES // processes)}
+    coordinator, devices = coordinator_and_devices(processes)
+    environment = {**os.environ, **devices}
     return [
         subprocess.Popen(
             command(coordinator, process),
@@ -61,6 +59,14 @@ def started(processes: int, command: Callable[[str, int], list[str]]) -> list[su
         )
         for process in range(processes)
     ]  # fmt: skip
+
+
+def coordinator_and_devices(processes: int) -> tuple[str, dict[str, str]]:
+    """Where they meet, and how each has its share of the devices."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    return coordinator, {"JAX_NUM_CPU_DEVICES": str(DEVICES // processes)}
 
 
 def ended(running: list[subprocess.Popen]) -> tuple[list[int], str]:

@@ -18,10 +18,10 @@ LATE = """
 import sys, time
 from unittest import mock
 
-from jaxheads import cli, mesh
+from jaxheads import cli, hosts
 from jaxheads.studies import score
 
-mesh.LOST, saved = 3, score.save_scores
+hosts.LOST, saved = 3, score.save_scores
 
 
 def late(*words):

@@ -15,7 +15,7 @@ import pytest
 from jaxheads.flags import Shard, parse_shard
 from jaxheads.studies.progress import look, read_plan, read_times
 from jaxheads.studies.status import describe, seconds_left
-from jaxheads.studies.workers import run_cells
+from jaxheads.studies.workers import Hosts, run_cells
 from tests.studies.worker_of_many import cells
 
 WORKER = Path(__file__).with_name("worker_of_many.py")
@@ -105,6 +105,15 @@ def test_a_failed_cell_is_recorded_and_stops_only_what_needs_it(alone, tmp_path,
     assert not list((out / "failed").iterdir())
     assert counted(out, "begin")["m-1-2"] == 2 and set(counted(out, "end").values()) == {1}
     assert "17 of 17 cells done" in describe(out) and "left" not in describe(out)
+
+
+def test_what_fails_in_a_process_that_follows_is_recorded(tmp_path):
+    told = iter([0, 1])
+    hosts = Hosts(size=2, leads=False, tell=lambda _: next(told))
+    with pytest.raises(ValueError, match="cell m-0-1: m-0-1 cannot be computed"):
+        run_cells(tmp_path / "out", cells(tmp_path / "out.log", ("m-0-1",)), hosts=hosts)
+    failed = (tmp_path / "out" / "failed" / "m-0-1.json").read_text()
+    assert "RuntimeError: m-0-1 cannot be computed" in failed
 
 
 def test_what_another_worker_writes_at_its_start_is_left_to_it(tmp_path):

@@ -225,6 +225,61 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(cloud):
     assert {path.name for path in (cloud.root / "runs").iterdir()} == set("abc")
 
 
+@pytest.mark.parametrize(
+    ("words", "step", "number", "says"),
+    [
+        ([], "tpu-vm ssh", 1, "jaxheads/runs of worker 0 could not be listed"),
+        ([], "tpu-vm scp", 1, "a was not fetched whole"),
+        (["--logs"], "tpu-vm ssh", 1, "the workers could not be counted"),
+        (["--logs"], "tpu-vm ssh", 3, "jaxheads/logs of worker 1 could not be listed"),
+        (["--logs"], "tpu-vm scp", 2, "mine was not fetched whole"),
+    ],
+)
+def test_a_failed_step_of_fetch_is_told_and_can_be_repeated(cloud, words, step, number, says):
+    cloud.write(cloud.workers[0] / "jaxheads/runs/a/x", "a")
+    for worker in cloud.workers:
+        cloud.write(worker / "jaxheads/logs/mine/log", worker.name)
+    cloud.fail(step, number, says="no route to host")
+    found = cloud.run("fetch.sh", *words)
+    assert found.returncode == 1 and "no route to host" in found.stderr and says in found.stderr
+    assert "run fetch.sh again" in found.stderr.splitlines()[-1]
+    cloud.mend()
+    assert cloud.run("fetch.sh", *words).returncode == 0
+    here = cloud.root / ("logs/worker-1/mine/log" if words else "runs/a/x")
+    assert here.read_text() == ("worker-1" if words else "a")
+    assert not list(cloud.root.glob("*/**/.fetching"))
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "says"),
+    [
+        ("tpu-vm ssh", 1, "the workers do not compute together"),
+        ("tpu-vm ssh", 2, "the score failed"),
+    ],
+)
+def test_a_failed_step_of_smoke_is_told_and_can_be_repeated(cloud, step, number, says):
+    cloud.install()
+    for worker in cloud.workers:
+        cloud.write(worker / "jaxheads/venv/bin/python", PYTHON)
+    cloud.fail(step, number, says="no route to host")
+    found = cloud.run("smoke.sh")
+    assert found.returncode == 1 and "no route to host" in found.stderr and says in found.stderr
+    cloud.mend()
+    assert cloud.run("smoke.sh").returncode == 0
+
+
+@pytest.mark.parametrize("step", ["tpu-vm describe", "queued-resources describe"])
+def test_delete_deletes_nothing_where_it_cannot_tell_what_there_is(cloud, step):
+    assert cloud.run("create.sh", "--queued").returncode == 0
+    cloud.fail(step, says="no route to host")
+    found = cloud.run("delete.sh", "--yes")
+    assert found.returncode == 1 and "nothing was changed, try again" in found.stderr
+    assert "no route to host" in found.stderr
+    assert not cloud.calls("tpu-vm", "delete") + cloud.calls("queued-resources", "delete")
+    cloud.mend()
+    assert cloud.run("delete.sh", "--yes").returncode == 0
+
+
 def test_logs_come_from_every_worker(cloud):
     cloud.install()
     assert cloud.run("run.sh", "--run", "mine", "doctor").returncode == 0
