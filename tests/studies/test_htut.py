@@ -60,7 +60,7 @@ def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
     assert best["obj"].gain.low > 0
     assert all(one.accuracy.value < 1 for name, one in best.items() if one.signed.total > 20
                and name != "obj")  # fmt: skip
-    assert looks.confidence_NLH.shape == (40, *HEADS)
+    assert looks.sharpness.by_sentence("confidence").shape == (40, *HEADS)
 
 
 def test_sentences_that_cannot_be_compared_are_left_out_and_counted(tokenizer):
