@@ -242,3 +242,12 @@ def test_some_sentences_are_there_to_be_drawn(finished):
     assert len(drawn) == 2
     assert len(drawn[0]["gold"]) == 3
     assert len(drawn[0]["drawn"]) == 2
+    views = json.loads((finished / "views" / "roberta-arcs-0.json").read_text())
+    heads = {name.partition(", ")[2] for name in drawn[0]["drawn"]}
+    assert len(views) == 2 * len(heads)  # a head that is best at both is shown once
+    for view in views:
+        assert f"layer {view['layer']} head {view['head']}" in heads
+        assert view["words"] in [each["words"] for each in drawn]
+        assert np.shape(view["weights"]) == (4, 4)  # special tokens are dropped
+    named = [name for view in views[: len(heads)] for name in view["title"].split("; ")]
+    assert set(named) == set(drawn[0]["drawn"])
