@@ -271,6 +271,12 @@ class BenchOptions:
     dtype: Literal["float32", "bfloat16"] | None = option(
         "type of the computation (float32, on a GPU bfloat16)", None
     )
+    treebank: Path | None = option(
+        "of trees: CoNLL-U; without it, random sentences about as long as PUD's",
+        None,
+        metavar="FILE",
+    )
+    sentences: int | None = option("of trees, at random (100; of a treebank all)", None)
     tiny: bool = option("a tiny model: whether it runs, not how fast", False)
     scaling: bool = option("instead: bytes moved on 1 to 64 simulated devices", False)
     sizes: bool = option("instead: memory of a device, by model and layout", False)
@@ -289,6 +295,7 @@ class BenchOptions:
                 ("--training-batch", self.training_batch),
                 ("--length", self.length),
                 ("--repeats", self.repeats),
+                ("--sentences", self.sentences),
             )
             for problem in below(1, value, flag)
         )

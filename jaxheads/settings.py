@@ -317,6 +317,7 @@ class Run:
     constituency: ConstituencySettings | None = None  # none: no study of constituents
     dependencies: DependencySettings | None = None  # none: no study of dependencies
     compare: CompareSettings | None = None  # of the studies "compare" and "li2021"
+    beside: tuple[Path, ...] = ()  # finished studies of the same models, whose maps of heads join
     devices: int | None = None  # that share each batch; none: all there are
     together: int = 1  # trainings of one shape in one program, split over the devices
 
@@ -330,6 +331,9 @@ class Run:
                 problems.append(f"{what}: expected different names, got {', '.join(names)}")
         if not self.models:
             problems.append("models: expected at least one, got none")
+        if len({folder.name for folder in self.beside}) < len(self.beside):
+            got = ", ".join(map(str, self.beside))
+            problems.append(f"beside: expected folders of different names, got {got}")
         problems += self._tasks_of_models()
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")

@@ -64,7 +64,8 @@ def contentless_attention(words: int, seed: int = 0) -> Float[np.ndarray, "1 K w
     uniform random numbers drawn from the seed. No word attends to itself; all rows but those of
     "near" and "random" sum to 1 (0 for one word alone). Some trees of "previous" are equally heavy
     in exact arithmetic (where the root is the third word, the first attends as much to the last as
-    it does), so that its MST score with punctuation hangs on the order of the ties.
+    it does), so that its MST score with punctuation hangs on the order of the ties: on PUD 40.54
+    where the lower word is taken, 41.46 where the higher one is, 41.1 where rounding decides.
     """
     place = np.arange(words)
     step_TT = place - place[:, None]

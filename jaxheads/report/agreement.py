@@ -1,4 +1,4 @@
-"""Is the head that knows something the important one: one table and one figure for all kinds."""
+"""Is the head that knows something the important one: one table and one figure of all kinds."""
 
 from __future__ import annotations
 
@@ -8,33 +8,37 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jaxheads.report.coherence import p_value
-from jaxheads.report.folder import Study
+from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.panels import draw_cells, grid, write_cell
-from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+from jaxheads.report.parts import Answer, Drawing, Folded, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, number, spread_of, words
 
 STAGE, BETWEEN, REPEATED = "map agreement", "agreement of kinds of maps", "map repeated"
 STATISTICS = ("spearman", "kendall", "spearman within layers")
-COLORS_OF_SIGNS = "RdBu"
+COLORS_OF_SIGNS, IMPORTANCE = "RdBu", "importance"
 LINES = 16  # of a figure
 LEVEL = 0.05
 
 
 def agreement_section(study: Study) -> Section | None:
-    """All maps of heads against importance, and kinds of maps against each other."""
-    tables = (_table(study, STAGE), _table(study, BETWEEN))
-    parts = (*_figures(study), *(table for table in tables if table is not None))
-    if not parts:
+    """Kinds of maps against importance and each other, then all maps."""
+    tables = [table for table in (_importance(study), _between(study)) if table is not None]
+    if not tables:
         return None
     lead = (
         "Rank correlation over heads between what a head does (its accuracy on dependency arcs, "
-        "or any other map that the study left) and its importance to a task. The maps of a "
-        "fine-tuned model are compared with importance in that same model. Few heads make wide "
-        "chance: the p-values are by permutation, of single comparisons. The ceiling is what the "
-        "two maps could reach at most, given how each repeats between halves of its data. Within "
-        "layers: only the order of the heads of a layer counts, so that depth explains nothing."
+        "or any other map that this study, or one beside it, left) and its importance to a task. "
+        "The maps of a fine-tuned model are compared with importance in that same model. Few heads "
+        "make wide chance: the p-values are by permutation, of single comparisons. The ceiling is "
+        "what the two maps could reach at most, given how each repeats between halves of its data. "
+        "Within layers: only the order of the heads of a layer counts, so that depth explains "
+        "nothing."
     )
+    kinds, lines = _kinds(study), sum(len(table.body) for table in tables)
+    folded = Folded("agreement-all", f"All {lines} comparisons of maps", tuple(tables))
+    shown_kinds = (kinds,) if kinds.body else ()
+    parts = (*_squares(study), *shown_kinds, *_figures(study), folded)
     return Section("agreement", "Is the head that knows it the important one", lead, parts)
 
 
@@ -96,34 +100,80 @@ def _p(study: Study, model: str, task: str, method: str, metric: str = "spearman
     return 1.0 if found is None else found.high
 
 
-# -- the table
+# -- the tables
 
 
-def _table(study: Study, stage: str) -> Table | None:
-    rows = study.at(stage, metric="spearman")
-    lines = sorted(
-        {(row.model, row.method, row.task) for row in rows},
-        key=lambda line: (study.models.index(line[0]), *_places(study, line)),
-    )
-    body = tuple(
-        (model, method, shown(task), *_line(study, stage, model, task, method))
-        for model, method, task in lines
-    )
-    name = "agreement-table" if stage == STAGE else "kinds-table"
-    second = "importance on" if stage == STAGE else "model of"
+def _kinds(study: Study) -> Table:
+    """The maps that sum up their kind: against importance, and against each other."""
+    body = []
+    for model in study.models:
+        first = _firsts(study, model)
+        for method in first:
+            for task in study.tasks:
+                if _value(study, model, task, method) is not None:
+                    line = _line(study, STAGE, model, task, method)
+                    body.append((model, method, f"importance on {shown(task)}", *line))
+        for task, method in _pairs(study, model):
+            one, two = _sides(task, method)
+            if {one, two} <= set(first):
+                body.append((model, one, two, *_line(study, BETWEEN, model, task, method)))
+    head = ("model", "map", "against", *STATISTICS, "ceiling")
     caption = (
-        "Maps of heads against importance: mean (lowest to highest) over fine-tuning seeds, p: the "
-        "largest of any seed."
-        if stage == STAGE
-        else "The maps that sum up their kind, against each other, as above."
+        "Importance and the maps that sum up their kind, every two of them: mean (lowest to "
+        "highest) over fine-tuning seeds, p: the largest of any seed."
     )
-    head = ("model", "map", second, *STATISTICS, "ceiling", "map repeated")
-    return Table(name, caption, head, body, 3) if body else None
+    return Table("kinds-table", caption, head, tuple(body), 3)
 
 
-def _places(study: Study, line: tuple[str, str, str]) -> tuple[int, int]:
-    methods = [row.method for row in study.rows if row.stage in (STAGE, BETWEEN)]
-    return methods.index(line[1]), study.tasks.index(line[2])
+def _importance(study: Study) -> Table | None:
+    """All maps against importance."""
+    found = {(row.model, row.method, row.task) for row in study.at(STAGE, metric="spearman")}
+    body = tuple(
+        (
+            model, method, shown(task), *_line(study, STAGE, model, task, method),
+            cell(spread_of(study.at(REPEATED, model=model, method=method))),
+        )
+        for model in study.models
+        for method in _methods(study, model)
+        for task in study.tasks
+        if (model, method, task) in found
+    )  # fmt: skip
+    head = ("model", "map", "importance on", *STATISTICS, "ceiling", "map repeated")
+    caption = "All maps of heads against importance, as above."
+    return Table("agreement-table", caption, head, body, 3) if body else None
+
+
+def _between(study: Study) -> Table | None:
+    """All maps against those that sum up the other kinds."""
+    body = tuple(
+        (model, *_sides(task, method), *_line(study, BETWEEN, model, task, method))
+        for model in study.models
+        for task, method in _pairs(study, model)
+    )
+    head = ("model", "map", "against", *STATISTICS, "ceiling")
+    caption = "Every map of a kind against the one that sums up another kind, as above."
+    return Table("between-table", caption, head, body, 3) if body else None
+
+
+def _firsts(study: Study, model: str) -> list[str]:
+    """The map that sums up each kind: its first."""
+    kinds: dict[str, str] = {}
+    for row in study.at(REPEATED, model=model):
+        kinds.setdefault(row.method.partition(": ")[0], row.method)
+    return list(kinds.values())
+
+
+def _pairs(study: Study, model: str) -> list[tuple[str, str]]:
+    """The task and the name of every comparison of two kinds of maps."""
+    rows = study.at(BETWEEN, model=model, metric="spearman")
+    return list(dict.fromkeys((row.task, row.method) for row in rows))
+
+
+def _sides(task: str, method: str) -> tuple[str, str]:
+    """Both maps of a comparison, as they are called alone."""
+    of = "" if task == PRETRAINING else f", {task}"
+    one, _, two = method.partition(" ~ ")
+    return one.replace(": ", f"{of}: ", 1), two.replace(": ", f"{of}: ", 1)
 
 
 def _line(study: Study, stage: str, model: str, task: str, method: str) -> Iterator[str]:
@@ -132,17 +182,43 @@ def _line(study: Study, stage: str, model: str, task: str, method: str) -> Itera
         p = _value(study, model, task, method, f"p of {statistic}", stage)
         yield cell(found) + (f", p {p_value(p.high)}" if p is not None else "")
     yield cell(_value(study, model, task, method, "ceiling of spearman", stage))
-    yield cell(spread_of(study.at(REPEATED, model=model, method=method)))
 
 
-# -- the figure
+# -- the figures
+
+
+def _squares(study: Study) -> Iterator[Drawing]:
+    """Importance on the pre-training task and the kinds of maps of the model as it is."""
+    for model in study.models:
+        names = [IMPORTANCE, *(name for name in _firsts(study, model) if not _is_tuned(name))]
+        values = {
+            frozenset((IMPORTANCE, name)): _value(study, model, PRETRAINING, name) for name in names
+        }
+        for task, method in _pairs(study, model):
+            if task == PRETRAINING:
+                pair = frozenset(_sides(task, method))
+                values[pair] = _value(study, model, task, method, stage=BETWEEN)
+        matrix = np.full((len(names) - 1, len(names) - 1), np.nan)
+        for row, column in zip(*np.tril_indices(len(names) - 1), strict=True):
+            found = values.get(frozenset((names[row + 1], names[column])))
+            matrix[row, column] = np.nan if found is None else found.mean
+        if np.isfinite(matrix).any():
+            yield _matrix(
+                slug("kinds", model), names[1:], names[:-1], matrix,
+                f"Spearman correlations of importance and kinds of maps, {model}",
+                f"{model}: Spearman correlation over heads between importance on masked LM and the "
+                "maps that sum up their kind, all of the pre-trained model. The table has the "
+                "p-values and ceilings.",
+            )  # fmt: skip
 
 
 def _figures(study: Study) -> Iterator[Drawing]:
-    """Maps of the pre-trained model, and of each fine-tuned one, by task."""
+    """Maps of the pre-trained model by the task of the importance; first those that sum up."""
     for model in study.models:
         tasks = [task for other, task in _columns(study) if other == model]
-        methods = [name for name in _methods(study, model) if "," not in name.partition(":")[0]]
+        first = _firsts(study, model)
+        methods = [name for name in _methods(study, model) if not _is_tuned(name)]
+        methods.sort(key=lambda name: name not in first)
         matrix = np.full((len(methods), len(tasks)), np.nan)
         for row, method in enumerate(methods):
             for column, task in enumerate(tasks):
@@ -150,24 +226,32 @@ def _figures(study: Study) -> Iterator[Drawing]:
                 matrix[row, column] = np.nan if found is None else found.mean
         shown_rows = np.flatnonzero(np.isfinite(matrix).any(1))[:LINES]
         if len(shown_rows):
-            yield _drawing(model, [methods[row] for row in shown_rows], tasks, matrix[shown_rows])
+            yield _matrix(
+                slug("agreement", model), [methods[row] for row in shown_rows],
+                [shown(task) for task in tasks], matrix[shown_rows],
+                f"Spearman correlations of maps of heads with importance, {model}",
+                f"{model}: Spearman correlation over heads between maps of the pre-trained model "
+                "(lines) and the importance of heads to a task (columns; for tasks in fine-tuned "
+                f"models, mean over seeds). {len(shown_rows)} maps, first those that sum up their "
+                "kind; the tables have all, with p-values and ceilings.",
+            )  # fmt: skip
 
 
-def _drawing(model: str, methods: list[str], tasks: list[str], matrix: np.ndarray) -> Drawing:
-    figure, (axis,) = grid(1, 1.0 * len(tasks) + 3.0, 0.3 * len(methods) + 1.2)
+def _is_tuned(method: str) -> bool:
+    """Whether a map is of a fine-tuned model."""
+    return "," in method.partition(":")[0]
+
+
+def _matrix(
+    name: str, lines: list[str], columns: list[str], matrix: np.ndarray, alt: str, caption: str
+) -> Drawing:
+    """Correlations as squares with their numbers."""
+    figure, (axis,) = grid(1, 1.0 * len(columns) + 3.0, 0.3 * len(lines) + 1.2)
     draw_cells(axis, matrix, -1.0, 1.0, COLORS_OF_SIGNS)
     axis.set_aspect("auto")
-    axis.set_xticks(
-        np.arange(len(tasks)) + 0.5, [shown(task) for task in tasks], rotation=20, ha="right"
-    )
-    axis.set_yticks(np.arange(len(methods)) + 0.5, methods)
+    axis.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=20, ha="right")
+    axis.set_yticks(np.arange(len(lines)) + 0.5, lines)
     for (row, column), value in np.ndenumerate(matrix):
         if math.isfinite(value):
             write_cell(axis, row, column, number(value)[:-1], (value + 1) / 2, COLORS_OF_SIGNS)
-    return Drawing(
-        slug("agreement", model), figure,
-        f"Spearman correlations of maps of heads with importance, {model}",
-        f"{model}: Spearman correlation over heads between maps of the pre-trained model (lines) "
-        "and the importance of heads to a task (columns; for tasks in fine-tuned models, mean over "
-        f"seeds). The first {len(methods)} maps; the table has all, with p-values and ceilings.",
-    )  # fmt: skip
+    return Drawing(name, figure, alt, caption)

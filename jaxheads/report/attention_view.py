@@ -11,17 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from jaxheads.report.folder import HeadView
-from jaxheads.report.parts import Markup
+from jaxheads.report.folder import HeadView, Study
+from jaxheads.report.parts import Markup, slug
 
 LINE, SIDE, GAP = 21, 150, 130  # pixels: of a word's line, of a column of words, between columns
 LEAST = 0.02  # lines of less weight are not drawn
+READING = (
+    "Words on the left look at words on the right; numbers are the mean weight that a word gets. "
+    "Point at a word on the left, or move to it with the tab key, to see its own weights. Weights "
+    f"below {LEAST} have no line."
+)
 
 
 def attention_views(name: str, views: Sequence[HeadView], caption: str) -> Markup:
     """Sentences side by side, as far as there is room."""
     html = "".join(_svg(view) for view in views)
     return Markup(name, f'<div class="attention">{html}</div>', caption)
+
+
+def example_views(study: Study, what: str, name: str, which: str) -> Iterator[Markup]:
+    """For each model, what its best heads look at in the sentences that were kept of a kind."""
+    for model in dict.fromkeys(view.model for view in study.views if view.what == what):
+        views = [view for view in study.views if (view.model, view.what) == (model, what)]
+        caption = f"{model}: what {which} looks at in the same sentences, between words. {READING}"
+        yield attention_views(slug(name, model), views, caption)
 
 
 def received(view: HeadView) -> list[float]:

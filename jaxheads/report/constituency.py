@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxheads.records import Row
+from jaxheads.report.attention_view import example_views
 from jaxheads.report.bracket_trees import example_drawings
 from jaxheads.report.constituent_figures import (
     change_drawings,
@@ -42,7 +43,8 @@ def constituency_section(study: Study) -> Section | None:
     if not study.at(BEST, metric=F1):
         return None
     parts = (
-        *map_drawings(study), *example_drawings(study), *head_tables(study),
+        *map_drawings(study), *example_drawings(study),
+        *example_views(study, "spans", "spans-view", "the same head"), *head_tables(study),
         *layer_drawings(study), *ensemble_drawings(study), *ranking_tables(study),
         *change_drawings(study), *change_tables(study),
         *masking_drawings(study), *masking_tables(study), *treebank_tables(study),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 from matplotlib.axes import Axes
 
-from jaxheads.report.arc_drawing import LEGEND, Sentence, draw_sentence, places
-from jaxheads.report.folder import PRETRAINING, HeadMap, Study
+from jaxheads.report.attention_view import example_views
+from jaxheads.report.dependency_figures import arc_drawings, map_parts
+from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import MUTED, shown
-from jaxheads.report.maps import draw_maps
 from jaxheads.report.panels import add_legend, grid
-from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
+from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
 from jaxheads.report.spread import (
     Spread,
     cell,
@@ -33,7 +32,6 @@ NAMES = {
     "dependent to head": "dependent attends to head", "head to dependent": "head to dependent",
     "most attentive": "head attends most to dependent",
 }  # fmt: skip
-SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations
 
 
 def dependencies_section(study: Study) -> Section | None:
@@ -42,10 +40,13 @@ def dependencies_section(study: Study) -> Section | None:
         return None
     tables = [_sentences(study), _trees(study), _relations(study), _mass(study)]
     tables += [_relation_masses(study), _changes(study)]
-    parts: list[Drawing | Table] = [table for table in tables[:2] if table is not None]
-    parts += [*_figures(study), *_maps(study)]
+    parts: list[Drawing | Table | Markup | Folded] = [
+        table for table in tables[:2] if table is not None
+    ]
+    parts += [*_figures(study), *map_parts(study)]
     parts += [table for table in tables[2:] if table is not None]
-    parts += _arcs(study)
+    which = "each head that is best at whole trees (MST, MAX)"
+    parts += [*arc_drawings(study), *example_views(study, "arcs", "arcs-view", which)]
     lead = (
         "After Htut et al. 2019. MAX: a gold arc counts where one of its words attends most to the "
         "other. MST: the heaviest tree that can be made of the attention, from the gold root, "
@@ -305,42 +306,3 @@ def _draw_relations(study: Study, model: str, axis: Axes, names: list[str]) -> N
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set(xlim=(-0.02, 1.02), xlabel="share of the relation's arcs found")
-
-
-def _maps(study: Study) -> Iterator[Drawing]:
-    """Layer by head: whole trees and the commonest relations, of pre-trained models."""
-    for model in study.models:
-        own = [found for found in study.maps if (found.model, found.what) == (model, "arcs")]
-        chosen = [found for found in own if np.isfinite(found.value_LH).any()]
-        chosen = [one for one in chosen if one.name != "MST, log"][:SHOWN]
-        if not chosen:
-            continue
-        figure = draw_maps([(found.name, found.value_LH) for found in chosen])
-        yield Drawing(
-            slug("arcs", model), figure,
-            f"Heat maps, layer by head, of the arcs that heads of {model} find",
-            f"{model}: share of arcs that each head finds: whole trees without punctuation under "
-            f"MST and MAX, then single relations under MAX ({_listed(chosen)}). Each map has a "
-            "scale of its own; all sentences.",
-        )  # fmt: skip
-
-
-def _listed(maps: list[HeadMap]) -> str:
-    return ", ".join(found.name for found in maps)
-
-
-def _arcs(study: Study) -> Iterator[Drawing]:
-    for model in dict.fromkeys(one.model for one in study.arcs):
-        own = [one for one in study.arcs if one.model == model]
-        panels = [(one, name, pairs) for one in own for name, pairs in one.drawn.items()]
-        width = max(places(one.words)[-1] for one in own) * 0.085 + 0.5
-        figure, axes = grid(len(panels), max(width, 4.0), 2.5, columns=1)
-        for axis, (one, name, pairs) in zip(axes, panels, strict=True):
-            sentence = Sentence(one.words, one.gold, pairs)
-            counted = f"{len(sentence.right)} of {len(one.gold)} gold arcs found"
-            draw_sentence(axis, sentence, f"{name}: {counted}")
-        yield Drawing(
-            slug("arcs-over", model), figure,
-            f"Gold dependency arcs and those of the best heads of {model} over sentences",
-            f"{model}: sentences on which no head was chosen. {LEGEND}",
-        )  # fmt: skip

@@ -45,7 +45,7 @@ class HeadMap(NamedTuple):
 
 
 class HeadView(NamedTuple):
-    """What one head looks at in one sentence, special tokens among its words.
+    """What one head looks at in one sentence, between the words that the study looked at.
 
     `weights[q][k]` goes from word q to word k; `marked` are numbers of words.
     """

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from jaxheads.report.attention_view import attention_views
+from jaxheads.report.attention_view import READING, attention_views
 from jaxheads.report.folder import HeadView, Study
 from jaxheads.report.looks import looks, shown
 from jaxheads.report.panels import add_legend, bands_are, draw_cells, draw_line, grid
@@ -132,7 +132,7 @@ def distance_drawing(study: Study, model: str) -> Drawing | None:
 def views_of(study: Study) -> Iterator[Markup]:
     """Both sides of chosen headlines, for the first seed of each classifier."""
     first: dict[tuple[str, str], list[HeadView]] = {}
-    for view in study.views:
+    for view in (view for view in study.views if view.what in study.tasks):
         own = first.setdefault((view.model, view.what), [])
         if not own or own[0].seed == view.seed:
             own.append(view)
@@ -140,9 +140,7 @@ def views_of(study: Study) -> Iterator[Markup]:
         caption = (
             f"{model}, {shown(what)}, seed {views[0].seed}: what head {views[0].layer}-"
             f"{views[0].head} looks at, in the first test pairs in which it points at the edited "
-            "word of the funny side, and in the first in which it does not. Words on the left look "
-            "at words on the right; the edited word is underlined; numbers are the mean weight "
-            "that a word gets. Point at a word on the left, or move to it with the tab key, to see "
-            "its own weights. Weights below 0.02 have no line."
+            "word of the funny side, and in the first in which it does not; the edited word is "
+            f"underlined. {READING}"
         )
         yield attention_views(slug("humor-view", model, what), views, caption)

@@ -15,7 +15,7 @@ from jaxheads.report.panels import draw_cells, grid
 from jaxheads.report.parts import Drawing, Section, slug
 from jaxheads.report.spread import short
 
-COLORS = "viridis"
+COLORS, SMALL = "viridis", 1.3  # inches: of a small map
 _PLACES = {
     "": "measured in the pre-trained model for masked LM, in the fine-tuned ones for tasks",
     "frozen": "measured in the pre-trained body under a readout trained alone",
@@ -64,6 +64,18 @@ def draw_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Figure:
     figure, axes = grid(len(maps), 2.5, 2.75)
     for axis, (title, value_LH) in zip(axes, maps, strict=True):
         _draw_map(axis, title, value_LH)
+    return figure
+
+
+def draw_small_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Figure:
+    """Many maps as small pictures, without numbers of layers and heads; their ends in the title."""
+    figure, axes = grid(len(maps), SMALL, SMALL, columns=6)
+    for axis, (title, value_LH) in zip(axes, maps, strict=True):
+        low, high = float(np.nanmin(value_LH)), float(np.nanmax(value_LH))
+        axis.grid(False)
+        axis.imshow(value_LH, COLORS, vmin=low, vmax=high if high > low else low + 1, aspect="auto")
+        axis.set(xticks=(), yticks=())
+        axis.set_title(f"{title}\n{short(low)} to {short(high)}", fontsize=7)
     return figure
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from jaxheads.report.drawing import Rendered, inline
 from jaxheads.report.folder import ROWS, SETTINGS, Study
 from jaxheads.report.looks import shown
-from jaxheads.report.parts import Answer, Drawing, Markup, Section, Table, slug
+from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
 
 TITLES = {
     "htut2019": "Do heads follow dependency relations?",
@@ -128,15 +128,22 @@ def _section(section: Section, rendered: Mapping[str, Rendered]) -> Iterator[str
     yield f'<section id="{section.name}"><h2>{escape(section.title)}</h2>'
     yield f"<p>{escape(section.lead)}</p>"
     for part in section.parts:
-        if isinstance(part, Drawing):
-            yield f'<figure id="{part.name}">{inline(part, rendered[part.name])}'
-            yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
-        elif isinstance(part, Markup):
-            yield f'<figure id="{part.name}">{part.html}'
-            yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
+        if isinstance(part, Folded):
+            yield f'<details id="{part.name}"><summary>{escape(part.summary)}</summary>'
+            yield from (line for inner in part.parts for line in _part(inner, rendered))
+            yield "</details>"
         else:
-            yield from _table(part)
+            yield from _part(part, rendered)
     yield "</section>"
+
+
+def _part(part: Drawing | Table | Markup, rendered: Mapping[str, Rendered]) -> Iterator[str]:
+    if isinstance(part, Table):
+        yield from _table(part)
+    else:
+        html = inline(part, rendered[part.name]) if isinstance(part, Drawing) else part.html
+        yield f'<figure id="{part.name}">{html}'
+        yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
 
 
 def _table(table: Table) -> Iterator[str]:

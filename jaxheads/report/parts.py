@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -34,13 +35,21 @@ class Markup(NamedTuple):
     caption: str
 
 
+class Folded(NamedTuple):
+    """Parts that are seen when a reader opens them; `summary` says which they are."""
+
+    name: str
+    summary: str
+    parts: tuple[Drawing | Table | Markup, ...]
+
+
 class Section(NamedTuple):
     """A heading with what stands below it; `lead` says what is seen and how it was measured."""
 
     name: str
     title: str
     lead: str
-    parts: tuple[Drawing | Table | Markup, ...]
+    parts: tuple[Drawing | Table | Markup | Folded, ...]
 
 
 class Answer(NamedTuple):
@@ -49,6 +58,14 @@ class Answer(NamedTuple):
     question: str
     summary: str
     points: tuple[str, ...]
+
+
+def unfolded(
+    parts: Sequence[Drawing | Table | Markup | Folded],
+) -> Iterator[Drawing | Table | Markup]:
+    """All parts in order, those that are folded among them."""
+    for part in parts:
+        yield from part.parts if isinstance(part, Folded) else (part,)
 
 
 def slug(*words: str) -> str:

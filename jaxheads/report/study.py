@@ -36,7 +36,7 @@ from jaxheads.report.maps import maps_section
 from jaxheads.report.meta import meta_answer, meta_section
 from jaxheads.report.overview import other_section, overview_section
 from jaxheads.report.page import page
-from jaxheads.report.parts import Answer, Drawing, Section
+from jaxheads.report.parts import Answer, Drawing, Section, unfolded
 from jaxheads.report.prunability import prunability_section
 from jaxheads.report.regimes import regimes_section
 from jaxheads.report.single import single_section
@@ -98,7 +98,8 @@ def report(folder: Path) -> str:
 def write_report(study: Study, folder: Path) -> Path:
     """The page and its figures; the same study gives the same bytes."""
     sections = sections_of(study)
-    drawings = [part for s in sections for part in s.parts if isinstance(part, Drawing)]
+    parts = [part for section in sections for part in unfolded(section.parts)]
+    drawings = [part for part in parts if isinstance(part, Drawing)]
     rendered = {drawing.name: render(drawing) for drawing in drawings}
     for drawing in drawings:
         save(drawing, rendered[drawing.name], folder / FIGURES)

@@ -1,15 +1,15 @@
 """Are the heads that know something the important ones? Maps over heads against importance.
 
 Every map that a study left in `maps/` is compared with the importance scores of the same model: the
-maps of a fine-tuned model with the scores of the same fine-tuning, those of the pre-trained model
-with the scores on the pre-training task and on every task. The first map of each file also meets
-the first of the other files of the same model.
+maps of a fine-tuned model with the scores of the same fine-tuning, those of the pre-trained model,
+of the studies beside this one too, with the scores on the pre-training task and on every task. Each
+map also meets the first of the other files of the same model.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from jaxheads.importance.reliability import split_half
 from jaxheads.pruning.mask import present_heads
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
+from jaxheads.studies.beside import beside_files
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import MapFile, load_halves, map_files, read_arrays
@@ -41,11 +42,10 @@ def map_agreement(lab: Lab) -> list[Row]:
     Heads that are cut, or for which either map has no value, are left out; maps that do not vary
     are passed over. p-values are of single comparisons.
     """
-    files = list(map_files(lab.folder, lab.name))
-    scores = {key: _score(lab, *key) for key in _scored(lab, files)}
+    read = {f: _maps(f) for f in (*map_files(lab.folder, lab.name), *beside_files(lab))}
+    scores = {key: _score(lab, *key) for key in _scored(lab, list(read))}
     rows: list[Row] = []
-    for file in files:
-        maps = _maps(file)
+    for file, maps in read.items():
         for name, found in maps.items():
             where = {"stage": REPEATED, "method": f"{_kind(file)}: {name}", "seed": file.seed}
             rows += lab.note.rows("", {"halves": found.repeats}, **where)
@@ -53,18 +53,23 @@ def map_agreement(lab: Lab) -> list[Row]:
             for name, found in maps.items():
                 where = {"stage": STAGE, "method": f"{_kind(file)}: {name}", "seed": seed}
                 rows += _compared(lab, task, found, scores[task, seed], where)
-    return rows + list(_between(lab, files))
+    return rows + list(_between(lab, read))
 
 
-def _between(lab: Lab, files: list[MapFile]) -> Iterator[Row]:
-    """The first maps of every two files of one model as it is, or fine-tuned alike."""
-    for one, two in itertools.combinations(files, 2):
+def _between(lab: Lab, read: Mapping[MapFile, Mapping[str, _Map]]) -> Iterator[Row]:
+    """The maps of every two files of one model as it is, or fine-tuned alike."""
+    for one, two in itertools.combinations(read, 2):
         if (one.task, one.seed) == (two.task, two.seed):
-            first = {file.what: next(iter(_maps(file).items())) for file in (one, two)}
-            (name, found), (other, beside) = first.values()
-            method = f"{one.what}: {name} ~ {two.what}: {other}"
-            where = {"stage": BETWEEN, "method": method, "seed": one.seed}
-            yield from _compared(lab, one.task or PRETRAINING, found, beside, where)
+            for name, other in _pairs(list(read[one]), list(read[two])):
+                method = f"{_origin(one)}: {name} ~ {_origin(two)}: {other}"
+                where = {"stage": BETWEEN, "method": method, "seed": one.seed}
+                task, maps = one.task or PRETRAINING, (read[one][name], read[two][other])
+                yield from _compared(lab, task, *maps, where)
+
+
+def _pairs(one: list[str], two: list[str]) -> list[tuple[str, str]]:
+    """The names of each file's maps with that of the first map of the other, which sums it up."""
+    return [(one[0], name) for name in two] + [(name, two[0]) for name in one[1:]]
 
 
 def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Row]:
@@ -83,7 +88,12 @@ def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Ro
 
 def _kind(file: MapFile) -> str:
     """What a file's maps are called: of the pre-trained model, or of one fine-tuned on a task."""
-    return f"{file.what}, {file.task}" if file.task else file.what
+    return f"{_origin(file)}, {file.task}" if file.task else _origin(file)
+
+
+def _origin(file: MapFile) -> str:
+    """Of which kind, and of which other study if it is another's."""
+    return f"{file.what} of {file.study}" if file.study else file.what
 
 
 def _maps(file: MapFile) -> dict[str, _Map]:

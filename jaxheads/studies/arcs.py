@@ -1,6 +1,6 @@
 """A model's attention against the dependency trees of a treebank: one pass, then files to count.
 
-maps/MODEL-arcs-0.npz        accuracies of every head, and -attention- its confidence and focus
+maps/MODEL-arcs-0.npz        accuracies of every head
 maps/MODEL-arcs.TASK-SEED.npz                          the same of a fine-tuned model
 arcs/MODEL-arcs-0.npz        which gold arcs each head found, a bit for each
 examples/MODEL-arcs-0.json   trees to be drawn
@@ -25,7 +25,7 @@ from jaxheads.analysis.arcs import (
     relation_accuracies,
 )
 from jaxheads.analysis.specialists import halves
-from jaxheads.analysis.words import confidence, focus, renormalised
+from jaxheads.analysis.words import renormalised
 from jaxheads.data.dependency import DependencyTree, read_conllu, strip_subtype
 from jaxheads.data.grammar import sentence
 from jaxheads.data.pieces import Pieces, pieces_of_words
@@ -36,9 +36,10 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
 from jaxheads.settings import DependencySettings
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.maps import read_arrays, save_maps, what_of
+from jaxheads.studies.maps import encoder_bits, read_arrays, save_maps, what_of
+from jaxheads.studies.sharpness import Sharpness
 
-WHAT, ATTENTION = "arcs", "attention"
+WHAT = "arcs"
 TREES = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}  # map's name -> method
 KINDS = ("read", "of one word", "with words without pieces", "too long")  # of sentences
 SHOWN_WORDS, FITTING = range(4, 15), 10  # words of a sentence that is drawn; the best number
@@ -108,29 +109,22 @@ def word_maps(
 
 
 class Looks(NamedTuple):
-    """What one pass over a treebank leaves: gold arcs found, and two statistics by sentence."""
+    """What one pass over a treebank leaves: gold arcs found, and how sharply heads attend."""
 
     hits: ArcHits
-    confidence_NLH: Float[np.ndarray, "N L H"]
-    focus_NLH: Float[np.ndarray, "N L H"]
+    sharpness: Sharpness
 
 
 def look(trees: Sequence[DependencyTree], maps: Iterable[Maps], *, subtypes: bool = False) -> Looks:
     """Read the maps of all sentences once, a group in memory at a time."""
-    recorder = ArcRecorder(tuple(METHODS), subtypes=subtypes)
-    sure: dict[int, np.ndarray] = {}
-    focused: dict[int, np.ndarray] = {}
-    for index_N, attention in maps:
+    recorder, sharpness = ArcRecorder(tuple(METHODS), subtypes=subtypes), Sharpness()
+    for index_N, attention in sharpness.watch(maps):
         numbers = index_N.tolist()
         recorder.add_group(numbers, [trees[number] for number in numbers], attention)
-        sure.update(zip(numbers, confidence(attention), strict=True))
-        focused.update(zip(numbers, focus(attention), strict=True))
-    order = range(len(trees))
-    statistics = (np.stack([found[number] for number in order]) for found in (sure, focused))
-    return Looks(recorder.result(), *statistics)
+    return Looks(recorder.result(), sharpness)
 
 
-def save_looks(lab: Lab, looks: Looks, task: str, seed: int, half: int) -> None:
+def save_looks(lab: Lab, model: Model, looks: Looks, task: str, seed: int, half: int) -> None:
     """Write everything that later cells and the report read."""
     hits, sentences = looks.hits, looks.hits.arcs.sentences
     name = what_of(WHAT, task)
@@ -138,16 +132,9 @@ def save_looks(lab: Lab, looks: Looks, task: str, seed: int, half: int) -> None:
         np.savez(draft, allow_pickle=False, **_packed(hits))
     first_N = halves(sentences, half)
     both = tuple(arc_maps(hits, chosen[hits.arcs.sentence_A]) for chosen in (first_N, ~first_N))
-    save_maps(lab.folder, lab.name, name, seed, arc_maps(hits), (both[0], both[1]))
-    attention = [
-        {
-            "confidence": looks.confidence_NLH[chosen].mean(0),
-            "focus (minus entropy)": looks.focus_NLH[chosen].mean(0),
-        }
-        for chosen in (np.ones(sentences, bool), first_N, ~first_N)
-    ]
-    name = what_of(ATTENTION, task)
-    save_maps(lab.folder, lab.name, name, seed, attention[0], (attention[1], attention[2]))
+    weights = encoder_bits(model)
+    save_maps(lab.folder, lab.name, name, seed, arc_maps(hits), (both[0], both[1]), weights=weights)
+    looks.sharpness.save(lab, model, task, seed, first_N)
 
 
 def arc_maps(

@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ import numpy as np
 
 from jaxheads.config import EncoderConfig
 from jaxheads.data.batch import Batch
+from jaxheads.data.dependency import read_conllu
 from jaxheads.importance import score_heads
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.models.model import Model, init_model
@@ -28,12 +30,12 @@ from jaxheads.pruning.cut import cut
 from jaxheads.studies import simulated
 from jaxheads.studies.bench_together import together_speed
 from jaxheads.studies.bench_training import gate_overhead, training_speed
-from jaxheads.studies.bench_trees import tree_speed
+from jaxheads.studies.bench_trees import random_trees, sample, tree_speed
 from jaxheads.studies.shapes import BASE, BINARY, TINY
 from jaxheads.studies.timing import Turns, compile_seconds, matmul_rate, torch_side
 
 CUT_BATCH = 16
-TREES = 100  # sentences whose trees are made
+TREES = 100  # random sentences whose trees are made
 COUNTS = (256, 4096)  # batches scored one after the other to see whether memory grows
 
 
@@ -45,7 +47,10 @@ def run(options: BenchOptions) -> int | None:
     dtype = options.dtype or ("bfloat16" if on_gpu else "float32")
     size = options.batch_size or (256 if on_gpu else 8)
     model = init_model(TINY if options.tiny else BASE, BINARY, jax.random.key(0))
-    setting = Setting(model, dtype, size, options.length, options.repeats, options.training_batch)
+    setting = Setting(
+        model, dtype, size, options.length, options.repeats, options.training_batch,
+        options.treebank, options.sentences,
+    )  # fmt: skip
     sections = options.only or tuple(SECTIONS)
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
@@ -70,6 +75,8 @@ class Setting:
     length: int
     repeats: int
     training_batch: int
+    treebank: Path | None
+    sentences: int | None
 
     @property
     def objective(self) -> Objective:
@@ -203,7 +210,8 @@ def gate(s: Setting) -> dict:
 
 def trees(s: Setting) -> dict:
     """Time of trees of all heads over that of the forward passes alone; batches are of words."""
-    return tree_speed(s.model, s.dtype, s.repeats, TREES)
+    found = random_trees(s.sentences or TREES) if s.treebank is None else read_conllu(s.treebank)
+    return tree_speed(s.model, s.dtype, s.repeats, sample(found, s.sentences))
 
 
 def together(s: Setting) -> dict:

@@ -1,6 +1,8 @@
 """The `trees` row of `jaxheads bench`: the cost of trees of all heads beside forward passes.
 
-Sentences are random, as long as those of PUD, and all workloads run the same padded batches.
+Sentences have the words and arcs of a treebank, or are random and about as long as those of PUD.
+Their pieces and constituents are drawn: no tokenizer goes with a shape. All workloads run the same
+padded batches.
 """
 
 from __future__ import annotations
@@ -33,21 +35,40 @@ LOOPED = 2  # sentences that the plain loop reads
 
 
 class Sentences(NamedTuple):
-    """Random sentences, each with a chain of arcs and nested constituents."""
+    """Sentences, each with gold arcs and drawn pieces and nested constituents."""
 
     pieces: list[Pieces]
     trees: list[DependencyTree]
     spans: list[list[Span]]
 
 
-def tree_speed(model: Model, dtype: str, repeats: int, sentences: int) -> dict:
+def random_trees(count: int) -> list[DependencyTree]:
+    """Sentences of random lengths, each a chain of arcs."""
+    drawn = np.random.default_rng(0).gamma(SHAPE, WORDS / SHAPE, count).round().astype(int)
+    return [
+        DependencyTree(("w",) * n, ("w",) * n, tuple(range(n)), ("root", *("dep",) * (n - 1)))
+        for n in np.clip(drawn, 2, LONGEST).tolist()
+    ]
+
+
+def sample(trees: Sequence[DependencyTree], count: int | None) -> list[DependencyTree]:
+    """So many sentences of two words or more, by chance and in their order; None: all of them."""
+    fit = [tree for tree in trees if len(tree.words) > 1]
+    if count is None or count >= len(fit):
+        return fit
+    chosen = np.random.default_rng(0).choice(len(fit), count, replace=False)
+    return [fit[number] for number in sorted(chosen.tolist())]
+
+
+def tree_speed(model: Model, dtype: str, repeats: int, trees: Sequence[DependencyTree]) -> dict:
     """Sentences/s of forward passes, of attention maps, and of each kind of tree of all heads.
 
     `time_ratio` is the median time of a workload over that of the forward passes, which take turns
     with it; `loop` is how many times longer spanning trees take one graph at a time than all
     of a sentence together.
     """
-    drawn = _random(model, sentences)
+    drawn = _drawn(model, trees)
+    sentences = len(drawn.trees)
     turns = Turns({FORWARD: (_forward(model, drawn.pieces, dtype), sentences)})
     turns.add("attention maps", lambda: _read(model, drawn.pieces, dtype), sentences)
     for method in METHODS:
@@ -59,6 +80,8 @@ def tree_speed(model: Model, dtype: str, repeats: int, sentences: int) -> dict:
     times = {name.split(" / ")[0]: 1 / ratio for name, ratio in found.pop("ratio").items()}
     return {
         "sentences": sentences,
+        "words": sum(len(tree.words) for tree in drawn.trees),
+        "tokens": sum(len(pieces.ids) for pieces in drawn.pieces),
         "sentences_per_second": found["examples_per_second"],
         "range": found["range"],
         "time_ratio": times,
@@ -66,14 +89,11 @@ def tree_speed(model: Model, dtype: str, repeats: int, sentences: int) -> dict:
     }
 
 
-def _random(model: Model, sentences: int) -> Sentences:
-    random = np.random.default_rng(0)
-    counts = random.gamma(SHAPE, WORDS / SHAPE, sentences).round().astype(int)
-    drawn = Sentences([], [], [])
-    for words in np.clip(counts, 2, LONGEST).tolist():
-        names = tuple("w" for _ in range(words))
-        relations = ("root", *("dep" for _ in range(words - 1)))
-        drawn.trees.append(DependencyTree(names, names, tuple(range(words)), relations))
+def _drawn(model: Model, trees: Sequence[DependencyTree]) -> Sentences:
+    """Draw what goes with the words; ValueError for a sentence that the model cannot read."""
+    random, drawn = np.random.default_rng(1), Sentences([], [], [])
+    for tree in trees:
+        words = len(tree.words)
         starts = sorted(random.choice(words - 1, min(words - 1, 12), replace=False).tolist())
         inner = (("NP", start, words) for start in starts if start)
         drawn.spans.append([("S", 0, words), *inner])
@@ -81,6 +101,11 @@ def _random(model: Model, sentences: int) -> Sentences:
         unit_T = np.array([-1, *of_word, -1])
         ids_T = random.integers(5, model.config.vocab_size, len(unit_T))
         drawn.pieces.append(Pieces(ids_T, unit_T, words, np.zeros_like(ids_T)))
+        drawn.trees.append(tree)
+    longest = max((len(pieces.ids) for pieces in drawn.pieces), default=0)
+    if not 0 < longest <= max_tokens(model.config):
+        most = max_tokens(model.config)
+        raise ValueError(f"treebank: expected sentences of 1 to {most} tokens, got {longest}")
     return drawn
 
 

@@ -1,15 +1,12 @@
 """Which heads know constituents: the tables of one model, and the counts that later cells read.
 
     trees/NAME.npz       what the trees of every head share with the gold trees of the test section
-    trees/MODEL.json     a few sentences with their gold brackets and those of the best head
-    maps/MODEL-spans-0.npz, MODEL-spans.TASK-SEED.npz   F1 and recalls of every head
 
 Heads are chosen on the tune section and scored on the test section.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +15,7 @@ import jax
 import numpy as np
 
 from jaxheads.analysis.agreement import rank_agreement
-from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, ranked, top_down
+from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, ranked
 from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
 from jaxheads.analysis.spans import (
     COLUMNS,
@@ -37,17 +34,16 @@ from jaxheads.files import write_atomically
 from jaxheads.models.model import Model, init_model
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
-from jaxheads.studies.constituent_maps import half_maps, head_maps
+from jaxheads.studies.constituent_examples import write_examples
+from jaxheads.studies.constituent_maps import F1, save_head_maps
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.maps import save_maps
 from jaxheads.studies.prunability import estimate_rows
+from jaxheads.studies.sharpness import Sharpness
 from jaxheads.studies.treebank import Section, attention_of, section_of, settings_of
 
-F1 = "sentence F1"
 DRAWS = 5  # of random trees
 NULLS = ("right", "balanced", "random")  # what the best heads are compared with
 BY_F1 = "F1 on tune"  # the ranking that sees labels
-SHORT, LONG = 6, 14  # words of the sentences that are drawn
 
 
 def readings_of(lab: Lab, *, all_measures: bool = True) -> list[Reading]:
@@ -67,11 +63,11 @@ def base_trees(lab: Lab) -> list[Row]:
     on_tune = counted(lab, lab.base, tune, readings, unlabelled=True)
     rankings = {name: rankings_of(found) for name, found in on_tune.items()}
     deep = {each.name: rankings[each.name] for each in readings_of(lab, all_measures=False)}
-    on_test = counted(lab, lab.base, test, readings, rankings=deep)
+    sharpness = Sharpness()
+    on_test = counted(lab, lab.base, test, readings, rankings=deep, sharpness=sharpness)
     nulls = baseline_counts(test, main.measure)
     save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})
-    maps = head_maps(on_test, main) | dict(on_tune[main.name].unlabelled)
-    save_maps(lab.folder, lab.name, "spans", 0, maps, half_maps(on_test, main))
+    save_head_maps(lab, lab.base, "", 0, on_test, main, sharpness, on_tune[main.name].unlabelled)
     rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
     rows += null_rows(lab, nulls)
     for name in on_test:
@@ -103,13 +99,11 @@ def random_trees(lab: Lab, draw: int) -> list[Row]:
 def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
     """The same tables of a fine-tuned model, of the main measure."""
     model, readings = lab.tuned(task, seed), readings_of(lab, all_measures=False)
-    on_tune, on_test = (
-        counted(lab, model, section_of(lab, each), readings) for each in ("tune", "test")
-    )
+    sharpness = Sharpness()
+    on_tune = counted(lab, model, section_of(lab, "tune"), readings)
+    on_test = counted(lab, model, section_of(lab, "test"), readings, sharpness=sharpness)
     save_counts(lab.folder, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
-    maps = head_maps(on_test, readings[0])
-    halves = half_maps(on_test, readings[0])
-    save_maps(lab.folder, lab.name, f"spans.{task}", seed, maps, halves)
+    save_head_maps(lab, model, task, seed, on_test, readings[0], sharpness)
     rows = []
     for name in on_test:
         what = {"task": task, "seed": seed}
@@ -129,10 +123,12 @@ def counted(
     rankings: Mapping[str, Mapping[str, Ranking]] | None = None,
     *,
     unlabelled: bool = False,
+    sharpness: Sharpness | None = None,
 ) -> dict[str, TreeCounts]:
-    """What the trees of a model share with those of a section."""
+    """What the trees of a model share with those of a section, whose heads `sharpness` watches."""
+    attention = attention_of(lab, model, section.pieces)
     return tree_counts(
-        attention_of(lab, model, section.pieces),
+        attention if sharpness is None else sharpness.watch(attention),
         [parse.spans for parse in section.parses],
         readings,
         rankings=rankings,
@@ -307,30 +303,3 @@ def _columns(counts: SpanCounts) -> Iterator[tuple[str, Parts]]:
         parts = column(counts)
         if parts.bottom.sum():
             yield name, parts
-
-
-# -- examples
-
-
-def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> None:
-    """The first sentences of some length, whatever their scores, with the best head's trees."""
-    layer, head = choose_heads(tune, tune, samples=1)[F1].head
-    wanted = [n for n, parse in enumerate(test.parses) if SHORT <= len(parse.words) <= LONG]
-    wanted = wanted[: settings_of(lab).examples]
-    examples: dict[int, dict] = {}
-    pieces = tuple(test.pieces[number] for number in wanted)
-    for index_n, attention in attention_of(lab, lab.base, pieces) if pieces else ():
-        for place, map_LHNN in zip(index_n, attention, strict=True):
-            parse = test.parses[wanted[place]]
-            distance = adjacent_distances(map_LHNN[layer, head], main.measure)
-            trees = top_down(distance)
-            examples[int(place)] = {
-                "words": parse.words,
-                "gold": parse.spans,
-                "found": np.stack(trees, -1).tolist(),
-                "head": f"layer {layer + 1} head {head + 1}",
-                "reading": main.name,
-                "f1": float(sentence_f1(gather([match_spans(distance, parse.spans)]))),
-            }
-    with write_atomically(lab.folder / "trees" / f"{lab.name}.json") as draft:
-        draft.write_text(json.dumps([examples[n] for n in sorted(examples)], indent=1) + "\n")

@@ -37,11 +37,14 @@ from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, DependencySettings, Run
 from jaxheads.studies import arcs, prepare
 from jaxheads.studies.agreement import map_agreement
+from jaxheads.studies.ahead import tunes
+from jaxheads.studies.beside import beside_cell
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, score_base
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows
+from jaxheads.studies.views import save_views, view
 
 BEST, RELATION, BASELINE = "best head", "relation", "baseline"
 CHANGE, SENTENCES, RANDOM = "change by fine-tuning", "sentences", "random weights"
@@ -60,8 +63,9 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
 
 def _cells_of(lab: Lab) -> Iterator[Cell]:
     first, scores = f"{lab.name}-pretrained", f"{lab.name}-{PRETRAINING}-scores"
-    base, whole = f"{lab.name}-arcs", [scores]
+    base, whole = f"{lab.name}-arcs", [scores, f"{lab.name}-beside"]
     yield Cell(first, functools.partial(pretrained, lab), needs=())
+    yield beside_cell(lab, (first,))
     yield Cell(scores, functools.partial(score_base, lab), needs=(first,))
     yield Cell(base, functools.partial(pretrained_arcs, lab), needs=(first,))
     for number in range(_settings(lab).controls):
@@ -73,7 +77,8 @@ def _cells_of(lab: Lab) -> Iterator[Cell]:
             yield Cell(
                 f"{name}-fine-tuned",
                 functools.partial(finetuned, lab, task.name, seed),
-                needs=(first,),
+                (first,),
+                tunes(lab, task.name, seed, (first,)),
             )
             work = functools.partial(tuned_arcs, lab, task.name, seed)
             yield Cell(f"{name}-arcs", work, needs=(base, f"{name}-fine-tuned"))
@@ -300,7 +305,7 @@ def _maps(lab: Lab, model: Model) -> Iterator[Maps]:
 def _look(lab: Lab, model: Model, task: str, seed: int) -> arcs.Looks:
     settings = _settings(lab)
     looks = arcs.look(_sentences(lab).trees, _maps(lab, model), subtypes=settings.subtypes)
-    arcs.save_looks(lab, looks, task, seed, settings.half)
+    arcs.save_looks(lab, model, looks, task, seed, settings.half)
     return looks
 
 
@@ -314,16 +319,25 @@ def _contentless(trees: Sequence[DependencyTree]) -> Iterator[Maps]:
 
 
 def _save_examples(lab: Lab, hits: ArcHits, numbers: Sequence[int]) -> None:
-    """Draw what the best heads make of some sentences."""
+    """Draw what the best heads make of some sentences, and what they look at."""
     found, chosen_N = _sentences(lab), _chosen(lab)
-    heads = {}
+    heads: dict[str, tuple[str, int, int]] = {}
+    titles: dict[tuple[int, int], str] = {}
+    drawn, views = {}, {}
     for method in ("mst", "max"):
         best = generalist(hits, method, punctuation=False, chosen_N=chosen_N, samples=1)
         name = f"{method.upper()}, layer {best.layer + 1} head {best.head + 1}"
         heads[name] = (method, best.layer, best.head)
+        own = (best.layer, best.head)
+        titles[own] = f"{titles[own]}; {name}" if own in titles else name
     pieces = [found.pieces[number] for number in numbers]
-    drawn = {}
     for index_N, attention in arcs.word_maps(lab, lab.base, pieces, _settings(lab)):
-        for place, own in zip(index_N.tolist(), attention, strict=True):
-            drawn[place] = arcs.drawn_arcs(found.trees[numbers[place]], own, heads)
+        for place, map_LHPP in zip(index_N.tolist(), attention, strict=True):
+            tree = found.trees[numbers[place]]
+            drawn[place] = arcs.drawn_arcs(tree, map_LHPP, heads)
+            views[place] = [
+                view(title, head, tree.words, map_LHPP[head]) for head, title in titles.items()
+            ]
     arcs.save_examples(lab.folder, lab.name, [drawn[place] for place in sorted(drawn)])
+    every = (one for place in sorted(views) for one in views[place])
+    save_views(lab.folder, f"{lab.name}-{arcs.WHAT}-0", every)

@@ -209,7 +209,7 @@ class _Notes:
 
 
 def named_maps(seen: Seen) -> dict[str, Float[np.ndarray, "L H"]]:
-    """The four maps of the test pairs and their contrast, by all tokens and by the first alone."""
+    """The contrast of the test pairs and its four maps, by all tokens and by the first alone."""
     return _named({queries: seen.contrast[TEST, queries] for queries in QUERIES})
 
 
@@ -231,9 +231,9 @@ def _named(contrasts: Mapping[str, Contrasts]) -> dict[str, Float[np.ndarray, "L
     found: dict[str, np.ndarray] = {}
     for queries, test in contrasts.items():
         suffix = "" if queries == "all" else ", first token"
+        found[f"contrast{suffix}"] = test.contrast().mean(0)
         for name, value_LH in test.maps()._asdict().items():
             found[name.removesuffix("_LH").replace("_", ", ") + suffix] = value_LH
-        found[f"contrast{suffix}"] = test.contrast().mean(0)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ from jaxheads.data.headlines import EncodedPair
 from jaxheads.data.humor import QUESTIONS
 from jaxheads.data.pieces import pieces_of_words
 from jaxheads.data.tokens import EncodedWords, max_tokens
-from jaxheads.files import write_atomically
 from jaxheads.importance.maps import attention_maps
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
@@ -31,8 +29,7 @@ from jaxheads.studies.headlines import (
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.laughing import FUNNY, QUERIES, SERIOUS
 from jaxheads.studies.laughing_head import Case, case_of
-
-VIEWS = "views"
+from jaxheads.studies.views import save_views, view
 
 
 def gated(lab: Lab, task: str, seed: int) -> list[Row]:
@@ -80,9 +77,7 @@ def views(lab: Lab, task: str, seed: int) -> list[Row]:
     case, count = case_of(lab, task, seed), humor_settings(lab).views
     model = model_of(lab, task, seed)
     found = list(_views(case, model, _shown(case, count)))
-    path = lab.folder / VIEWS / f"{variant_file(lab, task, seed)}.json"
-    with write_atomically(path) as draft:
-        draft.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    save_views(lab.folder, variant_file(lab, task, seed), found)
     return []
 
 
@@ -120,14 +115,8 @@ def _views(case: Case, model: Model, shown: dict[int, bool]) -> Iterator[dict[st
     }  # fmt: skip
     for index, (place, side, words, encoded, edited) in enumerate(sides):
         names, marked = _units(case.lab, words, encoded, edited)
-        yield {
-            "title": f"{side} ({'finds' if shown[place] else 'misses'} the edit)",
-            "layer": layer + 1,
-            "head": number + 1,
-            "words": names,
-            "marked": marked,
-            "weights": [[round(float(value), 4) for value in row] for row in maps[index]],
-        }
+        title = f"{side} ({'finds' if shown[place] else 'misses'} the edit)"
+        yield view(title, case.chosen, names, maps[index], marked)
 
 
 def _side(each: EncodedPair, side: str) -> tuple[Sequence[str], EncodedWords, tuple[int, ...]]:

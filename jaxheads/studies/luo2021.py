@@ -17,6 +17,8 @@ from jaxheads.options import MeshShape
 from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.agreement import map_agreement
+from jaxheads.studies.ahead import tunes
+from jaxheads.studies.beside import beside_cell
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, score_base
 from jaxheads.studies.constituent_change import changes, changes_by_kind, kinds_of
@@ -39,6 +41,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             )
         base = (f"{lab.name}-pretrained",)
         yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        yield beside_cell(lab, base)
         name = f"{lab.name}-{PRETRAINING}-scores"
         yield Cell(name, functools.partial(score_base, lab), needs=base)
         yield Cell(f"{lab.name}-trees", functools.partial(base_trees, lab), needs=base)
@@ -49,7 +52,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             yield from _task(lab, task.name, base)
         names = [f"{lab.name}-{task.name}-{seed}" for task in lab.tasks for seed in run.seeds]
         needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "trees")]
-        needs += [f"{lab.name}-{PRETRAINING}-scores", f"{lab.name}-trees"]
+        needs += [f"{lab.name}-{what}" for what in (f"{PRETRAINING}-scores", "trees", "beside")]
         work = functools.partial(map_agreement, lab)
         yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
         if kinds_of(lab):
@@ -73,7 +76,8 @@ def _task(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
     names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]
     for name, seed in zip(names, lab.run.seeds, strict=True):
         tuned, trees = f"{name}-fine-tuned", f"{name}-trees"
-        yield Cell(tuned, functools.partial(finetuned, lab, task, seed), needs=base)
+        work, tuning = functools.partial(finetuned, lab, task, seed), tunes(lab, task, seed, base)
+        yield Cell(tuned, work, base, tuning)
         yield Cell(trees, functools.partial(tuned_trees, lab, task, seed), needs=(tuned,))
         masking = answers_name(lab, task, seed)
         yield Cell(masking, functools.partial(masked, lab, task, seed), needs=(trees,))

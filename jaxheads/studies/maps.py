@@ -5,24 +5,28 @@
 SEED is that of the fine-tuning, 0 where there was none. The names inside are for readers ("nsubj",
 "MST"), the first of them that of the map which sums the others up; the report finds all of them.
 `maps/halves/` has the same maps of the first and of the second half of the data, where a study kept
-them: what a map's agreement with others may reach at most is known from them.
+them: what a map's agreement with others may reach at most is known from them. `maps/weights/` says
+by `training.identity.bits` of which weights the maps are, so that other studies may take them.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.files import write_atomically
+from jaxheads.files import read_json, write_atomically
+from jaxheads.models.model import Model
 from jaxheads.remote import write_once
+from jaxheads.training.identity import bits
 
-FOLDER, HALVES = "maps", "maps/halves"
+FOLDER = "maps"
 _PART = re.compile(r"[a-z0-9_.]+")
 
 Named = Mapping[str, Float[np.ndarray, "L H"]]
@@ -35,6 +39,7 @@ class MapFile(NamedTuple):
     what: str
     task: str
     seed: int
+    study: str = ""  # that it was copied from; "": the study's own
 
 
 def save_maps(
@@ -44,10 +49,13 @@ def save_maps(
     seed: int,
     maps: Named,
     halves: tuple[Named, Named] | None = None,
+    *,
+    weights: Sequence[int],
 ) -> Path:
     """Write named maps of a model's heads, whole or not at all; NaN where a head has no value.
 
-    ValueError for names that the file cannot have, no maps, or maps of different heads.
+    `weights`: the `encoder_bits` of the model that they are of. ValueError for names that the file
+    cannot have, no maps, or maps of different heads.
     """
     problems = [
         f"{name}: expected small letters, digits, _ and ., got {value!r}"
@@ -64,7 +72,8 @@ def save_maps(
     path = map_path(folder, model, what, seed)
     if halves is not None:
         both = {name: np.stack([half[name] for half in halves]) for name in halves[0]}
-        write_once(functools.partial(_write, folder / HALVES / path.name, both))
+        write_once(functools.partial(_write, halves_path(path), both))
+    write_once(functools.partial(_write_weights, weights_path(path), weights))
     write_once(functools.partial(_write, path, maps))
     return path
 
@@ -83,8 +92,29 @@ def what_of(kind: str, task: str) -> str:
 
 def load_halves(path: Path) -> dict[str, Float[np.ndarray, "2 L H"]]:
     """The halves of a file of maps, by name; nothing where none were kept."""
-    beside = path.parent / "halves" / path.name
-    return read_arrays(beside) if beside.is_file() else {}
+    kept = halves_path(path)
+    return read_arrays(kept) if kept.is_file() else {}
+
+
+def halves_path(path: Path) -> Path:
+    """Where the halves of a file of maps are."""
+    return path.parent / "halves" / path.name
+
+
+def encoder_bits(model: Model) -> list[int]:
+    """By which a model's encoder is known again: equal for equal weights alone."""
+    return bits(model.params["encoder"])
+
+
+def weights_path(path: Path) -> Path:
+    """Where it stands of which weights the maps of a file are."""
+    return path.parent / "weights" / f"{path.stem}.json"
+
+
+def load_weights(path: Path) -> list[int] | None:
+    """The bits of the encoder that a file of maps is of; None where a study did not keep them."""
+    kept = weights_path(path)
+    return read_json(kept)["encoder"] if kept.is_file() else None
 
 
 def map_path(folder: Path, model: str, what: str, seed: int) -> Path:
@@ -105,6 +135,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file of the study's own."""
     with np.load(path, allow_pickle=False) as found:
         return {name: found[name] for name in found.files}
+
+
+def _write_weights(path: Path, weights: Sequence[int]) -> None:
+    with write_atomically(path) as draft:
+        draft.write_text(json.dumps({"encoder": list(weights)}) + "\n")
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -26,6 +26,7 @@ from jaxheads.records import Row
 from jaxheads.settings import Run
 from jaxheads.studies import prepare
 from jaxheads.studies.agreement import map_agreement
+from jaxheads.studies.beside import beside_cell
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned
 from jaxheads.studies.headlines import (
@@ -46,7 +47,7 @@ from jaxheads.studies.lab import Lab
 from jaxheads.studies.laughing import half_maps, look, named_maps, save_seen
 from jaxheads.studies.laughing_gate import gated, views
 from jaxheads.studies.laughing_head import head
-from jaxheads.studies.maps import save_maps, what_of
+from jaxheads.studies.maps import encoder_bits, save_maps, what_of
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, save_answers, score_all
 from jaxheads.studies.subjects import COUNTED
@@ -64,13 +65,14 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
             yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        yield beside_cell(lab, base)
         read = f"{lab.name}-pairs"
         yield Cell(read, functools.partial(pairs_of, lab), needs=base)
         yield from _models(lab, read)
         yield from _heads(lab)
         names = [variant_file(lab, *each) for each in itertools.product(TASKS, lab.run.seeds)]
         needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "attention")]
-        needs.append(f"{variant_file(lab, UNTUNED, 0)}-attention")
+        needs += [f"{variant_file(lab, UNTUNED, 0)}-attention", f"{lab.name}-beside"]
         work = functools.partial(map_agreement, lab)
         yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
 
@@ -216,7 +218,8 @@ def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
     if variant in (UNTUNED, *TASKS):
         what = what_of("humor", "" if variant == UNTUNED else variant)
         maps, halves = named_maps(seen), half_maps(seen)
-        save_maps(lab.folder, lab.name, what, seed, maps, halves)
+        weights = encoder_bits(model)
+        save_maps(lab.folder, lab.name, what, seed, maps, halves, weights=weights)
     rows: list[Row] = []
     for distance, value_LH in seen.distance.items():
         for layer, value in enumerate(value_LH.mean(1), start=1):

@@ -25,6 +25,7 @@ from jaxheads.studies import (
     zhang2020,
 )
 from jaxheads.studies.ahead import ahead
+from jaxheads.studies.beside import check_finished
 from jaxheads.studies.cells import SETTINGS, Cell
 from jaxheads.studies.folder import open_folder
 from jaxheads.studies.workers import Hosts, run_cells
@@ -46,6 +47,7 @@ STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
 # Whose cells several processes can compute together. The others read attention or train pruners,
 # of which each process would see its own part alone.
 ON_HOSTS = ("chiang2021", "michel2019", "pretrain")
+MAPPED = ("htut2019", "luo2021", "peyrard2021")  # compare maps of heads, those beside them too
 
 
 def run(options: StudyOptions) -> int | None:
@@ -61,8 +63,14 @@ def run(options: StudyOptions) -> int | None:
         raise ValueError(
             f"{options.config}: no study {settings.study!r}{closest(settings.study, STUDIES)}"
         )
+    if settings.beside and settings.study not in MAPPED:
+        raise ValueError(
+            f"{options.config}: expected no studies beside {settings.study}, which compares no "
+            f"maps, got {', '.join(map(str, settings.beside))}"
+        )
     with fetched(settings) as local:
         check_files(local)
+        check_finished(local.beside)
         saves = _saves(dataclasses.asdict(settings))
         join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
         hosts = Hosts(jax.process_count(), leads(), tell, show_mirrors)

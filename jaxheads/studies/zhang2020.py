@@ -29,7 +29,7 @@ from jaxheads.studies.ahead import trains
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.maps import save_maps
+from jaxheads.studies.maps import encoder_bits, save_maps
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
 from jaxheads.studies.pruners import (
@@ -273,7 +273,7 @@ def overlap(lab: Lab) -> list[Row]:
         masks[name, seed] = mask_LH
     for seed in lab.run.seeds:
         scores = {name: lab.saved(_meta_file(lab, name, seed)).score_LH for name in names}
-        save_maps(lab.folder, lab.name, META, seed, scores)
+        save_maps(lab.folder, lab.name, META, seed, scores, weights=encoder_bits(lab.base))
     layers, heads = masks[names[0], lab.run.seeds[0]].shape
     chance = {"jaccard": chance_jaccard(layers, heads, kept_heads(lab))}
     rows = lab.note.rows("", chance, stage=OVERLAP, method="chance")

@@ -66,7 +66,7 @@ def differences(theirs: Any, ours: Any, above: str = "") -> Iterator[tuple[str, 
     """What differs between two trees of settings: the full name, and "theirs and here ours".
 
     The groups of a list are compared by their names where all of them have one. A setting that one
-    side lacks is as good as none, so that a setting may be added.
+    side lacks is as good as none, and as an empty list, so that a setting may be added.
     """
     theirs, ours = _by_name(theirs), _by_name(ours)
     if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -78,8 +78,10 @@ def differences(theirs: Any, ours: Any, above: str = "") -> Iterator[tuple[str, 
 
 
 def _by_name(value: Any) -> Any:
-    named = isinstance(value, list) and all(isinstance(v, dict) and "name" in v for v in value)
-    return {each["name"]: each for each in value} if named and value else value
+    if not isinstance(value, list):
+        return value
+    named = all(isinstance(each, dict) and "name" in each for each in value)
+    return ({each["name"]: each for each in value} if named else value) if value else None
 
 
 def _short(value: Any) -> str:

@@ -157,6 +157,10 @@ def add_constituents(folder: Path) -> Path:
     np.savez(folder / "maps" / f"{MODEL}-spans-0.npz", allow_pickle=False, **maps)
     tree = {"words": WORDS, "gold": GOLD, "found": FOUND, "head": "layer 3 head 2",
             "reading": "jsd", "f1": 0.615}  # fmt: skip
+    view = {"title": "F1 0.615", "layer": 3, "head": 2, "words": WORDS, "marked": [],
+            "weights": np.full((len(WORDS), len(WORDS)), 0.1).tolist()}  # fmt: skip
+    (folder / "views").mkdir(exist_ok=True)
+    (folder / "views" / f"{MODEL}-spans-0.json").write_text(json.dumps([view]))
     (folder / "trees").mkdir(exist_ok=True)
     (folder / "trees" / f"{MODEL}.json").write_text(json.dumps([tree]))
     return folder

@@ -110,6 +110,10 @@ def add_dependencies(folder: Path) -> Path:
     maps = {name: random.random((4, 4)) for name in ("MST", "MST, log", "MAX", "det", "nsubj")}
     maps["iobj"] = np.full((4, 4), np.nan)  # no arc of it
     np.savez(folder / "maps" / f"{MODEL}-arcs-0.npz", **maps)
+    view = {"title": "MST, layer 2 head 1", "layer": 2, "head": 1, "words": WORDS, "marked": [],
+            "weights": np.full((len(WORDS), len(WORDS)), 0.1).tolist()}  # fmt: skip
+    (folder / "views").mkdir(exist_ok=True)
+    (folder / "views" / f"{MODEL}-arcs-0.json").write_text(json.dumps([view, view]))
     example = {"name": "s1", "words": WORDS, "gold": GOLD, "drawn": DRAWN}
     (folder / "examples").mkdir(exist_ok=True)
     (folder / "examples" / f"{MODEL}-arcs-0.json").write_text(json.dumps([example]))

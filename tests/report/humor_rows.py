@@ -109,7 +109,7 @@ def make_humor_folder(folder: Path) -> Path:
 def add_humor_files(folder: Path) -> Path:
     """Write the maps and views into the folder of a study."""
     (folder / "maps").mkdir(exist_ok=True)
-    (folder / "views").mkdir()
+    (folder / "views").mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     for what, seed in (("untuned", 0), *((task, seed) for task in TASKS for seed in SEEDS)):
         maps = {name: random.random((4, 4)) / 3 for name in (*WORDS, "contrast")}

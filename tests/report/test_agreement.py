@@ -11,7 +11,7 @@ import pytest
 from jaxheads.records import Row
 from jaxheads.report.agreement import agreement_answer, agreement_section, holm
 from jaxheads.report.folder import Study
-from jaxheads.report.parts import Drawing, Table
+from jaxheads.report.parts import Drawing, Folded, Table, unfolded
 from tests.report.agreement_rows import agreement_rows
 from tests.report.rows import study_rows
 
@@ -25,7 +25,7 @@ def study() -> Study:
 def parts(study) -> dict[str, Drawing | Table]:
     section = agreement_section(study)
     assert section is not None
-    return {part.name: part for part in section.parts}
+    return {part.name: part for part in unfolded(section.parts)}
 
 
 def lines(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
@@ -118,10 +118,40 @@ def test_the_table_has_each_statistic_with_its_p_value_and_ceilings(parts):
     assert (unknown["ceiling"], unknown["map repeated"]) == ("–", "–")
 
 
-def test_kinds_of_maps_have_a_table_of_their_own(parts):
+def test_importance_and_kinds_of_maps_meet_in_one_table(parts):
     found = lines(parts["kinds-table"])
-    assert list(found) == [("arcs: MST ~ spans: F1", "masked LM")]
-    assert found["arcs: MST ~ spans: F1", "masked LM"]["spearman"] == "0.500, p 0.020"
+    assert list(found) == [
+        ("arcs: MST", "importance on masked LM"), ("arcs: MST", "importance on sst2"),
+        ("spans: F1", "importance on masked LM"), ("arcs, sst2: MST", "importance on sst2"),
+        ("arcs: MST", "spans: F1"),
+    ]  # fmt: skip
+    assert found["arcs: MST", "importance on sst2"]["spearman"].startswith("0.750 (0.700")
+    assert found["arcs: MST", "spans: F1"]["spearman"] == "0.500, p 0.020"
+    assert found["arcs: MST", "spans: F1"]["ceiling"] == "0.900"
+
+
+def test_all_maps_of_a_kind_are_folded_beside_those_that_sum_up_others(study, parts):
+    found = lines(parts["between-table"])
+    assert list(found) == [("arcs: MST", "spans: F1"), ("arcs: det", "spans: F1")]
+    assert found["arcs: det", "spans: F1"]["spearman"] == "−0.200, p 0.400"
+    section = agreement_section(study)
+    assert section is not None
+    (folded,) = (part for part in section.parts if isinstance(part, Folded))
+    assert [part.name for part in folded.parts] == ["agreement-table", "between-table"]
+    assert folded.summary == "All 7 comparisons of maps"
+
+
+def test_maps_of_a_fine_tuned_model_are_compared_under_its_name():
+    method = "arcs: MST ~ spans: F1"
+    moved = [
+        dataclasses.replace(row, task="sst2") if row.method == method else row
+        for row in agreement_rows()
+    ]
+    section = agreement_section(Study(tuple(moved), {}, {}))
+    assert section is not None
+    found = {part.name: part for part in unfolded(section.parts)}
+    assert ("arcs, sst2: MST", "spans, sst2: F1") in lines(found["between-table"])
+    assert ("arcs: MST", "spans: F1") not in lines(found["kinds-table"])
 
 
 # -- the figure
@@ -131,11 +161,19 @@ def test_the_figure_has_the_maps_of_the_pre_trained_model_by_task(parts):
     (axis,) = parts["agreement-roberta"].figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["masked LM", "sst2"]
     maps = [label.get_text() for label in axis.get_yticklabels()]
-    assert maps == ["arcs: MST", "arcs: det", "spans: F1"]
+    assert maps == ["arcs: MST", "spans: F1", "arcs: det"]
     written = {text.get_position(): text.get_text() for text in axis.texts}
     assert written == {
-        (0.5, 0.5): "0.60", (1.5, 0.5): "0.75", (0.5, 1.5): "−0.30", (0.5, 2.5): "0.35"
+        (0.5, 0.5): "0.60", (1.5, 0.5): "0.75", (0.5, 1.5): "0.35", (0.5, 2.5): "−0.30"
     }  # fmt: skip
+
+
+def test_a_square_figure_has_importance_and_every_two_kinds_once(parts):
+    (axis,) = parts["kinds-roberta"].figure.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["importance", "arcs: MST"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["arcs: MST", "spans: F1"]
+    written = {text.get_position(): text.get_text() for text in axis.texts}
+    assert written == {(0.5, 0.5): "0.60", (0.5, 1.5): "0.35", (1.5, 1.5): "0.50"}
 
 
 def test_a_study_without_maps_has_no_section():

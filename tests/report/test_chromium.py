@@ -24,6 +24,7 @@ PROBE = """<script>
 const faults = [];
 addEventListener("error", (event) => faults.push(String(event.message || event.target)), true);
 addEventListener("load", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
   const sizes = {};
   for (const svg of document.querySelectorAll("figure svg")) {
     const box = svg.getBoundingClientRect();

@@ -17,9 +17,9 @@ from jaxheads.report.constituency import (
     masking_answer,
 )
 from jaxheads.report.constituent_rows import STAGES
-from jaxheads.report.folder import Study
+from jaxheads.report.folder import Study, read_study
 from jaxheads.report.parts import Answer, Drawing, Markup, Section, Table
-from tests.report.constituent_rows import constituent_rows
+from tests.report.constituent_rows import add_constituents, constituent_rows
 
 ODD = {stage: 301 + place for place, stage in enumerate(sorted(STAGES))}  # as no other number
 SETTINGS = {"tasks": [{"name": "rte"}, {"name": "mrpc"}]}
@@ -107,6 +107,17 @@ def test_a_study_that_is_not_done_has_what_there_is():
     for stage in STAGES - {"best head"}:
         assert section_of([row for row in constituent_rows() if row.stage != stage]).parts
     assert constituency_section(made([r for r in constituent_rows() if r.stage == "whole"])) is None
+
+
+def test_what_the_best_head_looks_at_is_shown_for_its_model_alone(tmp_path):
+    study = read_study(add_constituents(tmp_path))
+    other = study.views[0]._replace(what="arcs")
+    section = constituency_section(study._replace(views=(*study.views, other)))
+    assert section is not None
+    (view,) = (part for part in section.parts if isinstance(part, Markup))
+    assert view.name == "spans-view-roberta"
+    assert view.html.count("<svg") == 1
+    assert "the same head looks at" in view.caption
 
 
 # -- tables

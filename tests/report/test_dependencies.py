@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from jaxheads.report.arc_drawing import RIGHT, WRONG, Sentence, draw_sentence, places
 from jaxheads.report.constituency import constituency_section
 from jaxheads.report.dependencies import dependencies_answer, dependencies_section
-from jaxheads.report.folder import Study, read_study
-from jaxheads.report.parts import Drawing, Table
-from jaxheads.report.study import answers_of, sections_of
+from jaxheads.report.folder import HeadMap, Study, read_study
+from jaxheads.report.parts import Drawing, Folded, Markup, Table, unfolded
+from jaxheads.report.study import answers_of, report, sections_of
 from tests.report.dependency_rows import GOLD, WORDS, add_dependencies, dependency_rows
 from tests.report.rows import make_folder, study_rows
 
@@ -26,7 +26,7 @@ def study(tmp_path_factory) -> Study:
 def parts(study) -> dict[str, Drawing | Table]:
     section = dependencies_section(study)
     assert section is not None
-    return {part.name: part for part in section.parts}
+    return {part.name: part for part in unfolded(section.parts)}
 
 
 def lines(parts, name: str) -> dict[tuple[str, ...], dict[str, str]]:
@@ -135,6 +135,41 @@ def test_studies_of_dependencies_and_of_others_have_each_their_own_section(study
 def test_the_maps_are_those_with_a_value_and_without_the_second_reading_of_trees(parts):
     titles = [axis.get_title() for axis in parts["arcs-roberta"].figure.axes]
     assert titles == ["MST", "MAX", "det", "nsubj"]
+
+
+def test_maps_beyond_the_commonest_are_small_and_folded(study):
+    rare = [
+        HeadMap("roberta", "arcs", 0, f"rare {number}", np.full((4, 4), number / 10))
+        for number in range(8)
+    ]
+    section = dependencies_section(study._replace(maps=(*study.maps, *rare)))
+    assert section is not None
+    (folded,) = (part for part in section.parts if isinstance(part, Folded))
+    listed = ", ".join(f"rare {number}" for number in range(5, 8))
+    assert folded.summary == f"roberta: the same of 3 further maps ({listed})"
+    (drawing,) = (part for part in folded.parts if isinstance(part, Drawing))
+    titles = [axis.get_title().split("\n")[0] for axis in drawing.figure.axes]
+    assert titles == ["rare 5", "rare 6", "rare 7"]
+    assert drawing.figure.axes[0].images[0].get_array().tolist() == rare[5].value_LH.tolist()
+
+
+def test_folded_figures_are_drawn_into_the_page_and_kept_as_files(tmp_path):
+    add_dependencies(tmp_path)
+    rare = {f"rare {number}": np.full((4, 4), number / 10) for number in range(10)}
+    np.savez(tmp_path / "maps" / "roberta-arcs-0.npz", **rare)
+    report(tmp_path)
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert html.count("<details") == html.count("</details>") == 1
+    _, _, folded = html.partition('<details id="arcs-others-roberta"><summary>')
+    assert '<figure id="arcs-further-roberta"><svg' in folded.partition("</details>")[0]
+    assert (tmp_path / "report" / "figures" / "arcs-further-roberta.svg").is_file()
+
+
+def test_what_the_best_heads_look_at_stands_beside_their_arcs(parts):
+    view = parts["arcs-view-roberta"]
+    assert isinstance(view, Markup)
+    assert view.html.count("<svg") == 2
+    assert "MST, layer 2 head 1" in view.html
 
 
 def test_the_figure_of_relations_has_head_offset_and_random_weights(parts):

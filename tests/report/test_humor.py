@@ -61,6 +61,12 @@ def test_every_row_of_the_study_is_in_a_table(study):
     assert parts == {f"humor-{name}" for name in tables | figures | {"distances-roberta"}}
 
 
+def test_views_of_other_kinds_are_left_to_their_sections(study):
+    other = study.views[0]._replace(what="arcs")
+    whole = humor_section(study._replace(views=(*study.views, other)))
+    assert [part.name for part in whole.parts] == [part.name for part in humor_section(study).parts]
+
+
 def test_tables_have_the_numbers(study):
     line = table(study, "humor-accuracy")["roberta", "humor_pair"]
     assert (line["longer is funny"], line["naive Bayes"]) == ("0.640", "0.580")

@@ -109,6 +109,44 @@ def test_trees_are_timed_as_a_multiple_of_forward_passes(capsys, monkeypatch):
     for name, multiple in times.items():
         assert multiple == pytest.approx(rates["forward passes"] / rates[name])
     assert list(report["loop"]) == ["all heads together / one by one"]
+    assert report["sentences"] == 3
+
+
+TREEBANK = """1\ta\t_\tDET\t_\t_\t2\tdet\t_\t_
+2\tfilm\t_\tNOUN\t_\t_\t0\troot\t_\t_
+3\t.\t_\tPUNCT\t_\t_\t2\tpunct\t_\t_
+
+"""
+
+
+@pytest.mark.slow
+def test_trees_of_a_treebank_have_its_words(capsys, tmp_path):
+    path = tmp_path / "trees.conllu"
+    path.write_text(TREEBANK * 4 + "1\tfilm\t_\tNOUN\t_\t_\t0\troot\t_\t_\n\n")
+    words = ["--json", "--tiny", "--repeats", "1", "--only", "trees", "--treebank", str(path)]
+    assert not main(["bench", *words])
+    report = json.loads(capsys.readouterr().out)["trees"]
+    assert (report["sentences"], report["words"]) == (4, 12)  # one word has no tree
+    assert report["tokens"] >= 12 + 2 * 4
+
+
+def test_a_sample_of_sentences_is_of_so_many_by_chance_and_in_their_order():
+    trees = bench_trees.random_trees(50)
+    assert bench_trees.sample(trees, None) == bench_trees.sample(trees, 50) == trees
+    some = bench_trees.sample(trees, 10)
+    places = [next(n for n, tree in enumerate(trees) if tree is one) for one in some]
+    assert places == sorted(set(places))
+    assert len(places) == 10
+    assert places != list(range(10))
+
+
+def test_sentences_that_no_model_reads_are_refused(capsys, tmp_path):
+    path = tmp_path / "trees.conllu"
+    path.write_text("".join(
+        f"{n}\tw\t_\tX\t_\t_\t{n - 1}\t{'dep' if n > 1 else 'root'}\t_\t_\n" for n in range(1, 600)
+    ))  # fmt: skip
+    assert main(["bench", "--tiny", "--only", "trees", "--treebank", str(path)]) == 2
+    assert "treebank: expected sentences of 1 to 512 tokens, got" in capsys.readouterr().err
 
 
 @pytest.mark.slow

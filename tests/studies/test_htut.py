@@ -60,7 +60,7 @@ def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
     assert best["obj"].gain.low > 0
     assert all(one.accuracy.value < 1 for name, one in best.items() if one.signed.total > 20
                and name != "obj")  # fmt: skip
-    assert looks.confidence_NLH.shape == (40, *HEADS)
+    assert looks.sharpness.by_sentence("confidence").shape == (40, *HEADS)
 
 
 def test_sentences_that_cannot_be_compared_are_left_out_and_counted(tokenizer):
@@ -242,3 +242,12 @@ def test_some_sentences_are_there_to_be_drawn(finished):
     assert len(drawn) == 2
     assert len(drawn[0]["gold"]) == 3
     assert len(drawn[0]["drawn"]) == 2
+    views = json.loads((finished / "views" / "roberta-arcs-0.json").read_text())
+    heads = {name.partition(", ")[2] for name in drawn[0]["drawn"]}
+    assert len(views) == 2 * len(heads)  # a head that is best at both is shown once
+    for view in views:
+        assert f"layer {view['layer']} head {view['head']}" in heads
+        assert view["words"] in [each["words"] for each in drawn]
+        assert np.shape(view["weights"]) == (4, 4)  # special tokens are dropped
+    named = [name for view in views[: len(heads)] for name in view["title"].split("; ")]
+    assert set(named) == set(drawn[0]["drawn"])

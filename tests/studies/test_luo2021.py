@@ -193,6 +193,12 @@ def test_examples_are_whole_trees_and_the_page_shows_all(finished):
         assert len(each["found"]) == len(each["words"]) - 1
         assert [0, len(each["words"])] in each["found"]
         assert ["VP", 5, 8] in each["gold"]
+    views = json.loads((finished / "views" / "roberta-spans-0.json").read_text())
+    assert [view["words"] for view in views] == [each["words"] for each in kept]
+    for view, each in zip(views, kept, strict=True):
+        assert each["head"] == f"layer {view['layer']} head {view['head']}"
+        assert view["title"] == f"F1 {each['f1']:.3f}"
+        np.testing.assert_allclose(np.sum(view["weights"], 1), 1, atol=0.005)
     assert len(read_study(finished).trees) == 2
     told = report(finished)
     for question in ("Do heads know constituents?", "Do tasks need the heads that know"):

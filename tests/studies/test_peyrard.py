@@ -190,6 +190,7 @@ def test_the_contrast_meets_importance_and_says_how_far_it_repeats(finished):
 def test_maps_and_views_are_left_for_the_report(finished):
     maps = load_maps(finished, "roberta", "humor.humor_pair", 0)
     assert set(maps) >= {"edited, funny", "contrast", "contrast, first token"}
+    assert next(iter(maps)) == "contrast"  # which sums the others up
     parts = [maps[f"{who}, {side}"] for side in ("funny", "serious") for who in ("edited", "other")]
     np.testing.assert_allclose(
         maps["contrast"], parts[0] - parts[1] - (parts[2] - parts[3]), atol=1e-6
