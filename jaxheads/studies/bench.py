@@ -215,7 +215,7 @@ def trees(s: Setting) -> dict:
 
 
 def together(s: Setting) -> dict:
-    """What it would gain to run several gates of a tiny model in one program."""
+    """What it gains to train several tiny models in one program."""
     return together_speed(s.dtype, s.repeats)
 
 

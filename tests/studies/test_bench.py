@@ -150,7 +150,7 @@ def test_sentences_that_no_model_reads_are_refused(capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_gates_in_one_program_are_timed_beside_one_after_another(capsys, monkeypatch):
+def test_several_trainings_in_one_program_are_timed_beside_one_after_another(capsys, monkeypatch):
     monkeypatch.setattr(bench_together, "BATCHES", (2, 3))
     assert not main(["bench", "--json", "--tiny", "--repeats", "1", "--only", "together"])
     report = json.loads(capsys.readouterr().out)["together"]
