@@ -43,7 +43,7 @@ def ahead(cells: Sequence[Cell], together: int) -> Iterator[Cell]:
             groups.setdefault(cell.trains.group, []).append(cell)
     groups = {name: group for name, group in groups.items() if len(group) > 1}
     if not groups:
-        raise ValueError(f"together: expected 1 for this study, got {together}")
+        raise ValueError(f"together: expected none for this study, got {together}")
     begun: set[str] = set()
     for cell in cells:
         if cell.trains is None or cell.trains.group not in groups:

@@ -79,15 +79,15 @@ def run(options: StudyOptions) -> int | None:
                 f"{options.config}: expected one process for the study {settings.study}, got "
                 f"{hosts.size}; several may share its cells (--shard)"
             )
-        if hosts.size > 1 and settings.together > 1:
-            raise ValueError(f"{options.config}: together: expected 1 for several processes")
+        if hosts.size > 1 and settings.together is not None:
+            raise ValueError(f"{options.config}: together: expected none for several processes")
         if options.shard.of > 1:
             refuse_mirrors()
         claim_mirrors()
         write_once(functools.partial(open_folder, settings, options.folder))
         _check_seen(options.folder)
         cells = list(STUDIES[settings.study](local, options.folder))
-        if settings.together > 1:
+        if settings.together is not None:
             cells = list(ahead(cells, settings.together))
         return None if run_cells(options.folder, cells, options.shard, hosts) else 0
 

@@ -103,5 +103,5 @@ def test_a_group_comes_before_its_first_cell_and_after_what_it_reads():
 
 
 def test_a_study_without_such_trainings_is_refused():
-    with pytest.raises(ValueError, match="together: expected 1 for this study, got 4"):
+    with pytest.raises(ValueError, match="together: expected none for this study, got 4"):
         list(ahead_module.ahead([Cell("a", list)], 4))
