@@ -103,6 +103,7 @@ RUN = Run(
             *("subset of the paper, joint", "subset of the paper, pipelined"),
             "meta",
         ),
+        shares=(10 / 12, 8 / 12, 6 / 12, 4 / 12, 2 / 12),
         rates=(0.05, 0.2, 0.5),  # the last is the paper's
         timed=(8 / 12, 6 / 12, 4 / 12),
     ),

@@ -1,0 +1,33 @@
+"""All eleven budgets of Li et al. 2021, 132 to 12 of 144 heads, as shares of 16: where orders part.
+
+The task, the model, the training and the seeds of `compare_grammar.py`, which has all ways to
+choose heads at five budgets. Here those that need no training of the model with the gate: orders
+by one score, scoring again at every budget on the way, refinement by interactions, and the two
+gates that are learned on the fine-tuned model. Their rate is the one that was chosen for both
+there, 0.2, so nothing is trained to choose it; nothing is trained again after pruning.
+
+Command: `jaxheads study configs/compare_grammar_budgets.py --workers 2`.
+"""
+
+import dataclasses
+import runpy
+from pathlib import Path
+
+WHOLE = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN"]
+
+RUN = dataclasses.replace(
+    WHOLE,
+    name="compare_grammar_budgets",
+    meta=None,
+    compare=dataclasses.replace(
+        WHOLE.compare,
+        methods=(
+            *("gradient", "gradient, iterative", "refined", "refined, rescaled", "magnitude"),
+            *("random", "random, per layer", "subset, pipelined", "L0, pipelined"),
+        ),
+        shares=tuple(kept / 12 for kept in range(11, 0, -1)),
+        rates=(0.2,),
+        again=False,
+        timed=(6 / 12,),
+    ),
+)
