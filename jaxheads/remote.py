@@ -31,7 +31,7 @@ from jaxheads.urls import LAST, Unput, check_free, fetch, open_url, put_all, put
 WEIGHTS = "model.safetensors"  # of a directory that is nothing without the last
 UNFINISHED = (".draft", ".orbax-checkpoint-tmp")  # in names of what is being written
 UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
-OWN = {"leases", "workers"}  # folders that say who is at work on this machine
+OWN = {"leases", "workers", "together"}  # folders of those who are at work on this machine
 UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
 HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # which a report does not need
 
