@@ -14,7 +14,8 @@ from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.convert import save_model
 from jaxheads.models.model import init_model
 from jaxheads.settings import ConstituencySettings, ModelSettings, Run, TextSettings
-from jaxheads.studies.constituents import baseline_counts, counted, head_maps, readings_of
+from jaxheads.studies.constituent_maps import head_maps
+from jaxheads.studies.constituents import baseline_counts, counted, readings_of
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.treebank import section_of
 
