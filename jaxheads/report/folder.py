@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import functools
 import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +84,11 @@ class ArcExample(NamedTuple):
     drawn: Mapping[str, tuple[tuple[int, int], ...]]  # by the name of the method and the head
 
 
-class Study(NamedTuple):
+_NARROW = ("model", "task", "method", "metric")  # fields that have many values in one stage
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
     """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
 
     rows: tuple[Row, ...]
@@ -95,7 +101,7 @@ class Study(NamedTuple):
     arcs: tuple[ArcExample, ...] = ()
     finished: bool = True
     notes: tuple[str, ...] = ()
-    times: Mapping[str, float] = MappingProxyType({})  # seconds of each cell
+    times: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each cell
     speeds: tuple[Mapping[str, Any], ...] = ()  # what was timed: no rows, since no run repeats it
 
     @property
@@ -126,13 +132,22 @@ class Study(NamedTuple):
         return _ordered(row.stage for row in self.rows)
 
     def at(self, stage: str, **fields: object) -> list[Row]:
-        """The rows of a stage that have these fields."""
-        return [
-            row
-            for row in self.rows
-            if row.stage == stage
-            and all(getattr(row, name) == value for name, value in fields.items())
-        ]
+        """The rows of a stage that have these fields, in their order."""
+        known = {name: fields.pop(name) for name in _NARROW if name in fields}
+        found = self._narrowed(tuple(known)).get((stage, *known.values()), ())
+        return [row for row in found if all(getattr(row, name) == v for name, v in fields.items())]
+
+    def _narrowed(self, names: tuple[str, ...]) -> Mapping[tuple[object, ...], list[Row]]:
+        """All rows by their stage and these fields: reports ask for few of many, many times."""
+        if names not in self._by_fields:
+            found = self._by_fields[names] = collections.defaultdict(list)
+            for row in self.rows:
+                found[row.stage, *(getattr(row, name) for name in names)].append(row)
+        return self._by_fields[names]
+
+    @functools.cached_property
+    def _by_fields(self) -> dict[tuple[str, ...], dict[tuple[object, ...], list[Row]]]:
+        return {}
 
     def metric(self, task: str) -> str:
         """What models are compared by on a task: its first metric that is not a loss."""

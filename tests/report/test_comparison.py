@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import cast
 
 import numpy as np
@@ -102,13 +103,15 @@ def test_what_goes_further_is_told_beside_learned_subsets():
 
 def test_a_model_that_is_not_pruned_yet_has_no_curve():
     other = Row("compare", "n", "sst2", "accuracy", 0.9, stage="whole")
-    section = comparison_section(study()._replace(rows=(*study().rows, other)))
+    section = comparison_section(dataclasses.replace(study(), rows=(*study().rows, other)))
     assert section is not None
     assert [part.name for part in section.parts] == NAMES
 
 
 def test_a_study_that_compares_nothing_has_neither():
-    other = study()._replace(rows=(Row("x", "m", "sst2", "accuracy", 0.5, stage="whole"),))
+    other = dataclasses.replace(
+        study(), rows=(Row("x", "m", "sst2", "accuracy", 0.5, stage="whole"),)
+    )
     assert comparison_section(other) is None
     assert comparison_answer(other) is None
     assert further_answer(other) is None

@@ -112,7 +112,7 @@ def test_a_study_that_is_not_done_has_what_there_is():
 def test_what_the_best_head_looks_at_is_shown_for_its_model_alone(tmp_path):
     study = read_study(add_constituents(tmp_path))
     other = study.views[0]._replace(what="arcs")
-    section = constituency_section(study._replace(views=(*study.views, other)))
+    section = constituency_section(dataclasses.replace(study, views=(*study.views, other)))
     assert section is not None
     (view,) = (part for part in section.parts if isinstance(part, Markup))
     assert view.name == "spans-view-roberta"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -142,7 +144,7 @@ def test_maps_beyond_the_commonest_are_small_and_folded(study):
         HeadMap("roberta", "arcs", 0, f"rare {number}", np.full((4, 4), number / 10))
         for number in range(8)
     ]
-    section = dependencies_section(study._replace(maps=(*study.maps, *rare)))
+    section = dependencies_section(dataclasses.replace(study, maps=(*study.maps, *rare)))
     assert section is not None
     (folded,) = (part for part in section.parts if isinstance(part, Folded))
     listed = ", ".join(f"rare {number}" for number in range(5, 8))

@@ -148,7 +148,7 @@ def test_a_frozen_body_has_a_ceiling_of_its_own(study):
         for row in study.rows
         if row.stage == "ceiling" and row.task != "mlm"
     ]
-    more = study._replace(rows=(*study.rows, *rows))
+    more = dataclasses.replace(study, rows=(*study.rows, *rows))
     frozen = drawings(coherence_section(more))["coherence-roberta"].figure.axes[1]
     found = np.diag(frozen.collections[0].get_array().filled(np.nan))
     assert found.tolist() == pytest.approx([0.95, 0.6, 0.6])
@@ -175,7 +175,9 @@ def test_a_wild_ratio_leaves_the_axis_and_the_caption_says_so(study):
         else row
         for row in study.rows
     )
-    drawing = drawings(coherence_section(study._replace(rows=rows)))["functional-albert"]
+    drawing = drawings(coherence_section(dataclasses.replace(study, rows=rows)))[
+        "functional-albert"
+    ]
     assert drawing.figure.axes[0].get_ylim()[1] == 2.0
     assert "above 2 are cut off" in drawing.caption
 
@@ -199,7 +201,9 @@ def test_the_deduction_plot_pairs_seeds_and_shows_the_least(study):
         else row
         for row in study.rows
     ]
-    drawing = drawings(deduction_section(study._replace(rows=tuple(rows))))["deduction-roberta"]
+    drawing = drawings(deduction_section(dataclasses.replace(study, rows=tuple(rows))))[
+        "deduction-roberta"
+    ]
     (axis,) = drawing.figure.axes
     least = line_of(axis, "least of all tasks")
     assert least.get_xdata().tolist() == [0, 0.02, 0.1, 0.5]
@@ -264,7 +268,7 @@ def test_any_stage_may_be_missing_or_alone(study, stage):
     only = tuple(row for row in rows if row.stage == stage)
     rest = tuple(row for row in rows if row.stage not in (stage, "masked"))
     for some in (only, rest):
-        for section in sections_of(study._replace(rows=some)):
+        for section in sections_of(dataclasses.replace(study, rows=some)):
             assert section.parts
             assert all(part.body for part in section.parts if isinstance(part, Table))
 
@@ -273,7 +277,7 @@ def test_values_that_are_not_finite_are_drawn_nowhere(study):
     rows = study_rows(("roberta",), ("mlm", "sentiment"), (0, 1))
     for value in (float("nan"), float("inf")):
         none = tuple(dataclasses.replace(row, value=value) for row in rows)
-        sections_of(study._replace(rows=none))
+        sections_of(dataclasses.replace(study, rows=none))
 
 
 def test_a_drawing_has_the_same_bytes_twice(study):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -63,7 +64,7 @@ def test_every_row_of_the_study_is_in_a_table(study):
 
 def test_views_of_other_kinds_are_left_to_their_sections(study):
     other = study.views[0]._replace(what="arcs")
-    whole = humor_section(study._replace(views=(*study.views, other)))
+    whole = humor_section(dataclasses.replace(study, views=(*study.views, other)))
     assert [part.name for part in whole.parts] == [part.name for part in humor_section(study).parts]
 
 
