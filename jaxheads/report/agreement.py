@@ -246,12 +246,14 @@ def _matrix(
     name: str, lines: list[str], columns: list[str], matrix: np.ndarray, alt: str, caption: str
 ) -> Drawing:
     """Correlations as squares with their numbers."""
-    figure, (axis,) = grid(1, 1.0 * len(columns) + 3.0, 0.3 * len(lines) + 1.2)
+    room = 0.075 * max(map(len, lines)) + 0.5
+    figure, (axis,) = grid(1, 1.0 * len(columns) + room, 0.3 * len(lines) + 1.2)
+    figure.set_layout_engine("constrained", w_pad=0.15)  # it takes long labels for too short
     draw_cells(axis, matrix, -1.0, 1.0, COLORS_OF_SIGNS)
     axis.set_aspect("auto")
     axis.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=20, ha="right")
     axis.set_yticks(np.arange(len(lines)) + 0.5, lines)
     for (row, column), value in np.ndenumerate(matrix):
         if math.isfinite(value):
-            write_cell(axis, row, column, number(value)[:-1], (value + 1) / 2, COLORS_OF_SIGNS)
+            write_cell(axis, row, column, number(value, 2), (value + 1) / 2, COLORS_OF_SIGNS)
     return Drawing(name, figure, alt, caption)

@@ -119,7 +119,7 @@ def _draw_matrix(
     for (row, column), value in np.ndenumerate(matrix):
         if math.isfinite(value):
             share = (value - low) / (1.0 - low)
-            write_cell(axis, row, column, f"{value + 0.0:.2f}", share, COLORS)
+            write_cell(axis, row, column, number(value, 2), share, COLORS)
 
 
 # -- tables

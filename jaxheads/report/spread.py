@@ -47,11 +47,11 @@ class Spread(NamedTuple):
         return self.low <= null <= self.high
 
 
-def number(value: float) -> str:
-    """Three digits after the point, none from a thousand on; no sign on what rounds to zero."""
+def number(value: float, digits: int = 3) -> str:
+    """So many digits after the point, none from a thousand on; no sign on what rounds to zero."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return _minus(f"{round(value, 3) + 0.0:.3f}")
+    return _minus(f"{round(value, digits) + 0.0:.{digits}f}")
 
 
 def signed(value: float) -> str:
