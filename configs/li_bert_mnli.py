@@ -10,7 +10,8 @@ float64; the gradient of the weights is clipped by itself (in the code together 
 which starves those); the rate of weights stays constant (the code's falls linearly); pipelined
 gates train as long as fine-tuning does (in the code one epoch); seeds start the weights differently
 (in the code all alike); the matched development set, measured once (the code selects and reports on
-the mismatched one). `again` is not in the paper.
+the mismatched one). L0 gates learn at rate 0.5 too (0.1 in the code's example) and reach their
+budget by a Lagrangian (in the code by a price, 0.0015). `again` is not in the paper.
 
 Published: no table was available to us. Second-hand: up to 90% of the heads without much loss.
 
