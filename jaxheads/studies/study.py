@@ -83,12 +83,12 @@ def run(options: StudyOptions) -> int | None:
             raise ValueError(f"{options.config}: together: expected none for several processes")
         if options.shard.of > 1:
             refuse_mirrors()
-        claim_mirrors()
-        write_once(functools.partial(open_folder, settings, options.folder))
-        _check_seen(options.folder)
         cells = list(STUDIES[settings.study](local, options.folder))
         if settings.together is not None:
             cells = list(ahead(cells, settings.together))
+        claim_mirrors()
+        write_once(functools.partial(open_folder, settings, options.folder))
+        _check_seen(options.folder)
         return None if run_cells(options.folder, cells, options.shard, hosts) else 0
 
 

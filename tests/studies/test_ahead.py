@@ -102,6 +102,8 @@ def test_a_group_comes_before_its_first_cell_and_after_what_it_reads():
     assert needs["e"] == ("a",)  # nothing to train it with
 
 
-def test_a_study_without_such_trainings_is_refused():
-    with pytest.raises(ValueError, match="together: expected none for this study, got 4"):
-        list(ahead_module.ahead([Cell("a", list)], 4))
+def test_a_study_without_such_trainings_is_refused_and_leaves_no_folder(tmp_path, capsys):
+    config, out = write_study(tmp_path, models=1), tmp_path / "out"
+    assert study(config, out, study="pretrain", together=4) == 2
+    assert "together: expected none for this study, got 4" in capsys.readouterr().err
+    assert not out.exists()
