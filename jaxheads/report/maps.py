@@ -71,22 +71,28 @@ def draw_small_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Fig
     """Many maps as small pictures, without numbers of layers and heads; their ends in the title."""
     figure, axes = grid(len(maps), SMALL, SMALL, columns=6)
     for axis, (title, value_LH) in zip(axes, maps, strict=True):
-        low, high = float(np.nanmin(value_LH)), float(np.nanmax(value_LH))
+        low, high, ends = _scale(value_LH)
         axis.grid(False)
-        axis.imshow(value_LH, COLORS, vmin=low, vmax=high if high > low else low + 1, aspect="auto")
+        axis.imshow(value_LH, COLORS, vmin=low, vmax=high, aspect="auto")
         axis.set(xticks=(), yticks=())
-        axis.set_title(f"{title}\n{short(low)} to {short(high)}", fontsize=7)
+        axis.set_title(f"{title}\n{ends}", fontsize=7)
     return figure
+
+
+def _scale(value_LH: Float[np.ndarray, "L H"]) -> tuple[float, float, str]:
+    """Where the colours of a map begin and end, and its own ends in words."""
+    low, high = float(np.nanmin(value_LH)), float(np.nanmax(value_LH))
+    return low, high if high > low else low + 1, f"{short(low)} to {short(high)}"
 
 
 def _draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
     """One map with a scale of its own, whose ends stand below it; NaN stays white."""
-    low, high = float(np.nanmin(score_LH)), float(np.nanmax(score_LH))
-    draw_cells(axis, score_LH, low, high if high > low else low + 1, COLORS)
+    low, high, ends = _scale(score_LH)
+    draw_cells(axis, score_LH, low, high, COLORS)
     layers, heads = score_LH.shape
     for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):
         step = 1 if count <= 8 else 2  # as many labels as fit
         numbers = range(0, count, step)
         ticks([n + 0.5 for n in numbers], [str(n + 1) for n in numbers])
     axis.set(title=title, ylabel="layer")
-    axis.set_xlabel(f"head\n{short(low)} to {short(high)}", color=MUTED)
+    axis.set_xlabel(f"head\n{ends}", color=MUTED)

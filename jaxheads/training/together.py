@@ -62,15 +62,17 @@ def fit_together(
     devices must be those of one process. There are no checkpoints and no judge. Diverged names the
     member.
     """
-    members = _checked(members, mesh)
-    seeds_R = np.asarray([each.seed for each in members], np.uint32)
-    parts = [divide(each.params, only) for each in members]
+    _check(members, mesh)
+    devices = 1 if mesh is None else mesh.shape["data"]
+    filled = [*members, *[members[-1]] * (-len(members) % devices)]  # equally many on each device
+    seeds_R = np.asarray([each.seed for each in filled], np.uint32)
+    parts = [divide(each.params, only) for each in filled]
     states = [
         start(own, config.optimizer, theta=each.gate.init(gate_key(seed)), gates=gates)
-        for (own, _), each, seed in zip(parts, members, seeds_R, strict=True)
+        for (own, _), each, seed in zip(parts, filled, seeds_R, strict=True)
     ]
     held, is_shared = _once([rest for _, rest in parts])
-    gate = _rowwise([each.gate for each in members])
+    gate = _rowwise([each.gate for each in filled])
     state, gate, seeds_R, held = place_rows(
         mesh, (_rowwise(states), gate, seeds_R, held), whole=(False, False, False, is_shared)
     )
@@ -80,9 +82,7 @@ def fit_together(
     )
     rates = rates_of(config, gates)
     with contextlib.ExitStack() as stack:
-        watches = [
-            stack.enter_context(Watch(config, each.log, each.name)) for each in _different(members)
-        ]
+        watches = [stack.enter_context(Watch(config, each.log, each.name)) for each in members]
         for done, batch in enumerate(itertools.islice(order, config.steps), start=1):
             state = step(state, place_rows(mesh, batch), gate, seeds_R, rates(done - 1), held)
             if done % config.log_every == 0 or done == config.steps:
@@ -91,8 +91,7 @@ def fit_together(
     return [_fitted(watch, parts[row][1], *_row(trained, row)) for row, watch in enumerate(watches)]
 
 
-def _checked(members: Sequence[Member], mesh: Mesh | None) -> list[Member]:
-    """The members, the last of them again until all devices have equally many."""
+def _check(members: Sequence[Member], mesh: Mesh | None) -> None:
     if not members:
         raise ValueError("together: expected at least one training, got none")
     if mesh is not None and (mesh.shape["model"] > 1 or jax.process_count() > 1):
@@ -110,17 +109,11 @@ def _checked(members: Sequence[Member], mesh: Mesh | None) -> list[Member]:
     names = [each.name for each in members]
     if len(set(names)) < len(names):
         raise ValueError(f"together: expected different names, got {', '.join(names)}")
-    devices = 1 if mesh is None else mesh.shape["data"]
-    return [*members, *(members[-1] for _ in range(-len(members) % devices))]
 
 
 def _shapes(tree: Any) -> tuple:
     leaves, structure = jax.tree.flatten(tree)
     return structure, [(np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
-
-
-def _different(members: Sequence[Member]) -> Sequence[Member]:
-    return members[: len({each.name for each in members})]
 
 
 def _rowwise(trees: Sequence[Any]) -> Any:
@@ -135,12 +128,9 @@ def _row(tree: Any, row: int) -> Any:
 def _once(trees: Sequence[Any]) -> tuple[Any, Any]:
     """Trees as one, `[R, ...]` but for arrays that are the same everywhere; and which those are."""
 
-    def same(*leaves) -> bool:
-        return all(leaf is leaves[0] for leaf in leaves)
-
-    is_shared = jax.tree.map(same, *trees)
+    is_shared = jax.tree.map(lambda *leaves: all(x is leaves[0] for x in leaves), *trees)
     held = jax.tree.map(
-        lambda *leaves: leaves[0] if same(*leaves) else np.stack(jax.device_get(leaves)), *trees
+        lambda shared, *leaves: leaves[0] if shared else _rowwise(leaves), is_shared, *trees
     )
     return held, is_shared
 
@@ -187,8 +177,7 @@ def _look(
     seen = _agreements(gate, state, seeds_R) if jax.tree.leaves(state.trainable["gates"]) else {}
     for row, watch in enumerate(watches):
         watch.add(done, *_row((state.window, seen), row))
-    rows = len(state.step)
-    window = jax.tree.map(lambda leaf: np.stack([leaf] * rows), fresh_window())
+    window = _rowwise([fresh_window()] * len(seeds_R))
     return state._replace(window=place_rows(mesh, window))
 
 

@@ -27,8 +27,8 @@ from tests.studies.test_hosts import (
     coordinator_and_devices,
     ended,
     furthest,
+    write_data,
 )  # fmt: skip
-from tests.studies.tiny_study import write_study
 
 PROGRAM = Path(__file__).with_name("host_of_many.py")
 pytestmark = pytest.mark.slow
@@ -131,8 +131,7 @@ def test_what_cannot_be_put_ends_all_of_them_with_one_line(shelf, tmp_path):
 
 @pytest.mark.long
 def test_a_study_has_the_records_of_one_process(shelf, tmp_path):
-    config = write_study(tmp_path, models=1)
-    config.write_text(config.read_text().replace(', task("cola")', ","))
+    config = write_data(tmp_path) / "tiny.py"
     words = [word for change in STUDY for word in ("--set", change)]
     assert main(["study", str(config), "--out", str(tmp_path / "one"), *words]) == 0
     study = ["study", str(config), "--out", "shelf://runs/study", *words]

@@ -98,13 +98,17 @@ class Commands:
         self.log = str(out / "tuned.jsonl")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
+def write_data(folder: Path) -> Path:
+    """The config of a study of one model and one task, and the task's examples for commands."""
     config = write_study(folder, models=1)
     config.write_text(config.read_text().replace(', task("cola")', ","))
     write_jsonl(folder / "sst2.train.jsonl", reviews(48))
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from tests.studies.test_hosts import (
     ended,
     furthest,
     start,
+    write_data,
 )  # fmt: skip
-from tests.studies.tiny_study import write_study
 
 pytestmark = pytest.mark.slow
 IN_TIME = 60  # seconds
@@ -31,11 +31,7 @@ IN_TIME = 60  # seconds
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    config = write_study(folder, models=1)
-    config.write_text(config.read_text().replace(', task("cola")', ","))
-    write_jsonl(folder / "sst2.train.jsonl", reviews(48))
-    return folder
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 def test_four_processes_score_and_train_as_one(data, sentiment, tmp_path):
