@@ -3,14 +3,22 @@
 A mesh has the axes `data` and `model`. Batches are split over `data`; heads, feed-forward units and
 the vocabulary over `model`, by the one table `PARAMETER_SPECS`. One device needs no mesh: functions
 that take one accept None.
+
+The vocabulary of a model is split whatever its size: where the axis does not divide it, as
+RoBERTa's 50,265, its placed tables have zeros at their end, which `without_padding` takes off
+again. No token is one of those, and the masked-LM readout gives them no probability, so their
+gradients are zero.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
@@ -30,6 +38,8 @@ PARAMETER_SPECS: tuple[tuple[str, P], ...] = (
     (r"readout/decoder/kernel$", P(None, "model")),  # [E, V]
     (r"readout/bias$", P("model")),  # [V]
 )
+# What is filled up with zeros along `model` until the axis divides it: the large of the vocabulary.
+FILLED = r"(encoder/embeddings/word/table|readout/decoder/kernel)$"
 
 
 def make_mesh(data: int | None = None, model: int = 1) -> Mesh:
@@ -103,23 +113,50 @@ def _path_name(path) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
+def _axes(name: str) -> tuple[str | None, ...]:
+    """The table's axis for each of the first dimensions of a parameter."""
+    return next((tuple(spec) for pattern, spec in PARAMETER_SPECS if re.search(pattern, name)), ())
+
+
 def _spec_of(mesh: Mesh, name: str, shape: tuple[int, ...]) -> P:
-    axes = next((tuple(spec) for pattern, spec in PARAMETER_SPECS if re.search(pattern, name)), ())
+    axes = _axes(name)
     if len(axes) > len(shape):
         return P()
     fits = (axis and size % mesh.shape[axis] == 0 for axis, size in zip(axes, shape, strict=False))
     return P(*(axis if fit else None for axis, fit in zip(axes, fits, strict=True)))
 
 
+def padded_shapes(mesh: Mesh, params: Any) -> Any:
+    """The shapes of `params` (arrays or shapes) once they are placed, as `ShapeDtypeStruct`."""
+
+    def shape_of(path, leaf) -> jax.ShapeDtypeStruct:
+        shape = list(np.shape(leaf))
+        if re.search(FILLED, name := _path_name(path)):
+            for place, (axis, _) in enumerate(zip(_axes(name), shape, strict=False)):
+                shape[place] += -shape[place] % (mesh.shape[axis] if axis else 1)
+        return jax.ShapeDtypeStruct(tuple(shape), jnp.result_type(leaf))
+
+    return jax.tree_util.tree_map_with_path(shape_of, params)
+
+
 def place_params(mesh: Mesh | None, params: Any, *, spread: bool = False) -> Any:
     """`params` on the devices, split as `parameter_specs`; on the default device without a mesh.
 
-    Every process passes the same whole values; what already lies on several processes stays.
+    A vocabulary is filled up to `padded_shapes`. Every process passes the same whole values; what
+    already lies on several processes stays.
     """
     if mesh is None:
         return jax.device_put(params)
-    specs = parameter_specs(mesh, params, spread=spread)
-    return jax.tree.map(lambda leaf, spec: _place(leaf, NamedSharding(mesh, spec)), params, specs)
+    shapes = padded_shapes(mesh, params)
+    specs = parameter_specs(mesh, shapes, spread=spread)
+
+    def place(leaf, like: jax.ShapeDtypeStruct, spec: P):
+        sharding = NamedSharding(mesh, spec)
+        return (
+            _place(leaf, sharding) if np.shape(leaf) == like.shape else _fill(leaf, like, sharding)
+        )
+
+    return jax.tree.map(place, params, shapes, specs)
 
 
 def _place(leaf, sharding: NamedSharding):
@@ -129,6 +166,55 @@ def _place(leaf, sharding: NamedSharding):
         return leaf
     host = np.asarray(leaf)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def _fill(leaf, like: jax.ShapeDtypeStruct, sharding: NamedSharding):
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        return jax.jit(zero_padded, static_argnums=1, out_shardings=sharding)(leaf, like.shape)
+    return _place(zero_padded(np.asarray(leaf), like.shape), sharding)
+
+
+def zero_padded(array, shape: tuple[int, ...]):
+    """The array with zeros at the end of its axes, up to a shape."""
+    if array.shape == shape:
+        return array
+    room = [(0, new - old) for new, old in zip(shape, array.shape, strict=True)]
+    return (np if isinstance(array, np.ndarray) else jnp).pad(array, room)
+
+
+def without_padding(mesh: Mesh | None, params: Any, like: Any) -> Any:
+    """Placed `params` with the shapes of `like` again.
+
+    What was filled up lies whole on every device then, so that it can have its own size.
+    """
+
+    def cut(leaf, own):
+        if np.shape(leaf) == np.shape(own):
+            return leaf
+        assert mesh is not None, "only a mesh needs padding"
+        whole = NamedSharding(mesh, P())
+        return jax.jit(first_of, static_argnums=1, out_shardings=whole)(leaf, np.shape(own))
+
+    return jax.tree.map(cut, params, like)
+
+
+def first_of(array, shape: tuple[int, ...]):
+    """The first elements along every axis: what `zero_padded` was given."""
+    return array[tuple(map(slice, shape))]
+
+
+@contextlib.contextmanager
+def in_host_memory(mesh: Mesh | None) -> Iterator[None]:
+    """New arrays are in the host's memory for now, where a model is to be split over `model`.
+
+    No single device may be able to hold such a model. Nothing changes where jax has no CPU.
+    """
+    with contextlib.ExitStack() as stack:
+        if mesh is not None and mesh.shape["model"] > 1:
+            with contextlib.suppress(RuntimeError):
+                host = jax.local_devices(backend="cpu")[0]
+                stack.enter_context(jax.default_device(host))
+        yield
 
 
 def place_batch(mesh: Mesh | None, batch: Any) -> Any:

@@ -4,6 +4,8 @@ An objective is any function `(params, gate, batch, key) -> Outcome`, yours too;
 makes those of the package's own models. `gate` is the models' `head_mask`: `[L, H]`, any shape that
 broadcasts to `[B, L, H, T]`, or None for ones; `key` is None where dropout is off. One example's
 loss must not depend on the other rows of its batch: scores take one gradient for all rows together.
+On a mesh that is split along `model`, `encoder/embeddings/word/table` may have zeros behind the
+vocabulary (see `mesh`): an objective of your own that reads it for logits must leave them out.
 """
 
 from __future__ import annotations

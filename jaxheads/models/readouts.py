@@ -32,13 +32,15 @@ class MaskedLM(nnx.Module):
             self.decoder = Kernel(draw((inner, config.vocab_size)))
 
     def __call__(self, config: EncoderConfig, hidden_BPD, word_table_VE):
-        """Float32 logits `[B, P, V]`."""
+        """Float32 logits `[B, P, V]`; -inf for what fills a table up behind the vocabulary."""
         # RoBERTa's own code has the exact gelu here whatever the encoder's activation.
         name = "gelu" if config.family == "roberta" else config.activation
         x = self.norm(ACTIVATION[name](linear(hidden_BPD, self.dense)))
         kernel = self.decoder.kernel[...] if hasattr(self, "decoder") else word_table_VE.T
         logits = jnp.matmul(x, kernel.astype(x.dtype), preferred_element_type=jnp.float32)
-        return logits + self.bias[...]
+        filling = kernel.shape[1] - config.vocab_size  # see `mesh`
+        bias_V = jnp.pad(self.bias[...], (0, filling), constant_values=-jnp.inf)
+        return logits + bias_V
 
 
 class Kernel(nnx.Module):

@@ -5,7 +5,6 @@ On simulated devices, so that a laptop tells what a slice would hold and send.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -18,10 +17,10 @@ from jaxheads.config import EncoderConfig, OptimizerConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.importance.gate import constant
 from jaxheads.importance.gradient import gate_gradients
-from jaxheads.mesh import parameter_specs
+from jaxheads.mesh import padded_shapes, parameter_specs
 from jaxheads.models.model import abstract_params
 from jaxheads.objectives import objective_for
-from jaxheads.training.step import make_step, start, state_specs
+from jaxheads.training.step import make_step, state_shapes, state_specs
 
 # Machine code is never run: its optimizer is left out, and the emitters that take half of the time.
 QUICK = {
@@ -68,7 +67,7 @@ def simulate_devices(count: int) -> None:
 def scoring(config: EncoderConfig, readout: ReadoutConfig, layout: Layout, batch: Batch) -> Any:
     """The compiled step of gradient scores."""
     mesh = layout.mesh
-    params = abstract_params(config, readout)
+    params = padded_shapes(mesh, abstract_params(config, readout))
     params = _placed(mesh, params, parameter_specs(mesh, params))
     gate = jax.ShapeDtypeStruct(
         (config.num_layers, config.num_heads), jnp.float32, sharding=NamedSharding(mesh, P())
@@ -81,8 +80,7 @@ def scoring(config: EncoderConfig, readout: ReadoutConfig, layout: Layout, batch
 def training(config: EncoderConfig, readout: ReadoutConfig, layout: Layout, batch: Batch) -> Any:
     """The compiled step of AdamW."""
     mesh, optimizer = layout.mesh, OptimizerConfig()
-    begin = functools.partial(start, config=optimizer)
-    state = jax.eval_shape(begin, abstract_params(config, readout))
+    state = padded_shapes(mesh, state_shapes(abstract_params(config, readout), optimizer))
     state = _placed(mesh, state, state_specs(mesh, state, spread=layout.spread))
     objective = objective_for(
         config, readout, compute_dtype=layout.dtype, recompute=layout.recompute

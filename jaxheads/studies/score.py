@@ -25,7 +25,7 @@ from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, s
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.score import method_problems
-from jaxheads.mesh import data_share
+from jaxheads.mesh import data_share, in_host_memory
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.options import ScoreOptions
@@ -76,8 +76,9 @@ def _place(out: Path) -> Iterator[Path]:
 
 def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
     pruner = None if options.pruner is None else prepare.open_pruner(options.pruner)
-    model, tokenizer = prepare.open_model(options.model)
     mesh = prepare.open_mesh(options.mesh)
+    with in_host_memory(mesh):
+        model, tokenizer = prepare.open_model(options.model)
     needs = METHODS[options.method].needs
     objective = None
     if needs == "objective":

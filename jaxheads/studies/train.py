@@ -23,7 +23,7 @@ from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
 from jaxheads.hosts import agreed, join_hosts, leads
 from jaxheads.importance.gate import Gate, Theta, constant
 from jaxheads.importance.scores import Scores, load_scores, save_scores
-from jaxheads.mesh import data_share, whole_params
+from jaxheads.mesh import data_share, in_host_memory, whole_params
 from jaxheads.models.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective
@@ -109,7 +109,25 @@ def _check_place(options: TrainOptions) -> None:
 
 
 def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
-    model, tokenizer = _model(options, task), load_tokenizer(options.model)
+    mesh, tokenizer = prepare.open_mesh(options.mesh), load_tokenizer(options.model)
+    with in_host_memory(mesh):
+        model, mask_LH = _masked_model(options, task, tokenizer)
+    return Job(
+        model=model,
+        mask_LH=mask_LH,
+        gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
+        objective=prepare.training_objective(model, config),
+        train=_source(options, task, model, tokenizer, options.data, held_out=False),
+        held_out=_held_out(options, task, model, tokenizer),
+        mesh=mesh,
+    )
+
+
+def _masked_model(
+    options: TrainOptions, task: Task, tokenizer: Tokenizer
+) -> tuple[Model, Mask | None]:
+    """The model, without the heads that are cut, and the mask of those that are not."""
+    model = _model(options, task)
     check_fits(tokenizer, model.config)
     mask_LH = None
     if options.scores is not None and options.budget is not None:
@@ -123,15 +141,7 @@ def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
         check_zero(model.config, mask_LH)
     elif options.gate is not None and not options.cut:
         _check_apart(options, model.config)
-    return Job(
-        model=model,
-        mask_LH=mask_LH,
-        gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
-        objective=prepare.training_objective(model, config),
-        train=_source(options, task, model, tokenizer, options.data, held_out=False),
-        held_out=_held_out(options, task, model, tokenizer),
-        mesh=prepare.open_mesh(options.mesh),
-    )
+    return model, mask_LH
 
 
 def _check_apart(options: TrainOptions, config: EncoderConfig) -> None:

@@ -27,7 +27,7 @@ import jax
 import numpy as np
 
 from jaxheads.hosts import agreed, from_first
-from jaxheads.mesh import whole_params
+from jaxheads.mesh import first_of, whole_params, zero_padded
 from jaxheads.training.hush import Hush
 from jaxheads.training.identity import bits, check_same, plain, shapes
 from jaxheads.training.step import TrainState
@@ -63,19 +63,21 @@ class Keeper:
 
     `settings` are what a run must share with a checkpoint to go on from it; None: anything. The
     `keep_last` newest checkpoints are kept, and the one with the highest `score` of those that were
-    saved with one. `saved` is that of `Checkpoints`.
+    saved with one. `saved` is that of `Checkpoints`. States are written in the shapes of `like`,
+    without what fills them up on the devices of this run.
     """
 
     def __init__(
         self,
         folder: Path,
         settings: Mapping[str, Any] | None,
+        like: TrainState,
         *,
         keep_last: int = 2,
         saved: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = Path(folder).absolute()
-        self._saved = saved
+        self._saved, self._like = saved, like
         self._settings = plain(settings)
         self._manager: Any = None  # of the first process alone
         agreed(functools.partial(self._open, keep_last))
@@ -139,8 +141,8 @@ class Keeper:
         record = {
             "step": step,
             "settings": self._settings,
-            "shapes": shapes(state._asdict()),
-            "bits": bits(state),
+            "shapes": shapes(self._like._asdict()),
+            "bits": bits(state, self._like),
             "lines": list(lines),  # written in the background, while the log grows
         }
         whole = whole_params(state)
@@ -154,7 +156,11 @@ class Keeper:
         import orbax.checkpoint as ocp
 
         _check_space(self.folder, state)
-        held = jax.tree.map(np.array, state)  # a copy: the next step uses up what is written here
+        # a copy: the next step uses up what is written here
+        held = jax.tree.map(
+            lambda leaf, like: np.array(first_of(np.asarray(leaf), like.shape)),
+            state, self._like,
+        )  # fmt: skip
         self._manager.save(
             step,
             args=ocp.args.Composite(
@@ -190,10 +196,10 @@ class Keeper:
                 f"{self.folder}: no checkpoint was written: {_reason(error)}; {self.last_good}"
             ) from error
 
-    def restore(self, like: TrainState, *, step: int | None = None) -> Kept | None:
-        """The newest whole checkpoint (or that of `step`), placed as `like`; None without any.
+    def restore(self, placed: TrainState, *, step: int | None = None) -> Kept | None:
+        """The newest whole checkpoint (or that of `step`), placed as `placed`; None without any.
 
-        `like` gives shapes and shardings, which may be other than those of the saving run.
+        It may be split and filled up in another way than it was in the saving run.
         ValueError if the checkpoint is another run's, with every difference. One that cannot be
         read is passed over with a warning and renamed; ValueError if that leaves none.
         """
@@ -201,7 +207,7 @@ class Keeper:
         broken: list[str] = []
         for number in reversed(asked):
             try:
-                kept = self._read(number, like)
+                kept = self._read(number, placed)
             except _Broken as error:
                 broken.append(str(error))
                 continue
@@ -213,17 +219,17 @@ class Keeper:
             raise ValueError(f"{self.folder}: no checkpoint can be read: {'; '.join(broken)}")
         return None
 
-    def _read(self, step: int, like: TrainState) -> Kept:
+    def _read(self, step: int, placed: TrainState) -> Kept:
         record = _whole_or_broken(agreed(functools.partial(self._record, step)))
-        ours: dict[str, Any] = {"shapes": shapes(like._asdict())}
+        ours: dict[str, Any] = {"shapes": shapes(self._like._asdict())}
         if self._settings is not None:
             ours["settings"] = self._settings
         theirs = {name: record[name] for name in ours}
         check_same(self.folder / str(step), theirs, ours)
-        arrays = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like._asdict())
+        arrays = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._like._asdict())
         _whole_or_broken(agreed(functools.partial(self._load, step, arrays)))
-        state = TrainState(**jax.tree.map(_sent, arrays, like._asdict()))
-        if bits(state) != record["bits"]:
+        state = TrainState(**jax.tree.map(_sent, arrays, placed._asdict()))
+        if bits(state, self._like) != record["bits"]:
             raise _Broken(f"{step}: its arrays are not those that were saved")
         return Kept(state, step, record["lines"])
 
@@ -282,10 +288,10 @@ def _whole_or_broken(found: Any) -> Any:
     return found
 
 
-def _sent(array: np.ndarray, like: jax.Array) -> jax.Array:
-    """The first process's array, placed as `like`."""
-    whole = from_first(array)
-    return jax.make_array_from_callback(whole.shape, like.sharding, lambda index: whole[index])
+def _sent(array: np.ndarray, placed: jax.Array) -> jax.Array:
+    """The first process's array, placed as another."""
+    whole = zero_padded(from_first(array), placed.shape)
+    return jax.make_array_from_callback(whole.shape, placed.sharding, lambda index: whole[index])
 
 
 @contextlib.contextmanager

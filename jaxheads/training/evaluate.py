@@ -15,7 +15,7 @@ from scipy import stats
 
 from jaxheads.data.batch import Batch
 from jaxheads.hosts import gather_rows
-from jaxheads.mesh import local_rows, place_batch, split_over_data
+from jaxheads.mesh import local_rows, place_batch, place_params, split_over_data
 from jaxheads.objectives import Objective, Params
 
 
@@ -97,7 +97,7 @@ def _answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh
 
 def _rows(objective, params, batches, gate, mesh):
     """The answers on every batch; each is fetched when the next is under way."""
-    before = None
+    before, params = None, place_params(mesh, params)
     for batch in batches:
         after = _answer(objective, params, gate, _placed(mesh, batch), mesh)
         if before is not None:

@@ -16,13 +16,13 @@ from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import LENGTHS, Source, training_batches
 from jaxheads.importance.gate import Gate, Theta, constant, describe
-from jaxheads.mesh import data_share, pad_rows, place_batch, place_params
+from jaxheads.mesh import data_share, pad_rows, place_batch, place_params, without_padding
 from jaxheads.objectives import Objective, Params
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.gating import Gated, agreement
 from jaxheads.training.optimizer import GATES, rate_schedule
 from jaxheads.training.saving import Saving, naming_last_good, open_keeper, resumed
-from jaxheads.training.step import gate_key, look, make_step, start
+from jaxheads.training.step import gate_key, look, make_step, start, state_shapes
 from jaxheads.training.watch import Judged, Point, Watch
 
 Judge = Callable[[Params, Theta], Mapping[str, float]]
@@ -82,7 +82,8 @@ def fit(
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
     rates = rates_of(config, gates)
     about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}
-    with open_keeper(checkpoints, config, source, **about) as keeper:
+    shapes = state_shapes(trained, config.optimizer, theta, gates)
+    with open_keeper(checkpoints, config, source, shapes, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
         order = _order(source, config, done, mesh, lengths)
         watch = Watch(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
@@ -99,7 +100,8 @@ def fit(
         trained, theta = jax.block_until_ready(tuple(map(state.trainable.get, GROUPS)))
         best = None if keeper is None else keeper.best()
     points, judged, gated = tuple(watch.points), tuple(watch.judged), tuple(watch.gated)
-    return Fitted({**held, **trained}, theta, points, judged, gated, best)
+    found = without_padding(mesh, {**held, **trained}, params)
+    return Fitted(found, theta, points, judged, gated, best)
 
 
 def _step(objective: Objective, config: TrainingConfig, gates: OptimizerConfig, mesh: Mesh | None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,25 +34,27 @@ def shapes(state: Any) -> dict[str, list[int]]:
     }
 
 
-def bits(state: Any) -> list[int]:
+def bits(state: Any, like: Any = None) -> list[int]:
     """A number for each array that any change of one byte changes, however it is sharded.
 
-    The sum of its 32-bit words, each times an odd number of its own, modulo 2**32.
+    The sum of its 32-bit words, each times an odd number of its own, modulo 2**32. `like` has the
+    arrays' own shapes: zeros that fill them up beyond those change nothing.
     """
-    return np.asarray(_sums_of_words(state)).tolist()
+    own = tuple(tuple(leaf.shape) for leaf in jax.tree.leaves(state if like is None else like))
+    return np.asarray(_sums_of_words(jax.tree.leaves(state), own)).tolist()
 
 
-@jax.jit
-def _sums_of_words(state: Any) -> jax.Array:
-    return jnp.stack([_sum_of_words(leaf) for leaf in jax.tree.leaves(state)])
+@functools.partial(jax.jit, static_argnums=1)
+def _sums_of_words(state: list[Any], shapes: tuple[tuple[int, ...], ...]) -> jax.Array:
+    return jnp.stack([_sum_of_words(*each) for each in zip(state, shapes, strict=True)])
 
 
-def _sum_of_words(leaf: jax.Array) -> jax.Array:
+def _sum_of_words(leaf: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     words = jax.lax.bitcast_convert_type(leaf, jnp.uint32)
     place, stride = jnp.zeros(words.shape, jnp.uint32), 1
     for axis in reversed(range(words.ndim)):
         place = place + jnp.uint32(stride) * jax.lax.broadcasted_iota(jnp.uint32, words.shape, axis)
-        stride = (stride * words.shape[axis]) % 2**32
+        stride = (stride * shape[axis]) % 2**32
     return jnp.sum(words * (2 * place + 1), dtype=jnp.uint32)
 
 

@@ -20,10 +20,11 @@ from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.loader import Source
 from jaxheads.hosts import told_to_stop
 from jaxheads.importance.gate import Theta
+from jaxheads.mesh import without_padding
 from jaxheads.objectives import Params
 from jaxheads.training.checkpoint import Checkpoints, Keeper
 from jaxheads.training.preempt import Preempted, StopRequest
-from jaxheads.training.step import TrainState, start
+from jaxheads.training.step import TrainState, start, state_shapes
 from jaxheads.training.watch import Diverged, Watch
 
 UNDER_WAY = 2  # steps that the device may be behind when a request to stop comes
@@ -34,16 +35,20 @@ FREE = ("save_every", "keep_last", "recompute", "spread")
 
 @contextlib.contextmanager
 def open_keeper(
-    checkpoints: Checkpoints | None, config: TrainingConfig, source: Source, **also: Any
+    checkpoints: Checkpoints | None,
+    config: TrainingConfig,
+    source: Source,
+    like: TrainState,
+    **also: Any,
 ) -> Iterator[Keeper | None]:
-    """The keeper of a run's checkpoints, if they are kept."""
+    """The keeper of a run's checkpoints, if they are kept; `like` has a state's own shapes."""
     if checkpoints is None:
         yield None
         return
     training = {k: v for k, v in dataclasses.asdict(config).items() if k not in FREE}
     settings = {"training": training, "data": _data(source), **also, "about": checkpoints.about}
     with Keeper(
-        checkpoints.folder, settings, keep_last=config.keep_last, saved=checkpoints.saved
+        checkpoints.folder, settings, like, keep_last=config.keep_last, saved=checkpoints.saved
     ) as keeper:
         yield keeper
 
@@ -88,12 +93,13 @@ def load_trained(
     `params` and `theta` have its shapes: those that the run trained, which is one group where it
     trained `only` that. ValueError if there is no such checkpoint, or of other shapes.
     """
-    like = start(params, OptimizerConfig(), mesh, theta=theta)
-    with Keeper(Path(folder), None) as keeper:
-        kept = keeper.restore(like, step=step)
+    placed = start(params, OptimizerConfig(), mesh, theta=theta)
+    with Keeper(Path(folder), None, state_shapes(params, OptimizerConfig(), theta)) as keeper:
+        kept = keeper.restore(placed, step=step)
     if kept is None:
         raise ValueError(f"{folder}: expected a checkpoint, got none")
-    return kept.state.trainable["params"], kept.state.trainable["gates"]
+    trained = kept.state.trainable
+    return without_padding(mesh, trained["params"], params), trained["gates"]
 
 
 @contextlib.contextmanager

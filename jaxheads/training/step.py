@@ -63,11 +63,38 @@ def start(
     `theta` is what is trained of a gate (`Gate.init`), and `gates` its optimizer. With
     `spread` what the optimizers keep lies split over `data` too.
     """
-    copied = jax.tree.map(jnp.copy, {"params": params, "gates": theta or {}})
-    moments = make_optimizer(config, gates=gates).init(copied)
-    state = TrainState(copied, moments, np.zeros((), np.int32), fresh_window())
-    placed = place_params(mesh, state._replace(moments=None))
-    return placed._replace(moments=place_params(mesh, moments, spread=spread))
+    placed = place_params(mesh, {"params": params, "gates": theta or {}})
+    copied = jax.tree.map(jnp.copy, placed)  # placing may have shared the caller's memory
+    moments = _moments(_rateless(config), _rateless(gates), mesh, spread)(copied)
+    rest = place_params(mesh, (np.zeros((), np.int32), fresh_window()))
+    return TrainState(copied, moments, *rest)
+
+
+@functools.lru_cache
+def _moments(config, gates, mesh: Mesh | None, spread: bool) -> Callable[[Any], Any]:
+    """What the optimizers keep at the beginning, made where it is to lie."""
+    optimizer = make_optimizer(config, gates=gates)
+    if mesh is None:
+        return optimizer.init
+
+    @jax.jit
+    def init(trainable):
+        moments = optimizer.init(trainable)
+        return _constrained(mesh, moments, parameter_specs(mesh, moments, spread=spread))
+
+    return init
+
+
+def state_shapes(
+    params: Params,
+    config: OptimizerConfig,
+    theta: Theta | None = None,
+    gates: OptimizerConfig = GATES,
+) -> TrainState:
+    """The state's own shapes, without what fills it up on devices; nothing is computed."""
+    return jax.eval_shape(
+        lambda params, theta: start(params, config, theta=theta, gates=gates), params, theta
+    )
 
 
 def gate_key(seed, step=None):
@@ -115,11 +142,12 @@ def make_step(
     divide into the parts. `gates` is the optimizer of what a gate trains; `spread`
     is that of `start`.
     """
-    plain = [dataclasses.replace(c, **_NO_SCHEDULE) for c in (config, gates)]
-    return _make_step(objective, plain[0], mesh, accumulate, plain[1], spread)
+    return _make_step(objective, _rateless(config), mesh, accumulate, _rateless(gates), spread)
 
 
-_NO_SCHEDULE: dict[str, Any] = {"rate": 1.0, "warmup": 0.0, "decay": "constant"}
+def _rateless(config: OptimizerConfig) -> OptimizerConfig:
+    """The optimizer without what only sets its rates: one for all that differ in nothing else."""
+    return dataclasses.replace(config, rate=1.0, warmup=0.0, decay="constant")
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
@@ -265,8 +293,11 @@ def _settle(mesh: Mesh | None, state: TrainState, spread: bool) -> TrainState:
     """The state split over the mesh as it came, so that the next step is the same program."""
     if mesh is None:
         return state
-    specs = state_specs(mesh, state, spread=spread)
+    return _constrained(mesh, state, state_specs(mesh, state, spread=spread))
+
+
+def _constrained(mesh: Mesh, tree: Any, specs: Any) -> Any:
     return jax.tree.map(
         lambda leaf, spec: jax.lax.with_sharding_constraint(leaf, NamedSharding(mesh, spec)),
-        state, specs,
+        tree, specs,
     )  # fmt: skip

@@ -206,19 +206,28 @@ def test_four_processes_go_on_where_two_were_stopped(one, two, data, sentiment):
 
 
 @pytest.mark.slow
-def test_a_model_that_lies_on_two_processes_is_judged_as_on_one(data, sentiment, tmp_path, capsys):
+def test_a_model_that_lies_on_two_processes_is_trained_as_on_one(
+    data, checkpoint, tmp_path, capsys
+):
+    """With a vocabulary that the four devices do not divide, which the checkpoint has as it is."""
+    odd = checkpoint("classification", ("negative", "positive"), vocab_size=303)
     held_out = write_jsonl(tmp_path / "held_out.jsonl", reviews(21, start=60))
-    run = Commands(data, sentiment, tmp_path)
-    words = [
-        word if word != STEPS else "2" for word in run.train[: run.train.index("--checkpoints")]
-    ]
-    words += ["--dropout", "0", "--held-out", str(held_out), "--out"]
-    assert main([*words, str(tmp_path / "one"), "--mesh", f"data=1,model={DEVICES}"]) == 0
+    run = Commands(data, odd, tmp_path)
+    words = [word if word != STEPS else "2" for word in run.train[:-2]]  # without --out
+    words += ["--dropout", "0", "--held-out", str(held_out), "--mesh", f"data=1,model={DEVICES}"]
+    alone = [*words[: words.index("--checkpoints")], *words[words.index("--checkpoints") + 2 :]]
+    assert main([*alone, "--out", str(tmp_path / "one")]) == 0
     expected = judged(capsys.readouterr().out)
-    together = [*words, str(tmp_path / "two"), "--mesh", f"data=1,model={DEVICES}"]
-    statuses, said = ended(start(tmp_path, 2, [together]))
+    statuses, said = ended(start(tmp_path, 2, [[*words, "--out", str(tmp_path / "two")]]))
     assert statuses == [0, 0], said
     assert judged(said) == pytest.approx(expected, abs=2e-4)  # as they are printed
+    untouched, one, two = (
+        load_model(path).params for path in (odd, *map(tmp_path.joinpath, ("one", "two")))
+    )
+    assert furthest(untouched, one) > 1e-3
+    assert furthest(one, two) < 1e-6
+    record = json.loads((tmp_path / "kept" / "2" / "run" / "metadata").read_text())
+    assert record["shapes"]["trainable/params/encoder/embeddings/word/table"] == [303, 16]
 
 
 def judged(said: str) -> tuple[float, ...]:
