@@ -99,9 +99,8 @@ def fit(
                 saving.after(done, state, metrics)
         trained, theta = jax.block_until_ready(tuple(map(state.trainable.get, GROUPS)))
         best = None if keeper is None else keeper.best()
-    points, judged, gated = tuple(watch.points), tuple(watch.judged), tuple(watch.gated)
-    found = without_padding(mesh, {**held, **trained}, params)
-    return Fitted(found, theta, points, judged, gated, best)
+    whole = without_padding(mesh, {**held, **trained}, params)
+    return Fitted(whole, theta, tuple(watch.points), tuple(watch.judged), tuple(watch.gated), best)
 
 
 def _step(objective: Objective, config: TrainingConfig, gates: OptimizerConfig, mesh: Mesh | None):
