@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -24,6 +24,7 @@ from jax.experimental import multihost_utils
 LOST = 30
 
 _LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def join_hosts(
@@ -164,6 +165,27 @@ def agreed(work: Callable[[], Any]) -> Any:
         kind = ValueError if told["kind"] == "ValueError" else OSError
         raise kind(f"the first process: {told['error']}")
     return told["found"]
+
+
+def in_parts(work: Callable[[], T]) -> T:
+    """What every process does by itself; ValueError on all, in each one's words, where any fails.
+
+    So that what is wrong with the part of one does not leave the others waiting.
+    """
+    if not several():
+        return work()
+    found, words = None, b""
+    try:
+        found = work()
+    except (ValueError, OSError) as error:
+        words = _words(error).encode()
+    sizes = gather_processes(np.array([len(words)]))[:, 0]
+    if not sizes.any():
+        return found  # type: ignore[return-value]  # it has not failed here
+    every = gather_rows(np.frombuffer(words, np.uint8)).tobytes()
+    ends = np.cumsum(sizes).tolist()
+    said = [every[end - size : end].decode() for end, size in zip(ends, sizes, strict=True)]
+    raise ValueError("; ".join(dict.fromkeys(filter(None, said))))
 
 
 def _words(error: Exception) -> str:

@@ -12,10 +12,11 @@ from typing import Literal
 
 import numpy as np
 import tqdm
-from jaxtyping import Int, Num, UInt8
+from jaxtyping import Bool, Int, Num, UInt8
 
 from jaxheads.data.batch import Batch
 from jaxheads.data.glue import SHOWN, Example
+from jaxheads.data.loader import own_part
 from jaxheads.data.tokens import Encoded, Tokenizer
 
 CHUNK = 1024  # examples encoded at a time
@@ -27,6 +28,9 @@ class EncodedSource:
 
     Sequence `s` is `tokens[starts[s]:starts[s + 1]]`. An example is `sentences` sequences in a row:
     1, or 2 for the pair readout, whose batches are `[B, 2, T]`.
+
+    Of examples that another process holds there are no tokens here (`encode_task(share=...)`):
+    `longest` stands for their length.
     """
 
     tokens: Int[np.ndarray, "tokens"]
@@ -35,6 +39,7 @@ class EncodedSource:
     labels: Num[np.ndarray, "N"]  # int32 classes or float32 scores
     pad_id: int
     sentences: int = 1
+    longest: int = 0
 
     @property
     def lengths(self) -> Int[np.ndarray, "N"]:
@@ -43,20 +48,23 @@ class EncodedSource:
 
     @functools.cached_property
     def _lengths(self) -> Int[np.ndarray, "N"]:
-        return np.diff(self.starts).reshape(-1, self.sentences).max(1)
+        own_N = np.diff(self.starts).reshape(-1, self.sentences).max(1)
+        return np.where(own_N == 0, self.longest, own_N)
 
     def rows(
         self, index_B: Int[np.ndarray, "B"], epoch_B: Int[np.ndarray, "B"], length: int
     ) -> Batch:
         """Return the examples `index_B`, the same in every epoch; -1 makes a padding row.
 
-        A padding row has label 0 and one real token, the first of example 0.
+        A padding row has label 0 and one real token, the first of all.
         """
         del epoch_B
         shown = index_B >= 0
         sequence = np.maximum(index_B, 0)[:, None] * self.sentences + np.arange(self.sentences)
-        begin = self.starts[sequence]
+        begin = np.where(shown[:, None], self.starts[sequence], 0)
         count = np.where(shown[:, None], self.starts[sequence + 1] - begin, 1)
+        if not count.all():
+            raise ValueError(f"expected examples of this process, got {index_B[~count.all(1)]}")
         if count.max() > length:
             raise ValueError(f"expected at most {length} tokens, got {count.max()}")
         place = np.arange(length)
@@ -84,13 +92,16 @@ def encode_task(
     long: Literal["error", "truncate"] = "error",
     apart: bool = False,
     scratch: str | Path | None = None,
+    share: tuple[int, int] = (0, 1),
+    group: int = 1,
 ) -> EncodedSource:
     """Encode a task's examples; the sentences of a pair together, or `apart` for the pair readout.
 
     An example of more than `max_length` tokens is a ValueError that names its file and line, unless
     `long="truncate"`. With a `scratch` directory the tokens lie there on disk; with
     `glue.iter_examples` memory then grows by 12 to 20 bytes an example and no more. A progress bar
-    shows where stderr is a terminal.
+    shows where stderr is a terminal. With the `share` and `group` of `loader.batches` only the
+    examples of that process are encoded; it must be told (`longest`) how long the others' are.
     """
     if long not in ("error", "truncate"):
         raise ValueError(f"long: expected 'error' or 'truncate', got {long!r}")
@@ -102,12 +113,14 @@ def encode_task(
     with tqdm.tqdm(
         total=total, desc="encoding", unit=" examples", disable=not sys.stderr.isatty()
     ) as bar:
-        for chunk in _chunks(examples):
-            encoded = _encode_chunk(tokenizer, chunk, cut, apart)
-            problems += _too_long(encoded, chunk, max_length)
+        for place, chunk in enumerate(_chunks(examples)):
+            own_N = own_part(place * CHUNK + np.arange(len(chunk)), share, group)
+            own = list(itertools.compress(chunk, own_N))
+            encoded = _encode_chunk(tokenizer, own, cut, apart) if own else Encoded([], [])
+            problems += _too_long(encoded, own, max_length)
             if len(problems) >= SHOWN:
                 break
-            writer.write(encoded)
+            writer.write(encoded, np.repeat(own_N, 1 + apart))
             labels.append(np.asarray([example.label for example in chunk]))
             bar.update(len(chunk))
     if problems:
@@ -116,7 +129,8 @@ def encode_task(
         raise ValueError("expected at least one example, got none")
     every = np.concatenate(labels)
     dtype = np.float32 if every.dtype.kind == "f" else np.int32
-    return EncodedSource(*writer.close(), every.astype(dtype), tokenizer.pad_id, 1 + apart)
+    found = EncodedSource(*writer.close(), every.astype(dtype), tokenizer.pad_id, 1 + apart)
+    return dataclasses.replace(found, longest=int(found.lengths.max()))
 
 
 class RaggedWriter:
@@ -132,11 +146,16 @@ class RaggedWriter:
             for file in self.files:
                 file.write_bytes(b"")
 
-    def write(self, encoded: Encoded) -> None:
-        """Append sequences."""
+    def write(self, encoded: Encoded, here: Bool[np.ndarray, "sequences"] | None = None) -> None:
+        """Append sequences; with `here` room without tokens for those that are not."""
         tokens = np.fromiter(itertools.chain.from_iterable(encoded.ids), np.int32)
         types = np.fromiter(itertools.chain.from_iterable(encoded.types), np.uint8)
-        self.counts.append(np.asarray([len(ids) for ids in encoded.ids], np.int64))
+        counts = np.asarray([len(ids) for ids in encoded.ids], np.int64)
+        if here is not None:
+            every = np.zeros(len(here), np.int64)
+            every[here] = counts
+            counts = every
+        self.counts.append(counts)
         if not self.files:
             self.parts[0].append(tokens)
             self.parts[1].append(types)
@@ -147,6 +166,8 @@ class RaggedWriter:
     def close(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return all tokens, all types, and where each sequence starts, the end included."""
         starts = np.cumsum(np.concatenate(self.counts))
+        if not starts[-1]:  # a process without examples, which makes padding rows all the same
+            return np.zeros(1, np.int32), np.zeros(1, np.uint8), starts
         if self.files:
             tokens, types = self.files
             return np.memmap(tokens, np.int32, "r"), np.memmap(types, np.uint8, "r"), starts
@@ -169,7 +190,7 @@ def _encode_chunk(
 
 
 def _too_long(encoded: Encoded, chunk: list[Example], max_length: int) -> list[str]:
-    each = len(encoded.ids) // len(chunk)
+    each = len(encoded.ids) // max(len(chunk), 1)
     return [
         f"{chunk[index // each].place}: expected at most {max_length} tokens, got {len(ids)}"
         for index, ids in enumerate(encoded.ids)

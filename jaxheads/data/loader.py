@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from jaxheads.data.batch import Batch
 
@@ -72,10 +72,12 @@ def batches(
     rows = _check(source, batch_size, share, lengths)
     if group < 1 or window < 0:
         raise ValueError(f"expected group at least 1 and window at least 0, got {group}, {window}")
-    process, processes = share
+    _, processes = share
     everyone = np.arange(len(source.lengths))
-    mine = everyone[(everyone // group) % processes == process]
-    most = int((((everyone // group) % processes) == 0).sum())  # no process has more than the first
+    mine = everyone[own_part(everyone, share, group)]
+    most = int(
+        own_part(everyone, (0, processes), group).sum()
+    )  # no process has more than the first
     both = math.lcm(rows, group)  # windows end where a batch and a group end
     order = _by_length(mine, source.lengths, group, math.ceil(window * rows / both) * both)
     steps = math.ceil(most / rows)
@@ -85,6 +87,14 @@ def batches(
     for index_B in padded.reshape(steps, rows):
         longest = fixed or int(source.lengths[index_B].max(initial=1, where=index_B >= 0))
         yield source.rows(index_B, np.zeros_like(index_B), _fit(longest, lengths))
+
+
+def own_part(
+    number_N: Int[np.ndarray, "N"], share: tuple[int, int], group: int = 1
+) -> Bool[np.ndarray, "N"]:
+    """Which of the examples with these numbers `batches` gives to the process of a share."""
+    process, processes = share
+    return (number_N // group) % processes == process
 
 
 def training_batches(

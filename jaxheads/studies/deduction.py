@@ -145,8 +145,7 @@ def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> 
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
     path = lab.folder / "smaller" / f"{lab.name}-{task.name}-{budget}"
-    if not path.is_dir():
-        lab.save_model(smaller, path)
+    lab.save_model(smaller, path)
     found = lab.measure(smaller, task)
     sizes = {
         "parameters": float(count_parameters(params)),

@@ -255,10 +255,18 @@ class Lab:
         write_once(functools.partial(shutil.rmtree, kept, ignore_errors=True))
 
     def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
-        """Write a model with its tokenizer to a free place, once for all processes."""
+        """Write a model with its tokenizer where none is yet, once for all processes.
+
+        Whether it is there only the first process asks: another might be late, and see it already.
+        """
         tokenizer = self.tokenizer  # which every process makes, where it is made anew
         model = model._replace(params=whole_params(model.params))
-        write_once(lambda: save_model(model, path, tokenizer=tokenizer, dtype=dtype))
+
+        def write() -> None:
+            if not path.is_dir():
+                save_model(model, path, tokenizer=tokenizer, dtype=dtype)
+
+        write_once(write)
 
     # -- numbers
 

@@ -18,6 +18,7 @@ from jaxheads.data.glue import Task, iter_examples
 from jaxheads.data.loader import LENGTHS
 from jaxheads.data.mlm import encode_blocks
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
+from jaxheads.hosts import gather_processes, in_parts
 from jaxheads.hub import BUILTIN, builtin_dir
 from jaxheads.importance.pruner import Pruner
 from jaxheads.importance.pruner_files import SETTINGS as PRUNER
@@ -94,17 +95,27 @@ def read_task(
     limit: int | None = None,
     long: Literal["error", "truncate"] = "error",
     scratch: Path | None = None,
+    share: tuple[int, int] = (0, 1),
+    group: int = 1,
 ) -> EncodedSource:
     """A task's examples, encoded as the readout takes them, with its class numbers.
 
-    `path` None: the Hub's `split`. `long` and `scratch` are as for `encode_task`. ValueError where
-    the readout is no match.
+    `path` None: the Hub's `split`. `long` and `scratch` are as for `encode_task`, and so are
+    `share` and `group`: with a share all processes call. ValueError where the readout is no match.
     """
     check_readout(task, readout)
-    examples = iter_examples(task, path, split=split, limit=limit)
-    source = encode_task(
-        tokenizer, examples, max_length, apart=readout.kind == "pair", long=long, scratch=scratch
-    )
+
+    def encoded() -> EncodedSource:
+        examples = iter_examples(task, path, split=split, limit=limit)
+        return encode_task(
+            tokenizer, examples, max_length, apart=readout.kind == "pair", long=long,
+            scratch=scratch, share=share, group=group,
+        )  # fmt: skip
+
+    source = encoded() if share == (0, 1) else in_parts(encoded)
+    if share != (0, 1):
+        longest = gather_processes(np.array([source.longest])).max()
+        source = dataclasses.replace(source, longest=int(longest))
     classes = np.asarray(class_numbers(task, readout))
     if task.is_regression:
         return source

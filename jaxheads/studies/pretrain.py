@@ -65,8 +65,7 @@ def guesses(lab: Lab) -> list[Row]:
 def halved(lab: Lab) -> list[Row]:
     """Store the model in half precision, as built-in models are, and measure what is read back."""
     path = lab.folder / HALF / lab.name
-    if not path.is_dir():
-        lab.save_model(lab.base, path, dtype=HALF)
+    lab.save_model(lab.base, path, dtype=HALF)
     found = lab.measure(load_model(path), lab.text)
     return lab.note.rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
 

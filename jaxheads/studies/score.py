@@ -90,13 +90,19 @@ def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
             targets="own" if options.own_targets else "labels",
         )
     direct = METHODS[options.method].direct is not None
-    source = None if direct else _source(options, task, model, tokenizer, scratch)
+    source = None if direct else _source(options, task, model, tokenizer, mesh, scratch)
     return Job(model, objective, source, mesh, pruner)
 
 
 def _source(
-    options: ScoreOptions, task: Task, model: Model, tokenizer: Tokenizer, scratch: Path
+    options: ScoreOptions,
+    task: Task,
+    model: Model,
+    tokenizer: Tokenizer,
+    mesh: Mesh | None,
+    scratch: Path,
 ) -> Source:
+    """The examples; of a task with labels those of this process alone."""
     length = prepare.check_length(model.config, options.max_length)
     if task.labels:
         asked = METHODS[options.method].needs == "objective"
@@ -104,6 +110,7 @@ def _source(
         return prepare.read_task(
             tokenizer, task, options.data, readout, length,
             limit=options.limit, split=options.split, long=options.long, scratch=scratch,
+            share=data_share(mesh), group=_group(options),
         )  # fmt: skip
     if options.data is None and not task.generated:
         raise ValueError("task mlm: expected a text with --data FILE, got none")
@@ -119,7 +126,7 @@ def _score(options: ScoreOptions, job: Job) -> Scores:
     scores = score_heads(
         job.objective,
         job.model.params,
-        _batches(options, job, settings),
+        _batches(options, job),
         heads=job.model.config,
         method=options.method,
         unit=options.unit,
@@ -136,15 +143,20 @@ def _score(options: ScoreOptions, job: Job) -> Scores:
     return scores
 
 
-def _batches(options: ScoreOptions, job: Job, settings: Settings) -> Iterable[Batch]:
+def _group(options: ScoreOptions) -> int:
+    """How many examples in a row must stay together."""
+    unit = UNITS[options.unit or METHODS[options.method].units[0]]
+    return Settings().group if unit.grouped else 1
+
+
+def _batches(options: ScoreOptions, job: Job) -> Iterable[Batch]:
     if job.source is None:
         return ()
-    unit = UNITS[options.unit or METHODS[options.method].units[0]]
     return batches(
         job.source,
         options.batch_size,
         share=data_share(job.mesh),
-        group=settings.group if unit.grouped else 1,
+        group=_group(options),
         lengths=prepare.bucket_lengths(int(job.source.lengths.max())),
     )
 

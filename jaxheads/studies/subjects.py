@@ -158,7 +158,8 @@ class Reader:
         split: str,
         lengths: Sequence[int],
     ) -> list[Batch]:
-        source = self._read(settings, readout, path, split, settings.held_out_examples)
+        share = data_share(self.mesh)
+        source = self._read(settings, readout, path, split, settings.held_out_examples, share)
         return self.placed(source, lengths)
 
     def _read(
@@ -168,10 +169,11 @@ class Reader:
         path: Path | None,
         split: str,
         limit: int | None,
+        share: tuple[int, int] = (0, 1),
     ) -> EncodedSource:
         return prepare.read_task(
             self.tokenizer, task_named(settings.name), path, readout, settings.length,
-            split=split, limit=limit, long="truncate",
+            split=split, limit=limit, long="truncate", share=share,
         )  # fmt: skip
 
     def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:

@@ -117,8 +117,8 @@ def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
         mask_LH=mask_LH,
         gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
         objective=prepare.training_objective(model, config),
-        train=_source(options, task, model, tokenizer, options.data, held_out=False),
-        held_out=_held_out(options, task, model, tokenizer),
+        train=_source(options, task, model, tokenizer, options.data),
+        held_out=_held_out(options, task, model, tokenizer, mesh),
         mesh=mesh,
     )
 
@@ -165,12 +165,15 @@ def _model(options: TrainOptions, task: Task) -> Model:
 
 
 def _held_out(
-    options: TrainOptions, task: Task, model: Model, tokenizer: Tokenizer
+    options: TrainOptions, task: Task, model: Model, tokenizer: Tokenizer, mesh: Mesh | None
 ) -> Source | None:
-    """The file that was named, or beside a task without files its validation split."""
+    """The file that was named, or beside a task without files its validation split.
+
+    Of a task with labels only the examples of this process.
+    """
     if options.held_out is None and (options.data is not None or task.name == "mlm"):
         return None
-    return _source(options, task, model, tokenizer, options.held_out, held_out=True)
+    return _source(options, task, model, tokenizer, options.held_out, share=data_share(mesh))
 
 
 def _source(
@@ -180,8 +183,10 @@ def _source(
     tokenizer: Tokenizer,
     path: Path | None,
     *,
-    held_out: bool,
+    share: tuple[int, int] | None = None,
 ) -> Source:
+    """What is trained on, or with a `share` what is held out."""
+    held_out = share is not None
     length = prepare.check_length(model.config, options.max_length)
     limit, split = None if held_out else options.limit, "validation" if held_out else "train"
     if task.labels:
@@ -189,7 +194,7 @@ def _source(
             raise ValueError(f"--whole-words: expected a masked-LM task, got {task.name}")
         return prepare.read_task(
             tokenizer, task, path, model.readout, length,
-            limit=limit, split=split, long=options.long,
+            limit=limit, split=split, long=options.long, share=share or (0, 1),
         )  # fmt: skip
     if path is None and task.name == "mlm":
         raise ValueError("task mlm: expected a text with --data FILE, got none")

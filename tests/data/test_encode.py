@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from jaxheads.data.encode import EncodedSource, encode_task
 from jaxheads.data.glue import Example, iter_examples, read_examples
+from jaxheads.data.loader import own_part
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
 
 
@@ -118,6 +120,41 @@ def test_arrays_on_disk_are_those_in_memory(unigram: Tokenizer, tmp_path: Path):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
     for one, other in zip(rows(there, 5, 2499, -1)[:6], rows(here, 5, 2499, -1)[:6], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_share_has_the_rows_of_its_process_and_no_others(unigram, tmp_path, apart, on_disk):
+    examples, whole = pairs(2100), encode_task(unigram, pairs(2100), 32, apart=apart)
+    total = 0
+    for process in range(3):
+        scratch = tmp_path / str(process) if on_disk else None
+        source = encode_task(
+            unigram, iter(examples), 32, apart=apart, share=(process, 3), group=2, scratch=scratch
+        )
+        own = np.flatnonzero(own_part(np.arange(2100), (process, 3), 2))
+        for one, two in zip(rows(source, *own[-9:], -1), rows(whole, *own[-9:], -1), strict=True):
+            np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(source.labels, whole.labels)
+        np.testing.assert_array_equal(source.lengths[own], whole.lengths[own])
+        told = dataclasses.replace(source, longest=31)
+        assert (np.delete(told.lengths, own) == 31).all() and source.longest == whole.longest
+        other = 2 if process == 0 else 0
+        with pytest.raises(
+            ValueError, match=rf"expected examples of this process, got \[{other}\]"
+        ):
+            rows(source, own[0], other)
+        total += len(source.tokens)
+    assert total == len(whole.tokens)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_process_without_an_example_has_padding_rows(unigram, tmp_path, on_disk):
+    scratch = tmp_path if on_disk else None
+    source = encode_task(unigram, pairs(2), 32, share=(2, 3), scratch=scratch)
+    batch = rows(source, -1, -1)
+    assert source.longest == 0 and batch.weight_B.tolist() == [0, 0]
+    assert batch.real_BT.sum() == 2
 
 
 def test_encoding_shows_nothing_where_stderr_is_no_terminal(unigram: Tokenizer, capfd):

@@ -162,7 +162,6 @@ def test_a_study_of_two_processes_has_the_records_of_one(one, two):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_main_study_of_two_processes_has_the_records_of_one(data, tmp_path):
     changes = [word for change in ("study=chiang2021", *STUDY[1:]) for word in ("--set", change)]
     words = ["study", str(data / "tiny.py"), *changes, "--out"]
@@ -235,6 +234,24 @@ def judged(said: str) -> tuple[float, ...]:
     found = re.search(r"held out +accuracy (\S+), loss (\S+) at step 2", said)
     assert found is not None, said
     return tuple(map(float, found.groups()))
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_the_part_of_one_process_ends_all(data, sentiment, tmp_path):
+    """Of two lines that are too long each process reads one; no time goes by in waiting."""
+    rows = reviews(21)
+    for line in (4, 9):
+        rows[line - 1]["sentence"] = "good " * 90
+    path = write_jsonl(tmp_path / "long.jsonl", rows)
+    score = ["score", "--model", str(sentiment), "--task", "sst2", "--data", str(path), "--out"]
+    begin = time.monotonic()
+    statuses, said = ended(start(tmp_path, 2, [[*score, str(tmp_path / "scores.npz")]]))
+    assert statuses == [2, 2], said
+    wrong = [line for line in said.splitlines() if "expected at most" in line]
+    assert len(wrong) == 2 and wrong[0] == wrong[1]
+    assert f"{path}:4: expected at most" in wrong[0] and f"{path}:9: expected" in wrong[0]
+    assert time.monotonic() - begin < LOST
+    assert {each.name for each in tmp_path.iterdir()} == {"long.jsonl", "script2.json"}
 
 
 @pytest.mark.slow
