@@ -10,7 +10,8 @@ Several processes need nothing shared but the URL: each fetches to a disk of its
 alone puts, and if it cannot, all of them fail in its words. What it writes in a mirrored folder and
 the others read (`write_once`) goes by way of the URL: it puts, then they fetch what is new. That
 asks of the file system that whoever lists and reads after a put sees it, as object stores do.
-One command at a time may work in a mirrored folder (`claim_mirrors`).
+Several workers may share a study's folder by way of the URL too: each fetches what the others have
+put (`fetch_mirrors`). In that of checkpoints one command at a time may work (`claim_mirrors`).
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Set
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
-from jaxheads.marker import NAME, Marker
+from jaxheads.leases import Worker
 from jaxheads.urls import LAST, Unput, check_free, fetch, open_url, put_all, put_file, url_of
 
 WEIGHTS = "model.safetensors"  # of a directory that is nothing without the last
 UNFINISHED = (".draft", ".orbax-checkpoint-tmp")  # in names of what is being written
 UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
-OWN = {"leases", "workers", "together"}  # folders of those who are at work on this machine
+OWN = {"leases", "workers", "together"}  # folders of those who are at work, there or here
+ALL = "all"  # what is claimed by who works in a folder alone
 UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
 HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # which a report does not need
 
@@ -146,23 +148,37 @@ def fetched(settings: Any) -> Iterator[Any]:
 # -- folders that commands work in
 
 
+class _There(NamedTuple):
+    """A file elsewhere."""
+
+    path: str
+    about: str  # something else after each write
+    size: int | None
+
+
 class Mirror:
     """A folder here that stands for one elsewhere: whole files, in the order in which they came."""
 
     def __init__(self, url: str, folder: Path, skipped: Set[str] = frozenset()) -> None:
         self.url, self.folder, self._skipped = url, folder, skipped
         self._same: dict[PurePosixPath, tuple[int, int]] = {}  # files that are equal there
-        self._marker: Marker | None = None
-        self._fetched: dict[PurePosixPath, str] = {}  # what the file system said of them
+        self._seen: dict[PurePosixPath, str] = {}  # what the file system said of them
+        self._alone: Worker | None = None
 
     def claim(self) -> None:
         """Work there alone, until `release`. ValueError if another command does."""
-        self._marker = Marker(*open_url(self.url), self.url).__enter__()
+        worker = Worker(self.url).__enter__()
+        try:
+            worker.take(ALL)
+        except BaseException:
+            worker.__exit__(None, None, None)
+            raise
+        self._alone = worker
 
     def release(self) -> None:
         """Let others work there."""
-        if self._marker is not None:
-            self._marker.__exit__(None, None, None)
+        if self._alone is not None:
+            self._alone.__exit__(None, None, None)
 
     def fetch(self, skipped: Set[str] = frozenset()) -> None:
         """Make what is there, and only that, be here; models whose last file is missing are not.
@@ -170,33 +186,58 @@ class Mirror:
         What lies in a folder of a `skipped` name is left as it is.
         """
         system, there = open_url(self.url)
-        system.invalidate_cache()
         self.folder.mkdir(parents=True, exist_ok=True)
-        listed = system.find(there, detail=True) if system.isdir(there) else {}
-        found = {
-            name: (path, str(about))
-            for path, about in listed.items()
-            if self._wanted(name := PurePosixPath(path).relative_to(PurePosixPath(there)), skipped)
-        }
-        for name, (path, about) in found.items():
-            if name.parent / WEIGHTS in found and name.parent / LAST not in found:
-                continue
-            if self._fetched.get(name) == about:
-                continue
-            here = self.folder / name
-            here.parent.mkdir(parents=True, exist_ok=True)
-            system.get_file(path, str(here))
-            self._fetched[name], self._same[name] = about, _mark(here)
+        found = self._listed(system, PurePosixPath(there), skipped)
+        self._get(system, {n: each for n, each in found.items() if self._seen.get(n) != each.about})
         for name in [name for name in self._same if name not in found]:
             if self._wanted(name, skipped):
                 (self.folder / name).unlink(missing_ok=True)
                 del self._same[name]
-                self._fetched.pop(name, None)
+                self._seen.pop(name, None)
+
+    def _listed(
+        self, system: Any, there: PurePosixPath, skipped: Set[str]
+    ) -> dict[PurePosixPath, _There]:
+        """The files there that are wanted here."""
+        system.invalidate_cache()
+        listed = system.find(str(there), detail=True) if system.isdir(str(there)) else {}
+        found = {
+            name: _There(path, str(about), about.get("size"))
+            for path, about in listed.items()
+            if self._wanted(name := PurePosixPath(path).relative_to(there), skipped)
+        }
+        half = {
+            name.parent
+            for name in found
+            if name.name == WEIGHTS and name.parent / LAST not in found
+        }
+        return {name: each for name, each in found.items() if name.parent not in half}
+
+    def _get(self, system: Any, new: dict[PurePosixPath, _There]) -> None:
+        """Fetch what is not here; what this process has put itself is."""
+        for name, each in new.items():
+            mark = self._same.get(name)
+            if name not in self._seen and mark is not None and mark[1] == each.size:
+                self._seen[name] = each.about
+        wanted = {name: each for name, each in new.items() if self._seen.get(name) != each.about}
+        for folder in {name.parent for name in wanted}:
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        paths = {each.path: str(self.folder / name) for name, each in wanted.items()}
+        try:
+            system.get(list(paths), list(paths.values()))  # many at a time
+        except FileNotFoundError:  # another worker has removed one since
+            for path, here in paths.items():
+                with contextlib.suppress(FileNotFoundError):
+                    system.get_file(path, here)
+        for name, each in wanted.items():
+            with contextlib.suppress(FileNotFoundError):
+                self._same[name] = _mark(self.folder / name)
+                self._seen[name] = each.about
 
     def put(self) -> None:
         """Put what is new or changed here, and remove what is gone here. OSError."""
-        if self._marker is not None:
-            self._marker.check()
+        if self._alone is not None and not self._alone.holds(ALL):
+            raise OSError(f"{self.url}: was taken over by another command")
         system, there = open_url(self.url)
         here: dict[PurePosixPath, tuple[int, int]] = {}
         for path in self.folder.rglob("*"):
@@ -209,18 +250,16 @@ class Mirror:
             with contextlib.suppress(FileNotFoundError):  # it has gone since, or been replaced
                 put_file(system, self.folder / name, PurePosixPath(there) / name)
                 self._same[name] = here[name]
+                self._seen.pop(name, None)
         for name in [name for name in self._same if name not in here]:
             with contextlib.suppress(FileNotFoundError):
                 system.rm_file(str(PurePosixPath(there) / name))
             del self._same[name]
+            self._seen.pop(name, None)
 
     def _wanted(self, name: PurePosixPath, skipped: Set[str] = frozenset()) -> bool:
         unfinished = any(mark in part for part in name.parts for mark in UNFINISHED)
-        return (
-            name.name != NAME
-            and not unfinished
-            and (self._skipped | skipped).isdisjoint(name.parts[:-1])
-        )
+        return not unfinished and (self._skipped | skipped).isdisjoint(name.parts[:-1])
 
 
 def put_mirrors() -> None:
@@ -270,13 +309,11 @@ def show_mirrors() -> None:
             mirror.fetch(UNSHARED)
 
 
-def refuse_mirrors() -> None:
-    """ValueError where this is one of several workers on one folder: they must all see it."""
-    if _mirrors:
-        got = ", ".join(mirror.url for mirror in _mirrors)
-        raise ValueError(
-            f"expected a folder that all workers see, such as a network file system, got {got}"
-        )
+def fetch_mirrors(skipped: Set[str] = frozenset()) -> bool:
+    """See what other workers have put by now; whether there is any folder elsewhere. OSError."""
+    for mirror in _mirrors:
+        mirror.fetch(skipped)
+    return bool(_mirrors)
 
 
 @contextlib.contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -70,12 +72,90 @@ def _put(folder: Path, url: str) -> None:
 
 def put_file(system: Any, path: Path, target: PurePosixPath) -> None:
     """OSError, whatever the file system raises: not all of them keep to one kind."""
-    draft = target.with_name(f".{target.name}.draft")
-    try:
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")  # two may put it
+    with _as_os_error(target):
         system.makedirs(str(target.parent), exist_ok=True)
         system.put(str(path), str(draft))
         system.mv(str(draft), str(target))
+
+
+@contextlib.contextmanager
+def _as_os_error(place: object) -> Iterator[None]:
+    try:
+        yield
     except OSError:
         raise
     except Exception as error:
-        raise OSError(f"{target}: {error or type(error).__name__}") from error
+        raise OSError(f"{place}: {error or type(error).__name__}") from error
+
+
+class Files:
+    """The small texts of a folder, here or elsewhere, as they are when one asks. OSError."""
+
+    def __init__(self, place: str | Path, name: str) -> None:
+        self._system, root = open_url(url_of(place) or str(place))
+        self._root = f"{root.rstrip('/')}/{name}"
+
+    @property
+    def _is_local(self) -> bool:
+        from fsspec.implementations.local import LocalFileSystem
+
+        return isinstance(self._system, LocalFileSystem)
+
+    def make_folder(self) -> None:
+        """Where a file system has folders."""
+        with _as_os_error(self._root):
+            self._system.makedirs(self._root, exist_ok=True)
+
+    def listed(self) -> dict[str, str]:
+        """What the file system says of every file, by name: something else after each write."""
+        with _as_os_error(self._root):
+            self._system.invalidate_cache()
+            try:
+                found = self._system.ls(self._root, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+            files = (each for each in found if each["type"] == "file")
+            return {PurePosixPath(each["name"]).name: str(each) for each in files}
+
+    def about(self, name: str) -> str | None:
+        """The same of one file; None where there is none."""
+        with _as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
+            self._system.invalidate_cache()
+            return str(self._system.info(self._path(name)))
+        return None
+
+    def read(self, name: str) -> str:
+        """A file's text; empty where there is none."""
+        with _as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
+            return self._system.cat_file(self._path(name)).decode()
+        return ""
+
+    def make(self, name: str, text: str) -> bool:
+        """A new file; False where there is one. Of several who try, one can."""
+        with _as_os_error(self._path(name)):
+            try:
+                if self._is_local:  # whose own "create" looks first and writes then
+                    with open(self._path(name), "x") as file:
+                        file.write(text)
+                else:
+                    self._system.pipe_file(self._path(name), text.encode(), mode="create")
+            except FileExistsError:
+                return False
+        return True
+
+    def renew(self, name: str, text: str) -> None:
+        """The same file with the same text, written anew."""
+        with _as_os_error(self._path(name)):
+            if self._is_local:
+                self._system.touch(self._path(name), truncate=False)
+            else:
+                self._system.pipe_file(self._path(name), text.encode())
+
+    def remove(self, name: str) -> None:
+        """Take a file away, if it is there."""
+        with _as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
+            self._system.rm_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"

@@ -16,14 +16,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxheads"
 
 LEAVES = {
-    *("config", "files", "flags", "hosts", "hub", "marker", "mesh", "overrides", "records"),
+    *("config", "files", "flags", "hosts", "hub", "mesh", "overrides", "records"),
     "urls",
 }
 
 # A room, and the rooms below it that it may import. Its own modules are always allowed.
 ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
-    "remote": {"hosts", "marker", "urls"},
+    "leases": {"urls"},
+    "remote": {"hosts", "leases", "urls"},
     "settings": {"config"},
     "options": {"flags"},
     "study_options": {"flags"},
@@ -37,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
         *("config", "files", "data", "hosts", "mesh", "objectives", "importance", "pruning"),
     },
     "studies": {
-        *(*LEAVES, "remote", "options", "settings", "study_options"),
+        *(*LEAVES, "leases", "remote", "options", "settings", "study_options"),
         *("data", "models", "objectives", "pruning", "analysis", "importance", "training"),
     },
     "report": {"files", "records"},  # a figure is a function of files

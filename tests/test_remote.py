@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from pathlib import Path
 
 import pytest
 
-from jaxheads import marker
+from jaxheads import leases
 from jaxheads.cli import main
 from jaxheads.config import TrainingConfig
-from jaxheads.marker import Marker
+from jaxheads.leases import Worker
 from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
-from jaxheads.remote import claim_mirrors, fetched, localised, outputs, put_mirrors, refuse_mirrors
+from jaxheads.remote import Mirror, claim_mirrors, fetched, localised, outputs, put_mirrors
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.study_options import ReportOptions, StudyOptions
 from jaxheads.urls import url_of
@@ -72,7 +71,7 @@ def test_a_directory_is_put_with_its_config_last(memory, monkeypatch):
         for name in ("config.json", "weights", "tokenizer.json"):
             local.out.mkdir(exist_ok=True)
             (local.out / name).write_text(name)
-    assert order[-1].endswith(".config.json.draft") and len(order) == 3
+    assert ".config.json." in order[-1] and order[-1].endswith(".draft") and len(order) == 3
     assert sorted(memory.find("/models")) == [
         "/models/small/config.json", "/models/small/tokenizer.json", "/models/small/weights"
     ]  # fmt: skip
@@ -129,6 +128,10 @@ def write(path: Path, text: str, *, second: int) -> None:
     os.utime(path, (second, second))
 
 
+def names(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+
+
 def test_a_folder_is_put_as_it_grows_and_fetched_by_the_next_command(memory):
     with localised(study_at("memory://runs/one")) as local:
         assert list(local.out.iterdir()) == []
@@ -165,7 +168,8 @@ def test_only_what_changed_is_put_and_files_in_the_order_they_were_written(memor
         write(local.out / "models/m/model.safetensors", "w", second=5)
         write(local.out / "scores/a.npz", "s", second=7)
     names = ("model.safetensors", "config.json", "a.npz", "a.jsonl")
-    assert order == [f".{name}.draft" for name in names]
+    drafts = zip(order, names, strict=True)
+    assert all(each.startswith(f".{name}.") and each.endswith(".draft") for each, name in drafts)
 
 
 def test_what_is_being_written_or_of_this_machine_stays_here(memory):
@@ -227,50 +231,82 @@ def test_what_cannot_be_put_is_tried_again_and_is_not_lost(memory, monkeypatch, 
 
 
 def test_a_look_at_a_study_fetches_what_it_tells_and_puts_nothing(memory):
-    kept = ("plan.json", "times.jsonl", "cells/a.jsonl", "failed/b.json")
+    kept = ("plan.json", "times/a.json", "cells/a.jsonl", "failed/b.json")
     heavy = ("models/m/config.json", "scores/a.npz", "scores/kept/a.npy", "checkpoints/x/3/d")
     memory.pipe({f"/runs/one/{name}": b"{}" for name in (*kept, *heavy)})
     looks = dataclasses.replace(study_at("memory://runs/one"), status=True)
     with localised(looks) as local:
-        there = [str(p.relative_to(local.out)) for p in local.out.rglob("*") if p.is_file()]
-        assert sorted(there) == sorted(kept)
+        assert sorted(names(local.out)) == sorted(kept)
         write(local.out / "cells/new.jsonl", "x", second=1)
     assert not memory.exists("/runs/one/cells/new.jsonl") and not outputs(looks)
 
 
-def test_a_folder_where_a_command_works_is_refused_to_another(memory, monkeypatch):
-    for name, seconds in (("BEAT", 0.1), ("SILENT", 4.0), ("LOOK", 0.1)):
-        monkeypatch.setattr(marker, name, seconds)
+def test_a_folder_where_a_command_works_is_refused_to_another(memory):
     with localised(study_at("memory://runs/one")) as local:
         claim_mirrors()
-        other = Marker(memory, "/runs/one", "memory://runs/one")
-        with pytest.raises(ValueError, match=r"no other command works, got process .* of .* at "):
-            other.__enter__()
+        with Worker("memory://runs/one") as other:
+            with pytest.raises(ValueError, match=r"no other command works, got process \d+ of \S"):
+                other.take("all")
         assert [path.name for path in local.out.iterdir()] == []
     assert not memory.find("/runs")
 
 
-def test_a_mark_that_stays_as_it_is_is_taken_over_and_its_owner_puts_nothing(memory, monkeypatch):
-    for name, seconds in (("BEAT", 0.1), ("SILENT", 0.5), ("LOOK", 0.1)):
-        monkeypatch.setattr(marker, name, seconds)
-    memory.pipe({"/runs/one/at-work.json": b'{"host": "gone"}', "/runs/one/run.json": b"{}"})
-    with pytest.raises(OSError, match="taken over by another command: process 1 of there at noon"):
+def test_who_has_been_taken_for_dead_puts_nothing(memory, monkeypatch):
+    with pytest.raises(OSError, match="memory://runs/one: was taken over by another command"):
         with localised(study_at("memory://runs/one")) as local:
             claim_mirrors()
-            assert (local.out / "run.json").is_file()
-            other = b'{"host": "there", "pid": 1, "at": "noon"}'
-            memory.pipe("/runs/one/at-work.json", other)
-            time.sleep(0.5)
-            write(local.out / "cells/a.jsonl", "a", second=1)
+            with Worker("memory://runs/one") as other:
+                monkeypatch.setattr(leases.Watch, "lives", lambda *_: False)
+                other.take("all")
+                write(local.out / "cells/a.jsonl", "a", second=1)
+                put_mirrors()
+                local.out.joinpath("rows.jsonl").touch()
+                raise ZeroDivisionError
     assert not memory.exists("/runs/one/cells/a.jsonl")
-    assert memory.cat("/runs/one/at-work.json") == other
 
 
-def test_one_of_several_workers_needs_a_folder_that_all_see(memory):
-    refuse_mirrors()
-    with localised(study_at("memory://runs/one")):
-        with pytest.raises(ValueError, match=r"that all workers see.* got memory://runs/one"):
-            refuse_mirrors()
+def test_workers_on_one_folder_see_what_the_others_have_put_and_taken_away(memory, tmp_path):
+    one, two = (Mirror("memory://runs/one", tmp_path / each) for each in ("one", "two"))
+    write(one.folder / "cells/a.jsonl", "a", second=5)
+    write(one.folder / "failed/b.json", "b", second=5)
+    write(one.folder / "checkpoints/t/3/d", "c", second=5)
+    one.put()
+    two.fetch({"checkpoints"})
+    assert sorted(names(two.folder)) == ["cells/a.jsonl", "failed/b.json"]
+    write(two.folder / "cells/b.jsonl", "b", second=6)
+    (two.folder / "failed/b.json").unlink()
+    two.put()
+    got = []
+    get = type(memory).get_file
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(memory), "get_file", lambda *w, **n: (got.append(w[1]), get(*w, **n))[1])
+        one.fetch()
+    assert got == ["/runs/one/cells/b.jsonl"]  # and not what it has put itself
+    assert sorted(names(one.folder)) == ["cells/a.jsonl", "cells/b.jsonl", "checkpoints/t/3/d"]
+    two.fetch()
+    assert sorted(names(two.folder)) == sorted(names(one.folder))
+    write(one.folder / "cells/a.jsonl", "anew", second=9)
+    one.put()
+    two.fetch()
+    assert (two.folder / "cells/a.jsonl").read_text() == "anew"
+
+
+def test_what_goes_while_it_is_fetched_is_left_out(memory, monkeypatch, tmp_path):
+    memory.pipe({"/runs/one/a": b"a", "/runs/one/b": b"b", "/runs/one/c": b"c"})
+    get = type(memory).get_file
+
+    def late(self, path, *words, **named):
+        if path.endswith("b"):
+            raise FileNotFoundError(path)
+        return get(self, path, *words, **named)
+
+    monkeypatch.setattr(type(memory), "get_file", late)
+    mirror = Mirror("memory://runs/one", tmp_path / "here")
+    mirror.fetch()
+    assert sorted(names(mirror.folder)) == ["a", "c"]
+    monkeypatch.setattr(type(memory), "get_file", get)
+    mirror.fetch()
+    assert sorted(names(mirror.folder)) == ["a", "b", "c"]
 
 
 def test_settings_at_any_depth_are_fetched(memory):

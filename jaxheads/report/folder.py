@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxheads.files import read_json
 from jaxheads.records import Row, read_rows
 
 ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES, SPEEDS = (
-    "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times.jsonl",
+    "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times",
     "speed.jsonl",
 )  # fmt: skip
 EXAMPLES = "examples"
@@ -180,9 +181,7 @@ def read_study(folder: Path) -> Study:
     views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
     notes, trees = (*odd_scores, *odd_maps), _read_trees(folder / TREES)
     arcs, speeds = tuple(_read_arcs(folder / EXAMPLES)), _read_speeds(folder / SPEEDS)
-    times = {
-        str(line["cell"]): line["seconds"] for line in _time_lines(folder) or () if "cell" in line
-    }
+    times = _read_times(folder)
     return Study(
         rows, settings, machine, scores, maps, views, trees, arcs, finished, notes, times, speeds
     )
@@ -190,19 +189,20 @@ def read_study(folder: Path) -> Study:
 
 def seconds_of(folder: Path) -> float | None:
     """What a study's cells took in all, as it noted them; None where it did not."""
-    found = _time_lines(folder)
-    return None if found is None else float(sum(line["seconds"] for line in found))
+    found = _read_times(folder)
+    return sum(found.values()) if found else None
 
 
-def _time_lines(folder: Path) -> list[dict[str, Any]] | None:
-    path = folder / TIMES
-    if not path.is_file():
-        return None
+def _read_times(folder: Path) -> dict[str, float]:
+    """Seconds by cell."""
+    return {path.stem: _seconds(path) for path in sorted((folder / TIMES).glob("*.json"))}
+
+
+def _seconds(path: Path) -> float:
     try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return [{**line, "seconds": float(line["seconds"])} for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected lines with seconds, got {error!r}") from error
+        return float(read_json(path)["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected seconds, got {error!r}") from error
 
 
 def _read_speeds(path: Path) -> tuple[dict[str, Any], ...]:

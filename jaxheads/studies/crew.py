@@ -17,11 +17,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxheads.flags import Shard
+from jaxheads.remote import localised, named
 from jaxheads.studies import study
 from jaxheads.study_options import StudyOptions
 
@@ -35,15 +37,19 @@ def run(options: StudyOptions) -> None:
     rows have been put together by one of them. ValueError on an accelerator, which one process
     alone can hold, and as `study.run`.
     """
+    place = Path(named(options.folder))  # of a folder elsewhere each worker has its own copy
+    scratch = None if place == options.folder else str(options.folder.parent)
     shards = [
-        dataclasses.replace(options, workers=1, shard=Shard(number, options.workers))
-        for number in range(1, options.workers + 1)
+        dataclasses.replace(options, workers=1, shard=Shard(number, options.workers), out=out)
+        for number, out in enumerate([options.out, *[place] * (options.workers - 1)], start=1)
     ]
     parts = shares(_cores(), options.workers)
     with _on(parts[0]), _programs() as programs:
         if (found := jax.default_backend()) != "cpu":
             raise ValueError(f"--workers: expected 1 on a {found}, got {options.workers}")
-        others = [_start(*each, programs) for each in zip(shards[1:], parts[1:], strict=True)]
+        others = [
+            _start(*each, (programs, scratch)) for each in zip(shards[1:], parts[1:], strict=True)
+        ]
         try:
             study.run(shards[0])
             for other in others:
@@ -100,22 +106,28 @@ def _keep_programs(folder: str | None) -> None:
     compilation_cache.reset_cache()  # looks at the setting once, at the first compilation
 
 
-def _start(options: StudyOptions, cores: Sequence[int], programs: str) -> BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_work, args=(options, programs))
+def _start(
+    options: StudyOptions, cores: Sequence[int], folders: tuple[str, str | None]
+) -> BaseProcess:
+    words = (options, *folders)
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=words)
     with _on(cores):
         process.start()
     return process
 
 
-def _work(options: StudyOptions, programs: str) -> None:
+def _work(options: StudyOptions, programs: str, scratch: str | None) -> None:
     """What a further worker does; cells that fail are on disk, and the first worker names them.
 
-    With what status it ends is never looked at.
+    With what status it ends is never looked at. Copies of what lies elsewhere go with the first
+    worker's, in its `scratch` folder.
     """
+    tempfile.tempdir = scratch
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     _keep_programs(programs)
     try:
-        study.run(options)
+        with localised(options) as local:
+            study.run(local)
     except OSError as error:
         print(f"jaxheads: worker {options.shard.number}: {error}", file=sys.stderr)
     except (ValueError, KeyboardInterrupt):

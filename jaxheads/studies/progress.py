@@ -3,16 +3,14 @@
 plan.json           every cell in order, with the cells that it needs
 cells/NAME.jsonl    the rows of a finished cell
 failed/NAME.json    why a cell failed, until it is tried again
-times.jsonl         how long each took (no row: rows are the same in every run)
+times/NAME.json     how long it took (no row: rows are the same in every run)
 
 Never starts jax.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
 import time
 import traceback
@@ -20,10 +18,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxheads.files import write_atomically
+from jaxheads.files import read_json, write_atomically
 from jaxheads.studies.cells import CELLS, cell_path
 
-PLAN, FAILED, TIMES = "plan.json", "failed", "times.jsonl"
+PLAN, FAILED, TIMES = "plan.json", "failed", "times"
 
 Needs = Mapping[str, tuple[str, ...]]  # by cell, in order
 
@@ -117,29 +115,14 @@ def forget_failure(folder: Path, name: str) -> None:
 
 
 def note_time(folder: Path, name: str, seconds: float) -> None:
-    """Add a line; several workers do."""
-    with (folder / TIMES).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file closes
-        end = file.seek(0, os.SEEK_END)
-        try:
-            file.write(json.dumps({"cell": name, "seconds": round(seconds, 2)}) + "\n")
-            file.flush()
-        except OSError:
-            os.truncate(folder / TIMES, end)
-            raise
+    """How long a cell took."""
+    with write_atomically(folder / TIMES / f"{name}.json") as draft:
+        draft.write_text(json.dumps({"seconds": round(seconds, 2)}) + "\n")
 
 
 def read_times(folder: Path) -> dict[str, float]:
-    """Seconds by cell; a line that a crash has cut off is passed over."""
-    found: dict[str, float] = {}
-    path = folder / TIMES
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        try:
-            each = json.loads(line)
-            found[each["cell"]] = float(each["seconds"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
+    """Seconds by cell."""
+    return {path.stem: float(read_json(path)["seconds"]) for path in _listed(folder / TIMES)}
 
 
 def _failure_path(folder: Path, name: str) -> Path:

@@ -1,6 +1,6 @@
 """`jaxheads study CONFIG --status`: how far a study is and how long the rest may take.
 
-From the folder alone; never starts jax.
+From the folder alone, here or elsewhere; never starts jax.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from jaxheads.studies.leases import Watch
+from jaxheads.leases import Watch
+from jaxheads.remote import named
 from jaxheads.studies.progress import Needs, Progress, look, read_plan, read_times
 
 SHOWN = 8  # names of a kind
@@ -19,12 +20,14 @@ SHOWN = 8  # names of a kind
 def describe(folder: Path) -> str:
     """The lines that the command prints. ValueError for a folder where nothing was begun."""
     needs, times = read_plan(folder), read_times(folder)
-    found, watch = look(folder, needs), Watch(folder)
+    found, watch = look(folder, needs), Watch(named(folder))
     workers = len(watch.alive())
     running = [name for name in watch.held() if name in needs.keys() - found.done]
     failed = [name for name in found.failed if name not in running]
     left = [name for name in needs if name not in {*found.done, *running, *failed}]
-    lines = [f"{folder}: {len(found.done)} of {len(needs)} cells done, {_noun(workers, 'worker')}"]
+    lines = [
+        f"{named(folder)}: {len(found.done)} of {len(needs)} cells done, {_noun(workers, 'worker')}"
+    ]
     lines += _named("running", running) + _named("to do", left)
     lines += [f"failed: {name}: {found.failed[name].error}" for name in failed]
     if rest := seconds_left(needs, found, times, max(workers, 1)):

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jax
 
 from jaxheads.hosts import join_hosts, leads, tell
+from jaxheads.leases import Worker
 from jaxheads.overrides import closest, load_config, override
-from jaxheads.remote import claim_mirrors, fetched, refuse_mirrors, show_mirrors, write_once
+from jaxheads.remote import (
+    fetch_mirrors,
+    fetched,
+    named,
+    put_mirrors,
+    show_mirrors,
+    write_once,
+)
 from jaxheads.settings import Run
 from jaxheads.studies import (
     chiang2021,
@@ -81,15 +90,31 @@ def run(options: StudyOptions) -> int | None:
             )
         if hosts.size > 1 and settings.together is not None:
             raise ValueError(f"{options.config}: together: expected none for several processes")
-        if options.shard.of > 1:
-            refuse_mirrors()
         cells = list(STUDIES[settings.study](local, options.folder))
         if settings.together is not None:
             cells = list(ahead(cells, settings.together))
-        claim_mirrors()
-        write_once(functools.partial(open_folder, settings, options.folder))
+        fetch_mirrors()
+        write_once(functools.partial(_open_folder, settings, options.folder))
         _check_seen(options.folder)
         return None if run_cells(options.folder, cells, options.shard, hosts) else 0
+
+
+def _open_folder(settings: Run, folder: Path) -> None:
+    """Make the study's folder, or take it up: elsewhere, one worker after the other."""
+    if not _mirrored_anew(folder):
+        open_folder(settings, folder)
+        return
+    with Worker(named(folder)) as worker:
+        while not worker.claim(SETTINGS):
+            time.sleep(1.0)
+        fetch_mirrors()
+        open_folder(settings, folder)
+        put_mirrors()
+
+
+def _mirrored_anew(folder: Path) -> bool:
+    """Whether a folder stands for one elsewhere in which nothing is yet."""
+    return named(folder) != str(folder) and not any(folder.iterdir())
 
 
 def _saves(settings: object) -> bool:

@@ -1,4 +1,8 @@
-"""A worker on a study's cells, alone or one of many that share nothing but the folder."""
+"""A worker on a study's cells, alone or one of many that share nothing but the folder.
+
+Where that is a mirror of a URL (`remote`), each has its own copy: leases are made at the URL, what
+others have put is fetched before a look, and what is done is put before a lease is let go.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from typing import NamedTuple
 
 from jaxheads.files import is_draft
 from jaxheads.flags import Shard
+from jaxheads.leases import Worker
 from jaxheads.records import Row
-from jaxheads.remote import put_mirrors, put_one
+from jaxheads.remote import UNSHARED, fetch_mirrors, named, put_mirrors, put_one
 from jaxheads.studies.cells import (
     CELLS,
     SETTINGS,
@@ -22,7 +27,6 @@ from jaxheads.studies.cells import (
     read_cell,
     write_rows,
 )
-from jaxheads.studies.leases import Worker
 from jaxheads.studies.progress import (
     failure_of,
     forget_failure,
@@ -36,7 +40,7 @@ from jaxheads.studies.progress import (
 ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is finished
 ALONE = Shard()
 END, WAIT = -1, -2  # what hosts are told instead of the place of a cell
-PAUSE = 1.0  # seconds between two looks at what other workers do
+PAUSE, FAR_PAUSE = 1.0, 5.0  # seconds between two looks at what other workers do; elsewhere
 STARTING = 60.0  # seconds in which a worker that writes a study's settings is counted as alive
 
 
@@ -67,7 +71,7 @@ def run_cells(
         return False
     needs = needs_by_name(cells)
     there = (folder / ROWS).is_file()
-    with Worker(folder) as worker:
+    with Worker(named(folder)) as worker:
         write_plan(folder, needs)
         _remove_drafts(folder, worker)
         queue = Queue(folder, needs, worker, shard, hosts)
@@ -77,8 +81,8 @@ def run_cells(
             hosts.tell(place - 1)
             hosts.show()
             said = _run(folder, cell, worker, hosts)
-            worker.release(name)
             put_mirrors()
+            worker.release(name)
             print(f"[{place}/{len(cells)}] {name} {said}", flush=True)
         hosts.tell(END)
         _remove_drafts(folder, worker)
@@ -107,6 +111,7 @@ class Queue:
     def next(self) -> str | None:
         """A cell that this worker now holds; waits for what others do. None: nothing is left."""
         while True:
+            far = fetch_mirrors(UNSHARED)
             found = look(self._folder, self._needs)
             ready = {name for name in found.open(self._needs) if not self._failed(name)}
             for name in self._order:
@@ -115,12 +120,13 @@ class Queue:
             if not ready:
                 return None
             self._hosts.tell(WAIT)
-            time.sleep(PAUSE)
+            time.sleep(FAR_PAUSE if far else PAUSE)
 
     def _take(self, name: str) -> bool:
         """Claim a cell, unless another worker has dealt with it in the meantime."""
         if not self._worker.claim(name):
             return False
+        fetch_mirrors(frozenset() if self._worker.took_over(name) else UNSHARED)
         if is_done(self._folder, name) or self._failed(name):
             self._worker.release(name)
             return False
@@ -215,9 +221,11 @@ def _put_together(folder: Path, names: list[str], worker: Worker, *, renew: bool
     while not worker.claim(ROWS):
         time.sleep(PAUSE)
     try:
+        fetch_mirrors(UNSHARED)
         if (folder / ROWS).is_file() and not renew:
             return False
         write_rows(folder / ROWS, [row for name in names for row in read_cell(folder, name)])
+        put_mirrors()
         return True
     finally:
         worker.release(ROWS)

@@ -27,10 +27,9 @@ def make_full_folder(folder: Path) -> Path:
     add_humor_files(folder)
     write_lines(folder / "speed.jsonl", compared.speeds)
     times = {"roberta-pruner-0": 60.0, "roberta-tone-0-scored-meta": 2.0}
-    write_lines(
-        folder / "times.jsonl",
-        ({"cell": cell, "seconds": seconds} for cell, seconds in times.items()),
-    )
+    (folder / "times").mkdir()
+    for cell, seconds in times.items():
+        write_lines(folder / "times" / f"{cell}.json", [{"seconds": seconds}])
     return folder
 
 

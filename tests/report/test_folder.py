@@ -93,8 +93,10 @@ def test_settings_that_are_none_are_refused(tmp_path, text):
 
 def test_times_are_added_up(tmp_path):
     assert seconds_of(tmp_path) is None
-    (tmp_path / "times.jsonl").write_text('{"cell": "a", "seconds": 1.5}\n{"seconds": 2}\n')
+    (tmp_path / "times").mkdir()
+    (tmp_path / "times" / "a.json").write_text('{"seconds": 1.5}\n')
+    (tmp_path / "times" / "b.json").write_text('{"seconds": 2}\n')
     assert seconds_of(tmp_path) == 3.5
-    (tmp_path / "times.jsonl").write_text('{"cell": "a"}\n')
-    with pytest.raises(ValueError, match=r"times.jsonl: expected lines with seconds"):
+    (tmp_path / "times" / "b.json").write_text('{"cell": "a"}\n')
+    with pytest.raises(ValueError, match=r"b.json: expected seconds, got"):
         seconds_of(tmp_path)

@@ -22,12 +22,15 @@ WORKER = Path(__file__).with_name("worker_of_many.py")
 ALL = 17
 
 
-def start(folder: Path, *shards: str, failing: tuple[str, ...] = ()) -> list[subprocess.Popen]:
-    """Workers that begin at the same time."""
+def start(
+    folder: Path, *shards: str, place: str | None = None, failing: tuple[str, ...] = ()
+) -> list[subprocess.Popen]:
+    """Workers that begin at the same time, on a folder or by way of a URL."""
     workers = [
         subprocess.Popen(
-            [sys.executable, WORKER, folder, shard, *failing], text=True,
+            [sys.executable, WORKER, folder, shard, place or folder, *failing], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "SHELF": str(folder.parent)},
         )
         for shard in shards
     ]  # fmt: skip
@@ -53,10 +56,14 @@ def alone(tmp_path_factory) -> bytes:
     return (folder / "rows.jsonl").read_bytes()
 
 
-def test_two_workers_run_every_cell_once(alone, tmp_path):
+PLACES = pytest.mark.parametrize("place", [None, "shelf://out"], ids=["folder", "url"])
+
+
+@PLACES
+def test_two_workers_run_every_cell_once(alone, tmp_path, place):
     out = tmp_path / "out"
     (tmp_path / "out.meet").touch()
-    workers = start(out, "1/2", "2/2")
+    workers = start(out, "1/2", "2/2", place=place)
     said = [worker.communicate(timeout=60) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     assert counted(out, "begin") == counted(out, "end")
@@ -68,10 +75,11 @@ def test_two_workers_run_every_cell_once(alone, tmp_path):
     assert not list((out / "leases").iterdir()) + list((out / "workers").iterdir())
 
 
-def test_a_killed_worker_loses_no_cell_and_repeats_only_the_one_it_was_at(alone, tmp_path):
+@PLACES
+def test_a_killed_worker_loses_no_cell_and_repeats_only_the_one_it_was_at(alone, tmp_path, place):
     out = tmp_path / "out"
     (tmp_path / "out.meet").touch()
-    one, two = start(out, "1/2", "2/2")
+    one, two = start(out, "1/2", "2/2", place=place)
     log = Path(f"{out}.log")
     while not log.is_file() or log.read_text().count(f" {one.pid}\n") < 5:  # within its third cell
         assert one.poll() is None
@@ -127,10 +135,11 @@ def test_what_another_worker_writes_at_its_start_is_left_to_it(tmp_path):
     assert [draft.exists() for draft in (new, old, half)] == [True, False, False]
 
 
-def test_only_one_of_several_workers_tries_a_failed_cell_again(tmp_path):
+@PLACES
+def test_only_one_of_several_workers_tries_a_failed_cell_again(tmp_path, place):
     out = tmp_path / "out"
     for tries in (1, 2):
-        workers = start(out, "1/2", "2/2", failing=("m-3-0",))
+        workers = start(out, "1/2", "2/2", place=place, failing=("m-3-0",))
         said = [worker.communicate(timeout=60) for worker in workers]
         assert all("m-3-0 cannot be computed" in error for _, error in said), said
         assert tries <= counted(out, "begin")["m-3-0"] <= 2 * tries

@@ -1,10 +1,10 @@
 """One worker on a study of sleeping cells; `test_workers.py` starts several on one folder.
 
-    python tests/studies/worker_of_many.py FOLDER SHARD [FAILING...]
+    python tests/studies/worker_of_many.py FOLDER SHARD PLACE [FAILING...]
 
 It says that it is ready and waits for a line; where there is a file FOLDER.meet no cell ends before
-another worker has begun one. Every cell adds its name to FOLDER.log when it begins
-and when it ends.
+another worker has begun one. Every cell adds its name to FOLDER.log when it begins and when it
+ends. The study's folder is PLACE: FOLDER, or a URL.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import tests.studies.shelf  # noqa: F401 so that shelf:// is known
 from jaxheads.flags import parse_shard
 from jaxheads.records import Row
+from jaxheads.remote import localised
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.workers import run_cells
+from jaxheads.study_options import StudyOptions
 
 CHAINS, LINKS = 4, 4
 
@@ -59,8 +62,10 @@ def note(log: Path, line: str) -> None:
 
 
 if __name__ == "__main__":
-    folder, shard, *failing = sys.argv[1:]
+    folder, shard, place, *failing = sys.argv[1:]
     assert "jax" not in sys.modules
     print("ready", flush=True)
     sys.stdin.readline()
-    run_cells(Path(folder), cells(Path(f"{folder}.log"), tuple(failing)), parse_shard(shard))
+    made = cells(Path(f"{folder}.log"), tuple(failing))
+    with localised(StudyOptions(config=Path("a.py"), out=Path(place))) as local:
+        run_cells(local.folder, made, parse_shard(shard))
