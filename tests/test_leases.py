@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from jaxheads import leases
 from jaxheads.leases import Watch, Worker
 
@@ -110,3 +112,63 @@ def test_two_who_looked_at_different_moments_do_not_both_hold_a_cell(tmp_path, m
         assert two.holds("cell")
         two.release("cell")
         assert three.claim("cell")
+
+
+URL = "memory://runs/one"
+
+
+def test_a_url_has_leases_as_a_folder_has(memory, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(leases.time, "monotonic", lambda: now[0])
+    with Worker(URL) as one, Worker(URL) as two:
+        assert one.claim("a") and not two.claim("a") and two.claim("b") and one.holds("a")
+        assert Watch(URL).held() == {"a": one.token, "b": two.token}
+        assert not one.took_over("a") and one.others() == {two.token}
+        memory.pipe("/runs/one/workers/far", b'{"host": "elsewhere", "pid": 1, "started": ""}')
+        memory.pipe("/runs/one/leases/c@0", b"far")
+        assert not one.claim("c")
+        now[0] += leases.SILENT - 1
+        memory.pipe("/runs/one/workers/far", b'{"host": "elsewhere", "pid": 1, "started": ""}')
+        assert not one.claim("c")  # written anew
+        now[0] += leases.SILENT + 1
+        assert one.claim("c") and one.took_over("c") and not two.claim("c")
+        memory.rm("/runs/one/workers/far")
+    assert not memory.find("/runs")
+
+
+def test_who_needs_a_folder_alone_waits_for_silence_and_is_refused_by_a_sign_of_life(
+    memory, monkeypatch
+):
+    """Another host's heart beats while it is watched; then it beats no more."""
+    now, beats = [1000.0], [2]
+    said = b'{"host": "elsewhere 7", "pid": 12, "started": ""}'
+
+    def sleep(seconds):
+        now[0] += seconds
+        if beats[0]:
+            beats[0] -= 1
+            memory.pipe("/runs/one/workers/far", said)
+
+    monkeypatch.setattr(leases.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(leases.time, "sleep", sleep)
+    memory.pipe({"/runs/one/workers/far": said, "/runs/one/leases/all@0": b"far"})
+    with Worker(URL) as worker:
+        with pytest.raises(ValueError, match=r"got process 12 of elsewhere$"):
+            worker.take("all")
+        beats[0] = 0
+        begin = now[0]
+        worker._watch = Watch(URL)
+        worker.take("all")
+        assert leases.SILENT <= now[0] - begin <= leases.SILENT + 2 * leases.LOOK
+        assert worker.holds("all")
+
+
+def test_whatever_a_file_system_raises_is_an_os_error(memory, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("no route")
+
+    with Worker(URL) as worker:
+        monkeypatch.setattr(type(memory), "ls", fails)
+        with pytest.raises(OSError, match="leases: no route"):
+            worker.claim("a")
+        monkeypatch.undo()

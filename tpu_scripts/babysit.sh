@@ -11,7 +11,7 @@ usage: babysit.sh [--spot] [--queued] [options] [settings] VERB [arguments of ja
 Creates and sets up the VM if it is not there, runs \`jaxheads VERB ...\` as run.sh does, and does it
 all again when the VM was preempted, a worker was lost or the connection dropped. Stops when the run
 has finished (0) or failed by its own fault (its exit status). What must survive has to lie outside
-the VM, whose disk goes with it: at a URL (one host), or on a disk that --mount mounts on every
+the VM, whose disk goes with it: at a URL, or on a disk that --mount mounts on every
 new VM (--checkpoints /mnt/kept --resume).
   --spot, --queued   how the VM is created (create.sh)
   --run, --env       as for run.sh; --env may be repeated
