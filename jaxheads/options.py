@@ -198,6 +198,11 @@ class TrainOptions:
     out: Path = option("a free place for the trained model", metavar="DIR", role="out")
 
     @property
+    def roles(self) -> dict[str, str]:
+        """Roles of paths, other than those of the fields: a run that has ended may be resumed."""
+        return {"out": "again"} if self.resume else {}
+
+    @property
     def log_file(self) -> Path:
         """Where the metrics go."""
         return self.log or self.out.with_name(f"{self.out.name}.jsonl")

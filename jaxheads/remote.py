@@ -24,16 +24,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Set
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
-from jaxheads.leases import Worker
-from jaxheads.urls import LAST, Unput, check_free, fetch, open_url, put_all, put_file, url_of
+from jaxheads.mirror import Mirror
+from jaxheads.urls import Unput, check_free, fetch, open_url, put_all, put_file, url_of
 
-WEIGHTS = "model.safetensors"  # of a directory that is nothing without the last
-UNFINISHED = (".draft", ".orbax-checkpoint-tmp")  # in names of what is being written
 UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
 OWN = {"leases", "workers", "together"}  # folders of those who are at work, there or here
-ALL = "all"  # what is claimed by who works in a folder alone
+OUT = ("out", "again")
 UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
 HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # which a report does not need
 
@@ -70,11 +68,12 @@ def _remote(options: Any) -> dict[str, tuple[str, str]]:
 def localised(options: Any) -> Iterator[Any]:
     """`options` with local paths for remote ones; what was written is put in place at the end.
 
-    A field of the dataclass says by its metadata "role" whether it is read ("in"), written ("out"),
-    a folder to work in ("folder"; "report" without what is heavy), or one to see how far it is
-    ("look"); `options.roles` are others than those of the fields. ValueError for what is not
-    there, for an output that stands in the way, and for a protocol that needs a package that is
-    missing. OSError that names the local copy of what could not be put at the end.
+    A field of the dataclass says by its metadata "role" whether it is read ("in"), written ("out",
+    or "again" where it may stand already), a folder to work in ("folder"; "report" without what is
+    heavy), or one to see how far it is ("look"); `options.roles` are others than those of the
+    fields. ValueError for what is not there, for an output that stands in the way, and for a
+    protocol that needs a package that is missing. OSError that names the local copy of what could
+    not be put at the end.
     """
     urls = _remote(options)
     if not urls:
@@ -90,8 +89,9 @@ def localised(options: Any) -> Iterator[Any]:
             _copies[str(local[name])] = url
             if role == "in":
                 fetch(url, local[name])
-            elif role == "out":
-                check_free(url)
+            elif role in OUT:
+                if role == "out":
+                    check_free(url)
             elif role == "look":
                 Mirror(url, local[name], OWN | HEAVY | UNSEEN).fetch()
             else:
@@ -104,7 +104,7 @@ def localised(options: Any) -> Iterator[Any]:
                 for name, path in local.items()
             },
         )
-        outs = {url: local[name].parent for name, (role, url) in urls.items() if role == "out"}
+        outs = {url: local[name].parent for name, (role, url) in urls.items() if role in OUT}
         if outs:
             agreed(functools.partial(put_all, outs))
 
@@ -146,120 +146,6 @@ def fetched(settings: Any) -> Iterator[Any]:
 
 
 # -- folders that commands work in
-
-
-class _There(NamedTuple):
-    """A file elsewhere."""
-
-    path: str
-    about: str  # something else after each write
-    size: int | None
-
-
-class Mirror:
-    """A folder here that stands for one elsewhere: whole files, in the order in which they came."""
-
-    def __init__(self, url: str, folder: Path, skipped: Set[str] = frozenset()) -> None:
-        self.url, self.folder, self._skipped = url, folder, skipped
-        self._same: dict[PurePosixPath, tuple[int, int]] = {}  # files that are equal there
-        self._seen: dict[PurePosixPath, str] = {}  # what the file system said of them
-        self._alone: Worker | None = None
-
-    def claim(self) -> None:
-        """Work there alone, until `release`. ValueError if another command does."""
-        worker = Worker(self.url).__enter__()
-        try:
-            worker.take(ALL)
-        except BaseException:
-            worker.__exit__(None, None, None)
-            raise
-        self._alone = worker
-
-    def release(self) -> None:
-        """Let others work there."""
-        if self._alone is not None:
-            self._alone.__exit__(None, None, None)
-
-    def fetch(self, skipped: Set[str] = frozenset()) -> None:
-        """Make what is there, and only that, be here; models whose last file is missing are not.
-
-        What lies in a folder of a `skipped` name is left as it is.
-        """
-        system, there = open_url(self.url)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        found = self._listed(system, PurePosixPath(there), skipped)
-        self._get(system, {n: each for n, each in found.items() if self._seen.get(n) != each.about})
-        for name in [name for name in self._same if name not in found]:
-            if self._wanted(name, skipped):
-                (self.folder / name).unlink(missing_ok=True)
-                del self._same[name]
-                self._seen.pop(name, None)
-
-    def _listed(
-        self, system: Any, there: PurePosixPath, skipped: Set[str]
-    ) -> dict[PurePosixPath, _There]:
-        """The files there that are wanted here."""
-        system.invalidate_cache()
-        listed = system.find(str(there), detail=True) if system.isdir(str(there)) else {}
-        found = {
-            name: _There(path, str(about), about.get("size"))
-            for path, about in listed.items()
-            if self._wanted(name := PurePosixPath(path).relative_to(there), skipped)
-        }
-        half = {
-            name.parent
-            for name in found
-            if name.name == WEIGHTS and name.parent / LAST not in found
-        }
-        return {name: each for name, each in found.items() if name.parent not in half}
-
-    def _get(self, system: Any, new: dict[PurePosixPath, _There]) -> None:
-        """Fetch what is not here; what this process has put itself is."""
-        for name, each in new.items():
-            mark = self._same.get(name)
-            if name not in self._seen and mark is not None and mark[1] == each.size:
-                self._seen[name] = each.about
-        wanted = {name: each for name, each in new.items() if self._seen.get(name) != each.about}
-        for folder in {name.parent for name in wanted}:
-            (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        paths = {each.path: str(self.folder / name) for name, each in wanted.items()}
-        try:
-            system.get(list(paths), list(paths.values()))  # many at a time
-        except FileNotFoundError:  # another worker has removed one since
-            for path, here in paths.items():
-                with contextlib.suppress(FileNotFoundError):
-                    system.get_file(path, here)
-        for name, each in wanted.items():
-            with contextlib.suppress(FileNotFoundError):
-                self._same[name] = _mark(self.folder / name)
-                self._seen[name] = each.about
-
-    def put(self) -> None:
-        """Put what is new or changed here, and remove what is gone here. OSError."""
-        if self._alone is not None and not self._alone.holds(ALL):
-            raise OSError(f"{self.url}: was taken over by another command")
-        system, there = open_url(self.url)
-        here: dict[PurePosixPath, tuple[int, int]] = {}
-        for path in self.folder.rglob("*"):
-            name = PurePosixPath(path.relative_to(self.folder))
-            with contextlib.suppress(FileNotFoundError):
-                if self._wanted(name) and path.is_file():
-                    here[name] = _mark(path)
-        new = [name for name, mark in here.items() if self._same.get(name) != mark]
-        for name in sorted(new, key=lambda name: (here[name][0], name.name == LAST, name)):
-            with contextlib.suppress(FileNotFoundError):  # it has gone since, or been replaced
-                put_file(system, self.folder / name, PurePosixPath(there) / name)
-                self._same[name] = here[name]
-                self._seen.pop(name, None)
-        for name in [name for name in self._same if name not in here]:
-            with contextlib.suppress(FileNotFoundError):
-                system.rm_file(str(PurePosixPath(there) / name))
-            del self._same[name]
-            self._seen.pop(name, None)
-
-    def _wanted(self, name: PurePosixPath, skipped: Set[str] = frozenset()) -> bool:
-        unfinished = any(mark in part for part in name.parts for mark in UNFINISHED)
-        return not unfinished and (self._skipped | skipped).isdisjoint(name.parts[:-1])
 
 
 def put_mirrors() -> None:
@@ -340,8 +226,3 @@ def _put_last(mirror: Mirror) -> None:
         mirror.put()
     except OSError as error:
         raise Unput(f"{mirror.url}: {error}; what was made is in {mirror.folder}") from error
-
-
-def _mark(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size

@@ -24,7 +24,8 @@ LEAVES = {
 ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
     "leases": {"urls"},
-    "remote": {"hosts", "leases", "urls"},
+    "mirror": {"leases", "urls"},
+    "remote": {"hosts", "mirror", "urls"},
     "settings": {"config"},
     "options": {"flags"},
     "study_options": {"flags"},

@@ -12,8 +12,9 @@ from jaxheads import leases
 from jaxheads.cli import main
 from jaxheads.config import TrainingConfig
 from jaxheads.leases import Worker
+from jaxheads.mirror import Mirror
 from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
-from jaxheads.remote import Mirror, claim_mirrors, fetched, localised, outputs, put_mirrors
+from jaxheads.remote import claim_mirrors, fetched, localised, outputs, put_mirrors
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.study_options import ReportOptions, StudyOptions
 from jaxheads.urls import url_of
@@ -77,6 +78,19 @@ def test_a_directory_is_put_with_its_config_last(memory, monkeypatch):
     ]  # fmt: skip
     with pytest.raises(ValueError, match="expected a free place"), localised(options):
         raise AssertionError
+
+
+def test_a_training_that_is_resumed_may_have_ended_before(memory):
+    memory.pipe({"/models/tuned/config.json": b"{}", "/models/tuned/weights": b"old"})
+    named = {"model": "a", "task": "sst2", "steps": 4, "checkpoints": Path("kept"), "save_every": 2}
+    options = TrainOptions(out=Path("memory://models/tuned"), **named)
+    with pytest.raises(ValueError, match="expected a free place"), localised(options):
+        raise AssertionError
+    with localised(dataclasses.replace(options, resume=True)) as local:
+        local.out.mkdir()
+        for name in ("config.json", "weights"):
+            (local.out / name).write_text("new")
+    assert memory.cat("/models/tuned/weights") == b"new"
 
 
 def test_nothing_is_put_where_the_command_failed(memory):
