@@ -102,9 +102,16 @@ def _run_verb(name: str, words: list[str]) -> int:
         print(parser.format_help(), end="")
         return 0
     options = _parse(parser, name, words)
-    with localised(options) as local:
-        status = _load(name)(local) or 0
-    if hasattr(options, "coordinator"):
+    joins = hasattr(options, "coordinator") and not getattr(options, "status", False)
+    try:
+        with localised(options) as local:
+            status = _load(name)(local) or 0
+    except Exception as error:
+        if joins:
+            where = (options.coordinator, options.num_processes, options.process_id)
+            _function(name, "jaxheads.hosts:cannot_begin")(error, *where)
+        raise
+    if joins:
         _function(name, "jaxheads.hosts:part_hosts")()
     for url in outputs(options):
         print(f"put at {url}")

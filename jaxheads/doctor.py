@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from jaxheads.options import DoctorOptions
 
@@ -67,7 +68,7 @@ def run(options: DoctorOptions) -> int:
 
 
 def examine() -> Report:
-    """Look at this machine; jax starts in a process of its own, so nothing can hang or crash."""
+    """Look at this machine; what may hang or crash, as jax does, is in a process of its own."""
     versions = {name: installed_version(name) for name in (*NEEDED, *OPTIONAL)}
     devices = probe_devices()
     accelerator = "" if os.environ.get("JAX_PLATFORMS") else accelerator_present()
@@ -150,21 +151,50 @@ def cache_state(environment: Mapping[str, str]) -> str:
     folder = environment.get("JAX_COMPILATION_CACHE_DIR", "")
     if not folder:
         return "off; JAX_COMPILATION_CACHE_DIR=DIR keeps compiled programs between runs"
-    if "://" in folder:
-        return folder
-    if not Path(folder).is_dir():
-        return f"{folder} (made at first use)"
-    entries = sum(1 for path in Path(folder).iterdir() if path.name.endswith("-cache"))
-    return f"{folder} ({entries} programs)"
+    if "://" not in folder:
+        return f"{folder} ({count_programs(Path(folder))})"
+    try:
+        return f"{folder} ({_probe('count_elsewhere', folder)})"
+    except OSError as error:
+        return f"{folder} (not reached: {error})"
+
+
+def count_programs(folder: Any) -> str:
+    """How many programs are kept in a folder, a `pathlib.Path` or one of `etils.epath`."""
+    if not folder.is_dir():
+        return "made at first use"
+    return f"{sum(path.name.endswith('-cache') for path in folder.iterdir())} programs"
+
+
+def count_elsewhere(url: str) -> str:
+    """The same at a URL, by the file systems that jax has."""
+    from etils import epath
+
+    try:
+        return count_programs(epath.Path(url))
+    except KeyError as error:
+        raise ValueError(f"jax has no file system for {error}") from error
 
 
 def probe_devices() -> Devices:
     """Start jax in another process and read what it found."""
+    try:
+        found = _probe("find_devices")
+    except TimeoutError as error:
+        return Devices(error=f"{error}; on a TPU pod run it on every host")
+    except OSError as error:
+        return Devices(error=str(error))
+    return Devices(**{**found, "devices": tuple(found["devices"])})
+
+
+def _probe(function: str, *words: str) -> Any:
+    """What a function of this module returns in a process of its own. OSError if it fails."""
     code = (
-        "import dataclasses, json; from jaxheads.doctor import find_devices; "
-        "print(json.dumps(dataclasses.asdict(find_devices())))"
+        "import dataclasses, json, sys; from jaxheads import doctor; "
+        f"found = doctor.{function}(*sys.argv[1:]); "
+        "print(json.dumps(found, default=dataclasses.asdict))"
     )
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code, *words]
     modest = {
         **os.environ,
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
@@ -173,13 +203,12 @@ def probe_devices() -> Devices:
         ran = subprocess.run(
             command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False, env=modest
         )
-    except subprocess.TimeoutExpired:
-        return Devices(error=f"no answer in {PROBE_SECONDS} s; on a TPU pod run it on every host")
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"no answer in {PROBE_SECONDS} s") from error
     if ran.returncode != 0:
         said = ran.stderr.strip().splitlines() or [f"exit status {ran.returncode}"]
-        return Devices(error=said[-1])
-    found = json.loads(ran.stdout.splitlines()[-1])
-    return Devices(**{**found, "devices": tuple(found["devices"])})
+        raise OSError(said[-1])
+    return json.loads(ran.stdout.splitlines()[-1])
 
 
 def find_devices() -> Devices:

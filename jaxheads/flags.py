@@ -70,9 +70,10 @@ def process_problems(
     coordinator: str | None, count: int | None, number: int | None
 ) -> Iterator[str]:
     """What is wrong with the options that start one of several processes by hand."""
-    together = (coordinator, count, number)
-    if any(part is None for part in together) and any(part is not None for part in together):
-        yield "--coordinator, --num-processes and --process-id: expected all three or none"
+    given = {"--coordinator": coordinator, "--num-processes": count, "--process-id": number}
+    missing = [flag for flag, value in given.items() if value is None]
+    if 0 < len(missing) < len(given):
+        yield f"several hosts: expected all of {', '.join(given)}, got no {', '.join(missing)}"
     elif number is not None and not 0 <= number < (count or 0):
         yield f"--process-id: expected a number below {count}, got {number}"
 

@@ -5,6 +5,7 @@ All of them call each of these functions, in the same order. Imports nothing of 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import logging
@@ -22,7 +23,12 @@ from jax.experimental import multihost_utils
 # Seconds without a sign of life after which a process is given up, and with it all the others: jax
 # then aborts them, with a message. A SIGKILL to one ends the rest within about this time.
 LOST = 30
+START = 300  # seconds in which all processes must have come; else jax aborts those that have
 
+_LATE = (
+    "not all processes have come within %d s: one has not been started, has ended, is still "
+    "fetching what it reads, or cannot reach the first; jax gives up in another %d s"
+)
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -37,8 +43,34 @@ def join_hosts(
     """Join the other processes where they are named, or where this is a task of a known cluster.
 
     On every host, before any other use of jax. Alone, it does nothing. `saves`: see
-    `start_distributed`.
+    `start_distributed`. ValueError where another process cannot begin (`cannot_begin`).
     """
+    _join(coordinator, num_processes, process_id, saves=saves)
+    in_parts(lambda: None)
+
+
+def cannot_begin(
+    error: Exception, coordinator: str | None, num_processes: int | None, process_id: int | None
+) -> None:
+    """Tell the other processes of an error before `join_hosts`, where all of them wait for all.
+
+    Does nothing where they have joined, or where this process is alone.
+    """
+    if jax.distributed.is_initialized() or (coordinator is None and not on_cluster()):
+        return
+    _LOG.warning("waiting for the other processes, to tell them: %s", _words(error))
+
+    def fail() -> None:
+        raise ValueError(f"process {jax.process_index()}: {_words(error)}")
+
+    with contextlib.suppress(Exception):  # the caller has the error that counts
+        _join(coordinator, num_processes, process_id, saves=False)
+        in_parts(fail)
+
+
+def _join(
+    coordinator: str | None, num_processes: int | None, process_id: int | None, *, saves: bool
+) -> None:
     if coordinator is not None:
         start_distributed(coordinator, num_processes, process_id, saves=saves)
     elif on_cluster():
@@ -96,11 +128,15 @@ def start_distributed(
     if jax.distributed.is_initialized():
         return
     jax.config.update("jax_enable_preemption_service", saves)
+    late = threading.Timer(LOST, _LOG.warning, (_LATE, LOST, START - LOST))
+    late.daemon = True
+    late.start()
     try:
         jax.distributed.initialize(
             coordinator,
             num_processes,
             process_id,
+            initialization_timeout=START,
             heartbeat_timeout_seconds=LOST,
             shutdown_timeout_seconds=LOST,
         )
@@ -109,6 +145,8 @@ def start_distributed(
             "several hosts: expected a cluster that jax knows, or a coordinator (host:port), the "
             f"number of processes and this process's number; jax says: {error}"
         ) from error
+    finally:
+        late.cancel()
     if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not jax's: `fit` listens by itself
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from jaxheads.leases import Worker
-from jaxheads.urls import LAST, open_url, put_file
+from jaxheads.urls import LAST, as_os_error, open_url, put_file
 
 WEIGHTS = "model.safetensors"  # of a directory that is nothing without the last
 UNFINISHED = (".draft", ".orbax-checkpoint-tmp")  # in names of what is being written
@@ -54,8 +54,10 @@ class Mirror:
         """
         system, there = open_url(self.url)
         self.folder.mkdir(parents=True, exist_ok=True)
-        found = self._listed(system, PurePosixPath(there), skipped)
-        self._get(system, {n: each for n, each in found.items() if self._seen.get(n) != each.about})
+        with as_os_error(self.url):
+            found = self._listed(system, PurePosixPath(there), skipped)
+            new = {name: each for name, each in found.items() if self._seen.get(name) != each.about}
+            self._get(system, new)
         for name in [name for name in self._same if name not in found]:
             if self._wanted(name, skipped):
                 (self.folder / name).unlink(missing_ok=True)

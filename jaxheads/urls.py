@@ -38,18 +38,22 @@ def open_url(url: str) -> tuple[Any, str]:
 def fetch(url: str, path: Path) -> None:
     """Copy a file or a directory to a path here. ValueError where there is neither."""
     system, there = open_url(url)
-    if system.isdir(there):
-        system.get(there.rstrip("/") + "/", f"{path}/", recursive=True)
-    elif system.isfile(there):
-        system.get(there, str(path))
-    else:
-        raise ValueError(f"{url}: no such file or directory")
+    with as_os_error(url):
+        if system.isdir(there):
+            system.get(there.rstrip("/") + "/", f"{path}/", recursive=True)
+            return
+        if system.isfile(there):
+            system.get(there, str(path))
+            return
+    raise ValueError(f"{url}: no such file or directory")
 
 
 def check_free(url: str) -> None:
     """ValueError where a directory with files stands."""
     system, there = open_url(url)
-    if system.isdir(there) and system.ls(there):
+    with as_os_error(url):
+        taken = system.isdir(there) and system.ls(there)
+    if taken:
         raise ValueError(f"{url}: expected a free place, got a directory with files in it")
 
 
@@ -71,16 +75,17 @@ def _put(folder: Path, url: str) -> None:
 
 
 def put_file(system: Any, path: Path, target: PurePosixPath) -> None:
-    """OSError, whatever the file system raises: not all of them keep to one kind."""
+    """Write a file there under another name, and then give it its own. OSError."""
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")  # two may put it
-    with _as_os_error(target):
+    with as_os_error(target):
         system.makedirs(str(target.parent), exist_ok=True)
         system.put(str(path), str(draft))
         system.mv(str(draft), str(target))
 
 
 @contextlib.contextmanager
-def _as_os_error(place: object) -> Iterator[None]:
+def as_os_error(place: object) -> Iterator[None]:
+    """OSError, whatever a file system raises: not all of them keep to one kind."""
     try:
         yield
     except OSError:
@@ -104,12 +109,12 @@ class Files:
 
     def make_folder(self) -> None:
         """Where a file system has folders."""
-        with _as_os_error(self._root):
+        with as_os_error(self._root):
             self._system.makedirs(self._root, exist_ok=True)
 
     def listed(self) -> dict[str, str]:
         """What the file system says of every file, by name: something else after each write."""
-        with _as_os_error(self._root):
+        with as_os_error(self._root):
             self._system.invalidate_cache()
             try:
                 found = self._system.ls(self._root, detail=True)
@@ -120,20 +125,20 @@ class Files:
 
     def about(self, name: str) -> str | None:
         """The same of one file; None where there is none."""
-        with _as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
+        with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
             self._system.invalidate_cache()
             return str(self._system.info(self._path(name)))
         return None
 
     def read(self, name: str) -> str:
         """A file's text; empty where there is none."""
-        with _as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
+        with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
             return self._system.cat_file(self._path(name)).decode()
         return ""
 
     def make(self, name: str, text: str) -> bool:
         """A new file; False where there is one. Of several who try, one can."""
-        with _as_os_error(self._path(name)):
+        with as_os_error(self._path(name)):
             try:
                 if self._is_local:  # whose own "create" looks first and writes then
                     with open(self._path(name), "x") as file:
@@ -146,7 +151,7 @@ class Files:
 
     def renew(self, name: str, text: str) -> None:
         """The same file with the same text, written anew."""
-        with _as_os_error(self._path(name)):
+        with as_os_error(self._path(name)):
             if self._is_local:
                 self._system.touch(self._path(name), truncate=False)
             else:
@@ -154,7 +159,7 @@ class Files:
 
     def remove(self, name: str) -> None:
         """Take a file away, if it is there."""
-        with _as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
+        with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
             self._system.rm_file(self._path(name))
 
     def _path(self, name: str) -> str:

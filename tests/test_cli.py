@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import itertools
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ from jaxheads.options import MeshShape, PruneOptions, ScoreOptions, parse_mesh
 from jaxheads.study_options import StudyOptions
 
 SCORE = ["score", "--model", "m", "--task", "sst2", "--out", "s.npz"]
+TRAIN = ["train", "--model", "m", "--task", "sst2", "--steps", "1", "--out", "d"]
 
 
 @pytest.fixture
@@ -112,7 +114,6 @@ def test_prune_and_study_options_arrive_typed(seen):
             [*SCORE, "--limit", "0", "--batch-size", "-2"],
             "--limit: expected at least 1, got 0; --batch-size: expected at least 1, got -2",
         ),
-        ([*SCORE, "--process-id", "0"], "expected all three or none"),
         (
             [*SCORE, "--coordinator", "h:1", "--num-processes", "2", "--process-id", "2"],
             "--process-id: expected a number below 2, got 2",
@@ -128,6 +129,22 @@ def test_wrong_words_are_one_line_and_status_2(seen, capsys, words, problem):
     line = fails_with(capsys, words)
     assert line.startswith("jaxheads: error: ")
     assert problem in line
+    assert seen == []
+
+
+HOSTS = {"--coordinator": "h:1", "--num-processes": "2", "--process-id": "1"}
+
+
+@pytest.mark.parametrize(
+    "some", [some for count in (1, 2) for some in itertools.combinations(HOSTS, count)]
+)
+@pytest.mark.parametrize("words", [SCORE, TRAIN, ["study", "c.py"]], ids=lambda words: words[0])
+def test_what_several_hosts_need_is_named_where_it_is_missing(seen, capsys, words, some):
+    line = fails_with(capsys, [*words, *(word for flag in some for word in (flag, HOSTS[flag]))])
+    missing = ", ".join(flag for flag in HOSTS if flag not in some)
+    assert line == (
+        f"jaxheads: error: several hosts: expected all of {', '.join(HOSTS)}, got no {missing}"
+    )
     assert seen == []
 
 

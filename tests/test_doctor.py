@@ -86,7 +86,6 @@ def test_the_hub_and_the_cache_are_told_from_the_environment(tmp_path):
     (tmp_path / "jit_f-0123-cache").touch()
     assert cache_state({"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}).endswith("(1 programs)")
     assert "made at first use" in cache_state({"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "x")})
-    assert cache_state({"JAX_COMPILATION_CACHE_DIR": "gs://b/c"}) == "gs://b/c"
     assert cache_state({}).startswith("off")
 
 

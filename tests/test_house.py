@@ -17,7 +17,7 @@ PACKAGE = ROOT / "jaxheads"
 
 LEAVES = {
     *("config", "files", "flags", "hosts", "hub", "mesh", "overrides", "records"),
-    "urls",
+    *("sums", "urls"),
 }
 
 # A room, and the rooms below it that it may import. Its own modules are always allowed.
@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "objectives": {"config", "data", "models"},
     "pruning": {"config", "files", "models"},
     "analysis": {"data"},
-    "importance": {"config", "files", "data", "hosts", "mesh", "objectives"},
+    "importance": {"config", "files", "data", "hosts", "mesh", "objectives", "sums"},
     "training": {
         *("config", "files", "data", "hosts", "mesh", "objectives", "importance", "pruning"),
     },

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import jax
@@ -9,8 +10,9 @@ import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
+from jaxheads import hosts
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.hosts import gather_processes, start_distributed
+from jaxheads.hosts import cannot_begin, gather_processes, start_distributed
 from jaxheads.mesh import (
     PARAMETER_SPECS,
     data_share,
@@ -191,3 +193,27 @@ def test_no_cluster_and_no_coordinator_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(jax.distributed, "initialize", fail)
     with pytest.raises(ValueError, match=r"several hosts: expected a cluster .* jax says"):
         start_distributed()
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.0, 0), (0.3, 1)])
+def test_whoever_waits_for_others_for_long_is_told_why(monkeypatch, caplog, seconds, told):
+    monkeypatch.setattr(hosts, "LOST", 0.1)
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: time.sleep(seconds))
+    start_distributed(saves=False)
+    time.sleep(0.2)
+    assert caplog.text.count("not all processes have come within") == told
+
+
+def test_who_is_alone_tells_nobody_that_it_cannot_begin(monkeypatch, caplog):
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: pytest.fail("joins"))
+    cannot_begin(ValueError("no model"), None, None, None)
+    assert not caplog.text
+
+
+def test_who_cannot_join_has_said_why_it_cannot_begin(monkeypatch, caplog):
+    def fail(*arguments, **timeouts):
+        raise RuntimeError("no coordinator")
+
+    monkeypatch.setattr(jax.distributed, "initialize", fail)
+    cannot_begin(ValueError("no model"), "localhost:1", 2, 1)
+    assert "waiting for the other processes, to tell them: no model" in caplog.text

@@ -115,6 +115,18 @@ def test_what_cannot_be_read_is_one_line(place, said, capsys):
     assert said in error and error.count("\n") == 1
 
 
+def test_a_file_system_that_cannot_be_asked_is_one_line(memory, monkeypatch, capsys):
+    def fails(*_, **__):
+        raise RuntimeError("no route")
+
+    monkeypatch.setattr(type(memory), "isdir", fails)
+    words = ["score", "--model", "builtin:roberta", "--task", "sst2", "--out"]
+    for more in (["a.npz", "--data", "memory://in/d.jsonl"], ["memory://runs/a.npz"]):
+        assert main([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert ": no route" in error and error.count("\n") == 1
+
+
 def test_paths_without_a_role_are_refused_where_they_are_remote(capsys):
     assert main(["bench", "--out", "gs://bucket/out"]) == 2
     assert "--out: expected a local path, got 'gs://bucket/out'" in capsys.readouterr().err

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxheads.hosts import gather_processes, gather_rows
+from jaxheads.hosts import gather_rows
+from jaxheads.sums import sum_processes
 
 
 class Unit(NamedTuple):
@@ -121,8 +122,8 @@ class Mean:
     def result(self, everywhere: bool = False) -> tuple[Float[np.ndarray, "L H"], int]:
         """The mean over all rows and the number of examples; ValueError without any.
 
-        `everywhere`: of all processes, each of which must call; one exchange of `L H + 2` numbers,
-        and one more of the groups that are still open where the unit has groups.
+        `everywhere`: of all processes, each of which must call; one sum of `L H + 2` numbers, and
+        before it every process's groups that are still open where the unit has groups.
         """
         if everywhere and self._unit.grouped:
             self._join_groups()
@@ -131,7 +132,7 @@ class Mean:
         self._open = {}
         sums = np.append(self._total_LH, (self._rows, self._examples))
         if everywhere:
-            sums = gather_processes(sums).sum(0)
+            sums = sum_processes(sums)
         *total, rows, examples = sums
         if not examples:
             raise ValueError("batches: expected at least one example, got none")
