@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,52 +14,57 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
 from jaxheads.records import read_rows
-from tests.studies.tiny_study import study, write_study
-
-
-@pytest.mark.slow
-def test_a_study_elsewhere_is_taken_up_and_ends_in_the_rows_of_a_local_one(
-    memory, tmp_path, capsys
-):
-    config = write_study(tmp_path, models=1)
-    data = {str(path): f"/data/{path.name}" for path in tmp_path.glob("*.jsonl")}
-    for here, there in data.items():
-        memory.put(here, there)
-    settings = {"study": "michel2019", "seeds": "(0,)", "curve__draws": 1}
-    settings |= {"tasks.sst2.held_out": "memory://data/sst2.held_out.jsonl"}
-    assert study(config, tmp_path / "local", **settings) == 0
-    out = Path("memory://runs/tiny")
-    assert study(config, out, **settings) == 0
-    assert "put at memory://runs/tiny" in capsys.readouterr().out
-    wanted = (tmp_path / "local/rows.jsonl").read_bytes()
-    assert memory.cat("/runs/tiny/rows.jsonl") == wanted
-    assert memory.find("/runs/tiny/models")
-    for path in memory.find("/runs/tiny/cells")[2:]:
-        memory.rm(path)
-    memory.rm("/runs/tiny/rows.jsonl")
-    assert study(config, out, **settings) == 0
-    assert memory.cat("/runs/tiny/rows.jsonl") == wanted
-    assert capsys.readouterr().out.count("] ") < len(memory.find("/runs/tiny/cells"))
-    assert main(["report", "memory://runs/tiny"]) == 0
-    assert memory.exists("/runs/tiny/report/index.html")
-    assert read_rows(tmp_path / "local/rows.jsonl")
-
+from tests.studies.tiny_study import write_study
 
 SHORT = ("study=michel2019", "seeds=(0,)", "curve.draws=1")
 
 
-def begin(config: Path, shelf: Path, *words: str) -> subprocess.Popen:
-    """A study's command of its own process, which knows the shelf and works in it."""
+def command(shelf: Path, *words: str) -> subprocess.Popen:
+    """A command in a process of its own, which knows the shelf and works in it."""
     shelf.mkdir(exist_ok=True)
-    changes = [word for change in SHORT for word in ("--set", change)]
     program = "import sys, tests.studies.shelf; from jaxheads.cli import main; sys.exit(main())"
     return subprocess.Popen(
-        [sys.executable, "-c", program, "study", str(config), *words, *changes],
+        [sys.executable, "-c", program, *words],
         env={**os.environ, "SHELF": str(shelf), "PYTHONPATH": os.getcwd()}, text=True, cwd=shelf,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+def begin(config: Path, shelf: Path, *words: str) -> subprocess.Popen:
+    changes = [word for change in SHORT for word in ("--set", change)]
+    return command(shelf, "study", str(config), *words, *changes)
+
+
+def ended(running: subprocess.Popen) -> str:
+    """What it printed; it must have ended well."""
+    said, error = running.communicate(timeout=300)
+    assert running.returncode == 0, error
+    return said
+
+
+@pytest.mark.slow
+def test_a_study_elsewhere_is_taken_up_and_ends_in_the_rows_of_a_local_one(tmp_path):
+    config, shelf = write_study(tmp_path, models=1), tmp_path / "shelf"
+    there = shelf / "runs" / "tiny"
+    (shelf / "data").mkdir(parents=True)
+    shutil.copy(tmp_path / "sst2.held_out.jsonl", shelf / "data")
+    data = ("--set", "tasks.sst2.held_out=shelf://data/sst2.held_out.jsonl")
+    ended(begin(config, shelf, "--out", str(tmp_path / "local"), *data))
+    out = ("--out", "shelf://runs/tiny", *data)
+    assert "put at shelf://runs/tiny" in ended(begin(config, shelf, *out))
+    wanted = (tmp_path / "local" / "rows.jsonl").read_bytes()
+    assert wanted and (there / "rows.jsonl").read_bytes() == wanted
+    assert list(there.rglob("model.safetensors"))
+    for path in sorted((there / "cells").iterdir())[2:]:
+        path.unlink()
+    (there / "rows.jsonl").unlink()
+    said = ended(begin(config, shelf, *out))
+    assert (there / "rows.jsonl").read_bytes() == wanted
+    assert said.count("] ") < len(list((there / "cells").iterdir()))
+    shutil.rmtree(there / "report")
+    ended(command(shelf, "report", "shelf://runs/tiny"))
+    assert (there / "report" / "index.html").is_file()
 
 
 @pytest.mark.slow
@@ -68,13 +74,11 @@ def test_two_machines_share_a_study_by_way_of_a_url(tmp_path):
     workers = [begin(config, shelf, *out, "--shard", shard) for shard in ("1/2", "2/2")]
     said = [worker.communicate(timeout=300) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
-    ended = re.findall(r"^\[\d+/(\d+)\] (\S+) ", said[0][0] + said[1][0], re.MULTILINE)
+    finished = re.findall(r"^\[\d+/(\d+)\] (\S+) ", said[0][0] + said[1][0], re.MULTILINE)
     cells = {path.stem for path in (there / "cells").iterdir()}
-    assert sorted(name for _, name in ended) == sorted(cells)  # each once, by one of the two
-    assert all("] " in text for text, _ in said) and len(cells) == int(ended[0][0])
-    alone = begin(config, shelf, "--out", str(tmp_path / "alone"))
-    alone.communicate(timeout=300)
-    assert alone.returncode == 0
+    assert sorted(name for _, name in finished) == sorted(cells)  # each once, by one of the two
+    assert all("] " in text for text, _ in said) and len(cells) == int(finished[0][0])
+    ended(begin(config, shelf, "--out", str(tmp_path / "alone")))
     one, two = (read_rows(folder / "rows.jsonl") for folder in (tmp_path / "alone", there))
     assert [dataclasses.replace(row, value=0.0) for row in one] == [
         dataclasses.replace(row, value=0.0) for row in two
@@ -99,7 +103,6 @@ def test_workers_of_one_machine_share_a_study_elsewhere_and_others_look_on(tmp_p
     said, refused = look.communicate(timeout=60)[0], other.communicate(timeout=60)[1]
     assert look.returncode == 0 and "cells done, 2 workers" in said, said
     assert other.returncode == 2 and "holds a study with other settings" in refused, refused
-    said, error = crew.communicate(timeout=300)
-    assert crew.returncode == 0, error
+    said = ended(crew)
     assert (there / "rows.jsonl").is_file() and (there / "report" / "index.html").is_file()
     assert "put at local://runs/tiny" in said
