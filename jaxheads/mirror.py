@@ -61,6 +61,9 @@ class Mirror:
         for name in [name for name in self._same if name not in found]:
             if self._wanted(name, skipped):
                 (self.folder / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a folder that is not empty
+                    for parent in name.parents[:-1]:
+                        (self.folder / parent).rmdir()
                 del self._same[name]
                 self._seen.pop(name, None)
 

@@ -30,10 +30,10 @@ from jaxheads.mirror import Mirror
 from jaxheads.urls import Unput, check_free, fetch, open_url, put_all, put_file, url_of
 
 UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
-OWN = {"leases", "workers", "together"}  # folders of those who are at work, there or here
+OWN = {"leases", "workers"}  # which are asked there, by all who are at work
 OUT = ("out", "again")
 UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
-HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # which a report does not need
+HEAVY = {"models", "smaller", "together", "checkpoints", "pruners", "kept"}  # not for a report
 
 _LOG = logging.getLogger(__name__)
 _mirrors: list[Mirror] = []  # of the command that runs

@@ -98,14 +98,14 @@ class Files:
     """The small texts of a folder, here or elsewhere, as they are when one asks. OSError."""
 
     def __init__(self, place: str | Path, name: str) -> None:
-        self._system, root = open_url(url_of(place) or str(place))
-        self._root = f"{root.rstrip('/')}/{name}"
-
-    @property
-    def _is_local(self) -> bool:
         from fsspec.implementations.local import LocalFileSystem
 
-        return isinstance(self._system, LocalFileSystem)
+        self._system: Any = LocalFileSystem()
+        root = str(Path(place).absolute())
+        if (url := url_of(place)) is not None:
+            self._system, root = open_url(url)
+        self._root = f"{root.rstrip('/')}/{name}"
+        self._is_local = isinstance(self._system, LocalFileSystem)
 
     def make_folder(self) -> None:
         """Where a file system has folders."""
