@@ -137,7 +137,7 @@ class Files:
         return ""
 
     def make(self, name: str, text: str) -> bool:
-        """A new file; False where there is one. Of several who try, one can."""
+        """A new file; False where there is one of another text. Of several who try, one can."""
         with as_os_error(self._path(name)):
             try:
                 if self._is_local:  # whose own "create" looks first and writes then
@@ -145,8 +145,8 @@ class Files:
                         file.write(text)
                 else:
                     self._system.pipe_file(self._path(name), text.encode(), mode="create")
-            except FileExistsError:
-                return False
+            except FileExistsError:  # this very one, if an answer was lost and it was tried again
+                return self.read(name) == text
         return True
 
     def renew(self, name: str, text: str) -> None:

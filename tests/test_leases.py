@@ -163,6 +163,20 @@ def test_who_needs_a_folder_alone_waits_for_silence_and_is_refused_by_a_sign_of_
         assert worker.holds("all")
 
 
+def test_a_lease_whose_answer_was_lost_is_held(memory, monkeypatch):
+    """A request that is sent again finds what it has made itself."""
+    pipe = type(memory).pipe_file
+
+    def twice(self, *words, **named):
+        pipe(self, *words, **named)
+        return pipe(self, *words, **named)
+
+    with Worker(URL) as one, Worker(URL) as two:
+        monkeypatch.setattr(type(memory), "pipe_file", twice)
+        assert one.claim("a") and one.holds("a") and not two.claim("a")
+        monkeypatch.undo()
+
+
 def test_whatever_a_file_system_raises_is_an_os_error(memory, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("no route")
