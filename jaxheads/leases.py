@@ -25,7 +25,7 @@ from types import TracebackType
 from jaxheads.urls import Files
 
 WORKERS, LEASES = "workers", "leases"
-BEAT, SILENT, LOOK = 10.0, 120.0, 3.0  # seconds
+BEAT, SILENT, LOOK, PAUSE = 10.0, 120.0, 3.0, 1.0  # seconds
 
 _LOG = logging.getLogger(__name__)
 
@@ -86,6 +86,11 @@ class Worker:
             return False
         self._held[name] = lease
         return True
+
+    def wait(self, name: str) -> None:
+        """Claim something as soon as nobody alive holds it."""
+        while not self.claim(name):
+            time.sleep(PAUSE)
 
     def take(self, name: str) -> None:
         """Claim what one alone may hold, once it is known that no other does.

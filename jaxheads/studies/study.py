@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -105,8 +104,7 @@ def _open_folder(settings: Run, folder: Path) -> None:
         open_folder(settings, folder)
         return
     with Worker(named(folder)) as worker:
-        while not worker.claim(SETTINGS):
-            time.sleep(1.0)
+        worker.wait(SETTINGS)
         fetch_mirrors()
         open_folder(settings, folder)
         put_mirrors()

@@ -218,8 +218,7 @@ def _told(folder: Path, reasons: list[str]) -> str:
 
 
 def _put_together(folder: Path, names: list[str], worker: Worker, *, renew: bool) -> bool:
-    while not worker.claim(ROWS):
-        time.sleep(PAUSE)
+    worker.wait(ROWS)
     try:
         fetch_mirrors(UNSHARED)
         if (folder / ROWS).is_file() and not renew:
