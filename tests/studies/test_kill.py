@@ -29,7 +29,7 @@ def start(config: Path, out: Path, *settings: str, shard: str = "1/1") -> subpro
     words += [word for setting in settings for word in ("--set", setting)]
     return subprocess.Popen(
         [sys.executable, "-m", "jaxheads", *words], text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
