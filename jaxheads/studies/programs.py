@@ -23,11 +23,10 @@ from jaxheads.objectives import objective_for
 from jaxheads.sums import How, add_up, mesh_of_processes, reduction
 from jaxheads.training.step import make_step, state_shapes, state_specs
 
-# Machine code is never run: its optimizer is left out, and the emitters that take half of the time.
+# Machine code is never run: its optimizer is left out.
 QUICK = {
     "xla_backend_optimization_level": 0,
     "xla_llvm_disable_expensive_passes": True,
-    "xla_cpu_use_fusion_emitters": False,
 }
 MOST = 64  # simulated devices
 
