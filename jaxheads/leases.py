@@ -20,7 +20,6 @@ import socket
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 from jaxheads.urls import Files
 
@@ -52,12 +51,7 @@ class Worker:
         self._beat.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._beat.join()
         try:

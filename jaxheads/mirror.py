@@ -56,8 +56,7 @@ class Mirror:
         self.folder.mkdir(parents=True, exist_ok=True)
         with as_os_error(self.url):
             found = self._listed(system, PurePosixPath(there), skipped)
-            new = {name: each for name, each in found.items() if self._seen.get(name) != each.about}
-            self._get(system, new)
+            self._get(system, found)
         for name in [name for name in self._same if name not in found]:
             if self._wanted(name, skipped):
                 (self.folder / name).unlink(missing_ok=True)
@@ -85,13 +84,13 @@ class Mirror:
         }
         return {name: each for name, each in found.items() if name.parent not in half}
 
-    def _get(self, system: Any, new: dict[PurePosixPath, _There]) -> None:
+    def _get(self, system: Any, found: dict[PurePosixPath, _There]) -> None:
         """Fetch what is not here; what this process has put itself is."""
-        for name, each in new.items():
+        for name, each in found.items():
             mark = self._same.get(name)
             if name not in self._seen and mark is not None and mark[1] == each.size:
                 self._seen[name] = each.about
-        wanted = {name: each for name, each in new.items() if self._seen.get(name) != each.about}
+        wanted = {name: each for name, each in found.items() if self._seen.get(name) != each.about}
         for folder in {name.parent for name in wanted}:
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
         paths = {each.path: str(self.folder / name) for name, each in wanted.items()}

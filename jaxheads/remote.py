@@ -40,9 +40,14 @@ _mirrors: list[Mirror] = []  # of the command that runs
 _copies: dict[str, str] = {}  # URLs by local paths
 
 
+def url_behind(place: str | Path) -> str | None:
+    """The URL of which a path is a copy that `localised` made; None for other paths."""
+    return _copies.get(str(place))
+
+
 def named(place: str | Path) -> str:
-    """What was asked for: the URL where a path is a copy that `localised` made, else the path."""
-    return _copies.get(str(place), str(place))
+    """What was asked for: the URL behind a path, or the path itself."""
+    return url_behind(place) or str(place)
 
 
 def outputs(options: Any) -> list[str]:

@@ -112,19 +112,18 @@ class Files:
         with as_os_error(self._root):
             self._system.makedirs(self._root, exist_ok=True)
 
-    def listed(self) -> dict[str, str]:
-        """What the file system says of every file, by name: something else after each write."""
+    def listed(self) -> list[str]:
+        """The names of all files."""
         with as_os_error(self._root):
             self._system.invalidate_cache()
             try:
                 found = self._system.ls(self._root, detail=True)
             except (FileNotFoundError, NotADirectoryError):
-                return {}
-            files = (each for each in found if each["type"] == "file")
-            return {PurePosixPath(each["name"]).name: str(each) for each in files}
+                return []
+            return [PurePosixPath(each["name"]).name for each in found if each["type"] == "file"]
 
     def about(self, name: str) -> str | None:
-        """The same of one file; None where there is none."""
+        """What the file system says of a file, something else after each write; None without it."""
         with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
             self._system.invalidate_cache()
             return str(self._system.info(self._path(name)))

@@ -75,12 +75,10 @@ def batches(
     _, processes = share
     everyone = np.arange(len(source.lengths))
     mine = everyone[own_part(everyone, share, group)]
-    most = int(
-        own_part(everyone, (0, processes), group).sum()
-    )  # no process has more than the first
+    first = own_part(everyone, (0, processes), group)  # no process has more than the first
     both = math.lcm(rows, group)  # windows end where a batch and a group end
     order = _by_length(mine, source.lengths, group, math.ceil(window * rows / both) * both)
-    steps = math.ceil(most / rows)
+    steps = math.ceil(int(first.sum()) / rows)
     padded = np.full(steps * rows, -1)
     padded[: len(order)] = order
     fixed = int(source.lengths.max()) if processes > 1 else 0

@@ -23,7 +23,7 @@ import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxheads.flags import Shard
-from jaxheads.remote import localised, named
+from jaxheads.remote import localised, url_behind
 from jaxheads.studies import study
 from jaxheads.study_options import StudyOptions
 
@@ -37,8 +37,9 @@ def run(options: StudyOptions) -> None:
     rows have been put together by one of them. ValueError on an accelerator, which one process
     alone can hold, and as `study.run`.
     """
-    place = Path(named(options.folder))  # of a folder elsewhere each worker has its own copy
-    scratch = None if place == options.folder else str(options.folder.parent)
+    url, place, scratch = url_behind(options.folder), options.out, None
+    if url is not None:  # of a folder elsewhere each worker has its own copy
+        place, scratch = Path(url), str(options.folder.parent)
     shards = [
         dataclasses.replace(options, workers=1, shard=Shard(number, options.workers), out=out)
         for number, out in enumerate([options.out, *[place] * (options.workers - 1)], start=1)

@@ -112,8 +112,10 @@ def read_task(
             scratch=scratch, share=share, group=group,
         )  # fmt: skip
 
-    source = encoded() if share == (0, 1) else in_parts(encoded)
-    if share != (0, 1):
+    if share == (0, 1):
+        source = encoded()
+    else:
+        source = in_parts(encoded)
         longest = gather_processes(np.array([source.longest])).max()
         source = dataclasses.replace(source, longest=int(longest))
     classes = np.asarray(class_numbers(task, readout))

@@ -15,9 +15,9 @@ from jaxheads.overrides import closest, load_config, override
 from jaxheads.remote import (
     fetch_mirrors,
     fetched,
-    named,
     put_mirrors,
     show_mirrors,
+    url_behind,
     write_once,
 )
 from jaxheads.settings import Run
@@ -99,20 +99,16 @@ def run(options: StudyOptions) -> int | None:
 
 
 def _open_folder(settings: Run, folder: Path) -> None:
-    """Make the study's folder, or take it up: elsewhere, one worker after the other."""
-    if not _mirrored_anew(folder):
+    """Make the study's folder, or take it up: a new one elsewhere, one worker after the other."""
+    url = url_behind(folder)
+    if url is None or any(folder.iterdir()):
         open_folder(settings, folder)
         return
-    with Worker(named(folder)) as worker:
+    with Worker(url) as worker:
         worker.wait(SETTINGS)
         fetch_mirrors()
         open_folder(settings, folder)
         put_mirrors()
-
-
-def _mirrored_anew(folder: Path) -> bool:
-    """Whether a folder stands for one elsewhere in which nothing is yet."""
-    return named(folder) != str(folder) and not any(folder.iterdir())
 
 
 def _saves(settings: object) -> bool:

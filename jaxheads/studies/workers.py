@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from jaxheads.files import is_draft
 from jaxheads.flags import Shard
-from jaxheads.leases import Worker
+from jaxheads.leases import PAUSE, Worker
 from jaxheads.records import Row
 from jaxheads.remote import UNSHARED, fetch_mirrors, named, put_mirrors, put_one
 from jaxheads.studies.cells import (
@@ -40,7 +40,7 @@ from jaxheads.studies.progress import (
 ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is finished
 ALONE = Shard()
 END, WAIT = -1, -2  # what hosts are told instead of the place of a cell
-PAUSE, FAR_PAUSE = 1.0, 5.0  # seconds between two looks at what other workers do; elsewhere
+FAR_PAUSE = 5.0  # seconds between two looks at what other workers do elsewhere; here PAUSE
 STARTING = 60.0  # seconds in which a worker that writes a study's settings is counted as alive
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,7 +83,7 @@ def fit(
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
     rates = rates_of(config, gates)
     about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}
-    shapes = state_shapes(trained, config.optimizer, theta, gates)
+    shapes = functools.partial(state_shapes, trained, config.optimizer, theta, gates)
     with open_keeper(checkpoints, config, source, shapes, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
         order = _order(source, config, done, mesh, lengths)

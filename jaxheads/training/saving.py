@@ -6,9 +6,8 @@ import collections
 import contextlib
 import dataclasses
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -38,17 +37,17 @@ def open_keeper(
     checkpoints: Checkpoints | None,
     config: TrainingConfig,
     source: Source,
-    like: TrainState,
+    like: Callable[[], TrainState],
     **also: Any,
 ) -> Iterator[Keeper | None]:
-    """The keeper of a run's checkpoints, if they are kept; `like` has a state's own shapes."""
+    """The keeper of a run's checkpoints, if they are kept; `like` gives a state's own shapes."""
     if checkpoints is None:
         yield None
         return
     training = {k: v for k, v in dataclasses.asdict(config).items() if k not in FREE}
     settings = {"training": training, "data": _data(source), **also, "about": checkpoints.about}
     with Keeper(
-        checkpoints.folder, settings, like, keep_last=config.keep_last, saved=checkpoints.saved
+        checkpoints.folder, settings, like(), keep_last=config.keep_last, saved=checkpoints.saved
     ) as keeper:
         yield keeper
 
@@ -127,14 +126,9 @@ class Saving:
             self._stop.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *how: object) -> None:
         if self._keeper is not None:
-            self._stop.__exit__(kind, error, trace)
+            self._stop.__exit__(*how)
 
     def after(self, done: int, state: TrainState, metrics: Mapping[str, float]) -> None:
         """`metrics` are empty where nothing was judged. Preempted if a request to stop came."""
