@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,8 +51,55 @@ def rank_agreement(
     return found if within is None else found | {"spearman within layers": within}
 
 
+def partial_spearman(
+    one_LH: Float[np.ndarray, "L H"],
+    two_LH: Float[np.ndarray, "L H"],
+    given: Sequence[Float[np.ndarray, "L H"]],
+    *,
+    permutations: int = 9999,
+    seed: int = 0,
+) -> Agreement:
+    """Correlate the ranks of two maps after regressing both on the ranks of other maps.
+
+    What is left is agreement that the other maps do not carry. A map among them that is measured
+    with noise takes away less than all that it stands for. The p-value permutes the residuals of
+    one side (Freedman and Lane 1983).
+
+    Args:
+      one_LH, two_LH: the maps to compare.
+      given: maps that are held constant; those of equal order count once.
+      permutations: random orders of the heads.
+      seed: of those orders.
+
+    Returns:
+      The partial rank correlation; NaN with a p-value of 1 where the other maps give the order of
+      one side exactly, so that nothing is left to compare.
+
+    Raises:
+      ValueError: for maps that are not finite, or all equal.
+    """
+    for each_LH in (two_LH, *given):
+        _check(np.ravel(one_LH), np.ravel(each_LH))
+    ranks = [_ranks(np.ravel(each_LH)) for each_LH in (one_LH, two_LH, *given)]
+    base_NK, size_K, _ = np.linalg.svd(np.stack(ranks[2:], 1), full_matrices=False)
+    base_NK = base_NK[:, size_K > 1e-9]
+
+    def rest(value_XN: np.ndarray) -> np.ndarray:
+        return value_XN - (value_XN @ base_NK) @ base_NK.T
+
+    one_N, two_N = rest(ranks[0]), rest(ranks[1])
+    if min(np.linalg.norm(one_N), np.linalg.norm(two_N)) < 1e-9:
+        return Agreement(float("nan"), 1.0, 0.0)
+    two_N = two_N / np.linalg.norm(two_N)
+    rng = np.random.default_rng(seed)
+    shuffled_SN = rest(rng.permuted(np.tile(one_N, (permutations, 1)), axis=1))
+    length_S = np.linalg.norm(shuffled_SN, axis=1)
+    chance_S = shuffled_SN @ two_N / np.where(length_S > 0, length_S, 1.0)
+    return _against(float(one_N @ two_N / np.linalg.norm(one_N)), chance_S)
+
+
 def repeated(one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]) -> float:
-    """How well a map's ranking would repeat on as many other data, from its two halves.
+    """The reliability of a map: how its ranking would repeat on as many other data.
 
     Spearman's rho of the halves, raised to full size by the formula of Spearman and Brown; heads
     without a value in either half are left out. NaN where fewer than two heads or values are left.
@@ -65,7 +113,11 @@ def repeated(one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"])
 
 
 def ceiling(one: float, two: float) -> float:
-    """The correlation that two maps of these repetitions could have at most (Spearman 1904)."""
+    """The correlation to expect of two maps of these reliabilities that measure the same thing.
+
+    The root of their product (Spearman 1904); a reliability below 0 counts as 0. Both are
+    estimates, so that a correlation that was observed may lie above it.
+    """
     return float(np.sqrt(max(one, 0.0) * max(two, 0.0)))
 
 

@@ -67,10 +67,61 @@ def split_half(
     splits: int = 20,
     seed: int = 0,
 ) -> SplitHalf:
-    """How well the ranking repeats on other examples; its mean is a ceiling for other correlations.
+    """How well the ranking repeats on other examples; the mean of `full_S` is its reliability.
 
     Halves are of examples, or of groups for the unit "batch". Only present heads are ranked.
     """
+    one_SX, other_SX = _half_scores(matrix_NLH, reading, splits, seed)
+    half_S = np.array(list(map(_spearman, one_SX, other_SX)))
+    return SplitHalf(half_S, 2 * half_S / (1 + half_S))
+
+
+def reliability(
+    kept: Sequence[Float[np.ndarray, "N L H"]],
+    reading: Reading = PLAIN,
+    *,
+    splits: int = 20,
+    seed: int = 0,
+) -> float:
+    """Estimate how a score would correlate with itself on other examples and in another model.
+
+    Scores of half of the examples in one model are compared with scores of the other half in
+    another one, `r`, and in the same one, `h`. The variance of a score has a part of the task, a
+    part of the model (its seed) and a part of the examples, of which halves have twice as much, so
+    that on all examples the part of the task is `2 r / (1 + h)`. With one model `r` is `h`, and
+    this is the formula of Spearman and Brown.
+
+    Args:
+      kept: the effects in each model on the same examples, such as one for each fine-tuning seed.
+        With one model the estimate is for other examples in that same model.
+      reading: how effects become scores.
+      splits: random halves to average over.
+      seed: of the splits, which are the same for all models.
+
+    Returns:
+      A rank correlation (Spearman), averaged over splits and pairs of models.
+
+    Raises:
+      ValueError: for no model, fewer than two examples or no split.
+    """
+    if not kept:
+        raise ValueError("reliability: expected the effects of at least one model, got none")
+    halves = [_half_scores(matrix_NLH, reading, splits, seed) for matrix_NLH in kept]
+    between_MM = np.array([
+        [np.mean(list(map(_spearman, one_SX, other_SX))) for _, other_SX in halves]
+        for one_SX, _ in halves
+    ])  # fmt: skip
+    same = between_MM.diagonal().mean()
+    other = same
+    if len(kept) > 1:
+        other = between_MM[~np.eye(len(kept), dtype=bool)].mean()
+    return float(2 * other / (1 + same)) if same > -1 else -float("inf")
+
+
+def _half_scores(
+    matrix_NLH: np.ndarray, reading: Reading, splits: int, seed: int
+) -> tuple[Float[np.ndarray, "S X"], Float[np.ndarray, "S X"]]:
+    """The scores of the `X` present heads from both halves of each random split."""
     rows = _count(matrix_NLH, reading)
     if rows < 2 or splits < 1:
         raise ValueError(f"split half: expected 2 rows and 1 split at least, got {rows}, {splits}")
@@ -79,8 +130,7 @@ def split_half(
     both = np.concatenate([halves_SR, ~halves_SR])
     score_2SLH = _scores(matrix_NLH, reading, lambda start, rows: both[:, start : start + rows])
     flat = score_2SLH[:, _present(matrix_NLH, reading)]
-    half_S = np.array([_spearman(flat[s], flat[splits + s]) for s in range(splits)])
-    return SplitHalf(half_S, 2 * half_S / (1 + half_S))
+    return flat[:splits], flat[splits:]
 
 
 def bootstrap(

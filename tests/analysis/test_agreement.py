@@ -13,6 +13,7 @@ from jaxheads.analysis.agreement import (
     chance_jaccard,
     jaccard,
     overlap,
+    partial_spearman,
     rank_agreement,
     repeated,
 )
@@ -172,3 +173,65 @@ def test_the_jaccard_of_chance_is_the_mean_over_all_pairs_of_masks():
     masks = [np.stack(pair) for pair in itertools.product(rows, rows)]
     every = [jaccard(masks[0], other) for other in masks]
     assert chance_jaccard(2, 4, 2) == pytest.approx(np.mean(every))
+
+
+# -- partial correlation
+
+
+def textbook(r, one, two, given) -> float:
+    """Of one variable held constant."""
+    above = r[one, two] - r[one, given] * r[two, given]
+    return above / np.sqrt((1 - r[one, given] ** 2) * (1 - r[two, given] ** 2))
+
+
+def test_a_partial_correlation_is_that_of_the_textbook():
+    maps = [RNG.normal(size=(4, 6)) for _ in range(2)]
+    maps = [*maps, maps[0] + maps[1] + RNG.normal(size=(4, 6)), np.round(2 * maps[0] + maps[1])]
+    r = stats.spearmanr(np.stack([each.ravel() for each in maps], 1)).statistic
+    found = partial_spearman(maps[0], maps[1], [maps[2]], permutations=9).value
+    assert found == pytest.approx(textbook(r, 0, 1, 2))
+    assert partial_spearman(maps[0], maps[1], [maps[2]] * 2, permutations=9).value == (
+        pytest.approx(found)
+    )
+    both = partial_spearman(maps[0], maps[1], maps[2:], permutations=9).value
+    inverse = np.linalg.inv(r)
+    assert both == pytest.approx(-inverse[0, 1] / np.sqrt(inverse[0, 0] * inverse[1, 1]))
+
+
+def test_residuals_of_ranks_give_the_same():
+    given = ONE + TWO
+    ranks = [stats.rankdata(each) for each in (ONE, TWO, given)]
+    design = np.stack([np.ones(12), ranks[2]], 1)
+    rests = [r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in ranks[:2]]
+    expected = np.corrcoef(*rests)[0, 1]
+    assert partial_spearman(ONE, TWO, [given], permutations=9).value == pytest.approx(expected)
+
+
+def test_agreement_that_is_all_of_the_map_held_constant_is_none_and_true_agreement_stays():
+    size = RNG.normal(size=(12, 12))
+    true, noise = RNG.normal(size=(12, 12)), RNG.normal(size=(3, 12, 12))
+    only_size = [size + 0.4 * each for each in noise[:2]]
+    assert rank_agreement(*only_size)["spearman"].value > 0.8
+    held = partial_spearman(*only_size, [size])
+    assert abs(held.value) < 0.15
+    assert held.p_value > 0.05
+    more = partial_spearman(only_size[0] + true, only_size[1] + true, [size])
+    assert more.value > 0.5
+    assert more.p_value < 0.001
+
+
+def test_nothing_is_left_of_a_map_whose_order_is_held_constant():
+    found = partial_spearman(ONE, TWO, [np.exp(ONE)])
+    assert np.isnan(found.value)
+    assert found.p_value == 1.0
+
+
+def test_the_p_values_of_partial_correlations_are_uniform_under_their_null():
+    """Few heads and three maps held constant: what is shuffled must lose their share again."""
+    rng, p_values = np.random.default_rng(1), []
+    for _ in range(600):
+        sizes = rng.normal(size=(3, 3, 3))
+        one, two = rng.normal(size=(2, 3, 3))
+        p_values.append(partial_spearman(one, two, list(sizes), permutations=199).p_value)
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=0.02)

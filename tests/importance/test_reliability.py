@@ -104,3 +104,36 @@ def test_what_cannot_be_resampled_is_refused():
         score_kept(one[:0])
     with pytest.raises(ValueError, match="unit: expected one of"):
         score_kept(one, Reading("head"))
+
+
+def planted(task: float, model: float, example: float, *, models: int, seed: int) -> list:
+    """Effects on 60 examples whose scores have these variances over heads; the task is fixed."""
+    heads = (20, 30)
+    task_LH = 40 + np.sqrt(task) * np.random.default_rng(9).normal(size=heads)
+    rng = np.random.default_rng(seed)
+    return [
+        task_LH
+        + np.sqrt(model) * rng.normal(size=heads)
+        + np.sqrt(60 * example) * rng.normal(size=(60, *heads))
+        for _ in range(models)
+    ]
+
+
+def test_reliability_is_the_share_of_the_task_among_the_planted_variances():
+    """And so what the scores of two further models on further examples correlate by."""
+    kept = planted(2.0, 1.0, 1.0, models=4, seed=0)
+    found = reliability.reliability(kept, Reading("signed"))
+    assert found == pytest.approx(2 / 4, abs=0.06)
+    new = [m.mean(0).ravel() for m in planted(2.0, 1.0, 1.0, models=2, seed=1)]
+    assert found == pytest.approx(spearmanr(*new).statistic, abs=0.1)
+    alone = [reliability.reliability([each], Reading("signed")) for each in kept]
+    assert np.mean(alone) == pytest.approx((2 + 1) / 4, abs=0.05)  # a seed repeats with itself
+
+
+def test_reliability_of_one_model_is_that_of_spearman_and_brown():
+    effect_NLH = effects(40, 3.0)
+    half = split_half(effect_NLH, splits=3).half_S.mean()
+    found = reliability.reliability([effect_NLH], splits=3)
+    assert found == pytest.approx(2 * half / (1 + half))
+    with pytest.raises(ValueError, match="at least one model, got none"):
+        reliability.reliability([])
