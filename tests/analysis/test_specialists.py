@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.arcs import ArcRecorder, Arcs
-from jaxheads.analysis.specialists import halves, share_interval, specialists
+from jaxheads.analysis.specialists import generalist, halves, share_interval, specialists
 from jaxheads.data.dependency import DependencyTree
 
 CHOSEN = np.arange(40) < 20
@@ -62,6 +62,52 @@ def test_the_interval_is_over_sentences_not_arcs():
     assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 100), abs=0.02)
     none = share_interval(sentence_A % 2 == 0, arcs, np.zeros(1000, bool))
     assert np.isnan(none).all()
+
+
+def found_by(head: tuple[int, int], chosen: bool, long: bool, word: int) -> bool:
+    """Whether a head finds the arc of a word; that of the first word is punctuation's."""
+    punctuation = word == 0
+    return {
+        (0, 0): not punctuation and (chosen or not long),
+        (0, 1): long or punctuation if chosen else punctuation,
+        (1, 0): not chosen or (long and not punctuation),
+        (1, 1): False,
+    }[head]
+
+
+def record_generalists():
+    """Sentences of 3 and 5 words in turn, each word hanging on the next; the first 20 choose."""
+    recorder = ArcRecorder(("dependent to head",))
+    for number in range(40):
+        words = 5 if number % 2 else 3
+        heads, relations = (*range(2, words + 1), 0), ("punct", *["dep"] * (words - 2), "root")
+        attention = np.zeros((2, 2, words, words))
+        for layer, head, word in np.ndindex(2, 2, words - 1):
+            attention[layer, head, word, word + 1] = found_by(
+                (layer, head), number < 20, words == 5, word
+            )
+        tree = DependencyTree(tuple("abcde"[:words]), ("X",) * words, heads, relations)
+        recorder.add(tree, attention)
+    return recorder.result()
+
+
+@pytest.mark.parametrize(
+    ("punctuation", "place", "micro", "macro", "best_of_all"),
+    [  # by arcs: 40 of each half are no punctuation's, 30 of them in long sentences
+        (False, (0, 0), 10 / 40, 1 / 2, 70 / 80),
+        (True, (0, 1), 20 / 60, (1 / 2 + 1 / 4) / 2, 90 / 120),
+    ],
+)
+def test_the_best_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other(
+    punctuation, place, micro, macro, best_of_all
+):
+    """Head (1, 0) is the best of the scored half, and of all sentences."""
+    best = generalist(
+        record_generalists(), "dependent to head", punctuation=punctuation, chosen_N=CHOSEN
+    )
+    assert (best.layer, best.head) == place
+    assert (best.micro.value, best.macro.value) == pytest.approx((micro, macro))
+    assert best.best_of_all == pytest.approx(best_of_all)
 
 
 def test_halves_are_drawn_from_the_seed():

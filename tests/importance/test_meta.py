@@ -20,7 +20,7 @@ from jaxheads.importance.meta import (
 )
 from jaxheads.importance.pruner import framed, init_pruner, score_frames
 from jaxheads.models.model import encode
-from jaxheads.objectives import represent_for, watch_for
+from jaxheads.objectives import Represented, represent_for, watch_for
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.training.step import make_step, start
 
@@ -217,6 +217,23 @@ def silenced(encoder, heads):
         attention["query"]["kernel"][:, :, heads] = 0
         attention["query"]["bias"][:, heads] = 0
     return encoder
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_fifth_of_the_dimensions_is_seen_in_a_step(meta, number):
+    """Of representations of one dimension, which the pruned model turns round or does not show."""
+    _, params, batch, _ = meta
+    batch = jax.tree.map(lambda leaf: leaf[:4], of_task(batch, number))
+
+    def represent(params, gate, batch, observe=None):
+        moved = jnp.array([1.0, -1, 1, -1] if observe else [1.0, 1, -1, -1])[:, None]
+        return Represented(moved, moved, jnp.zeros((4, 2, 4, 16, 16)))
+
+    objective = meta_objective(represent, PRUNER, 2)
+    losses = jax.jit(jax.vmap(lambda key: objective(params, None, batch, key).loss_B.mean()))
+    seen = np.asarray(losses(jax.random.split(jax.random.key(0), 4000))) > 0
+    assert seen.mean() == pytest.approx(0.2, abs=0.03)  # standard error 0.006
+    assert float(jax.jit(objective)(params, None, batch, None).loss_B.mean()) > 0  # all, without
 
 
 def test_running_statistics_are_of_all_maps_of_a_part(meta):

@@ -52,6 +52,17 @@ def test_a_half_is_half_of_the_examples_and_the_other_half_the_rest():
     np.testing.assert_allclose(found.full_S, 2 * expected / (1 + expected), rtol=1e-6)
 
 
+@pytest.mark.parametrize("examples", [8, 9])
+def test_no_example_is_in_both_halves_and_none_in_neither(examples):
+    """Each example speaks for a head of its own, so that the heads of a half are its examples."""
+    effect_NLH = np.eye(examples, 24, dtype=np.float32).reshape(examples, 3, 8)
+    found = split_half(effect_NLH, splits=5)
+    half = -(-examples // 2)
+    one, two = np.arange(24) < half, (half <= np.arange(24)) & (np.arange(24) < examples)
+    expected = np.corrcoef(one, two)[0, 1]  # of two values alone, ranks and values are the same
+    np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
+
+
 def test_reliability_rises_with_examples_and_falls_with_noise():
     def ceiling(*arguments, **more):
         return split_half(effects(*arguments), **more).full_S.mean()

@@ -18,6 +18,7 @@ from jaxheads.importance.subset import (
     straight_through_top,
     subset,
 )
+from jaxheads.pruning.mask import mask_from_scores
 
 N = 24
 TEMPERATURES = 10.0 ** np.arange(3, -9, -1)
@@ -181,6 +182,38 @@ def test_heads_that_are_not_there_stay_shut_and_the_others_meet_the_budget(relax
     assert not np.asarray(gate.score(theta))[~present].any()
     whole = subset((3, 4), 9, steps=10, relaxation=relaxation, present=present)
     assert np.array_equal(whole.sample(theta, jax.random.key(0), 0), present)
+
+
+@pytest.mark.parametrize("relaxation", ["bounded", "chained"])
+def test_the_noise_draws_heads_as_often_as_the_softmax_of_their_weights(relaxation):
+    """The greatest of weights with Gumbel noise (Maddison et al. 2017); 4000 draws of one head."""
+    hard = Annealing(1e-6, 1e-6, 1.0)
+    gate = subset((2, 3), 1, steps=10, annealing=hard, relaxation=relaxation)
+    weight_LH = np.log(np.array([[1, 2, 3], [4, 5, 6]], np.float32) / 21)
+    draw = jax.jit(jax.vmap(lambda key: gate.sample({"weight": weight_LH}, key, 0)))
+    found = np.asarray(draw(jax.random.split(jax.random.key(0), 4000))).mean(0)
+    # standard error of the largest share: sqrt(.29 * .71 / 4000) = 0.007
+    np.testing.assert_allclose(found, np.exp(weight_LH), atol=0.03)
+
+
+def test_the_weights_start_by_xavier_as_the_papers_code_has_them():
+    """Uniform within sqrt(6 / (L + H)), so that their variance is a third of its square."""
+    gate = subset((30, 40), 12, steps=10)
+    weight = np.asarray(gate.init(jax.random.key(0))["weight"])
+    bound = np.sqrt(6 / 70)
+    assert 0.99 * bound < np.abs(weight).max() <= bound
+    assert weight.mean() == pytest.approx(0, abs=0.03 * bound)
+    assert weight.std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
+    assert (weight != np.asarray(gate.init(jax.random.key(1))["weight"])).any()
+
+
+def test_of_equal_weights_the_gates_keep_the_heads_that_masks_keep():
+    weight_LH = np.array([[1, 0, 1, 1], [0, 1, 1, 0]], np.float32)
+    present = np.array([[True, True, True, False], [True] * 4])
+    for budget in range(1, 8):
+        gate = subset((2, 4), budget, steps=10, relaxation="straight_through", present=present)
+        found = np.asarray(gate.sample({"weight": weight_LH}, jax.random.key(0), 0)) > 0
+        np.testing.assert_array_equal(found, mask_from_scores(weight_LH, budget, present=present))
 
 
 def test_one_program_serves_temperatures_budgets_steps_and_seeds():

@@ -151,6 +151,13 @@ def test_tied_rows_lose_a_head_in_all_their_layers_at_once():
         mask_from_scores(score_LH, 2, tied_rows=tied, floor=1)
 
 
+def test_a_shared_head_is_ranked_by_the_mean_of_its_uses():
+    """By the greatest use head 1 would go first and head 0 last, by the least head 2 before 1."""
+    score_LH = np.array([[9.0, 4.0, 6.0], [0.0, 4.0, 1.0], [0.0, 4.0, 5.5]])
+    order = pairs(order_from_scores(score_LH, tied_rows=(0, 0, 0)))
+    assert [head for _, head in order[::3]] == [0, 1, 2]
+
+
 def test_equal_tied_rows_rank_as_one_row_does_without_rounding():
     """Three times these numbers, and so a plain mean, round to the same number."""
     score_H = np.array([np.nextafter(0.9, 1), 0.9])
