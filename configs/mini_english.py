@@ -26,7 +26,7 @@ Numbers, RoBERTa, 16 heads, accuracy: mean (lowest to highest over 3 seeds; rand
     removed at 95% kept             12.7 of 16 (12 to 14)      13.3 of 16 (12 to 14)
     Spearman with masked LM         0.334 (0.324 to 0.344)     0.255 (0.012 to 0.550)
       on the frozen body            0.564 (0.482 to 0.638)     0.688 (0.562 to 0.753)
-    ceilings: halves                0.991 (0.982 to 0.995)     0.988 (0.981 to 0.996)
+    reliability: halves             0.991 (0.982 to 0.995)     0.988 (0.981 to 0.996)
               pairs of seeds        0.745 (0.612 to 0.829)     0.389 (0.291 to 0.579)
     A(1%): loss that masked LM
       may gain, and heads           0.2%, 4 [0, 8]             0.4%, 8 [0, 8]
@@ -52,7 +52,7 @@ ALBERT, 16 uses of its 4 heads, gates of each use; "tied" takes a head from all 
     removed at 95% kept             11.3 of 16 (8 to 14)       10.7 of 16 (10 to 12)
     Spearman with masked LM         0.738 (0.529 to 0.844)     0.664 (0.600 to 0.706)
       on the frozen body            0.406 (0.262 to 0.521)     0.835 (0.809 to 0.862)
-    ceilings: pairs of seeds        0.793 (0.679 to 0.926)     0.679 (0.518 to 0.826)
+    reliability: pairs of seeds     0.793 (0.679 to 0.926)     0.679 (0.518 to 0.826)
     A(1%)                           0.0%, 0 [0, 8]             0.2%, 8 [0, 8]
     A(5%)                           0.2%, 8 [8, 8]             0.2%, 8 [8, 8]
     8 uses by masked LM, then

@@ -27,7 +27,7 @@ of words: 0.516 and 0.506.
     random less reversed  0.134 [0.085, 0.190]     0.078 [0.038, 0.125]     0.141 [0.090, 0.190]
     removed at 95% kept   9.3 (8 to 10)            10.7 (10 to 12)          8.7 (6 to 12)
     rho with masked LM    0.613 (0.529 to 0.762)   0.616 (0.429 to 0.868)   0.775 (0.688 to 0.888)
-    ceilings: halves      0.944 (0.915 to 0.976)   0.984 (0.970 to 0.995)   0.978 (0.974 to 0.984)
+    reliability: halves   0.944 (0.915 to 0.976)   0.984 (0.970 to 0.995)   0.978 (0.974 to 0.984)
       pairs of seeds      0.688 (0.571 to 0.868)   0.438 (0.338 to 0.585)   0.695 (0.562 to 0.794)
 
 Limits: "fine-tune, prune, fine-tune" trains twice as long as the other regimes; compare it with

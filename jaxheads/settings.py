@@ -89,7 +89,7 @@ class ScoringSettings:
     ablated: int = 256  # the first of them, for the scores of one-head ablation; 0: not done
     rescored: int = 512  # the first of them, for each new score of iterative pruning; 0: not done
     batch_size: int = 64
-    splits: int = 20  # random halves of the examples, for the noise ceiling
+    splits: int = 20  # random halves of the examples, for the reliability of scores
 
     def __post_init__(self) -> None:
         low = [(name, getattr(self, name), 0) for name in ("ablated", "rescored")]

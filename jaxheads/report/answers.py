@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jaxheads.report.folder import Study
+from jaxheads.report.coherence import REPEATED, TUNED, reliability_of
+from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer
@@ -18,7 +19,6 @@ from jaxheads.report.spread import (
     short,
     signed,
     spread_of,
-    spreads,
     words,
 )
 
@@ -61,28 +61,35 @@ def contrast_answer(study: Study) -> Answer | None:
 
 
 def reliability_answer(study: Study) -> Answer | None:
-    """Does the score repeat: split halves of the examples, and fine-tuning seeds."""
-    found = spreads(
-        study.at("ceiling", metric="spearman"), lambda row: (row.model, row.task, row.method)
-    )
-    halves = {key: spread for key, spread in found.items() if key[2] == "halves"}
-    if not halves:
+    """Does the score repeat: on other examples, and with another fine-tuning seed."""
+    rows = study.at("reliability")
+    lines = dict.fromkeys((r.model, r.task, r.method.partition(", ")[2] or TUNED) for r in rows)
+    found = {line: one for line in lines if (one := reliability_of(study, *line)) is not None}
+    if not found:
         return None
-    lowest = min(halves, key=lambda key: halves[key].mean)
+    lowest = min(found, key=lambda line: found[line][0].mean)
+    spread, what = found[lowest]
     summary = (
-        "Spearman correlation of the scores of two halves of the same examples (split-half "
-        f"reliability): at the least {words(halves[lowest])}, for {lowest[0]} on "
-        f"{shown(lowest[1])}."
+        "Reliability is the Spearman correlation that a map of scores would have with one from "
+        "other examples and, where several were trained, another fine-tuning seed. The lowest is "
+        f"{number(spread.mean)} (with {what}), for {lowest[0]} on {shown(lowest[1])}, {lowest[2]}."
     )
-    points = []
-    for (model, task, _), spread in halves.items():
-        between = found.get((model, task, "seeds"))
-        more = f"; between seeds {words(between, of='pairs')}" if between is not None else ""
-        points.append(f"{model}, {shown(task)}: halves {words(spread)}{more}.")
-    return Answer("Do the scores repeat?", summary, tuple(points))
+    return Answer("Do the scores repeat?", summary, tuple(_repeats(study, *line) for line in found))
 
 
 # -- parts
+
+
+def _repeats(study: Study, model: str, task: str, place: str) -> str:
+    """The reliability of a map, in parts."""
+    suffix = "" if place == TUNED else f", {place}"
+    parts = []
+    for what, of in zip(REPEATED, ("values", "pairs", "seeds"), strict=True):
+        own = {"model": model, "task": task, "method": f"{what}{suffix}", "metric": "spearman"}
+        found = spread_of(study.at("reliability", **own))
+        parts += [] if found is None else [f"{what} {words(found, of=of)}"]
+    where = "" if task == PRETRAINING else f", {place}"
+    return f"{model}, {shown(task)}{where}: {'; '.join(parts)}."
 
 
 def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:

@@ -18,7 +18,8 @@ from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, number, spread_of, spreads
 
 COLORS = "cividis"
-TUNED = "fine-tuned"  # the place of measuring that rows of ceilings do not name
+TUNED = "fine-tuned"  # the place of measuring that rows of reliability do not name
+REPEATED = ("other examples and seed", "other seed", "other examples")
 STATISTICS = (
     "spearman", "kendall", "spearman within layers", "overlap of lowest 50%",
     "overlap of highest 20%",
@@ -27,7 +28,7 @@ STATISTICS = (
 
 def coherence_section(study: Study) -> Section | None:
     """Everything about the agreement of two tasks' heads."""
-    tables = (_statistics(study), _ceilings(study), functional_table(study))
+    tables = (_statistics(study), _ceilings(study), _reliabilities(study), functional_table(study))
     drawings = (*_matrices(study), *functional_drawings(study))
     parts = (*drawings, *(table for table in tables if table is not None))
     if not parts:
@@ -36,25 +37,29 @@ def coherence_section(study: Study) -> Section | None:
         "Rank agreement of head scores on two tasks, and what pruning one task by the other's "
         "order costs. Importance on a task is measured twice: in models fine-tuned on it, and in "
         "the pre-trained body under a readout trained alone (“frozen body”), which tells a change "
-        "by the task from a change by fine-tuning. Agreement can only be read against its "
-        "ceiling: how well the same task agrees with itself, between halves of the examples or "
-        "between fine-tuning seeds."
+        "by the task from a change by fine-tuning. Two maps can agree no better than each repeats: "
+        "the ceiling of a correlation is the root of the product of both reliabilities. The "
+        "reliability of a map is what the same task gives once more, with other examples and, "
+        "where several were trained, another fine-tuning seed. The pre-trained model is one: its "
+        "map repeats over examples alone, and another pre-training is not in it."
     )
     return Section("coherence", "Do tasks need the same heads", lead, parts)
 
 
-def ceiling_of(study: Study, model: str, task: str, place: str) -> Spread | None:
-    """The Spearman correlation of a task's scores with themselves, measured in `place`.
-
-    Between fine-tuning seeds; where there are none, as in pre-training, between halves of examples.
-    """
-    places = [f", {place}"] * (place != TUNED and task != PRETRAINING) or [""]
-    for method in (f"{between}{suffix}" for suffix in places for between in ("seeds", "halves")):
-        rows = study.at("ceiling", model=model, task=task, metric="spearman", method=method)
-        found = spread_of(rows)
+def reliability_of(study: Study, model: str, task: str, place: str) -> tuple[Spread, str] | None:
+    """The reliability of one map of a task's scores, measured in `place`, and over what."""
+    suffix = "" if place == TUNED or task == PRETRAINING else f", {place}"
+    for what in (REPEATED[0], REPEATED[2]):
+        rows = study.at("reliability", model=model, task=task, method=f"{what}{suffix}")
+        found = spread_of(row for row in rows if row.metric == "spearman")
         if found is not None:
-            return found
+            return found, what
     return None
+
+
+def ceiling_of(study: Study, model: str, pair: str, place: str) -> Spread | None:
+    """What the Spearman correlation of two tasks' scores can be expected to reach at most."""
+    return spread_of(study.at("ceiling", model=model, task=pair, metric="spearman", method=place))
 
 
 # -- matrices
@@ -84,9 +89,8 @@ def _matrices(study: Study) -> Iterator[Drawing]:
             slug("coherence", model), figure,
             f"Spearman correlations of head scores between tasks, {model}",
             f"{model}: Spearman correlation of head scores between tasks, mean over seeds "
-            f"({_counts(rows)}); panels: where the importance was measured. Diagonal: the ceiling, "
-            "between fine-tuning seeds of the same task, for masked LM between halves of its "
-            "examples. Bounds are in the table below.",
+            f"({_counts(rows)}); panels: where the importance was measured. Diagonal: the "
+            "reliability of a task's own map. Bounds and ceilings are in the tables below.",
         )  # fmt: skip
 
 
@@ -103,9 +107,9 @@ def _matrix(
         one, two = (tasks.index(task) for task in pair.split("~"))
         matrix[one, two] = matrix[two, one] = spread.mean
     for place, task in enumerate(tasks):
-        ceiling = ceiling_of(study, model, task, where)
-        if ceiling is not None:
-            matrix[place, place] = ceiling.mean
+        found = reliability_of(study, model, task, where)
+        if found is not None:
+            matrix[place, place] = found[0].mean
     return matrix
 
 
@@ -139,15 +143,61 @@ def _statistics(study: Study) -> Table | None:
 
 
 def _ceilings(study: Study) -> Table | None:
-    body = _body(study, "ceiling")
+    """Each correlation beside its ceiling."""
+    found = spreads(
+        study.at("coherence", metric="spearman"), lambda row: (row.model, row.task, row.method)
+    )
+    body = tuple(
+        (
+            model, shown(pair), place, cell(spread), cell(ceiling),
+            cell(spread.scaled(1 / ceiling.mean)) if ceiling.mean > 0 else "–",
+        )
+        for (model, pair, place), spread in found.items()
+        if (ceiling := ceiling_of(study, model, pair, place)) is not None
+    )  # fmt: skip
     if not body:
         return None
     caption = (
-        "Ceilings: agreement of a task with itself, between random halves of the examples "
-        "(“halves”: the split-half reliability of the score) and between pairs of fine-tuning "
-        "seeds (“seeds”). Mean (lowest to highest)."
+        "Spearman correlations and their ceilings, the root of the product of the two maps' "
+        "reliabilities: mean (lowest to highest) over seeds. Both are estimates, so that a "
+        "correlation may lie above its ceiling. “Disattenuated” is no measured correlation: it is "
+        "the correlation over its ceiling, what maps without noise would be expected to have."
     )
-    return Table("ceiling-table", caption, ("model", "task", "between", *STATISTICS), body, 3)
+    head = ("model", "tasks", "measured in", "spearman", "ceiling", "disattenuated")
+    return Table("ceiling-table", caption, head, body, 3)
+
+
+def _reliabilities(study: Study) -> Table | None:
+    """How each task's map repeats."""
+    found = spreads(
+        study.at("reliability"), lambda row: (row.model, row.task, row.method, row.metric)
+    )
+    places: dict[tuple[str, str, str], None] = {}
+    for model, task, method, _ in found:
+        places[model, task, method.partition(", ")[2]] = None
+
+    def shares(model: str, task: str, place: str) -> Iterator[str]:
+        suffix = f", {place}" if place else ""
+        for what in REPEATED:
+            yield cell(found.get((model, task, f"{what}{suffix}", "spearman")))
+        for statistic in STATISTICS[1:]:
+            yield cell(found.get((model, task, f"{REPEATED[1]}{suffix}", statistic)))
+
+    body = tuple(
+        (model, shown(task), place or TUNED, *shares(model, task, place))
+        for model, task, place in places
+    )
+    if not body:
+        return None
+    caption = (
+        "Reliability of one map of scores: its Spearman correlation with the map that as many "
+        "other examples in a model of another fine-tuning seed would give; in parts, with another "
+        "seed on the same examples (mean, lowest to highest, over pairs of seeds), and with other "
+        "examples in the same model (from random halves, by the formula of Spearman and Brown). "
+        "Then the other statistics between seeds on the same examples. A dash: not measured."
+    )
+    head = ("model", "task", "measured in", *REPEATED, *STATISTICS[1:])
+    return Table("reliability-table", caption, head, body, 3)
 
 
 def _body(study: Study, stage: str) -> tuple[tuple[str, ...], ...]:

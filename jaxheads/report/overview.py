@@ -14,7 +14,7 @@ from jaxheads.report.spread import cell, kind_of, spread_of, spreads
 BAG = "bag of words"
 KNOWN = {
     *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
-    *("ceiling", "functional coherence", "deduction", "pruned, then fine-tuned"),
+    *("ceiling", "reliability", "functional coherence", "deduction", "pruned, then fine-tuned"),
     *("acceptable deduction", "before and after", "drift", "one head removed", "one head kept"),
     *("one head removed, summary", "agreement of data sets", "speed", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from jaxheads.records import Row
-from jaxheads.report.coherence import ceiling_of, p_value
+from jaxheads.report.coherence import ceiling_of, p_value, reliability_of
 from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.overview import floor_suffices
@@ -16,6 +16,7 @@ from jaxheads.report.spread import (
     Spread,
     by_seed,
     kind_of,
+    number,
     paired_difference,
     percent,
     short,
@@ -115,13 +116,24 @@ def _coherent(study: Study, key: tuple[str, str, str], spread: Spread, said: str
     values = study.at("coherence", model=model, task=pair, method=method, metric="p of spearman")
     p = spread_of(values)
     tested = "" if p is None else f" (largest permutation p {p_value(p.high)})"
-    ceilings = [
-        f"{shown(task)} {words(ceiling, of='pairs')}"
+    return (
+        f"{model}, {shown(pair)}, {method}: Spearman {words(spread)}, {said}{tested}; "
+        f"{_reached(study, key)}."
+    )
+
+
+def _reached(study: Study, key: tuple[str, str, str]) -> str:
+    """The ceiling of a correlation, with the reliabilities that it comes from."""
+    model, pair, method = key
+    top = ceiling_of(study, model, pair, method)
+    if top is None:
+        return "no ceiling was measured"
+    parts = [
+        f"{shown(task)} {number(found[0].mean)} with {found[1]}"
         for task in pair.split("~")
-        if (ceiling := ceiling_of(study, model, task, method)) is not None
+        if (found := reliability_of(study, model, task, method)) is not None
     ]
-    against = f"; ceilings: {', '.join(ceilings)}" if ceilings else "; no ceiling was measured"
-    return f"{model}, {shown(pair)}, {method}: Spearman {words(spread)}, {said}{tested}{against}."
+    return f"ceiling {number(top.mean)} (reliabilities: {', '.join(parts)})"
 
 
 def _functional(study: Study) -> Iterator[str]:

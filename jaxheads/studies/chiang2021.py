@@ -19,7 +19,7 @@ from jaxheads.studies import prepare
 from jaxheads.studies.acceptable import acceptable
 from jaxheads.studies.ahead import trains, tunes
 from jaxheads.studies.cells import Cell, read_cell
-from jaxheads.studies.coherence import FROZEN, ceilings, coherence, functional, score_file
+from jaxheads.studies.coherence import FROZEN, coherence, functional, reliabilities, score_file
 from jaxheads.studies.deduction import (
     BEFORE,
     budgets,
@@ -88,7 +88,7 @@ def _coherence(lab: Lab) -> Iterator[Cell]:
     )
     along = (_curves_name(lab, task, seed) for task in lab.subjects for seed in _seeds(lab, task))
     yield Cell(f"{lab.name}-coherence", functools.partial(coherence, lab), needs=scores)
-    yield Cell(f"{lab.name}-ceilings", functools.partial(ceilings, lab), needs=scores)
+    yield Cell(f"{lab.name}-reliability", functools.partial(reliabilities, lab), needs=scores)
     yield Cell(f"{lab.name}-functional", functools.partial(functional_of, lab), needs=tuple(along))
 
 

@@ -1,4 +1,4 @@
-"""Do two tasks need the same heads? Ranks, overlaps and exchanged orders, against their ceilings.
+"""Do two tasks need the same heads? Ranks, overlaps and exchanged orders, and their reliability.
 
 Definitions of our own where Chiang & Chen 2021 (abstract alone) gives none. Importance is measured
 at two places: on the fine-tuned model, and on the pre-trained body with a readout trained alone.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from jaxheads.analysis.agreement import Agreement, overlap, rank_agreement
+from jaxheads.analysis.agreement import Agreement, ceiling, overlap, rank_agreement
 from jaxheads.analysis.resampling import Estimate, bootstrap
 from jaxheads.importance.kept import open_kept
-from jaxheads.importance.reliability import score_kept
+from jaxheads.importance.reliability import reliability
 from jaxheads.pruning.curve import functional_coherence
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
@@ -39,7 +39,7 @@ def coherence(lab: Lab) -> list[Row]:
     """Agreement of the scores of every two tasks, seed by seed."""
     rows = []
     for place in (TUNED, FROZEN):
-        for one, two in itertools.combinations(lab.subjects, 2):
+        for one, two in _pairs(lab):
             for seed in lab.run.seeds:
                 one_LH, two_LH = (
                     lab.saved(score_file(lab, task, seed, place)).score_LH for task in (one, two)
@@ -49,23 +49,53 @@ def coherence(lab: Lab) -> list[Row]:
     return rows
 
 
-def ceilings(lab: Lab) -> list[Row]:
-    """What the same statistics reach between halves of a task's examples, and between its seeds."""
-    rows = []
+def _pairs(lab: Lab) -> Iterator[tuple[str, str]]:
+    return itertools.combinations(lab.subjects, 2)
+
+
+def reliabilities(lab: Lab) -> list[Row]:
+    """How each map of scores repeats, and the ceiling that this sets to each correlation of two.
+
+    "other examples": on as many other examples in the same model, from halves (Spearman and Brown).
+    "other seed": between fine-tuning seeds on the same examples. "other examples and seed": both,
+    which is the reliability of one map of one seed and sets the ceiling; the pre-trained model is
+    one, so that its map repeats over examples alone.
+    """
+    rows, both = [], {}
     for task in lab.subjects:
         places = (TUNED,) if task == PRETRAINING else (TUNED, FROZEN)
         seeds = (0,) if task == PRETRAINING else lab.run.seeds
         for place in places:
-            suffix = "" if place == TUNED else f", {FROZEN}"
-            for seed in seeds:
-                found = _halves(lab, score_file(lab, task, seed, place))
-                what = {"stage": "ceiling", "method": f"halves{suffix}", "seed": seed}
-                rows += lab.note.rows(task, found, **what)
-            for number, pair in enumerate(itertools.combinations(seeds, 2)):
-                one_LH, two_LH = (lab.saved(score_file(lab, task, s, place)).score_LH for s in pair)
-                what = {"stage": "ceiling", "method": f"seeds{suffix}", "seed": number}
-                rows += lab.note.rows(task, _values(one_LH, two_LH), **what)
+            names = {seed: score_file(lab, task, seed, place) for seed in seeds}
+            both[task, place], found = _repeats(lab, task, place, names)
+            rows += found
+    for place, (one, two) in itertools.product((TUNED, FROZEN), _pairs(lab)):
+        values = [both[task, TUNED if task == PRETRAINING else place] for task in (one, two)]
+        rows += lab.note.rows(
+            f"{one}~{two}", {"spearman": ceiling(*values)}, stage="ceiling", method=place
+        )
     return rows
+
+
+def _repeats(lab: Lab, task: str, place: str, names: Mapping[int, str]) -> tuple[float, list[Row]]:
+    """The reliability of one map, by the files of all seeds, and the rows of its parts."""
+    suffix, splits = "" if place == TUNED else f", {place}", lab.run.scoring.splits
+    kept = {seed: open_kept(lab.kept(name)) for seed, name in names.items()}
+    rows: list[Row] = []
+
+    def note(what: str, seed: int, values: Mapping[str, float]) -> None:
+        where = {"stage": "reliability", "method": what + suffix, "seed": seed}
+        rows.extend(lab.note.rows(task, values, **where))
+
+    for seed, matrix_NLH in kept.items():
+        note("other examples", seed, {"spearman": reliability([matrix_NLH], splits=splits)})
+    for number, pair in enumerate(itertools.combinations(names.values(), 2)):
+        one_LH, two_LH = (lab.saved(name).score_LH for name in pair)
+        note("other seed", number, _values(one_LH, two_LH))
+    value = reliability(list(kept.values()), splits=splits)
+    if len(kept) > 1:
+        note("other examples and seed", 0, {"spearman": value})
+    return value, rows
 
 
 def functional(lab: Lab, names: Mapping[str, Mapping[int, str]]) -> list[Row]:
@@ -122,9 +152,8 @@ def _statistics(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:
     return values | p_values | chance
 
 
-def _values(one_LH: np.ndarray, two_LH: np.ndarray, permutations: int = 1) -> dict[str, float]:
-    found = _agreements(one_LH, two_LH, permutations)
-    return {name: each.value for name, each in found.items()}
+def _values(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:
+    return {name: each.value for name, each in _agreements(one_LH, two_LH, 1).items()}
 
 
 def _agreements(one_LH, two_LH, permutations: int = 9999) -> dict[str, Agreement]:
@@ -133,16 +162,3 @@ def _agreements(one_LH, two_LH, permutations: int = 9999) -> dict[str, Agreement
         f"overlap of lowest {LOWEST:.0%}": overlap(one_LH, two_LH, LOWEST, lowest=True),
         f"overlap of highest {HIGHEST:.0%}": overlap(one_LH, two_LH, HIGHEST, lowest=False),
     }
-
-
-def _halves(lab: Lab, name: str) -> dict[str, float]:
-    """The mean of every statistic over random halves of the examples."""
-    matrix_NLH = np.asarray(open_kept(lab.kept(name)))
-    rng, count = np.random.default_rng(0), len(matrix_NLH)
-    splits = []
-    for _ in range(lab.run.scoring.splits):
-        order = rng.permutation(count)
-        halves = (order[: count // 2], order[count // 2 :])
-        one_LH, two_LH = (score_kept(matrix_NLH[half]) for half in halves)
-        splits.append(_values(one_LH, two_LH))
-    return {name: float(np.mean([split[name] for split in splits])) for name in splits[0]}

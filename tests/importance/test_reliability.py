@@ -64,14 +64,14 @@ def test_no_example_is_in_both_halves_and_none_in_neither(examples):
 
 
 def test_reliability_rises_with_examples_and_falls_with_noise():
-    def ceiling(*arguments, **more):
+    def full(*arguments, **more):
         return split_half(effects(*arguments), **more).full_S.mean()
 
-    assert ceiling(400, 0.1) > 0.99
-    assert ceiling(20, 3.0) < ceiling(400, 3.0) < ceiling(400, 0.1)
+    assert full(400, 0.1) > 0.99
+    assert full(20, 3.0) < full(400, 3.0) < full(400, 0.1)
     # what is expected of 400 examples from halves of 200 is what halves of 400 give
     larger = split_half(effects(800, 3.0)).half_S.mean()
-    assert abs(ceiling(400, 3.0) - larger) < 0.1
+    assert abs(full(400, 3.0) - larger) < 0.1
 
 
 def test_splits_repeat_with_a_seed_and_absent_heads_are_not_ranked():

@@ -116,8 +116,8 @@ def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
     )
     assert (
         "roberta, masked LM ~ sentiment, fine-tuned: Spearman 0.400 (3 seeds: 0.300 to 0.500), "
-        "more than chance (largest permutation p 0.010); ceilings: masked LM 0.950 (n = 1, no "
-        "interval), sentiment 0.800 (3 pairs: 0.700 to 0.900)."
+        "more than chance (largest permutation p 0.010); ceiling 0.872 (reliabilities: masked LM "
+        "0.950 with other examples, sentiment 0.800 with other examples and seed)."
     ) in found.points
     (frozen,) = [p for p in found.points if "~ sentiment, frozen" in p]
     assert "not distinguishable from chance (largest permutation p 0.200)" in frozen
@@ -212,9 +212,13 @@ def test_one_seed_compares_nothing():
 
 def test_reliability_and_floors_are_printed(study):
     found = reliability_answer(study)
-    assert found.points[1] == (
-        "roberta, sentiment: halves 0.950 (n = 1, no interval); between seeds 0.800 (3 "
-        "pairs: 0.700 to 0.900)."
+    assert found.summary.endswith(
+        "The lowest is 0.800 (with other examples and seed), for roberta on sentiment, fine-tuned."
+    )
+    assert found.points[:2] == (
+        "roberta, masked LM: other examples 0.950 (n = 1, no interval).",
+        "roberta, sentiment, fine-tuned: other examples and seed 0.800 (n = 1, no interval); other "
+        "seed 0.850 (3 pairs: 0.750 to 0.950); other examples 0.950 (n = 1, no interval).",
     )
     assert floors_answer(study).points[1] == (
         "roberta, sentiment: accuracy of a constant answer 0.500, of a bag of words 0.550, of the "
@@ -234,7 +238,15 @@ def test_every_stage_alone_and_every_stage_missing_is_answered_without_failing(s
 
 def test_values_that_are_not_finite_answer_nothing(study):
     nan = float("nan")
-    for stage in ("prunability", "coherence", "ceiling", "before and after", "floor", "whole"):
+    for stage in (
+        "prunability",
+        "coherence",
+        "ceiling",
+        "reliability",
+        "before and after",
+        "floor",
+        "whole",
+    ):
         answers_of(changed(study, stage, value=nan))
     found = deduction_answer(changed(study, "acceptable deduction", value=nan))
     assert "no deduction is known" in found.summary

@@ -128,7 +128,7 @@ def test_maps_show_the_mean_over_seeds_with_layers_from_the_top():
     assert "n = 2" in drawing.caption
 
 
-def test_the_matrix_has_its_ceiling_on_the_diagonal(study):
+def test_the_matrix_has_reliabilities_on_the_diagonal(study):
     drawing = drawings(coherence_section(study))["coherence-roberta"]
     tuned, frozen = drawing.figure.axes
     assert [axis.get_title() for axis in (tuned, frozen)] == ["fine-tuned", "frozen body"]
@@ -142,11 +142,11 @@ def test_the_matrix_has_its_ceiling_on_the_diagonal(study):
     assert found.mask.tolist() == [[False] * 3, [False, True, False], [False, False, True]]
 
 
-def test_a_frozen_body_has_a_ceiling_of_its_own(study):
+def test_a_frozen_body_has_a_reliability_of_its_own(study):
     rows = [
         dataclasses.replace(row, method=f"{row.method}, frozen body", value=0.6)
         for row in study.rows
-        if row.stage == "ceiling" and row.task != "mlm"
+        if row.stage == "reliability" and row.task != "mlm"
     ]
     more = dataclasses.replace(study, rows=(*study.rows, *rows))
     frozen = drawings(coherence_section(more))["coherence-roberta"].figure.axes[1]

@@ -7,9 +7,12 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from jaxheads.cli import main
 from jaxheads.importance import load_scores
+from jaxheads.importance.kept import open_kept
+from jaxheads.importance.reliability import reliability
 from jaxheads.models.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.studies import lab
@@ -84,7 +87,7 @@ def test_each_curve_is_summed_up(finished):
 
 
 @pytest.mark.slow
-def test_every_two_tasks_are_compared_at_both_places_beside_their_ceilings(finished):
+def test_every_two_tasks_are_compared_at_both_places(finished):
     rows = found(finished, stage="coherence", model="albert", metric="spearman")
     pairs = {(row.task, row.method, row.seed) for row in rows}
     assert pairs == {
@@ -93,13 +96,34 @@ def test_every_two_tasks_are_compared_at_both_places_beside_their_ceilings(finis
         for place in ("fine-tuned", "frozen body")
         for seed in (0, 1)
     }
-    ceilings = found(finished, stage="ceiling", model="albert", metric="spearman")
-    assert {row.method for row in ceilings if row.task == "mlm"} == {"halves"}
-    assert {row.method for row in ceilings if row.task == "sst2"} == {
-        "halves", "halves, frozen body", "seeds", "seeds, frozen body"
-    }  # fmt: skip
     names = {row.metric for row in found(finished, stage="coherence")}
     assert {"kendall", "spearman within layers", "p of overlap of lowest 50%"} <= names
+
+
+@pytest.mark.slow
+def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
+    rows = found(finished, stage="reliability", model="albert", metric="spearman")
+    assert {row.method for row in rows if row.task == "mlm"} == {"other examples"}
+    parts = {"other examples", "other seed", "other examples and seed"}
+    assert {row.method for row in rows if row.task == "sst2"} == {
+        *parts, *(f"{part}, frozen body" for part in parts)
+    }  # fmt: skip
+    of = {(row.task, row.method): row.value for row in rows}
+    kept = [open_kept(finished / "scores/kept" / f"albert-sst2-{s}.npy") for s in (0, 1)]
+    both = "other examples and seed"
+    assert of["sst2", both] == pytest.approx(reliability(kept, splits=2))
+    scores = [load_scores(finished / "scores" / f"albert-sst2-{s}.npz").score_LH for s in (0, 1)]
+    between = spearmanr(scores[0].ravel(), scores[1].ravel()).statistic
+    assert of["sst2", "other seed"] == pytest.approx(between)
+    for pair, place, values in (
+        ("mlm~sst2", "fine-tuned", (of["mlm", "other examples"], of["sst2", both])),
+        (
+            "sst2~cola", "frozen body",
+            [of[task, f"{both}, frozen body"] for task in ("sst2", "cola")],
+        ),
+    ):  # fmt: skip
+        (row,) = found(finished, stage="ceiling", model="albert", task=pair, method=place)
+        assert row.value == pytest.approx(np.sqrt(np.prod(np.maximum(values, 0))))
 
 
 @pytest.mark.slow
