@@ -13,6 +13,7 @@ Numbers, accuracy; 16 heads, of ALBERT 16 uses of 4; mean (lowest to highest ove
 intervals over seeds and examples in brackets.
 
                                         RoBERTa                     ALBERT
+    bag of words                        0.555                       0.555
     all heads                           0.918 (0.850 to 0.962)      0.907 (0.850 to 0.949)
     heads whose removal alone changes
       it at 1%                          5.7 of 16 (4 to 7)          4.7 of 16 (4 to 6)

@@ -17,6 +17,7 @@ Numbers, RoBERTa, 16 heads, accuracy: mean (lowest to highest over 3 seeds; rand
 
                                     SST-2                      SICK
     constant answer                 0.530                      0.564
+    bag of words                    0.780                      0.788
     all heads                       0.733 (0.724 to 0.738)     0.624 (0.618 to 0.634)
     8 heads, by the score           0.727 (0.710 to 0.736)     0.622 (0.620 to 0.624)
     8 heads, at random              0.681 (0.530 to 0.732)     0.587 (0.564 to 0.626)
@@ -61,7 +62,9 @@ ALBERT, 16 uses of its 4 heads, gates of each use; "tied" takes a head from all 
     fine-tuned, 8 uses by the
       score, fine-tuned again       0.735 (0.714 to 0.754)     0.609 (0.590 to 0.628)
 
-Read them with care: the models are weak. This RoBERTa predicts masked tokens at 0.129 (0.028
+Read them with care: the models are weak. A linear model on counts of words beats both on both
+tasks, from all training examples (0.780, 0.788), from the 6,400 of SST-2 that they saw (0.750), and
+on SICK from 2,000 pairs (0.756). This RoBERTa predicts masked tokens at 0.129 (0.028
 constant), this ALBERT at 0.133 (0.046). Half of the heads cost their masked LM 0.4% and 0.2% of the
 loss, no order is worth more than chance there (0.004 [-0.002, 0.011] and 0.000 [-0.002, 0.003] of
 accuracy), and ALBERT's masked LM keeps 95% of its accuracy without any head. A score by it prunes

@@ -20,7 +20,7 @@ in round brackets, in square ones the widest of the seeds' 95% intervals over or
 
                                   RoBERTa                             ALBERT
     single sentences, accuracy    0.584 (0.580 to 0.589)              0.593 (0.589 to 0.596)
-      naive Bayes, bag of words   0.591, 0.574
+      naive Bayes, bag of words   0.591, 0.607
       frozen body                 0.533 (0.523 to 0.540)              0.549 (0.522 to 0.569)
       head (layer-head) by seed   4-1, 4-1, 4-1                       3-3, 4-3, 4-1
       its corrected p             1.0 in each                         1.0 in each
@@ -28,7 +28,7 @@ in round brackets, in square ones the widest of the seeds' 95% intervals over or
       less the final-word rule    -0.061 [-0.214, 0.089]              -0.149 [-0.291, 0.000]
       gated, less another head    -0.010 [-0.037, 0.004]              0.000 [-0.020, 0.016]
     pairs, accuracy               0.748 (0.729 to 0.764)              0.726 (0.717 to 0.740)
-      naive Bayes, bag of words   0.674, 0.612
+      naive Bayes, bag of words   0.674, 0.619
       frozen body                 0.613 (0.598 to 0.633)              0.597 (0.580 to 0.629)
       head (layer-head) by seed   4-1, 4-1, 3-1                       4-3, 3-3, 2-4
       its corrected p             1.0 in each                         0.76 to 1.0
@@ -37,7 +37,7 @@ in round brackets, in square ones the widest of the seeds' 95% intervals over or
       gated, less another head    0.000 [-0.016, 0.016]               0.002 [-0.008, 0.012]
 
 "Longer is funny" reaches 0.679 on pairs (0.640 on all 6,342). So there is no laughing head in these
-models, of which single sentences are not better known than by counts of words; CoLA, the control of
+models, which know single sentences less well than counts of words do; CoLA, the control of
 another task, is not learned (Matthews 0.000). 0 of 100 maps of heads go with importance beyond
 chance (Holm within a model and task; what is scored is a random sample of the training examples).
 """

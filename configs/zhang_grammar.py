@@ -18,6 +18,7 @@ Numbers, 8 of 16 heads, fine-tuned under the mask: mean (lowest to highest over 
 over 6 draws), 95% bootstrap intervals over seeds and examples in brackets.
 
                                     sentiment                  incongruity
+    bag of words                    0.576                      0.506
     all heads                       0.924 (0.855 to 0.963)     0.707 (0.668 to 0.732)
     meta                            0.889 (0.859 to 0.904)     0.706 (0.686 to 0.723)
     inverted meta                   0.759 (0.738 to 0.771)     0.612 (0.535 to 0.658)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from scipy.optimize import minimize
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
+from scipy.sparse.linalg import lsmr
 
 from jaxheads.data.glue import Example
 
@@ -17,54 +19,88 @@ DECAY = 1e-3  # of the squared weights, beside the mean loss of an example
 STEPS = 100
 
 
-def bag_of_words_accuracy(train: Sequence[Example], test: Sequence[Example]) -> float:
-    """Return the test accuracy of logistic regression on counts of words (between spaces).
+def bag_of_words_guesses(
+    train: Sequence[Example], test: Sequence[Example], *, real: bool = False
+) -> Num[np.ndarray, "N"]:
+    """Guess the labels of `test` from counts of words (between spaces), by a linear model.
 
-    Of a pair: the counts of each side, their difference and its absolute value. A label that is not
-    among those of `train` is never guessed.
+    Args:
+        train: examples to learn from; of a pair the features are the counts of each side, their
+            difference and its absolute value.
+        test: examples to guess. A class that is not among those of `train` is never guessed.
+        real: whether labels are real numbers (ridge regression) or classes (logistic regression).
+
+    Returns:
+        A class number or a real number for each example of `test`.
+
+    Raises:
+        ValueError: either side is empty.
     """
     if not train or not test:
         raise ValueError(f"expected examples, got {len(train)} to train on and {len(test)} to test")
-    vocabulary = {word: None for example in train for word in _words(example)}
-    column = {word: place for place, word in enumerate(vocabulary)}
-    classes = sorted({example.label for example in train})
-    labels_N = np.array([classes.index(example.label) for example in train])
-    features_NF = count_features(train, column)
-    weights_FC = _fit(csr_array(features_NF), labels_N, features_NF.shape[1], len(classes))
-    best_N = (count_features(test, column) @ weights_FC).argmax(1)
-    right = [classes[best] == example.label for best, example in zip(best_N, test, strict=True)]
-    return float(np.mean(right))
+    column = _columns(train)
+    features_NF, test_NF = count_features(train, column), count_features(test, column)
+    label_N = np.array([example.label for example in train])
+    if real:
+        damp = (DECAY * len(train)) ** 0.5  # the sum of squares in place of the mean
+        return test_NF @ lsmr(features_NF, label_N, damp=damp, atol=1e-8, btol=1e-8)[0]
+    class_C, number_N = np.unique(label_N, return_inverse=True)
+    weights_FC = _fit(features_NF, number_N, len(class_C))
+    return class_C[(test_NF @ weights_FC).argmax(1)]
+
+
+def bag_of_words_accuracy(train: Sequence[Example], test: Sequence[Example]) -> float:
+    """Return the share of `test` that `bag_of_words_guesses` answers right."""
+    guess_N = bag_of_words_guesses(train, test)
+    return float(np.mean(guess_N == [example.label for example in test]))
+
+
+def bag_of_words_cosine(pairs: Sequence[Example]) -> Float[np.ndarray, "N"]:
+    """Return the cosine of the word counts of the two sides of each pair; 0 for an empty side."""
+    sides = [[e.first for e in pairs], [e.second or "" for e in pairs]]
+    one, other = (_counts(texts, _columns(pairs)) for texts in sides)
+    length_N = np.sqrt((one * one).sum(1) * (other * other).sum(1))
+    dot_N = (one * other).sum(1)
+    return np.divide(dot_N, length_N, out=np.zeros(len(pairs)), where=length_N > 0)
 
 
 def count_features(
     examples: Sequence[Example], column: dict[str, int]
-) -> Float[np.ndarray, "N features"]:
-    """Count the words that have a column, and add a constant; see `bag_of_words_accuracy`."""
-    one, other = (np.zeros((len(examples), len(column))) for _ in range(2))
-    for row, example in enumerate(examples):
-        for side, text in ((one, example.first), (other, example.second or "")):
-            for word in text.split():
-                if word in column:
-                    side[row, column[word]] += 1
-    constant = np.ones((len(examples), 1))
+) -> Float[csr_array, "N features"]:
+    """Count the words that have a column, and add a constant; see `bag_of_words_guesses`."""
+    constant = csr_array(np.ones((len(examples), 1)))
+    one = _counts([example.first for example in examples], column)
     if all(example.second is None for example in examples):
-        return np.concatenate([one, constant], axis=1)
-    return np.concatenate([one, other, one - other, abs(one - other), constant], axis=1)
+        return csr_array(hstack([one, constant]))
+    other = _counts([example.second or "" for example in examples], column)
+    return csr_array(hstack([one, other, one - other, abs(one - other), constant]))
 
 
-def _words(example: Example) -> list[str]:
-    return f"{example.first} {example.second or ''}".split()
+def _counts(texts: Sequence[str], column: dict[str, int]) -> csr_array:
+    """How often each word with a column stands in each text."""
+    found = [[column[word] for word in text.split() if word in column] for text in texts]
+    places, starts = list(itertools.chain.from_iterable(found)), np.cumsum([0, *map(len, found)])
+    counts = csr_array((np.ones(len(places)), places, starts), shape=(len(texts), len(column)))
+    counts.sum_duplicates()
+    return counts
+
+
+def _columns(examples: Sequence[Example]) -> dict[str, int]:
+    """A column for each word, in the order in which words come."""
+    texts = (f"{example.first} {example.second or ''}" for example in examples)
+    vocabulary = dict.fromkeys(word for text in texts for word in text.split())
+    return {word: place for place, word in enumerate(vocabulary)}
 
 
 def _fit(
-    features_NF: csr_array, labels_N: Int[np.ndarray, "N"], width: int, classes: int
+    features_NF: csr_array, labels_N: Int[np.ndarray, "N"], classes: int
 ) -> Float[np.ndarray, "F C"]:
     """Fit multinomial logistic regression with a penalty, which is convex."""
-    count = len(labels_N)
-    truth_NC = np.eye(classes)[labels_N]
+    count, truth_NC = len(labels_N), np.eye(classes)[labels_N]
+    start_FC = np.zeros_like(features_NF.T @ truth_NC)
 
     def loss(flat: Float[np.ndarray, "FC"]) -> tuple[float, Float[np.ndarray, "FC"]]:
-        weights_FC = flat.reshape(width, classes)
+        weights_FC = flat.reshape(start_FC.shape)
         logits_NC = np.asarray(features_NF @ weights_FC)
         logits_NC -= logits_NC.max(1, keepdims=True)
         log_NC = logits_NC - np.log(np.exp(logits_NC).sum(1, keepdims=True))
@@ -72,9 +108,8 @@ def _fit(
         value = -(truth_NC * log_NC).sum() / count + DECAY * (flat**2).sum()
         return float(value), slope_FC.ravel()
 
-    start = np.zeros(width * classes)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
-    return found.x.reshape(width, classes)
+    how = {"method": "L-BFGS-B", "options": {"maxiter": STEPS}}
+    return minimize(loss, start_FC.ravel(), jac=True, **how).x.reshape(start_FC.shape)
 
 
 Text = Sequence[int] | Int[np.ndarray, "tokens"]

@@ -169,12 +169,20 @@ def _seeds(study: Study, model: str, task: str) -> str:
     return f", n = {count} seed{plural}" if count else ""
 
 
+BELOW = ": the whole model is not above its floor."
+
+
 def floors_answer(study: Study) -> Answer | None:
     """How far whole models lie above a constant answer, and above a bag of words."""
     points = tuple(_floors(study))
     if not points:
         return None
-    summary = "Numbers near these floors say nothing about heads."
+    below = sum(point.endswith(BELOW) for point in points)
+    summary = "Numbers near these floors say nothing about heads." + (
+        f" In {below} of {len(points)} cases the whole model does not reach the higher floor."
+        if below
+        else ""
+    )
     return Answer("What would be reached without understanding?", summary, points)
 
 
@@ -192,5 +200,12 @@ def _floors(study: Study) -> Iterator[str]:
                 f"{number(floor.mean)}"
                 + (f", of a bag of words {number(bag.mean)}" if bag is not None else "")
                 + (f", of the whole model {words(whole)}" if whole is not None else "")
-                + "."
+                + (BELOW if study.metric(task) != "loss" and _is_below(whole, floor, bag) else ".")
             )
+
+
+def _is_below(whole: Spread | None, *floors: Spread | None) -> bool:
+    """Whether a model that sees no order of words, or none of them, does as well on average."""
+    if whole is None:
+        return False
+    return any(floor is not None and whole.mean <= floor.mean for floor in floors)

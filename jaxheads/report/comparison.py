@@ -9,10 +9,11 @@ from statistics import mean
 from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records import Row
+from jaxheads.report.curves import draw_levels
 from jaxheads.report.differences import STAGES, contrast_table, further_table, side_by_side
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import SPARE, looks, shown
-from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.panels import add_legend, bands_are, draw_line, grid
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, short, spread_of, spreads
 
@@ -79,10 +80,7 @@ def _curve(study: Study, model: str, methods: list[str], number: int) -> Drawing
             if points:
                 draw_line(axis, name, look, points)
                 seen += points.values()
-        for level, label in (("whole", "all heads"), ("floor", "constant answer")):
-            height = spread_of(study.at(level, model=model, task=task, metric=metric))
-            if height is not None:
-                draw_level(axis, height.mean, label)
+        draw_levels(axis, study, model, task, whole=True)
         axis.set(title=f"{shown(task)}, {stage}", xlabel="heads kept", ylabel=metric)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.invert_xaxis()

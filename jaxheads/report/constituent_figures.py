@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ from jaxheads.report.constituent_rows import (
     null_spread,
     trained_on,
 )
+from jaxheads.report.curves import draw_levels
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import looks, shown
 from jaxheads.report.maps import draw_maps
@@ -148,7 +149,7 @@ def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -
             points = {budget: s for (name, budget), s in found.items() if name == kind}
             if points:
                 draw_line(axis, kind, look, points)
-        _draw_stage(axis, study, model, task, {"floor": "constant answer"})
+        draw_levels(axis, study, model, task)
         axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.invert_xaxis()
@@ -175,15 +176,14 @@ def _layers_masked(study: Study, model: str) -> Drawing:
     for axis, task in zip(axes, tasks, strict=True):
         points = {layer: spread for (name, layer), spread in found.items() if name == task}
         draw_line(axis, "one layer masked", look, points)
-        levels = {"whole": "all heads", "floor": "constant answer"}
-        _draw_stage(axis, study, model, task, levels)
+        draw_levels(axis, study, model, task, whole=True)
         axis.set(title=shown(task), xlabel="layer without heads", ylabel=study.metric(task))
         _tick_layers(axis, points)
     return Drawing(
         slug("ability", model, "without-layer"), figure,
         f"Metrics of {model} with all heads of one layer masked, layer by layer",
         f"{model}, fine-tuned, all heads of one layer masked at a time: what is left of each "
-        "task's metric; dotted: all heads, and the best constant answer. "
+        "task's metric; dotted: all heads, the best constant answer, and a bag of words. "
         f"The line is the mean, {bands_are([*found.values()])}.",
     )  # fmt: skip
 
@@ -203,11 +203,3 @@ def _draw_nulls(axis: Axes, study: Study, model: str, nulls: Iterable[str]) -> N
         level = null_spread(study, model, null, F1)
         if level is not None:
             draw_level(axis, level.mean, null)
-
-
-def _draw_stage(axis: Axes, study: Study, model: str, task: str, names: Mapping[str, str]) -> None:
-    """A task's metric at other stages, as levels with these names."""
-    for stage, name in names.items():
-        level = spread_of(study.at(stage, model=model, task=task, metric=study.metric(task)))
-        if level is not None:
-            draw_level(axis, level.mean, name)

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxheads.records import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import looks, shown
+from jaxheads.report.overview import BAG
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import Spread, kind_of, spread_of, spreads
@@ -55,9 +56,7 @@ def _drawing(
     seen: list[Spread] = []
     for axis, task in zip(axes, tasks, strict=True):
         seen += _draw_panel(axis, [row for row in wanted if row.task == task], kinds)
-        floor = spread_of(study.at("floor", model=model, task=task, metric=study.metric(task)))
-        if floor is not None:
-            draw_level(axis, floor.mean, "constant answer")
+        draw_levels(axis, study, model, task)
         axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.invert_xaxis()
@@ -68,6 +67,17 @@ def _drawing(
     )
     alt = f"Pruning curves of {model}, {words}, on {', '.join(map(shown, tasks))}"
     return Drawing(slug("curves", model, group), figure, alt, caption)
+
+
+def draw_levels(axis: Axes, study: Study, model: str, task: str, *, whole: bool = False) -> None:
+    """What a constant answer and a bag of words reach, as lines; with `whole` all heads too."""
+    metric = study.metric(task)
+    levels = {"all heads": ("whole", metric)} if whole else {}
+    levels |= {"constant answer": ("floor", metric), BAG: ("floor", BAG)}
+    for label, (stage, name) in levels.items():
+        level = spread_of(study.at(stage, model=model, task=task, metric=name))
+        if level is not None:
+            draw_level(axis, level.mean, label)
 
 
 def _draw_panel(axis: Axes, rows: Sequence[Row], kinds: list[str]) -> list[Spread]:

@@ -36,7 +36,8 @@ def meta_section(study: Study) -> Section | None:
         _by_method(
             study, SIMILARITY, "meta-similarity-table",
             "Sentence likeness without fine-tuning: correlation of the cosine of two sentences' "
-            "representations with the label. Random: all draws.",
+            "representations with the label. Random: all draws; bag of words: the cosine "
+            "of counts.",
             whole="whole",
         ),
         _overlap(study),

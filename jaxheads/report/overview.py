@@ -57,8 +57,8 @@ def overview_section(study: Study) -> Section | None:
         return None
     lead = (
         "Floors: the best constant answer (the commonest label, the mean, or for masked LM the "
-        "word frequencies), and, where it was computed, a model that sees a bag of words. A "
-        "number near its floor says nothing about heads."
+        "word frequencies), and a bag of words: a linear model on counts of words, learned from "
+        "all training examples of the task. A number near its floor says nothing about heads."
     )
     caption = (
         "Measured on held-out examples: mean (lowest to highest) over seeds. The first metric of a "

@@ -50,7 +50,6 @@ from jaxheads.studies.laughing_head import head
 from jaxheads.studies.maps import encoder_bits, save_maps, what_of
 from jaxheads.studies.pretrain import pretrained
 from jaxheads.studies.prunability import estimate_rows, save_answers, score_all
-from jaxheads.studies.subjects import COUNTED
 from jaxheads.training.evaluate import Answers
 
 RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
@@ -138,10 +137,10 @@ def pairs_of(lab: Lab) -> list[Row]:
 
 
 def _leaks(lab: Lab, train: Sequence[Pair], test: Sequence[Pair]) -> list[Row]:
-    counted, bayes = train[:COUNTED], naive_bayes_accuracies(train, test)
+    bayes = naive_bayes_accuracies(train, test)
     rows: list[Row] = []
     for task in TASKS:
-        bag = bag_of_words_accuracy(_examples(task, counted), _examples(task, test))
+        bag = bag_of_words_accuracy(_examples(task, train), _examples(task, test))
         rows += lab.note.rows(task, {"bag of words": bag}, stage="floor")
         values = {"naive Bayes": bayes[task]}
         if task == PAIRED:

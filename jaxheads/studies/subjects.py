@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxheads.config import ReadoutConfig, TrainingConfig
-from jaxheads.data.baselines import bag_of_words_accuracy
+from jaxheads.data.baselines import bag_of_words_cosine, bag_of_words_guesses
 from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.glue import Task, read_examples, task_named
+from jaxheads.data.glue import Examples, Task, read_examples, task_named
 from jaxheads.data.loader import Source, batches
 from jaxheads.data.mlm import MaskedSource, mask_blocks
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.mesh import data_share, place_batch
 from jaxheads.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies import prepare
-
-COUNTED = 2_000  # training examples whose words are counted
+from jaxheads.training.evaluate import METRICS
 
 
 class Subject(NamedTuple):
@@ -113,10 +113,17 @@ class Reader:
         return self._held_out(settings, task.readout, path, split or "validation", task.lengths)
 
     def bag_of_words(self, name: str) -> dict[str, float]:
-        """What counts of words reach on a task of the built-in language; nothing for others."""
-        if not task_named(name).generated:
-            return {}
+        """What a linear model on counts of words reaches, in the task's first metric.
+
+        It learns from all training examples of the task and is measured on what is held out.
+        """
         return {"bag of words": _bag_of_words(self._settings(name))}
+
+    def bag_of_words_likeness(self, task: TaskSettings, metrics: Sequence[str]) -> dict[str, float]:
+        """What the cosine of the counts of words of two held-out sentences reaches as a guess."""
+        test = _held_out_examples(task)
+        guess_N, label_N = bag_of_words_cosine(test), _labels(test)
+        return {name: METRICS[name](guess_N, label_N) for name in metrics}
 
     def sample(self, train: EncodedSource, *, drawn: bool = False) -> EncodedSource:
         """As many training examples as are scored; the first of those that were `drawn` by chance.
@@ -193,10 +200,18 @@ class Reader:
 
 @functools.lru_cache  # the same for every model of a study: it reads words, not pieces
 def _bag_of_words(settings: TaskSettings) -> float:
-    task = task_named(settings.name)
-    train = read_examples(task, settings.train, split="train", limit=COUNTED)
-    test = read_examples(task, settings.held_out, limit=settings.held_out_examples)
-    return bag_of_words_accuracy(train, test)
+    task, test = task_named(settings.name), _held_out_examples(settings)
+    train = read_examples(task, settings.train, split="train", limit=settings.examples)
+    guess_N = bag_of_words_guesses(train, test, real=task.is_regression)
+    return METRICS[task.metrics[0]](guess_N, _labels(test))
+
+
+def _held_out_examples(settings: TaskSettings) -> Examples:
+    return read_examples(settings.name, settings.held_out, limit=settings.held_out_examples)
+
+
+def _labels(examples: Examples) -> np.ndarray:
+    return np.array([example.label for example in examples])
 
 
 def first_of(source: Source, limit: int | None) -> Source:

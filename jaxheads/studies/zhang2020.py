@@ -261,6 +261,10 @@ def similarity(lab: Lab, task: TaskSettings, seed: int) -> list[Row]:
             values = {f"{name}, {kind}": found.metrics[name] for name in COSINE}
             what = {"stage": SIMILARITY, "method": method, "budget": int(gate_LH.sum())}
             rows += lab.note.rows(task.name, values, seed=seed, **what)
+        if seed == lab.run.seeds[0]:
+            floor = lab.reader.bag_of_words_likeness(task, COSINE)
+            values = {f"{name}, {kind}": floor[name] for name in COSINE}
+            rows += lab.note.rows(task.name, values, stage=SIMILARITY, method="bag of words")
     return rows
 
 

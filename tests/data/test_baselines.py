@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.data.baselines import Guesses, bag_of_words_accuracy, count_features, guess_accuracies
+from jaxheads.data.baselines import (
+    DECAY,
+    Guesses,
+    bag_of_words_accuracy,
+    bag_of_words_cosine,
+    bag_of_words_guesses,
+    count_features,
+    guess_accuracies,
+)
 from jaxheads.data.glue import Example
 
 
@@ -16,9 +24,11 @@ def example(first: str, label: int, second: str | None = None) -> Example:
 def test_features_are_counts_of_sides_and_their_differences():
     column = {"a": 0, "b": 1}
     got = count_features([example("a a c", 0)], column)
-    np.testing.assert_array_equal(got, [[2, 0, 1]])
-    got = count_features([example("a a b", 0, "b b b")], column)
-    np.testing.assert_array_equal(got, [[2, 1, 0, 3, 2, -2, 2, 2, 1]])
+    np.testing.assert_array_equal(got.toarray(), [[2, 0, 1]])
+    got = count_features([example("a a b", 0, "b b b"), example("", 0)], column)
+    np.testing.assert_array_equal(
+        got.toarray(), [[2, 1, 0, 3, 2, -2, 2, 2, 1], [0, 0, 0, 0, 0, 0, 0, 0, 1]]
+    )
 
 
 def test_a_word_that_tells_the_label_is_found():
@@ -44,6 +54,27 @@ def test_exclusive_or_of_two_words_is_at_chance():
     assert bag_of_words_accuracy(rows, rows) <= 0.75  # ties are rounding's
     # nothing is learned: all weights are zero to the optimiser's tolerance
     assert bag_of_words_accuracy(rows, rows) == bag_of_words_accuracy(rows, rows)
+
+
+def test_real_labels_are_guessed_by_ridge_regression_as_its_normal_equations_say():
+    words = ["a", "b a", "b b", "c", "a c", ""]
+    rows = [example(words[n % 6], n % 6 / 2, words[n // 6]) for n in range(36)]
+    column = {word: place for place, word in enumerate("abc")}
+    X_NF, label_N = count_features(rows, column).toarray(), [row.label for row in rows]
+    weights_F = np.linalg.solve(X_NF.T @ X_NF + 36 * DECAY * np.eye(13), X_NF.T @ label_N)
+    got_N = bag_of_words_guesses(rows, rows, real=True)
+    np.testing.assert_allclose(got_N, X_NF @ weights_F, atol=1e-5)
+
+
+def test_classes_keep_the_numbers_that_they_have():
+    rows = [example("x" if n % 2 else "y", 5 if n % 2 else 2) for n in range(20)]
+    assert bag_of_words_guesses(rows, [example("x", 0), example("y", 0)]).tolist() == [5, 2]
+
+
+def test_likeness_is_the_cosine_of_counts():
+    pairs = [("a a b", "a b"), ("a", "b"), ("a b", "b a"), ("", "a")]
+    got = bag_of_words_cosine([example(one, 0, two) for one, two in pairs])
+    np.testing.assert_allclose(got, [3 / (5 * 2) ** 0.5, 0, 1, 0])
 
 
 def test_examples_are_needed():

@@ -24,6 +24,7 @@ def made_rows() -> list[Row]:
     for method, value in (("whole", 0.5), ("meta", 0.6), ("random 0", 0.2), ("random 1", 0.4)):
         name = "spearman, mean of tokens"
         rows.append(row(name, value, "pairs", stage="similarity", method=method, budget=8))
+    rows.append(row(name, 0.55, "pairs", stage="similarity", method="bag of words"))
     for seed in (0, 1):
         for end, loss in (("first", 1.3), ("last", 1.0)):
             what = {"stage": "pruner training", "method": end, "seed": seed}

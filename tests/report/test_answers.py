@@ -224,6 +224,10 @@ def test_reliability_and_floors_are_printed(study):
         "roberta, sentiment: accuracy of a constant answer 0.500, of a bag of words 0.550, of the "
         "whole model 0.810 (3 seeds: 0.800 to 0.820)."
     )
+    assert floors_answer(study).summary == "Numbers near these floors say nothing about heads."
+    low = floors_answer(changed(study, "whole", value=0.54))  # above the constant answer
+    assert low.points[1].endswith("0.540): the whole model is not above its floor.")
+    assert low.summary.endswith("In 3 of 3 cases the whole model does not reach the higher floor.")
 
 
 @pytest.mark.parametrize("stage", sorted({row.stage for row in study_rows(("roberta",))}))

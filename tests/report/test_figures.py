@@ -80,7 +80,8 @@ def test_lines_are_means_and_bands_the_ends(study):
     at_8 = band[band[:, 0] == 8][:, 1]
     assert (at_8.min(), at_8.max()) == pytest.approx((0.8 * 0.82, 0.82 * 0.82))
     assert sentiment.xaxis_inverted()
-    assert [text.get_text() for text in sentiment.texts] == ["constant answer"]
+    levels = [(text.get_text(), text.xy[1]) for text in sentiment.texts]
+    assert levels == [("constant answer", 0.5), ("bag of words", 0.55)]
     assert "lowest to the highest of up to 6 values" in drawing.caption
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from jaxheads.config import TrainingConfig
+from jaxheads.data.glue import read_examples, task_named
 from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies import chiang2021, prepare, subjects
 from jaxheads.studies.lab import Lab
+from tests.studies.conftest import write_jsonl
 from tests.training.conftest import sentences
 
 LONG, SHORT, OWN = (TrainingConfig(steps=steps) for steps in (30, 20, 10))
@@ -72,20 +74,55 @@ def test_a_study_has_no_cells_of_tasks_that_a_model_leaves_out():
 
 def test_words_are_counted_once_for_all_models(monkeypatch):
     counted = []
-    monkeypatch.setattr(subjects, "bag_of_words_accuracy", lambda *_: counted.append(1) or 0.5)
+
+    def guesses(_, test, *, real):
+        counted.append(real)
+        return np.zeros(len(test), int)
+
+    monkeypatch.setattr(subjects, "bag_of_words_guesses", guesses)
     task = dataclasses.replace(TASKS[0], held_out_examples=7)  # asked for by no other test
     run = dataclasses.replace(RUN, tasks=(task,))
     for name in ("roberta", "albert"):
         reader = Lab(
             run, ModelSettings(name, source=f"builtin:{name}"), Path("unused"), None
         ).reader
-        assert reader.bag_of_words("grammar_sentiment") == {"bag of words": 0.5}
-    assert len(counted) == 1
+        right = np.mean([e.label == 0 for e in read_examples("grammar_sentiment", limit=7)])
+        assert reader.bag_of_words("grammar_sentiment") == {"bag of words": right}
+    assert counted == [False]
 
 
-def test_words_of_real_tasks_are_not_counted():
-    run = dataclasses.replace(RUN, tasks=(TaskSettings("sst2"),))
-    assert Lab(run, RUN.models[0], Path("unused"), None).reader.bag_of_words("sst2") == {}
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("sst2", ("positive", "negative"), 1.0),  # accuracy
+        ("cola", ("acceptable", "unacceptable"), 1.0),  # Matthews correlation
+        ("mrpc", ("equivalent", "not_equivalent"), 1.0),  # F1
+        ("stsb", (5.0, 0.0), 1.0),  # Pearson correlation
+    ],
+)
+def test_words_of_real_tasks_are_counted_in_the_metric_of_the_task(
+    tmp_path, name, labels, expected
+):
+    """All training examples of a sorted file count, and only what is held out is measured."""
+    fields = task_named(name).fields
+    rows = [
+        {**dict.fromkeys(fields, f"{word} w{n}"), "label": label}
+        for word, label in zip(("good", "bad"), labels, strict=True)
+        for n in range(10)
+    ]
+    held_out = [{**row, "label": labels[row["label"] == labels[0]]} for row in rows]
+    files = [
+        write_jsonl(tmp_path / f"{n}.jsonl", each) for n, each in enumerate((rows, rows, held_out))
+    ]
+    for there, sign in ((files[1], 1), (files[2], -1)):
+        task = TaskSettings(name, train=files[0], held_out=there)
+        run = dataclasses.replace(RUN, tasks=(task,))
+        reader = Lab(run, RUN.models[0], Path("unused"), None).reader
+        turned = {"accuracy": 0.0, "f1": 0.0}.get(task_named(name).metrics[0], -expected)
+        found = reader.bag_of_words(name)["bag of words"]
+        assert found == pytest.approx(expected if sign > 0 else turned, abs=0.01)
+    like = reader.bag_of_words_likeness(task, ("spearman",)) if len(fields) == 2 else {}
+    assert like in ({}, {"spearman": 0.0})  # all pairs are of equal sides
 
 
 @pytest.fixture(autouse=True)

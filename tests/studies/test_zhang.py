@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from jaxheads.analysis.agreement import jaccard
 from jaxheads.cli import main
 from jaxheads.config import PrunerConfig
+from jaxheads.data.glue import read_examples
 from jaxheads.importance import load_scores
 from jaxheads.importance.pruner import init_pruner
 from jaxheads.importance.pruner_files import load_pruner, save_pruner
@@ -108,6 +113,17 @@ def test_likeness_is_measured_without_training(finished):
         for kind in ("mean of tokens", "first token")
     }
     assert all(-1 <= row.value <= 1 for row in rows)
+    pairs = read_examples("grammar_paraphrase", limit=16)
+    counts = [[Counter(side.split()) for side in (each.first, each.second)] for each in pairs]
+    likeness = [
+        sum((a[w] * b[w]) for w in a)
+        / math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
+        for a, b in counts
+    ]
+    floor = spearmanr(likeness, [each.label for each in pairs]).statistic
+    found_floor = [row for row in rows if row.method == "bag of words"]
+    assert len(found_floor) == 4
+    assert [r.value for r in found_floor if "spearman" in r.metric] == pytest.approx([floor] * 2)
     assert all(row.value > 0 for row in found(finished, stage="likeness lost"))
 
 
