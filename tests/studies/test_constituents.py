@@ -103,3 +103,10 @@ def test_the_maps_of_a_model_hold_f1_and_every_recall(lab):
         "F1, hellinger, bias 1.5",
     ]  # fmt: skip
     assert np.unravel_index(np.argmax(maps["NP recall"]), (1, 4)) == (LAYER, HEAD)
+
+
+@pytest.mark.parametrize(("section", "split"), [("tune", "validation"), ("test", "test")])
+def test_sections_without_files_are_splits_of_the_language(lab, section, split):
+    found = section_of(lab, section).parses
+    assert found[0].words == parse_of(sentence(split, 0)).words
+    assert len(found) == 60
