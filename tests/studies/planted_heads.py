@@ -2,9 +2,9 @@
 
 Every word has a dimension of its own, +1, and one that balances it, -1, so that normalisation only
 scales. A head looks by these dimensions alone: a word with a wish, at the words that it names, by
-their weights; any other token everywhere alike. GOOD and BAD words differ in FROM; a head that
-carries the label writes the mean of FROM over all tokens to TO, which only the readout reads. All
-heads write a little to FREE dimensions, so that a masked LM's loss is not blind to them.
+their weights; any other token everywhere alike. Some words say something, which is in FROM; a head
+that carries it writes what it looks at to TO, which only the readout reads. All heads write a
+little to FREE dimensions, so that a masked LM's loss is not blind to them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ WORDS = (
     "dog", "cat", "fox", "pig", "lion", "bird", "duck", "horse", "mouse", "goose", "girl", "king",
     "shop", "barn", "map", "bus",
 )  # fmt: skip
-GOOD, BAD = "good", "bad"
+GOOD, BAD, START, END = "good", "bad", "<s>", "</s>"
+SEEN = (*WORDS, GOOD, BAD, START, END)  # each has the dimension of its place
 HALF = 32  # dimensions, each with the one that balances it
 FROM, TO, FREE = 20, 21, slice(24, 32)
 SHAPE = LAYERS, HEADS = 3, 4
@@ -55,17 +56,20 @@ def planted(
     looks: Mapping[Head, Looks],
     carries: Mapping[Head, float] | None = None,
     labels: Sequence[str] = (),
+    *,
+    says: Mapping[str, float] | None = None,
     apart: bool = False,
 ) -> Model:
-    """A masked LM, or with labels a classifier of which the second one is GOOD.
+    """A masked LM, or with labels a classifier that takes the second one where TO is above 0.
 
-    carries: the heads that write the label to TO, and how much.
+    carries: heads that write FROM to TO, and how much of it. says: the words with something in FROM
+    (None: GOOD 1, BAD -1). apart: a pair's label is the second where the first sentence has more.
     """
     kind = "pair" if apart else "classification" if labels else "masked_lm"
     model = init_model(SIZES, ReadoutConfig(kind, tuple(labels)), jax.random.key(0))
     params = jax.tree.map(np.array, model.params)
     encoder, readout = params["encoder"], params["readout"]
-    _embed(encoder["embeddings"])
+    _embed(encoder["embeddings"], {GOOD: 1, BAD: -1} if says is None else says)
     blocks = [
         (stack, row)
         for name, stack in sorted(encoder.items())
@@ -76,19 +80,20 @@ def planted(
         own = {head: wishes for (of, head), wishes in looks.items() if of == layer}
         weights = {head: weight for (of, head), weight in (carries or {}).items() if of == layer}
         _plant(jax.tree.map(lambda leaf, row=row: leaf[row], stack), own, weights)
-    if kind == "classification":
-        _read(readout)
+    if labels:
+        _read(readout, apart)
     return model._replace(params=params)
 
 
-def _embed(tables) -> None:
+def _embed(tables, says: Mapping[str, float]) -> None:
     for name in ("word", "position", "type"):
         tables[name]["table"][:] = 0
     table = tables["word"]["table"]
-    for number, word in enumerate((*WORDS, GOOD, BAD)):
-        table[token_of(word), number] = 1
-    table[TOKENIZER.encode_words([GOOD]).ids[0], len(WORDS) + 2] = 1  # the first token of all
-    table[token_of(GOOD), FROM], table[token_of(BAD), FROM] = 1, -1
+    for place, word in enumerate(SEEN):
+        table[token_of(word), place] = 1
+        table[token_of(word), FROM] = (
+            says.get(word, 0) / 4
+        )  # which hardly changes the word's length
     table[:, HALF:] = -table[:, :HALF]
     tables["norm"]["scale"][:], tables["norm"]["bias"][:] = 1, 0
 
@@ -105,7 +110,10 @@ def everywhere(heads: Mapping[Head, Looks], otherwise: Looks) -> dict[Head, Look
 
 def token_of(word: str) -> int:
     """Each word is one token."""
-    _, token, _ = TOKENIZER.encode_words([word]).ids
+    start, *tokens, end = TOKENIZER.encode_words([word]).ids
+    if word in (START, END):
+        return start if word == START else end
+    (token,) = tokens
     return token
 
 
@@ -135,17 +143,20 @@ def _look(query: np.ndarray, key: np.ndarray, looks: Looks) -> None:
     strength = (SHARP * np.sqrt(SIZES.head_width) / HALF) ** 0.5  # a word's dimension is sqrt(HALF)
     targets = list({tuple(wanted.items()): None for wanted in looks.values()})
     for word, wanted in looks.items():
-        query[WORDS.index(word), targets.index(tuple(wanted.items()))] = strength
+        query[SEEN.index(word), targets.index(tuple(wanted.items()))] = strength
     for place, wanted in enumerate(targets):
         for word, weight in wanted:
-            key[WORDS.index(word), place] = strength * (1 + np.log(weight) / SHARP)
+            key[SEEN.index(word), place] = strength * (1 + np.log(weight) / SHARP)
 
 
-def _read(readout) -> None:
-    for part in ("dense", "out"):
-        readout[part]["kernel"][:], readout[part]["bias"][:] = 0, 0
-    readout["dense"]["kernel"][TO, 0] = 1
-    readout["out"]["kernel"][0] = (-4, 4)
+def _read(readout, apart: bool) -> None:
+    for part in readout.values():
+        part["kernel"][:], part["bias"][:] = 0, 0
+    out, readout["out"]["bias"][:] = readout["out"]["kernel"], (0.5, -0.5)  # for what says nothing
+    if apart:  # the mean states of both sentences, side by side
+        out[TO], out[TO + 2 * HALF] = (-50, 50), (50, -50)
+    else:
+        readout["dense"]["kernel"][TO, 0], out[0] = 50, (-4, 4)
 
 
 def save(model: Model, path: Path) -> Path:

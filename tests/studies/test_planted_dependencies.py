@@ -131,7 +131,7 @@ def folder(tmp_path_factory):
         reviews = [{"sentence": f"bus {(BAD, GOOD)[n % 2]}", "label": n % 2} for n in range(8)]
         write_jsonl(folder / f"{split}.jsonl", reviews)
     for seed, heads in TUNED.items():
-        model = planted(everywhere(heads, NOTHING), {B: 8.0}, labels=("negative", "positive"))
+        model = planted(everywhere(heads, NOTHING), {B: 0.5}, labels=("negative", "positive"))
         save(model, folder / "out" / "models" / f"roberta-sst2-{seed}")
     save(planted(everywhere(BASE, NOTHING)), folder / "model")
     return folder
