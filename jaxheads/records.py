@@ -27,7 +27,11 @@ class Row:
     `metric` is what `value` measures ("accuracy", "spearman"), `method` how heads were chosen
     ("gradient", "random"; "" where none were), `budget` the number of heads kept (None: all of
     them), `stage` the place in the study ("before fine-tuning"). `low` and `high` bound a 95%
-    interval of the value where one was computed: both or neither.
+    interval of the value where one was computed, both or neither; `p_value` is that of 0.
+
+    Of a difference between two ways to choose heads, `seeds` is the number of fine-tuned models
+    behind it; with one, `draws` counts its random masks and `ahead` those of them in which the
+    difference is above 0.
     """
 
     study: str
@@ -41,6 +45,10 @@ class Row:
     stage: str = ""
     low: float | None = None
     high: float | None = None
+    p_value: float | None = None
+    seeds: int | None = None
+    draws: int | None = None
+    ahead: int | None = None
 
     def __post_init__(self) -> None:
         _check_fields(vars(self))
@@ -50,7 +58,8 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Row)}
 _REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISSING)
 _TEXTS = ("study", "model", "task", "metric", "method", "stage")
 _BOUNDS = ("low", "high")
-_NUMBERS = ("value", *_BOUNDS)
+_NUMBERS = ("value", *_BOUNDS, "p_value")
+_COUNTS = ("budget", "seeds", "draws", "ahead")
 
 
 def append_rows(path: str | Path, rows: Iterable[Row]) -> None:
@@ -89,11 +98,15 @@ def _check_fields(fields: Mapping[str, object]) -> None:
     ]
     if not _is_integer(fields.get("seed", 0)):
         problems.append(f"seed: expected an integer, got {fields['seed']!r}")
-    budget = fields.get("budget")
-    if budget is not None and not (_is_integer(budget) and budget >= 0):
-        problems.append(f"budget: expected a number of heads or null, got {budget!r}")
+    for name in _COUNTS:
+        count = fields.get(name)
+        if count is not None and not (_is_integer(count) and count >= 0):
+            what = "a number of heads" if name == "budget" else "a number, 0 or more,"
+            problems.append(f"{name}: expected {what} or null, got {count!r}")
     if not isinstance(fields["value"], float):
         problems.append(f"value: expected a number, got {fields['value']!r}")
+    if not isinstance(fields.get("p_value"), float | None):
+        problems.append(f"p_value: expected a number or null, got {fields['p_value']!r}")
     bounds = [fields.get(name) for name in _BOUNDS]
     if any(not (bound is None or isinstance(bound, float)) for bound in bounds):
         problems.append(f"low, high: expected numbers or null, got {bounds}")
@@ -108,15 +121,12 @@ def _is_integer(value: object) -> TypeGuard[int]:
 
 
 def _encode(row: Row) -> dict[str, str | int | float | None]:
-    """A row as JSON has it; bounds that it lacks are left out."""
-    fields = dataclasses.asdict(row)
-    for name in _NUMBERS:
-        if fields[name] is None:
-            del fields[name]
-        else:  # numpy's numbers too; a Python float survives JSON bit for bit
-            value = float(fields[name])
-            fields[name] = value if math.isfinite(value) else str(value)
-    return fields
+    """A row as JSON has it; what it lacks is left out."""
+    kept: dict = {name: v for name, v in vars(row).items() if v is not None or name == "budget"}
+    for name in set(_NUMBERS) & set(kept):
+        value = float(kept[name])  # numpy's numbers too; a Python float survives JSON bit for bit
+        kept[name] = value if math.isfinite(value) else str(value)
+    return kept
 
 
 def _decode(line: bytes) -> Row:

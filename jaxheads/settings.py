@@ -215,11 +215,10 @@ class ConstituencySettings:
     keys: Literal["sum", "first", "last"] = "sum"  # ... and as it is attended to
     controls: int = 3  # models with random weights
     examples: int = 4  # sentences whose trees are drawn
-    samples: int = 1000  # of the bootstrap
 
     def __post_init__(self) -> None:
         low = [(name, getattr(self, name), 0) for name in ("controls", "examples")]
-        low += [(n, getattr(self, n), 1) for n in ("tune_sentences", "test_sentences", "samples")]
+        low += [(n, getattr(self, n), 1) for n in ("tune_sentences", "test_sentences")]
         problems = list(too_low(low))
         problems += [
             f"{name}: expected different values, at least one, got {getattr(self, name)}"
@@ -253,11 +252,10 @@ class DependencySettings:
     least: int = 20  # arcs of a relation in the scored half, for it to be reported
     controls: int = 1  # models with random weights
     examples: int = 3  # sentences whose arcs are drawn
-    samples: int = 1000  # of the bootstrap over sentences
 
     def __post_init__(self) -> None:
         low = [(name, getattr(self, name), 0) for name in ("half", "controls", "examples")]
-        low += [(name, getattr(self, name), 1) for name in ("least", "samples")]
+        low.append(("least", self.least, 1))
         problems = [*too_low(low), *too_low([("sentences", self.sentences, 2)])]
         if self.treebank is None and self.sentences is None:
             problems.append(

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.distances import check_attention, jensen_shannon
-from jaxheads.analysis.resampling import Estimate, group_sums, grouped_mean
+from jaxheads.analysis.intervals import Estimate, group_sums, grouped_mean
 
 # -- one sentence
 
@@ -175,18 +175,18 @@ def find_head(
     groups: Sequence[Hashable] | None = None,
     *,
     permutations: int = 9999,
-    samples: int = 1000,
     seed: int = 0,
 ) -> FoundHead:
     """Choose the head on validation pairs and score it on test pairs.
 
-    `groups` are those of the test pairs: signs flip, and intervals are drawn, by whole groups.
+    `groups` are those of the test pairs: signs flip by whole groups, and
+    intervals are over groups.
     None: every pair is its own.
     """
     layer, head = choose_head(validation)
     value_XLH = test.contrast()
     groups = range(len(value_XLH)) if groups is None else groups
-    estimate = grouped_mean(value_XLH[:, layer, head], groups, samples=samples, seed=seed)
+    estimate = grouped_mean(value_XLH[:, layer, head], groups)
     sum_GLH, _ = group_sums(value_XLH, groups)
     p_value_LH = sign_flip_p_values(sum_GLH, permutations=permutations, seed=seed)
     score = float(validation.contrast()[:, layer, head].mean())

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxheads.analysis.distances import choices, tied_splits, top_down
-from jaxheads.analysis.resampling import Estimate, Estimates, ratio_intervals
+from jaxheads.analysis.intervals import Estimate, Estimates, ratio_intervals
 from jaxheads.data.constituency import Span
 
 LABELS = ("SBAR", "NP", "VP", "PP", "ADJP", "ADVP")  # whose recalls are reported
@@ -178,9 +178,9 @@ class Parts(NamedTuple):
         above = self.top.sum(0)
         return np.asarray(above / total if total else np.full(above.shape, np.nan))
 
-    def intervals(self, samples: int, seed: int = 0) -> Estimates:
-        """The ratio with a bootstrap interval over sentences, for all heads at once."""
-        return ratio_intervals(self.top[None], self.bottom, samples=samples, seed=seed)
+    def intervals(self) -> Estimates:
+        """The ratio with its interval over sentences, for all heads at once."""
+        return ratio_intervals(self.top[None], self.bottom)
 
 
 def by_sentence(counts: SpanCounts, *, clean: bool = False) -> Parts:
@@ -248,10 +248,8 @@ class Chosen(NamedTuple):
     tested: Estimate
 
 
-def choose_heads(
-    tune: SpanCounts, test: SpanCounts, *, samples: int = 1000, seed: int = 0
-) -> dict[str, Chosen]:
-    """The best head of each column on `tune`, scored on `test` with a bootstrap interval.
+def choose_heads(tune: SpanCounts, test: SpanCounts) -> dict[str, Chosen]:
+    """The best head of each column on `tune`, scored on `test` with an interval over sentences.
 
     Of equal heads the first is chosen; a column that either section does not define is left out.
     """
@@ -263,5 +261,5 @@ def choose_heads(
         place = np.unravel_index(int(np.nanargmax(score)), score.shape)
         head = tuple(map(int, place))
         one = Parts(there.top[(slice(None), *head)], there.bottom)
-        found[name] = Chosen(head, float(score[head]), one.intervals(samples, seed).at())
+        found[name] = Chosen(head, float(score[head]), one.intervals().at())
     return found

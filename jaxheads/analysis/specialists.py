@@ -2,7 +2,7 @@
 the others.
 
 The best of hundreds of heads on the sentences that chose it is optimistic, most so for rare
-relations. Intervals are percentile bootstraps over the scored half's sentences.
+relations. Intervals are over the scored half's sentences.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.arcs import ArcHits, Arcs, attachment, relation_accuracies
+from jaxheads.analysis.intervals import Estimate, mean_interval, ratio_intervals
 from jaxheads.analysis.offsets import OffsetBaseline, offset_baseline
-from jaxheads.analysis.resampling import Estimate, bootstrap, mean_interval
 
 
 class Specialist(NamedTuple):
     """A relation's best head, and what it and the best offset score on the other half.
 
     `chosen_accuracy` is on the half that chose the head, over `chosen_count` arcs; `gain` is the
-    head's accuracy less the unsigned offset's, resampled together.
+    head's accuracy less the unsigned offset's, paired over sentences.
     """
 
     relation: str
@@ -57,17 +57,16 @@ def halves(sentences: int, seed: int = 0) -> Bool[np.ndarray, "N"]:
 
 
 def share_interval(
-    found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"], samples: int = 1000
+    found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"]
 ) -> Estimate:
     """The share of the scored arcs that were found, and its interval over their sentences."""
-    return arc_interval(found_A.astype(float), arcs, scored_A, samples)
+    return arc_interval(found_A.astype(float), arcs, scored_A)
 
 
 def arc_interval(
     value_A: Float[np.ndarray, "A"],
     arcs: Arcs,
     scored_A: Bool[np.ndarray, "A"],
-    samples: int = 1000,
 ) -> Estimate:
     """The mean of `value_A` over the scored arcs; sentences without any change nothing.
 
@@ -76,13 +75,9 @@ def arc_interval(
     if not scored_A.any():
         return Estimate(*[float("nan")] * 3)
     _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
-    count_N = np.bincount(number_A)
+    count_N = np.bincount(number_A).astype(float)
     sum_N = np.bincount(number_A, value_A[scored_A])
-
-    def mean(_, drawn_N):
-        return float(sum_N[drawn_N].sum() / count_N[drawn_N].sum())
-
-    return bootstrap(mean, 1, len(count_N), samples=samples)
+    return ratio_intervals(sum_N[None], count_N).at()
 
 
 def specialists(
@@ -90,7 +85,6 @@ def specialists(
     method: str,
     *,
     chosen_N: Bool[np.ndarray, "N"] | None = None,
-    samples: int = 1000,
     seed: int = 0,
 ) -> list[Specialist]:
     """Choose each relation's best head on some sentences (None: half of them) and score the rest.
@@ -110,11 +104,11 @@ def specialists(
         of_A = arcs.relation_A == number
         if (of_A & chosen_A).any() and (of_A & ~chosen_A).any():
             name, score_LH = arcs.relations[number], accuracy_RLH[number]
-            best.append(_specialist(hits, method, name, score_LH, chosen_A, samples))
+            best.append(_specialist(hits, method, name, score_LH, chosen_A))
     return best
 
 
-def _specialist(hits, method: str, name: str, score_LH, chosen_A, samples: int) -> Specialist:
+def _specialist(hits, method: str, name: str, score_LH, chosen_A) -> Specialist:
     arcs = hits.arcs
     layer, head = (int(place) for place in np.unravel_index(score_LH.argmax(), score_LH.shape))
     of_A = arcs.of(name)
@@ -130,10 +124,10 @@ def _specialist(hits, method: str, name: str, score_LH, chosen_A, samples: int) 
         head=head,
         chosen_accuracy=float(score_LH[layer, head]),
         chosen_count=int(tuned_A.sum()),
-        accuracy=share_interval(found_A, arcs, scored_A, samples),
+        accuracy=share_interval(found_A, arcs, scored_A),
         signed=signed,
         unsigned=unsigned,
-        gain=arc_interval(found_A.astype(float) - by_offset_A, arcs, scored_A, samples),
+        gain=arc_interval(found_A.astype(float) - by_offset_A, arcs, scored_A),
     )
 
 
@@ -143,7 +137,6 @@ def generalist(
     *,
     punctuation: bool,
     chosen_N: Bool[np.ndarray, "N"],
-    samples: int = 1000,
 ) -> Generalist:
     """Choose the head that finds most arcs of some sentences, and score it on the rest.
 
@@ -161,16 +154,16 @@ def generalist(
     return Generalist(
         layer=layer,
         head=head,
-        micro=share_interval(found_A, arcs, scored_A, samples),
-        macro=sentence_interval(found_A, arcs, scored_A, samples),
+        micro=share_interval(found_A, arcs, scored_A),
+        macro=sentence_interval(found_A, arcs, scored_A),
         best_of_all=float(attachment(hits.found(method), arcs, punctuation=punctuation).max()),
     )
 
 
 def sentence_interval(
-    found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"], samples: int = 1000
+    found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"]
 ) -> Estimate:
     """The mean over sentences of the share of their scored arcs that were found."""
     _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
     share_N = np.bincount(number_A, found_A[scored_A]) / np.bincount(number_A)
-    return mean_interval(share_N.tolist(), samples=samples)
+    return mean_interval(share_N)

@@ -1,4 +1,4 @@
-"""What a pruning curve says in one number: prunability, functional coherence, deductions.
+"""What a pruning curve says in one number: prunability and deductions.
 
 The definitions are ours (the abstract of Chiang & Chen 2021 names the questions, no formulas); a
 curve is a metric, higher being better, at decreasing budgets that start with all heads.
@@ -42,35 +42,30 @@ def area(
     return float(np.trapezoid(metric_K / metric_K[0], removed_K))
 
 
-def functional_coherence(other: float, own: float, chance: float) -> float:
-    """How much of what a task's own order gains over chance another task's order gains.
-
-    `(other - chance) / (own - chance)`, each the task's metric at one budget: 1 where the other
-    order is as good as its own, 0 where it is no better than random orders. NaN where its own is
-    not better than random, so that there is nothing to share.
-    """
-    return float((other - chance) / (own - chance)) if own > chance else float("nan")
-
-
 def acceptable_deduction(
     loss_K: Sequence[float] | Float[np.ndarray, "K"],
-    retained_K: Sequence[float] | Float[np.ndarray, "K"],
-    tolerance: float,
+    margin_K: Sequence[float] | Float[np.ndarray, "K"],
 ) -> tuple[float, int]:
-    """How much may be lost on the pre-training task, before fine-tuning, for `tolerance` after it.
+    """How much may be lost on the pre-training task, before fine-tuning, for what is kept after it.
 
-    `loss_K`: what the pre-trained model lost at each budget, the first being the whole model (0);
-    `retained_K`: the downstream metric after fine-tuning as a share of the whole model's. A point
-    is good if it and every point before it retain at least `1 - tolerance`. Returns the largest
-    loss of a good point, and the number of the last of them.
+    Args:
+      loss_K: what the pre-trained model lost at each budget, the first being the whole model (0).
+      margin_K: by how much the downstream metric, after fine-tuning, lies above the least that is
+        asked for.
+
+    Returns:
+      The largest loss of a good budget, and the place of the last of them; a budget is good if
+      neither its margin nor one before it is negative.
+
+    Raises:
+      ValueError: for curves of different length, or none.
     """
-    loss_K, retained_K = np.asarray(loss_K, float), np.asarray(retained_K, float)
-    if loss_K.shape != retained_K.shape or loss_K.ndim != 1 or not len(loss_K):
+    loss_K, margin_K = np.asarray(loss_K, float), np.asarray(margin_K, float)
+    if loss_K.shape != margin_K.shape or loss_K.ndim != 1 or not len(loss_K):
         raise ValueError(
-            f"deduction: expected two curves of equal length, got {loss_K.shape}, "
-            f"{retained_K.shape}"
+            f"deduction: expected two curves of equal length, got {loss_K.shape}, {margin_K.shape}"
         )
-    good_K = retained_K >= 1 - tolerance - 1e-12
+    good_K = margin_K >= -1e-12
     if not good_K[0]:
         return 0.0, 0
     last = len(good_K) if good_K.all() else int(np.argmin(good_K))

@@ -36,7 +36,7 @@ from jaxheads.studies.deduction import (
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.pretrain import pretrained
-from jaxheads.studies.prunability import contrasts, curves, save_answers, score_all
+from jaxheads.studies.prunability import answers_of, contrasts, curves, save_answers, score_all
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
@@ -191,8 +191,7 @@ def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, and score."""
     task, model = lab.subject(name), lab.tuned(name, seed)
     found = lab.measure(model, task)
-    answers = {"guess": found.answers.guess_M, "label": found.answers.label_M}
-    save_answers(lab, whole_name(lab, name, seed), answers)
+    save_answers(lab, whole_name(lab, name, seed), answers_of(found))
     score_all(lab, model, task, score_file(lab, name, seed))
     floors = {}
     if seed == lab.run.seeds[0]:

@@ -7,16 +7,14 @@ at two places: on the fine-tuned model, and on the pre-trained body with a reado
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from jaxheads.analysis.agreement import Agreement, ceiling, overlap, rank_agreement
-from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.analysis.intervals import Estimate, jackknife, quotient
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
-from jaxheads.pruning.curve import functional_coherence
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING
 from jaxheads.studies.lab import Lab
@@ -114,33 +112,43 @@ def functional(lab: Lab, names: Mapping[str, Mapping[int, str]]) -> list[Row]:
 
 
 def _functional(lab: Lab, task: str, pair: str, name: str, answers) -> list[Row]:
-    subject = lab.subject(task)
-    metric, label_M = METRICS[subject.metrics[0]], answers[0]["label"]
+    metric = lab.subject(task).metrics[0]
     budgets, rows = answers[0][f"{OWN}.budgets"], []
     for place in range(1, len(budgets) - 1):  # the ends are the same for every order
-
-        def share(seeds, examples, place=place):
-            due = label_M[examples]
-
-            def mean(pick) -> float:
-                guesses = (pick(answers[seed]) for seed in seeds)
-                return float(np.mean([np.mean([metric(g, due) for g in each]) for each in guesses]))
-
-            own, other = (mean(lambda a, key=key: [a[key][place][examples]]) for key in (OWN, name))
-            chance = mean(lambda a: [a[k][place][examples] for k in a if is_draw(k)])
-            return functional_coherence(other, own, chance)
-
-        found = bootstrap(share, len(answers), len(label_M), samples=200)
+        orders = [
+            (each[name][place], each[OWN][place], [each[k][place] for k in each if is_draw(k)])
+            for each in answers
+        ]
+        found = _shared_gain(orders, answers[0]["label"], answers[0]["example"], METRICS[metric])
         rows += estimate_rows(
-            lab, pair, subject.metrics[0], found if not math.isnan(found.value) else _undefined(),
+            lab, pair, metric, found,
             stage="functional coherence", method=OWN, budget=int(budgets[place]),
         )  # fmt: skip
     return rows
 
 
-def _undefined() -> Estimate:
-    """Where the task's own order is no better than chance."""
-    return Estimate(math.nan, math.nan, math.nan)
+def _shared_gain(orders, label_M, example_M, metric) -> Estimate:
+    """How much of what a task's own order gains over chance another task's order gains.
+
+    `(other - chance) / (own - chance)`, each the metric at one budget: 1 where the other order is
+    as good as the own one, 0 where it is no better than random ones. NaN where the own order is not
+    better than random, so that there is nothing to share. Over seeds (with one: over its draws) and
+    examples; the definition is ours.
+
+    `orders`: by seed, the answers by the other order, by the own one, and by each random one.
+    """
+    if len(orders) == 1:
+        other, own, chance = orders[0]
+        orders = [(other, own, [draw]) for draw in chance]
+
+    def gain(which: int):
+        def over_chance(row: int, rows) -> float:
+            chance = np.mean([metric(draw[rows], label_M[rows]) for draw in orders[row][2]])
+            return float(metric(orders[row][which][rows], label_M[rows]) - chance)
+
+        return jackknife(over_chance, len(orders), example_M)
+
+    return quotient(gain(0), gain(1))
 
 
 def _statistics(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.analysis.resampling import bootstrap
+from jaxheads.analysis.intervals import contrast
 from jaxheads.options import MeshShape
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
@@ -42,7 +42,7 @@ from jaxheads.studies.choosing import (
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
 from jaxheads.studies.pretrain import pretrained
-from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
+from jaxheads.studies.prunability import contrast_rows, load_answers, questions, save_answers
 from jaxheads.studies.pruners import META, pruner_cells, pruner_name
 from jaxheads.studies.rates import rate_cell, rate_cells, rate_of
 from jaxheads.training.evaluate import METRICS
@@ -153,7 +153,7 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
         for row in lab.note.rows(name, found.metrics, stage=PRUNED, **what)
     ]
     guesses = np.stack([found.answers.guess_M for found in measured])
-    answers = {"label": measured[0].answers.label_M, PRUNED: guesses}
+    answers = {**questions(measured[0]), PRUNED: guesses}
     if chosen.seen_LH is not None:
         seen = lab.measure(chosen.model, task, chosen.seen_LH).metrics
         seen["heads"] = float(chosen.seen_LH.sum())
@@ -240,8 +240,8 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
     (`OURS`) and each learned subset; and of the former trained once more and pipelined subsets as
     they are, which take about as much training ("equal cost").
     """
-    how, task = settings_of(lab.run), lab.subject(name)
-    metric, rows = METRICS[task.metrics[0]], []
+    how, metric = settings_of(lab.run), lab.subject(name).metrics[0]
+    rows = []
     for budget in budgets(lab):
         answers = {
             method: [
@@ -250,21 +250,14 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
             ]
             for method in how.methods
         }
-        label_M = answers[how.methods[0]][0]["label"]
-
-        def value(place, seeds, examples, answers=answers, label_M=label_M):
-            method, stage = place
-            found = [guess for s in seeds for guess in answers[method][s][stage][:, examples]]
-            return float(np.mean([metric(guess, label_M[examples]) for guess in found]))
-
+        label_M, example_M = (answers[how.methods[0]][0][each] for each in ("label", "example"))
         for stage, one, two in _pairs(how):
-            found = bootstrap(
-                lambda s, e, one=one, two=two, v=value: v(one, s, e) - v(two, s, e),
-                len(lab.run.seeds), len(label_M), samples=400,
-            )  # fmt: skip
-            rows += estimate_rows(
-                lab, name, task.metrics[0], found, stage=f"{stage}, contrast",
-                method=f"{one[0]} - {two[0]}", budget=budget,
+            first, second = (
+                [list(found[at]) for found in answers[method]] for method, at in (one, two)
+            )
+            rows += contrast_rows(
+                lab, name, metric, contrast(first, second, label_M, METRICS[metric], example_M),
+                stage=f"{stage}, contrast", method=f"{one[0]} - {two[0]}", budget=budget,
             )  # fmt: skip
     return rows
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxheads.analysis.resampling import Estimates, ratio_intervals
+from jaxheads.analysis.intervals import crossed
 from jaxheads.analysis.spans import f1_by_sentence
 from jaxheads.records import Row
 from jaxheads.studies.constituents import F1, load_counts, readings_of
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.prunability import estimate_rows
-from jaxheads.studies.treebank import settings_of
 
 KINDS = {
     "similarity": ("mrpc", "stsb", "qqp", "grammar_paraphrase"),
@@ -31,11 +30,11 @@ def changes(lab: Lab, task: str) -> list[Row]:
         layers_SXL = change_SXLH.mean(-1)
         places = {f"layer {n + 1}": layers_SXL[..., n] for n in range(layers_SXL.shape[2])}
         places |= halves(layers_SXL)
-        found = _intervals(lab, np.stack([*places.values()], -1))
+        found = crossed(np.stack([*places.values()], -1))
         for column, place in enumerate(places):
             method = f"{reading.name}: {place}"
             rows += estimate_rows(lab, task, F1, found.at(column), stage="change", method=method)
-        heads = _intervals(lab, change_SXLH)
+        heads = crossed(change_SXLH)
         values = {
             "heads": float(heads.value.size),
             "higher": float((heads.low > 0).sum()),
@@ -66,7 +65,7 @@ def changes_by_kind(lab: Lab) -> list[Row]:
             one, two = mean.values()
             mean[" - ".join(kinds)] = {place: one[place] - two[place] for place in one}
         for kind, places in mean.items():
-            found = _intervals(lab, np.stack([*places.values()], -1))
+            found = crossed(np.stack([*places.values()], -1))
             for column, place in enumerate(places):
                 rows += estimate_rows(
                     lab, "", F1, found.at(column), stage="change by kind",
@@ -91,8 +90,3 @@ def _changes(lab: Lab, task: str, reading: str) -> np.ndarray:
     return np.stack(
         [f1_by_sentence(load_counts(lab.folder, name, reading)) - before for name in names]
     )
-
-
-def _intervals(lab: Lab, values: np.ndarray) -> Estimates:
-    """Means over seeds and sentences."""
-    return ratio_intervals(values, np.ones(values.shape[1]), samples=settings_of(lab).samples)

@@ -25,7 +25,7 @@ SHORT, LONG = 6, 14  # words of the sentences that are drawn
 
 def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> None:
     """The first sentences of some length, whatever their scores, with the best head's trees."""
-    layer, number = choose_heads(tune, tune, samples=1)[F1].head
+    layer, number = choose_heads(tune, tune)[F1].head
     wanted = [n for n, parse in enumerate(test.parses) if SHORT <= len(parse.words) <= LONG]
     wanted = wanted[: settings_of(lab).examples]
     examples: dict[int, dict[str, Any]] = {}

@@ -88,7 +88,7 @@ def random_trees(lab: Lab, draw: int) -> list[Row]:
     rows = []
     for name in both[0]:
         what = {"stage": "random weights", "seed": draw}
-        chosen = choose_heads(both[0][name].heads, both[1][name].heads, samples=1)
+        chosen = choose_heads(both[0][name].heads, both[1][name].heads)
         values = {column: each.tested.value for column, each in chosen.items()}
         rows += lab.note.rows(PRETRAINING, values, method=f"{name}: best head", **what)
         mean = float(sentence_f1(both[1][name].heads).mean())
@@ -203,7 +203,7 @@ def null_rows(lab: Lab, nulls: Nulls) -> list[Row]:
     """Every column of every baseline, with intervals over sentences."""
     rows = []
     for column, parts in _columns(nulls.counts):
-        found = parts.intervals(settings_of(lab).samples)
+        found = parts.intervals()
         for place, name in enumerate(nulls.names):
             rows += estimate_rows(
                 lab, "", column, found.at(place), stage="tree baselines", method=name
@@ -216,7 +216,7 @@ def best_rows(
 ) -> list[Row]:
     """The head that is best on the tune section for every column, scored on the test section."""
     rows, what = [], {"seed": seed}
-    best = choose_heads(tune, test, samples=settings_of(lab).samples)
+    best = choose_heads(tune, test)
     for column, chosen in best.items():
         method = f"{reading}: {head_name(chosen)}"
         found = {"stage": "best head", "method": method, **what}
@@ -238,10 +238,10 @@ def margin_rows(
 ) -> list[Row]:
     """How far the best heads lie above trees that need no model, paired over sentences."""
     rows = []
-    for column, chosen in choose_heads(tune, test, samples=1).items():
+    for column, chosen in choose_heads(tune, test).items():
         own = COLUMNS[column](test.pick(*chosen.head))
         margin_YN = np.stack([own.top - nulls.mean(null, column) for null in NULLS], -1)
-        found = Parts(margin_YN, own.bottom).intervals(settings_of(lab).samples)
+        found = Parts(margin_YN, own.bottom).intervals()
         for place, null in enumerate(NULLS):
             rows += estimate_rows(
                 lab, PRETRAINING, column, found.at(place), stage="best head less baseline",
@@ -252,13 +252,13 @@ def margin_rows(
 
 def layer_rows(lab: Lab, reading: str, test: TreeCounts, *, task: str, seed: int = 0) -> list[Row]:
     """The mean of each layer's heads, and the trees of their mean distances."""
-    rows, samples, what = [], settings_of(lab).samples, {"seed": seed}
+    rows, what = [], {"seed": seed}
     heads, own = COLUMNS[F1](test.heads), COLUMNS[F1](test.layers)
     for stage, parts in (
         ("mean of layer", Parts(heads.top.mean(-1), heads.bottom)),
         ("averaged layer", own),
     ):
-        found = parts.intervals(samples)
+        found = parts.intervals()
         for layer in range(len(found.value)):
             method = f"{reading}: layer {layer + 1}"
             estimate = found.at(layer)
@@ -270,7 +270,7 @@ def ensemble_rows(lab: Lab, reading: str, test: TreeCounts) -> list[Row]:
     """F1 of the first K heads of every ranking together."""
     rows = []
     for ranking, counts in test.ensembles.items():
-        found = COLUMNS[F1](counts).intervals(settings_of(lab).samples)
+        found = COLUMNS[F1](counts).intervals()
         for place in range(len(found.value)):
             rows += estimate_rows(
                 lab, PRETRAINING, F1, found.at(place), stage="ensembles",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxheads.analysis.agreement import rank_agreement
+from jaxheads.analysis.intervals import Estimate, ratio_intervals
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
@@ -22,10 +23,13 @@ from jaxheads.studies.prunability import (
     OWN,
     RANDOM,
     TIED,
+    answers_of,
+    estimate_rows,
     save_answers,
     scores_name,
 )
 from jaxheads.studies.subjects import Subject
+from jaxheads.training.evaluate import Evaluation
 
 BEFORE = f"{OWN} of {PRETRAINING}"
 TWICE = "prune, fine-tune, fine-tune"
@@ -63,17 +67,28 @@ def methods(lab: Lab, seed_place: int) -> list[str]:
 def loss_before(lab: Lab) -> list[Row]:
     """What the pre-trained model loses on its own task at each budget, relative to all heads."""
     rows, task = [], lab.text
-    whole = lab.measure(lab.base, task).metrics
+    whole = lab.measure(lab.base, task)
     for method in [name for name in methods(lab, 0) if not name.startswith(RANDOM)]:
         for budget in (lab.layout.num_layers * lab.layout.num_heads, *budgets(lab)):
-            found = lab.measure(lab.base, task, mask_of(lab, method, budget)).metrics
-            values = {
-                "loss increase": found["loss"] / whole["loss"] - 1,
-                "accuracy drop": 1 - found["accuracy"] / whole["accuracy"],
-            }
+            found = lab.measure(lab.base, task, mask_of(lab, method, budget))
             what = {"stage": "deduction", "method": method, "budget": budget}
-            rows += lab.note.rows(task.name, values, **what)
+            for metric, estimate in _lost(whole, found).items():
+                rows += estimate_rows(lab, task.name, metric, estimate, **what)
     return rows
+
+
+def _lost(whole: Evaluation, found: Evaluation) -> dict[str, Estimate]:
+    """What is lost as a share of what the whole model has, with intervals over blocks of text."""
+    right, still = (each.answers.guess_M == each.answers.label_M for each in (whole, found))
+    lost_N, right_N = (
+        np.bincount(whole.answers.example_M, weights, whole.examples)
+        for weights in (right.astype(float) - still, right)
+    )
+    more_N = found.loss_N - whole.loss_N
+    return {
+        "loss increase": ratio_intervals(more_N[None], whole.loss_N).at(),
+        "accuracy drop": ratio_intervals(lost_N[None], right_N).at(),
+    }
 
 
 def trained_name(lab: Lab, task: str, seed: int, method: str, budget: int) -> str:
@@ -97,7 +112,7 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
     mask_LH = mask_of(lab, method, budget)
     model = lab.fitted(training(lab, task, seed, method, budget))
     found = lab.measure(model, task, mask_LH)
-    save_answers(lab, name, {"guess": found.answers.guess_M, "label": found.answers.label_M})
+    save_answers(lab, name, answers_of(found))
     what = {"method": method, "budget": budget, "seed": seed}
     rows = lab.note.rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
     if budget not in compared(lab):

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from jaxheads.analysis.arcs import METHODS, ArcHits
+from jaxheads.analysis.intervals import Estimate
 from jaxheads.analysis.offsets import CONTENTLESS, chain, contentless_attention
-from jaxheads.analysis.resampling import Estimate
 from jaxheads.analysis.specialists import (
     Generalist,
     Specialist,
@@ -128,17 +128,15 @@ def tuned_arcs(lab: Lab, task: str, seed: int) -> list[Row]:
 
 def head_rows(lab: Lab, hits: ArcHits, task: str, seed: int, suffix: str = "") -> list[Row]:
     """The best heads of whole trees and of relations, chosen on one half, scored on the other."""
-    chosen_N, samples = _chosen(lab), _settings(lab).samples
+    chosen_N = _chosen(lab)
     rows: list[Row] = []
     for method in METHODS:
         what = {"stage": f"{BEST}{suffix}", "method": method, "seed": seed}
         for metric, punctuation in KINDS.items():
-            best = generalist(
-                hits, method, punctuation=punctuation, chosen_N=chosen_N, samples=samples
-            )
+            best = generalist(hits, method, punctuation=punctuation, chosen_N=chosen_N)
             rows += _generalist_rows(lab, task, metric, best, what)
     for method in SINGLE:
-        for each in specialists(hits, method, chosen_N=chosen_N, samples=samples):
+        for each in specialists(hits, method, chosen_N=chosen_N):
             if each.accuracy.value >= 0 and each.signed.total >= _settings(lab).least:
                 rows += _specialist_rows(lab, task, method, each, suffix, seed)
     return rows
@@ -176,7 +174,7 @@ def _specialist_rows(
 
 def baseline_rows(lab: Lab, trees: Sequence[DependencyTree]) -> list[Row]:
     """The chain, and heads that see no word, on the half that heads are scored on."""
-    chosen_N, samples = _chosen(lab), _settings(lab).samples
+    chosen_N = _chosen(lab)
     looks = arcs.look(trees, _contentless(trees), subtypes=_settings(lab).subtypes)
     hits = looks.hits
     scored_A = ~chosen_N[hits.arcs.sentence_A]
@@ -189,8 +187,8 @@ def baseline_rows(lab: Lab, trees: Sequence[DependencyTree]) -> list[Row]:
             what = {"stage": BASELINE, "method": f"{method}: {name}"}
             for metric, punctuation in KINDS.items():
                 counted_A = scored_A if punctuation else scored_A & hits.arcs.words_A
-                micro = share_interval(found_A, hits.arcs, counted_A, samples)
-                macro = sentence_interval(found_A, hits.arcs, counted_A, samples)
+                micro = share_interval(found_A, hits.arcs, counted_A)
+                macro = sentence_interval(found_A, hits.arcs, counted_A)
                 rows += estimate_rows(lab, PRETRAINING, metric, micro, **what)
                 means = f"{metric}, mean of sentences"
                 rows += estimate_rows(lab, PRETRAINING, means, macro, **what)
@@ -204,17 +202,17 @@ def change_rows(lab: Lab, before: ArcHits, after: ArcHits, task: str, seed: int)
     rows: list[Row] = []
     for method in ("max", "mst"):
         pair = [
-            generalist(hits, method, punctuation=False, chosen_N=chosen_N, samples=1)
+            generalist(hits, method, punctuation=False, chosen_N=chosen_N)
             for hits in (before, after)
         ]
-        change = _change(before, after, method, pair, scored_A & before.arcs.words_A, settings)
+        change = _change(before, after, method, pair, scored_A & before.arcs.words_A)
         what = {"stage": CHANGE, "method": method, "seed": seed}
         rows += estimate_rows(lab, task, "UUAS", change, **what)
-    both = [specialists(hits, "max", chosen_N=chosen_N, samples=1) for hits in (before, after)]
+    both = [specialists(hits, "max", chosen_N=chosen_N) for hits in (before, after)]
     for one, two in zip(*both, strict=True):
         if one.signed.total >= settings.least:
             of_A = scored_A & before.arcs.of(one.relation)
-            change = _change(before, after, "max", [one, two], of_A, settings)
+            change = _change(before, after, "max", [one, two], of_A)
             what = {"stage": CHANGE, "method": "max", "seed": seed}
             rows += estimate_rows(lab, task, one.relation, change, **what)
     return rows
@@ -226,13 +224,12 @@ def _change(
     method: str,
     pair: Sequence[Generalist | Specialist],
     scored_A: np.ndarray,
-    settings: DependencySettings,
 ) -> Estimate:
     one_A, two_A = (
         hits.found_by(method, best.layer, best.head).astype(float)
         for hits, best in zip((before, after), pair, strict=True)
     )
-    return arc_interval(two_A - one_A, before.arcs, scored_A, settings.samples)
+    return arc_interval(two_A - one_A, before.arcs, scored_A)
 
 
 def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list[Row]:
@@ -325,7 +322,7 @@ def _save_examples(lab: Lab, hits: ArcHits, numbers: Sequence[int]) -> None:
     titles: dict[tuple[int, int], str] = {}
     drawn, views = {}, {}
     for method in ("mst", "max"):
-        best = generalist(hits, method, punctuation=False, chosen_N=chosen_N, samples=1)
+        best = generalist(hits, method, punctuation=False, chosen_N=chosen_N)
         name = f"{method.upper()}, layer {best.layer + 1} head {best.head + 1}"
         heads[name] = (method, best.layer, best.head)
         own = (best.layer, best.head)

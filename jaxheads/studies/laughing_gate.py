@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from jaxheads.analysis.intervals import grouped_mean
 from jaxheads.analysis.localisation import Located, head_hits
-from jaxheads.analysis.resampling import grouped_mean
 from jaxheads.data.headlines import EncodedPair
 from jaxheads.data.humor import QUESTIONS
 from jaxheads.data.pieces import pieces_of_words

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.contrast import Contrasts, choose_head, find_head
+from jaxheads.analysis.intervals import Estimate, grouped_mean
 from jaxheads.analysis.localisation import (
     Located,
     head_hits,
@@ -20,7 +21,6 @@ from jaxheads.analysis.localisation import (
     positions,
     rule_hits,
 )
-from jaxheads.analysis.resampling import Estimate, grouped_mean
 from jaxheads.data.headlines import EncodedPair, analysable
 from jaxheads.data.humor import PAIRED, QUESTIONS, SINGLE
 from jaxheads.records import Row

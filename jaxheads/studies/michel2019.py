@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from jaxheads.analysis.resampling import Estimate, bootstraps
+from jaxheads.analysis.intervals import Estimate, contrast
 from jaxheads.data.batch import Batch
 from jaxheads.importance import Scores
 from jaxheads.importance.ablation import alone_in_layer, without_each
@@ -35,6 +35,7 @@ from jaxheads.studies.subjects import Subject
 from jaxheads.training.evaluate import METRICS, Answers
 
 REMOVED, ALONE = "one head removed", "one head kept"
+LEVEL = 0.01  # of a change that is called significant, as in the paper
 NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
 
 
@@ -75,12 +76,12 @@ def removed(lab: Lab, name: str, seed: int) -> list[Row]:
     task, model = lab.subject(name), lab.tuned(name, seed)
     effects = _effects(lab, model, task, task.held_out)
     rows: list[Row] = []
-    for (layer, head), (change, _) in effects.items():
+    for (layer, head), change in effects.items():
         method = f"layer {layer + 1} head {head + 1}"
         what = {"stage": REMOVED, "method": method, "seed": seed}
         rows += estimate_rows(lab, name, task.metrics[0], change, **what)
-    significant = [sure.low > 0 or sure.high < 0 for _, sure in effects.values()]
-    change_N = np.array([change.value for change, _ in effects.values()])
+    significant = [change.p_value < LEVEL for change in effects.values()]
+    change_N = np.array([change.value for change in effects.values()])
     values = {
         "heads": float(len(effects)),
         "significant at 1%": float(sum(significant)),
@@ -93,7 +94,7 @@ def removed(lab: Lab, name: str, seed: int) -> list[Row]:
     rows += lab.note.rows(name, found, stage="gradient and ablation", seed=seed)
     if other := lab.reader.other_held_out(task):
         there = _effects(lab, model, task, other)
-        there_N = np.array([change.value for change, _ in there.values()])
+        there_N = np.array([change.value for change in there.values()])
         found = _correlations(change_N, there_N)
         rows += lab.note.rows(name, found, stage="agreement of data sets", seed=seed)
     return rows
@@ -114,7 +115,7 @@ def alone(lab: Lab, name: str, seed: int) -> list[Row]:
     heads = chosen.score_LH.shape[1]
     for layer in range(len(chosen.score_LH)):
         own = answers[layer * heads : (layer + 1) * heads]
-        found = [_change(task, whole, masked)[0] for masked in own]
+        found = [_change(task, whole, masked) for masked in own]
         best = max(found, key=lambda change: change.value)
         for suffix, change in (("", found[_best(chosen, layer)]), (", best of all", best)):
             what = {"stage": ALONE, "method": f"layer {layer + 1}{suffix}", "seed": seed}
@@ -137,8 +138,8 @@ def contrasts_of(lab: Lab, name: str) -> list[Row]:
 
 def _effects(
     lab: Lab, model: Model, task: Subject, held_out: list[Batch]
-) -> dict[tuple[int, int], tuple[Estimate, Estimate]]:
-    """By head, the change of the metric with its 95% and its 99% interval over examples."""
+) -> dict[tuple[int, int], Estimate]:
+    """By head, the change of the metric with its interval over examples."""
     shape = (model.config.num_layers, model.config.num_heads)
     variants, task = without_each(np.ones(shape)), task._replace(held_out=held_out)
     whole = lab.measure(model, task).answers
@@ -146,23 +147,15 @@ def _effects(
     for gate_LH, (layers, heads) in zip(variants.gates_VLH[1:], variants.entries, strict=True):
         mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0
         answers = lab.measure(model, task, mask_LH).answers
-        usual, sure = _change(task, whole, answers)
-        found[int(layers[0]), int(heads[0])] = usual, sure
+        found[int(layers[0]), int(heads[0])] = _change(task, whole, answers)
     return found
 
 
-def _change(task: Subject, whole: Answers, masked: Answers) -> list[Estimate]:
-    """The metric of the masked model less the whole one's, paired over examples.
-
-    With its 95% and its 99% interval.
-    """
-    metric, label_M = METRICS[task.metrics[0]], whole.label_M
-
-    def change(_, examples) -> float:
-        due = label_M[examples]
-        return metric(masked.guess_M[examples], due) - metric(whole.guess_M[examples], due)
-
-    return bootstraps(change, 1, len(label_M), samples=4000, levels=(0.95, 0.99))
+def _change(task: Subject, whole: Answers, masked: Answers) -> Estimate:
+    """The metric of the masked model less the whole one's, paired over examples."""
+    one, two = [[masked.guess_M]], [[whole.guess_M]]
+    metric = METRICS[task.metrics[0]]
+    return contrast(one, two, whole.label_M, metric, whole.example_M).difference
 
 
 def _best(chosen: Scores, layer: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.contrast import accuracy_by_size
-from jaxheads.analysis.resampling import grouped_mean
+from jaxheads.analysis.intervals import grouped_mean
 from jaxheads.data.baselines import bag_of_words_accuracy
 from jaxheads.data.glue import Example
 from jaxheads.data.headlines import analysable
@@ -49,7 +49,7 @@ from jaxheads.studies.laughing_gate import gated, views
 from jaxheads.studies.laughing_head import head
 from jaxheads.studies.maps import encoder_bits, save_maps, what_of
 from jaxheads.studies.pretrain import pretrained
-from jaxheads.studies.prunability import estimate_rows, save_answers, score_all
+from jaxheads.studies.prunability import answers_of, estimate_rows, save_answers, score_all
 from jaxheads.training.evaluate import Answers
 
 RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
@@ -168,8 +168,7 @@ def classified(lab: Lab, variant: str, seed: int) -> list[Row]:
         accuracy = {"accuracy": found.metrics["accuracy"]}
         return lab.note.rows(task, accuracy, stage="labels shuffled", seed=seed)
     name = variant_file(lab, task, seed)
-    answers = {"guess": found.answers.guess_M, "label": found.answers.label_M}
-    save_answers(lab, name, answers)
+    save_answers(lab, name, answers_of(found))
     score_all(lab, model, subject, name)
     rows = lab.note.rows(task, found.metrics, stage="whole", seed=seed)
     if seed == lab.run.seeds[0]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Num
 
-from jaxheads.analysis.resampling import Estimate, bootstrap
+from jaxheads.analysis.intervals import Contrast, Estimate, contrast
 from jaxheads.config import EncoderConfig
 from jaxheads.files import write_atomically
 from jaxheads.importance.kept import open_kept, token_file
@@ -192,7 +192,7 @@ def along(
             rows += lab.note.rows(task.name, evaluation.metrics, **what)
         guesses[method] = np.stack([each.answers.guess_M for each in found])
         guesses[f"{method}.budgets"] = np.array(budgets)
-        guesses["label"] = found[0].answers.label_M
+        guesses |= questions(found[0])
         rows += _summary(lab, task, method, budgets, found, seed, stages[1])
     save_answers(lab, name, guesses)
     return rows
@@ -223,6 +223,16 @@ def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> li
 def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
     """What was answered to the held-out examples, for intervals that are computed later."""
     write_once(functools.partial(_write_answers, answers_path(lab, name), arrays))
+
+
+def questions(found: Evaluation) -> dict[str, np.ndarray]:
+    """What was due, and whose question it was: the same for every mask."""
+    return {"label": found.answers.label_M, "example": found.answers.example_M}
+
+
+def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
+    """The arrays of one evaluation that `save_answers` keeps."""
+    return {"guess": found.answers.guess_M, **questions(found)}
 
 
 def _write_answers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -256,35 +266,20 @@ def contrasts(
 ) -> list[Row]:
     """The first order of each pair less the second, nearest half of the heads, with intervals.
 
-    The interval is over seeds and examples; of an order with draws, a seed's value is the mean over
-    its draws.
+    The interval is over seeds, draws and examples (`analysis.intervals.contrast`).
     """
     answers = [load_answers(lab, name) for name in names.values()]
     first = next(order for order in answers[0] if _kind(order) == pairs[0][0])
     budgets = answers[0][f"{first}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
-    metric, label_M = METRICS[task.metrics[0]], answers[0]["label"]
-
-    def value(kind: str, seeds, examples) -> float:
-        return float(
-            np.mean(
-                [
-                    np.mean([metric(g[place][examples], label_M[examples]) for g in of[kind][seed]])
-                    for seed in seeds
-                ]
-            )
-        )
-
+    metric, (label_M, example_M) = task.metrics[0], (answers[0][n] for n in ("label", "example"))
     kinds = dict.fromkeys(kind for pair in pairs for kind in pair)
-    of = {kind: [[a[f] for f in a if _kind(f) == kind] for a in answers] for kind in kinds}
+    of = {kind: [[a[f][place] for f in a if _kind(f) == kind] for a in answers] for kind in kinds}
     rows = []
     for one, two in pairs:
-        found = bootstrap(
-            lambda s, e, one=one, two=two: value(one, s, e) - value(two, s, e),
-            len(answers), len(label_M), samples=400,
-        )  # fmt: skip
-        rows += estimate_rows(
-            lab, task.name, task.metrics[0], found, stage=stage, method=f"{one} - {two}",
+        found = contrast(of[one], of[two], label_M, METRICS[metric], example_M)
+        rows += contrast_rows(
+            lab, task.name, metric, found, stage=stage, method=f"{one} - {two}",
             budget=int(budgets[place]),
         )  # fmt: skip
     return rows
@@ -298,8 +293,14 @@ def _kind(order: str) -> str:
 
 def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> list[Row]:
     """The row of a value with its interval."""
-    low, high = float(found.low), float(found.high)
-    return lab.note.rows(task, {metric: found.value}, low=low, high=high, **what)
+    ends = {name: float(getattr(found, name)) for name in ("low", "high", "p_value")}
+    return lab.note.rows(task, {metric: found.value}, **ends, **what)
+
+
+def contrast_rows(lab: Lab, task: str, metric: str, found: Contrast, **what) -> list[Row]:
+    """The row of a difference, with what it was computed from."""
+    counts = {"seeds": found.seeds, "draws": found.draws, "ahead": found.ahead}
+    return estimate_rows(lab, task, metric, found.difference, **counts, **what)
 
 
 def is_draw(name: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.agreement import chance_jaccard, jaccard
-from jaxheads.analysis.resampling import bootstrap
+from jaxheads.analysis.intervals import contrast
 from jaxheads.importance import score_heads
 from jaxheads.importance.meta import channel_of, departure_objective
 from jaxheads.objectives import cosine_for
@@ -31,7 +31,7 @@ from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import encoder_bits, save_maps
 from jaxheads.studies.pretrain import pretrained
-from jaxheads.studies.prunability import estimate_rows, load_answers, save_answers
+from jaxheads.studies.prunability import answers_of, contrast_rows, load_answers, save_answers
 from jaxheads.studies.pruners import (
     META,
     Mask,
@@ -199,7 +199,7 @@ def tuned(lab: Lab, name: str, seed: int, method: str) -> list[Row]:
     task, mask_LH = lab.subject(name), mask_by(lab, name, seed, method)
     how = _fit(lab, name, seed, method)
     found = lab.measure(lab.fitted(how), task, mask_LH)
-    save_answers(lab, how.name, {"guess": found.answers.guess_M, "label": found.answers.label_M})
+    save_answers(lab, how.name, answers_of(found))
     if method != WHOLE:
         what = {"stage": TRAINED, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
         return lab.note.rows(name, found.metrics, **what)
@@ -217,34 +217,31 @@ def _fit(lab: Lab, name: str, seed: int, method: str) -> Fit:
 
 def contrasts(lab: Lab, name: str) -> list[Row]:
     """The pruner's masks less each of the others', and chance less the inverse, with intervals."""
-    task, seeds = lab.subject(name), lab.run.seeds
-    metric = METRICS[task.metrics[0]]
-    answers = {
-        (seed, method): load_answers(lab, tuned_name(lab, name, seed, method))
+    seeds, metric = lab.run.seeds, lab.subject(name).metrics[0]
+    answers = [
+        {
+            method: load_answers(lab, tuned_name(lab, name, seed, method))
+            for method in (WHOLE, *methods(lab, seed))
+        }
         for seed in seeds
-        for method in (WHOLE, *methods(lab, seed))
-    }
-    label_M = answers[seeds[0], WHOLE]["label"]
+    ]
+    label_M, example_M = (answers[0][WHOLE][each] for each in ("label", "example"))
 
-    def value(kind: str, chosen, examples) -> float:
-        each = [
-            metric(found["guess"][examples], label_M[examples])
-            for place in chosen
-            for (seed, method), found in answers.items()
-            if seed == seeds[place] and method.partition(" ")[0] == kind.partition(" ")[0]
+    def of(kind: str) -> list[list[np.ndarray]]:
+        """By seed, the answers under each mask of a kind."""
+        first = kind.partition(" ")[0]
+        return [
+            [found["guess"] for method, found in each.items() if method.partition(" ")[0] == first]
+            for each in answers
         ]
-        return float(np.mean(each))
 
     rows = []
     budget = kept_heads(lab) * lab.layout.num_layers
     pairs = [(META, other) for other in (RANDOM, INVERTED, GRADIENT, MAGNITUDE, WHOLE)]
     for one, two in (*pairs, (RANDOM, INVERTED), (GRADIENT, RANDOM)):
-        found = bootstrap(
-            lambda s, e, one=one, two=two: value(one, s, e) - value(two, s, e),
-            len(seeds), len(label_M), samples=400,
-        )  # fmt: skip
+        found = contrast(of(one), of(two), label_M, METRICS[metric], example_M)
         what = {"stage": CONTRAST, "method": f"{one} - {two}", "budget": budget}
-        rows += estimate_rows(lab, name, task.metrics[0], found, **what)
+        rows += contrast_rows(lab, name, metric, found, **what)
     return rows
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Int, Num
 from scipy import stats
 
 from jaxheads.data.batch import Batch
@@ -27,6 +27,7 @@ class Answers(NamedTuple):
 
     guess_M: Num[np.ndarray, "M"]  # a class, or a real number
     label_M: Num[np.ndarray, "M"]
+    example_M: Int[np.ndarray, "M"]  # whose question it is; predicted tokens share their text's
 
 
 class Evaluation(NamedTuple):
@@ -41,6 +42,7 @@ class Evaluation(NamedTuple):
     floors: dict[str, float]
     examples: int
     answers: Answers
+    loss_N: Float[np.ndarray, "N"]  # of each example, the sum over its terms
 
 
 def evaluate(
@@ -63,13 +65,16 @@ def evaluate(
     _check_rows(rows)
     taken = rows.label >= 0 if rows.label.ndim == 2 else np.ones(rows.label.shape, bool)
     label, guess = rows.label[taken], rows.guess[taken]
+    number_N = np.arange(len(rows.number)).reshape(-1, *[1] * (rows.label.ndim - 1))
+    example = np.broadcast_to(number_N, rows.label.shape)[taken]
     loss = rows.loss.sum() / max(rows.terms.sum(), 1.0)
     constant = _constant(label)
     return Evaluation(
         {"loss": float(loss)} | {name: METRICS[name](guess, label) for name in _named(metrics)},
         {"loss": _loss_floor(label)} | {n: METRICS[n](constant, label) for n in _named(metrics)},
         len(rows.number),
-        Answers(guess, label),
+        Answers(guess, label, example),
+        rows.loss,
     )
 
 

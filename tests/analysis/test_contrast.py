@@ -108,7 +108,7 @@ def test_the_four_maps_are_means_over_pairs():
 
 def test_a_planted_head_is_found_and_is_the_only_significant_one():
     validation, test = drawn_pairs(0, 40, planted=True), drawn_pairs(1, 60, planted=True)
-    found = find_head(validation, test, samples=200)
+    found = find_head(validation, test)
     assert (found.layer, found.head) == (1, 2)
     assert found.test.low > 0
     assert found.p_value == 1e-4
@@ -119,9 +119,7 @@ def test_a_planted_head_is_found_and_is_the_only_significant_one():
 
 
 def test_nothing_is_significant_where_nothing_is_planted():
-    found = find_head(
-        drawn_pairs(2, 40, planted=False), drawn_pairs(3, 60, planted=False), samples=200
-    )
+    found = find_head(drawn_pairs(2, 40, planted=False), drawn_pairs(3, 60, planted=False))
     assert (found.holm_LH > 0.05).all()
     assert found.p_value > 0.05
     assert found.test.low < 0 < found.test.high
@@ -145,7 +143,7 @@ def test_pairs_of_one_group_count_once():
     thrice = Contrasts(*(np.repeat(side, 3, 0) for side in once))
     groups = [number for number in range(5) for _ in range(3)]
     alone, grouped, naive = (
-        find_head(once, test, which, samples=200)
+        find_head(once, test, which)
         for test, which in ((once, None), (thrice, groups), (thrice, None))
     )
     np.testing.assert_allclose(grouped.test, alone.test)

@@ -122,7 +122,7 @@ def test_a_planted_chunking_head_is_found_on_one_half_and_holds_on_the_other():
         attention[1, 2] /= attention[1, 2].sum(-1, keepdims=True)
         rows.append(match_spans(adjacent_distances(attention), parse.spans))
     tune, test = gather(rows[:20]), gather(rows[20:])
-    found = choose_heads(tune, test, samples=100)
+    found = choose_heads(tune, test)
     for name in ("sentence F1", "corpus F1", "NP"):
         assert found[name].head == (1, 2)
     best = found["sentence F1"]
@@ -157,7 +157,7 @@ def test_a_score_and_its_interval_are_those_of_its_sentences():
         if name in ("SBAR", "PP", "ADJP", "ADVP"):
             assert np.isnan(found.score).all()
             continue
-        spread = found.intervals(samples=200)
+        spread = found.intervals()
         np.testing.assert_allclose(spread.value, found.score)
         assert (spread.low < spread.value).all()
         assert (spread.value < spread.high).all() or name == "VP"
@@ -166,7 +166,7 @@ def test_a_score_and_its_interval_are_those_of_its_sentences():
 def test_a_label_that_either_section_lacks_has_no_best_head():
     tune = gather([match_spans(RNG.random((2, 2, 4)), SPANS)] * 2)
     test = gather([match_spans(RNG.random((2, 2, 4)), [("S", 0, 5), ("NP", 0, 2)])] * 2)
-    found = choose_heads(tune, test, samples=5)
+    found = choose_heads(tune, test)
     assert set(found) == {"sentence F1", "corpus F1", "NP"}
 
 

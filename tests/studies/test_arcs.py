@@ -77,7 +77,7 @@ def lab(tmp_path_factory) -> Lab:
         name="planted",
         models=(ModelSettings("planted", source=str(folder / "model")),),
         text=TextSettings("grammar_mlm", length=12),
-        dependencies=DependencySettings(treebank=treebank, least=1, samples=20, examples=1),
+        dependencies=DependencySettings(treebank=treebank, least=1, examples=1),
         devices=1,
     )
     return Lab(run, run.models[0], folder, None)

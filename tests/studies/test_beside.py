@@ -106,9 +106,9 @@ RUN = Run(
     text=TextSettings("grammar_mlm", length=24, paragraphs=40, held_out_blocks=4),
     scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16, splits=2),
     constituency=ConstituencySettings(
-        tune_sentences=12, test_sentences=12, controls=0, examples=1, samples=5
+        tune_sentences=12, test_sentences=12, controls=0, examples=1
     ),
-    dependencies=DependencySettings(sentences=12, least=1, samples=5, controls=0, examples=1),
+    dependencies=DependencySettings(sentences=12, least=1, controls=0, examples=1),
     devices=1,
 )
 '''

@@ -55,7 +55,7 @@ def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
         heads=HEADS, pad_id=1, most=size, lengths=(size,), tokens=10 * size,
     )  # fmt: skip
     looks = look(trees, stream)
-    best = {each.relation: each for each in specialists(looks.hits, "max", samples=20)}
+    best = {each.relation: each for each in specialists(looks.hits, "max")}
     assert (best["obj"].layer, best["obj"].head, best["obj"].accuracy.value) == (1, 1, 1.0)
     assert best["obj"].gain.low > 0
     assert all(one.accuracy.value < 1 for name, one in best.items() if one.signed.total > 20
@@ -128,7 +128,7 @@ RUN = dataclasses.replace(
     scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16, splits=2),
     curve=CurveSettings(readings=(), batch_size=16),
     dependencies=DependencySettings(
-        treebank=DATA / "trees.conllu", least=1, samples=20, examples=2, controls=1
+        treebank=DATA / "trees.conllu", least=1, examples=2, controls=1
     ),
 )
 """

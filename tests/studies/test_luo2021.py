@@ -40,7 +40,7 @@ RUN = dataclasses.replace(
     curve=CurveSettings(points=2, draws=2, readings=(), batch_size=16),
     constituency=ConstituencySettings(
         tune=DATA / "tune.mrg", test=DATA / "test.mrg", tune_sentences=12, controls=1, examples=2,
-        samples=20,
+
     ),
 )
 """

@@ -50,9 +50,7 @@ def lab(tmp_path_factory) -> Lab:
         name="odd",
         models=(ModelSettings("odd", source=str(folder / "model")),),
         text=TextSettings("grammar_mlm", length=12),
-        constituency=ConstituencySettings(
-            tune=folder / "tune.mrg", test=folder / "test.mrg", samples=10
-        ),
+        constituency=ConstituencySettings(tune=folder / "tune.mrg", test=folder / "test.mrg"),
         devices=1,
     )
     return Lab(run, run.models[0], folder, None)

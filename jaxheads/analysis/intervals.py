@@ -1,0 +1,364 @@
+"""One interval for every number that depends on seeds, random draws and examples.
+
+A study repeats a measurement over few seeds of fine-tuning (rows) and the same many examples
+(columns). Both are samples: the interval is to cover the value for other seeds *and* other
+examples. The variance of the mean of such a crossed table is the sum of a part of seeds, with
+S - 1 degrees of freedom, and a part of examples, with X - 1 (Cameron, Gelbach and Miller 2011:
+less what both parts contain). The half-width weighs Student's quantile of each part by its
+share of the variance (Cochran's approximation; Cochran and Cox 1957). A percentile
+bootstrap over three seeds covers 76% to 89% where it promises 95%; this covers 93.5% to 97.5%,
+simulated for normal and binary data with 3 and 5 seeds in `tests/analysis/test_coverage.py`.
+
+Draws (random masks) are nested in seeds: with several seeds a seed's value is the mean over its
+draws; with one seed the draws take the rows' place, and the interval is of that one model.
+Statistics that are no means enter by their jackknife pseudo-values (Efron and Tibshirani 1993,
+chapter 11). This is our choice; the papers give ranges, bootstraps or t-tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Num
+from scipy import optimize, stats
+
+GROUPS = 100  # the most groups of examples that the jackknife leaves out in turn
+
+
+class Estimate(NamedTuple):
+    """A statistic, the bounds of its interval, and the two-sided p-value that it is 0.
+
+    Bounds and p-value are NaN where the data cannot give them: one seed and one example.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float = float("nan")
+
+
+class Estimates(NamedTuple):
+    """Many statistics of the same data: arrays in place of the numbers of an `Estimate`."""
+
+    value: Float[np.ndarray, "*columns"]
+    low: Float[np.ndarray, "*columns"]
+    high: Float[np.ndarray, "*columns"]
+    p_value: Float[np.ndarray, "*columns"]
+
+    def at(self, *column: int) -> Estimate:
+        """One of them."""
+        return Estimate(*(float(each[column]) for each in self))
+
+
+class _Variance(NamedTuple):
+    """The variance of a mean in parts, each with its degrees of freedom."""
+
+    parts: tuple[np.ndarray, ...]
+    freedoms: tuple[int, ...]
+
+    def half_width(self, level: float | np.ndarray) -> np.ndarray:
+        """Half the width of the interval: NaN where there is no part."""
+        if not self.parts:
+            return np.asarray(np.nan)
+        total = np.asarray(sum(self.parts))
+        weighted = sum(
+            stats.t.ppf((1 + np.asarray(level)) / 2, freedom) * part
+            for part, freedom in zip(self.parts, self.freedoms, strict=True)
+        )
+        return np.where(total > 0, weighted / np.sqrt(np.where(total > 0, total, 1)), 0.0)
+
+    def p_value(self, value: np.ndarray) -> np.ndarray:
+        """One less the level of the interval that just reaches 0, by bisection of its logarithm."""
+        low, high = np.full(np.shape(value), -30.0), np.zeros(np.shape(value))
+        for _ in range(50):
+            middle = (low + high) / 2
+            wide = self.half_width(1 - np.exp(middle)) >= np.abs(value)
+            low, high = np.where(wide, middle, low), np.where(wide, high, middle)
+        known = np.isfinite(value) & np.isfinite(self.half_width(0.5))
+        return np.where(known, np.exp(high), np.nan)
+
+
+def crossed(value_SX: Float[np.ndarray, "S X *columns"], *, level: float = 0.95) -> Estimates:
+    """Bound the mean of a table whose rows and columns are both samples.
+
+    Args:
+      value_SX: the value of each seed (rows) for each example or group of examples (columns),
+        and any number of such tables along further axes.
+      level: how often the interval is to cover the mean for other seeds and examples.
+
+    Returns:
+      The means with their intervals. With one row the interval is over columns alone (that one
+      model's), with one column over rows alone; NaN bounds with one of each.
+
+    Raises:
+      ValueError: for an empty table, or a level outside (0, 1).
+    """
+    if value_SX.ndim < 2 or not value_SX.size or not 0 < level < 1:
+        raise ValueError(
+            "interval: expected values of at least one seed and example and a level in (0, 1), got "
+            f"an array of {list(value_SX.shape)} and {level}"
+        )
+    middle = np.asarray(value_SX.mean((0, 1)))
+    variance = _variance(np.asarray(value_SX, float))
+    half = variance.half_width(level)
+    return Estimates(middle, middle - half, middle + half, variance.p_value(middle))
+
+
+def _variance(value_SX: np.ndarray) -> _Variance:
+    seeds, examples = value_SX.shape[:2]
+    if seeds == 1 and examples == 1:
+        return _Variance((), ())
+    mean = value_SX.mean((0, 1))
+    seed_S, example_X = value_SX.mean(1) - mean, value_SX.mean(0) - mean
+    if seeds == 1:
+        return _Variance(((example_X**2).sum(0) / (examples - 1) / examples,), (examples - 1,))
+    by_seed = (seed_S**2).sum(0) / (seeds - 1) / seeds
+    if examples == 1:
+        return _Variance((by_seed,), (seeds - 1,))
+    rest_SX = value_SX - mean - seed_S[:, None] - example_X[None]
+    by_both = (rest_SX**2).sum((0, 1)) / ((seeds - 1) * (examples - 1)) / (seeds * examples)
+    by_example = (example_X**2).sum(0) / (examples - 1) / examples
+    parts = (by_seed, np.maximum(by_example - by_both, 0.0))
+    return _Variance(parts, (seeds - 1, examples - 1))
+
+
+# -- statistics that are no means
+
+
+def jackknife(
+    statistic: Callable[[int, Int[np.ndarray, "M"]], float],
+    rows: int,
+    cluster_M: Sequence[Hashable] | Num[np.ndarray, "M"],
+) -> Float[np.ndarray, "S G"]:
+    """Turn any statistic of examples into a table that `crossed` bounds.
+
+    Args:
+      statistic: the value of a row (a seed, or a draw) on the examples of the given numbers.
+      rows: how many rows there are.
+      cluster_M: which examples belong together (sentences of a block, pairs of an original): they
+        are left out together.
+
+    Returns:
+      Pseudo-values of each row, one for each group of clusters: `G * all - (G - 1) * without the
+      group`, shifted so that a row's mean is its statistic on all examples. There are at most
+      `GROUPS` groups, drawn at random.
+
+    Raises:
+      ValueError: where there are no rows or no examples.
+    """
+    _, number_M = np.unique(np.asarray(cluster_M), return_inverse=True)
+    if rows < 1 or not len(number_M):
+        raise ValueError(
+            f"interval: expected at least one seed and example, got {rows}, {len(number_M)}"
+        )
+    clusters = int(number_M.max()) + 1
+    groups = min(clusters, GROUPS)
+    group_M = (np.random.default_rng(0).permutation(clusters) % groups)[number_M]
+    everything = np.arange(len(number_M))
+    whole_S = np.array([statistic(row, everything) for row in range(rows)], float)
+    if groups == 1:
+        return whole_S[:, None]
+    left = [np.flatnonzero(group_M != group) for group in range(groups)]
+    without_SG = np.array([[statistic(row, kept) for kept in left] for row in range(rows)], float)
+    return whole_S[:, None] - (groups - 1) * (without_SG - without_SG.mean(1, keepdims=True))
+
+
+def interval(
+    statistic: Callable[[int, Int[np.ndarray, "M"]], float],
+    rows: int,
+    cluster_M: Sequence[Hashable] | Num[np.ndarray, "M"],
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Bound the mean over rows of any statistic; arguments and errors as of `jackknife`."""
+    return crossed(jackknife(statistic, rows, cluster_M), level=level).at()
+
+
+# -- differences between ways to answer
+
+
+class Contrast(NamedTuple):
+    """A difference with its interval, and how often draws come out on the same side.
+
+    `draws` is the number of draws behind the difference when there is one seed (0: there are no
+    draws, or several seeds), and `ahead` in how many of them the first is strictly better.
+    """
+
+    difference: Estimate
+    seeds: int
+    draws: int
+    ahead: int
+
+
+def contrast(
+    one: Sequence[Sequence[Num[np.ndarray, "M"]]],
+    two: Sequence[Sequence[Num[np.ndarray, "M"]]],
+    label_M: Num[np.ndarray, "M"],
+    metric: Callable[..., float],
+    cluster_M: Sequence[Hashable] | Num[np.ndarray, "M"] | None = None,
+) -> Contrast:
+    """Bound the metric of the first answers less that of the second, paired over examples.
+
+    Args:
+      one, two: by seed, the answers of each draw; a way without draws has one.
+      label_M: what was due.
+      metric: `metric(answers, labels)`, higher being better.
+      cluster_M: which examples belong together; None: each stands alone.
+
+    Returns:
+      The difference: with several seeds over seeds (each the mean over its draws) and examples;
+      with one seed over its draws and examples, so of that one model.
+
+    Raises:
+      ValueError: for sides of different numbers of seeds, or none, or several numbers of draws
+      where both sides have more than one.
+    """
+    if len(one) != len(two) or not one or not all([*one, *two]):
+        raise ValueError(
+            f"contrast: expected answers of the same seeds, got {len(one)} and {len(two)}"
+        )
+    seeds, draws = len(one), max(len(one[0]), len(two[0]))
+    if seeds == 1 and {len(one[0]), len(two[0])} - {1, draws}:
+        raise ValueError(
+            f"contrast: expected one draw or as many on both sides, got {len(one[0])} and "
+            f"{len(two[0])}"
+        )
+
+    def of_seed(seed: int, rows) -> float:
+        first, second = (
+            np.mean([metric(guess_M[rows], label_M[rows]) for guess_M in side[seed]])
+            for side in (one, two)
+        )
+        return float(first - second)
+
+    def of_draw(draw: int, rows) -> float:
+        first, second = (
+            metric(side[0][draw % len(side[0])][rows], label_M[rows]) for side in (one, two)
+        )
+        return first - second
+
+    clusters = np.arange(len(label_M)) if cluster_M is None else cluster_M
+    by_draw = seeds == 1 and draws > 1
+    statistic, rows = (of_draw, draws) if by_draw else (of_seed, seeds)
+    table_SG = jackknife(statistic, rows, clusters)
+    ahead = int((table_SG.mean(1) > 1e-12).sum())
+    return Contrast(crossed(table_SG).at(), seeds, *((draws, ahead) if by_draw else (0, 0)))
+
+
+def quotient(
+    top_SG: Float[np.ndarray, "S G"], bottom_SG: Float[np.ndarray, "S G"], *, level: float = 0.95
+) -> Estimate:
+    """Bound the ratio of two means over the same seeds and examples (Fieller 1954).
+
+    A ratio belongs to the interval if the mean of `top - ratio * bottom` is not distinguishable
+    from 0 at that level. NaN bounds where the mean below is not clearly above 0, so that no finite
+    interval exists, and a NaN value where it is not above 0 at all. The p-value is of a ratio of 0.
+
+    Args:
+      top_SG, bottom_SG: (pseudo-)values by seed and group of examples, as of `jackknife`.
+      level: the level of the interval.
+    """
+    below = crossed(bottom_SG, level=level).at()
+    if not below.value > 0:
+        return Estimate(*[float("nan")] * 4)
+    value = float(top_SG.mean()) / below.value
+    p_value = crossed(top_SG, level=level).at().p_value
+    if not below.low > 0:
+        return Estimate(value, float("nan"), float("nan"), p_value)
+
+    def apart(ratio: float) -> float:
+        """Below 0 for ratios inside the interval."""
+        found = crossed(top_SG - ratio * bottom_SG, level=level).at()
+        return abs(found.value) - (found.high - found.value)
+
+    low, high = (_boundary(apart, value, side) for side in (-1.0, 1.0))
+    return Estimate(value, low, high, p_value)
+
+
+def _boundary(apart: Callable[[float], float], inside: float, step: float) -> float:
+    """The first ratio on one side at which `apart` changes its sign; infinite if there is none."""
+    if apart(inside) >= 0:
+        return inside
+    for _ in range(40):
+        if apart(inside + step) > 0:
+            return optimize.bisect(apart, inside, inside + step)  # pyright: ignore[reportReturnType]
+        step *= 2
+    return float(np.copysign(np.inf, step))
+
+
+# -- means over groups and ratios of sums
+
+
+def grouped_mean(
+    value_X: Sequence[float] | Num[np.ndarray, "X"] | Bool[np.ndarray, "X"],
+    group_X: Sequence[Hashable],
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Bound the mean of values of which those of one group are not independent.
+
+    A group weighs as many values as it has. ValueError as of `group_sums`.
+    """
+    sum_G, size_G = group_sums(np.asarray(value_X, float), group_X)
+    return ratio_intervals(sum_G[None], size_G.astype(float), level=level).at()
+
+
+def group_sums(
+    value_X: Float[np.ndarray, "X *rest"], group_X: Sequence[Hashable]
+) -> tuple[Float[np.ndarray, "G *rest"], Int[np.ndarray, "G"]]:
+    """The sum over each group, in the order in which groups come, and its number of values.
+
+    ValueError for values and groups that are not equally many, or none.
+    """
+    if len(value_X) != len(group_X) or not len(group_X):
+        raise ValueError(
+            f"groups: expected one for each value, got {len(group_X)} for {len(value_X)}"
+        )
+    number = {group: place for place, group in enumerate(dict.fromkeys(group_X))}
+    place_X = np.array([number[group] for group in group_X])
+    sum_G = np.zeros((len(number), *value_X.shape[1:]))
+    np.add.at(sum_G, place_X, value_X)
+    return sum_G, np.bincount(place_X)
+
+
+def mean_interval(value_S: Sequence[float] | Num[np.ndarray, "S"]) -> Estimate:
+    """Bound the mean of independent values, such as one for each seed (Student's t)."""
+    return crossed(np.asarray(value_S, float)[:, None]).at()
+
+
+def ratio_intervals(
+    top_SX: Float[np.ndarray, "S X *columns"],
+    bottom_X: Float[np.ndarray, "X"],
+    *,
+    level: float = 0.95,
+) -> Estimates:
+    """Bound many ratios of sums at once.
+
+    A ratio is the mean over seeds of the sum of `top_SX` over examples, over the sum of `bottom_X`:
+    with ones below it is a mean. The variance is that of the linearised ratio, `X (top - ratio *
+    bottom) / sum of bottom` (Cochran 1977, chapter 6). NaN where nothing is below.
+
+    Args:
+      top_SX: by seed, example (a sentence, a group) and column.
+      bottom_X: what each example counts for; examples that count for nothing change nothing.
+      level: the level of the intervals.
+
+    Raises:
+      ValueError: for no seed or example, or sides of different length.
+    """
+    if top_SX.ndim < 2 or not top_SX.size or bottom_X.shape != top_SX.shape[1:2]:
+        raise ValueError(
+            "ratio intervals: expected at least one seed and example, and as many below as above, "
+            f"got {list(top_SX.shape)} and {list(bottom_X.shape)}"
+        )
+    nothing_X = (top_SX == 0).all(axis=(0, *range(2, top_SX.ndim)))
+    counted_X = (bottom_X > 0) | ~nothing_X
+    if not bottom_X.sum() > 0:
+        return Estimates(*[np.full(top_SX.shape[2:], np.nan)] * 4)
+    top_SX, bottom_X = top_SX[:, counted_X].astype(float), bottom_X[counted_X]
+    ratio = top_SX.sum(1).mean(0) / bottom_X.sum()
+    weight_X = bottom_X.reshape(-1, *[1] * ratio.ndim)
+    linear_SX = ratio + (top_SX - ratio * weight_X) * len(bottom_X) / bottom_X.sum()
+    return crossed(linear_SX, level=level)
