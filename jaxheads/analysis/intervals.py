@@ -86,11 +86,10 @@ def crossed(value_SX: Float[np.ndarray, "S X *columns"], *, level: float = 0.95)
     Args:
       value_SX: the value of each seed (rows) for each example or group of examples (columns),
         and any number of such tables along further axes.
-      level: how often the interval is to cover the mean for other seeds and examples.
 
     Returns:
-      The means with their intervals. With one row the interval is over columns alone (that one
-      model's), with one column over rows alone; NaN bounds with one of each.
+      The means with intervals that cover them for other seeds and examples at that `level`. With
+      one row they are over columns alone, with one column over rows alone; with one of each NaN.
 
     Raises:
       ValueError: for an empty table, or a level outside (0, 1).
@@ -165,17 +164,6 @@ def jackknife(
     return whole_S[:, None] - (groups - 1) * (without_SG - without_SG.mean(1, keepdims=True))
 
 
-def interval(
-    statistic: Callable[[int, Int[np.ndarray, "M"]], float],
-    rows: int,
-    cluster_M: Sequence[Hashable] | Num[np.ndarray, "M"],
-    *,
-    level: float = 0.95,
-) -> Estimate:
-    """Bound the mean over rows of any statistic; arguments and errors as of `jackknife`."""
-    return crossed(jackknife(statistic, rows, cluster_M), level=level).at()
-
-
 # -- differences between ways to answer
 
 
@@ -201,15 +189,14 @@ def contrast(
 ) -> Contrast:
     """Bound the metric of the first answers less that of the second, paired over examples.
 
+    With several seeds the interval is over seeds (each the mean over its draws) and examples; with
+    one seed it is over its draws and examples, so of that one model.
+
     Args:
       one, two: by seed, the answers of each draw; a way without draws has one.
       label_M: what was due.
       metric: `metric(answers, labels)`, higher being better.
       cluster_M: which examples belong together; None: each stands alone.
-
-    Returns:
-      The difference: with several seeds over seeds (each the mean over its draws) and examples;
-      with one seed over its draws and examples, so of that one model.
 
     Raises:
       ValueError: for sides of different numbers of seeds, or none, or several numbers of draws
@@ -252,13 +239,10 @@ def quotient(
 ) -> Estimate:
     """Bound the ratio of two means over the same seeds and examples (Fieller 1954).
 
-    A ratio belongs to the interval if the mean of `top - ratio * bottom` is not distinguishable
-    from 0 at that level. NaN bounds where the mean below is not clearly above 0, so that no finite
-    interval exists, and a NaN value where it is not above 0 at all. The p-value is of a ratio of 0.
-
-    Args:
-      top_SG, bottom_SG: (pseudo-)values by seed and group of examples, as of `jackknife`.
-      level: the level of the interval.
+    Of (pseudo-)values by seed and group of examples, as of `jackknife`. A ratio belongs to the
+    interval if the mean of `top - ratio * bottom` is not distinguishable from 0 at that level. NaN
+    bounds where the mean below is not clearly above 0, so that no finite interval exists, and a NaN
+    value where it is not above 0 at all. The p-value is of a ratio of 0.
     """
     below = crossed(bottom_SG, level=level).at()
     if not below.value > 0:
@@ -323,11 +307,6 @@ def group_sums(
     return sum_G, np.bincount(place_X)
 
 
-def mean_interval(value_S: Sequence[float] | Num[np.ndarray, "S"]) -> Estimate:
-    """Bound the mean of independent values, such as one for each seed (Student's t)."""
-    return crossed(np.asarray(value_S, float)[:, None]).at()
-
-
 def ratio_intervals(
     top_SX: Float[np.ndarray, "S X *columns"],
     bottom_X: Float[np.ndarray, "X"],
@@ -343,7 +322,6 @@ def ratio_intervals(
     Args:
       top_SX: by seed, example (a sentence, a group) and column.
       bottom_X: what each example counts for; examples that count for nothing change nothing.
-      level: the level of the intervals.
 
     Raises:
       ValueError: for no seed or example, or sides of different length.

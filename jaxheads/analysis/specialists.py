@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.arcs import ArcHits, Arcs, attachment, relation_accuracies
-from jaxheads.analysis.intervals import Estimate, mean_interval, ratio_intervals
+from jaxheads.analysis.intervals import Estimate, crossed, ratio_intervals
 from jaxheads.analysis.offsets import OffsetBaseline, offset_baseline
 
 
@@ -166,4 +166,4 @@ def sentence_interval(
     """The mean over sentences of the share of their scored arcs that were found."""
     _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
     share_N = np.bincount(number_A, found_A[scored_A]) / np.bincount(number_A)
-    return mean_interval(share_N)
+    return crossed(share_N[None]).at()

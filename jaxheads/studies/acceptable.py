@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.analysis.intervals import Estimate, Estimates, interval
+from jaxheads.analysis.intervals import Estimate, Estimates, crossed, jackknife
 from jaxheads.pruning.curve import acceptable_deduction
 from jaxheads.records import Row
 from jaxheads.studies.deduction import BEFORE
@@ -45,7 +45,7 @@ class Retained(NamedTuple):
                 )
                 return kept - (1 - tolerance) * whole
 
-            return interval(of, len(self.guess_SKM), self.example_M)
+            return crossed(jackknife(of, len(self.guess_SKM), self.example_M)).at()
 
         found = [margin(place) for place in range(self.guess_SKM.shape[1])]
         return Estimates(*map(np.array, zip(*found, strict=True)))
