@@ -1,8 +1,6 @@
 """The study of headlines on planted heads: validation names the head, test says what it is worth.
 
-Two kinds of pairs have edited words of their own, and a head for each; validation pairs are mostly
-of the first kind, test pairs of the second. Where its word is absent a head looks at the first word
-of the headline. All models are made, none is trained.
+Validation pairs prefer another head than test pairs. All models are made, none is trained.
 """
 
 from __future__ import annotations
@@ -13,87 +11,38 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
+from jaxheads.config import TrainingConfig
+from jaxheads.data.headlines import encode_pairs, question_source
 from jaxheads.data.humor import paired_questions
 from jaxheads.data.pairs import read_pairs, with_random_words
 from jaxheads.settings import HumorSettings
+from jaxheads.studies.headlines import humor_subject, validated
+from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import load_halves, load_maps, map_path
-from tests.studies.conftest import write_jsonl
+from tests.studies.planted_headlines import (
+    EDITS,
+    FIRST,
+    SMALL,
+    SPLITS,
+    UNTUNED_B,
+    A,
+    B,
+    write_models,
+    write_split,
+)
 from tests.studies.planted_heads import (
-    SEEN,
-    START,
-    Head,
-    Looks,
-    alike,
+    TOKENIZER,
     having,
     named,
-    planted,
     run_study,
-    save,
     tiny_run,
     value_of,
 )
 
 pytestmark = pytest.mark.slow  # a whole study
 
-EDITS = {  # of the funny and of the serious side, by kind
-    "one": (("dog", "cat"), ("fox", "pig")),
-    "two": (("lion", "bird"), ("duck", "horse")),
-    "none": (("goose",), ("barn",)),  # no head knows these
-}
-CONTEXT = {"train": ["king", "girl", "shop"], "validation": ["girl", "shop", "king"]}
-CONTEXT |= {"test": ["shop", "king", "girl"]}  # so that no headline is in two splits
-SPLITS = {
-    "train": ["one", "two"] * 4,
-    "validation": ["one"] * 6 + ["two"] * 2,
-    "test": ["odd", *["one"] * 4, *["two"] * 12, *["none"] * 4],  # the first is for no head
-}
-SMALL = SPLITS["test"][1:]
-SAYS = {word: 1 for kind in ("one", "two") for word in EDITS[kind][0]}
-SAYS |= {word: -1 for kind in ("one", "two") for word in EDITS[kind][1]}
-
-
-def words_of(split: str, kind: str, edit: str) -> list[str]:
-    """A headline of five words, or of seven."""
-    one, two, three = CONTEXT[split]
-    return {
-        "one": ["map", edit, one, two, three],
-        "two": ["map", one, edit, two, three],
-        "none": ["map", one, two, three, edit, "bus", "mouse"],
-    }[kind]
-
-
-def looking(*wanted: str) -> Looks:
-    """All tokens look at some words, where those are absent at the first word."""
-    return {token: {**alike(*wanted), "map": 1e-6} for token in SEEN}
-
-
-ONE, TWO = looking(*EDITS["one"][0]), looking(*EDITS["two"][0])
-# Where the first token alone looks the contrast of all tokens is small, that of the first large.
-START_ALONE = looking() | {START: looking(*EDITS["one"][0], *EDITS["two"][0])[START]}
-A: dict[tuple[str, int], Head] = {  # the head for the first kind, by task and seed
-    ("humor_single", 0): (0, 1), ("humor_single", 1): (1, 2),
-    ("humor_pair", 0): (0, 2), ("humor_pair", 1): (1, 0),
-    ("humor_single_shuffled", 0): (1, 3), ("humor_single_shuffled", 1): (1, 3),
-    ("humor_pair_shuffled", 0): (0, 3), ("humor_pair_shuffled", 1): (0, 3),
-}  # fmt: skip
-B, FIRST, UNTUNED_B = (2, 3), (1, 1), (2, 2)
 TUNED = [key for key in A if not key[0].endswith("shuffled")]
 tuned = pytest.mark.parametrize(("task", "seed"), TUNED)
-
-
-def write_split(folder, split: str) -> None:
-    records = []
-    for number, kind in enumerate(SPLITS[split]):
-        record = {"id": str(number), "group": f"{split}{number}"}
-        if kind == "odd":
-            sides = {"funny": "map goose king", "serious": "map king"}
-        else:
-            funny, serious = (words[number % len(words)] for words in EDITS[kind])
-            sides = {"funny": " ".join(words_of(split, kind, funny))}
-            sides["serious"] = " ".join(words_of(split, kind, serious))
-        rating = 1 if kind in ("one", "two") else 0.5
-        records.append({**record, **sides, "mean_seriousness": rating})
-    write_jsonl(folder / f"{split}.jsonl", records)
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +50,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("planted_humor")
     for split in SPLITS:
         write_split(folder, split)
-    save(planted({UNTUNED_B: TWO}, says=SAYS), folder / "model")
-    for (variant, seed), head in A.items():
-        shuffled = variant.endswith("shuffled")
-        model = planted(
-            {head: ONE} if shuffled else {head: ONE, B: TWO, FIRST: START_ALONE},
-            {} if shuffled else {head: 0.5, B: 0.5},
-            labels=("0", "1"), says=SAYS, apart="pair" in variant,
-        )  # fmt: skip
-        save(model, folder / "out" / "models" / f"roberta-{variant}-{seed}")
+    write_models(folder)
     return folder
 
 
@@ -119,10 +60,17 @@ def pairs(folder):
 
 
 @pytest.fixture(scope="module")
-def rows(folder):
+def run(folder):
     files = (folder / f"{split}.jsonl" for split in ("train", "validation", "test"))
-    humor = HumorSettings(*files, length=12, permutations=999, sizes=(0.3,), views=2)
-    run = tiny_run("peyrard2021", folder, probe=None, humor=humor)
+    humor = HumorSettings(
+        *files, length=12, permutations=999, sizes=(0.3,), views=2,
+        paired=TrainingConfig(steps=2, batch_size=4),
+    )  # fmt: skip
+    return tiny_run("peyrard2021", folder, probe=None, humor=humor)
+
+
+@pytest.fixture(scope="module")
+def rows(run, folder):
     return run_study(run, folder / "out")
 
 
@@ -275,6 +223,46 @@ def test_the_gate_of_the_head_costs_what_it_alone_carries(rows, pairs, task, see
     assert found == pytest.approx(changes)
     what = {"stage": "gated", "method": "head", "metric": "rank of loss in its layer"}
     assert value_of(rows, task=task, seed=seed, **what) == 1
+
+
+def test_surface_leaks_are_learned_from_training_pairs(rows):
+    """Those know the words of 16 test pairs; of the other five either side may be funny."""
+    for task in ("humor_single", "humor_pair"):
+        found = metrics(rows, stage="surface leak", task=task)
+        assert found["naive Bayes"] == pytest.approx((16 + 5 / 2) / 21)
+    assert found["longer is funny"] == pytest.approx((20 / 2 + 1) / 21)
+    bag = value_of(rows, stage="floor", task="humor_single", metric="bag of words")
+    assert bag == pytest.approx((16 + 5 / 2) / 21)
+
+
+def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
+    lab = Lab(run, run.models[0], folder / "out", None)
+    pairs = {
+        split: encode_pairs(TOKENIZER, read_pairs(folder / f"{split}.jsonl"), 12).pairs
+        for split in SPLITS
+    }
+
+    def labels(batches) -> list[int]:
+        found = {}
+        for batch in batches:
+            own = np.asarray(batch.weight_B) > 0
+            found |= dict(zip(batch.index_B[own].tolist(), batch.labels[own].tolist(), strict=True))
+        return [found[number] for number in sorted(found)]
+
+    for task, seed in TUNED:
+        own = {
+            split: question_source(found, task, TOKENIZER.pad_id, seed=seed)
+            for split, found in pairs.items()
+        }
+        subject = humor_subject(lab, task, seed)
+        control = humor_subject(lab, task, seed, shuffled=True)
+        for each in (subject, control):
+            np.testing.assert_array_equal(each.train.tokens, own["train"].tokens)
+            assert labels(each.held_out) == own["test"].labels.tolist()
+        assert labels(validated(lab, subject, seed).held_out) == own["validation"].labels.tolist()
+        np.testing.assert_array_equal(subject.train.labels, own["train"].labels)
+        assert (control.train.labels != own["train"].labels).any()
+        assert subject.training.steps == (2 if task == "humor_pair" else 1)
 
 
 # -- distances, maps and views
