@@ -163,6 +163,13 @@ def test_controls_tell_the_task_from_the_word(finished):
     assert (best["layer"], best["head"]) == (LAYER + 1, HEAD + 1)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_what_learned_shuffled_labels_does_not_know_the_answers(finished, task):
+    (shuffled,) = found(finished, stage="labels shuffled", task=task, metric="accuracy")
+    (whole,) = found(finished, stage="whole", task=task, metric="accuracy")
+    assert shuffled.value < 0.7 < whole.value
+
+
 def test_distances_are_those_of_each_layer(finished):
     rows = found(finished, stage="attention distance")
     distance = {(row.method, row.metric): row.value for row in rows}
