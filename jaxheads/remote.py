@@ -33,7 +33,7 @@ UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
 OWN = {"leases", "workers"}  # which are asked there, by all who are at work
 OUT = ("out", "again")
 UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
-HEAVY = {"models", "smaller", "together", "checkpoints", "pruners", "kept"}  # not for a report
+HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # not for a report
 
 _LOG = logging.getLogger(__name__)
 _mirrors: list[Mirror] = []  # of the command that runs

@@ -317,7 +317,6 @@ class Run:
     compare: CompareSettings | None = None  # of the studies "compare" and "li2021"
     beside: tuple[Path, ...] = ()  # finished studies of the same models, whose maps of heads join
     devices: int | None = None  # that share each batch; none: all there are
-    together: int | None = None  # trainings of one shape in a program, split over the devices
 
     def __post_init__(self) -> None:
         problems = []
@@ -335,7 +334,7 @@ class Run:
         problems += self._tasks_of_models()
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")
-        problems += too_low([("devices", self.devices, 1), ("together", self.together, 2)])
+        problems += too_low([("devices", self.devices, 1)])
         refuse("run", problems)
 
     def _tasks_of_models(self) -> Iterator[str]:

@@ -254,8 +254,8 @@ def quotient(
 
     def apart(ratio: float) -> float:
         """Below 0 for ratios inside the interval."""
-        found = crossed(top_SG - ratio * bottom_SG, level=level).at()
-        return abs(found.value) - (found.high - found.value)
+        rest_SG = top_SG - ratio * bottom_SG
+        return abs(float(rest_SG.mean())) - float(_variance(rest_SG).half_width(level))
 
     low, high = (_boundary(apart, value, side) for side in (-1.0, 1.0))
     return Estimate(value, low, high, p_value)

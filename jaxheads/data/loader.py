@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -125,31 +125,6 @@ def training_batches(
         index_B, epoch_B = choose(step)
         length = _fit(int(source.lengths[index_B].max()), lengths)
         yield source.rows(index_B[own], epoch_B[own], length)
-
-
-def batches_together(
-    source: Source,
-    batch_size: int,
-    *,
-    seeds: Sequence[int],
-    lengths: Sequence[int] = LENGTHS,
-    window: int = 0,
-) -> Iterator[Batch]:
-    """Yield what `training_batches` gives for each seed, one behind the other: `[R, B, ...]`.
-
-    All are padded to the length that the longest example of the step needs.
-    """
-    _check(source, batch_size, (0, 1), lengths)
-    choosers = {seed: _chooser(source, batch_size, seed, window) for seed in dict.fromkeys(seeds)}
-    for step in itertools.count():
-        chosen = {seed: choose(step) for seed, choose in choosers.items()}
-        longest = max(int(source.lengths[index_B].max()) for index_B, _ in chosen.values())
-        found = {seed: source.rows(*each, _fit(longest, lengths)) for seed, each in chosen.items()}
-        yield Batch(*map(_stacked, zip(*(found[seed] for seed in seeds), strict=True)))
-
-
-def _stacked(leaves: Sequence[Any]) -> Any:
-    return None if leaves[0] is None else np.stack([np.asarray(leaf) for leaf in leaves])
 
 
 Choose = Callable[[int], tuple[np.ndarray, np.ndarray]]  # a step -> examples and their epochs

@@ -15,8 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxheads.hosts import gather_rows
-from jaxheads.sums import sum_processes
+from jaxheads.hosts import gather_processes, gather_rows
 
 
 class Unit(NamedTuple):
@@ -122,7 +121,7 @@ class Mean:
     def result(self, everywhere: bool = False) -> tuple[Float[np.ndarray, "L H"], int]:
         """The mean over all rows and the number of examples; ValueError without any.
 
-        `everywhere`: of all processes, each of which must call; one sum of `L H + 2` numbers, and
+        `everywhere`: of all processes, each of which must call; `L H + 2` numbers of each, and
         before it every process's groups that are still open where the unit has groups.
         """
         if everywhere and self._unit.grouped:
@@ -132,7 +131,7 @@ class Mean:
         self._open = {}
         sums = np.append(self._total_LH, (self._rows, self._examples))
         if everywhere:
-            sums = sum_processes(sums)
+            sums = gather_processes(sums).sum(0)  # in the order of the processes
         *total, rows, examples = sums
         if not examples:
             raise ValueError("batches: expected at least one example, got none")

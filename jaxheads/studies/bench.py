@@ -28,7 +28,6 @@ from jaxheads.options import BenchOptions
 from jaxheads.pruning.cost import ideal_speedup, multiply_adds
 from jaxheads.pruning.cut import cut
 from jaxheads.studies import simulated
-from jaxheads.studies.bench_together import together_speed
 from jaxheads.studies.bench_training import gate_overhead, training_speed
 from jaxheads.studies.bench_trees import random_trees, sample, tree_speed
 from jaxheads.studies.shapes import BASE, BINARY, TINY
@@ -214,11 +213,6 @@ def trees(s: Setting) -> dict:
     return tree_speed(s.model, s.dtype, s.repeats, sample(found, s.sentences))
 
 
-def together(s: Setting) -> dict:
-    """What it gains to train several tiny models in one program."""
-    return together_speed(s.dtype, s.repeats)
-
-
 SECTIONS = {
     "gate_gradient": gate_gradient,
     "compile": compile_time,
@@ -227,7 +221,6 @@ SECTIONS = {
     "fine_tune": fine_tune,
     "gate": gate,
     "trees": trees,
-    "together": together,
 }
 
 

@@ -18,22 +18,12 @@ CELLS = "cells"
 SETTINGS = "run.json"  # of the study, and what it ran on
 
 
-class Trains(NamedTuple):
-    """That a cell trains a model, which `studies.ahead` may do before it with others at once."""
-
-    group: str  # the cell of all that may be trained at once
-    needs: tuple[str, ...]  # earlier cells that the training reads
-    fit: Callable[[], Any]  # the training, a `studies.fits.Fit`
-    lab: Any
-
-
 class Cell(NamedTuple):
     """One unit of work: what it leaves on disk beside its rows must be whole or absent too."""
 
     name: str  # a file name
     run: Callable[[], Iterable[Row]]
     needs: tuple[str, ...] | None = None  # earlier cells that it reads; None: all before it
-    trains: Trains | None = None
 
 
 class Noter(NamedTuple):

@@ -17,7 +17,6 @@ from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.acceptable import acceptable
-from jaxheads.studies.ahead import trains, tunes
 from jaxheads.studies.cells import Cell, read_cell
 from jaxheads.studies.coherence import FROZEN, coherence, functional, reliabilities, score_file
 from jaxheads.studies.deduction import (
@@ -27,11 +26,9 @@ from jaxheads.studies.deduction import (
     loss_before,
     methods,
     probe_pruned,
-    probing,
     prune_and_train,
     prune_tuned,
     trained_name,
-    training,
 )
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
@@ -58,10 +55,8 @@ def _subjects(lab: Lab) -> Iterator[Cell]:
     for task in lab.tasks:
         for seed in lab.run.seeds:
             what = (lab, task.name, seed)
-            tuning = tunes(*what, needs=base)
-            probing = trains(lab, f"{task.name}-frozen", base, functools.partial(_frozen, *what))
-            yield Cell(whole_name(*what), functools.partial(finetuned, *what), base, tuning)
-            yield Cell(_frozen_name(*what), functools.partial(frozen, *what), base, probing)
+            yield Cell(whole_name(*what), functools.partial(finetuned, *what), base)
+            yield Cell(_frozen_name(*what), functools.partial(frozen, *what), base)
 
 
 def _curves(lab: Lab) -> Iterator[Cell]:
@@ -118,7 +113,6 @@ def _regimes(lab: Lab, task: str, seed: int) -> Iterator[Cell]:
             _probed_name(lab, task, *what),
             functools.partial(_of, lab, task, probe_pruned, *what),
             base,
-            trains(lab, f"{task}-probed", base, functools.partial(_of, lab, task, probing, *what)),
         )
         yield Cell(
             f"{lab.name}-{task}-{seed}-again-{budget}",
@@ -136,7 +130,6 @@ def _trained(lab: Lab, task: str, place: int, seed: int) -> Iterator[Cell]:
             trained_name(lab, task, *what),
             functools.partial(_of, lab, task, prune_and_train, *what),
             (*base, *((_probed_name(lab, task, seed, budget),) if drifts else ())),
-            trains(lab, f"{task}-pruned", base, functools.partial(_of, lab, task, training, *what)),
         )
 
 

@@ -37,7 +37,6 @@ from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, DependencySettings, Run
 from jaxheads.studies import arcs, prepare
 from jaxheads.studies.agreement import map_agreement
-from jaxheads.studies.ahead import tunes
 from jaxheads.studies.beside import beside_cell
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, score_base
@@ -77,8 +76,7 @@ def _cells_of(lab: Lab) -> Iterator[Cell]:
             yield Cell(
                 f"{name}-fine-tuned",
                 functools.partial(finetuned, lab, task.name, seed),
-                (first,),
-                tunes(lab, task.name, seed, (first,)),
+                needs=(first,),
             )
             work = functools.partial(tuned_arcs, lab, task.name, seed)
             yield Cell(f"{name}-arcs", work, needs=(base, f"{name}-fine-tuned"))

@@ -7,7 +7,6 @@ taken up again goes on from the same numbers.
     scores/*.npz         scores [L, H]; scores/kept/*.npy the effects on single examples
     answers/*.npz        what models with heads masked answered to the held-out examples
     logs/*.jsonl         how training went
-    together/            models that wait for their cells, see `studies.ahead`
     checkpoints/         of the training that is under way, where `save_every` asks for them
 """
 
@@ -203,17 +202,10 @@ class Lab:
         return self.learned(fit).model
 
     def learned(self, what: Fit) -> Learned:
-        """What a training gives: the model and a gate, trained together, or one of them alone.
-
-        Taken from where `studies.ahead` has put it, if it was trained at once with others.
-        """
-        if (ahead := self.ahead_path(what.name)).is_dir():
-            model = load_model(ahead)
-            shutil.rmtree(ahead)
-            return Learned(model, what.gate, {}, what.training)
+        """What a training gives: the model and a gate, trained together, or one of them alone."""
         with self.checkpoints(what.name, what.training, task=what.task.name) as checkpoints:
             found = fit(
-                self.training_objective(what),
+                prepare.training_objective(_plain(what.model), what.training),
                 what.model.params,
                 what.task.train,
                 what.training,
@@ -223,19 +215,11 @@ class Lab:
                 checkpoints=checkpoints,
                 mesh=self.mesh,
                 lengths=what.task.lengths,
-                log=self.log_path(what.name),
+                log=self.folder / "logs" / f"{what.name}.jsonl",
                 name=what.name,
             )
         model = what.model._replace(params=found.params)
         return Learned(model, what.gate, found.theta, what.training)
-
-    def training_objective(self, what: Fit) -> Objective:
-        """The loss of a training."""
-        return prepare.training_objective(_plain(what.model), what.training)
-
-    def ahead_path(self, name: str) -> Path:
-        """Where a model waits that was trained ahead of the cell that asks for it."""
-        return self.folder / "together" / name
 
     def log_path(self, name: str) -> Path:
         """Where the log of a training is."""

@@ -17,7 +17,6 @@ from jaxheads.options import MeshShape
 from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.agreement import map_agreement
-from jaxheads.studies.ahead import tunes
 from jaxheads.studies.beside import beside_cell
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, score_base
@@ -76,8 +75,7 @@ def _task(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
     names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]
     for name, seed in zip(names, lab.run.seeds, strict=True):
         tuned, trees = f"{name}-fine-tuned", f"{name}-trees"
-        work, tuning = functools.partial(finetuned, lab, task, seed), tunes(lab, task, seed, base)
-        yield Cell(tuned, work, base, tuning)
+        yield Cell(tuned, functools.partial(finetuned, lab, task, seed), needs=base)
         yield Cell(trees, functools.partial(tuned_trees, lab, task, seed), needs=(tuned,))
         masking = answers_name(lab, task, seed)
         yield Cell(masking, functools.partial(masked, lab, task, seed), needs=(trees,))

@@ -24,7 +24,6 @@ from jaxheads.options import MeshShape
 from jaxheads.records import Row
 from jaxheads.settings import Run
 from jaxheads.studies import prepare
-from jaxheads.studies.ahead import tunes
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned
 from jaxheads.studies.coherence import score_file
@@ -60,8 +59,8 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
 def _tables(lab: Lab, task: str, place: int, seed: int, base: tuple[str, ...]) -> Iterator[Cell]:
     """A fine-tuned model, and what is measured on it."""
     name = f"{lab.name}-{task}-{seed}"
-    work, tuning = functools.partial(finetuned, lab, task, seed), tunes(lab, task, seed, base)
-    yield Cell(f"{name}-fine-tuned", work, base, tuning)
+    work = functools.partial(finetuned, lab, task, seed)
+    yield Cell(f"{name}-fine-tuned", work, base)
     for suffix, compute in (
         ("removed", removed),
         ("alone", alone),

@@ -20,7 +20,6 @@ from jaxheads.importance.gradient import gate_gradients
 from jaxheads.mesh import padded_shapes, parameter_specs
 from jaxheads.models.model import abstract_params
 from jaxheads.objectives import objective_for
-from jaxheads.sums import How, add_up, mesh_of_processes, reduction
 from jaxheads.training.step import make_step, state_shapes, state_specs
 
 # Machine code is never run: its optimizer is left out.
@@ -89,20 +88,6 @@ def training(config: EncoderConfig, readout: ReadoutConfig, layout: Layout, batc
     rates = dict.fromkeys(state.trainable, np.float32(1e-5))
     args = (state, _split(mesh, batch), constant(), np.uint32(0), rates)
     return step.lower(*args).compile(QUICK)
-
-
-def summing(processes: int, numbers: int) -> list[str]:
-    """The compiled programs that add numbers up over processes of a device each, as HLO text."""
-    mesh = mesh_of_processes(np.array(jax.devices()[:processes])[:, None])
-    split, texts = NamedSharding(mesh, P("processes")), []
-
-    def exchange(how: How, own: np.ndarray) -> np.ndarray:
-        every = jax.ShapeDtypeStruct((processes, *own.shape), own.dtype, sharding=split)
-        texts.append(reduction(mesh, how).lower(every).compile(QUICK).as_text())
-        return own
-
-    add_up(np.zeros(numbers), processes, exchange)
-    return texts
 
 
 def memory(program: Any) -> Memory:

@@ -122,7 +122,7 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
             checkpoints=checkpoints,
             mesh=lab.mesh,
             lengths=lengths,
-            log=lab.log_path(path.name),
+            log=lab.folder / "logs" / f"{path.name}.jsonl",
             name=path.name,
         )
     if not path.is_dir():

@@ -27,7 +27,6 @@ from jaxheads.studies.programs import (
     memory,
     scoring,
     simulate_devices,
-    summing,
     training,
 )
 from jaxheads.studies.shapes import BASE, BINARY, SHAPES, TINY
@@ -72,20 +71,20 @@ def run(options: BenchOptions) -> int | None:
 def scaling(config: EncoderConfig, length: int) -> list[dict[str, int]]:
     """A row for each number of devices along `data`, with as many examples on each.
 
-    What moves once a pass moves between processes: each device stands for one.
+    What moves once a pass moves between processes, of which each device stands for one: all of
+    them gather each other's float64 sums and two counts (`importance.units.Mean`).
     """
     heads = config.num_layers * config.num_heads
     rows = []
     for devices in _powers_of_two(min(MOST, jax.device_count())):
         layout, batch = Layout(data=devices), example_batch(ROWS * devices, length)
         score = bytes_moved(scoring(config, BINARY, layout, batch).as_text())
-        once = summing(devices, heads + 2)  # with the counts: `importance.units.Mean`
         train = bytes_moved(training(config, BINARY, layout, batch).as_text())
         rows.append(
             {
                 "devices": devices,
                 "scoring, a step": sum(score.values()),
-                "scoring, once a pass": sum(sum(bytes_moved(text).values()) for text in once),
+                "scoring, once a pass": 8 * (heads + 2) * devices * (devices > 1),
                 "fine-tuning, a step": sum(train.values()),
                 "gradient": 4 * count_parameters(abstract_params(config, BINARY)),
             }

@@ -32,7 +32,6 @@ from jaxheads.studies import (
     pretrain,
     zhang2020,
 )
-from jaxheads.studies.ahead import ahead
 from jaxheads.studies.beside import check_finished
 from jaxheads.studies.cells import SETTINGS, Cell
 from jaxheads.studies.folder import open_folder
@@ -87,11 +86,7 @@ def run(options: StudyOptions) -> int | None:
                 f"{options.config}: expected one process for the study {settings.study}, got "
                 f"{hosts.size}; several may share its cells (--shard)"
             )
-        if hosts.size > 1 and settings.together is not None:
-            raise ValueError(f"{options.config}: together: expected none for several processes")
         cells = list(STUDIES[settings.study](local, options.folder))
-        if settings.together is not None:
-            cells = list(ahead(cells, settings.together))
         fetch_mirrors()
         write_once(functools.partial(_open_folder, settings, options.folder))
         _check_seen(options.folder)

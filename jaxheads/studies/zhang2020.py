@@ -25,7 +25,6 @@ from jaxheads.pruning.mask import random_mask
 from jaxheads.records import Row
 from jaxheads.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies import prepare
-from jaxheads.studies.ahead import trains
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
@@ -108,7 +107,6 @@ def _scored_tasks(lab: Lab) -> dict[TaskSettings, None]:
 
 def _tuned(lab: Lab, task: str) -> Iterator[Cell]:
     made: list[str] = []
-    every = tuple({name for seed in lab.run.seeds for name in scored_cells(lab, task, seed)})
     for seed in lab.run.seeds:
         work = functools.partial(departures, lab, task, seed)
         needs = scored_cells(lab, task, seed)
@@ -117,8 +115,7 @@ def _tuned(lab: Lab, task: str) -> Iterator[Cell]:
             work = functools.partial(tuned, lab, task, seed, method)
             name = tuned_name(lab, task, seed, method)
             made.append(name)
-            fit = functools.partial(_fit, lab, task, seed, method)
-            yield Cell(name, work, needs, trains(lab, task, every, fit))
+            yield Cell(name, work, needs)
     yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*made,))
 
 

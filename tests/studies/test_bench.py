@@ -5,7 +5,7 @@ import pytest
 
 from jaxheads.cli import main
 from jaxheads.options import BenchOptions
-from jaxheads.studies import bench, bench_together, bench_training, bench_trees, timing
+from jaxheads.studies import bench, bench_training, bench_trees, timing
 from jaxheads.studies.timing import Turns
 
 
@@ -32,7 +32,7 @@ def test_an_unknown_section_is_refused(capsys):
     assert main(["bench", "--only", "speed", "--tiny"]) == 2
     wanted = (
         "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, gate, trees, "
-        "together, got speed"
+        "got speed"
     )
     assert wanted in capsys.readouterr().err
 
@@ -147,12 +147,3 @@ def test_sentences_that_no_model_reads_are_refused(capsys, tmp_path):
     ))  # fmt: skip
     assert main(["bench", "--tiny", "--only", "trees", "--treebank", str(path)]) == 2
     assert "treebank: expected sentences of 1 to 512 tokens, got" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_several_trainings_in_one_program_are_timed_beside_one_after_another(capsys, monkeypatch):
-    monkeypatch.setattr(bench_together, "BATCHES", (2, 3))
-    assert not main(["bench", "--json", "--tiny", "--repeats", "1", "--only", "together"])
-    report = json.loads(capsys.readouterr().out)["together"]
-    assert list(report["ratio"]) == ["batch 2", "batch 3"]
-    assert min(report["ratio"].values()) > 0
