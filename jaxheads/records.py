@@ -1,20 +1,18 @@
-"""What a study writes: typed rows <-> JSON lines.
+"""What a study writes: typed rows <-> JSON lines, one row a number.
 
-One row is one number. Rows are appended by one synced write, so a crash can leave at most one
-half-written last line: a reader ignores it, the next append removes it. Any other bad line is an
-error.
+A file of rows is written whole or not at all, so a bad line in it is an error.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, TypeGuard
+from typing import TypeGuard
+
+from jaxheads.files import write_atomically
 
 _NON_FINITE = ("nan", "inf", "-inf")  # JSON has no such numbers; written as these strings
 _SHOWN = 20  # problems listed by one error
@@ -62,28 +60,42 @@ _NUMBERS = ("value", *_BOUNDS, "p_value")
 _COUNTS = ("budget", "seeds", "draws", "ahead")
 
 
-def append_rows(path: str | Path, rows: Iterable[Row]) -> None:
-    """Add `rows` at the end of the file by one synced write; the file and its folder are made."""
+def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
+    """Write `rows` as the file, which is whole or absent; the folder is made.
+
+    Args:
+        path: the file; one that stands there is replaced.
+        rows: what it holds, also where there are none.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
     text = "".join(json.dumps(_encode(row), ensure_ascii=False) + "\n" for row in rows)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file closes
-        _mend_tail(file)
-        _write_whole(file, text.encode())
-        os.fsync(file.fileno())
+    with write_atomically(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="")
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """Every row of the file, in order; bad lines are one ValueError that names each file:line."""
-    whole, tail = _split_tail(Path(path).read_bytes())
+    """Read every row of the file, in order.
+
+    Raises:
+        ValueError: lines that are no rows, each named by file and line; a last line that is cut
+            short is one of them.
+        OSError: the file cannot be read.
+    """
+    *whole, tail = Path(path).read_bytes().split(b"\n")
     rows: list[Row] = []
     problems: list[str] = []
-    for number, line in enumerate(whole.split(b"\n")[:-1] + [tail] * bool(tail), start=1):
+    for number, line in enumerate(whole, start=1):
         try:
             rows.append(_decode(line))
         except ValueError as error:
             problems.append(f"{path}:{number}: {error}")
+    if tail:
+        problems.append(
+            f"{path}:{len(whole) + 1}: expected a whole file, its last line is cut short; remove "
+            "the file, and the study's command computes it again"
+        )
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] * (len(problems) > _SHOWN)
         raise ValueError("\n".join(problems[:_SHOWN] + more))
@@ -156,34 +168,3 @@ def _number(value: object) -> object:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f'expected a number or one of "nan", "inf", "-inf", got {name}')
-
-
-def _split_tail(data: bytes) -> tuple[bytes, bytes]:
-    """Cut the last line off if it has no line end; half-written, it is dropped."""
-    end = data.rfind(b"\n") + 1
-    tail = data[end:]
-    return data[:end], tail if _is_json(tail) else b""
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
-
-
-def _mend_tail(file: IO[bytes]) -> None:
-    """End a complete last line that has no line end; remove a half-written one."""
-    file.seek(0)
-    data = file.read()
-    whole, tail = _split_tail(data)
-    if tail:
-        _write_whole(file, b"\n")
-    elif len(whole) < len(data):
-        file.truncate(len(whole))
-
-
-def _write_whole(file: IO[bytes], data: bytes) -> None:
-    while data:
-        data = data[file.write(data) :]

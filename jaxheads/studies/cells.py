@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxheads.files import write_atomically
-from jaxheads.records import Row, append_rows, read_rows
+from jaxheads.records import Row
 
 CELLS = "cells"
 SETTINGS = "run.json"  # of the study, and what it ran on
@@ -40,17 +39,6 @@ class Noter(NamedTuple):
         ]
 
 
-def read_cell(folder: Path, name: str) -> list[Row]:
-    """The rows of a finished cell; ValueError where its last line is cut short."""
-    path = cell_path(folder, name)
-    if not path.read_bytes().endswith(b"\n") and path.stat().st_size:
-        raise ValueError(
-            f"{path}: expected a whole cell, its last line is cut short; remove the file, and the "
-            "same command computes it again"
-        )
-    return read_rows(path)
-
-
 def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
     """What each cell needs; ValueError for names that come twice, or needs that do not come before.
 
@@ -71,10 +59,3 @@ def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
 def cell_path(folder: Path, name: str) -> Path:
     """Where a cell's rows are."""
     return folder / CELLS / f"{name}.jsonl"
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """The rows as a file, also where there are none."""
-    with write_atomically(path) as draft:
-        draft.touch()
-        append_rows(draft, rows)

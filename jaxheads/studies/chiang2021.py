@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxheads.options import MeshShape
-from jaxheads.records import Row
+from jaxheads.records import Row, read_rows
 from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.acceptable import acceptable
-from jaxheads.studies.cells import Cell, read_cell
+from jaxheads.studies.cells import Cell, cell_path
 from jaxheads.studies.coherence import FROZEN, coherence, functional, reliabilities, score_file
 from jaxheads.studies.deduction import (
     BEFORE,
@@ -238,7 +238,7 @@ def functional_of(lab: Lab) -> list[Row]:
 
 def acceptable_of(lab: Lab) -> list[Row]:
     """The acceptable deduction of each task and of all."""
-    before = read_cell(lab.folder, f"{lab.name}-deduction")
+    before = read_rows(cell_path(lab.folder, f"{lab.name}-deduction"))
     files = {
         task.name: {
             seed: [

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from jaxheads.files import is_draft
 from jaxheads.flags import Shard
 from jaxheads.leases import PAUSE, Worker
-from jaxheads.records import Row
+from jaxheads.records import Row, read_rows, write_rows
 from jaxheads.remote import UNSHARED, fetch_mirrors, named, put_mirrors, put_one
 from jaxheads.studies.cells import (
     CELLS,
@@ -24,8 +24,6 @@ from jaxheads.studies.cells import (
     Cell,
     cell_path,
     needs_by_name,
-    read_cell,
-    write_rows,
 )
 from jaxheads.studies.progress import (
     failure_of,
@@ -223,7 +221,9 @@ def _put_together(folder: Path, names: list[str], worker: Worker, *, renew: bool
         fetch_mirrors(UNSHARED)
         if (folder / ROWS).is_file() and not renew:
             return False
-        write_rows(folder / ROWS, [row for name in names for row in read_cell(folder, name)])
+        write_rows(
+            folder / ROWS, [row for name in names for row in read_rows(cell_path(folder, name))]
+        )
         put_mirrors()
         return True
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 
 MODEL, TASKS, SEEDS = "roberta", ("rte", "mrpc"), (0, 1)
 READINGS = {"jsd": 0.4, "jsd, bias 1.5": 0.44}
@@ -149,7 +149,7 @@ def masked(task: str, whole: float, seed: int) -> list[Row]:
 
 def add_constituents(folder: Path) -> Path:
     """Write the rows, maps and trees into the folder of a study."""
-    append_rows(folder / "rows.jsonl", constituent_rows())
+    write_rows(folder / "rows.jsonl", constituent_rows())
     random = np.random.default_rng(0)
     names = ("F1", *(f"{label} recall" for label in COLUMNS[2:]), "contrast", "sharpness")
     (folder / "maps").mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 
 MODEL = "roberta"
 TREES = {"mst": 0.6, "max": 0.55, "mst log": 0.58, "mst directed": 0.3, "mst log directed": 0.29,
@@ -104,7 +104,7 @@ def relation(name: str) -> list[Row]:
 
 def add_dependencies(folder: Path) -> Path:
     """Write the rows, maps and sentences into the folder of a study."""
-    append_rows(folder / "rows.jsonl", dependency_rows())
+    write_rows(folder / "rows.jsonl", dependency_rows())
     (folder / "maps").mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     maps = {name: random.random((4, 4)) for name in ("MST", "MST, log", "MAX", "det", "nsubj")}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from jaxheads.records import append_rows
+from jaxheads.records import write_rows
 from tests.report.agreement_rows import agreement_rows
 from tests.report.comparison_rows import study
-from tests.report.constituent_rows import add_constituents
-from tests.report.dependency_rows import add_dependencies
+from tests.report.constituent_rows import add_constituents, constituent_rows
+from tests.report.dependency_rows import add_dependencies, dependency_rows
 from tests.report.humor_rows import add_humor_files, humor_rows
 from tests.report.meta_rows import made_rows
 
@@ -22,8 +23,8 @@ def make_full_folder(folder: Path) -> Path:
     add_dependencies(folder)
     add_constituents(folder)
     compared = study()
-    for rows in (humor_rows(), agreement_rows(), compared.rows, made_rows()):
-        append_rows(folder / "rows.jsonl", rows)
+    rows = (dependency_rows(), constituent_rows(), humor_rows(), agreement_rows())
+    write_rows(folder / "rows.jsonl", itertools.chain(*rows, compared.rows, made_rows()))
     add_humor_files(folder)
     write_lines(folder / "speed.jsonl", compared.speeds)
     times = {"roberta-pruner-0": 60.0, "roberta-tone-0-scored-meta": 2.0}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 
 MODEL, TASKS, SEEDS = "roberta", ("humor_single", "humor_pair"), (0, 1)
 HEADS = {0: (3, 2), 1: (3, 4)}  # by seed, from 1
@@ -99,7 +99,7 @@ VIEW = {
 def make_humor_folder(folder: Path) -> Path:
     """A study's folder with all that the section reads."""
     folder.mkdir(exist_ok=True)
-    append_rows(folder / "rows.jsonl", humor_rows())
+    write_rows(folder / "rows.jsonl", humor_rows())
     run = {"study": "peyrard2021", "models": [{"name": MODEL}], "seeds": list(SEEDS)}
     made_on = {"python": "3.11.7", "packages": {"jax": "0.10.2"}}
     (folder / "run.json").write_text(json.dumps({"run": run, "made_on": made_on}))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 
 MODELS, TASKS, SEEDS, HEADS = (
     ("roberta", "albert"),
@@ -45,7 +45,7 @@ def study_rows(models=MODELS, tasks=TASKS, seeds=SEEDS) -> list[Row]:
 
 def make_folder(folder: Path, rows: list[Row], *, scores: bool = True) -> Path:
     """A study's folder with these rows, settings and random scores."""
-    append_rows(folder / "rows.jsonl", rows)
+    write_rows(folder / "rows.jsonl", rows)
     models = list(dict.fromkeys(row.model for row in rows))
     tasks = [t for t in TASKS if t in {row.task for row in rows}]
     run = {"study": "chiang2021", "models": [{"name": m} for m in models], "seeds": list(SEEDS)}

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 from jaxheads.report.folder import read_study, seconds_of
 
 
@@ -16,12 +16,12 @@ def row(value=0.5, *, model="roberta", task="sst2", metric="accuracy", **what) -
 
 
 def test_an_unfinished_study_is_read_from_its_cells(tmp_path):
-    append_rows(tmp_path / "cells/b.jsonl", [row(0.2)])
-    append_rows(tmp_path / "cells/a.jsonl", [row(0.1)])
+    write_rows(tmp_path / "cells/b.jsonl", [row(0.2)])
+    write_rows(tmp_path / "cells/a.jsonl", [row(0.1)])
     study = read_study(tmp_path)
     assert [r.value for r in study.rows] == [0.1, 0.2]
     assert not study.finished
-    append_rows(tmp_path / "rows.jsonl", [row(0.3)])
+    write_rows(tmp_path / "rows.jsonl", [row(0.3)])
     assert [r.value for r in read_study(tmp_path).rows] == [0.3]
     assert read_study(tmp_path).finished
 
@@ -36,7 +36,7 @@ def test_a_folder_without_rows_is_refused(tmp_path):
 
 def test_models_and_tasks_come_in_the_order_of_the_settings(tmp_path):
     tasks = ("b", "a", "mlm", "a~b", "all tasks", "c")
-    append_rows(tmp_path / "rows.jsonl", [row(model=m, task=t) for m in "yx" for t in tasks])
+    write_rows(tmp_path / "rows.jsonl", [row(model=m, task=t) for m in "yx" for t in tasks])
     run = {"models": [{"name": "x"}, {"name": "y"}], "tasks": [{"name": "a"}, {"name": "z"}]}
     (tmp_path / "run.json").write_text(json.dumps({"run": run, "made_on": {"python": "3"}}))
     study = read_study(tmp_path)
@@ -50,14 +50,14 @@ def test_models_are_compared_by_the_first_metric_that_is_no_loss(tmp_path):
     metrics = ("loss", "f1", "accuracy")
     rows = [row(metric="accuracy", stage="floor")]
     rows += [row(metric=metric, stage="whole") for metric in metrics]
-    append_rows(tmp_path / "rows.jsonl", rows)
+    write_rows(tmp_path / "rows.jsonl", rows)
     study = read_study(tmp_path)
     assert study.metric("sst2") == "f1"
     assert study.metric("another") == "loss"
 
 
 def test_scores_of_whole_models_are_read_and_other_readings_passed_over(tmp_path):
-    append_rows(tmp_path / "rows.jsonl", [row(budget=3)])
+    write_rows(tmp_path / "rows.jsonl", [row(budget=3)])
     (tmp_path / "scores").mkdir()
     names = ["roberta-sst2-1", "roberta-sst2-frozen-2", "roberta-sst2-1.token"]
     for name in [*names, "roberta-sst2-pruned8-1", "mlm-0"]:
@@ -73,7 +73,7 @@ def test_scores_of_whole_models_are_read_and_other_readings_passed_over(tmp_path
 
 @pytest.mark.parametrize("array", [np.ones(3), np.ones((2, 2), int), np.array([[{}]], object)])
 def test_scores_that_are_none_are_refused_by_name(tmp_path, array):
-    append_rows(tmp_path / "rows.jsonl", [row()])
+    write_rows(tmp_path / "rows.jsonl", [row()])
     (tmp_path / "scores").mkdir()
     np.savez(tmp_path / "scores/roberta-sst2-0.npz", score=array)
     with pytest.raises(ValueError, match=r"roberta-sst2-0.npz: expected"):
@@ -85,7 +85,7 @@ def test_scores_that_are_none_are_refused_by_name(tmp_path, array):
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": 1, "made_on": {}}', '{"run": {}}'])
 def test_settings_that_are_none_are_refused(tmp_path, text):
-    append_rows(tmp_path / "rows.jsonl", [row()])
+    write_rows(tmp_path / "rows.jsonl", [row()])
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run.json: expected"):
         read_study(tmp_path)

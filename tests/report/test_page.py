@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jaxheads.cli import main
-from jaxheads.records import append_rows
+from jaxheads.records import write_rows
 from jaxheads.report.folder import Study
 from jaxheads.report.page import page
 from jaxheads.report.parts import Section, Table
@@ -154,7 +154,7 @@ def test_bounds_stay_in_one_line_and_text_in_cells_is_escaped(small):
 
 
 def test_an_unfinished_study_says_so(tmp_path, small):
-    append_rows(tmp_path / "cells/a.jsonl", [row for row in small if row.stage == "whole"])
+    write_rows(tmp_path / "cells/a.jsonl", [row for row in small if row.stage == "whole"])
     told = report(tmp_path)
     html = (tmp_path / "report/index.html").read_text(encoding="utf-8")
     assert "This study is unfinished" in told

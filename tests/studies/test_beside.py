@@ -12,7 +12,7 @@ from scipy import stats
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.model import Model, init_model
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 from jaxheads.settings import ModelSettings, Run, TextSettings
 from jaxheads.studies.beside import beside_files, check_finished, copy_maps
 from jaxheads.studies.lab import Lab
@@ -33,7 +33,7 @@ def other(tmp_path, config):
     save_maps(folder, "tiny", "arcs", 0, MAPS, (MAPS, MAPS), weights=weights)
     save_maps(folder, "tiny", "arcs.sst2", 0, MAPS, weights=[1])
     save_maps(folder, "tiny", "meta", 1, MAPS, weights=weights)
-    append_rows(folder / "rows.jsonl", [Row("s", "tiny", "", "UUAS", 0.5)])
+    write_rows(folder / "rows.jsonl", [Row("s", "tiny", "", "UUAS", 0.5)])
     return folder
 
 

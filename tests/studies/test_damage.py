@@ -86,8 +86,10 @@ def test_a_cell_cut_short_is_named_and_computed_again_once_removed(
 ):
     out = shutil.copytree(finished, tmp_path / "out")
     cell = out / "cells/roberta-deduction.jsonl"
-    cell.write_bytes(cell.read_bytes()[:-9])
-    assert refusal(config, out, capsys).startswith(f"{cell}: expected a whole cell")
+    cut = cell.read_bytes()[:-9]
+    cell.write_bytes(cut)
+    place = f"{cell}:{len(cut.splitlines())}"
+    assert refusal(config, out, capsys).startswith(f"{place}: expected a whole file")
     cell.unlink()
     assert study(config, out, **SEEDS) == 0
     assert rows(out) == rows(finished)

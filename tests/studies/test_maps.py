@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.records import Row, append_rows
+from jaxheads.records import Row, write_rows
 from jaxheads.report.folder import read_study
 from jaxheads.studies.maps import load_maps, load_weights, map_path, save_maps
 
@@ -18,7 +18,7 @@ def test_the_report_reads_the_maps_that_a_study_wrote(tmp_path):
     found = load_maps(tmp_path, "roberta", "arcs.sst2", 3)
     assert list(found) == list(maps)
     assert load_weights(map_path(tmp_path, "roberta", "arcs.sst2", 3)) == WEIGHTS
-    append_rows(tmp_path / "rows.jsonl", [Row("s", "roberta", "", "UUAS", 0.5)])
+    write_rows(tmp_path / "rows.jsonl", [Row("s", "roberta", "", "UUAS", 0.5)])
     np.savez(tmp_path / "maps" / "roberta-arcs.npz", a=np.ones((1, 2)))
     study = read_study(tmp_path)
     assert [one[:4] for one in study.maps] == [
@@ -38,7 +38,7 @@ def test_maps_that_are_none_are_refused(tmp_path):
         save_maps(tmp_path, "roberta", "arcs", 0, {}, weights=[])
     assert not list(tmp_path.iterdir())
     path = save_maps(tmp_path, "roberta", "arcs", 0, {"x": np.ones((1, 2))}, weights=[])
-    append_rows(tmp_path / "rows.jsonl", [Row("s", "roberta", "", "UUAS", 0.5)])
+    write_rows(tmp_path / "rows.jsonl", [Row("s", "roberta", "", "UUAS", 0.5)])
     path.write_bytes(b"not an npz")
     with pytest.raises(ValueError, match=r"roberta-arcs-0.npz: expected an npz file with maps"):
         read_study(tmp_path)
