@@ -134,7 +134,7 @@ def folder(tmp_path_factory):
 def rows(folder):
     settings = ConstituencySettings(
         tune=folder / "tune.mrg", test=folder / "test.mrg", measures=("jsd",), biases=(0.0,),
-        controls=2, examples=2, samples=50,
+        controls=2, examples=2,
     )  # fmt: skip
     run = tiny_run("luo2021", folder, tuple(CARRIES), constituency=settings)
     return run_study(run, folder / "out")

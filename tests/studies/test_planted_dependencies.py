@@ -139,9 +139,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(folder):
-    settings = DependencySettings(
-        treebank=folder / "trees.conllu", least=1, samples=50, examples=3, controls=2
-    )
+    settings = DependencySettings(treebank=folder / "trees.conllu", least=1, examples=3, controls=2)
     return run_study(tiny_run("htut2019", folder, ("sst2",), dependencies=settings), folder / "out")
 
 
