@@ -53,5 +53,5 @@ RUN = dataclasses.replace(
             other_split="test",
         ),
     ),
-    curve=CurveSettings(points=8, draws=5, readings=("token", "l2"), batch_size=128),
+    curve=CurveSettings(points=8, draws=5, readings=("token", "l2", "token+l2"), batch_size=128),
 )

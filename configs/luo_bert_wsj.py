@@ -55,7 +55,12 @@ RUN = Run(
         ModelSettings("bert", source="google-bert/bert-base-cased"),
         ModelSettings("roberta", source="FacebookAI/roberta-base"),
     ),
-    text=TextSettings(length=128, held_out_blocks=2_000),
+    text=TextSettings(
+        train=Path("text.train.txt"),
+        held_out=Path("text.held_out.txt"),
+        length=128,
+        held_out_blocks=2_000,
+    ),
     tasks=tuple(
         TaskSettings(name, length=128, finetune=training(count)) for name, count in EXAMPLES.items()
     ),

@@ -20,6 +20,11 @@ PRETRAINING = "mlm"  # what the pre-training task is called in records and file 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files and records
 
 
+def _too_low(settings: object, **least: int) -> Iterator[str]:
+    """Complain of numbers below the least that each may be; None is no number."""
+    return too_low([(name, getattr(settings, name), low) for name, low in least.items()])
+
+
 def _name_problems(name: str) -> Iterator[str]:
     if not _NAME.fullmatch(name):
         yield f"name: expected small letters, digits, _ and ., got {name!r}"
@@ -58,8 +63,7 @@ class TextSettings:
     whole_words: bool = False  # mask all tokens of a word, or none
 
     def __post_init__(self) -> None:
-        counts = [(n, getattr(self, n), 1) for n in ("paragraphs", "vocabulary", "held_out_blocks")]
-        refuse("text", too_low([("length", self.length, 3), *counts]))
+        refuse("text", _too_low(self, length=3, paragraphs=1, vocabulary=1, held_out_blocks=1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +81,7 @@ class TaskSettings:
     finetune: TrainingConfig | None = None  # none: the run's
 
     def __post_init__(self) -> None:
-        counts = [(n, getattr(self, n), 1) for n in ("examples", "held_out_examples")]
-        refuse(f"task {self.name}", too_low([("length", self.length, 3), *counts]))
+        refuse(f"task {self.name}", _too_low(self, length=3, examples=1, held_out_examples=1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +95,7 @@ class ScoringSettings:
     splits: int = 20  # random halves of the examples, for the reliability of scores
 
     def __post_init__(self) -> None:
-        low = [(name, getattr(self, name), 0) for name in ("ablated", "rescored")]
-        low += [(name, getattr(self, name), 1) for name in ("batch_size", "splits")]
-        refuse("scoring", too_low([("examples", self.examples, 2), *low]))
+        refuse("scoring", _too_low(self, examples=2, ablated=0, rescored=0, batch_size=1, splits=1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,20 +105,22 @@ class CurveSettings:
     points: int = 8  # equal steps from all heads to none
     draws: int = 5  # random orders for each seed
     readings: tuple[str, ...] = ("token", "batch", "signed", "l2")  # beside the unit "example"
+    rescored: tuple[str, ...] = ()  # readings whose order is estimated anew at every budget too
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        problems = list(too_low([(n, getattr(self, n), 1) for n in ("points", "batch_size")]))
-        problems += too_low([("draws", self.draws, 1)])
-        problems += [
-            f"readings: expected any of {', '.join(READINGS)}, got {name!r}"
-            for name in self.readings
+        problems = [
+            f"{field}: expected any of {', '.join(READINGS)}, got {name!r}"
+            for field in ("readings", "rescored")
+            for name in getattr(self, field)
             if name not in READINGS
         ]
-        refuse("curve", problems)
+        refuse("curve", [*_too_low(self, points=1, draws=1, batch_size=1), *problems])
 
 
-READINGS = ("token", "batch", "signed", "l2")  # units, and the unit "example" normalised by layer
+# Units of scores, normalised by layer with "l2", which stands alone for the unit "example".
+READINGS = ("token", "batch", "signed", "fisher")
+READINGS += ("l2", *(f"{unit}+l2" for unit in READINGS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +145,7 @@ class PruningSettings:
         ]
         if list(self.kept) != sorted(set(self.kept), reverse=True):
             problems.append(f"kept: expected decreasing shares, got {self.kept}")
-        refuse("pruning", [*problems, *too_low([("draws", self.draws, 0)])])
+        refuse("pruning", [*problems, *_too_low(self, draws=0)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,9 +165,8 @@ class HumorSettings:
     views: int = 4  # headlines whose attention the page shows
 
     def __post_init__(self) -> None:
-        counts = [(name, getattr(self, name), 1) for name in ("pairs", "held_out_pairs")]
-        counts += [("length", self.length, 3), ("permutations", self.permutations, 19)]
-        problems = list(too_low([*counts, ("views", self.views, 0)]))
+        low = {"pairs": 1, "held_out_pairs": 1, "length": 3, "permutations": 19, "views": 0}
+        problems = list(_too_low(self, **low))
         if len({path is None for path in (self.train, self.validation, self.test)}) > 1:
             problems.append("train, validation, test: expected three files or none")
         problems += [
@@ -217,9 +219,8 @@ class ConstituencySettings:
     examples: int = 4  # sentences whose trees are drawn
 
     def __post_init__(self) -> None:
-        low = [(name, getattr(self, name), 0) for name in ("controls", "examples")]
-        low += [(n, getattr(self, n), 1) for n in ("tune_sentences", "test_sentences")]
-        problems = list(too_low(low))
+        low = {"tune_sentences": 1, "test_sentences": 1, "controls": 0, "examples": 0}
+        problems = list(_too_low(self, **low))
         problems += [
             f"{name}: expected different values, at least one, got {getattr(self, name)}"
             for name in ("measures", "biases")
@@ -254,9 +255,8 @@ class DependencySettings:
     examples: int = 3  # sentences whose arcs are drawn
 
     def __post_init__(self) -> None:
-        low = [(name, getattr(self, name), 0) for name in ("half", "controls", "examples")]
-        low.append(("least", self.least, 1))
-        problems = [*too_low(low), *too_low([("sentences", self.sentences, 2)])]
+        low = {"half": 0, "controls": 0, "examples": 0, "least": 1, "sentences": 2}
+        problems = list(_too_low(self, **low))
         if self.treebank is None and self.sentences is None:
             problems.append(
                 "treebank, sentences: expected a file, or a number of the built-in language's"
@@ -280,7 +280,7 @@ class CompareSettings:
     repeats: int = 5
 
     def __post_init__(self) -> None:
-        problems = list(too_low([("repeats", self.repeats, 1), ("draws", self.draws, 1)]))
+        problems = list(_too_low(self, repeats=1, draws=1))
         if not self.methods or len(set(self.methods)) < len(self.methods):
             problems.append(f"methods: expected different names, got {self.methods}")
         if list(self.shares) != sorted(set(self.shares), reverse=True) or not all(
@@ -334,7 +334,7 @@ class Run:
         problems += self._tasks_of_models()
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")
-        problems += too_low([("devices", self.devices, 1)])
+        problems += _too_low(self, devices=1)
         refuse("run", problems)
 
     def _tasks_of_models(self) -> Iterator[str]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from jaxheads.cli import main
+from jaxheads.config import TrainingConfig
 from jaxheads.overrides import load_config
 from jaxheads.records import read_rows
-from jaxheads.settings import Run
+from jaxheads.settings import (
+    ConstituencySettings,
+    DependencySettings,
+    MetaSettings,
+    ModelSettings,
+    Run,
+    TaskSettings,
+    TextSettings,
+)
 from jaxheads.studies.study import STUDIES
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.py"))
@@ -41,6 +51,34 @@ def test_nothing_held_out_is_trained_or_scored_on(path):
         files = [part.train, part.held_out, getattr(part, "other_held_out", None)]
         there = [file for file in files if file is not None]
         assert len(set(there)) == len(there)
+
+
+def test_a_config_that_leaves_the_text_of_masked_lm_open_says_how_to_give_it():
+    """The others do not read it."""
+    for path in CONFIGS:
+        run = load_config(path)
+        if run.text.task == "mlm" and None in (run.text.train, run.text.held_out):
+            assert run.study in ("michel2019", "peyrard2021", "compare", "li2021") or (
+                "--set text.train=FILE --set text.held_out=FILE"
+                in " ".join(path.read_text().partition('"""\n\n')[0].split())
+            ), path
+
+
+@pytest.mark.parametrize("study", ["chiang2021", "htut2019", "luo2021", "zhang2020", "pretrain"])
+def test_a_study_that_reads_text_does_not_begin_without_it(study):
+    train = TrainingConfig(steps=1)
+    task = TaskSettings("grammar_sentiment", examples=8)
+    run = Run(
+        study, "open", (ModelSettings("roberta", source="builtin:roberta"),), TextSettings(),
+        tasks=(task,), finetune=train, probe=train, devices=1,
+        constituency=ConstituencySettings(tune_sentences=4, test_sentences=4),
+        dependencies=DependencySettings(sentences=4),
+        meta=MetaSettings((TaskSettings("grammar_entailment"),), train),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"^open: expected plain text .*--set text\.train=FILE"):
+        list(STUDIES[study](run, Path("unused")))
+    text = dataclasses.replace(run.text, train=Path("a"), held_out=Path("b"))
+    assert list(STUDIES[study](dataclasses.replace(run, text=text), Path("unused")))
 
 
 @pytest.mark.slow

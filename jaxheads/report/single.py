@@ -26,11 +26,16 @@ def single_section(study: Study) -> Section | None:
     """Maps of the changes, the largest ones, and the study's summaries of them."""
     tables = (
         _largest(study),
-        _table(study, "one head removed, summary", "summary-table", "Of all heads, one at a time."),
+        _table(
+            study, "one head removed, summary", "summary-table",
+            "Of all heads, one at a time. Significant: p below 0.01 for no change, not corrected "
+            "for the number of heads; if none mattered, 1% of them would be, by chance.",
+        ),
         _table(
             study, "one head kept", "kept-table",
-            "All heads of a layer but the best one removed, the best chosen on training examples: "
-            "change of the metric.",
+            "All heads of a layer but one removed: change of the metric. The one that stays has "
+            "the least loss on training examples, or the best metric on them (“chosen by”, as in "
+            "Michel et al.), or is the best on the very examples measured (“best of all”).",
             signed,
         ),
         _table(

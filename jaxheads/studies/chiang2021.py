@@ -32,7 +32,7 @@ from jaxheads.studies.deduction import (
 )
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import answers_of, contrasts, curves, save_answers, score_all
 
 
@@ -41,7 +41,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        yield Cell(_pretrained(lab), functools.partial(pretrained, lab), needs=())
+        yield pretrained_cell(lab)
         yield from _subjects(lab)
         yield from _curves(lab)
         yield from _coherence(lab)

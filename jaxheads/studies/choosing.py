@@ -82,12 +82,13 @@ def _gradient(choice: Choice) -> Chosen:
     return Chosen(mask_LH, choice.tuned, examples=scores.examples, passes=1)
 
 
-def _iterative(choice: Choice) -> Chosen:
-    """Scored anew on the way at every budget of the comparison."""
+def _iterative(choice: Choice, **reading: str) -> Chosen:
+    """Scored anew on the way at every budget of the comparison; see `Lab.score` for `reading`."""
     limit = choice.lab.run.scoring.rescored or choice.lab.run.scoring.examples
 
     def rescore(mask_LH: Mask):
-        return choice.lab.score(choice.tuned, choice.task, limit=limit, mask_LH=mask_LH).score_LH
+        how = {"limit": limit, "mask_LH": mask_LH, **reading}
+        return choice.lab.score(choice.tuned, choice.task, **how).score_LH
 
     schedule = Schedule(choice.budgets, rescore=True)
     *_, last = prune_iteratively(rescore, schedule, present_heads(choice.lab.layout))
@@ -169,6 +170,8 @@ GATED: dict[str, Callable[[Choice, int], Gate]] = {
 METHODS: dict[str, Callable[[Choice], Chosen]] = {
     "gradient": _gradient,
     "gradient, iterative": _iterative,
+    # the baseline in the code of Li et al. 2021: groups of 32 examples, layers normalised
+    "gradient of the paper, iterative": functools.partial(_iterative, unit="batch", normalize="l2"),
     "random": functools.partial(_random, per_layer=False),
     "random, per layer": functools.partial(_random, per_layer=True),
     "magnitude": _magnitude,

@@ -41,7 +41,7 @@ from jaxheads.studies.choosing import (
 )
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.latency import measure_speed
-from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import contrast_rows, load_answers, questions, save_answers
 from jaxheads.studies.pruners import META, pruner_cells, pruner_name
 from jaxheads.studies.rates import rate_cell, rate_cells, rate_of
@@ -78,7 +78,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         base: tuple[str, ...] = ()
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
-            yield Cell(*base, functools.partial(pretrained, lab), needs=())
+            yield pretrained_cell(lab)
         if META in how.methods:
             yield from pruner_cells(lab, (task.name for task in lab.tasks), base)
         for task in lab.tasks:

@@ -41,7 +41,7 @@ from jaxheads.studies.beside import beside_cell
 from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned, score_base
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import estimate_rows
 from jaxheads.studies.views import save_views, view
 
@@ -63,7 +63,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
 def _cells_of(lab: Lab) -> Iterator[Cell]:
     first, scores = f"{lab.name}-pretrained", f"{lab.name}-{PRETRAINING}-scores"
     base, whole = f"{lab.name}-arcs", [scores, f"{lab.name}-beside"]
-    yield Cell(first, functools.partial(pretrained, lab), needs=())
+    yield pretrained_cell(lab)
     yield beside_cell(lab, (first,))
     yield Cell(scores, functools.partial(score_base, lab), needs=(first,))
     yield Cell(base, functools.partial(pretrained_arcs, lab), needs=(first,))

@@ -275,29 +275,24 @@ class Lab:
         *,
         name: str | None = None,
         method: str = "gradient",
+        unit: str | None = None,
+        normalize: str = "none",
         limit: int | None = None,
         mask_LH: Mask | None = None,
     ) -> Scores:
         """The model's scores on training examples, under `name` also on disk.
 
         With a name, the effects on every example are kept too, by position as well, so that each
-        reading of the gradient follows from one pass.
+        reading of the gradient follows from one pass; `unit` is "token" then.
         """
         source = first_of(task.scored, limit)
         scores = score_heads(
-            self.objective(model),
-            model.params,
+            self.objective(model), model.params,
             self.reader.batches(source, task.lengths, self.run.scoring.batch_size),
-            heads=model.config,
-            method=method,
-            unit="token" if name else None,
-            gate=mask_LH,
-            mesh=self.mesh,
-            keep=self.kept(name) if name else None,
-            examples=len(source.lengths),
-            model=f"{self.name}-{task.name}",
-            progress=False,
-        )
+            heads=model.config, method=method, unit="token" if name else unit, normalize=normalize,
+            gate=mask_LH, mesh=self.mesh, keep=self.kept(name) if name else None,
+            examples=len(source.lengths), model=f"{self.name}-{task.name}", progress=False,
+        )  # fmt: skip
         if name:
             gather_kept(self.kept(name))
             show_mirrors()

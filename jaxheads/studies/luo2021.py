@@ -24,7 +24,7 @@ from jaxheads.studies.constituent_change import changes, changes_by_kind, kinds_
 from jaxheads.studies.constituent_masking import answers_name, masked, masking_contrasts
 from jaxheads.studies.constituents import base_trees, random_trees, tuned_trees
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.treebank import settings_of
 
 
@@ -39,7 +39,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
                 "head that is not there makes right-branching trees, which score well"
             )
         base = (f"{lab.name}-pretrained",)
-        yield Cell(*base, functools.partial(pretrained, lab), needs=())
+        yield pretrained_cell(lab)
         yield beside_cell(lab, base)
         name = f"{lab.name}-{PRETRAINING}-scores"
         yield Cell(name, functools.partial(score_base, lab), needs=base)

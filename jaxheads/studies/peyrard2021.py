@@ -48,7 +48,7 @@ from jaxheads.studies.laughing import half_maps, look, named_maps, save_seen
 from jaxheads.studies.laughing_gate import gated, views
 from jaxheads.studies.laughing_head import head
 from jaxheads.studies.maps import encoder_bits, save_maps, what_of
-from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import answers_of, estimate_rows, save_answers, score_all
 from jaxheads.training.evaluate import Answers
 
@@ -63,7 +63,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         humor_settings(lab)
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
-            yield Cell(*base, functools.partial(pretrained, lab), needs=())
+            yield pretrained_cell(lab)
         yield beside_cell(lab, base)
         read = f"{lab.name}-pairs"
         yield Cell(read, functools.partial(pairs_of, lab), needs=base)

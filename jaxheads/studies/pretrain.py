@@ -26,9 +26,23 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         trained = (f"{lab.name}-pretrained",)
-        yield Cell(*trained, functools.partial(pretrained, lab), needs=())
+        yield pretrained_cell(lab)
         yield Cell(f"{lab.name}-guesses", functools.partial(guesses, lab), needs=trained)
         yield Cell(f"{lab.name}-{HALF}", functools.partial(halved, lab), needs=trained)
+
+
+def pretrained_cell(lab: Lab) -> Cell:
+    """The first cell of a model, which reads the text that masked LM is trained and measured on.
+
+    ValueError where the run has no such text.
+    """
+    text = lab.run.text
+    if text.task == "mlm" and None in (text.train, text.held_out):
+        raise ValueError(
+            f"{lab.run.name}: expected plain text for masked LM (--set text.train=FILE --set "
+            f"text.held_out=FILE), got {text.train} and {text.held_out}"
+        )
+    return Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab), needs=())
 
 
 def pretrained(lab: Lab) -> list[Row]:

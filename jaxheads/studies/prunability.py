@@ -65,24 +65,30 @@ def scores_name(name: str, reading: str = "") -> str:
 
 def _read(lab: Lab, name: str, reading: str, config: EncoderConfig | None = None) -> Scores:
     """One reading of the effects that are kept on disk."""
-    path = lab.kept(name)
-    unit = reading if reading in ("token", "batch", "signed") else "example"
-    matrix_NLH = open_kept(token_file(path) if unit == "token" else path)
-    how = Reading(
-        unit=unit,
-        normalize="l2" if reading == "l2" else "none",
-        blocks=config.block_by_layer if config is not None else None,
-    )
-    return Scores(score_kept(matrix_NLH, how), OWN, unit, len(matrix_NLH), lab.name)
+    path, how = lab.kept(name), read_as("" if reading == TIED else reading)
+    matrix_NLH = open_kept(token_file(path) if how["unit"] == "token" else path)
+    blocks = config.block_by_layer if config is not None else None
+    score_LH = score_kept(matrix_NLH, Reading(how["unit"], how["normalize"], blocks))
+    return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), lab.name)
+
+
+def read_as(reading: str) -> dict[str, str]:
+    """The unit and the normalisation of a reading (`settings.READINGS`, or "": plain examples)."""
+    unit, _, more = reading.partition("+")
+    normalize = "l2" if "l2" in (unit, more) else "none"
+    return {"unit": "example" if unit in ("", "l2") else unit, "normalize": normalize}
 
 
 # -- orders
 
 
 def curve_budgets(total: int, points: int, multiple: int = 1) -> tuple[int, ...]:
-    """About `points` equal steps from all heads to none, each budget a `multiple`."""
+    """About `points` equal steps from all heads to none, each budget a `multiple`.
+
+    What is removed is rounded down, as in the code of Michel et al. 2019: 14, 28, 43, ... of 144.
+    """
     steps = total // multiple
-    return tuple(multiple * round(steps * i / points) for i in range(points, -1, -1))
+    return tuple(multiple * (steps - steps * i // points) for i in range(points + 1))
 
 
 def _unique(budgets: Iterable[int]) -> tuple[int, ...]:
@@ -111,7 +117,12 @@ def orders(
     if lab.run.scoring.ablated:
         yield ABLATION, Curve(budgets, by(lab.saved(scores_name(name, ABLATION)).score_LH))
     if lab.run.scoring.rescored:
-        yield ITERATIVE, Curve(budgets, _iterative(lab, model, task, budgets))
+        for reading in ("", *settings.rescored):
+            order = _iterative(lab, model, task, budgets, reading)
+            yield (
+                ITERATIVE.replace(OWN, f"{OWN}/{reading}" if reading else OWN),
+                Curve(budgets, order),
+            )
     for other, file in others.items():
         yield f"order of {other}", Curve(budgets, by(lab.saved(file).score_LH))
     if config.shares_blocks:
@@ -143,12 +154,15 @@ def _tied(
         yield f"{RANDOM} {TIED} {draw}", Curve(budgets, _chance(config, draw, rows))
 
 
-def _iterative(lab: Lab, model: Model, task: Subject, budgets: tuple[int, ...]) -> Order:
+def _iterative(
+    lab: Lab, model: Model, task: Subject, budgets: tuple[int, ...], reading: str
+) -> Order:
     """Heads scored anew at every budget."""
 
     def rescore(mask_LH: Mask):
         limit = lab.run.scoring.rescored
-        return lab.score(model, task, limit=limit, mask_LH=mask_LH).score_LH
+        how = {"limit": limit, "mask_LH": mask_LH, **read_as(reading)}
+        return lab.score(model, task, **how).score_LH
 
     present_LH = present_heads(model.config)
     steps = prune_iteratively(rescore, Schedule(budgets[1:], rescore=True), present_LH)

@@ -29,7 +29,7 @@ from jaxheads.studies.cells import Cell
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import encoder_bits, save_maps
-from jaxheads.studies.pretrain import pretrained
+from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import answers_of, contrast_rows, load_answers, save_answers
 from jaxheads.studies.pruners import (
     META,
@@ -58,7 +58,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = prepare.open_mesh(MeshShape(run.devices))
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
-        yield Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab), needs=())
+        yield pretrained_cell(lab)
         yield from _scored(lab)
         for task in lab.tasks:
             yield from _tuned(lab, task.name)

@@ -1,0 +1,125 @@
+"""Readings of the gradient: units, normalisation, orders estimated anew, and budgets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxheads.config import TrainingConfig
+from jaxheads.importance.kept import open_kept, token_file
+from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.settings import (
+    READINGS,
+    CurveSettings,
+    ModelSettings,
+    Run,
+    ScoringSettings,
+    TaskSettings,
+    TextSettings,
+)
+from jaxheads.studies.choosing import METHODS, Choice
+from jaxheads.studies.lab import Lab
+from jaxheads.studies.prunability import curve_budgets, orders, read_as, score_all
+
+TRAIN = TrainingConfig(steps=1)
+RUN = Run(
+    study="michel2019",
+    name="readings",
+    models=(ModelSettings("albert", source="builtin:albert"),),
+    text=TextSettings("grammar_mlm"),
+    tasks=(TaskSettings("grammar_sentiment", length=18, examples=64, held_out_examples=8),),
+    finetune=TRAIN,
+    probe=TRAIN,
+    scoring=ScoringSettings(examples=64, ablated=0, rescored=64, batch_size=32),
+    curve=CurveSettings(points=4, draws=1, readings=READINGS, rescored=("token+l2", "batch+l2")),
+    devices=1,
+)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A model with a new readout, and all readings of its scores in a folder."""
+    lab = Lab(RUN, RUN.models[0], tmp_path_factory.mktemp("readings"), None)
+    task = lab.subject("grammar_sentiment")
+    model = lab.fresh(task, 0)
+    score_all(lab, model, task, "all")
+    return lab, task, model
+
+
+def by_hand(lab: Lab, reading: str) -> np.ndarray:
+    """The reading, from effects [N, L, H] that were kept on disk, as the papers' formulas say."""
+    path = lab.kept("all")
+    effect_NLH = np.array(open_kept(path), float)
+    unit = reading.removesuffix("l2").removesuffix("+")
+    score_LH = {
+        "": np.abs(effect_NLH).mean(0),
+        "token": np.array(open_kept(token_file(path)), float).mean(0),
+        "batch": np.abs(effect_NLH.reshape(2, 32, *effect_NLH.shape[1:]).sum(1)).mean(0),
+        "signed": -effect_NLH.mean(0),
+        "fisher": (effect_NLH**2).mean(0),
+    }[unit]
+    length_L = np.linalg.norm(score_LH, axis=1)
+    return score_LH / length_L[:, None] if reading.endswith("l2") else score_LH
+
+
+@pytest.mark.parametrize("reading", ["", *READINGS])
+def test_a_reading_has_its_unit_and_its_normalisation(scored, reading):
+    lab, _, _ = scored
+    found = lab.saved(f"all.{reading}" if reading else "all")
+    np.testing.assert_allclose(found.score_LH, by_hand(lab, reading), rtol=1e-6)
+    assert found.unit == (reading.partition("+")[0].removesuffix("l2") or "example")
+
+
+def test_by_position_and_normalised_is_an_order_of_its_own(scored):
+    """The authors' command has both; either alone keeps other heads here."""
+    lab, _, _ = scored
+    kept = {name: mask_from_scores(by_hand(lab, name), 5) for name in ("token", "l2", "token+l2")}
+    assert (kept["token+l2"] != kept["token"]).any()
+    assert (kept["token+l2"] != kept["l2"]).any()
+
+
+def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
+    lab, task, model = scored
+    found = dict(orders(lab, model, task, "all", {}, range(1)))
+    for reading in ("", "token+l2", "batch+l2"):
+        name = f"gradient{'/' * bool(reading)}{reading}, iterative"
+        budgets, order = found[name]
+        assert budgets == (16, 12, 8, 4, 0)
+        mask_LH = np.ones((4, 4), bool)
+        for budget in budgets[1:]:
+            score_LH = lab.score(model, task, mask_LH=mask_LH, **read_as(reading)).score_LH
+            assert (score_LH[~mask_LH] == 0).all()
+            lengths = np.linalg.norm(score_LH, axis=1)
+            if reading:
+                np.testing.assert_allclose(lengths[mask_LH.any(1)], 1)
+            mask_LH = mask_from_scores(score_LH, budget, present=mask_LH)
+            assert (order(budget) == mask_LH).all()
+    assert len([name for name in found if "iterative" in name]) == 3
+
+
+def test_the_baseline_of_li_et_al_takes_batches_normalised_by_layer(scored):
+    lab, task, model = scored
+    choice = Choice(lab, task, 0, (13, 9), 1.0)
+    first_LH = mask_from_scores(by_hand(lab, "batch+l2"), 13)
+    again = lab.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
+    expected_LH = mask_from_scores(again.score_LH, 9, present=first_LH)
+    lab.save_model(model, lab.tuned_path("grammar_sentiment", 0))
+    found = METHODS["gradient of the paper, iterative"](choice)
+    assert (found.mask_LH == expected_LH).all()
+    assert (found.examples, found.base) == (2 * 64, 1)
+
+
+def test_budgets_are_those_of_the_code_of_michel_et_al():
+    removed = [int(144 * percent / 100) for percent in range(0, 101, 10)]  # its own expression
+    assert curve_budgets(144, 10) == tuple(144 - each for each in removed)
+    assert curve_budgets(144, 10)[1:4] == (130, 116, 101)
+    assert curve_budgets(16, 8) == (16, 14, 12, 10, 8, 6, 4, 2, 0)
+    assert curve_budgets(144, 10, 12)[:4] == (144, 132, 120, 108)
+
+
+def test_readings_that_are_none_are_refused():
+    for field in ("readings", "rescored"):
+        with pytest.raises(
+            ValueError, match=f"curve: {field}: expected any of token, .*l2\\+token"
+        ):
+            CurveSettings(**{field: ("l2+token",)})
