@@ -109,11 +109,12 @@ class MadeUp(Lab):
             place = layer, int(np.argmax(mask_LH[layer]))
             right = RIGHT[layer][place[1]]
         label_M = np.arange(10) % 2
-        answers = Answers(np.where(np.arange(10) < right, label_M, 1 - label_M), label_M)
+        guess_M = np.where(np.arange(10) < right, label_M, 1 - label_M)
+        answers = Answers(guess_M, label_M, np.arange(10))
         metrics = {"loss": 0.0, "accuracy": right / 10}
         if task.held_out and place:
             metrics = {name: values[place[0]][place[1]] for name, values in TRAINING.items()}
-        return Evaluation(metrics, {}, 10, answers)
+        return Evaluation(metrics, {}, 10, answers, np.zeros(10))
 
 
 def test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_measured(tmp_path):
