@@ -28,8 +28,8 @@ class Row:
     interval of the value where one was computed, both or neither; `p_value` is that of 0.
 
     Of a difference between two ways to choose heads, `seeds` is the number of fine-tuned models
-    behind it; with one, `draws` counts its random masks and `ahead` those of them in which the
-    difference is above 0.
+    that it comes from; with one, `draws` counts its random masks, `ahead` and `behind` those of
+    them in which the difference is above and below 0.
     """
 
     study: str
@@ -47,6 +47,7 @@ class Row:
     seeds: int | None = None
     draws: int | None = None
     ahead: int | None = None
+    behind: int | None = None
 
     def __post_init__(self) -> None:
         _check_fields(vars(self))
@@ -57,7 +58,7 @@ _REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISS
 _TEXTS = ("study", "model", "task", "metric", "method", "stage")
 _BOUNDS = ("low", "high")
 _NUMBERS = ("value", *_BOUNDS, "p_value")
-_COUNTS = ("budget", "seeds", "draws", "ahead")
+_COUNTS = ("budget", "seeds", "draws", "ahead", "behind")
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:

@@ -170,14 +170,16 @@ def jackknife(
 class Contrast(NamedTuple):
     """A difference with its interval, and how often draws come out on the same side.
 
-    `draws` is the number of draws behind the difference when there is one seed (0: there are no
-    draws, or several seeds), and `ahead` in how many of them the first is strictly better.
+    `draws` is the number of draws that the difference comes from when there is one seed (0: there
+    are no draws, or several seeds); in `ahead` of them the first is strictly better, in `behind`
+    strictly worse.
     """
 
     difference: Estimate
     seeds: int
     draws: int
     ahead: int
+    behind: int
 
 
 def contrast(
@@ -230,8 +232,12 @@ def contrast(
     by_draw = seeds == 1 and draws > 1
     statistic, rows = (of_draw, draws) if by_draw else (of_seed, seeds)
     table_SG = jackknife(statistic, rows, clusters)
-    ahead = int((table_SG.mean(1) > 1e-12).sum())
-    return Contrast(crossed(table_SG).at(), seeds, *((draws, ahead) if by_draw else (0, 0)))
+    difference = crossed(table_SG).at()
+    if not by_draw:
+        return Contrast(difference, seeds, 0, 0, 0)
+    draw_S = table_SG.mean(1)
+    sides = (int((sign * draw_S > 1e-12).sum()) for sign in (1, -1))
+    return Contrast(difference, seeds, draws, *sides)
 
 
 def quotient(

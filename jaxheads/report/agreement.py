@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
+from jaxheads.report.claims import LEVEL, holm
 from jaxheads.report.coherence import p_value
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
@@ -18,7 +19,6 @@ STAGE, BETWEEN, REPEATED = "map agreement", "agreement of kinds of maps", "map r
 STATISTICS = ("spearman", "kendall", "spearman within layers")
 COLORS_OF_SIGNS, IMPORTANCE = "RdBu", "importance"
 LINES = 16  # of a figure
-LEVEL = 0.05
 
 
 def agreement_section(study: Study) -> Section | None:
@@ -65,16 +65,6 @@ def agreement_answer(study: Study) -> Answer | None:
         "(Spearman over heads, permutation test, Holm's correction within a model and task)."
     )
     return Answer("Are the heads that know something the important ones?", summary, tuple(points))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's corrected p-values, in the order given."""
-    order = np.argsort(p_values, kind="stable")
-    corrected, so_far = [1.0] * len(p_values), 0.0
-    for place, index in enumerate(order.tolist()):
-        so_far = max(so_far, min(1.0, (len(p_values) - place) * p_values[index]))
-        corrected[index] = so_far
-    return corrected
 
 
 def _columns(study: Study) -> list[tuple[str, str]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jaxheads.records import Row
+from jaxheads.report.baseline import MARK, at_ceiling, at_chance
+from jaxheads.report.claims import clear_in, counted, said_of
 from jaxheads.report.coherence import REPEATED, TUNED, reliability_of
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer
-from jaxheads.report.prunability import verdict
 from jaxheads.report.spread import (
-    RANGE,
     Spread,
+    bounds,
+    ends,
     kind_of,
     number,
     percent,
@@ -45,19 +48,15 @@ def contrast_answer(study: Study) -> Answer | None:
     rows = study.at("contrast")
     if not rows:
         return None
-    found = [(row, verdict(row)) for row in rows]
-    clear = sum(words.endswith("keeps more") for _, words in found)
-    summary = (
-        f"In {clear} of {len(rows)} comparisons the order that should be better is: its 95% "
-        "bootstrap interval over examples and seeds lies above 0."
-    )
-    points = tuple(
-        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: "
-        f"{row.method.replace(' - ', ' − ')} {signed(row.value)} {row.metric}{_interval(row)}"
-        f"{_seeds(study, row.model, row.task)}: {said}."
-        for row, said in found
-    )
-    return Answer("Is the order of the score better than chance?", summary, points)
+    several, left_out = counted(study, rows)
+    summary = "Unknown: no comparison is over several seeds."
+    if several:
+        summary = (
+            f"In {clear_in(several)} comparisons over several seeds the order that should be "
+            "better is: its 95% interval over seeds, random draws and examples lies above 0."
+        )
+    points = tuple(_compared(study, row) for row in rows)
+    return Answer("Is the order of the score better than chance?", summary + left_out, points)
 
 
 def reliability_answer(study: Study) -> Answer | None:
@@ -80,6 +79,18 @@ def reliability_answer(study: Study) -> Answer | None:
 # -- parts
 
 
+def _compared(study: Study, row: Row) -> str:
+    """One difference, with what it is worth."""
+    top = "; the whole model is at the ceiling of its metric"
+    number_of = "" if row.seeds is None else f", n = {row.seeds} seed{'s' * (row.seeds > 1)}"
+    return (
+        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: "
+        f"{row.method.replace(' - ', ' − ')} {signed(row.value)} {row.metric}"
+        f"{f' (95%: {ends(row)})' if ends(row) else ''}{number_of}: {said_of(study, row)}"
+        f"{top * at_ceiling(study, row.model, row.task)}."
+    )
+
+
 def _repeats(study: Study, model: str, task: str, place: str) -> str:
     """The reliability of a map, in parts."""
     suffix = "" if place == TUNED else f", {place}"
@@ -94,19 +105,28 @@ def _repeats(study: Study, model: str, task: str, place: str) -> str:
 
 def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
     """The least and the most that can go, where that is a question."""
-    asked = {p: share for p, share in shares.items() if not floor_suffices(study, *p, 0.95)}
+    asked = {
+        place: share
+        for place, share in shares.items()
+        if not at_chance(study, *place)
+        and not floor_suffices(study, *place, 0.95)
+        and share.mean < 1
+    }
     if not asked:
-        return "Unknown: a constant answer keeps 95% of every metric, so no head is needed for it."
+        return (
+            "Unknown: of no whole model is it shown that 95% of its metric needs any head (a "
+            "constant answer keeps it, or the model without heads does)."
+        )
     asked = {p: share for p, share in asked.items() if share.has_bounds} or asked
-    ends = sorted(asked, key=lambda place: asked[place].mean)
+    places = sorted(asked, key=lambda place: asked[place].mean)
     lowest, highest = (
         f"{words(asked[end], percent)} of the heads in {end[0]} on {shown(end[1])}"
-        for end in (ends[0], ends[-1])
+        for end in (places[0], places[-1])
     )
     return (
         "With the least important heads masked first and nothing trained again, 95% of the metric "
         "is kept without "
-        + (f"{highest}." if len(ends) == 1 else f"{lowest} at the least, {highest} at the most.")
+        + (f"{highest}." if len(places) == 1 else f"{lowest} at the least, {highest} at the most.")
     )
 
 
@@ -133,40 +153,29 @@ def _prunable(study: Study, model: str, task: str, share: Spread) -> str:
         if (found := _share(study, model, task, "k95", order)) is not None
     ]
     compared = "; with 95%, " + ", ".join(others) if others else ""
-    floor = (
-        f". But a constant answer has 95% of the {study.metric(task)}: this says nothing of heads"
-        if floor_suffices(study, model, task, 0.95)
-        else ""
-    )
-    return f"{text}{compared}{_against_chance(study, model, task, share)}{floor}."
+    return f"{text}{compared}{_idle(study, model, task, share)}."
+
+
+def _idle(study: Study, model: str, task: str, share: Spread) -> str:
+    """Why a number of heads says nothing of heads, where it does not."""
+    said = []
+    if at_chance(study, model, task):
+        said.append(f"the whole model is {MARK}: this says nothing of heads")
+    elif floor_suffices(study, model, task, 0.95):
+        said.append(
+            f"a constant answer has 95% of the {study.metric(task)}: this says nothing of heads"
+        )
+    elif share.mean >= 1:
+        said.append("it is kept without any head: this says nothing of which heads matter")
+    if at_ceiling(study, model, task):
+        said.append(f"the whole model is at the ceiling of the {study.metric(task)}")
+    return f". But {'; '.join(said)}" if said else ""
 
 
 def _of(share: Spread) -> str:
     if not share.has_bounds:
         return "one value, no interval"
-    ends = f"{percent(share.low)} to {percent(share.high)}"
-    return f"{share.number} seeds: {ends}" if share.kind == RANGE else f"95%: {ends}"
-
-
-def _against_chance(study: Study, model: str, task: str, share: Spread) -> str:
-    """Words where the bounds of the score's order and of chance meet."""
-    chance = _share(study, model, task, "k95", RANDOM)
-    if chance is None or not (chance.has_bounds and share.has_bounds):
-        return ""
-    apart = share.low > chance.high or share.high < chance.low
-    return "" if apart else " – score and chance are not distinguishable by this number"
-
-
-def _interval(row) -> str:
-    if row.low is None or row.high is None:
-        return ""
-    return f" ({signed(row.low)} to {signed(row.high)})"
-
-
-def _seeds(study: Study, model: str, task: str) -> str:
-    count = len({row.seed for row in study.at("masked", model=model, task=task)})
-    plural = "s" if count > 1 else ""
-    return f", n = {count} seed{plural}" if count else ""
+    return bounds(share, percent)
 
 
 BELOW = ": the whole model is not above its floor."

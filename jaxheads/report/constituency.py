@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from jaxheads.records import Row
 from jaxheads.report.attention_view import example_views
 from jaxheads.report.bracket_trees import example_drawings
+from jaxheads.report.claims import clear_in, counted, said_of, side_of_interval
 from jaxheads.report.constituent_figures import (
     change_drawings,
     ensemble_drawings,
@@ -35,7 +38,9 @@ from jaxheads.report.constituent_tables import (
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer, Section
-from jaxheads.report.spread import number, signed
+from jaxheads.report.spread import ends, number, signed
+
+ONE_MODEL = "Of one fine-tuned model each: no claim."
 
 
 def constituency_section(study: Study) -> Section | None:
@@ -68,13 +73,11 @@ def constituency_answer(study: Study) -> Answer | None:
     rows = study.at(MARGIN, metric=F1)
     if not rows:
         return None
-    points = []
-    above = asked = 0
+    points, asked = [], []
     for (model, reading), own in by_reading(rows).items():
         null = "right" if "bias" in reading else "balanced"
         (margin,) = (row for row in own if row.method.endswith(f"- {null}"))
-        asked += 1
-        above += _bound(margin.low) > 0
+        asked.append(margin)
         best = of_reading(study.at(BEST, model=model, task=PRETRAINING, metric=F1), reading)[0]
         others = ", ".join(
             f"{signed(row.value)} to {_trees(row.method.rpartition('- ')[2])}{_interval(row)}"
@@ -86,9 +89,10 @@ def constituency_answer(study: Study) -> Answer | None:
             f"{_trees(null)}; {others}."
         )
     summary = (
-        f"In {above} of {asked} readings the head chosen on the tune section is better on the test "
+        f"In {clear_in(asked)} readings the head chosen on the tune section is better on the test "
         "section than its fair baseline (balanced trees without a bias, right-branching with one): "
-        "the 95% interval over sentences lies above 0."
+        "the 95% interval over sentences lies above 0. Of the pre-trained models as they are; "
+        "another pre-training is not in it."
     )
     return Answer("Do heads know constituents?", summary, tuple(points))
 
@@ -100,15 +104,17 @@ def change_answer(study: Study) -> Answer | None:
     if not tasks:
         return None
     expected = {"similarity": -1, "entailment": 1, "similarity - entailment": -1}
-    verdicts = [
-        (row, _direction(row, expected[row.method.split(": ")[1]]))
+    asked = [
+        (row, _turned(row, expected[row.method.split(": ")[1]]))
         for row in rows
         if row.method.split(": ")[1] in expected
     ]
-    held = sum(said == "as expected" for _, said in verdicts)
+    verdicts = [(row, _direction(study, turned)) for row, turned in asked]
+    several = [turned for _, turned in asked if _seeds(study, turned) > 1]
+    held = f"{clear_in(several)} changes are clearly as expected." if several else ONE_MODEL
     summary = (
         "The hypothesis (Luo 2021): tasks of similarity lower the upper layers' ability, tasks of "
-        f"entailment raise it. {held} of {len(verdicts)} changes are clearly as expected."
+        f"entailment raise it. {held}"
     )
     points = [
         f"{row.model}, {row.method.split(': ')[0]}, {row.method.split(': ')[1]} tasks: S-F1 of the "
@@ -117,7 +123,7 @@ def change_answer(study: Study) -> Answer | None:
     ]
     points += [
         f"{row.model}, {row.method.split(': ')[0]}, {shown(row.task)}: {signed(row.value)}"
-        f"{_interval(row)}, n = {_seeds(study, row)} seeds."
+        f"{_interval(row)}, n = {_seeds(study, row)} seed{'s' * (_seeds(study, row) > 1)}."
         for row in tasks
     ]
     return Answer("Does fine-tuning change what heads know?", summary, tuple(points))
@@ -129,31 +135,29 @@ def masking_answer(study: Study) -> Answer | None:
     if not rows:
         return None
     matched = [row for row in rows if row.method == "like best - best"]
-    clear = sum(_bound(row.low) > 0 for row in matched)
-    summary = (
-        f"In {clear} of {len(matched)} cases masking half of the heads, the best at constituents, "
-        "costs clearly more than masking random heads of the same layers."
-    )
+    several, left_out = counted(study, matched)
+    summary = "Unknown: no comparison is over several seeds."
+    if several:
+        summary = (
+            f"In {clear_in(several)} cases masking half of the heads, the best at constituents, "
+            "costs clearly more than masking random heads of the same layers."
+        )
     points = [
         f"{row.model}, {shown(row.task)}, {row.budget} heads kept: {spoken(row.method)} "
-        f"{signed(row.value)} {row.metric}{_interval(row)}."
+        f"{signed(row.value)} {row.metric}{_interval(row)}, {said_of(study, row)}."
         for row in rows
     ]
-    return Answer("Do tasks need the heads that know constituents?", summary, tuple(points))
+    return Answer(
+        "Do tasks need the heads that know constituents?", summary + left_out, tuple(points)
+    )
 
 
 # -- parts
 
 
 def _interval(row: Row, *, plain: bool = False) -> str:
-    if row.low is None or row.high is None:
-        return ""
-    form = number if plain else signed
-    return f" (95%: {form(row.low)} to {form(row.high)})"
-
-
-def _bound(value: float | None) -> float:
-    return float("nan") if value is None else value
+    found = ends(row, number if plain else signed)
+    return f" (95%: {found})" if found else ""
 
 
 def _trees(null: str) -> str:
@@ -161,18 +165,25 @@ def _trees(null: str) -> str:
 
 
 def _clearly(margin: Row) -> str:
-    """Where the interval of a difference lies; a NaN claims nothing."""
-    if _bound(margin.low) > 0:
-        return "clearly above"
-    return "clearly below" if _bound(margin.high) < 0 else "not clearly above"
+    """Where the interval of a difference lies; without one nothing is claimed."""
+    return ("not clearly above", "clearly above", "clearly below")[side_of_interval(margin)]
 
 
-def _direction(row: Row, sign: int) -> str:
-    low, high = sorted((sign * _bound(row.low), sign * _bound(row.high)))
-    if low > 0:
-        return "as expected"
-    return "against it" if high < 0 else "not distinguishable from 0"
+def _turned(row: Row, sign: int) -> Row:
+    """A change in the direction that is expected, which is then above 0."""
+    if sign > 0 or row.low is None or row.high is None:
+        return row
+    return dataclasses.replace(row, value=-row.value, low=-row.high, high=-row.low)
+
+
+def _direction(study: Study, turned: Row) -> str:
+    if _seeds(study, turned) < 2:
+        return "one model: no claim"
+    said = ("not distinguishable from 0", "as expected", "against it")
+    return said[side_of_interval(turned)]
 
 
 def _seeds(study: Study, row: Row) -> int:
-    return len({each.seed for each in study.at("whole", model=row.model, task=row.task)})
+    """Of how many fine-tuned models a change is; one of no single task has as many as its tasks."""
+    own = {"task": row.task} if row.task else {}
+    return len({each.seed for each in study.at("whole", model=row.model, **own)})

@@ -90,7 +90,7 @@ def layer_drawings(study: Study) -> Iterator[Drawing]:
             f"{model}, {reading}: S-F1 on the test section by layer, the mean over the layer's "
             "heads, and of the trees that their distances make when averaged; dotted: right-"
             "branching and balanced trees. Lines are means over seeds; "
-            f"{bands_are([*found.values()])} over sentences, of several seeds the widest.",
+            f"{bands_are([*found.values()])} over sentences, and over several seeds too.",
         )  # fmt: skip
 
 

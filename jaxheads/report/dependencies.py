@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from matplotlib.axes import Axes
 
+from jaxheads.records import Row
 from jaxheads.report.attention_view import example_views
+from jaxheads.report.claims import clear_in
 from jaxheads.report.dependency_figures import arc_drawings, map_parts
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import MUTED, shown
 from jaxheads.report.panels import add_legend, grid
 from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
 from jaxheads.report.spread import (
+    INTERVAL,
     Spread,
     cell,
     number,
@@ -24,7 +27,7 @@ from jaxheads.report.spread import (
 )
 
 BEST, RELATION, BASELINE, CHANGE = "best head", "relation", "baseline", "change by fine-tuning"
-RANDOM, MASS = ", random weights", "attention mass"
+RANDOM, MASS, GAIN = ", random weights", "attention mass", ", gain"
 UUAS, WITH_PUNCTUATION = "UUAS", "UUAS, punctuation too"
 NAMES = {
     "max": "MAX", "mst": "MST", "mst log": "MST of log attention", "mst directed": "MST, directed",
@@ -51,8 +54,9 @@ def dependencies_section(study: Study) -> Section | None:
         "After Htut et al. 2019. MAX: a gold arc counts where one of its words attends most to the "
         "other. MST: the heaviest tree that can be made of the attention, from the gold root, "
         "which leaks; heads that see no word are measured alike and are the floor. Heads are "
-        "chosen on half of the sentences and scored on the other half; brackets are 95% bootstrap "
-        "intervals over its sentences. UUAS leaves punctuation out unless it says otherwise."
+        "chosen on half of the sentences and scored on the other half; brackets are 95% intervals "
+        "over its sentences, and over several seeds too. UUAS leaves punctuation out unless it "
+        "says otherwise."
     )
     return Section("dependencies", "Do heads follow dependency relations", lead, tuple(parts))
 
@@ -62,13 +66,11 @@ def dependencies_answer(study: Study) -> Answer | None:
     points = tuple(_points(study))
     if not points:
         return None
-    known = [_gains(study, model) for model in study.models]
-    clear = sum(gain.low > 0 for gains in known for gain in gains.values())
-    total = sum(len(gains) for gains in known)
+    rows = [row for model in study.models for row in _gain_rows(study, model)]
     summary = (
-        f"Relations with a head above the best unsigned offset: {clear} of {total}, over all "
-        "pre-trained models (the 95% interval of the gain lies above 0; the head and the offset "
-        "are chosen on other sentences)."
+        f"Relations with a head above the best unsigned offset: {clear_in(rows)}, over all "
+        "pre-trained models as they are (the 95% interval of the gain over sentences lies above 0; "
+        "the head and the offset are chosen on other sentences)."
     )
     return Answer("Do heads follow dependency relations?", summary, points)
 
@@ -77,28 +79,38 @@ def _points(study: Study) -> Iterator[str]:
     for model in study.models:
         gains = _gains(study, model)
         if gains:
-            clear = [f"{name} {signed(g.mean)}" for name, g in gains.items() if g.low > 0]
+            clear = [
+                f"{name} {signed(g.mean)}"
+                for name, g in gains.items()
+                if g.kind == INTERVAL and g.low > 0
+            ]
             yield (
-                f"{model}, relations (MAX): " + (", ".join(clear) or "none beats its offset") + "."
+                f"{model}, relations (MAX), each by its own interval: "
+                + (", ".join(clear) or "none clearly beats its offset")
+                + "."
             )
         for method in ("mst", "max"):
             best = _one(study, BEST, model, method, UUAS)
             floors = _floors(study, model, method)
             if best is not None and floors:
                 name, floor = max(floors.items(), key=lambda each: each[1].mean)
-                said = "above" if best.low > floor.high else "not clearly above"
+                clear = best.kind == floor.kind == INTERVAL and best.low > floor.high
+                said = "above" if clear else "not clearly above"
                 yield (
                     f"{model}, whole trees ({NAMES[method]}): best head {words(best, percent)}, "
                     f"{said} “{name}”, which sees no word: {words(floor, percent)}."
                 )
 
 
-def _gains(study: Study, model: str) -> dict[str, Spread]:
+def _gain_rows(study: Study, model: str) -> list[Row]:
     """Accuracy of each relation's best head less its best unsigned offset."""
-    suffix = ", gain"
     rows = study.at(RELATION, model=model, task=PRETRAINING, method="max")
-    named = [row for row in rows if row.metric.endswith(suffix)]
-    found = {row.metric.removesuffix(suffix): spread_of([row]) for row in named}
+    return [row for row in rows if row.metric.endswith(GAIN) and spread_of([row])]
+
+
+def _gains(study: Study, model: str) -> dict[str, Spread]:
+    """The same by relation."""
+    found = {row.metric.removesuffix(GAIN): spread_of([row]) for row in _gain_rows(study, model)}
     return {name: gain for name, gain in found.items() if gain is not None}
 
 
@@ -150,7 +162,7 @@ def _trees(study: Study) -> Table | None:
         "Whole trees: the best head on the half that did not choose it, in percent. Best of all: "
         "chosen and scored on all sentences, as in the papers. Best without words: the best of "
         "heads that look at the next word, the previous one, two words on or back, near, or "
-        "anywhere. Of several seeds the mean, with the widest interval."
+        "anywhere. Of several seeds the mean."
     )
     return Table("trees-table", caption, head, body, 3) if body else None
 
@@ -256,11 +268,13 @@ def _changes(study: Study) -> Table | None:
         said = "–"
         if found is not None:
             said = "not clear" if found.holds(0.0) else "better" if found.mean > 0 else "worse"
+            said = "one model: no claim" if found.number == 1 else said
         body.append((model, shown(task), NAMES[method], metric, cell(found, number), said))
     head = ("model", "fine-tuned on", "method", "relation", "change of the best head", "verdict")
     caption = (
         "The best head of the fine-tuned model less the best of the pre-trained one, each chosen "
-        "in its own model; mean over seeds, with the widest of their paired 95% intervals."
+        "in its own model; mean over seeds, with a 95% interval over seeds and sentences; not "
+        "corrected for their number."
     )
     return Table("dependency-change-table", caption, head, tuple(body), 4) if body else None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jaxheads.records import Row
+from jaxheads.report.claims import clear_in, counted, said_of, side
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer, Table
-from jaxheads.report.prunability import verdict
 from jaxheads.report.spread import cell, signed, spread_of
 
 Contrasts = dict[tuple[str, str, str, str, str], list[Row]]
@@ -24,18 +24,18 @@ def comparison_answer(study: Study) -> Answer | None:
     contrasts = _contrasts(study, further=False)
     if not contrasts:
         return None
-    said = [(way, _said(row)) for (*_, way, _), own in contrasts.items() for row in own]
-    verdicts = [what for _, what in said]
-    ways = list(dict.fromkeys(way for way, what in said if what == "better"))
-    summary = (
-        f"Of {len(said)} comparisons with the gradient's one-shot order at equal budgets, "
-        f"{verdicts.count('better')} are better and {verdicts.count('worse')} worse by 95% "
-        "intervals over seeds and examples"
-        + (f"; better at some budget: {'; '.join(ways)}." if ways else ".")
-        + " Nothing is corrected for their number."
-    )
+    several, left_out = counted(study, [row for own in contrasts.values() for row in own])
+    ways = dict.fromkeys(row.method.partition(" - ")[0] for row in several if side(row) > 0)
+    summary = "Unknown: no comparison is over several seeds."
+    if several:
+        summary = (
+            "Of comparisons with the gradient's one-shot order at equal budgets "
+            f"{clear_in(several)} are better and {clear_in(several, -1)} worse, by 95% intervals "
+            "over seeds, random draws and examples"
+            + (f"; better at some budget by its own interval: {'; '.join(ways)}." if ways else ".")
+        )
     question = "Does any way to choose heads beat one pass of the gradient?"
-    return Answer(question, summary, _points(contrasts))
+    return Answer(question, summary + left_out, _points(study, contrasts))
 
 
 def further_answer(study: Study) -> Answer | None:
@@ -45,24 +45,24 @@ def further_answer(study: Study) -> Answer | None:
         return None
     equal = {place: own for place, own in contrasts.items() if place[2] == EQUAL}
     others = {place: own for place, own in contrasts.items() if place[2] != EQUAL}
-    summary = (
-        f"{_counted(others)} for the learned subset by 95% intervals over seeds and examples. "
-        + (
-            f"At about equal cost (the former trained once more, the latter learned on the "
-            f"fine-tuned model and not trained again): {_counted(equal).lower()} for the learned "
-            "subset. " if equal else ""
-        )
-        + "What each costs is in the table of costs. Nothing is corrected for their number."
-    )  # fmt: skip
+    parts = {
+        "At equal budgets: ": others,
+        "At about equal cost (the former trained once more, the latter learned on the fine-tuned "
+        "model and not trained again): ": equal,
+    }
+    said = [f"{lead}{_counted(study, own)}" for lead, own in parts.items() if own]
+    summary = f"{' '.join(said)} What each costs is in the table of costs."
     question = "Does scoring again, or refining by interactions, beat a learned subset?"
-    return Answer(question, summary, _points(contrasts))
+    return Answer(question, summary, _points(study, contrasts))
 
 
-def _counted(contrasts: Contrasts) -> str:
-    said = [_said(row) for own in contrasts.values() for row in own]
+def _counted(study: Study, contrasts: Contrasts) -> str:
+    several, left_out = counted(study, [row for own in contrasts.values() for row in own])
+    if not several:
+        return f"unknown: no comparison is over several seeds.{left_out}"
     return (
-        f"Of {len(said)} comparisons at equal budgets, {said.count('better')} are for going "
-        f"further and {said.count('worse')}"
+        f"of comparisons {clear_in(several)} are for going further and {clear_in(several, -1)} for "
+        f"the learned subset, by 95% intervals over seeds and examples.{left_out}"
     )
 
 
@@ -80,26 +80,27 @@ def _contrasts(study: Study, *, further: bool) -> Contrasts:
     return found
 
 
-def _points(contrasts: Contrasts) -> tuple[str, ...]:
+def _points(study: Study, contrasts: Contrasts) -> tuple[str, ...]:
     return tuple(
-        f"{model}, {shown(task)}, {WORDS[stage]}: {method} less {rest} {_verdicts(own)}."
+        f"{model}, {shown(task)}, {WORDS[stage]}: {method} less {rest} {_verdicts(study, own)}."
         for (model, task, stage, method, rest), own in contrasts.items()
     )
 
 
-def _verdicts(rows: Sequence[Row]) -> str:
+def _verdicts(study: Study, rows: Sequence[Row]) -> str:
     """At which numbers of heads the difference is clear, and its sign."""
-    said: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
+    said: dict[str, list[str]] = {"better": [], "worse": []}
     for row in rows:
-        said[_said(row)].append(str(row.budget))
+        said.setdefault(_said(study, row), []).append(str(row.budget))
     return ", ".join(f"{what} with {' / '.join(kept)} heads" for what, kept in said.items() if kept)
 
 
-def _said(row: Row) -> str:
-    found = verdict(row)
-    if found.endswith("more"):
-        return "better"
-    return "worse" if found.endswith("less") else "not distinguishable"
+def _said(study: Study, row: Row) -> str:
+    """In a word where a claim can be made, otherwise why not."""
+    words = said_of(study, row)
+    if "keep" not in words:
+        return words
+    return ("better" if side(row) > 0 else "worse") + " (one model)" * (row.seeds == 1)
 
 
 def contrast_table(study: Study) -> Table | None:
@@ -121,8 +122,8 @@ def _differences(study: Study, what: str, *, further: bool) -> Table | None:
         for row in own
     )  # fmt: skip
     caption = (
-        f"{what}, by the number of heads kept, with 95% intervals over seeds and examples; not "
-        "corrected for their number."
+        f"{what}, by the number of heads kept, with 95% intervals over seeds, random draws and "
+        "examples (of one model: over its draws and examples); not corrected for their number."
     )
     head = ("model", "task", "then", "difference", *columns)
     name = "comparison-further" if further else "comparison-contrasts"

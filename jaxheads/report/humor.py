@@ -26,8 +26,7 @@ def humor_section(study: Study) -> Section | None:
         "attention the edited word gets than others on the funny side, less the same on the "
         "serious side. The head of each classifier and seed is the one of the greatest contrast on "
         "validation pairs; its contrast, p-values (signs of whole originals flipped; corrected by "
-        "Holm for all heads) and intervals (bootstrap over originals) are of test pairs. An "
-        "interval over several seeds is the widest of theirs."
+        "Holm for all heads) and intervals (over originals and several seeds) are of test pairs."
     )
     parts = [
         *_made(study, (_pairs, _accuracy, _sizes, _heads)),
@@ -102,7 +101,7 @@ def _accuracy(study: Study) -> Table:
     caption = (
         "Accuracy on test. humor_single: is this sentence funny; humor_pair: is the first of two. "
         "Constant, longer, naive Bayes and bag of words see no model. Square brackets: 95% "
-        "intervals over originals; round ones: seeds."
+        "intervals over originals and seeds; round ones: seeds."
     )
     return Table("humor-accuracy", caption, head, tuple(body))
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from matplotlib.axes import Axes
 
 from jaxheads.records import Row
+from jaxheads.report.claims import clear_in, counted, said_of
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import INK, Look, looks, shown
 from jaxheads.report.panels import grid
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
-from jaxheads.report.prunability import verdict
-from jaxheads.report.spread import Spread, cell, kind_of, number, signed, spread_of, spreads, words
+from jaxheads.report.spread import (
+    Spread,
+    cell,
+    ends,
+    kind_of,
+    number,
+    signed,
+    spread_of,
+    spreads,
+    words,
+)
 
 TRAINED, LOST, SIMILARITY = "masked, fine-tuned", "likeness lost", "similarity"
 OVERLAP, CONTRAST, TRAINING = "overlap of masks", "contrast of masks", "pruner training"
@@ -62,20 +72,25 @@ def meta_answer(study: Study) -> Answer | None:
     rows = study.at(CONTRAST)
     if not rows:
         return None
-    by_chance = [verdict(row) for row in rows if row.method == "meta - random"]
-    inverse = [verdict(row) for row in rows if row.method == "meta - inverted meta"]
-    summary = (
-        f"Fine-tuned under its mask, the model is better than under random masks in "
-        f"{_count(by_chance, 'keeps more')}, worse in {_count(by_chance, 'keeps less')}; better "
-        f"than under the mask of the inverted score in {_count(inverse, 'keeps more')}, worse in "
-        f"{_count(inverse, 'keeps less')} (95% intervals over seeds and examples)."
-    )
+    others = {"random": "random masks", "inverted meta": "the mask of the inverted score"}
+    compared = [row for row in rows if row.method.removeprefix("meta - ") in others]
+    several, left_out = counted(study, compared)
+    summary = "Unknown: no comparison is over several seeds."
+    if several:
+        parts = []
+        for other, what in others.items():
+            own = [row for row in several if row.method == f"meta - {other}"]
+            parts.append(
+                f"better than under {what} in {clear_in(own)}, worse in {clear_in(own, -1)}"
+            )
+        summary = (
+            f"Fine-tuned under its mask, the model is {'; '.join(parts)} (95% intervals over "
+            "seeds, random draws and examples)."
+        )
     points = tuple(_point(study, model, task) for model, task in _places(study, TRAINED))
-    return Answer("Can a pruner that never saw a task choose its heads?", summary, points)
-
-
-def _count(verdicts: Sequence[str], end: str) -> str:
-    return f"{sum(said.endswith(end) for said in verdicts)} of {len(verdicts)}"
+    return Answer(
+        "Can a pruner that never saw a task choose its heads?", summary + left_out, points
+    )
 
 
 def _places(study: Study, stage: str) -> dict[tuple[str, str], None]:
@@ -91,7 +106,7 @@ def _point(study: Study, model: str, task: str) -> str:
     said = [f"{name} {words(found[name], of=_of(name))}" for name in _in_order(found)]
     before = "" if whole is None else f"all heads {words(whole)}, "
     contrasts = [
-        f"{row.method.replace(' - ', ' − ')} {signed(row.value)}{_ends(row)}: {verdict(row)}"
+        f"{row.method.replace(' - ', ' − ')} {signed(row.value)}{_ends(row)}: {said_of(study, row)}"
         for row in study.at(CONTRAST, model=model, task=task)
         if row.method in ("meta - random", "meta - inverted meta")
     ]
@@ -100,9 +115,7 @@ def _point(study: Study, model: str, task: str) -> str:
 
 
 def _ends(row: Row) -> str:
-    if row.low is None or row.high is None:
-        return ""
-    return f" [{signed(row.low)} to {signed(row.high)}]"
+    return f" [{ends(row)}]" if ends(row) else ""
 
 
 def _of(method: str) -> str:
@@ -183,12 +196,15 @@ def _whole(study: Study, found, model: str, task: str, metric: str, whole: str) 
 def _contrasts(study: Study) -> Table | None:
     body = tuple(
         (row.model, shown(row.task), row.method.replace(" - ", " − "), row.metric,
-         signed(row.value), _ends(row).strip() or "none", verdict(row))
+         signed(row.value), _ends(row).strip() or "none", said_of(study, row))
         for row in study.at(CONTRAST)
     )  # fmt: skip
     if not body:
         return None
-    caption = "Differences after fine-tuning, with 95% bootstrap intervals over seeds and examples."
+    caption = (
+        "Differences after fine-tuning, with 95% intervals over seeds, random draws and examples; "
+        "not corrected for their number."
+    )
     head = ("model", "task", "difference", "metric", "value", "95% interval", "says")
     return Table("meta-contrast-table", caption, head, body, labels=4)
 

@@ -22,8 +22,9 @@ STYLE = Path(__file__).with_name("page.css")
 BRACKETS = re.compile(r"\[[^]]*\]|\([^)]*\)")
 ABOUT = (
     "In parentheses stands the range of the values over seeds, and over draws for random orders, "
-    "with their number; “95%” or square brackets mark a 95% interval. Few seeds make a narrow "
-    "range easily: it is no interval of confidence.",
+    "with their number: a range, and no interval. “95%” or square brackets mark a 95% interval, "
+    "over seeds (Student's t) and examples at once where there are several seeds; with one seed it "
+    "is of that one model, and says nothing of another training.",
     "Masks are made from scores on training examples; every metric is measured on held-out ones. "
     "A masked head is multiplied by 0; a model is smaller or faster only where its heads are cut.",
     "A score says what happens to the loss when one head is weakened, all others in place. Heads "

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaxheads.records import Row
+from jaxheads.report.claims import FEWEST, said_of
 from jaxheads.report.curves import curve_drawings
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Section, Table
-from jaxheads.report.spread import Form, Spread, cell, kind_of, number, short, signed, spreads
+from jaxheads.report.spread import Form, Spread, cell, ends, kind_of, number, short, signed, spreads
 
 MEASURES: dict[str, tuple[str, Form]] = {
     "k95": ("heads off at 95%", short),
@@ -70,35 +71,23 @@ def _cells(
 
 
 def _contrasts(study: Study) -> Table | None:
-    body = tuple(_contrast(row) for row in study.at("contrast"))
+    body = tuple(_contrast(study, row) for row in study.at("contrast"))
     if not body:
         return None
     caption = (
-        "Differences between orders of pruning at one number of heads kept, with 95% bootstrap "
-        "intervals over examples and seeds. A difference counts only where its interval leaves "
-        "out 0."
+        "Differences between orders of pruning at one number of heads kept, with 95% intervals "
+        "over seeds, random draws and examples (of one model: over its draws and examples); not "
+        "corrected for their number. A difference counts only where its interval leaves out 0; in "
+        f"one model besides only beside {FEWEST} random masks or more, of which at most 5% may "
+        "disagree."
     )
     head = ("model", "task", "difference", "metric", "heads kept", "value", "95% interval", "says")
     return Table("contrast-table", caption, head, body, labels=4)
 
 
-def _contrast(row: Row) -> tuple[str, ...]:
-    interval = "none" if row.low is None or row.high is None else _ends(row.low, row.high)
+def _contrast(study: Study, row: Row) -> tuple[str, ...]:
     return (
         row.model, shown(row.task), row.method.replace(" - ", " − "), row.metric,
-        "all" if row.budget is None else str(row.budget), signed(row.value), interval, verdict(row),
+        "all" if row.budget is None else str(row.budget), signed(row.value),
+        ends(row) or "none", said_of(study, row),
     )  # fmt: skip
-
-
-def _ends(low: float, high: float) -> str:
-    return f"{signed(low)} to {signed(high)}"
-
-
-def verdict(row: Row) -> str:
-    """What a difference with its interval says of the first of the two orders that it names."""
-    first = row.method.partition(" - ")[0]
-    if row.low is None or row.high is None:
-        return "no interval, no claim"
-    if row.low <= 0 <= row.high or not row.low <= row.high:  # a NaN too
-        return "not distinguishable"
-    return f"{first} keeps more" if row.low > 0 else f"{first} keeps less"

@@ -139,8 +139,9 @@ def _largest(study: Study) -> Table | None:
         return None
     caption = (
         f"The {SHOWN} largest changes of each task when one head is removed: mean, [95% interval] "
-        "where one was computed, (lowest to highest) of seeds elsewhere. Of many heads some leave "
-        "out 0 by chance: the summary corrects nothing that its name does not say."
+        "over examples and several seeds where one was computed, (lowest to highest) of seeds "
+        "elsewhere. Of many heads some leave out 0 by chance: nothing is corrected for their "
+        "number."
     )
     head = ("model", "task", "metric", "head", "change", "says")
     return Table("removed-table", caption, head, tuple(body), labels=4)
@@ -151,7 +152,8 @@ def _verdict(spread: Spread) -> str:
         return "no interval, no claim"
     if spread.holds(0.0):
         return "not distinguishable"
-    return "the head helps" if spread.mean < 0 else "the head hurts"
+    one = " in this one model" * (spread.number == 1)
+    return f"the head {'helps' if spread.mean < 0 else 'hurts'}{one}"
 
 
 def _table(study: Study, stage: str, name: str, caption: str, form: Form = short) -> Table | None:

@@ -313,8 +313,8 @@ def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> 
 
 def contrast_rows(lab: Lab, task: str, metric: str, found: Contrast, **what) -> list[Row]:
     """The row of a difference, with what it was computed from."""
-    counts = {"seeds": found.seeds, "draws": found.draws, "ahead": found.ahead}
-    return estimate_rows(lab, task, metric, found.difference, **counts, **what)
+    counts = found._asdict()
+    return estimate_rows(lab, task, metric, counts.pop("difference"), **counts, **what)
 
 
 def is_draw(name: str) -> bool:

@@ -127,7 +127,7 @@ def test_a_contrast_pairs_examples_and_averages_draws_within_seeds():
     by_seed = np.array([one[s][0] - np.mean(two[s], axis=0) for s in (0, 1)])
     assert found.difference == pytest.approx(crossed(by_seed).at())
     assert found.difference.value == pytest.approx((4 - 2.5) / 12 + (5 - 0.5) / 12)
-    assert found[1:] == (2, 0, 0)
+    assert found[1:] == (2, 0, 0, 0)
 
 
 def test_with_one_seed_the_draws_are_the_sample_and_are_counted():
@@ -138,10 +138,10 @@ def test_with_one_seed_the_draws_are_the_sample_and_are_counted():
     found = contrast([[own]], [draws], label, ACCURACY)
     assert found.difference.value == pytest.approx(0.289 - 0.2242)
     assert found.difference.low < 0 < found.difference.high
-    assert found[1:] == (1, 5, 4)
+    assert found[1:] == (1, 5, 4, 0)  # and one is equal
     reverse = contrast([draws], [[own]], label, ACCURACY)
     assert reverse.difference.value == pytest.approx(-found.difference.value)
-    assert reverse.ahead == 0
+    assert reverse[1:] == (1, 5, 0, 4)
 
 
 def test_a_cluster_counts_once_in_a_contrast():

@@ -114,7 +114,7 @@ def tuned(task: str) -> list[Row]:
             what = {"stage": "change by kind", "method": f"{reading}: {kind}: {place}"}
             rows.append(between("", COLUMNS[0], sign * 0.03, **what))
     for method, value in (("like best - best", 0.04), ("worst of layer - best of layer", 0.01)):
-        what = {"stage": "contrast by ability", "method": method, "budget": 8}
+        what = {"stage": "contrast by ability", "method": method, "budget": 8, "seeds": 2}
         rows.append(between(task, "accuracy", value, **what))
     return rows
 

@@ -109,7 +109,8 @@ def prunability(models, tasks, seeds):
 def contrasts(models, tasks, seeds):
     for model in models:
         for task in tasks:
-            what = {"stage": "contrast", "budget": 8}
+            what = {"stage": "contrast", "budget": 8, "p_value": 0.01}
+            what |= {"seeds": 1, "draws": 5, "ahead": 5} if task == "mlm" else {"seeds": len(seeds)}
             both = {"method": "gradient - random", "low": 0.06, "high": 0.14}
             yield model, task, "accuracy", 0.1, what | both
             low = -0.01 if task == "mlm" else 0.02

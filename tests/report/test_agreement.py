@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
-import numpy as np
 import pytest
 
 from jaxheads.records import Row
-from jaxheads.report.agreement import agreement_answer, agreement_section, holm
+from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Drawing, Folded, Table, unfolded
 from tests.report.agreement_rows import agreement_rows
@@ -31,28 +29,6 @@ def parts(study) -> dict[str, Drawing | Table]:
 def lines(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
     """The lines of a table by map and task."""
     return {line[1:3]: dict(zip(table.head[3:], line[3:], strict=True)) for line in table.body}
-
-
-# -- Holm's correction
-
-
-def test_holm_multiplies_by_what_is_left_and_never_falls():
-    found = holm([0.01, 0.04, 0.03, 0.005])
-    assert found == pytest.approx([0.01 * 3, 0.03 * 2, 0.03 * 2, 0.005 * 4])
-    assert holm([0.6, 0.5]) == [1.0, 1.0]
-    assert holm([0.02]) == [0.02]
-    assert holm([]) == []
-
-
-def test_holm_is_the_closed_test_of_bonferroni():
-    """A hypothesis is refused where all intersections with it are: their largest p-value."""
-    for p_values in np.random.default_rng(0).choice([0.001, 0.01, 0.02, 0.3, 0.9], (40, 5)):
-        sets = [s for size in range(1, 6) for s in itertools.combinations(range(5), size)]
-        expected = [
-            max(min(1.0, len(own) * min(p_values[list(own)])) for own in sets if one in own)
-            for one in range(5)
-        ]
-        assert holm(p_values.tolist()) == pytest.approx(expected)
 
 
 # -- the answer

@@ -229,7 +229,11 @@ def test_the_map_of_removed_heads_finds_the_planted_one(study):
     found = axis.collections[0].get_array()
     assert np.unravel_index(found.argmin(), found.shape) == (1, 2)
     first = tables(section)["removed-table"].body[0]
-    assert first[3:] == ("layer 2 head 3", "−0.050 [−0.060 to −0.040]", "the head helps")
+    assert first[3:] == (
+        "layer 2 head 3",
+        "−0.050 [−0.060 to −0.040]",
+        "the head helps in this one model",
+    )
     assert tables(section)["removed-table"].body[1][-1] == "not distinguishable"
 
 

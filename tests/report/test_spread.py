@@ -8,7 +8,7 @@ import scipy.stats
 
 from jaxheads.records import Row
 from jaxheads.report import spread as s
-from jaxheads.report.spread import T975, Spread, paired_difference, range_of, spread_of
+from jaxheads.report.spread import Spread, paired_difference, range_of, spread_of
 
 
 def row(value, **what) -> Row:
@@ -27,10 +27,30 @@ def test_one_value_has_no_bounds():
     assert s.words(found) == "0.200 (n = 1, no interval)"
 
 
-def test_bounds_that_rows_bring_are_taken_and_the_widest_of_several():
-    found = spread_of([row(0.2, low=0.1, high=0.3), row(0.4, low=0.15, high=0.9)])
-    assert found == pytest.approx((0.3, 0.1, 0.9, 2, s.INTERVAL), abs=1e-12)
-    assert s.words(found) == "0.300 (95%: 0.100 to 0.900)"
+def test_one_row_keeps_its_interval_and_its_mean():
+    found = spread_of([row(0.2, low=0.1, high=0.9)])
+    assert found == Spread(0.2, 0.1, 0.9, 1, s.INTERVAL)
+    assert s.words(found) == "0.200 (95%: 0.100 to 0.900)"
+
+
+def test_intervals_of_several_seeds_are_joined_and_not_united():
+    """Between: sd 0.2 of 3. Over examples: half-widths .098 are standard errors of .05."""
+    halves = (0.098, 0.098, 0.098)
+    rows = [row(v, low=v - h, high=v + h) for v, h in zip((0.2, 0.4, 0.6), halves, strict=True)]
+    found = spread_of(rows)
+    between, examples = 0.04 / 3, 0.05**2
+    half = (scipy.stats.t.ppf(0.975, 2) * between + 1.96 * examples) / (between + examples) ** 0.5
+    assert found == pytest.approx((0.4, 0.4 - half, 0.4 + half, 3, s.INTERVAL))
+    assert found.low < 0.2 - 0.098  # wider than the union of the rows' own: other seeds differ
+    equal = spread_of([row(0.2, low=0.1, high=0.3)] * 2)
+    assert (equal.low, equal.high) == pytest.approx((0.1, 0.3))
+    exact = spread_of([row(0.2, low=0.2, high=0.2)] * 2)
+    assert exact == Spread(0.2, 0.2, 0.2, 2, s.INTERVAL)
+
+
+def test_rows_of_which_one_has_no_interval_have_a_range():
+    found = spread_of([row(0.2, low=0.1, high=0.3), row(0.4)])
+    assert found == pytest.approx((0.3, 0.2, 0.4, 2, s.RANGE))
 
 
 def test_numbers_that_are_not_finite_count_for_nothing():
@@ -49,11 +69,6 @@ def test_paired_differences_have_students_interval():
     assert (found.mean, found.number) == pytest.approx((0.1, 3))
     assert paired_difference({0: 0.5}, {0: 0.4}).kind == s.SINGLE
     assert paired_difference({0: 0.5}, {1: 0.4}) is None
-
-
-def test_the_table_of_t_is_students():
-    expected = scipy.stats.t.ppf(0.975, np.arange(1, len(T975) + 1))
-    assert np.allclose(T975, expected, atol=6e-4)
 
 
 def test_what_bounds_hold_is_not_distinguishable():

@@ -1,0 +1,115 @@
+"""What differences between ways to choose heads allow to say, one by one and counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxheads.records import Row
+from jaxheads.report.baseline import MARK, at_chance
+from jaxheads.report.folder import Study
+from jaxheads.report.spread import interval_of
+
+LEVEL = 0.05
+FEWEST = 10  # random masks of one model, with fewer of which nothing is claimed
+DRAWN = ("random", "like ")  # begin the names of ways that draw masks
+
+
+def said_of(study: Study, row: Row) -> str:
+    """What a difference on a task says, if the whole model can do the task."""
+    if at_chance(study, row.model, row.task):
+        return f"the whole model is {MARK}: no claim"
+    return verdict(row)
+
+
+def verdict(row: Row) -> str:
+    """What a difference says of the first of the two ways that it names.
+
+    Of several seeds by the interval; of one model by the rank among its random masks, see `side`.
+    """
+    first, _, second = row.method.partition(" - ")
+    if row.seeds is None:
+        return "of an unknown number of models: no claim"
+    found = side(row)
+    if row.seeds == 1:
+        return _ranked(row, first, second, found)
+    if interval_of(row) is None:
+        return "no interval, no claim"
+    return f"{first} keeps {'more' if found > 0 else 'less'}" if found else "not distinguishable"
+
+
+def side(row: Row) -> int:
+    """1 where the first way keeps more, -1 where it keeps less, 0 where nothing can be told.
+
+    Told by the 95% interval, which must leave out 0. One model must besides have at least `FEWEST`
+    random masks, and all but 5% of them must lie on that side.
+    """
+    found = side_of_interval(row)
+    if row.seeds is None or row.seeds > 1:
+        return found * (row.seeds is not None)
+    alike, draws = (row.ahead if found > 0 else row.behind) or 0, row.draws or 0
+    return found if draws >= FEWEST and draws - alike <= LEVEL * draws else 0
+
+
+def side_of_interval(row: Row) -> int:
+    """The sign of a value whose interval leaves out 0; otherwise, and without one, 0."""
+    low, high = interval_of(row) or (0.0, 0.0)
+    return int(low > 0) - int(high < 0)
+
+
+def _ranked(row: Row, first: str, second: str, found: int) -> str:
+    """Words on one model."""
+    draws, ahead, behind = (count or 0 for count in (row.draws, row.ahead, row.behind))
+    drawn, own = (second, first) if second.startswith(DRAWN) else (first, second)
+    if not found:
+        rank = f" ({first} ahead in {ahead} of {draws} draws, behind in {behind})"
+        return f"one model{rank * (draws > 0)}: no claim"
+    alike = ahead if found > 0 else behind
+    masks = f"{f'all {draws}' if alike == draws else f'{alike} of {draws}'} {drawn} masks"
+    more = "more" if found > 0 else "less"
+    said = f"{own} keeps {more} than {masks}" if own == first else f"{masks} keep {more} than {own}"
+    return f"{said} (one model)"
+
+
+# -- counts
+
+
+def counted(study: Study, rows: Sequence[Row]) -> tuple[list[Row], str]:
+    """The differences that may be counted together, and a sentence on those left out, if any are.
+
+    Together count those over several seeds of models that are shown to do their task.
+    """
+    known = [row for row in rows if not at_chance(study, row.model, row.task)]
+    several = [row for row in known if (row.seeds or 0) > 1]
+    reasons = {
+        "of one model, which says nothing of another training": len(known) - len(several),
+        f"of models {MARK}": len(rows) - len(known),
+    }
+    left = [f"{number} {reason}" for reason, number in reasons.items() if number]
+    return several, f" Not counted: {'; '.join(left)}." if left else ""
+
+
+def clear_in(rows: Sequence[Row], sign: int = 1) -> str:
+    """In how many differences the interval lies on one side of 0: as it is, and by Holm's rule."""
+    clear = [side_of_interval(row) == sign for row in rows]
+    text = f"{sum(clear)} of {len(rows)}"
+    if len(rows) < 2:
+        return text
+    tested = [row.p_value for row in rows if row.p_value is not None]
+    if len(tested) < len(rows):
+        return f"{text} (not corrected for their number)"
+    sure = holm([1.0 if math.isnan(p) else p for p in tested])
+    count = sum(own and p < LEVEL for own, p in zip(clear, sure, strict=True))
+    return f"{text} ({count} after Holm's correction)"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's corrected p-values, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    corrected, so_far = [1.0] * len(p_values), 0.0
+    for place, index in enumerate(order.tolist()):
+        so_far = max(so_far, min(1.0, (len(p_values) - place) * p_values[index]))
+        corrected[index] = so_far
+    return corrected
