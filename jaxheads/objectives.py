@@ -162,14 +162,6 @@ def _sentences(batch: Any):
     return tuple(jnp.reshape(array, (-1, length)) for array in arrays)
 
 
-def correct(outcome: Outcome, batch: Batch) -> Float[Array, "B"]:
-    """1 where the likeliest class is the label, else 0; masked LM: the share of its positions."""
-    labels = jnp.asarray(batch.labels)
-    hit = (jnp.argmax(outcome.logits, -1) == labels) & (labels >= 0)
-    hits_B = hit.reshape(hit.shape[0], -1).sum(1)
-    return hits_B / jnp.maximum(outcome.terms_B, 1.0)
-
-
 def _check(readout: ReadoutConfig, targets: str) -> None:
     if readout.kind == "none":
         raise ValueError(

@@ -9,7 +9,7 @@ import pytest
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.models.model import abstract_params, logits
-from jaxheads.objectives import Outcome, correct, objective_for, watch_for
+from jaxheads.objectives import Outcome, objective_for, watch_for
 
 CONFIG = EncoderConfig(
     family="bert", vocab_size=40, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8,
@@ -118,19 +118,6 @@ def test_bfloat16_is_near_float32_and_its_loss_is_float32():
     assert half.loss_B.dtype == np.float32
     np.testing.assert_allclose(half.loss_B, outcome_of("classes").loss_B, rtol=0.1, atol=0.05)
     assert (half.loss_B != outcome_of("classes").loss_B).any()
-
-
-def test_correct_is_the_share_of_targets_that_are_the_likeliest_class():
-    logits_B2V = np.zeros((3, 2, 4), np.float32)
-    logits_B2V[:, :, 1] = 1
-    outcome = Outcome(*map(jax.numpy.asarray, (np.zeros(3), logits_B2V, np.array([2.0, 1, 0]))))
-    batch = make_batch("words")._replace(labels=np.array([[1, 2], [1, -1], [-1, -1]]))
-    np.testing.assert_array_equal(correct(outcome, batch), [0.5, 1, 0])
-    found = outcome_of("classes")
-    expected = found.logits.argmax(-1) == make_batch("classes").labels
-    np.testing.assert_array_equal(
-        correct(jax.tree.map(jax.numpy.asarray, found), make_batch("classes")), expected
-    )
 
 
 def test_a_watch_shows_every_head_and_the_mean_over_a_pairs_sentences():

@@ -43,16 +43,6 @@ class Located(NamedTuple):
     predicted_LH: Int[np.ndarray, "L H"] | None = None
 
 
-class Localisation(NamedTuple):
-    """Shares of headlines whose edited word is found, of the `headlines` asked."""
-
-    headlines: int
-    heads_LH: Float[np.ndarray, "L H"]
-    random: float
-    final: float
-    most_edited: float
-
-
 def most_edited_place(headlines: Sequence[Located]) -> int:
     """The commonest edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
 
@@ -97,17 +87,3 @@ def head_hits(headlines: Sequence[Located]) -> Bool[np.ndarray, "X L H"]:
     if any(predicted_LH is None for predicted_LH, _ in found):
         raise ValueError("headlines: expected a prediction for each, got none for some")
     return np.stack([np.isin(np.asarray(predicted), edited) for predicted, edited in found])
-
-
-def localisation(headlines: Sequence[Located], common: int) -> dict[str, Localisation]:
-    """How often heads and rules find an edited word, by `positions`; without empty groups."""
-    hit_XLH, rules = head_hits(headlines), rule_hits(headlines, common)
-    return {
-        name: Localisation(
-            int(own_X.sum()),
-            hit_XLH[own_X].mean(0),
-            *(float(rules[rule][own_X].mean()) for rule in (RANDOM, FINAL, COMMON)),
-        )
-        for name, own_X in positions(headlines).items()
-        if own_X.any()
-    }

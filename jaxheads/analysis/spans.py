@@ -66,7 +66,6 @@ class SpanCounts(NamedTuple):
 
     words: Int[np.ndarray, "X"]
     gold: Int[np.ndarray, "X"]  # different gold spans but the outermost (a unary chain leaves one)
-    inner: Int[np.ndarray, "X"]  # ... and without any span of the whole sentence
     hits: Int[np.ndarray, "X *heads"]  # predicted spans, but the whole sentence, that are gold
     labelled: Int[np.ndarray, "X R"]  # gold constituents of each label of `LABELS`
     found: Int[np.ndarray, "X R *heads"]  # ... that were predicted
@@ -104,10 +103,10 @@ def match_group(
     gaps = distance.shape[-1]
     trees = top_down(distance)
     table = np.zeros((1 + len(LABELS), len(spans), gaps + 2, gaps + 2), np.int32)
-    gold, inner = np.zeros((2, len(spans)), np.int32)
+    gold = np.zeros(len(spans), np.int32)
     for row, own in enumerate(spans):
         inside = {span[1:] for span in own} - {(0, gaps + 1)}
-        gold[row], inner[row] = len({span[1:] for span in own[1:]}), len(inside)
+        gold[row] = len({span[1:] for span in own[1:]})
         for start, end in inside:
             table[0, row, start, end] = 1
         for label, start, end in own:
@@ -118,7 +117,6 @@ def match_group(
     return SpanCounts(
         words=np.full(len(spans), gaps + 1),
         gold=gold,
-        inner=inner,
         hits=found[0],
         labelled=table[1:].sum((2, 3)).T,
         found=np.moveaxis(found[1:], 0, 1),
@@ -142,20 +140,13 @@ def join(groups: Iterable[SpanCounts]) -> SpanCounts:
     )
 
 
-def _scored(counts: SpanCounts, clean: bool) -> SpanCounts:
-    """The sentences that count, with the gold spans that do."""
-    kept = (counts.words > 2) & (counts.inner > 0) if clean else counts.words > 1
-    return counts._replace(gold=counts.inner if clean else counts.gold).rows(kept)
-
-
-def f1_by_sentence(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "Y *heads"]:
+def f1_by_sentence(counts: SpanCounts) -> Float[np.ndarray, "Y *heads"]:
     """F1 of each sentence that counts: of at least two words.
 
     As published, one span of the whole sentence is left out on both sides; without other gold spans
-    recall is 1, and precision 1 only for two words. `clean` leaves out every such span and the
-    sentences of two words or without gold spans.
+    recall is 1, and precision 1 only for two words.
     """
-    counts = _scored(counts, clean)
+    counts = counts.rows(counts.words > 1)
     shape = (-1, *[1] * (counts.hits.ndim - 1))
     predicted, gold = (side.reshape(shape) for side in (counts.words - 2, counts.gold))
     precision = counts.hits / (predicted + TINY)
@@ -183,15 +174,15 @@ class Parts(NamedTuple):
         return ratio_intervals(self.top[None], self.bottom)
 
 
-def by_sentence(counts: SpanCounts, *, clean: bool = False) -> Parts:
+def by_sentence(counts: SpanCounts) -> Parts:
     """S-F1: F1 of each sentence that counts."""
-    f1 = f1_by_sentence(counts, clean=clean)
+    f1 = f1_by_sentence(counts)
     return Parts(f1, np.ones(len(f1)))
 
 
-def by_span(counts: SpanCounts, *, clean: bool = False) -> Parts:
+def by_span(counts: SpanCounts) -> Parts:
     """C-F1: F1 of the spans of all sentences together."""
-    counts = _scored(counts, clean)
+    counts = counts.rows(counts.words > 1)
     return Parts(2.0 * counts.hits, (counts.words - 2 + counts.gold).astype(float))
 
 
@@ -206,14 +197,9 @@ def by_label(counts: SpanCounts, label: str) -> Parts:
     return Parts(counts.found[:, row].astype(float), counts.labelled[:, row].astype(float))
 
 
-def sentence_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
+def sentence_f1(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
     """The mean of the sentences' F1: the figure that papers call S-F1. NaN without sentences."""
-    return by_sentence(counts, clean=clean).score
-
-
-def corpus_f1(counts: SpanCounts, *, clean: bool = False) -> Float[np.ndarray, "*heads"]:
-    """F1 of the spans of all sentences together. NaN where there are none."""
-    return by_span(counts, clean=clean).score
+    return by_sentence(counts).score
 
 
 def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:

@@ -40,18 +40,15 @@ class Parse(NamedTuple):
     place: str  # "file:line" of its first bracket
 
 
-def read_parses(path: str | Path) -> tuple[Parse, ...]:
-    """Read all trees of a file (`.mrg`), over any number of lines each, or one a line.
-
-    Up to five problems are named by file and line in one ValueError; a file without a tree is one.
-    """
-    return tuple(iter_parses(path))
-
-
 def iter_parses(path: str | Path) -> Iterator[Parse]:
-    """Yield what `read_parses` holds, in constant memory; the ValueError comes where reached.
+    """Yield all trees of a file (`.mrg`), over any number of lines each, in constant memory.
 
-    After a problem, reading goes on at the next line that begins with a bracket.
+    After a problem no tree is yielded, and reading goes on at the next line that begins with a
+    bracket.
+
+    Raises:
+        ValueError: where it is reached, up to five problems by file and line; a missing file and
+            one without a tree are problems.
     """
     path = Path(path)
     if not path.is_file():

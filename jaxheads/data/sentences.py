@@ -1,4 +1,4 @@
-"""Sentences with their gold structure: constituents, dependencies, and how both are written."""
+"""Sentences with their gold structure: constituents and dependencies."""
 
 from __future__ import annotations
 
@@ -125,44 +125,3 @@ def _structure_of(tree: Node) -> Structure:
     root = visit(tree)
     heads[root], relations[root] = 0, "root"
     return Structure(tuple(heads), tuple(relations), tuple(spans))
-
-
-def brackets(sentence: Sentence) -> str:
-    """Write a sentence as the Penn Treebank does, on one line."""
-
-    def written(node: Node) -> str:
-        inner = " ".join(map(written, node.children)) if node.children else node.form
-        return f"({node.label} {inner})"
-
-    return f"(ROOT {written(sentence.tree)})"
-
-
-UPOS = {
-    **{"NN": "NOUN", "NNS": "NOUN", "DT": "DET", "CD": "NUM", "JJ": "ADJ", "RB": "ADV"},
-    **{"VB": "VERB", "VBZ": "VERB", "VBP": "VERB", "VBD": "VERB", "VBN": "VERB", "PRP": "PRON"},
-    **{"IN": "ADP", "TO": "ADP", "CC": "CCONJ", "WDT": "PRON", ".": "PUNCT"},
-}
-
-
-def universal_tag(leaf: Node, relation: str) -> str:
-    """Return the part of speech of Universal Dependencies."""
-    if relation in ("aux", "aux:pass", "cop"):
-        return "AUX"
-    if relation == "mark":
-        return "SCONJ"
-    if leaf.form in ("nobody", "everybody"):
-        return "PRON"
-    if leaf.form == "not":
-        return "PART"
-    return UPOS[leaf.label]
-
-
-def conllu(sentence: Sentence, name: str) -> str:
-    """Write a sentence as CoNLL-U: two comments, ten columns a word, an empty line."""
-    lines = [f"# sent_id = {name}", f"# text = {sentence.text}"]
-    rows = zip(sentence.leaves, sentence.heads, sentence.relations, strict=True)
-    for number, (leaf, head, relation) in enumerate(rows, 1):
-        upos = universal_tag(leaf, relation)
-        left = (str(number), leaf.form, leaf.lemma, upos, leaf.label, leaf.features)
-        lines.append("\t".join((*left, str(head), relation, "_", "_")))
-    return "\n".join(lines) + "\n\n"

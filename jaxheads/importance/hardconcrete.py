@@ -70,7 +70,8 @@ def hard_concrete(
 ) -> Float[Array, "..."]:
     """Gates in [0, 1] from numbers that are uniform in (0, 1)."""
     logit = jnp.log(uniform) - jnp.log1p(-uniform)
-    return stretched(jax.nn.sigmoid((logit + log_alpha) / TEMPERATURE))
+    open_share = jax.nn.sigmoid((logit + log_alpha) / TEMPERATURE)
+    return jnp.clip(open_share * (HIGH - LOW) + LOW, 0.0, 1.0)  # stretched, then clipped
 
 
 def probability_open(log_alpha: Float[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
@@ -78,18 +79,8 @@ def probability_open(log_alpha: Float[Array | np.ndarray, "..."]) -> Float[Array
     return jax.nn.sigmoid(log_alpha - TEMPERATURE * np.log(-LOW / HIGH))
 
 
-def eval_gate(log_alpha: Float[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
-    """The gate without noise, which has no temperature in it; above 0.5 where log_alpha > 0."""
-    return stretched(jax.nn.sigmoid(jnp.asarray(log_alpha)))
-
-
-def stretched(s: Float[Array, "..."]) -> Float[Array, "..."]:
-    """From (0, 1) to (-0.1, 1.1), clipped to [0, 1]."""
-    return jnp.clip(s * (HIGH - LOW) + LOW, 0.0, 1.0)
-
-
 def naturally_open(score: Float[np.ndarray, "*heads"]) -> Bool[np.ndarray, "*heads"]:
-    """The mask that a run chose itself: gates above 0.5, without regard to a budget."""
+    """The mask that a run chose itself: gates without noise above 0.5, at whatever budget."""
     return np.asarray(score) > 0
 
 

@@ -43,13 +43,6 @@ class SplitHalf(NamedTuple):
     full_S: Float[np.ndarray, "S"]
 
 
-class Interval(NamedTuple):
-    """The bounds of a bootstrap percentile interval of every score."""
-
-    low_LH: Float[np.ndarray, "L H"]
-    high_LH: Float[np.ndarray, "L H"]
-
-
 PLAIN = Reading()
 
 
@@ -133,29 +126,6 @@ def _half_scores(
     return flat[:splits], flat[splits:]
 
 
-def bootstrap(
-    matrix_NLH: Float[np.ndarray, "N L H"],
-    reading: Reading = PLAIN,
-    *,
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Percentile intervals of the scores over resampled examples (groups for the unit "batch").
-
-    Each row is drawn a Poisson(1) number of times, which needs only one reading of the matrix.
-    """
-    if samples < 1 or not 0 < level < 1:
-        raise ValueError(
-            f"bootstrap: expected 1 sample at least and a level in (0, 1), got {samples}, {level}"
-        )
-    rng = np.random.default_rng(seed)
-    score_SLH = _scores(matrix_NLH, reading, lambda _, rows: rng.poisson(1.0, (samples, rows)))
-    tail = (1 - level) / 2
-    low_LH, high_LH = np.nanquantile(score_SLH, (tail, 1 - tail), axis=0)
-    return Interval(low_LH, high_LH)
-
-
 def _scores(
     matrix_NLH: np.ndarray, reading: Reading, weights: Callable[[int, int], np.ndarray]
 ) -> Float[np.ndarray, "S L H"]:
@@ -167,8 +137,7 @@ def _scores(
         count_S, start = count_S + weight_Sn.sum(1), start + len(rows_nLH)
     if not start:
         raise ValueError("kept effects: expected at least one example, got none")
-    drawn_S1 = np.where(count_S > 0, count_S, np.nan)[:, None]
-    score_SLH = (sums / drawn_S1).reshape(-1, *matrix_NLH.shape[1:])
+    score_SLH = (sums / count_S[:, None]).reshape(-1, *matrix_NLH.shape[1:])
     present_LH = _present(matrix_NLH, reading)
     return np.stack([normalize_layers(s, reading.normalize, present_LH) for s in score_SLH])
 

@@ -30,12 +30,6 @@ def interaction(effect_NLH: Float[np.ndarray, "N L H"]) -> Float[np.ndarray, "he
     return total / max(len(effect_NLH), 1)
 
 
-def removal_cost(fisher: Float[np.ndarray, "n n"], mask_LH: Bool[np.ndarray, "L H"]) -> float:
-    """The loss that a mask is expected to add: half the quadratic form at the heads it drops."""
-    removed = ~mask_LH.ravel()
-    return float(fisher[np.ix_(removed, removed)].sum() / 2)
-
-
 def refined(
     fisher: Float[np.ndarray, "n n"],
     mask_LH: Bool[np.ndarray, "L H"],

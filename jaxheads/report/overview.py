@@ -16,7 +16,7 @@ KNOWN = {
     *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
     *("ceiling", "reliability", "functional coherence", "deduction", "pruned, then fine-tuned"),
     *("acceptable deduction", "before and after", "drift", "one head removed", "one head kept"),
-    *("one head removed, summary", "agreement of data sets", "speed", "cut"),
+    *("one head removed, summary", "agreement of data sets", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
     *("gradient and ablation", "masked, fine-tuned", "likeness lost", "similarity"),

@@ -47,10 +47,6 @@ def single_section(study: Study) -> Section | None:
             "Agreement of the gradient's scores, on training examples, with what the metric loses "
             "without each head.",
         ),
-        _table(
-            study, "speed", "speed-table",
-            "Speed of the whole and of the physically cut model, by examples in a batch.",
-        ),
     )  # fmt: skip
     parts = (*_drawings(study), *(table for table in tables if table is not None))
     if not parts:
@@ -160,14 +156,12 @@ def _table(study: Study, stage: str, name: str, caption: str, form: Form = short
     rows = study.at(stage)
     if not rows:
         return None
-    by_size = stage == "speed"  # its rows carry the batch size in the place of the seed
-    found = spreads(rows, lambda row: _key(row, by_size))
+    found = spreads(rows, _key)
     body = tuple((*key, cell(spread, form)) for key, spread in found.items())
-    head = ("model", "task", "what", "metric", "batch" if by_size else "heads kept", "value")
+    head = ("model", "task", "what", "metric", "heads kept", "value")
     return Table(name, caption, head, body, labels=4)
 
 
-def _key(row: Row, by_size: bool) -> tuple[str, ...]:
+def _key(row: Row) -> tuple[str, ...]:
     budget = "–" if row.budget is None else str(row.budget)
-    last = str(row.seed) if by_size else budget
-    return (row.model, shown(row.task) or "–", row.method or "–", row.metric, last)
+    return (row.model, shown(row.task), row.method or "–", row.metric, budget)

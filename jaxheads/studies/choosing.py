@@ -21,7 +21,7 @@ from jaxheads.models.model import Model
 from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
-from jaxheads.pruning.schedule import Schedule, prune_iteratively
+from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.settings import CompareSettings, Run
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.fits import Fit
@@ -90,9 +90,8 @@ def _iterative(choice: Choice, **reading: str) -> Chosen:
         how = {"limit": limit, "mask_LH": mask_LH, **reading}
         return choice.lab.score(choice.tuned, choice.task, **how).score_LH
 
-    schedule = Schedule(choice.budgets, rescore=True)
-    *_, last = prune_iteratively(rescore, schedule, present_heads(choice.lab.layout))
-    return Chosen(last.mask_LH, choice.tuned, examples=limit * len(choice.budgets))
+    *_, mask_LH = prune_iteratively(rescore, choice.budgets, present_heads(choice.lab.layout))
+    return Chosen(mask_LH, choice.tuned, examples=limit * len(choice.budgets))
 
 
 def _random(choice: Choice, *, per_layer: bool) -> Chosen:

@@ -19,7 +19,7 @@ from jaxheads.importance.scores import DAMAGED, Scores
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
-from jaxheads.pruning.schedule import Schedule, prune_iteratively
+from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.records import Row
 from jaxheads.remote import write_once
 from jaxheads.settings import CurveSettings
@@ -165,9 +165,8 @@ def _iterative(
         return lab.score(model, task, **how).score_LH
 
     present_LH = present_heads(model.config)
-    steps = prune_iteratively(rescore, Schedule(budgets[1:], rescore=True), present_LH)
-    masks = {budgets[0]: present_LH} | {step.budget: step.mask_LH for step in steps}
-    return masks.__getitem__
+    masks = (present_LH, *prune_iteratively(rescore, budgets[1:], present_LH))
+    return dict(zip(budgets, masks, strict=True)).__getitem__
 
 
 # -- curves

@@ -12,7 +12,6 @@ from jaxheads.analysis.localisation import (
     RANDOM,
     Located,
     head_hits,
-    localisation,
     most_edited_place,
     positions,
     predicted_words,
@@ -39,17 +38,16 @@ def test_localisation_is_split_by_the_position_of_the_edit():
         Located(5, (1,), heads[1]),
         Located(3, (0, 2), heads[2]),
     ]
-    found = localisation(headlines, -1)
-    assert found["all"].heads_LH == pytest.approx(np.array([[2 / 3, 2 / 3]]))
-    assert found["all"].random == pytest.approx((1 / 4 + 1 / 5 + 2 / 3) / 3)
-    assert found["all"].final == found["all"].most_edited == pytest.approx(2 / 3)
-    assert (found["final"].headlines, found["not final"].headlines) == (2, 1)
-    assert found["not final"].heads_LH.tolist() == [[1.0, 1.0]]
-    assert localisation(headlines, 1)["all"].most_edited == pytest.approx(1 / 3)
-    assert localisation(headlines, 4)["all"].most_edited == 0.0
-    assert localisation(headlines[1:2], 4).keys() == {"all", "not final"}
+    hit_XLH, rules, own = head_hits(headlines), rule_hits(headlines, -1), positions(headlines)
+    assert hit_XLH[own["all"]].mean(0) == pytest.approx(np.array([[2 / 3, 2 / 3]]))
+    assert rules[RANDOM].mean() == pytest.approx((1 / 4 + 1 / 5 + 2 / 3) / 3)
+    assert rules[FINAL].mean() == rules[COMMON].mean() == pytest.approx(2 / 3)
+    assert (own["final"].sum(), own["not final"].sum()) == (2, 1)
+    assert hit_XLH[own["not final"]].mean(0).tolist() == [[1.0, 1.0]]
+    assert rule_hits(headlines, 1)[COMMON].mean() == pytest.approx(1 / 3)
+    assert not rule_hits(headlines, 4)[COMMON].any()
     with pytest.raises(ValueError, match="expected a prediction for each"):
-        localisation([Located(3, (0,))], 0)
+        head_hits([Located(3, (0,))])
 
 
 def test_the_most_edited_place_counts_from_either_end():

@@ -7,9 +7,9 @@ from itertools import islice
 
 import pytest
 
-from jaxheads.data.constituency import Parse, iter_parses, parse_of, read_parses
+from jaxheads.data.constituency import Parse, iter_parses, parse_of
 from jaxheads.data.grammar import iter_sentences
-from jaxheads.data.sentences import brackets
+from jaxheads.data.sentences import Node
 
 TREE = """
 ( (S
@@ -38,7 +38,7 @@ def written(tmp_path):
 
 def test_punctuation_traces_symbols_and_function_tags_go(written):
     path = written(TREE)
-    (found,) = read_parses(path)
+    (found,) = iter_parses(path)
     assert found.words == (
         *("Ann", "Lee", "61", "years", "old", "sold", "a", "cat"),
         "for",
@@ -54,32 +54,38 @@ def test_punctuation_traces_symbols_and_function_tags_go(written):
 
 def test_unary_chains_are_kept_and_the_outermost_bracket_is_none(written):
     path = written("(ROOT (S (VP (VB go) (ADVP (RB on)))))\n(TOP (NP (NN a) (NN b)) (. .))")
-    chain, wrapped = read_parses(path)
+    chain, wrapped = iter_parses(path)
     assert chain.spans == (("S", 0, 2), ("VP", 0, 2))
     assert wrapped.spans == (("NP", 0, 2),)
 
 
 def test_a_top_bracket_with_parts_of_its_own_is_the_whole_sentence(written):
-    (found,) = read_parses(written("( (NP (NN a) (NN b)) (VP (VB c)))"))
+    (found,) = iter_parses(written("( (NP (NN a) (NN b)) (VP (VB c)))"))
     assert found.spans == (("", 0, 3), ("NP", 0, 2))
 
 
 def test_sentences_of_one_word_and_of_punctuation_alone_have_no_spans(written):
     path = written("( (INTJ (UH Yes) (. .)) )\n( (X (: --) (. .)) )\n")
-    one, none = read_parses(path)
+    one, none = iter_parses(path)
     assert (one.words, one.spans) == (("Yes",), ())
     assert (none.words, none.spans) == ((), ())
 
 
 def test_several_trees_stand_in_one_line_and_one_tree_over_several(written):
     path = written("(S (NN a) (VB b)) (S (NN c)\n(VB d))\r\n\n(S (NN e) (VB f))")
-    assert [parse.words for parse in read_parses(path)] == [("a", "b"), ("c", "d"), ("e", "f")]
-    assert [parse.place[-2:] for parse in read_parses(path)] == [":1", ":1", ":4"]
+    assert [parse.words for parse in iter_parses(path)] == [("a", "b"), ("c", "d"), ("e", "f")]
+    assert [parse.place[-2:] for parse in iter_parses(path)] == [":1", ":1", ":4"]
 
 
-def test_what_the_built_in_language_writes_is_read_back(written):
+def bracketed(node: Node) -> str:
+    """A tree as the Penn Treebank writes it, on one line."""
+    return f"({node.label} {' '.join(map(bracketed, node.children)) or node.form})"
+
+
+def test_sentences_of_the_built_in_language_are_those_that_their_brackets_hold(written):
     sentences = list(islice(iter_sentences("train"), 40))
-    parses = read_parses(written("\n".join(map(brackets, sentences))))
+    text = "\n".join(f"(ROOT {bracketed(each.tree)})" for each in sentences)
+    parses = list(iter_parses(written(text)))
     assert [parse._replace(place="") for parse in parses] == [parse_of(each) for each in sentences]
     for parse, each in zip(parses, sentences, strict=True):
         assert (*parse.words, ".") == each.words
@@ -106,16 +112,16 @@ def test_what_the_built_in_language_writes_is_read_back(written):
 )
 def test_a_malformed_tree_is_named_by_file_and_line(written, text, line, problem):
     with pytest.raises(ValueError, match=rf"trees\.mrg:{line}: {problem}") as caught:
-        read_parses(written(text))
+        list(iter_parses(written(text)))
     assert "\n" not in str(caught.value)
 
 
 def test_up_to_five_problems_are_named_at_once(written):
     with pytest.raises(ValueError, match=r":1: .*; .*:3: ") as caught:
-        read_parses(written("(S (NN a b))\n(S (NN good))\n)\n(S (NN good))"))
+        list(iter_parses(written("(S (NN a b))\n(S (NN good))\n)\n(S (NN good))")))
     assert "more" not in str(caught.value)
     with pytest.raises(ValueError, match=r":1: .*:5: .*; and perhaps more$"):
-        read_parses(written("(S (NN a b))\n" * 9))
+        list(iter_parses(written("(S (NN a b))\n" * 9)))
 
 
 def test_good_trees_before_a_problem_are_yielded(written):
@@ -128,17 +134,17 @@ def test_good_trees_before_a_problem_are_yielded(written):
 
 def test_a_file_without_trees_is_refused(written, tmp_path):
     with pytest.raises(ValueError, match="expected bracketed trees, got an empty file"):
-        read_parses(written("\n"))
+        list(iter_parses(written("\n")))
     with pytest.raises(ValueError, match="no such file"):
-        read_parses(tmp_path / "none.mrg")
+        list(iter_parses(tmp_path / "none.mrg"))
     with pytest.raises(ValueError, match="a directory"):
-        read_parses(tmp_path)
+        list(iter_parses(tmp_path))
 
 
 def test_the_treebank_has_the_published_counts(shared_data):
     parses: list[Parse] = []
     for section in ("00", "01"):
-        parses += read_parses(shared_data / "wsj" / f"wsj_{section}.mrg")
+        parses += iter_parses(shared_data / "wsj" / f"wsj_{section}.mrg")
     lengths = [len(parse.words) for parse in parses]
     assert (len(parses), sum(lengths)) == (3914, 82_369)
     assert (lengths.count(0), lengths.count(1), lengths.count(2)) == (0, 13, 21)

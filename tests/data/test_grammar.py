@@ -25,7 +25,7 @@ from jaxheads.data.lexicon import (
     TRANSITIVE,
     Verb,
 )
-from jaxheads.data.sentences import Sentence, conllu
+from jaxheads.data.sentences import Sentence
 
 VERBS = {
     verb.base: verb
@@ -137,16 +137,6 @@ def test_determiners_agree_with_their_nouns(drawn):
             wanted = DETERMINERS.get(word, 0)
             if wanted and each.words[head - 1] in NUMBER:
                 assert NUMBER[each.words[head - 1]] == (wanted == 2), each.text
-
-
-def test_conllu_rows_have_ten_columns(drawn):
-    for each in drawn[:100]:
-        *lines, empty, end = conllu(each, "a").split("\n")
-        assert (empty, end) == ("", "")
-        assert all(len(line.split("\t")) == 10 for line in lines[2:])
-        assert [line.split("\t")[0] for line in lines[2:]] == [
-            str(number) for number in range(1, len(each.words) + 1)
-        ]
 
 
 def test_lengths_and_words_are_those_of_a_small_language(drawn):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.data.pieces import piece_weights, pieces_of_words, single_pieces
+from jaxheads.data.pieces import piece_weights, pieces_of_words, single_pieces, units
 from jaxheads.data.tokens import EncodedWords
 
 ENCODED = EncodedWords([0, 11, 12, 13, 2], [-1, 0, 1, 1, -1])
@@ -32,6 +32,24 @@ def test_special_tokens_are_dropped_kept_or_never_seen():
     assert (kept.ids.tolist(), kept.unit_T.tolist()) == (ENCODED.ids, [0, 1, 2, 2, 3])
     assert (absent.ids.tolist(), absent.unit_T.tolist()) == ([11, 12, 13], [0, 1, 1])
     assert [each.units for each in (dropped, kept, absent)] == [2, 4, 2]
+
+
+def test_a_special_token_amid_the_words_keeps_its_place():
+    found = units([-1, 0, -1, 1, 1, -1, -1], 2, keep_special=True)
+    assert found.unit_of_piece.tolist() == [0, 1, 2, 3, 3, 4, 5]
+    assert found.word_of_unit.tolist() == [-1, 0, -1, 1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("word_of_piece", "keep_special", "problem"),
+    [
+        ([-1, 0, 1, 2, -1], False, "expected words from -1 to 1, got"),
+        ([-1, 0, 0, 0, -1], True, "got none of \\[1\\]"),
+    ],
+)
+def test_words_that_do_not_fit_the_pieces_are_refused(word_of_piece, keep_special, problem):
+    with pytest.raises(ValueError, match=problem):
+        units(word_of_piece, 2, keep_special=keep_special)
 
 
 def test_single_pieces_are_units_of_their_own_with_their_types():

@@ -1,10 +1,9 @@
-"""Trees to dependencies, brackets and CoNLL-U, by hand."""
+"""Trees to dependencies and constituents, by hand."""
 
 from __future__ import annotations
 
 from jaxheads.data.clauses import Clause, Phrase, Place, Relative, Statement, spoken
 from jaxheads.data.lexicon import BE, INTRANSITIVE, NAMED, TRANSITIVE
-from jaxheads.data.sentences import brackets, conllu
 
 SLEEP, SEE = INTRANSITIVE[0], TRANSITIVE[0]
 DOG, BARN, FARMER = (Phrase(NAMED[name]) for name in ("dog", "barn", "farmer"))
@@ -16,31 +15,31 @@ def dogs_that_sleep() -> Phrase:
     )
 
 
-def test_a_sentence_is_written_as_a_treebank_writes_it():
+def test_a_sentence_has_the_tags_constituents_and_arcs_of_a_treebank():
     found = spoken(Statement(Clause(dogs_that_sleep(), SEE, BARN, negation="not")))
     assert found.text == "two small dogs that sleep do not see the barn ."
-    assert brackets(found) == (
-        "(ROOT (S (NP (NP (CD two) (JJ small) (NNS dogs)) (SBAR (WHNP (WDT that)) (S (VP (VBP "
-        "sleep))))) (VP (VBP do) (RB not) (VP (VB see) (NP (DT the) (NN barn)))) (. .)))"
-    )
+    assert " ".join(found.tags) == "CD JJ NNS WDT VBP VBP RB VB DT NN ."
     assert found.heads == (3, 3, 8, 5, 3, 8, 8, 0, 10, 8, 8)
     assert found.relations == (
         *("nummod", "amod", "nsubj", "nsubj", "acl:relcl", "aux", "advmod", "root"),
         *("det", "obj", "punct"),
     )
-    assert found.spans[:4] == (("S", 0, 11), ("NP", 0, 5), ("NP", 0, 3), ("SBAR", 3, 5))
-
-
-def test_conllu_has_ten_columns_and_two_comments():
-    found = spoken(Statement(Clause(DOG, BE, predicate=("good",), tense="past")))
-    assert conllu(found, "x-1") == (
-        "# sent_id = x-1\n# text = the dog was good .\n"
-        "1\tthe\tthe\tDET\tDT\t_\t2\tdet\t_\t_\n"
-        "2\tdog\tdog\tNOUN\tNN\tNumber=Sing\t4\tnsubj\t_\t_\n"
-        "3\twas\tbe\tAUX\tVBD\tMood=Ind|Number=Sing|Person=3|Tense=Past|VerbForm=Fin\t4\tcop\t_\t_\n"
-        "4\tgood\tgood\tADJ\tJJ\t_\t0\troot\t_\t_\n"
-        "5\t.\t.\tPUNCT\t.\t_\t4\tpunct\t_\t_\n\n"
+    assert found.spans == (
+        *(("S", 0, 11), ("NP", 0, 5), ("NP", 0, 3), ("SBAR", 3, 5), ("WHNP", 3, 4), ("S", 4, 5)),
+        *(("VP", 4, 5), ("VP", 5, 10), ("VP", 7, 10), ("NP", 8, 10)),
     )
+
+
+def test_words_have_their_lemmas_and_features():
+    found = spoken(Statement(Clause(DOG, BE, predicate=("good",), tense="past")))
+    assert found.text == "the dog was good ."
+    assert [(leaf.label, leaf.lemma, leaf.features) for leaf in found.leaves[1:4]] == [
+        ("NN", "dog", "Number=Sing"),
+        ("VBD", "be", "Mood=Ind|Number=Sing|Person=3|Tense=Past|VerbForm=Fin"),
+        ("JJ", "good", "_"),
+    ]
+    assert found.heads == (2, 4, 4, 0, 4)
+    assert found.relations == ("det", "nsubj", "cop", "root", "punct")
 
 
 def heads_and_relations(clause: Clause, **more) -> dict[str, tuple[str, str]]:

@@ -1,15 +1,16 @@
-"""Streams of attention maps: against one sentence at a time and the sums of words on the host."""
+"""Streams of attention maps: against one sentence at a time, loops over pieces, and by hand."""
 
 from __future__ import annotations
 
 import functools
+import itertools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.analysis.words import attention_of_words
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.pieces import pieces_of_words, single_pieces
 from jaxheads.data.tokens import EncodedWords
@@ -67,6 +68,20 @@ def streamed(config, params, inputs, **more):
     return found
 
 
+def words_by_loop(attention, word_of_piece, words, *, queries="mean", keys="sum", special=False):
+    """Attention between words, one pair of words at a time; `special`: those tokens have rows."""
+    pieces = [[t for t, w in enumerate(word_of_piece) if w == word] for word in range(words)]
+    if special:
+        pieces = sorted(pieces + [[t] for t, w in enumerate(word_of_piece) if w < 0])
+    parts = {"first": lambda own: own[:1], "last": lambda own: own[-1:]}
+    found = np.zeros((*attention.shape[:-2], len(pieces), len(pieces)))
+    for (row, start), (column, end) in itertools.product(enumerate(pieces), repeat=2):
+        rows, columns = parts.get(queries, list)(start), parts.get(keys, list)(end)
+        for t, s in itertools.product(rows, columns):
+            found[..., row, column] += attention[..., t, s] / len(rows)
+    return found
+
+
 @functools.partial(jax.jit, static_argnames="config")
 def unpadded(config, params, tokens, gate):
     real = jnp.ones(tokens.shape, bool)
@@ -90,9 +105,8 @@ def test_streamed_maps_are_those_of_one_sentence_at_a_time(family):
     inputs = [pieces_of_words(each, len(w)) for each, w in zip(SENTENCES, WORDS, strict=True)]
     found = streamed(config, params, inputs)
     for number, each in enumerate(SENTENCES):
-        expected = attention_of_words(
-            alone(config, params, each.ids), each.word_of_piece, len(WORDS[number])
-        )
+        maps = alone(config, params, each.ids)
+        expected = words_by_loop(maps, each.word_of_piece, len(WORDS[number]))
         np.testing.assert_allclose(found[number], expected, **SAME)
 
 
@@ -116,8 +130,8 @@ def test_special_tokens_have_rows_or_do_not_enter_the_model(roberta, special, ch
     if special == "absent":
         ids, words = ids[1:-1], words[1:-1]
     found = streamed(*roberta, [pieces_of_words(each, count, special=special)], **choice)[0]
-    expected = attention_of_words(
-        alone(*roberta, ids), words, count, keep_special=special == "kept", **choice
+    expected = words_by_loop(
+        alone(*roberta, ids), words, count, special=special == "kept", **choice
     )
     assert found.shape[-1] == (5 if special == "kept" else 3)
     np.testing.assert_allclose(found, expected, **SAME)
@@ -184,6 +198,7 @@ def test_attention_that_is_not_a_number_is_an_error_that_names_the_sentence(robe
     ("wrong", "message"),
     [
         ({"queries": "sum"}, "queries: expected one of mean, first, last, got 'sum'"),
+        ({"keys": "mean"}, "keys: expected one of sum, first, last, got 'mean'"),
         ({"gate": np.ones((4, 2)), "rows": 0}, r"gate: expected .*\[2, 4\], .*rows: expected at"),
         ({"tokens": 0}, "tokens: expected at least 1, got 0"),
     ],
@@ -198,3 +213,94 @@ def test_batches_do_not_depend_on_the_order(roberta):
     found = streamed(*roberta, inputs[::-1])
     for number, own in streamed(*roberta, inputs).items():
         np.testing.assert_allclose(found[len(inputs) - 1 - number], own, **SAME)
+
+
+# -- maps between pieces that are given, so that those between words are known
+
+WORD_OF_PIECE = [-1, 0, 1, 1, -1]  # <s> a b ##b </s>
+HAND = np.array(
+    [
+        [0.2, 0.2, 0.2, 0.2, 0.2],
+        [0.1, 0.2, 0.3, 0.1, 0.3],
+        [0.0, 0.4, 0.2, 0.4, 0.0],
+        [0.2, 0.2, 0.1, 0.1, 0.4],
+        [0.6, 0.1, 0.1, 0.1, 0.1],
+    ],
+    np.float32,
+)
+
+
+def of_words(attention, word_of_piece, words, *, special="dropped", **choice):
+    """What the stream makes of a map `[H, T, T]` that the model is said to have."""
+
+    def watch(params, gate, batch, observe):
+        return observe(SimpleNamespace(probs_BHTS=attention[None]))[:, None]
+
+    size = len(word_of_piece)
+    encoded = EncodedWords(list(range(size)), word_of_piece)
+    inputs = [pieces_of_words(encoded, words, special=special)]
+    ((_, maps),) = attention_maps(
+        watch, {}, inputs, heads=(1, len(attention)), pad_id=0, most=size, **choice
+    )
+    return maps[0, 0]
+
+
+def random_attention(*shape):
+    drawn = np.random.default_rng(0).random((*shape, shape[-1]), np.float32)
+    return drawn / drawn.sum(-1, keepdims=True)
+
+
+def test_attention_is_summed_over_to_and_averaged_over_from():
+    (found,) = of_words(HAND[None], WORD_OF_PIECE, 2)
+    np.testing.assert_allclose(found, [[0.2, 0.4], [0.3, (0.6 + 0.2) / 2]], **SAME)
+
+
+def test_special_tokens_can_be_kept_in_their_places():
+    (found,) = of_words(HAND[None], WORD_OF_PIECE, 2, special="kept")
+    expected = [
+        [0.2, 0.2, 0.4, 0.2],
+        [0.1, 0.2, 0.4, 0.3],
+        [0.1, 0.3, 0.4, 0.2],
+        [0.6, 0.1, 0.2, 0.1],
+    ]
+    np.testing.assert_allclose(found, expected, **SAME)
+
+
+@pytest.mark.parametrize(("piece", "expected"), [("first", [1, 2]), ("last", [1, 3])])
+def test_one_piece_can_stand_for_its_word(piece, expected):
+    (found,) = of_words(HAND[None], WORD_OF_PIECE, 2, queries=piece, keys=piece)
+    np.testing.assert_array_equal(found, HAND[np.ix_(expected, expected)])
+
+
+def test_rows_and_columns_are_chosen_apart():
+    (found,) = of_words(HAND[None], WORD_OF_PIECE, 2, queries="first")
+    np.testing.assert_allclose(found, [[0.2, 0.4], [0.4, 0.6]], **SAME)
+    (found,) = of_words(HAND[None], WORD_OF_PIECE, 2, keys="last")
+    np.testing.assert_allclose(found, [[0.2, 0.1], [0.3, 0.25]], **SAME)
+
+
+def test_all_heads_at_once_equal_loops_over_words():
+    attention, word_of_piece = random_attention(6, 9), [-1, 0, 0, 1, 2, 2, 2, 3, -1]
+    found = of_words(attention, word_of_piece, 4)
+    np.testing.assert_allclose(found, words_by_loop(attention, word_of_piece, 4), **SAME)
+
+
+def test_rows_sum_to_one_with_special_tokens_and_to_the_rest_without():
+    attention, word_of_piece = random_attention(4, 6), [-1, 0, 0, 1, 2, -1]
+    kept = of_words(attention, word_of_piece, 3, special="kept")
+    np.testing.assert_allclose(kept.sum(-1), 1, **SAME)
+    dropped = of_words(attention, word_of_piece, 3)
+    rest = 1 - kept[:, 1:-1, [0, -1]].sum(-1)
+    np.testing.assert_allclose(dropped.sum(-1), rest, **SAME)
+
+
+def test_one_piece_a_word_changes_nothing():
+    attention = random_attention(2, 5)
+    np.testing.assert_array_equal(of_words(attention, list(range(5)), 5), attention)
+
+
+def test_half_precision_is_summed_in_single():
+    attention = random_attention(2, 40).astype(np.float16)
+    found = of_words(attention, [0] * 40, 1)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[:, 0, 0], attention.astype(float).sum(-1).mean(-1), rtol=1e-6)

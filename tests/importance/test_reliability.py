@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from jaxheads.importance import reliability
 from jaxheads.importance.kept import keep_rows, open_kept
-from jaxheads.importance.reliability import Reading, bootstrap, score_kept, split_half
+from jaxheads.importance.reliability import Reading, score_kept, split_half
 from jaxheads.importance.units import UNITS, Mean, tie
 
 
@@ -94,23 +94,12 @@ def test_groups_are_what_the_unit_batch_splits():
     np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
 
 
-def test_bootstrap_intervals_are_those_of_the_normal_theory_for_a_mean():
-    effect_NLH = effects(500, 1.0)
-    found = bootstrap(effect_NLH, Reading("signed"), samples=2000, level=0.9)
-    mean_LH, error_LH = -effect_NLH.mean(0), effect_NLH.std(0) / np.sqrt(500)
-    np.testing.assert_allclose(found.low_LH, mean_LH - 1.645 * error_LH, atol=0.02)
-    np.testing.assert_allclose(found.high_LH, mean_LH + 1.645 * error_LH, atol=0.02)
-    assert (found.low_LH < found.high_LH).all()
-
-
-def test_what_cannot_be_resampled_is_refused():
+def test_what_cannot_be_split_or_scored_is_refused():
     one = effects(1, 1.0)
     with pytest.raises(ValueError, match="2 rows and 1 split at least, got 1, 20"):
         split_half(one)
     with pytest.raises(ValueError, match="got 5, 0"):
         split_half(effects(5, 1.0), splits=0)
-    with pytest.raises(ValueError, match=r"level in \(0, 1\), got 1000, 1.5"):
-        bootstrap(one, level=1.5)
     with pytest.raises(ValueError, match="at least one example"):
         score_kept(one[:0])
     with pytest.raises(ValueError, match="unit: expected one of"):

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxheads.pruning.refine import interaction, refined, refined_mask, removal_cost, rescaling
+from jaxheads.pruning.refine import interaction, refined, refined_mask, rescaling
 
 
 def effects(seed: int, count: int = 30) -> np.ndarray:
@@ -20,6 +20,12 @@ def effects(seed: int, count: int = 30) -> np.ndarray:
 def masks(budget: int):
     for kept in itertools.combinations(range(6), budget):
         yield np.isin(np.arange(6), kept).reshape(2, 3)
+
+
+def removal_cost(fisher: np.ndarray, mask: np.ndarray) -> float:
+    """Half the quadratic form at the heads that a mask drops."""
+    removed = (~mask).ravel().astype(float)
+    return removed @ fisher @ removed / 2
 
 
 def test_the_cost_is_the_mean_square_of_what_is_dropped_together():

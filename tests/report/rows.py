@@ -217,8 +217,4 @@ def single(models, tasks, seeds):
     yield model, task, "significant at 1%", 1.0, {"stage": "one head removed, summary"}
     yield model, f"{task}~{task} 2", "pearson", 0.68, {"stage": "agreement of data sets"}
     yield model, task, "spearman", 0.7, {"stage": "gradient and ablation"}
-    for size in (1, 16):
-        for method, speed in (("whole", 100.0), ("cut", 118.0)):
-            what = {"stage": "speed", "method": method, "budget": 8, "seed": size}
-            yield model, "", "examples per s", speed * size, what
     yield model, task, "gold", 3.0, {"stage": "of a later study"}
