@@ -139,7 +139,7 @@ def padded_shapes(mesh: Mesh, params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(shape_of, params)
 
 
-def place_params(mesh: Mesh | None, params: Any, *, spread: bool = False) -> Any:
+def place_params(mesh: Mesh | None, params: Any) -> Any:
     """`params` on the devices, split as `parameter_specs`; on the default device without a mesh.
 
     A vocabulary is filled up to `padded_shapes`. Every process passes the same whole values; what
@@ -148,7 +148,7 @@ def place_params(mesh: Mesh | None, params: Any, *, spread: bool = False) -> Any
     if mesh is None:
         return jax.device_put(params)
     shapes = padded_shapes(mesh, params)
-    specs = parameter_specs(mesh, shapes, spread=spread)
+    specs = parameter_specs(mesh, shapes)
 
     def place(leaf, like: jax.ShapeDtypeStruct, spec: P):
         sharding = NamedSharding(mesh, spec)
@@ -231,21 +231,6 @@ def place_batch(mesh: Mesh | None, batch: Any) -> Any:
     return jax.tree.map(
         lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), padded
     )
-
-
-def place_rows(mesh: Mesh | None, tree: Any, *, whole: Any = False) -> Any:
-    """A tree of `[R, ...]` with the first axis of every array split over `data`.
-
-    `whole`, a tree or the beginning of one, says which arrays are whole on every device instead. Of
-    one process; without a mesh on the default device.
-    """
-    if mesh is None:
-        return jax.device_put(tree)
-
-    def place(everywhere: bool, part: Any) -> Any:
-        return jax.device_put(part, NamedSharding(mesh, P() if everywhere else P("data")))
-
-    return jax.tree.map(place, whole, tree)
 
 
 def pad_rows(batch: Any, multiple: int) -> Any:

@@ -116,18 +116,15 @@ Represent = Callable[..., Represented]  # (params, gate, batch, observe=None) ->
 
 
 @functools.lru_cache
-def represent_for(
-    config: EncoderConfig, readout: ReadoutConfig, *, compute_dtype: Compute = "float32"
-) -> Represent:
+def represent_for(config: EncoderConfig, readout: ReadoutConfig) -> Represent:
     """A function `(params, gate, batch, observe=None)` to the representations of the sentences.
 
     Pairs apart, `[B, 2, T]`, are 2 B sentences, the two of a pair one after the other.
     """
-    dtype = jnp.dtype(compute_dtype)
 
     def represent(params: Params, gate, batch: Batch, observe: Observer | None = None):
         tokens, real, types = _sentences(batch)
-        trace = encode(config, params, tokens, real, types, gate, observe=observe, dtype=dtype)
+        trace = encode(config, params, tokens, real, types, gate, observe=observe)
         hidden = trace.hidden_BPD.astype(jnp.float32)
         pooled_BD = pool(config, readout, params, hidden[:, 0])
         return Represented(pooled_BD, mean_over_tokens(hidden, real), trace.observed)

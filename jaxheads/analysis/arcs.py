@@ -300,22 +300,14 @@ def attachment(
     arcs: Arcs,
     *,
     punctuation: bool = True,
-    macro: bool = False,
 ) -> Float[np.ndarray, "*heads"]:
     """The share of gold arcs found: UUAS of an undirected method, of one head or of all.
 
-    Without `punctuation` the arcs of that relation are left out (Hewitt and Manning 2019); `macro`
-    is the mean over sentences that have arcs left. NaN where no arc is left.
+    Without `punctuation` the arcs of that relation are left out (Hewitt and Manning 2019). NaN
+    where no arc is left.
     """
-    chosen_A = np.ones(len(arcs.relation_A), bool) if punctuation else arcs.words_A
-    found_A, sentence_A = found_A[chosen_A], arcs.sentence_A[chosen_A]
-    if not len(sentence_A):
-        return np.full(found_A.shape[1:], np.nan)
-    if not macro:
-        return np.asarray(found_A.mean(0))
-    count_N = np.bincount(sentence_A, minlength=arcs.sentences)
-    weight_A = 1 / count_N[sentence_A] / (count_N > 0).sum()
-    return np.asarray(np.tensordot(weight_A, found_A.astype(float), axes=1))
+    found_A = found_A if punctuation else found_A[arcs.words_A]
+    return np.asarray(found_A.mean(0)) if len(found_A) else np.full(found_A.shape[1:], np.nan)
 
 
 def relation_accuracies(

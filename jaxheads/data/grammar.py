@@ -8,6 +8,7 @@ function of these three, and the splits are disjoint: a hash of its text puts ev
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -27,12 +28,9 @@ FRAMES: tuple[tuple[int, Frame], ...] = (
 )
 
 
-def iter_sentences(split: str, *, seed: int = 0, start: int = 0) -> Iterator[Sentence]:
-    """Yield the sentences of a split from number `start` on, without an end."""
-    number = start
-    while True:
-        yield sentence(split, number, seed=seed)
-        number += 1
+def iter_sentences(split: str) -> Iterator[Sentence]:
+    """Yield the sentences of a split, without an end."""
+    return (sentence(split, number) for number in itertools.count())
 
 
 def sentence(split: str, number: int, *, seed: int = 0) -> Sentence:

@@ -44,19 +44,19 @@ class Pair(NamedTuple):
         return 1 - len(one & two) / len(one | two)
 
 
-def read_pairs(path: str | Path, *, lower: bool = True) -> tuple[Pair, ...]:
+def read_pairs(path: str | Path) -> tuple[Pair, ...]:
     """Read the pairs of a file; words are what stands between spaces.
 
-    Upper case tells serious headlines from funny ones in the raw data, so it goes unless `lower` is
-    false. Up to five problems are named by file and line in one ValueError: fields that are missing
-    or of the wrong kind, an empty headline, a marked part that is missing, and equal sides.
+    Upper case tells serious headlines from funny ones in the raw data, so it goes. Up to five
+    problems are named by file and line in one ValueError: fields that are missing or of the wrong
+    kind, an empty headline, a marked part that is missing, and equal sides.
     """
     path = Path(path)
     pairs: list[Pair] = []
     problems: list[str] = []
     for row in read_rows(path):
         place = f"{path}:{row.line}"
-        found = _read_pair(row, place, lower)
+        found = _read_pair(row, place)
         if isinstance(found, str):
             problems.append(f"{place}: {found}")
             if len(problems) >= SHOWN:
@@ -74,7 +74,7 @@ def read_pairs(path: str | Path, *, lower: bool = True) -> tuple[Pair, ...]:
 def generated_pairs(drawn: Iterable[AlignedPair], split: str = "") -> tuple[Pair, ...]:
     """The pairs of the built-in language, numbered; two neighbours are one group of the split."""
     return tuple(
-        _pair(str(n), f"{split}{n // 2}", each.funny, each.serious, None, "", lower=False)
+        _pair(str(n), f"{split}{n // 2}", each.funny, each.serious, None, "")
         for n, each in enumerate(drawn)
     )
 
@@ -106,7 +106,7 @@ def check_groups(splits: Mapping[str, Sequence[Pair]]) -> None:
 MARKED = re.compile(r"<([^<>]*)/>")
 
 
-def _read_pair(row: Row, place: str, lower: bool) -> Pair | str:
+def _read_pair(row: Row, place: str) -> Pair | str:
     """Return the pair, or what is wrong with the record."""
     if row.problem:
         return row.problem
@@ -120,30 +120,30 @@ def _read_pair(row: Row, place: str, lower: bool) -> Pair | str:
         value = fields[name]
         if not isinstance(value, str) or not value.strip():
             return f"{name}: expected text, got {value!r:.60}"
-    found = reader(fields, place, lower)
+    found = reader(fields, place)
     if isinstance(found, Pair) and found.funny == found.serious:
         return f"expected two different headlines, got {' '.join(found.funny)!r:.60} twice"
     return found
 
 
-def _read_unfun(fields: dict, place: str, lower: bool) -> Pair | str:
+def _read_unfun(fields: dict, place: str) -> Pair | str:
     rating = fields["mean_seriousness"]
     known = isinstance(rating, int | float) and not isinstance(rating, bool) and 0 <= rating <= 1
     if rating is not None and not known:
         return f"mean_seriousness: expected a number from 0 to 1 or null, got {rating!r:.60}"
     sides = (fields["funny"], fields["serious"])
     rating = None if rating is None else float(rating)
-    return _pair(fields["id"], fields["group"], *sides, rating, place, lower=lower)
+    return _pair(fields["id"], fields["group"], *sides, rating, place)
 
 
-def _read_humicroedit(fields: dict, place: str, lower: bool) -> Pair | str:
+def _read_humicroedit(fields: dict, place: str) -> Pair | str:
     text = fields["original"]
     marked = MARKED.findall(text)
     if len(marked) != 1 or not marked[0].strip():
         return f"original: expected one <marked part/>, got {text!r:.60}"
     serious = MARKED.sub(lambda found: found[1], text)
     funny = MARKED.sub(lambda _: fields["edit"], text)
-    return _pair(fields["id"], serious, funny, serious, None, place, lower=lower)
+    return _pair(fields["id"], serious, funny, serious, None, place)
 
 
 FORMATS = (
@@ -159,10 +159,8 @@ def _pair(
     serious: str,
     rating: float | None,
     place: str,
-    *,
-    lower: bool,
 ) -> Pair:
-    one, two = (tuple((text.lower() if lower else text).split()) for text in (funny, serious))
+    one, two = (tuple(text.lower().split()) for text in (funny, serious))
     return Pair(name, group, one, two, *edited_places(one, two), seriousness=rating, place=place)
 
 

@@ -18,23 +18,12 @@ from jaxheads.data.tokens import EncodedWords
 SPECIAL = ("dropped", "kept", "absent")
 
 
-class Units(NamedTuple):
-    """The rows of a word-level map: the unit of each piece (-1: dropped), and how many there are.
-
-    `word_of_unit` is the index of each unit's word, -1 for a special token that was kept.
-    """
-
-    unit_of_piece: np.ndarray
-    word_of_unit: np.ndarray
-
-
 class Pieces(NamedTuple):
-    """One input of a model: token numbers, each with its unit (-1: of none) and token type."""
+    """One input of a model, a single sentence: token numbers, each with its unit (-1: of none)."""
 
     ids: Int[np.ndarray, "T"]
     unit_T: Int[np.ndarray, "T"]
     units: int
-    types: Int[np.ndarray, "T"]
 
 
 def _first(unit_T: np.ndarray) -> np.ndarray:
@@ -78,25 +67,26 @@ def piece_weights(
     return QUERIES[queries](unit_T) * member_T, KEYS[keys](unit_T) * member_T
 
 
-def units(word_of_piece: Sequence[int], words: int, *, keep_special: bool = False) -> Units:
-    """Number the rows of a word-level map, given each piece's word (-1: a special token).
+def _units(
+    word_of_piece: Sequence[int], words: int, *, keep_special: bool
+) -> tuple[Int[np.ndarray, "T"], int]:
+    """The unit of each piece (-1: of none) by its word (-1: a special token), and their number.
 
     Without special tokens unit `i` is word `i`, whether it has pieces or not. With them, each is a
     unit of its own in its place among the words, and words without pieces are refused, as they have
-    no place. ValueError for words out of range.
+    no place.
     """
     word_T = np.asarray(word_of_piece, int)
     if word_T.ndim != 1 or ((word_T < -1) | (word_T >= words)).any():
         raise ValueError(f"units: expected words from -1 to {words - 1}, got {word_of_piece}")
     if not keep_special:
-        return Units(word_T, np.arange(words))
+        return word_T, words
     missing = sorted(set(range(words)) - set(word_T.tolist()))
     if missing:
         raise ValueError(f"units: expected pieces of all {words} words, got none of {missing[:5]}")
     keys = [(-1, place) if word < 0 else (word, -1) for place, word in enumerate(word_T.tolist())]
     order = {key: unit for unit, key in enumerate(dict.fromkeys(keys))}
-    word_U = np.array([word for word, _ in order], int)
-    return Units(np.array([order[key] for key in keys], int), word_U)
+    return np.array([order[key] for key in keys], int), len(order)
 
 
 def pieces_of_words(encoded: EncodedWords, words: int, *, special: str = "dropped") -> Pieces:
@@ -104,7 +94,8 @@ def pieces_of_words(encoded: EncodedWords, words: int, *, special: str = "droppe
 
     Special tokens are seen by the model but have no row (`special="dropped"`: Htut et al. 2019),
     have rows in their places among the words ("kept": Clark et al. 2019), or do not enter the model
-    at all ("absent": Kim et al. 2020). ValueError as `units`, and for a sentence without pieces.
+    at all ("absent": Kim et al. 2020). ValueError for a sentence without pieces, for words out of
+    range and, where special tokens are kept, for words without pieces.
     """
     if special not in SPECIAL:
         raise ValueError(f"special: expected one of {', '.join(SPECIAL)}, got {special!r}")
@@ -114,15 +105,14 @@ def pieces_of_words(encoded: EncodedWords, words: int, *, special: str = "droppe
         if special != "absent" or word >= 0
     ]
     ids_T = _ids([piece for piece, _ in chosen])
-    unit_T, word_U = units([word for _, word in chosen], words, keep_special=special == "kept")
-    return Pieces(ids_T, unit_T, len(word_U), np.zeros_like(ids_T))
+    word_of_piece = [word for _, word in chosen]
+    return Pieces(ids_T, *_units(word_of_piece, words, keep_special=special == "kept"))
 
 
-def single_pieces(ids: Sequence[int], types: Sequence[int] | None = None) -> Pieces:
+def single_pieces(ids: Sequence[int]) -> Pieces:
     """An input of which every piece, special tokens too, is a unit of its own."""
     ids_T = _ids(ids)
-    types_T = np.zeros_like(ids_T) if types is None else np.asarray(types, int)
-    return Pieces(ids_T, np.arange(len(ids_T)), len(ids_T), types_T)
+    return Pieces(ids_T, np.arange(len(ids_T)), len(ids_T))
 
 
 def _ids(ids: Sequence[int]) -> Int[np.ndarray, "T"]:

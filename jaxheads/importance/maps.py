@@ -27,13 +27,10 @@ TOKENS = 1024  # of a batch, padding included
 
 
 class Maps(NamedTuple):
-    """Sentences with equally many units: their numbers, and attention from units to units.
-
-    `attention` has the first units alone as queries where `rows` was given.
-    """
+    """Sentences with equally many units: their numbers, and attention from units to units."""
 
     index_N: Int[np.ndarray, "n"]
-    attention: Float[np.ndarray, "n L H Q U"]
+    attention: Float[np.ndarray, "n L H U U"]
 
 
 class UnitBatch(NamedTuple):
@@ -60,27 +57,22 @@ def attention_maps(
     params: Any,
     sentences: Sequence[Pieces],
     *,
-    heads: tuple[int, int],
     pad_id: int,
     most: int,
-    gate: Float[np.ndarray, "L H"] | Bool[np.ndarray, "L H"] | None = None,
     queries: str = "mean",
     keys: str = "sum",
-    rows: int | None = None,
     lengths: Sequence[int] = LENGTHS,
     tokens: int = TOKENS,
     mesh: Mesh | None = None,
 ) -> Iterator[Maps]:
     """Yield every sentence's maps once, in groups of equally many units, the short ones first.
 
-    watch: `objectives.watch_for` of the model's config; keep one for all calls.
-    heads: `(L, H)`. A head that is cut gives zeros, as in every other array over heads.
+    watch: `objectives.watch_for` of the model's config; keep one for all calls. A head that is cut
+      gives zeros, as in every other array over heads.
     most: tokens that the model can read (`data.tokens.max_tokens`); longer sentences are refused,
       so that none is cut: leave them out by `fitting`, and count them.
-    gate: the models' `head_mask`; it changes what later layers see.
     queries, keys: how the pieces of a unit count as rows ("mean", "first", "last") and as columns
       ("sum", "first", "last"); a unit without pieces has a row and a column of zeros.
-    rows: only the first units as queries (1: the first token's attention); None: all.
     lengths: padded lengths, each compiled once; `tokens`: of a batch, at least one sentence a
       device. With several processes each yields its own sentences of every batch.
 
@@ -88,12 +80,11 @@ def attention_maps(
     the sentence's number.
     """
     check_choices(queries, keys)
-    _check(sentences, heads, most, gate, rows, tokens)
-    gate_LH = np.ones(heads, np.float32) if gate is None else np.asarray(gate, np.float32)
+    _check(sentences, most, tokens)
     placed = place_params(mesh, params)
 
     def step(batch: UnitBatch):
-        return unit_maps(watch, placed, batch, gate_LH, rows=rows, mesh=mesh)
+        return unit_maps(watch, placed, batch, mesh=mesh)
 
     sizes = sorted({*(length for length in lengths if length < most), most})
     packed = unit_batches(sentences, pad_id, queries, keys, sizes, tokens, mesh)
@@ -105,27 +96,25 @@ def attention_maps(
             yield Maps(index_b[own_b], maps[own_b][..., :count, :count])
 
 
-@functools.partial(jax.jit, static_argnames=("watch", "rows", "mesh"))
+@functools.partial(jax.jit, static_argnames=("watch", "mesh"))
 def unit_maps(
     watch: Watch,
     params: Any,
     batch: UnitBatch,
-    gate_LH: Float[Array | np.ndarray, "L H"],
     *,
-    rows: int | None = None,
     mesh: Mesh | None = None,
-) -> Float[Array, "B L H Q T"]:
+) -> Float[Array, "B L H T T"]:
     """Attention between units, as many as there are padded pieces; zeros beyond a row's own."""
     place = jnp.arange(batch.unit_BT.shape[1])
     member_BUT = batch.unit_BT[:, None, :] == place[:, None]
-    row_BQT = (member_BUT * batch.row_BT[:, None])[:, :rows]
+    row_BQT = member_BUT * batch.row_BT[:, None]
     column_BUS = member_BUT * batch.column_BT[:, None]
 
     def observe(view: Any) -> Float[Array, "B H Q U"]:
         to_units = jnp.einsum("bhts,bus->bhtu", view.probs_BHTS, column_BUS, precision="highest")
         return jnp.einsum("bqt,bhtu->bhqu", row_BQT, to_units, precision="highest")
 
-    return split_over_data(mesh, watch(params, gate_LH, batch, observe))
+    return split_over_data(mesh, watch(params, None, batch, observe))
 
 
 def _size(sentence: Pieces) -> int:
@@ -133,7 +122,7 @@ def _size(sentence: Pieces) -> int:
     return max(len(sentence.ids), sentence.units)
 
 
-def _check(sentences, heads, most, gate, rows, tokens) -> None:
+def _check(sentences: Sequence[Pieces], most: int, tokens: int) -> None:
     problems = []
     _, long = fitting(sentences, most)
     if long:
@@ -142,13 +131,8 @@ def _check(sentences, heads, most, gate, rows, tokens) -> None:
             f"sentences {shown}: expected at most {most} tokens, got up to "
             f"{max(_size(sentences[number]) for number in long)}"
         )
-    if gate is not None and (gate.shape != heads or not np.isfinite(gate).all()):
-        problems.append(f"gate: expected finite numbers {list(heads)}, got {list(gate.shape)}")
-    problems += [
-        f"{name}: expected at least 1, got {value}"
-        for name, value in (("rows", rows), ("tokens", tokens))
-        if value is not None and value < 1
-    ]
+    if tokens < 1:
+        problems.append(f"tokens: expected at least 1, got {tokens}")
     if problems:
         raise ValueError("attention maps: " + "; ".join(problems))
 
@@ -204,7 +188,7 @@ def _pack(
         if number < 0:
             continue
         sentence, own = sentences[number], slice(len(sentences[number].ids))
-        batch.tokens_BT[row, own], batch.types_BT[row, own] = sentence.ids, sentence.types
+        batch.tokens_BT[row, own] = sentence.ids
         batch.real_BT[row, own], batch.unit_BT[row, own] = True, sentence.unit_T
         weights = piece_weights(sentence.unit_T, queries, keys)
         batch.row_BT[row, own], batch.column_BT[row, own] = weights

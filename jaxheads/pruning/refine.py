@@ -33,21 +33,19 @@ def interaction(effect_NLH: Float[np.ndarray, "N L H"]) -> Float[np.ndarray, "he
 def refined(
     fisher: Float[np.ndarray, "n n"],
     mask_LH: Bool[np.ndarray, "L H"],
-    present: Bool[np.ndarray, "L H"] | None = None,
 ) -> Bool[np.ndarray, "L H"]:
     """The mask after exchanges of a kept and a dropped head, best first, that lower the cost.
 
     The budget stays. Each exchange lowers the cost, so this ends; at a minimum of single exchanges,
-    which need not be the best mask. Only heads that are `present` come or go.
+    which need not be the best mask.
     """
     mask = mask_LH.ravel().copy()
-    present_n = np.ones(mask.size, bool) if present is None else present.ravel()
     diagonal, scale = np.diag(fisher), max(float(np.trace(fisher)), np.finfo(float).tiny)
     while True:
-        kept, dropped = np.flatnonzero(mask & present_n), np.flatnonzero(~mask & present_n)
+        kept, dropped = np.flatnonzero(mask), np.flatnonzero(~mask)
         if not len(kept) or not len(dropped):
             break
-        pull = fisher[:, ~mask & present_n].sum(1)  # of all that is dropped, on each head
+        pull = fisher[:, ~mask].sum(1)  # of all that is dropped, on each head
         # i goes, j comes back: (F_ii + F_jj) / 2 + pull_i - pull_j - F_ij
         lose = diagonal[kept] / 2 + pull[kept]
         gain = diagonal[dropped] / 2 - pull[dropped]
@@ -62,12 +60,11 @@ def refined(
 def refined_mask(
     effect_NLH: Float[np.ndarray, "N L H"],
     budget: int,
-    present: Bool[np.ndarray, "L H"] | None = None,
 ) -> Bool[np.ndarray, "L H"]:
     """The best `budget` heads by the diagonal of the Fisher information, then rearranged."""
     fisher = interaction(effect_NLH)
     score_LH = np.diag(fisher).reshape(effect_NLH.shape[1:])
-    return refined(fisher, mask_from_scores(score_LH, budget, present=present), present)
+    return refined(fisher, mask_from_scores(score_LH, budget))
 
 
 def rescaling(

@@ -97,7 +97,6 @@ def word_maps(
         watch_for(model.config),
         model.params,
         pieces,
-        heads=(model.config.num_layers, model.config.num_heads),
         pad_id=lab.tokenizer.pad_id,
         most=max_tokens(model.config),
         queries=settings.queries,

@@ -100,7 +100,7 @@ def _drawn(model: Model, trees: Sequence[DependencyTree]) -> Sentences:
         of_word = np.repeat(np.arange(words), 1 + (random.random(words) < PIECES - 1))
         unit_T = np.array([-1, *of_word, -1])
         ids_T = random.integers(5, model.config.vocab_size, len(unit_T))
-        drawn.pieces.append(Pieces(ids_T, unit_T, words, np.zeros_like(ids_T)))
+        drawn.pieces.append(Pieces(ids_T, unit_T, words))
         drawn.trees.append(tree)
     longest = max((len(pieces.ids) for pieces in drawn.pieces), default=0)
     if not 0 < longest <= max_tokens(model.config):
@@ -116,7 +116,7 @@ def _maps(model: Model, pieces: Sequence[Pieces], dtype: str):
     config = model.config
     return attention_maps(
         watch_for(config, compute_dtype=dtype), model.params, pieces,
-        heads=(config.num_layers, config.num_heads), pad_id=config.pad_token_id,
+        pad_id=config.pad_token_id,
         most=max_tokens(config),
     )  # fmt: skip
 

@@ -221,10 +221,6 @@ class Lab:
         model = what.model._replace(params=found.params)
         return Learned(model, what.gate, found.theta, what.training)
 
-    def log_path(self, name: str) -> Path:
-        """Where the log of a training is."""
-        return self.folder / "logs" / f"{name}.jsonl"
-
     @contextlib.contextmanager
     def checkpoints(
         self, name: str, training: TrainingConfig, **about: Any

@@ -121,7 +121,6 @@ def _maps(lab: Lab, model: Model, sentences: Sequence[Sentence]) -> Iterator[Map
         watch_for(config),
         model.params,
         [single_pieces(each.encoded.ids) for each in sentences],
-        heads=(config.num_layers, config.num_heads),
         pad_id=lab.tokenizer.pad_id,
         most=max_tokens(config),
         mesh=lab.mesh,

@@ -108,7 +108,7 @@ def _views(case: Case, model: Model, shown: dict[int, bool]) -> Iterator[dict[st
         int(index): attention[layer, number]
         for group in attention_maps(
             watch_for(config), model.params, inputs, most=max_tokens(config),
-            heads=(config.num_layers, config.num_heads), pad_id=case.lab.tokenizer.pad_id,
+            pad_id=case.lab.tokenizer.pad_id,
             mesh=case.lab.mesh,
         )
         for index, attention in zip(group.index_N, group.attention, strict=True)

@@ -88,7 +88,7 @@ def attention_of(
     config, settings = model.config, settings_of(lab)
     maps = attention_maps(
         watch_for(config), model.params, pieces,
-        heads=(config.num_layers, config.num_heads), pad_id=lab.tokenizer.pad_id,
+        pad_id=lab.tokenizer.pad_id,
         most=max_tokens(config), mesh=lab.mesh, queries=settings.queries, keys=settings.keys,
     )  # fmt: skip
     return ((each.index_N, each.attention) for each in maps)

@@ -166,8 +166,6 @@ def test_accuracies_and_attachment_count_the_same_arcs():
         by_hand = found[arcs.of(name)].mean(0)
         np.testing.assert_allclose(relation_accuracies(hits, "mst")[number], by_hand)
     np.testing.assert_allclose(attachment(found, arcs), found.mean(0))
-    per_sentence = [found[arcs.sentence_A == number].mean(0) for number in range(10)]
-    np.testing.assert_allclose(attachment(found, arcs, macro=True), np.mean(per_sentence, 0))
     no_punct = found[arcs.relation_A != arcs.relations.index("punct")]
     np.testing.assert_allclose(attachment(found, arcs, punctuation=False), no_punct.mean(0))
 
@@ -184,7 +182,7 @@ def test_one_word_and_punctuation_alone_add_no_arcs_that_count():
     hits = recorded([(one, np.ones((1, 2, 1, 1))), (marks, np.ones((1, 2, 2, 2)))])
     assert (hits.arcs.sentences, len(hits.arcs.relation_A)) == (2, 1)
     for method in METHODS:
-        assert attachment(hits.found(method), hits.arcs, macro=True).tolist() == [[1, 1]]
+        assert attachment(hits.found(method), hits.arcs).tolist() == [[1, 1]]
         none = attachment(hits.found(method), hits.arcs, punctuation=False)
         assert np.isnan(none).all()
     alone = recorded([(one, np.ones((1, 2, 1, 1)))])
@@ -258,9 +256,7 @@ def test_the_chain_scores_what_it_is_known_to(pud_arcs):
     assert len(arcs.relation_A) == 20176
     found = chain(arcs)
     assert percent(attachment(found, arcs)) == 38.12
-    assert percent(attachment(found, arcs, macro=True)) == 38.57
     assert percent(attachment(found, arcs, punctuation=False)) == 40.82
-    assert percent(attachment(found, arcs, punctuation=False, macro=True)) == 41.54
 
 
 def test_the_directed_chain_scores_what_it_is_known_to(pud_arcs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.data.pieces import piece_weights, pieces_of_words, single_pieces, units
+from jaxheads.data.pieces import piece_weights, pieces_of_words, single_pieces
 from jaxheads.data.tokens import EncodedWords
 
 ENCODED = EncodedWords([0, 11, 12, 13, 2], [-1, 0, 1, 1, -1])
@@ -35,27 +35,26 @@ def test_special_tokens_are_dropped_kept_or_never_seen():
 
 
 def test_a_special_token_amid_the_words_keeps_its_place():
-    found = units([-1, 0, -1, 1, 1, -1, -1], 2, keep_special=True)
-    assert found.unit_of_piece.tolist() == [0, 1, 2, 3, 3, 4, 5]
-    assert found.word_of_unit.tolist() == [-1, 0, -1, 1, -1, -1]
+    encoded = EncodedWords(list(range(7)), [-1, 0, -1, 1, 1, -1, -1])
+    found = pieces_of_words(encoded, 2, special="kept")
+    assert (found.unit_T.tolist(), found.units) == ([0, 1, 2, 3, 3, 4, 5], 6)
 
 
 @pytest.mark.parametrize(
-    ("word_of_piece", "keep_special", "problem"),
+    ("word_of_piece", "special", "problem"),
     [
-        ([-1, 0, 1, 2, -1], False, "expected words from -1 to 1, got"),
-        ([-1, 0, 0, 0, -1], True, "got none of \\[1\\]"),
+        ([-1, 0, 1, 2, -1], "dropped", "expected words from -1 to 1, got"),
+        ([-1, 0, 0, 0, -1], "kept", "got none of \\[1\\]"),
     ],
 )
-def test_words_that_do_not_fit_the_pieces_are_refused(word_of_piece, keep_special, problem):
+def test_words_that_do_not_fit_the_pieces_are_refused(word_of_piece, special, problem):
     with pytest.raises(ValueError, match=problem):
-        units(word_of_piece, 2, keep_special=keep_special)
+        pieces_of_words(EncodedWords([0, 5, 6, 7, 2], word_of_piece), 2, special=special)
 
 
-def test_single_pieces_are_units_of_their_own_with_their_types():
-    found = single_pieces([5, 6, 7], [0, 0, 1])
-    assert found.unit_T.tolist() == [0, 1, 2]
-    assert (found.units, found.types.tolist()) == (3, [0, 0, 1])
+def test_single_pieces_are_units_of_their_own():
+    found = single_pieces([5, 6, 7])
+    assert (found.ids.tolist(), found.unit_T.tolist(), found.units) == ([5, 6, 7], [0, 1, 2], 3)
 
 
 def test_nothing_to_read_is_refused():

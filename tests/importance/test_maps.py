@@ -51,7 +51,6 @@ def random_params(config: EncoderConfig):
 def streamed(config, params, inputs, **more):
     """Every sentence's maps by number."""
     more = {
-        "heads": (2, 4),
         "pad_id": 1,
         "most": MOST,
         "lengths": LENGTHS,
@@ -137,24 +136,10 @@ def test_special_tokens_have_rows_or_do_not_enter_the_model(roberta, special, ch
     np.testing.assert_allclose(found, expected, **SAME)
 
 
-def test_pieces_alone_are_raw_maps_and_the_first_row_can_be_had_alone(roberta):
-    inputs = [single_pieces(each.ids) for each in SENTENCES]
-    whole, first = streamed(*roberta, inputs), streamed(*roberta, inputs, rows=1)
+def test_pieces_alone_are_raw_maps(roberta):
+    found = streamed(*roberta, [single_pieces(each.ids) for each in SENTENCES])
     for number, each in enumerate(SENTENCES):
-        expected = alone(*roberta, each.ids)
-        np.testing.assert_allclose(whole[number], expected, **SAME)
-        np.testing.assert_allclose(first[number], expected[:, :, :1], **SAME)
-
-
-def test_a_gate_changes_what_later_layers_see(roberta):
-    gate = np.ones((2, 4), bool)
-    gate[0, 1] = False
-    inputs = [single_pieces(SENTENCES[2].ids)]
-    found, plain = streamed(*roberta, inputs, gate=gate)[0], streamed(*roberta, inputs)[0]
-    expected = alone(*roberta, SENTENCES[2].ids, gate.astype(np.float32))
-    np.testing.assert_allclose(found, expected, **SAME)
-    np.testing.assert_allclose(found[0], plain[0], **SAME)
-    assert np.abs(found[1] - plain[1]).max() > 1e-3
+        np.testing.assert_allclose(found[number], alone(*roberta, each.ids), **SAME)
 
 
 def test_cut_heads_have_maps_of_zeros_and_the_others_those_of_the_mask(roberta):
@@ -163,7 +148,8 @@ def test_cut_heads_have_maps_of_zeros_and_the_others_those_of_the_mask(roberta):
     smaller_params, smaller = cut(params, config, mask)
     inputs = [pieces_of_words(SENTENCES[2], 3)]
     found = streamed(smaller, smaller_params, inputs)[0]
-    masked = streamed(config, params, inputs, gate=mask)[0]
+    gated = alone(config, params, SENTENCES[2].ids, mask.astype(np.float32))
+    masked = words_by_loop(gated, SENTENCES[2].word_of_piece, 3)
     assert not found[~mask].any()
     np.testing.assert_allclose(found[mask], masked[mask], **SAME)
 
@@ -199,7 +185,6 @@ def test_attention_that_is_not_a_number_is_an_error_that_names_the_sentence(robe
     [
         ({"queries": "sum"}, "queries: expected one of mean, first, last, got 'sum'"),
         ({"keys": "mean"}, "keys: expected one of sum, first, last, got 'mean'"),
-        ({"gate": np.ones((4, 2)), "rows": 0}, r"gate: expected .*\[2, 4\], .*rows: expected at"),
         ({"tokens": 0}, "tokens: expected at least 1, got 0"),
     ],
 )
@@ -239,9 +224,7 @@ def of_words(attention, word_of_piece, words, *, special="dropped", **choice):
     size = len(word_of_piece)
     encoded = EncodedWords(list(range(size)), word_of_piece)
     inputs = [pieces_of_words(encoded, words, special=special)]
-    ((_, maps),) = attention_maps(
-        watch, {}, inputs, heads=(1, len(attention)), pad_id=0, most=size, **choice
-    )
+    ((_, maps),) = attention_maps(watch, {}, inputs, pad_id=0, most=size, **choice)
     return maps[0, 0]
 
 

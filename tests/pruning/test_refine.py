@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxheads.pruning.refine import interaction, refined, refined_mask, rescaling
+from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 
 
 def effects(seed: int, count: int = 30) -> np.ndarray:
@@ -63,15 +63,6 @@ def test_of_two_heads_that_stand_in_for_each_other_one_is_kept():
     kept = refined_mask(effect, 1)
     assert not kept[0, 2]
     assert kept.sum() == 1
-
-
-def test_heads_that_are_not_there_neither_come_nor_go():
-    fisher = interaction(effects(1))
-    present = np.array([[True, True, False], [True, True, True]])
-    mask = np.array([[True, False, False], [False, True, False]])
-    assert not refined(fisher, mask, present)[~present].any()
-    whole = refined(fisher, present, present)
-    assert np.array_equal(whole, present)
 
 
 def test_rescaling_is_the_least_squares_answer():
