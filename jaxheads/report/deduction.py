@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from statistics import mean
 
 from matplotlib.axes import Axes
 
-from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
+from jaxheads.report.acceptable import ORDER, ORDERS, TRAINED, acceptable_table
+from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import INK, Look, looks, shown
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import (
-    Form,
+    INTERVAL,
     Spread,
     by_seed,
     cell,
     kind_of,
     percent,
     range_of,
-    short,
     spreads,
 )
 
-ORDER = f"gradient of {PRETRAINING}"
-ORDERS = ("gradient", ORDER)  # for the pre-training task itself both are the same
 LEAST = "least of all tasks"
-_FORMS: dict[str, Form] = {"loss increase": percent, "heads removed": short}
 
 
 def deduction_section(study: Study) -> Section | None:
     """The parametric plot of each model, the acceptable deductions, and what fine-tuning gave."""
-    tables = (_acceptable(study), _lost(study), _trained(study))
+    tables = (acceptable_table(study), _lost(study), _trained(study))
     parts = (*_drawings(study), *(table for table in tables if table is not None))
     if not parts:
         return None
@@ -38,26 +36,28 @@ def deduction_section(study: Study) -> Section | None:
         "The pre-trained model is pruned by its own score, its loss on the pre-training task is "
         "measured before any further training, and then it is fine-tuned on a task. The "
         "acceptable deduction at 5% is the largest relative increase of the pre-training loss, "
-        "among the cuts tried, up to which the task keeps at least 95% of the whole model's "
-        "metric."
+        "among the cuts tried, up to which the task's metric, the mean over seeds, is at least 95% "
+        "of the whole model's."
     )
     return Section("deduction", "The acceptable deduction", lead, parts)
 
 
 def retained(study: Study, model: str, task: str) -> dict[int, Spread]:
-    """By heads kept: the task's metric after pruning and fine-tuning, over the whole model's.
+    """By heads kept: the task's mean metric after pruning and fine-tuning, over the whole model's.
 
-    Both are of the same seed, so that the ratio is paired.
+    Both are means over the same seeds, as in A(eps); the range is that of the seeds' own shares.
     """
     metric = study.metric(task)
     whole = by_seed(study.at("whole", model=model, task=task, metric=metric))
-    rows = study.at("pruned, then fine-tuned", model=model, task=task, metric=metric, method=ORDER)
+    rows = study.at(TRAINED, model=model, task=task, metric=metric, method=ORDER)
     found = {}
     for budget in sorted({row.budget for row in rows if row.budget is not None}, reverse=True):
         pruned = by_seed(row for row in rows if row.budget == budget)
-        shares = [pruned[seed] / whole[seed] for seed in pruned if whole.get(seed, 0.0) > 0]
-        if shares:
-            found[budget] = range_of(shares)
+        seeds = [seed for seed in pruned if whole.get(seed, 0.0) > 0]
+        if seeds:
+            shares = range_of([pruned[seed] / whole[seed] for seed in seeds])
+            top, bottom = (mean(side[seed] for seed in seeds) for side in (pruned, whole))
+            found[budget] = shares._replace(mean=top / bottom)
     return found
 
 
@@ -83,8 +83,9 @@ def _drawings(study: Study) -> Iterator[Drawing]:
             f"Acceptable deduction of {model}: what tasks retain against what masked LM lost",
             f"{model}: share of the whole model's metric that a task keeps after pruning and "
             "fine-tuning, against what the pruning cost the pre-training task before it. Each "
-            f"point is one number of heads kept; {bands_are(seen)}. The thick line is the lowest "
-            "mean of all tasks.",
+            f"point is one number of heads kept, with the loss's own 95% interval over blocks of "
+            f"text where there is one; {bands_are(seen)}. The thick line is the lowest mean of all "
+            "tasks.",
         )  # fmt: skip
 
 
@@ -96,6 +97,10 @@ def _draw_plot(
     for task, look in looks(curves).items():
         points = {lost[b].mean: s for b, s in curves[task].items() if b in lost}
         draw_line(axis, shown(task), look, {**start, **points})
+        for budget, share in curves[task].items():
+            if budget in lost and lost[budget].kind == INTERVAL:
+                ends = [lost[budget].low, lost[budget].high]
+                axis.plot(ends, [share.mean] * 2, color=look.color, linewidth=0.8)
     for budget, increase in lost.items():
         kept = [found[budget].mean for found in curves.values() if budget in found]
         if len(kept) == len(curves):
@@ -114,39 +119,6 @@ def _draw_plot(
     return [spread for found in curves.values() for spread in found.values()]
 
 
-def _acceptable(study: Study) -> Table | None:
-    rows = study.at("acceptable deduction")
-    found = spreads(rows, lambda row: (row.model, row.task, row.metric))
-    metrics = list(dict.fromkeys(row.metric for row in rows))
-    lines = dict.fromkeys((row.model, row.task) for row in rows)
-    body = tuple(
-        (
-            model,
-            task if task == ALL_TASKS else shown(task),
-            *_acceptable_cells(found, line, metrics),
-        )
-        for line in lines
-        for model, task in [line]
-    )
-    if not body:
-        return None
-    caption = (
-        "Acceptable deductions: the largest increase of the pre-training loss, and the heads "
-        "removed there, with which a task still keeps 99% (at 1%) or 95% (at 5%) of its metric; "
-        "[95% bootstrap interval]. “all tasks”: every one of them does."
-    )
-    return Table("acceptable-table", caption, ("model", "task", *metrics), body)
-
-
-def _acceptable_cells(
-    found: Mapping[tuple[str, str, str], Spread], line: tuple[str, str], metrics: list[str]
-) -> Iterator[str]:
-    for metric in metrics:
-        form = _FORMS.get(metric.partition(" at ")[0], short)
-        key = (*line, metric)
-        yield cell(found.get(key), form)
-
-
 def _lost(study: Study) -> Table | None:
     rows = study.at("deduction")
     found = spreads(rows, lambda row: (row.model, row.method, row.budget, row.metric))
@@ -159,16 +131,14 @@ def _lost(study: Study) -> Table | None:
     if not body:
         return None
     caption = (
-        "What pruning costs the pre-training task before fine-tuning, relative to all heads "
-        "(one pre-trained model: no interval)."
+        "What pruning costs the pre-training task before fine-tuning, relative to all heads, with "
+        "[95% intervals over blocks of text]; of the one pre-trained model."
     )
     return Table("lost-table", caption, ("model", "order", "heads kept", *metrics), body)
 
 
 def _trained(study: Study) -> Table | None:
-    rows = [
-        row for row in study.at("pruned, then fine-tuned") if row.metric == study.metric(row.task)
-    ]
+    rows = [row for row in study.at(TRAINED) if row.metric == study.metric(row.task)]
     found = spreads(rows, lambda row: (row.model, row.task, kind_of(row.method), row.budget))
     body = tuple(
         (model, shown(task), method, _kept(budget), study.metric(task), cell(spread))

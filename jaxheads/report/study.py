@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from jaxheads.files import write_atomically
+from jaxheads.report.acceptable import deduction_answer
 from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.answers import (
     contrast_answer,
@@ -41,7 +42,7 @@ from jaxheads.report.prunability import prunability_section
 from jaxheads.report.regimes import regimes_section
 from jaxheads.report.single import single_section
 from jaxheads.report.smaller import smaller_section
-from jaxheads.report.transfer import coherence_answer, deduction_answer, regimes_answer
+from jaxheads.report.transfer import coherence_answer, regimes_answer
 
 FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
 WIDTH = 96  # of the terminal's lines

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from jaxheads.records import Row
 from jaxheads.report.coherence import ceiling_of, p_value, reliability_of
-from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
+from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
-from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer
 from jaxheads.report.regimes import RANDOM, STAGE
 from jaxheads.report.spread import (
@@ -18,8 +16,6 @@ from jaxheads.report.spread import (
     kind_of,
     number,
     paired_difference,
-    percent,
-    short,
     signed,
     spread_of,
     spreads,
@@ -28,7 +24,6 @@ from jaxheads.report.spread import (
 
 LEVEL = 0.05
 CHANCE, MORE, LESS = "not distinguishable from chance", "more than chance", "less than chance"
-_TOLERANCE = re.compile(r"loss increase at (\d+(?:\.\d+)?)%")
 
 
 def coherence_answer(study: Study) -> Answer | None:
@@ -53,19 +48,6 @@ def coherence_answer(study: Study) -> Answer | None:
         "Are the heads that matter in pre-training those that matter on tasks?",
         summary, points + functional,
     )  # fmt: skip
-
-
-def deduction_answer(study: Study) -> Answer | None:
-    """How much the pre-training task may lose before fine-tuning."""
-    rows = [row for row in study.at("acceptable deduction") if _TOLERANCE.fullmatch(row.metric)]
-    points = [(row, _acceptable(study, row)) for row in rows]
-    if not points:
-        return None
-    loosest = max(_tolerance(row) for row in rows)
-    lead = [t for row, t in points if row.task == ALL_TASKS and _tolerance(row) == loosest]
-    summary = " ".join(lead) or "By task and tolerance:"
-    rest = tuple(text for _, text in points if text not in lead)
-    return Answer("How much may the pre-training task lose?", summary, rest)
 
 
 def regimes_answer(study: Study) -> Answer | None:
@@ -179,63 +161,6 @@ def _functionally(spread: Spread) -> str:
         if spread.high < 1
         else "better than the task's own order"
     )
-
-
-# -- acceptable deduction
-
-
-def _tolerance(row: Row) -> float:
-    return float(row.metric.removeprefix("loss increase at ").removesuffix("%"))
-
-
-def _acceptable(study: Study, row: Row) -> str:
-    tolerance = _tolerance(row)
-    kept = f"{100 - tolerance:g}%"
-    whose = (
-        f"every task keeps {kept} of its metric"
-        if row.task == ALL_TASKS
-        else f"{shown(row.task)} keeps {kept} of its {study.metric(row.task)}"
-    )
-    task = row.task if row.task == ALL_TASKS else shown(row.task)
-    increase = spread_of([row])
-    if increase is None:
-        return f"{row.model}, {task}: no deduction is known with which {whose}."
-    where = {"model": row.model, "task": row.task}
-    metric = row.metric.replace("loss increase", "heads removed")
-    removed = spread_of(study.at("acceptable deduction", **where, metric=metric))
-    heads = "" if removed is None else f", {words(removed, short, 'values')} heads removed,"
-    none = increase.has_bounds and increase.holds(0.0)
-    return (
-        f"{row.model}, {task}: the masked-LM loss may rise by "
-        f"{words(increase, percent, 'values')}{heads} before fine-tuning, and {whose} after it "
-        f"(n = {_trained_seeds(study, row.model, row.task)} seeds)"
-        + ("; not distinguishable from no deduction at all" if none else "")
-        + _deepest(study, row.model, removed)
-        + _idle(study, row, 1 - tolerance / 100)
-        + "."
-    )
-
-
-def _deepest(study: Study, model: str, removed: Spread | None) -> str:
-    """Said where nothing deeper was tried, so that the answer is a lower bound."""
-    tried = [row.budget or 0 for row in study.at("deduction", model=model)]
-    if removed is None or not tried or removed.mean < max(tried) - min(tried):
-        return ""
-    return "; no deeper cut was tried, so that it may be more"
-
-
-def _idle(study: Study, row: Row, share: float) -> str:
-    """A warning where a task keeps that share of its metric without any head."""
-    tasks = study.downstream if row.task == ALL_TASKS else [row.task]
-    idle = [shown(task) for task in tasks if floor_suffices(study, row.model, task, share)]
-    if not idle:
-        return ""
-    return f"; but on {', '.join(idle)} a constant answer does, which says nothing of heads"
-
-
-def _trained_seeds(study: Study, model: str, task: str) -> int:
-    rows = study.at("pruned, then fine-tuned", model=model)
-    return len({row.seed for row in rows if task in (row.task, ALL_TASKS)})
 
 
 # -- before and after

@@ -159,7 +159,8 @@ def deduction(models, tasks, seeds):
     for model in models:
         for budget, lost in ((16, 0.0), (12, 0.02), (8, 0.1), (4, 0.5)):
             what = {"stage": "deduction", "method": "gradient", "budget": budget}
-            yield model, "mlm", "loss increase", lost, what
+            ends = {"low": 0.9 * lost, "high": 1.1 * lost}  # over blocks of text
+            yield model, "mlm", "loss increase", lost, what | ends
             yield model, "mlm", "accuracy drop", 2 * lost, what
         for _, task, seed in _each([model], tasks, seeds):
             for budget, share in ((12, 1.0), (8, 0.98), (4, 0.9)) if task != "mlm" else ():
