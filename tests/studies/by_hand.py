@@ -59,13 +59,16 @@ def measured(model: Model, source: Path, file: Path, gate_LH=None) -> dict[str, 
     return found.metrics
 
 
-def rescored(model: Model, source: Path, file: Path, budgets) -> dict[int, np.ndarray]:
-    """The masks of decreasing budgets, each by the scores under the mask before it."""
+def rescored(model: Model, source: Path, file: Path, budgets, **how) -> dict[int, np.ndarray]:
+    """The masks of decreasing budgets, each by the scores under the mask before it.
+
+    `how`: further arguments of `score_heads`.
+    """
     objective, mask_LH, masks = objective_for(model.config, READOUT), np.ones(SHAPE, bool), {}
     for budget in budgets:
         score_LH = score_heads(
             objective, model.params, _batches(source, file), heads=model.config,
-            gate=mask_LH.astype(np.float32), progress=False,
+            gate=mask_LH.astype(np.float32), progress=False, **how,
         ).score_LH  # fmt: skip
         mask_LH = kept(np.where(mask_LH, score_LH, -np.inf), budget)
         masks[budget] = mask_LH

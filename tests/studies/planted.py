@@ -229,7 +229,10 @@ RUN = Run(
     probe=training(0.02),
     seeds={seeds!r},
     scoring=ScoringSettings(examples=32, ablated=8, rescored=32, batch_size=32, splits=4),
-    curve=CurveSettings(points=4, draws=2, batch_size=64),
+    curve=CurveSettings(
+        points=4, draws=2, batch_size=64, readings=("token", "batch", "signed", "l2", "token+l2"),
+        rescored=("token+l2",),
+    ),
     devices=1,
     {more}
 )

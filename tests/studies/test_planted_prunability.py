@@ -82,6 +82,7 @@ def test_every_reading_is_of_the_same_effects(chiang, name):
         ".batch": np.mean([np.abs(each.sum(0)) for each in batches], axis=0),
         ".signed": -effect_NLH.mean(0),
         ".l2": score_LH / np.sqrt((score_LH**2).sum(1, keepdims=True)),
+        ".token+l2": token_NLH.mean(0) / np.sqrt((token_NLH.mean(0) ** 2).sum(1, keepdims=True)),
     }
     if name.startswith("albert"):
         uses = np.abs(effect_NLH.sum(1)).mean(0)
@@ -97,6 +98,9 @@ def test_every_reading_is_of_the_same_effects(chiang, name):
 # -- prunability
 
 
+READINGS = ("token", "batch", "signed", "l2", "token+l2")
+
+
 def orders(chiang: Finished, model: str, task: str, seed: int):
     """The mask of every order of a curve, by its name and the budget."""
     own_LH = chiang.scored(f"{model}-{task}-{seed}")
@@ -108,7 +112,7 @@ def orders(chiang: Finished, model: str, task: str, seed: int):
         masks[f"random {draw}"] = lambda budget, d=draw: random_mask(*SHAPE, budget, d)
     others = {"mlm": "mlm-0", "sst2": f"sst2-{seed}", "cola": f"cola-{seed}"}
     files = {f"order of {other}": file for other, file in others.items() if other != task}
-    files |= {f"gradient/{r}": f"{task}-{seed}.{r}" for r in ("token", "batch", "signed", "l2")}
+    files |= {f"gradient/{r}": f"{task}-{seed}.{r}" for r in READINGS}
     files["ablation"] = f"{task}-{seed}.ablation"
     if model == "albert":
         del files["order of cola"]
@@ -133,9 +137,10 @@ def test_every_point_of_a_curve_is_of_the_heads_that_its_order_keeps(chiang, mod
         points = chiang.rows(metric="loss", **what)
         masks = orders(chiang, model, task, seed)
         train, whole = chiang.folder / f"{task}.train.jsonl", chiang.tuned(model, task, seed)
-        again = rescored(whole, chiang.folder / model, train, BUDGETS[1:])
-        again[ALL] = np.ones(SHAPE, bool)
-        masks["gradient, iterative"] = again.__getitem__
+        for reading, how in {"": {}, "/token+l2": {"unit": "token", "normalize": "l2"}}.items():
+            again = rescored(whole, chiang.folder / model, train, BUDGETS[1:], **how)
+            again[ALL] = np.ones(SHAPE, bool)
+            masks[f"gradient{reading}, iterative"] = again.__getitem__
         assert {(p.method, p.budget) for p in points} == {(m, b) for m in masks for b in BUDGETS}
         for point in points:
             mask_LH = masks[point.method](point.budget)
