@@ -18,8 +18,8 @@ from jaxheads.options import DoctorOptions
 
 NEEDED = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "fsspec", "transformers", "tokenizers",
-    "datasets", "sentencepiece", "protobuf", "safetensors", "numpy", "scipy", "matplotlib",
-    "jaxtyping", "tqdm",
+    "huggingface_hub", "datasets", "pyarrow", "sentencepiece", "protobuf", "safetensors", "numpy",
+    "scipy", "matplotlib", "jaxtyping", "tqdm", "etils",
 )  # fmt: skip
 OPTIONAL = {"torch": "compares with PyTorch in tests and `jaxheads bench`"}
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
