@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.humor import QUESTIONS, Words, shuffled_labels
@@ -24,6 +25,11 @@ class EncodedPair(NamedTuple):
     pair: Pair
     funny: EncodedWords
     serious: EncodedWords
+
+    @property
+    def ids(self) -> dict[Words, list[int]]:
+        """The tokens of each side."""
+        return {self.pair.funny: self.funny.ids, self.pair.serious: self.serious.ids}
 
     @property
     def longest(self) -> int:
@@ -76,18 +82,60 @@ def question_source(
     """The questions of a task (`humor.QUESTIONS`) on pairs; `shuffled`: with labels of chance."""
     if not pairs:
         raise ValueError(f"{task}: expected at least one pair, got none")
-    ids: dict[Words, list[int]] = {}
-    for each in pairs:
-        ids |= {each.pair.funny: each.funny.ids, each.pair.serious: each.serious.ids}
     questions = list(QUESTIONS[task]([each.pair for each in pairs], seed))
-    sequences = [ids[words] for question in questions for words in question.sentences]
-    tokens = np.fromiter(itertools.chain.from_iterable(sequences), np.int32)
+    asked = [[pairs[each.pair].ids[words] for words in each.sentences] for each in questions]
     label_N = np.array([question.label for question in questions], np.int32)
+    return _source(asked, shuffled_labels(label_N, seed) if shuffled else label_N, pad_id)
+
+
+class MaskedWord(NamedTuple):
+    """A question in which one word is masked: the question's number, and which word it is."""
+
+    question: int
+    pair: int
+    side: str  # "funny" or "serious"
+    edited: bool
+
+
+def masked_source(
+    pairs: Sequence[EncodedPair], task: str, pad_id: int, mask_id: int, *, seed: int = 0
+) -> tuple[EncodedSource, list[MaskedWord]]:
+    """The questions of a task with each word masked in turn: all pieces of it, one word at a time.
+
+    The questions are those of `question_source`; in the order of these, then of their words.
+    """
+    asked, masked, labels = [], [], []
+    for number, question in enumerate(QUESTIONS[task]([each.pair for each in pairs], seed)):
+        pair = pairs[question.pair]
+        for place, words in enumerate(question.sentences):
+            funny = words == pair.pair.funny
+            encoded, edits = (
+                (pair.funny, pair.pair.funny_edits)
+                if funny
+                else (pair.serious, pair.pair.serious_edits)
+            )
+            for word in range(len(words)):
+                sentences = [pair.ids[each] for each in question.sentences]
+                owners = zip(encoded.ids, encoded.word_of_piece, strict=True)
+                sentences[place] = [mask_id if owner == word else each for each, owner in owners]
+                side = "funny" if funny else "serious"
+                asked.append(sentences)
+                masked.append(MaskedWord(number, question.pair, side, word in edits))
+                labels.append(question.label)
+    return _source(asked, np.array(labels, np.int32), pad_id), masked
+
+
+def _source(
+    asked: Sequence[Sequence[Sequence[int]]], label_N: Int[np.ndarray, "N"], pad_id: int
+) -> EncodedSource:
+    """Questions of one sentence each, or of two."""
+    sequences = list(itertools.chain.from_iterable(asked))
+    tokens = np.fromiter(itertools.chain.from_iterable(sequences), np.int32)
     return EncodedSource(
         tokens=tokens,
         types=np.zeros(len(tokens), np.uint8),
         starts=np.cumsum([0, *map(len, sequences)]),
-        labels=shuffled_labels(label_N, seed) if shuffled else label_N,
+        labels=label_N,
         pad_id=pad_id,
-        sentences=len(questions[0].sentences),
+        sentences=len(asked[0]),
     )

@@ -12,6 +12,7 @@ from jaxheads.report.parts import Section, Table
 from jaxheads.report.spread import Spread, cell, number, signed, spread_of
 
 HEAD, LOCAL, CONTROL, GATED = "head", "localisation", "control", "gated"
+MASKED = "words masked"
 HEAD_WORDS = ("edited, funny", "other, funny", "edited, serious", "other, serious")
 POSITIONS = ("all", "final", "not final", "answered right")
 ITSELF = "itself - "  # begins the name of a difference
@@ -31,7 +32,7 @@ def humor_section(study: Study) -> Section | None:
     parts = [
         *_made(study, (_pairs, _accuracy, _sizes, _heads)),
         *(map_drawing(study, *place) for place in places(study) if has_maps(study, *place)),
-        *_made(study, (_localisation, _controls, _gates)),
+        *_made(study, (_localisation, _masked, _controls, _gates)),
         *filter(None, (distance_drawing(study, model) for model in study.models)),
         *views_of(study),
     ]
@@ -182,6 +183,31 @@ def _share(method: str, found: Spread | None) -> str:
     if method == "headlines":
         return _count(found)
     return cell(found, signed if " - " in method else number)
+
+
+def _masked(study: Study) -> Table:
+    rows = study.at(MASKED)
+    forms = (("edited", number), ("other", number), ("edited - other", signed))
+    body = tuple(
+        (
+            model, shown(task), side,
+            *(
+                cell(_one(rows, model=model, task=task, method=f"{name}, {side}"), form)
+                for name, form in forms
+            ),
+        )
+        for model, task in places(study)
+        for side in ("funny", "serious")
+        if _one(rows, model=model, task=task) is not None
+    )  # fmt: skip
+    caption = (
+        "Share of the classifier's decisions that flip when one word is masked, on the test pairs "
+        "of small edits: the edited words of the funny or of the serious side, the others of the "
+        "same sentence, and the difference, with 95% intervals over originals. In pairs the other "
+        "side stays as it is."
+    )
+    head = ("model", "task", "side", "edited word", "another word", "difference")
+    return Table("humor-masked", caption, head, body, labels=3)
 
 
 def _controls(study: Study) -> Table:

@@ -47,6 +47,7 @@ from jaxheads.studies.lab import Lab
 from jaxheads.studies.laughing import half_maps, look, named_maps, save_seen
 from jaxheads.studies.laughing_gate import gated, views
 from jaxheads.studies.laughing_head import head
+from jaxheads.studies.laughing_masking import masked
 from jaxheads.studies.maps import encoder_bits, save_maps, what_of
 from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import answers_of, estimate_rows, save_answers, score_all
@@ -99,6 +100,7 @@ def _heads(lab: Lab) -> Iterator[Cell]:
         for suffix, compute, needs in (
             ("head", head, (*seen, f"{name}-fine-tuned")),
             ("gated", gated, (f"{name}-attention",)),
+            ("masked", masked, (f"{name}-fine-tuned",)),
             ("views", views, (f"{name}-attention",)),
         ):
             yield Cell(f"{name}-{suffix}", functools.partial(compute, lab, task, seed), needs=needs)

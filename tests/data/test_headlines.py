@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.data.headlines import EncodedPair, analysable, encode_pairs, question_source
+from jaxheads.data.headlines import (
+    EncodedPair,
+    analysable,
+    encode_pairs,
+    masked_source,
+    question_source,
+)
 from jaxheads.data.humor import PAIRED, SINGLE
 from jaxheads.data.pairs import Pair, edited_places
 from jaxheads.data.tokens import EncodedWords
@@ -59,8 +65,7 @@ def test_a_source_has_the_questions_in_order(bpe):
     single, paired = (question_source(pairs, task, bpe.pad_id) for task in (SINGLE, PAIRED))
     assert single.labels.tolist() == [1, 0] * 3
     assert (single.sentences, paired.sentences) == (1, 2)
-    rows = [single.tokens[a:b].tolist() for a, b in zip(single.starts, single.starts[1:])]  # noqa: B905
-    assert rows == [side.ids for each in pairs for side in (each.funny, each.serious)]
+    assert sequences(single) == [side.ids for each in pairs for side in (each.funny, each.serious)]
     batch = paired.rows(np.arange(3), np.zeros(3, int), 40)
     assert batch.tokens_BT.shape == (3, 2, 40)
     for number, each in enumerate(pairs):
@@ -68,6 +73,51 @@ def test_a_source_has_the_questions_in_order(bpe):
         assert first == (each.funny if batch.labels[number] else each.serious).ids
     with pytest.raises(ValueError, match="humor_pair: expected at least one pair, got none"):
         question_source([], PAIRED, bpe.pad_id)
+
+
+def test_each_word_is_masked_in_turn_with_all_its_pieces():
+    first = EncodedPair(
+        pair_of("1", "the quick fox", "the lazy fox"),
+        EncodedWords([0, 10, 11, 12, 13, 2], [-1, 0, 1, 1, 2, -1]),  # "quick" has two pieces
+        EncodedWords([0, 10, 14, 13, 2], [-1, 0, 1, 2, -1]),
+    )
+    second = EncodedPair(
+        pair_of("2", "a", "b a"),
+        EncodedWords([0, 15, 2], [-1, 0, -1]),
+        EncodedWords([0, 16, 15, 2], [-1, 0, 1, -1]),
+    )
+    source, words = masked_source([first, second], SINGLE, 1, 99)
+    assert sequences(source) == [
+        [0, 99, 11, 12, 13, 2], [0, 10, 99, 99, 13, 2], [0, 10, 11, 12, 99, 2],
+        [0, 99, 14, 13, 2], [0, 10, 99, 13, 2], [0, 10, 14, 99, 2],
+        [0, 99, 2], [0, 99, 15, 2], [0, 16, 99, 2],
+    ]  # fmt: skip
+    assert [tuple(word) for word in words] == [
+        *((0, 0, "funny", edited) for edited in (False, True, False)),
+        *((1, 0, "serious", edited) for edited in (False, True, False)),
+        (2, 1, "funny", False), (3, 1, "serious", True), (3, 1, "serious", False),
+    ]  # fmt: skip
+    assert source.labels.tolist() == [1] * 3 + [0] * 3 + [1, 0, 0]
+    orders = set()
+    for seed in range(4):
+        source, words = masked_source([first], PAIRED, 1, 99, seed=seed)
+        whole = question_source([first], PAIRED, 1, seed=seed)
+        assert len(words) == 6 and {word.question for word in words} == {0}
+        assert source.labels.tolist() == whole.labels.tolist() * 6
+        order = [first.funny.ids, first.serious.ids][:: 1 if whole.labels[0] else -1]
+        found = sequences(source)
+        for number, word in enumerate(words):
+            two = found[2 * number : 2 * number + 2]
+            (changed,) = [place for place in (0, 1) if two[place] != order[place]]
+            assert (order[changed] == first.funny.ids) == (word.side == "funny")
+            assert (two[changed][2] == 99) == word.edited
+        orders.add(int(whole.labels[0]))
+    assert orders == {0, 1}
+
+
+def sequences(source) -> list[list[int]]:
+    ends = zip(source.starts, source.starts[1:])  # noqa: B905
+    return [source.tokens[start:end].tolist() for start, end in ends]
 
 
 def test_shuffled_labels_belong_to_the_same_sentences(bpe):

@@ -86,6 +86,10 @@ def seed_rows(task: str, seed: int) -> list[Row]:
     for method, value in {"head": -0.15, "others of its layer": -0.01,
                           "head - others of its layer": -0.14}.items():  # fmt: skip
         rows.append(between(task, "accuracy", value, 0.05, **at("gated", method)))
+    for side, sign in (("funny", 1), ("serious", -1)):
+        for name, value in {"edited": 0.3, "other": 0.1, "edited - other": 0.2 * sign}.items():
+            what = at("words masked", f"{name}, {side}")
+            rows.append(between(task, "decisions flipped", value, 0.05, **what))
     return [*rows, row(task, "rank of loss in its layer", 1, **at("gated", "head"))]
 
 

@@ -57,6 +57,7 @@ def test_the_answer_says_what_is_certain_and_what_is_not(study):
 def test_every_row_of_the_study_is_in_a_table(study):
     parts = {part.name for part in humor_section(study).parts}
     tables = {"pairs", "accuracy", "sizes", "heads", "localisation", "controls", "gates"}
+    tables |= {"masked"}
     figures = {f"{kind}-roberta-{task}" for kind in ("maps", "view")
                for task in ("humor_single", "humor_pair")}  # fmt: skip
     assert parts == {f"humor-{name}" for name in tables | figures | {"distances-roberta"}}
@@ -84,6 +85,11 @@ def test_tables_have_the_numbers(study):
     line = table(study, "humor-controls")["roberta", "humor_single", "untuned"]
     assert line["itself less this"] == "+0.190 [+0.090 to +0.290]"
     assert line["corrected p of that"] == "0.6000 (0.6000 to 0.6000)"
+    line = table(study, "humor-masked")["roberta", "humor_single", "serious"]
+    assert line == {
+        "edited word": "0.300 [0.250 to 0.350]", "another word": "0.100 [0.050 to 0.150]",
+        "difference": "−0.200 [−0.250 to −0.150]",
+    }  # fmt: skip
     line = table(study, "humor-gates")["roberta", "humor_single"]
     assert line["head - others of its layer"] == "−0.140 [−0.190 to −0.090]"
     assert table(study, "humor-pairs")["roberta", "test"]["pairs"] == "50"

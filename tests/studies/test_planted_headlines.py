@@ -225,6 +225,23 @@ def test_the_gate_of_the_head_costs_what_it_alone_carries(rows, pairs, task, see
     assert value_of(rows, task=task, seed=seed, **what) == 1
 
 
+@tuned
+def test_decisions_hang_on_the_words_that_heads_carry(rows, pairs, task, seed):
+    """Masked, the funny word of either kind says nothing, as do all other words in any case."""
+    flips = [kind != "none" for kind in SMALL]
+    if task == "humor_pair":  # else the answer was the one that is given without any joke
+        questions = list(paired_questions(pairs, seed))[1:]
+        flips = [flip and each.label for flip, each in zip(flips, questions, strict=True)]
+        assert 0 < np.mean(flips) < 0.8
+    found = {
+        row.method: row.value for row in having(rows, stage="words masked", task=task, seed=seed)
+    }
+    assert found == pytest.approx({
+        "edited, funny": np.mean(flips), "other, funny": 0, "edited - other, funny": np.mean(flips),
+        "edited, serious": 0, "other, serious": 0, "edited - other, serious": 0,
+    })  # fmt: skip
+
+
 def test_surface_leaks_are_learned_from_training_pairs(rows):
     """Those know the words of 16 test pairs; of the other five either side may be funny."""
     for task in ("humor_single", "humor_pair"):
