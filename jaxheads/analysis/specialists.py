@@ -20,15 +20,14 @@ from jaxheads.analysis.offsets import OffsetBaseline, offset_baseline
 class Specialist(NamedTuple):
     """A relation's best head, and what it and the best offset score on the other half.
 
-    `chosen_accuracy` is on the half that chose the head, over `chosen_count` arcs; `gain` is the
-    head's accuracy less the unsigned offset's, paired over sentences.
+    `chosen_accuracy` is on the half that chose the head; `gain` is the head's accuracy less the
+    unsigned offset's, paired over sentences.
     """
 
     relation: str
     layer: int
     head: int
     chosen_accuracy: float
-    chosen_count: int
     accuracy: Estimate
     signed: OffsetBaseline
     unsigned: OffsetBaseline
@@ -123,7 +122,6 @@ def _specialist(hits, method: str, name: str, score_LH, chosen_A) -> Specialist:
         layer=layer,
         head=head,
         chosen_accuracy=float(score_LH[layer, head]),
-        chosen_count=int(tuned_A.sum()),
         accuracy=share_interval(found_A, arcs, scored_A),
         signed=signed,
         unsigned=unsigned,

@@ -48,16 +48,15 @@ def exchanged(draws: Draws, one: Phrase, other: Phrase) -> Pair:
     """The two phrases the other way, or the same way with their adjectives or nouns exchanged."""
     if one.adjectives and other.adjectives and draws.chance(50):
         if draws.chance(50):
-            return _with_nouns(one, other.noun), _with_nouns(other, one.noun)
+            return (
+                dataclasses.replace(one, noun=other.noun),
+                dataclasses.replace(other, noun=one.noun),
+            )
         return (
             dataclasses.replace(one, adjectives=other.adjectives),
             dataclasses.replace(other, adjectives=one.adjectives),
         )
     return other, one
-
-
-def _with_nouns(phrase: Phrase, noun: lexicon.Noun) -> Phrase:
-    return dataclasses.replace(phrase, noun=noun)
 
 
 def _voices(draws: Draws, same: bool, tense: Tense) -> tuple[Statement, Statement]:

@@ -155,7 +155,9 @@ def meta_objective(represent: Represent, config: PrunerConfig, kept: int) -> Obj
         pruned = represent(held, mask_LH if gate is None else gate * mask_LH, batch)
         loss_B = _departure(whole, pruned, channel, dimension_key)
         moved = {"pruner": moved} if key is not None else None
-        return Outcome(loss_B, score_LH.mean() * jnp.ones((len(loss_B), 1)), _ones(loss_B), moved)
+        return Outcome(
+            loss_B, score_LH.mean() * jnp.ones((len(loss_B), 1)), jnp.ones_like(loss_B), moved
+        )
 
     return objective
 
@@ -168,13 +170,9 @@ def departure_objective(represent: Represent, channel: int) -> Objective:
         del key
         whole, pruned = represent(params, None, batch), represent(params, gate, batch)
         loss_B = _departure(whole, pruned, jnp.asarray(channel), None)
-        return Outcome(loss_B, loss_B[:, None], _ones(loss_B))
+        return Outcome(loss_B, loss_B[:, None], jnp.ones_like(loss_B))
 
     return objective
-
-
-def _ones(loss_B):
-    return jnp.ones_like(loss_B)
 
 
 def _batch_scores(config, pruner_params, frame_BLHFF, channel, key):

@@ -25,13 +25,11 @@ def describe(folder: Path) -> str:
     running = [name for name in watch.held() if name in needs.keys() - found.done]
     failed = [name for name in found.failed if name not in running]
     left = [name for name in needs if name not in {*found.done, *running, *failed}]
-    lines = [
-        f"{named(folder)}: {len(found.done)} of {len(needs)} cells done, {_noun(workers, 'worker')}"
-    ]
+    lines = [f"{named(folder)}: {len(found.done)} of {len(needs)} cells done, {_workers(workers)}"]
     lines += _named("running", running) + _named("to do", left)
     lines += [f"failed: {name}: {found.failed[name].error}" for name in failed]
     if rest := seconds_left(needs, found, times, max(workers, 1)):
-        by = _noun(max(workers, 1), "worker")
+        by = _workers(max(workers, 1))
         lines.append(f"about {_span(rest)} left for {by}, by the cells that are done")
     elif len(found.done) < len(needs):
         lines.append("no estimate: no cell is done yet")
@@ -86,8 +84,8 @@ def _named(what: str, names: list[str]) -> list[str]:
     return [f"{what}: {len(names)} ({', '.join([*names[:SHOWN], *more])})"]
 
 
-def _noun(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+def _workers(count: int) -> str:
+    return f"{count} worker{'s' * (count != 1)}"
 
 
 def _span(seconds: float) -> str:

@@ -23,7 +23,6 @@ from jaxheads.data.lexicon import (
     LIKING,
     NAMED,
     NEGATIVE,
-    NOUNS,
     POSITIVE,
     SENTENTIAL,
     TRANSITIVE,
@@ -137,7 +136,6 @@ BAD = {word for group in NEGATIVE for word in group.words}
 for _verbs, _words in ((LIKING, GOOD), (DISLIKING, BAD)):
     _words |= {form for verb in _verbs for form in verb[:4]}
 THINKS = {form for verb in SENTENTIAL for form in verb[:4]}
-NOUN_FORMS = {form for noun in NOUNS for form in noun[:2]}
 
 
 def sentiment(text: str) -> int:
