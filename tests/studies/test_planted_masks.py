@@ -21,8 +21,10 @@ from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig, Traini
 from jaxheads.data.encode import encode_task
 from jaxheads.data.glue import read_examples, task_named
 from jaxheads.data.loader import batches
+from jaxheads.data.pool import Pool
 from jaxheads.importance import Settings, load_scores, score_heads
-from jaxheads.importance.meta import channel_of, departure_objective
+from jaxheads.importance.meta import channel_of, departure_objective, meta_objective
+from jaxheads.importance.pruner import init_pruner
 from jaxheads.importance.pruner_files import load_pruner
 from jaxheads.models.model import encode, init_model
 from jaxheads.objectives import objective_for, represent_for
@@ -31,6 +33,7 @@ from jaxheads.settings import MetaSettings, TaskSettings
 from jaxheads.studies.maps import load_maps
 from jaxheads.studies.zhang2020 import cells
 from jaxheads.training.evaluate import evaluate
+from jaxheads.training.fit import fit
 from tests.studies.conftest import write_jsonl
 from tests.studies.planted_heads import (
     SHAPE,
@@ -192,6 +195,19 @@ def test_a_pruner_learns_on_other_tasks_than_its_own(rows, folder, tmp_path):
                 for out in (folder / "out", tmp_path)
             )
             assert (one == two).all() == (name == ".sst2"), name
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_pruner_is_what_its_seed_gives_on_the_other_task(rows, folder, seed):
+    meta = run_in(folder).meta
+    fresh = init_pruner(meta.pruner, seed)
+    pool = Pool((encoded(folder, "rte", "train"),), (channel_of(pair=True),), 2)
+    objective = meta_objective(represent_for(MODEL.config, ReadoutConfig()), meta.pruner, 2)
+    params = {"encoder": MODEL.params["encoder"], "readout": {}, "pruner": fresh.params}
+    how = dataclasses.replace(meta.training, seed=seed)
+    trained = fit(objective, params, pool, how, only="pruner", lengths=(LENGTH,)).params["pruner"]
+    saved = load_pruner(folder / "out" / "pruners" / f"roberta-pruner.sst2-{seed}").params
+    np.testing.assert_allclose(saved["out"]["kernel"], trained["out"]["kernel"], rtol=1e-5)
 
 
 def test_a_pruner_scores_its_task_on_training_examples(scored, rows, folder):
