@@ -130,7 +130,7 @@ def _scores(
     matrix_NLH: np.ndarray, reading: Reading, weights: Callable[[int, int], np.ndarray]
 ) -> Float[np.ndarray, "S L H"]:
     """The scores under `S` weightings of the rows; `weights(start, n)` are those of n rows."""
-    sums, count_S, start = 0.0, 0.0, 0
+    sums, count_S, start = np.zeros(1), np.zeros(1), 0
     for rows_nLH in _rows(matrix_NLH, reading):
         weight_Sn = weights(start, len(rows_nLH)).astype(np.float64)
         sums = sums + weight_Sn @ rows_nLH.reshape(len(rows_nLH), -1)
