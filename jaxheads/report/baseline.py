@@ -7,7 +7,8 @@ from jaxheads.report.spread import by_seed, kind_of, mean_of, spread_of
 
 STAGE = "above the baseline"
 MARK = "not shown to be above chance"
-TUNED, FROZEN, REGIMES = "fine-tuned", "frozen body", "before and after"
+CROSS, CROSSED = " †", f" †: {MARK}, a constant answer."  # the same in cells, and their caption
+TUNED, FROZEN, TIMED = "fine-tuned", "frozen body", "before and after"
 TOP = 0.9995  # printed as 1.000, the most that any metric but a loss can be
 
 
@@ -27,9 +28,9 @@ def at_chance(
         return any(row.low is None or not row.low > 0 for row in rows)
     metric = study.metric(task)
     floor = spread_of(study.at("floor", **where, metric=metric))
-    stage = {TUNED: "whole", FROZEN: FROZEN}.get(method, REGIMES)
+    stage = {TUNED: "whole", FROZEN: FROZEN}.get(method, TIMED)
     found = study.at(stage, **where, metric=metric, budget=budget)
-    values = by_seed(row for row in found if stage != REGIMES or kind_of(row.method) == method)
+    values = by_seed(row for row in found if stage != TIMED or kind_of(row.method) == method)
     if floor is None or not values or metric == "loss":
         return False
     return not mean_of(list(values.values())).low > floor.mean

@@ -14,7 +14,7 @@ from jaxheads.report.spread import interval_of
 
 LEVEL = 0.05
 FEWEST = 10  # random masks of one model, with fewer of which nothing is claimed
-DRAWN = ("random", "like ")  # begin the names of ways that draw masks
+DRAWN = ("random", "like ")  # in the names of ways that draw masks
 
 
 def said_of(study: Study, row: Row) -> str:
@@ -50,6 +50,7 @@ def side(row: Row) -> int:
     if row.seeds is None or row.seeds > 1:
         return found * (row.seeds is not None)
     alike, draws = (row.ahead if found > 0 else row.behind) or 0, row.draws or 0
+    draws *= any(name in row.method for name in DRAWN)
     return found if draws >= FEWEST and draws - alike <= LEVEL * draws else 0
 
 
@@ -62,7 +63,7 @@ def side_of_interval(row: Row) -> int:
 def _ranked(row: Row, first: str, second: str, found: int) -> str:
     """Words on one model."""
     draws, ahead, behind = (count or 0 for count in (row.draws, row.ahead, row.behind))
-    drawn, own = (second, first) if second.startswith(DRAWN) else (first, second)
+    drawn, own = (second, first) if any(name in second for name in DRAWN) else (first, second)
     if not found:
         rank = f" ({first} ahead in {ahead} of {draws} draws, behind in {behind})"
         return f"one model{rank * (draws > 0)}: no claim"

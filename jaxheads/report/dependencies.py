@@ -267,8 +267,11 @@ def _changes(study: Study) -> Table | None:
         found = _one(study, CHANGE, model, method, metric, task)
         said = "–"
         if found is not None:
-            said = "not clear" if found.holds(0.0) else "better" if found.mean > 0 else "worse"
-            said = "one model: no claim" if found.number == 1 else said
+            said = "not clear"
+            if found.number == 1:
+                said = "one model: no claim"
+            elif found.kind == INTERVAL and not found.holds(0.0):
+                said = "better" if found.mean > 0 else "worse"
         body.append((model, shown(task), NAMES[method], metric, cell(found, number), said))
     head = ("model", "fine-tuned on", "method", "relation", "change of the best head", "verdict")
     caption = (

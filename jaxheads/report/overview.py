@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaxheads.records import Row
+from jaxheads.report.baseline import CROSS, CROSSED, FROZEN, at_chance
 from jaxheads.report.constituent_rows import STAGES as CONSTITUENCY
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
@@ -15,7 +16,8 @@ BAG = "bag of words"
 KNOWN = {
     *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
     *("ceiling", "reliability", "functional coherence", "deduction", "pruned, then fine-tuned"),
-    *("acceptable deduction", "before and after", "drift", "one head removed", "one head kept"),
+    *("acceptable deduction", "before and after", "before and after, contrast", "drift"),
+    *("above the baseline", "one head removed", "one head kept"),
     *("one head removed, summary", "agreement of data sets", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
@@ -44,7 +46,7 @@ def overview_section(study: Study) -> Section | None:
     """One table: floors, bags of words, frozen bodies and whole models."""
     rows = [
         row
-        for stage in ("whole", "frozen body", "floor")
+        for stage in ("whole", FROZEN, "floor")
         for row in study.at(stage)
         if row.task in study.tasks
     ]
@@ -64,6 +66,7 @@ def overview_section(study: Study) -> Section | None:
     caption = (
         "Measured on held-out examples: mean (lowest to highest) over seeds. The first metric of a "
         "task that is not a loss is the one by which pruned models are compared."
+        f"{CROSSED}"
     )
     head = ("model", "task", "metric", "floor", BAG, "frozen body", "all heads", "seeds")
     table = Table("overview-table", caption, head, body, labels=3)
@@ -86,9 +89,11 @@ def _cells(study: Study, model: str, task: str, metric: str) -> Iterator[str]:
     yield cell(spread_of(study.at("floor", **own, metric=metric)))
     bag = study.at("floor", **own, metric=BAG) if metric == study.metric(task) else []
     yield cell(spread_of(bag))
-    yield cell(spread_of(study.at("frozen body", **own, metric=metric)))
+    main = metric == study.metric(task)
+    frozen = cell(spread_of(study.at(FROZEN, **own, metric=metric)))
+    yield frozen + CROSS * (main and at_chance(study, model, task, FROZEN))
     whole = spread_of(study.at("whole", **own, metric=metric))
-    yield cell(whole)
+    yield cell(whole) + CROSS * (main and at_chance(study, model, task))
     yield "–" if whole is None else str(whole.number)
 
 

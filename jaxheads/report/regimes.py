@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from matplotlib.axes import Axes
 
 from jaxheads.records import Row
+from jaxheads.report.baseline import CROSS, CROSSED, TIMED, at_chance
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import INK, MUTED, shown
 from jaxheads.report.panels import add_legend, draw_level, grid
 from jaxheads.report.parts import Drawing, Section, Table, slug
+from jaxheads.report.regimes_answer import RANDOM, regimes_table
 from jaxheads.report.spread import Spread, cell, kind_of, spread_of, spreads
 
-STAGE = "before and after"
-RANDOM = ", random"
 REGIMES = {
     "prune": ("#E69F00", "s"),
     "prune, fine-tune": ("#0072B2", "o"),
@@ -26,7 +26,7 @@ REGIMES = {
 
 def regimes_section(study: Study) -> Section | None:
     """A figure for each model and the tables of the regimes and of the drift of ranks."""
-    tables = (_table(study), _drift(study))
+    tables = (regimes_table(study), _table(study), _drift(study))
     parts = (*_drawings(study), *(table for table in tables if table is not None))
     if not parts:
         return None
@@ -43,7 +43,7 @@ def regimes_section(study: Study) -> Section | None:
 
 def _drawings(study: Study) -> Iterator[Drawing]:
     for model in study.models:
-        rows = [row for row in study.at(STAGE, model=model) if row.metric == study.metric(row.task)]
+        rows = [row for row in study.at(TIMED, model=model) if row.metric == study.metric(row.task)]
         budgets = sorted({row.budget for row in rows if row.budget is not None}, reverse=True)
         if not budgets:
             continue
@@ -106,20 +106,23 @@ def _draw_whole(study: Study, axis: Axes, model: str, task: str) -> None:
 
 
 def _table(study: Study) -> Table | None:
-    rows = [row for row in study.at(STAGE) if row.metric == study.metric(row.task)]
+    rows = [row for row in study.at(TIMED) if row.metric == study.metric(row.task)]
     found = spreads(rows, lambda row: (row.model, row.task, row.budget, kind_of(row.method)))
     methods = _in_order([kind_of(row.method) for row in rows])
     lines = dict.fromkeys((model, task, budget) for model, task, budget, _ in found)
     body = tuple(
         (model, shown(task), study.metric(task), "all" if budget is None else str(budget),
-         *(cell(found.get((model, task, budget, method))) for method in methods),
+         *(cell(found.get((model, task, budget, method)))
+           + CROSS * at_chance(study, model, task, method, budget) for method in methods),
          cell(spread_of(study.at("whole", model=model, task=task, metric=study.metric(task)))))
         for model, task, budget in lines
     )  # fmt: skip
     if not body:
         return None
     head = ("model", "task", "metric", "heads kept", *methods, "all heads")
-    caption = "Before and after fine-tuning: mean (lowest to highest) over seeds and draws."
+    caption = (
+        f"Before and after fine-tuning: mean (lowest to highest) over seeds and draws.{CROSSED}"
+    )
     return Table("regimes-table", caption, head, body, labels=3)
 
 

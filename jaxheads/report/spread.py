@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple, TypeVar
 
@@ -175,12 +175,6 @@ def mean_of(values: Sequence[float]) -> Spread:
         return range_of(values)
     middle, half = mean(values), _joined(values, [0.0])
     return Spread(middle, middle - half, middle + half, len(values), INTERVAL)
-
-
-def paired_difference(one: Mapping[int, float], two: Mapping[int, float]) -> Spread | None:
-    """`one - two` over the seeds that both have, as `mean_of`."""
-    differences = [one[seed] - two[seed] for seed in one if seed in two]
-    return mean_of(differences) if differences else None
 
 
 def kind_of(method: str) -> str:

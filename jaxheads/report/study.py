@@ -40,9 +40,10 @@ from jaxheads.report.page import page
 from jaxheads.report.parts import Answer, Drawing, Section, unfolded
 from jaxheads.report.prunability import prunability_section
 from jaxheads.report.regimes import regimes_section
+from jaxheads.report.regimes_answer import regimes_answer
 from jaxheads.report.single import single_section
 from jaxheads.report.smaller import smaller_section
-from jaxheads.report.transfer import coherence_answer, regimes_answer
+from jaxheads.report.transfer import coherence_answer
 
 FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
 WIDTH = 96  # of the terminal's lines

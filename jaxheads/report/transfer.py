@@ -1,22 +1,16 @@
-"""Answers on transfer: the same heads, the acceptable deduction, before and after fine-tuning."""
+"""Answers on transfer: do tasks need the same heads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jaxheads.records import Row
 from jaxheads.report.coherence import ceiling_of, p_value, reliability_of
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer
-from jaxheads.report.regimes import RANDOM, STAGE
 from jaxheads.report.spread import (
     Spread,
-    by_seed,
-    kind_of,
     number,
-    paired_difference,
-    signed,
     spread_of,
     spreads,
     words,
@@ -48,29 +42,6 @@ def coherence_answer(study: Study) -> Answer | None:
         "Are the heads that matter in pre-training those that matter on tasks?",
         summary, points + functional,
     )  # fmt: skip
-
-
-def regimes_answer(study: Study) -> Answer | None:
-    """Is it better to prune before or after fine-tuning, and does the choice of heads matter."""
-    found = spreads(
-        (row for row in study.at(STAGE) if row.metric == study.metric(row.task)),
-        lambda row: (row.model, row.task, row.budget or 0),
-    )
-    points, verdicts = [], []
-    for place in found:
-        text, verdict = _regimes(study, *place)
-        points.append(text)
-        verdicts += [verdict] if verdict else []
-    if not points:
-        return None
-    counts = {said: verdicts.count(said) for said in dict.fromkeys(verdicts)}
-    counted = "; ".join(f"{said} in {count}" for said, count in counts.items())
-    summary = (
-        f"Pruned by the pre-training score and then fine-tuned, compared with fine-tuned and then "
-        f"pruned by the task's own score: {counted or 'not compared'} of {len(points)} cases (95% "
-        "t intervals of the difference over paired seeds)."
-    )
-    return Answer("Is it better to prune before or after fine-tuning?", summary, tuple(points))
 
 
 # -- coherence
@@ -161,40 +132,3 @@ def _functionally(spread: Spread) -> str:
         if spread.high < 1
         else "better than the task's own order"
     )
-
-
-# -- before and after
-
-
-def _regimes(study: Study, model: str, task: str, budget: int) -> tuple[str, str]:
-    """A line for one number of heads, and which of the two main regimes is better."""
-    metric = study.metric(task)
-    rows = study.at(STAGE, model=model, task=task, metric=metric, budget=budget)
-    found = spreads(rows, lambda row: kind_of(row.method))
-    whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
-    means = [f"“{name}” {words(s)}" for name, s in found.items() if not name.endswith(RANDOM)]
-    means += [f"all heads {words(whole)}"] if whole is not None else []
-    main = _difference(rows, "prune, fine-tune", "fine-tune, prune")
-    chance = _difference(rows, "prune, fine-tune", f"prune, fine-tune{RANDOM}")
-    text = f"{model}, {shown(task)}, {budget} heads kept, {metric}: {', '.join(means)}"
-    if main is not None:
-        text += f". Before minus after fine-tuning {_claim(main)}"
-    if chance is not None:
-        text += f". Heads by score minus at random, both then fine-tuned, {_claim(chance)}"
-    return f"{text}.", "" if main is None else _which(main)
-
-
-def _difference(rows: list[Row], one: str, two: str) -> Spread | None:
-    values = [by_seed(row for row in rows if kind_of(row.method) == name) for name in (one, two)]
-    return paired_difference(*values)
-
-
-def _claim(difference: Spread) -> str:
-    said = "" if difference.has_bounds and not difference.holds(0.0) else ", not distinguishable"
-    return f"{words(difference, signed)}, n = {difference.number}{said}"
-
-
-def _which(difference: Spread) -> str:
-    if not difference.has_bounds or difference.holds(0.0):
-        return "not distinguishable"
-    return "better" if difference.mean > 0 else "worse"

@@ -18,9 +18,17 @@ from jaxheads.settings import PRETRAINING, Run
 from jaxheads.studies import prepare
 from jaxheads.studies.acceptable import acceptable
 from jaxheads.studies.cells import Cell, cell_path
-from jaxheads.studies.coherence import FROZEN, coherence, functional, reliabilities, score_file
+from jaxheads.studies.coherence import (
+    FROZEN,
+    TUNED,
+    coherence,
+    functional,
+    reliabilities,
+    score_file,
+)
 from jaxheads.studies.deduction import (
     BEFORE,
+    again_name,
     budgets,
     compared,
     loss_before,
@@ -34,6 +42,7 @@ from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import answers_of, contrasts, curves, save_answers, score_all
+from jaxheads.studies.regimes import compare
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
@@ -95,11 +104,16 @@ def _deductions(lab: Lab) -> Iterator[Cell]:
     retained = [loss.name]
     yield loss
     for task in lab.tasks:
+        compared_with: list[str] = []
         for place, seed in enumerate(lab.run.seeds):
             retained += [whole_name(lab, task.name, seed)]
             retained += [trained_name(lab, task.name, seed, BEFORE, each) for each in budgets(lab)]
-            yield from _regimes(lab, task.name, seed)
-            yield from _trained(lab, task.name, place, seed)
+            regimes = [*_regimes(lab, task.name, seed), *_trained(lab, task.name, place, seed)]
+            compared_with += [whole_name(lab, task.name, seed), _frozen_name(lab, task.name, seed)]
+            compared_with += [cell.name for cell in regimes]
+            yield from regimes
+        work = functools.partial(compare_of, lab, task.name)
+        yield Cell(f"{lab.name}-{task.name}-regimes", work, needs=tuple(compared_with))
     yield Cell(
         f"{lab.name}-acceptable", functools.partial(acceptable_of, lab), needs=tuple(retained)
     )
@@ -115,7 +129,7 @@ def _regimes(lab: Lab, task: str, seed: int) -> Iterator[Cell]:
             base,
         )
         yield Cell(
-            f"{lab.name}-{task}-{seed}-again-{budget}",
+            again_name(lab, task, seed, budget),
             functools.partial(_of, lab, task, prune_tuned, seed, budget),
             needs=(whole_name(lab, task, seed),),
         )
@@ -200,6 +214,7 @@ def frozen(lab: Lab, name: str, seed: int) -> list[Row]:
     task, file = lab.subject(name), score_file(lab, name, seed, FROZEN)
     model = lab.fitted(_frozen(lab, name, seed))
     found = lab.measure(model, task)
+    save_answers(lab, _frozen_name(lab, name, seed), answers_of(found))
     score_all(lab, model, task, file)
     return lab.note.rows(name, found.metrics, stage="frozen body", seed=seed)
 
@@ -250,6 +265,15 @@ def acceptable_of(lab: Lab) -> list[Row]:
         for task in lab.tasks
     }
     return acceptable(lab, before, files)
+
+
+def compare_of(lab: Lab, name: str) -> list[Row]:
+    """Regimes against each other, and every model against a constant answer."""
+    places = {
+        place: [file(lab, name, seed) for seed in lab.run.seeds]
+        for place, file in ((TUNED, whole_name), (FROZEN, _frozen_name))
+    }
+    return compare(lab, lab.subject(name), places)
 
 
 def _curve_files(lab: Lab, name: str) -> dict[int, str]:

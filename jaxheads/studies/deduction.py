@@ -32,7 +32,8 @@ from jaxheads.studies.subjects import Subject
 from jaxheads.training.evaluate import Evaluation
 
 BEFORE = f"{OWN} of {PRETRAINING}"
-TWICE = "prune, fine-tune, fine-tune"
+TWICE, AGAIN = "prune, fine-tune, fine-tune", "fine-tune, prune, fine-tune"
+LATE = "fine-tune, prune"
 AFTER_PRUNING, REGIMES = "pruned, then fine-tuned", "before and after"
 
 
@@ -110,22 +111,22 @@ def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int
     """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
     name = trained_name(lab, task.name, seed, method, budget)
     mask_LH = mask_of(lab, method, budget)
+    twice = method == BEFORE and budget in compared(lab)
     model = lab.fitted(training(lab, task, seed, method, budget))
     found = lab.measure(model, task, mask_LH)
-    save_answers(lab, name, answers_of(found))
+    again = _twice(lab, model, task, seed, name, mask_LH) if twice else None
+    answers = {TWICE: again.answers.guess_M} if again else {}
+    save_answers(lab, name, answers_of(found) | answers)
     what = {"method": method, "budget": budget, "seed": seed}
     rows = lab.note.rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
     if budget not in compared(lab):
         return rows
-    values = {task.metrics[0]: found.metrics[task.metrics[0]]}
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
-    rows += lab.note.rows(task.name, values, method=_regime(method), **what)
-    if method == BEFORE:
-        rows += lab.note.rows(
-            task.name, _twice(lab, model, task, seed, name, mask_LH), method=TWICE, **what
-        )
+    rows += lab.note.rows(task.name, _main(task, found), method=_regime(method), **what)
+    if again:
+        rows += lab.note.rows(task.name, _main(task, again), method=TWICE, **what)
         after = lab.score(model, task, mask_LH=mask_LH)
-        before = lab.saved(f"{lab.name}-{task.name}-pruned{budget}-{seed}")
+        before = lab.saved(probing_name(lab, task.name, seed, budget))
         drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
         values = {"spearman": drift["spearman"].value}
         what = {"stage": "drift", "method": "before~after", "budget": budget, "seed": seed}
@@ -141,11 +142,15 @@ def training(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> Fi
     return lab.refitting(lab.fresh(task, seed), task, seed, name, mask_LH)
 
 
-def _twice(lab: Lab, model, task: Subject, seed: int, name: str, mask_LH: Mask) -> dict[str, float]:
-    """The main metric after a second training like the first, for "fine-tune, prune, fine-tune"."""
+def _twice(lab: Lab, model, task: Subject, seed: int, name: str, mask_LH: Mask) -> Evaluation:
+    """The model after a second training like the first, for "fine-tune, prune, fine-tune"."""
     again = lab.fitted(lab.refitting(model, task, seed, f"{name}-twice", mask_LH))
-    metric = task.metrics[0]
-    return {metric: lab.measure(again, task, mask_LH).metrics[metric]}
+    return lab.measure(again, task, mask_LH)
+
+
+def _main(task: Subject, found: Evaluation) -> dict[str, float]:
+    """The metric by which models are compared."""
+    return {task.metrics[0]: found.metrics[task.metrics[0]]}
 
 
 def _regime(method: str) -> str:
@@ -176,15 +181,20 @@ def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
     model = lab.fitted(how)
     found = lab.measure(model, task, mask_LH)
     lab.save(how.name, lab.score(model, task, mask_LH=mask_LH))
-    values = {task.metrics[0]: found.metrics[task.metrics[0]]}
+    save_answers(lab, how.name, answers_of(found))
     what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
-    return lab.note.rows(task.name, values, **what)
+    return lab.note.rows(task.name, _main(task, found), **what)
 
 
 def probing(lab: Lab, task: Subject, seed: int, budget: int) -> Fit:
     """The training of a readout on the pruned body."""
-    name = f"{lab.name}-{task.name}-pruned{budget}-{seed}"
+    name = probing_name(lab, task.name, seed, budget)
     return lab.probing(task, seed, name, mask_of(lab, BEFORE, budget))
+
+
+def probing_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+    """The log, the scores and the answers of a readout on the pruned body."""
+    return f"{lab.name}-{task}-pruned{budget}-{seed}"
 
 
 def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
@@ -192,8 +202,8 @@ def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
 
     The last regime so has twice the training of the others; `TWICE` has as much.
     """
-    model, rows = lab.tuned(task.name, seed), []
-    name = f"{lab.name}-{task.name}-{seed}-again-{budget}"
+    model, rows, answers = lab.tuned(task.name, seed), [], {}
+    name = again_name(lab, task.name, seed, budget)
     own = score_file(lab, task.name, seed)
     shape = (lab.layout.num_layers, lab.layout.num_heads)
     masks = {
@@ -204,11 +214,16 @@ def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
         tied, blocks = lab.saved(scores_name(own, TIED)), lab.layout.block_by_layer
         masks[f", {TIED}"] = mask_from_scores(tied.score_LH, budget, tied_rows=blocks)
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
-    for kind, mask_LH in masks.items():
-        value = lab.measure(model, task, mask_LH).metrics[task.metrics[0]]
-        method = f"fine-tune, prune{kind}"
-        rows += lab.note.rows(task.name, {task.metrics[0]: value}, method=method, **what)
+    found = {f"{LATE}{kind}": lab.measure(model, task, mask) for kind, mask in masks.items()}
     again = lab.fitted(lab.refitting(model, task, seed, name, masks[""]))
-    value = lab.measure(again, task, masks[""]).metrics[task.metrics[0]]
-    method = "fine-tune, prune, fine-tune"
-    return rows + lab.note.rows(task.name, {task.metrics[0]: value}, method=method, **what)
+    found[AGAIN] = lab.measure(again, task, masks[""])
+    for method, each in found.items():
+        rows += lab.note.rows(task.name, _main(task, each), method=method, **what)
+        answers |= answers_of(each) | {method: each.answers.guess_M}
+    save_answers(lab, name, answers)
+    return rows
+
+
+def again_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+    """The cell, the log and the answers of a fine-tuned model that is pruned, and trained again."""
+    return f"{lab.name}-{task}-{seed}-again-{budget}"

@@ -68,7 +68,7 @@ def evaluate(
     number_N = np.arange(len(rows.number)).reshape(-1, *[1] * (rows.label.ndim - 1))
     example = np.broadcast_to(number_N, rows.label.shape)[taken]
     loss = rows.loss.sum() / max(rows.terms.sum(), 1.0)
-    constant = _constant(label)
+    constant = constant_answer(label)
     return Evaluation(
         {"loss": float(loss)} | {name: METRICS[name](guess, label) for name in _named(metrics)},
         {"loss": _loss_floor(label)} | {n: METRICS[n](constant, label) for n in _named(metrics)},
@@ -138,7 +138,7 @@ def _check_rows(rows: _Rows) -> None:
         raise ValueError(f"evaluation: expected finite losses, got another at example {bad[0]}")
 
 
-def _constant(label: Num[np.ndarray, "N"]) -> Num[np.ndarray, "N"]:
+def constant_answer(label: Num[np.ndarray, "N"]) -> Num[np.ndarray, "N"]:
     """The same answer to everything: the mean, or the commonest label (of equals, the lowest)."""
     if label.dtype.kind == "f":
         return np.full(len(label), label.mean(dtype=np.float64))

@@ -189,12 +189,23 @@ REGIMES = {
 }
 
 
+CONTRASTS = (
+    ("prune, fine-tune - fine-tune, prune", 0.04, 0.03),
+    ("prune, fine-tune, fine-tune - fine-tune, prune, fine-tune", -0.01, 0.5),
+    ("prune, fine-tune - prune, fine-tune, random", 0.01, 0.5),
+)
+
+
 def regimes(models, tasks, seeds):
     for model, task, seed in _each(models, tasks[1:], seeds):
         for method, value in REGIMES.items():
             wobble = (0.0, 0.01, 0.02)[seed] if method == "prune, fine-tune" else 0.01
             what = {"stage": "before and after", "budget": 8, "seed": seed, "method": method}
             yield model, task, "accuracy", value + wobble, what
+        what = {"stage": "before and after, contrast", "budget": 8, "seeds": len(seeds)}
+        for method, value, p in CONTRASTS if seed == 0 else ():
+            ends = {"low": value - 0.03, "high": value + 0.03, "p_value": p}
+            yield model, task, "accuracy", value, what | {"method": method} | ends
         what = {"stage": "drift", "method": "before~after", "budget": 8, "seed": seed}
         yield model, task, "spearman", 0.6 + seed / 10, what
         if seed == 0:

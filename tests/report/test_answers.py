@@ -16,7 +16,7 @@ from jaxheads.report.answers import (
 )
 from jaxheads.report.folder import Study
 from jaxheads.report.study import answers_of
-from jaxheads.report.transfer import coherence_answer, regimes_answer
+from jaxheads.report.transfer import coherence_answer
 from tests.report.rows import study_rows
 
 
@@ -147,30 +147,6 @@ def test_functional_coherence_is_that_nearest_half_of_the_heads(study):
         "roberta, sentiment pruned to 8 heads by the masked-LM order: functional coherence 0.500 "
         "(95%: 0.200 to 0.800), better than random orders (0), worse than the task's own (1)."
     )
-
-
-def test_regimes_are_compared_by_paired_seeds(study):
-    """Before less after: 0.79, 0.80, 0.81 less 0.76: 0.04 in the mean, sd 0.01, t 4.303."""
-    found = regimes_answer(study)
-    assert ": better in 2 of 2 cases" in found.summary
-    half = 4.303 * 0.01 / 3**0.5
-    ends = f"95%: +{0.04 - half:.3f} to +{0.04 + half:.3f}"
-    assert f"Before minus after fine-tuning +0.040 ({ends}), n = 3" in found.points[0]
-    assert (
-        "both then fine-tuned, +0.010 (95%: −0.015 to +0.035), n = 3, not dist" in found.points[0]
-    )
-    assert found.points[0].startswith("roberta, sentiment, 8 heads kept, accuracy: “prune” 0.560")
-
-
-def test_one_seed_compares_nothing():
-    what = {"stage": "before and after", "budget": 8}
-    rows = [
-        row(0.9, method="prune, fine-tune", **what),
-        row(0.1, method="fine-tune, prune", **what),
-    ]
-    found = answer(regimes_answer, row(0.9, stage="whole"), *rows)
-    assert "not distinguishable in 1 of 1 cases" in found.summary
-    assert "(n = 1, no interval), n = 1, not distinguishable" in found.points[0]
 
 
 def test_reliability_and_floors_are_printed(study):

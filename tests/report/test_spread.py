@@ -8,7 +8,7 @@ import scipy.stats
 
 from jaxheads.records import Row
 from jaxheads.report import spread as s
-from jaxheads.report.spread import Spread, paired_difference, range_of, spread_of
+from jaxheads.report.spread import Spread, mean_of, range_of, spread_of
 
 
 def row(value, **what) -> Row:
@@ -60,15 +60,12 @@ def test_numbers_that_are_not_finite_count_for_nothing():
     assert spread_of([bounds]).kind == s.SINGLE
 
 
-def test_paired_differences_have_students_interval():
-    one, two = {0: 0.5, 1: 0.7, 2: 0.6, 5: 9.0}, {0: 0.4, 1: 0.65, 2: 0.45, 7: -9.0}
-    found = paired_difference(one, two)
-    differences = np.array([0.1, 0.05, 0.15])
-    expected = scipy.stats.t.interval(0.95, 2, differences.mean(), scipy.stats.sem(differences))
-    assert (found.low, found.high) == pytest.approx(expected, abs=1e-4)
-    assert (found.mean, found.number) == pytest.approx((0.1, 3))
-    assert paired_difference({0: 0.5}, {0: 0.4}).kind == s.SINGLE
-    assert paired_difference({0: 0.5}, {1: 0.4}) is None
+def test_a_mean_over_seeds_has_students_interval():
+    values = [0.1, 0.05, 0.15]
+    found = mean_of(values)
+    expected = scipy.stats.t.interval(0.95, 2, np.mean(values), scipy.stats.sem(values))
+    assert found == pytest.approx((0.1, *expected, 3, s.INTERVAL))
+    assert mean_of([0.5]) == range_of([0.5])
 
 
 def test_what_bounds_hold_is_not_distinguishable():

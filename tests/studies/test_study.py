@@ -156,6 +156,42 @@ def test_what_is_lost_before_fine_tuning_is_relative_to_all_heads(finished):
 
 
 @pytest.mark.slow
+def test_differences_of_regimes_are_those_of_their_printed_metrics(finished):
+    """Of two seeds: the mean of their differences, of random heads the mean over draws first."""
+    what = {"model": "albert", "task": "sst2", "metric": "accuracy"}
+    rows = found(finished, stage="before and after", budget=HALF, **what)
+    mean = {
+        regime: np.mean([row.value for row in rows if row.method == regime])
+        for regime in {row.method for row in rows}
+    }
+    differences = found(finished, stage="before and after, contrast", budget=HALF, **what)
+    assert {row.method: row.value for row in differences} == pytest.approx({
+        "prune, fine-tune - fine-tune, prune": mean["prune, fine-tune"] - mean["fine-tune, prune"],
+        "prune, fine-tune, fine-tune - fine-tune, prune, fine-tune": (
+            mean["prune, fine-tune, fine-tune"] - mean["fine-tune, prune, fine-tune"]
+        ),
+        "prune, fine-tune - prune, fine-tune, random": (
+            mean["prune, fine-tune"] - mean["prune, fine-tune, random"]
+        ),
+        "fine-tune, prune - fine-tune, prune, random": (
+            mean["fine-tune, prune"] - mean["fine-tune, prune, random"]
+        ),
+    })  # fmt: skip
+    assert {row.seeds for row in differences} == {2}
+    (floor,) = found(finished, stage="floor", **what)
+    above = found(finished, stage="above the baseline", budget=HALF, **what)
+    assert {row.method: row.value for row in above} == pytest.approx({
+        regime: mean[regime] - floor.value
+        for regime in mean
+        if regime not in ("prune, fine-tune, tied",)
+    })  # fmt: skip
+    for place, stage in (("fine-tuned", "whole"), ("frozen body", "frozen body")):
+        values = [row.value for row in found(finished, stage=stage, **what)]
+        (row,) = found(finished, stage="above the baseline", method=place, **what)
+        assert row.value == pytest.approx(np.mean(values) - floor.value)
+
+
+@pytest.mark.slow
 def test_the_regimes_are_compared_at_equal_budgets(finished):
     for model, tied in (("roberta", set()), ("albert", {", tied"})):
         rows = found(finished, stage="before and after", model=model, task="sst2", seed=1)

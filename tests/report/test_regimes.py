@@ -1,0 +1,125 @@
+"""Regimes on the page: what is compared, what differs, and what says nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from jaxheads.records import Row
+from jaxheads.report.folder import Study
+from jaxheads.report.parts import Table
+from jaxheads.report.regimes import regimes_section
+from jaxheads.report.regimes_answer import regimes_answer
+from tests.report.rows import study_rows
+
+EARLY, LATE = "prune, fine-tune", "fine-tune, prune"
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(tuple(study_rows(("roberta",))), {}, {})
+
+
+def row(value, **what) -> Row:
+    fields = {"study": "s", "model": "m", "task": "t", "metric": "accuracy", "value": value}
+    return Row(**fields | what)
+
+
+def made(values: dict[str, tuple[float, ...]], seeds=2, **bounds) -> Study:
+    """A task whose floor is 0.5, its regimes by seed, and the first less the second."""
+    rows = [row(0.9, stage="whole", seed=seed) for seed in range(seeds)]
+    rows.append(row(0.5, stage="floor"))
+    for method, found in values.items():
+        what = {"stage": "before and after", "method": method, "budget": 8}
+        rows += [row(value, seed=seed, **what) for seed, value in enumerate(found[:seeds])]
+    one, two = values
+    what = {"stage": "before and after, contrast", "method": f"{one} - {two}", "budget": 8}
+    rows.append(row(0.1, **what, seeds=seeds, draws=0, ahead=0, behind=0, **bounds))
+    return Study(tuple(rows), {}, {})
+
+
+def answered(study: Study):
+    answer = regimes_answer(study)
+    assert answer is not None
+    return answer
+
+
+def table(study: Study, name: str) -> Table:
+    section = regimes_section(study)
+    assert section is not None
+    (found,) = [part for part in section.parts if isinstance(part, Table) and part.name == name]
+    return found
+
+
+def test_what_changes_score_time_and_training_at_once_is_no_comparison_of_either(study):
+    assert answered(study).summary == (
+        "With equal training (two fine-tunings), pruned by the pre-training score before both or "
+        "by the task's own score between them: the former is better in 0 of 2 (0 after Holm's "
+        "correction) cases, worse in 0 of 2 (0 after Holm's correction) (95% intervals over seeds "
+        "and examples). Pruned and then fine-tuned, or fine-tuned and then pruned, which changes "
+        "the score, the time and the training after it at once and compares none of these: the "
+        "former is better in 2 of 2 (0 after Holm's correction) cases, worse in 0 of 2 (0 after "
+        "Holm's correction) (95% intervals over seeds and examples)."
+    )
+
+
+def test_a_point_has_every_regime_and_what_differences_differ_in(study):
+    point = answered(study).points[0]
+    assert point.startswith("roberta, sentiment, 8 heads kept, accuracy: “prune” 0.560 (3 seeds: ")
+    assert (
+        ". “prune, fine-tune” less “fine-tune, prune” +0.040 (95%: +0.010 to +0.070): “prune, "
+        "fine-tune” keeps more; they differ in the score that chooses the heads, when they go and "
+        "whether training follows it, so that it compares none of these. "
+    ) in point
+    assert point.endswith(
+        "“prune, fine-tune” less “prune, fine-tune, random” +0.010 (95%: −0.020 to +0.040): not "
+        "distinguishable; they differ in the choice of heads alone."
+    )
+    lines = table(study, "regimes-contrasts").body
+    assert lines[2][2:] == (
+        "“prune, fine-tune” less “prune, fine-tune, random”", "8", "accuracy",
+        "the choice of heads alone", "+0.010 [−0.020 to +0.040]", "not distinguishable",
+    )  # fmt: skip
+
+
+CHANCE, FINE = (0.505, 0.51), (0.8, 0.81)
+
+
+def test_two_regimes_at_chance_answer_nothing():
+    found = made({EARLY: CHANCE, LATE: CHANCE}, low=0.01, high=0.02)
+    assert "the former is not known to be better or worse. In 1 both are not" in (
+        answered(found).summary
+    )
+    (point,) = answered(found).points
+    assert "not shown to be above chance, “fine-tune, prune” 0.508" in point
+    assert ": both not shown to be above chance: no claim; they" in point
+    assert all(cell.endswith(" †") for cell in table(found, "regimes-table").body[0][4:6])
+
+
+def test_one_regime_at_chance_is_marked_and_still_less_than_one_that_is_not():
+    found = made({EARLY: (0.85, 0.8501), LATE: CHANCE}, low=0.3, high=0.4)
+    assert "the former is better in 1 of 1 cases" in answered(found).summary
+    cells = table(found, "regimes-table").body[0][4:6]
+    assert [cell.endswith(" †") for cell in cells] == [False, True]
+
+
+def test_one_seed_compares_nothing():
+    found = made({EARLY: FINE, LATE: FINE}, seeds=1, low=0.01, high=0.02)
+    assert answered(found).summary.endswith(
+        "the former is not known to be better or worse. Not counted: 1 of one model, which says "
+        "nothing of another training."
+    )
+    assert "(95%: +0.010 to +0.020): one model: no claim;" in answered(found).points[0]
+
+
+def test_nan_bounds_claim_nothing():
+    found = made({EARLY: FINE, LATE: FINE}, low=float("nan"), high=float("nan"))
+    assert "+0.100: no interval, no claim;" in answered(found).points[0]
+    assert "better in 0 of 1 cases, worse in 0 of 1" in answered(found).summary
+
+
+def test_a_study_that_compared_nothing_says_so(study):
+    rows = [r for r in study.rows if "contrast" not in r.stage]
+    found = answered(dataclasses.replace(study, rows=tuple(rows)))
+    assert found.summary == "The regimes were not compared."

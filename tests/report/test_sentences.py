@@ -1,0 +1,189 @@
+"""Pages at chance, at a ceiling, of one seed, one draw, one cut, and without bounds claim nothing.
+
+The rows are those of the made-up studies, changed; every answer, cell and caption is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from jaxheads.records import Row
+from jaxheads.report.folder import Study
+from jaxheads.report.parts import Table, unfolded
+from jaxheads.report.study import answers_of, sections_of
+from tests.report.comparison_rows import study as compared
+from tests.report.constituent_rows import constituent_rows
+from tests.report.dependency_rows import dependency_rows
+from tests.report.humor_rows import humor_rows
+from tests.report.meta_rows import made_rows
+from tests.report.rows import study_rows
+
+NAN = float("nan")
+STUDIES: dict[str, Callable[[], Iterable[Row]]] = {
+    "chiang": study_rows, "compare": lambda: compared().rows, "constituents": constituent_rows,
+    "dependencies": dependency_rows, "headlines": humor_rows, "meta": made_rows,
+}  # fmt: skip
+ORDERS = r"\bkeeps? (?:more|less)\b"
+COUNTS = r"\b[1-9]\d* of \d+(?: \([^)]*\))? (?:are |cases|comparisons|changes|readings|for going)"
+TRAINED = r", as expected|, against it|^(?:better|worse)$|(?:better|worse) with"
+BOUNDS = r"clearly (?:above|below) (?!none)|surely (?:up to|not beyond)|the head (?:helps|hurts)"
+WITHIN = r"worse than the task's|better than random orders"
+CHANGED = "|".join((ORDERS, COUNTS, TRAINED))
+ANY = "|".join((CHANGED, rf"(?<!not ){BOUNDS}", WITHIN))
+
+
+def claims(rows: Iterable[Row], pattern: str, *, without: str = "") -> list[str]:
+    """The sentences and cells of a page that match."""
+    study = Study(tuple(rows), {}, {})
+    texts = [text for each in answers_of(study) for text in (each.summary, *each.points)]
+    for section in sections_of(study):
+        tables = [part for part in unfolded(section.parts) if isinstance(part, Table)]
+        texts += [cell for table in tables for line in table.body for cell in line]
+    return [
+        text
+        for text in texts
+        if re.search(pattern, text) and not (without and re.search(without, text))
+    ]
+
+
+def changed(name: str, change: Callable[[Row], Row | None]) -> list[Row]:
+    rows = [change(row) for row in STUDIES[name]()]
+    return [row for row in rows if row is not None]
+
+
+# -- the pages as they are claim something, so that the tests below can fail
+
+
+@pytest.mark.parametrize("name", sorted({*STUDIES} - {"headlines"}))
+def test_the_made_up_pages_make_claims(name):
+    assert claims(STUDIES[name](), ANY)
+
+
+# -- one seed
+
+
+def one_seed(row: Row, draws: int = 5) -> Row | None:
+    if row.seed and row.stage != "one head removed":
+        return None
+    if row.seeds is None:
+        return row
+    return dataclasses.replace(row, seeds=1, draws=draws, ahead=draws, behind=0)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("draws", [0, 1, 5, 9])
+def test_one_seed_claims_nothing_of_orders_and_trainings(name, draws):
+    rows = changed(name, lambda row: one_seed(row, draws))
+    assert not claims(rows, CHANGED, without="readings the head chosen")
+
+
+def test_one_seed_with_enough_draws_claims_its_rank_and_is_not_counted():
+    found = claims(changed("chiang", lambda row: one_seed(row, 12)), ORDERS)
+    assert found
+    assert all(re.search("all 12 .*random.* masks", t) and "(one model)" in t for t in found)
+    assert not claims(changed("chiang", lambda row: one_seed(row, 12)), COUNTS)
+
+
+# -- no bounds
+
+
+def unbounded(row: Row) -> Row:
+    bounds = {} if row.low is None else {"low": NAN, "high": NAN, "p_value": NAN}
+    return dataclasses.replace(row, **bounds)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_without_bounds_nothing_is_claimed(name):
+    rows = changed(name, unbounded)
+    assert not claims(rows, ANY)
+    assert not claims(rows, r"\bnan\b")
+
+
+# -- at chance
+
+
+def at_chance(row: Row) -> Row:
+    """All models within 0.01 of the majority-class baseline of 0.5."""
+    if row.metric != "accuracy" or row.low is not None:
+        return row
+    value = 0.5 if row.stage == "floor" else (0.499, 0.503, 0.501)[row.seed % 3]
+    return dataclasses.replace(row, value=value)
+
+
+@pytest.mark.parametrize("name", ["chiang", "compare", "meta", "constituents"])
+def test_models_at_chance_claim_nothing_of_heads(name):
+    rows = changed(name, at_chance)
+    places = {(row.model, row.task) for row in rows if row.stage == "whole"}
+    rows += [Row("s", *place, "accuracy", 0.5, stage="floor") for place in places]
+    assert not claims(rows, ORDERS)
+    assert not claims(rows, COUNTS, without="readings the head|changes are|higher floor")
+    assert not claims(rows, r"\b(?:better|worse) with")
+
+
+def test_models_at_chance_have_no_k95_and_no_deduction():
+    rows = changed("chiang", at_chance)
+    found = claims(rows, r"^Unknown: ")
+    assert [text.split(" ")[1:3] for text in found] == [
+        ["of", "no"], ["no", "task"], ["no", "comparison"]
+    ]  # fmt: skip
+    kept = claims(rows, "can be masked in the order|keeps 9")
+    assert kept
+    assert all("this says nothing of" in t or "says nothing of heads" in t for t in kept)
+
+
+# -- at a ceiling
+
+
+def at_ceiling(row: Row) -> Row:
+    """Every model is right about everything, whatever is masked."""
+    if row.metric == "k95":
+        return dataclasses.replace(row, value=16.0)
+    if row.metric != "accuracy" or row.stage == "floor":
+        return row
+    if row.low is not None:
+        return dataclasses.replace(row, value=0.0, low=0.0, high=0.0)
+    return dataclasses.replace(row, value=1.0)
+
+
+def test_models_at_a_ceiling_say_so_and_claim_nothing():
+    rows = changed("chiang", at_ceiling)
+    assert not claims(rows, ORDERS)
+    assert claims(rows, r"^Unknown: of no whole model")
+    for pattern in ("can be masked in the order", "keeps 9", "heads kept: "):
+        found = claims(rows, pattern)
+        assert found
+        assert all("at the ceiling" in text for text in found)
+    assert all("kept without any head" in text for text in claims(rows, "can be masked in the"))
+
+
+# -- one draw, one cut
+
+
+def test_one_draw_of_several_seeds_is_its_seeds_and_of_one_seed_no_claim():
+    def one_draw(row: Row) -> Row | None:
+        draw = row.method.rpartition(" ")[2]
+        return None if draw.isdecimal() and int(draw) % 2 else row
+
+    assert claims(changed("chiang", one_draw), ORDERS)
+    assert not claims([r for r in changed("chiang", one_draw) if one_seed(r) == r], CHANGED,
+                      without="3 seeds")  # fmt: skip
+
+
+def test_one_cut_is_a_bound_and_named_as_the_only_one():
+    def one_cut(row: Row) -> Row | None:
+        stages = ("deduction", "pruned, then fine-tuned")
+        if row.stage == "acceptable deduction" and row.metric.endswith("1%"):
+            return dataclasses.replace(row, value=0.0, low=0.0, high=0.0)
+        if row.stage == "acceptable deduction":
+            return dataclasses.replace(row, low=0.0)
+        return None if row.stage in stages and row.budget not in (16, 8) else row
+
+    found = claims(changed("chiang", one_cut), r"of its (?:metric|accuracy) after fine-tuning")
+    assert len(found) == 11  # two models, three tasks, two tolerances; two of them in one text
+    assert all("the only cut tried: 8 (10%)" in text for text in found)
+    ends = [text.partition(";")[0] for text in found]
+    assert all(("at no cut tried" in end) != ("at least 8 heads" in end) for end in ends)
