@@ -316,13 +316,20 @@ def _rows(path: Path) -> list[Row]:
     return read_rows(path)
 
 
-def finished(factory: pytest.TempPathFactory, name: str, *args: Any, **how: Any) -> Finished:
-    """A study of this name, run once for all workers of a test run; further arguments as above."""
+def finished(
+    factory: pytest.TempPathFactory,
+    name: str,
+    tasks: Mapping[str, Mapping[str, Sequence[Part]]],
+    settings: Mapping[str, Any] | None = None,
+    **how: Any,
+) -> Finished:
+    """A study of this name, with settings changed, run once for all workers of a test run."""
     own = factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"planted_{name}"
     with filelock.FileLock(f"{folder}.lock"):
         if not folder.exists():
             folder.mkdir()
-            study(write_planted(folder, name, *args, **how), folder / "out")
+            config = write_planted(folder, name, tasks, **how)
+            study(config, folder / "out", **(settings or {}))
     assert (folder / "out" / "rows.jsonl").is_file(), "the study has failed"
     return Finished(folder)

@@ -1,0 +1,147 @@
+"""Faults of the comparison of ways to choose heads, and of the study of Li et al. 2021."""
+
+# fmt: off
+from __future__ import annotations
+
+TESTS = "tests/studies/test_planted_compare.py::test_"
+KEPT = f"{TESTS}what_a_method_keeps_is_measured_as_it_is_and_trained_once_more"
+PLANTED = f"{TESTS}the_planted_head_is_kept"
+CONTRASTS = f"{TESTS}contrasts_say_which_method_is_better"
+COSTS = f"{TESTS}costs_are_counted"
+RATE = f"{TESTS}the_rate_is_the_best_on_training_examples_that_were_left_out"
+LEFT_OUT = f"{TESTS}what_is_left_out_for_the_choice_is_in_no_training_of_it"
+SEEN = f"{TESTS}the_last_sample_sees_the_head_that_is_kept"
+SCALED = f"{TESTS}scaled_heads_are_trained_and_measured_at_their_scale"
+PRICE = f"{TESTS}a_high_price_of_heads_closes_more"
+
+COMPARE, CHOOSING = "jaxheads/studies/compare.py", "jaxheads/studies/choosing.py"
+RATES, LI = "jaxheads/studies/rates.py", "jaxheads/studies/li2021.py"
+LAB, FITS = "jaxheads/studies/lab.py", "jaxheads/studies/fits.py"
+
+FAULTS = (
+    # what is kept
+    ("gradient keeps the lowest", CHOOSING, f"{KEPT} {PLANTED}",
+     "mask_LH = mask_from_scores(scores.score_LH, choice.budget)\n",
+     "mask_LH = mask_from_scores(-scores.score_LH, choice.budget)\n"),
+    ("a learned gate keeps the lowest", CHOOSING, PLANTED,
+     "mask_LH = mask_from_scores(found.score_LH, choice.budget)",
+     "mask_LH = mask_from_scores(-found.score_LH, choice.budget)"),
+    ("magnitude keeps the lowest", CHOOSING, KEPT,
+     "Chosen(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)",
+     "Chosen(mask_from_scores(-scores.score_LH, choice.budget), choice.tuned)"),
+    ("magnitude of the pre-trained model", CHOOSING, KEPT,
+     'choice.lab.score(choice.tuned, choice.task, method="magnitude"',
+     'choice.lab.score(choice.lab.base, choice.task, method="magnitude"'),
+    ("iterative is not rescored", CHOOSING, KEPT,
+     "*_, mask_LH = prune_iteratively(rescore, choice.budgets, present_heads(choice.lab.layout))",
+     "mask_LH = mask_from_scores(rescore(present_heads(choice.lab.layout)), choice.budget)"),
+    ("iterative is rescored without the mask", CHOOSING, KEPT,
+     '"mask_LH": mask_LH, **reading}', "**reading}"),
+    ("iterative: every reading is the plain one", CHOOSING, KEPT,
+     '"mask_LH": mask_LH, **reading}', '"mask_LH": mask_LH}'),
+    ("iterative ends at the first budget", CHOOSING, KEPT,
+     "*_, mask_LH = prune_iteratively(", "mask_LH, *_ = prune_iteratively("),
+    ("random masks are all of the first draw", CHOOSING, KEPT,
+     "choice.budget, choice.draw, per_layer", "choice.budget, 0, per_layer"),
+    ("random masks of every seed are the same", CHOOSING, KEPT,
+     "first = lab.run.seeds.index(seed) * settings_of(lab.run).draws", "first = 0"),
+    ("random per layer is of all layers", CHOOSING, KEPT,
+     '"random, per layer": functools.partial(_random, per_layer=True)',
+     '"random, per layer": functools.partial(_random, per_layer=False)'),
+    ("refined keeps what it drops", CHOOSING, KEPT,
+     "mask_LH, model = refined_mask(effect_NLH, choice.budget), choice.tuned",
+     "mask_LH, model = ~refined_mask(effect_NLH, choice.budget), choice.tuned"),
+    ("refined: rescaled is not", CHOOSING, KEPT,
+     '"refined, rescaled": functools.partial(_refined, rescaled=True)',
+     '"refined, rescaled": functools.partial(_refined, rescaled=False)'),
+    ("a joint gate is learned alone", CHOOSING, COSTS,
+     'joint=how == "joint")', 'joint=how == "pipelined")'),
+    ("a joint gate starts from the fine-tuned model", CHOOSING, RATE,
+     "model = lab.fresh(task, choice.seed) if joint else choice.tuned",
+     "model = lab.trained(lab.subject('sst2'), choice.seed) if joint else choice.tuned"),
+    ("budgets increase", CHOOSING, KEPT, "if each >= budget)", "if each <= budget)"),
+    # what is measured
+    ("measured with all heads", COMPARE, KEPT,
+     "lab.measure(chosen.model, task, mask_LH) for mask_LH in masks",
+     "lab.measure(chosen.model, task) for mask_LH in masks"),
+    ("measured on the fine-tuned model", COMPARE, KEPT,
+     "lab.measure(chosen.model, task, mask_LH) for mask_LH in masks",
+     "lab.measure(lab.tuned(name, seed), task, mask_LH) for mask_LH in masks"),
+    ("trained again without the mask", COMPARE, KEPT,
+     "lab.fitted(lab.refitting(model, task, seed, label, mask_LH))",
+     "lab.fitted(lab.refitting(model, task, seed, label, None))"),
+    ("trained again from the beginning", COMPARE, KEPT,
+     "lab.fitted(lab.refitting(model, task, seed, label, mask_LH))",
+     "lab.fitted(lab.refitting(lab.fresh(task, seed), task, seed, label, mask_LH))"),
+    ("trained again is measured with all heads", COMPARE, PLANTED,
+     "found = lab.measure(model, task, mask_LH)\n        rows += lab.note.rows(name, found",
+     "found = lab.measure(model, task)\n        rows += lab.note.rows(name, found"),
+    ("trained again is as it was", COMPARE, CONTRASTS,
+     "answers[AGAIN] = found.answers.guess_M[None]",
+     "answers[AGAIN] = measured[0].answers.guess_M[None]"),
+    ("the first draw for all", COMPARE, KEPT,
+     "choice_of(lab, task, seed, budget, rate, draw)) for draw in others",
+     "choice_of(lab, task, seed, budget, rate)) for draw in others"),
+    # contrasts
+    ("compare: sign of contrasts", COMPARE, CONTRASTS,
+     "contrast(first, second, label_M,", "contrast(second, first, label_M,"),
+    ("compare: contrasts are named the other way round", COMPARE, CONTRASTS,
+     'method=f"{one[0]} - {two[0]}"', 'method=f"{two[0]} - {one[0]}"'),
+    ("compare: contrasts of the first seed alone", COMPARE, CONTRASTS,
+     "for found in answers[method]]", "for found in answers[method][:1]]"),
+    ("compare: equal cost is unequal", COMPARE, CONTRASTS,
+     "(EQUAL, (one, AGAIN), (two, PRUNED))", "(EQUAL, (one, PRUNED), (two, PRUNED))"),
+    ("compare: equal cost with joint gates", COMPARE, CONTRASTS,
+     "filter(is_pipelined, subsets)", "subsets"),
+    ("compare: contrasts once more of the pruned", COMPARE, CONTRASTS,
+     "(stage, (one, stage), (two, stage))", "(stage, (one, PRUNED), (two, stage))"),
+    # costs
+    ("costs: joint gates are charged a fine-tuning", CHOOSING, COSTS,
+     "base=0 if joint else 1", "base=1"),
+    ("costs: iterative is charged one pass", CHOOSING, COSTS,
+     "examples=limit * len(choice.budgets)", "examples=limit"),
+    ("costs: training again is free", COMPARE, COSTS,
+     'cost["steps, trained again"] = cost["steps"] + task.training.steps',
+     'cost["steps, trained again"] = cost["steps"]'),
+    ("costs: a step is one example", COMPARE, COSTS,
+     "base * task.training.batch_size + chosen.examples", "base + chosen.examples"),
+    # rates
+    ("rate: the worst", RATES, RATE,
+     "best = max(found, key=lambda rate: sum(found[rate]))",
+     "best = min(found, key=lambda rate: sum(found[rate]))"),
+    ("rate: tried on what is held out", RATES, f"{RATE} {LEFT_OUT}",
+     'name=f"{name}-for-rates", train=train, held_out=batches)',
+     'name=f"{name}-for-rates", train=train)'),
+    ("rate: trained on what is left out for it", RATES, LEFT_OUT,
+     'name=f"{name}-for-rates", train=train, held_out=batches)',
+     'name=f"{name}-for-rates", held_out=batches)'),
+    ("rate: the first for all methods", RATES, PLANTED,
+     'return next(row.value for row in rows if row.metric == "rate")',
+     "return settings_of(lab.run).rates[-1]"),
+    ("rate: tried with all heads", RATES, RATE,
+     "metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics",
+     "metrics = lab.measure(chosen.model, part).metrics"),
+    ("rate: the fine-tuning of trials is not counted", RATES, RATE,
+     "steps = part.training.steps if is_pipelined(method) else 0", "steps = 0"),
+    # samples, scales, prices
+    ("sample: heads that it leaves out", CHOOSING, SEEN,
+     "seen_LH=found.sample_LH > 0.5", "seen_LH=found.sample_LH <= 0.5"),
+    ("sample: counted beside all heads", COMPARE, SEEN,
+     '(chosen.seen_LH & chosen.mask_LH).sum()', '(chosen.seen_LH | chosen.mask_LH).sum()'),
+    ("sample: measured with the mask", COMPARE, SEEN,
+     "seen = lab.measure(chosen.model, task, chosen.seen_LH).metrics",
+     "seen = lab.measure(chosen.model, task, ~chosen.seen_LH).metrics"),
+    ("scaled: trained at full scale", COMPARE, SCALED,
+     "lab.refitting(lab.fresh(task, seed), task, seed, label, gate_LH)",
+     "lab.refitting(lab.fresh(task, seed), task, seed, label, None)"),
+    ("scaled: by the share that goes", COMPARE, SCALED,
+     "np.full(heads, budget / math.prod(heads))", "np.full(heads, 1 - budget / math.prod(heads))"),
+    ("prices: heads that were closed", LI, PRICE,
+     "mask_LH = naturally_open(found.score_LH)", "mask_LH = ~naturally_open(found.score_LH)"),
+    ("prices: all are one", LI, PRICE,
+     "gate = l0((model.config.num_layers, model.config.num_heads), strength)",
+     "gate = l0((model.config.num_layers, model.config.num_heads), 1e-4)"),
+    ("prices: measured with all heads", LI, PRICE,
+     "lab.measure(found.model, task, mask_LH).metrics |",
+     "lab.measure(found.model, task).metrics |"),
+)
