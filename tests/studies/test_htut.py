@@ -52,7 +52,7 @@ def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
     assert size > max(len(tree.words) for tree in trees) + 10  # words of several pieces
     stream = attention_maps(
         gold_watch, jnp.asarray(planted_maps(trees, pieces, "obj", size)), pieces,
-        heads=HEADS, pad_id=1, most=size, lengths=(size,), tokens=10 * size,
+        pad_id=1, most=size, lengths=(size,), tokens=10 * size,
     )  # fmt: skip
     looks = look(trees, stream)
     best = {each.relation: each for each in specialists(looks.hits, "max")}
