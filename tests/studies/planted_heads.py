@@ -205,6 +205,19 @@ def value_of(rows: list[Row], **what) -> float:
     return row.value
 
 
+FIRST = 1  # the number of the first layer, and of the first head, in records
+
+
+def layer_named(layer: int) -> str:
+    """A layer as records have it."""
+    return f"layer {layer + FIRST}"
+
+
 def named(head: Head) -> str:
     """A head as records have it."""
-    return f"layer {head[0] + 1} head {head[1] + 1}"
+    return f"{layer_named(head[0])} head {head[1] + FIRST}"
+
+
+def place_named(layer: float, head: float) -> str:
+    """The same, of numbers that records have."""
+    return named((int(layer) - FIRST, int(head) - FIRST))

@@ -29,6 +29,7 @@ from tests.studies.planted_heads import (
     alike,
     everywhere,
     having,
+    layer_named,
     named,
     planted,
     run_study,
@@ -167,7 +168,7 @@ def test_margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_secti
         )  # fmt: skip
         assert found == pytest.approx(f1_map(BASE)[A] - value)
     for layer, mean in enumerate(f1_map(BASE).mean(1)):
-        what = {"stage": "mean of layer", "method": f"jsd: layer {layer + 1}"}
+        what = {"stage": "mean of layer", "method": f"jsd: {layer_named(layer)}"}
         assert value_of(rows, task="mlm", **what) == pytest.approx(mean)
     first = value_of(rows, stage="ensembles", method="jsd: F1 on tune", budget=1)
     assert first == pytest.approx(f1_map(BASE)[A])
@@ -233,7 +234,7 @@ def test_change_is_after_less_before_in_every_layer_and_half(rows):
     assert layer_changes("mrpc").mean() < 0 < layer_changes("rte").mean()
     for task in CARRIES:
         change = layer_changes(task)
-        places = {f"layer {layer + 1}": change[layer] for layer in range(LAYERS)}
+        places = {layer_named(layer): change[layer] for layer in range(LAYERS)}
         places |= {"all layers": change.mean(), "lower layers": change[0]}
         places["upper layers"] = change[1:].mean()  # of three the middle one is upper
         for place, value in places.items():
@@ -286,7 +287,7 @@ def test_masking_the_best_first_costs_a_task_its_best_head_and_spares_another(ro
     assert accuracy(rows, "rte", seed, "worst of layer") == [1, 1, MAJORITY, MAJORITY, MAJORITY]
     for task, (needed, _) in CARRIES.items():
         for layer in range(LAYERS):
-            what = {"stage": "layer masked", "method": f"layer {layer + 1}", "metric": "accuracy"}
+            what = {"stage": "layer masked", "method": layer_named(layer), "metric": "accuracy"}
             found = value_of(rows, task=task, seed=seed, **what)
             assert found == (MAJORITY if layer == needed else 1)
 

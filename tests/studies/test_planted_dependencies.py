@@ -29,6 +29,7 @@ from tests.studies.planted_heads import (
     everywhere,
     having,
     named,
+    place_named,
     planted,
     run_study,
     save,
@@ -149,7 +150,7 @@ def metrics(rows, **what) -> dict[str, float]:
 
 def place(found: dict[str, float], name: str) -> str:
     """The head that records name beside a metric."""
-    return named((int(found[f"{name}, layer"]) - 1, int(found[f"{name}, head"]) - 1))
+    return place_named(found[f"{name}, layer"], found[f"{name}, head"])
 
 
 @pytest.mark.slow

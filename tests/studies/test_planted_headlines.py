@@ -33,7 +33,9 @@ from tests.studies.planted_headlines import (
 from tests.studies.planted_heads import (
     TOKENIZER,
     having,
+    layer_named,
     named,
+    place_named,
     run_study,
     tiny_run,
     value_of,
@@ -84,7 +86,7 @@ def contrast(kinds: list[str], wanted: str) -> float:
 
 
 def place(found: dict[str, float]) -> str:
-    return named((int(found["layer"]) - 1, int(found["head"]) - 1))
+    return place_named(found["layer"], found["head"])
 
 
 # -- the head
@@ -295,15 +297,15 @@ def test_distances_are_means_over_sentences_and_heads(rows):
     far = np.mean([from_everywhere(count) for count in tokens])
     turned = np.sqrt(np.log(2)) * np.array([SMALL.count("one"), SMALL.count("two")]) / 20
     for layer, untuned, sides in (
-        (1, far / 4, turned[0] / 4), (2, far / 4, None), (3, 2 * far / 4, turned[1] / 4),
+        (0, far / 4, turned[0] / 4), (1, far / 4, None), (2, 2 * far / 4, turned[1] / 4),
     ):  # fmt: skip
         found = metrics(
-            rows, stage="attention distance", method=f"humor_single, layer {layer}", seed=0
+            rows, stage="attention distance", method=f"humor_single, {layer_named(layer)}", seed=0
         )
         assert found["from untuned"] == pytest.approx(untuned, rel=1e-3)
         if sides is not None:
             assert found["funny to serious"] == pytest.approx(sides, rel=1e-3)
-    found = metrics(rows, stage="attention distance", method="untuned, layer 3")
+    found = metrics(rows, stage="attention distance", method=f"untuned, {layer_named(2)}")
     assert found == pytest.approx({"funny to serious": turned[1] / 4}, rel=1e-3)
 
 
@@ -326,6 +328,6 @@ def test_one_headline_is_shown_that_the_head_finds_and_one_that_it_misses(rows, 
         f"{side} ({how} the edit)" for how in ("finds", "misses") for side in ("funny", "serious")
     ]
     for view, words in zip(views, (EDITS["one"] + EDITS["two"]), strict=True):
-        assert named((view["layer"] - 1, view["head"] - 1)) == named(A[task, seed])
+        assert place_named(view["layer"], view["head"]) == named(A[task, seed])
         (marked,) = view["marked"]
         assert view["words"][marked] in words
