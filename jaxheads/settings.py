@@ -17,6 +17,8 @@ from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig, refuse,
 
 PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
 
+NULLS = ("shuffled_labels", "magnitude", "output_norm", "untrained_readout")
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files and records
 
 
@@ -93,9 +95,14 @@ class ScoringSettings:
     rescored: int = 512  # the first of them, for each new score of iterative pruning; 0: not done
     batch_size: int = 64
     splits: int = 20  # random halves of the examples, for the reliability of scores
+    nulls: tuple[str, ...] = NULLS  # orders that agreement of tasks has to be more than
 
     def __post_init__(self) -> None:
-        refuse("scoring", _too_low(self, examples=2, ablated=0, rescored=0, batch_size=1, splits=1))
+        low = {"examples": 2, "ablated": 0, "rescored": 0, "batch_size": 1, "splits": 1}
+        problems = list(_too_low(self, **low))
+        if unknown := sorted(set(self.nulls) - set(NULLS)):
+            problems.append(f"nulls: expected any of {', '.join(NULLS)}, got {unknown}")
+        refuse("scoring", problems)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,11 +145,8 @@ class PruningSettings:
             for name in ("kept", "compared", "tolerances")
             if any(not 0 < share < 1 for share in getattr(self, name))
         ]
-        problems += [
-            f"compared: expected any of kept {self.kept}, got {share}"
-            for share in self.compared
-            if share not in self.kept
-        ]
+        if unknown := sorted(set(self.compared) - set(self.kept)):
+            problems.append(f"compared: expected any of kept {self.kept}, got {unknown}")
         if list(self.kept) != sorted(set(self.kept), reverse=True):
             problems.append(f"kept: expected decreasing shares, got {self.kept}")
         refuse("pruning", [*problems, *_too_low(self, draws=0)])
@@ -169,11 +173,8 @@ class HumorSettings:
         problems = list(_too_low(self, **low))
         if len({path is None for path in (self.train, self.validation, self.test)}) > 1:
             problems.append("train, validation, test: expected three files or none")
-        problems += [
-            f"sizes: expected Jaccard distances from 0 to 1, got {size}"
-            for size in self.sizes
-            if not 0 <= size <= 1
-        ]
+        if not all(0 <= size <= 1 for size in self.sizes):
+            problems.append(f"sizes: expected Jaccard distances from 0 to 1, got {self.sizes}")
         refuse("humor", problems)
 
 
@@ -242,9 +243,7 @@ class DependencySettings:
 
     treebank: Path | None = None  # CoNLL-U; none: the built-in language's gold trees
     sentences: int | None = None  # the first so many; none: all, of a file alone
-    special: Literal["dropped", "absent"] = (
-        "dropped"  # special tokens: seen without rows, or unseen
-    )
+    special: Literal["dropped", "absent"] = "dropped"  # special tokens: seen, but no rows; unseen
     queries: Literal["mean", "first", "last"] = "mean"  # of a word's pieces, as it attends
     keys: Literal["sum", "first", "last"] = "sum"  # ... and as it is attended to
     renormalise: bool = False  # attention between words to a sum of one; counts in trees alone

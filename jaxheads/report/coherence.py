@@ -10,9 +10,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from jaxheads.records import Row
+from jaxheads.report.baseline import MARK, pair_at_chance
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.functional import functional_drawings, functional_table
 from jaxheads.report.looks import shown
+from jaxheads.report.nulls import null_tables
 from jaxheads.report.panels import draw_cells, grid, write_cell
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, number, spread_of, spreads
@@ -30,7 +32,7 @@ def coherence_section(study: Study) -> Section | None:
     """Everything about the agreement of two tasks' heads."""
     tables = (_statistics(study), _ceilings(study), _reliabilities(study), functional_table(study))
     drawings = (*_matrices(study), *functional_drawings(study))
-    parts = (*drawings, *(table for table in tables if table is not None))
+    parts = (*drawings, *(table for table in tables if table is not None), *null_tables(study))
     if not parts:
         return None
     lead = (
@@ -41,7 +43,9 @@ def coherence_section(study: Study) -> Section | None:
         "the ceiling of a correlation is the root of the product of both reliabilities. The "
         "reliability of a map is what the same task gives once more, with other examples and, "
         "where several were trained, another fine-tuning seed. The pre-trained model is one: its "
-        "map repeats over examples alone, and another pre-training is not in it."
+        "map repeats over examples alone, and another pre-training is not in it. Large heads "
+        "matter to any loss, so that agreement may be of size alone: the nulls say what maps that "
+        "know nothing of labels reach."
     )
     return Section("coherence", "Do tasks need the same heads", lead, parts)
 
@@ -130,7 +134,7 @@ def _draw_matrix(
 
 
 def _statistics(study: Study) -> Table | None:
-    body = _body(study, "coherence")
+    body = _body(study)
     if not body:
         return None
     caption = (
@@ -200,14 +204,19 @@ def _reliabilities(study: Study) -> Table | None:
     return Table("reliability-table", caption, head, body, 3)
 
 
-def _body(study: Study, stage: str) -> tuple[tuple[str, ...], ...]:
-    """A line for every model, task and method of a stage, with a cell for every statistic."""
-    found = spreads(study.at(stage), lambda row: (row.model, row.task, row.method, row.metric))
+def _body(study: Study) -> tuple[tuple[str, ...], ...]:
+    """A line for every model, pair and place, with a cell for every statistic."""
+    rows = study.at("coherence")
+    found = spreads(rows, lambda row: (row.model, row.task, row.method, row.metric))
     lines = dict.fromkeys((model, task, method) for model, task, method, _ in found)
     return tuple(
-        (model, shown(task), method, *_line(found, (model, task, method)))
-        for model, task, method in lines
+        (line[0], shown(line[1]), marked(study, *line), *_line(found, line)) for line in lines
     )
+
+
+def marked(study: Study, model: str, pair: str, place: str) -> str:
+    """Where importance was measured, marked where a model there is at chance."""
+    return f"{place} ({MARK})" if pair_at_chance(study, model, pair, place) else place
 
 
 def _line(

@@ -26,7 +26,9 @@ def functional_drawings(study: Study) -> Iterator[Drawing]:
         measured = [task for task in study.tasks if any(_second(pair) == task for pair, _ in found)]
         if not measured:
             continue
-        orders = [task for task in study.tasks if any(_first(pair) == task for pair, _ in found)]
+        first = list(dict.fromkeys(_first(pair) for pair, _ in found))
+        orders = [task for task in study.tasks if task in first]
+        orders += [null for null in first if null not in orders]
         figure, axes = grid(len(measured))
         for axis, task in zip(axes, measured, strict=True):
             _draw_panel(axis, found, task, orders)

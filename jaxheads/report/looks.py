@@ -52,6 +52,12 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     return {name: FIXED[name] if name in FIXED else next(spare) for name in names}
 
 
+CALLED = {
+    "mlm": "masked LM", "output_norm": "output norm", "shuffled_labels": "shuffled labels",
+    "untrained_readout": "untrained readout",
+}  # fmt: skip
+
+
 def shown(task: str) -> str:
-    """A task, or a pair of them, as readers call it."""
-    return " ~ ".join("masked LM" if part == "mlm" else part for part in task.split("~"))
+    """A task, a null, or a pair of them, as readers call it."""
+    return " ~ ".join(CALLED.get(part, part) for part in task.split("~"))

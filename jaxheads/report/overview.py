@@ -15,6 +15,7 @@ from jaxheads.report.spread import cell, kind_of, spread_of, spreads
 BAG = "bag of words"
 KNOWN = {
     *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
+    *("null", "more than nulls", "contrast with nulls"),
     *("ceiling", "reliability", "functional coherence", "deduction", "pruned, then fine-tuned"),
     *("acceptable deduction", "before and after", "before and after, contrast", "drift"),
     *("above the baseline", "one head removed", "one head kept"),

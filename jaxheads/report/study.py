@@ -18,6 +18,7 @@ from jaxheads.report.answers import (
     reliability_answer,
 )
 from jaxheads.report.coherence import coherence_section
+from jaxheads.report.coherence_answer import coherence_answer
 from jaxheads.report.comparison import comparison_section
 from jaxheads.report.constituency import (
     change_answer,
@@ -35,6 +36,7 @@ from jaxheads.report.humor_answer import humor_answer
 from jaxheads.report.looks import STYLE
 from jaxheads.report.maps import maps_section
 from jaxheads.report.meta import meta_answer, meta_section
+from jaxheads.report.nulls import orders_answer
 from jaxheads.report.overview import other_section, overview_section
 from jaxheads.report.page import page
 from jaxheads.report.parts import Answer, Drawing, Section, unfolded
@@ -43,7 +45,6 @@ from jaxheads.report.regimes import regimes_section
 from jaxheads.report.regimes_answer import regimes_answer
 from jaxheads.report.single import single_section
 from jaxheads.report.smaller import smaller_section
-from jaxheads.report.transfer import coherence_answer
 
 FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
 WIDTH = 96  # of the terminal's lines
@@ -62,6 +63,7 @@ ANSWERS = (
     comparison_answer,
     further_answer,
     contrast_answer,
+    orders_answer,
     meta_answer,
     reliability_answer,
     floors_answer,

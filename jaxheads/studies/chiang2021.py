@@ -40,8 +40,23 @@ from jaxheads.studies.deduction import (
 )
 from jaxheads.studies.fits import Fit
 from jaxheads.studies.lab import Lab
+from jaxheads.studies.nulls import (
+    against_nulls,
+    cells_of,
+    null_cells,
+    null_file,
+    nulls_of,
+    score_weights,
+)
 from jaxheads.studies.pretrain import pretrained_cell
-from jaxheads.studies.prunability import answers_of, contrasts, curves, save_answers, score_all
+from jaxheads.studies.prunability import (
+    OWN,
+    answers_of,
+    contrasts,
+    curves,
+    save_answers,
+    score_all,
+)
 from jaxheads.studies.regimes import compare
 
 
@@ -61,6 +76,7 @@ def _subjects(lab: Lab) -> Iterator[Cell]:
     """Fine-tuned models, and scores of all heads at every place."""
     base = (_pretrained(lab),)
     yield Cell(_base_scores(lab), functools.partial(score_base, lab), needs=base)
+    yield from null_cells(lab, base)
     for task in lab.tasks:
         for seed in lab.run.seeds:
             what = (lab, task.name, seed)
@@ -72,6 +88,7 @@ def _curves(lab: Lab) -> Iterator[Cell]:
     for task in lab.subjects:
         for seed in _seeds(lab, task):
             others = {_scored(lab, other, _other_seed(lab, seed)) for other in lab.subjects}
+            others |= {*cells_of(lab, task, seed, TUNED)}
             yield Cell(
                 _curves_name(lab, task, seed),
                 functools.partial(curves_of, lab, task, seed),
@@ -93,6 +110,10 @@ def _coherence(lab: Lab) -> Iterator[Cell]:
     along = (_curves_name(lab, task, seed) for task in lab.subjects for seed in _seeds(lab, task))
     yield Cell(f"{lab.name}-coherence", functools.partial(coherence, lab), needs=scores)
     yield Cell(f"{lab.name}-reliability", functools.partial(reliabilities, lab), needs=scores)
+    if lab.run.scoring.nulls:
+        trained = (name for each in runs for name in cells_of(lab, *each, TUNED, FROZEN))
+        needs = (*scores, *trained)
+        yield Cell(f"{lab.name}-nulls", functools.partial(against_nulls, lab), needs=needs)
     yield Cell(f"{lab.name}-functional", functools.partial(functional_of, lab), needs=tuple(along))
 
 
@@ -190,7 +211,9 @@ def _of(lab: Lab, task: str, compute, *what):
 
 def score_base(lab: Lab) -> list[Row]:
     """Score the pre-trained model on the pre-training task."""
-    score_all(lab, lab.base, lab.text, score_file(lab, PRETRAINING, 0))
+    name = score_file(lab, PRETRAINING, 0)
+    score_all(lab, lab.base, lab.text, name)
+    score_weights(lab, lab.base, lab.text, name)
     return []
 
 
@@ -200,6 +223,7 @@ def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
     found = lab.measure(model, task)
     save_answers(lab, whole_name(lab, name, seed), answers_of(found))
     score_all(lab, model, task, score_file(lab, name, seed))
+    score_weights(lab, model, task, score_file(lab, name, seed))
     floors = {}
     if seed == lab.run.seeds[0]:
         floors = found.floors | lab.reader.bag_of_words(name)
@@ -216,6 +240,7 @@ def frozen(lab: Lab, name: str, seed: int) -> list[Row]:
     found = lab.measure(model, task)
     save_answers(lab, _frozen_name(lab, name, seed), answers_of(found))
     score_all(lab, model, task, file)
+    score_weights(lab, model, task, file)
     return lab.note.rows(name, found.metrics, stage="frozen body", seed=seed)
 
 
@@ -224,9 +249,10 @@ def _frozen(lab: Lab, name: str, seed: int) -> Fit:
 
 
 def curves_of(lab: Lab, name: str, seed: int) -> list[Row]:
-    """Curves of the model that a task has, along its own orders and those of other tasks."""
+    """Curves of a task's model along its own orders, those of other tasks, and those of nulls."""
     from_seed = _other_seed(lab, seed)
     others = {other: score_file(lab, other, from_seed) for other in lab.subjects if other != name}
+    others |= {null: null_file(lab, null, name, seed) for null in nulls_of(lab, name)}
     count, seeds = lab.run.curve.draws, _seeds(lab, name)
     place = seeds.index(seed)
     model = lab.base if name == PRETRAINING else lab.tuned(name, seed)
@@ -242,8 +268,13 @@ def _other_seed(lab: Lab, seed: int) -> int:
 
 
 def contrasts_of(lab: Lab, name: str) -> list[Row]:
-    """Whether the task's order beats chance, and chance the reverse."""
-    return contrasts(lab, lab.subject(name), _curve_files(lab, name))
+    """Whether the task's order beats chance, and chance the reverse; what beats the nulls."""
+    task, files = lab.subject(name), _curve_files(lab, name)
+    others = (OWN, *(f"order of {other}" for other in lab.subjects if other != name))
+    nulls = [f"order of {null}" for null in nulls_of(lab, name)]
+    pairs = list(itertools.product(others, nulls))
+    rows = contrasts(lab, task, files)
+    return rows + (contrasts(lab, task, files, pairs, "contrast with nulls") if pairs else [])
 
 
 def functional_of(lab: Lab) -> list[Row]:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxheads.analysis.agreement import Agreement, ceiling, overlap, rank_agreement
 from jaxheads.analysis.intervals import Estimate, jackknife, quotient
@@ -37,7 +38,7 @@ def coherence(lab: Lab) -> list[Row]:
     """Agreement of the scores of every two tasks, seed by seed."""
     rows = []
     for place in (TUNED, FROZEN):
-        for one, two in _pairs(lab):
+        for one, two in pairs_of(lab):
             for seed in lab.run.seeds:
                 one_LH, two_LH = (
                     lab.saved(score_file(lab, task, seed, place)).score_LH for task in (one, two)
@@ -47,7 +48,8 @@ def coherence(lab: Lab) -> list[Row]:
     return rows
 
 
-def _pairs(lab: Lab) -> Iterator[tuple[str, str]]:
+def pairs_of(lab: Lab) -> Iterator[tuple[str, str]]:
+    """Every two of the tasks that are compared."""
     return itertools.combinations(lab.subjects, 2)
 
 
@@ -67,7 +69,7 @@ def reliabilities(lab: Lab) -> list[Row]:
             names = {seed: score_file(lab, task, seed, place) for seed in seeds}
             both[task, place], found = _repeats(lab, task, place, names)
             rows += found
-    for place, (one, two) in itertools.product((TUNED, FROZEN), _pairs(lab)):
+    for place, (one, two) in itertools.product((TUNED, FROZEN), pairs_of(lab)):
         values = [both[task, TUNED if task == PRETRAINING else place] for task in (one, two)]
         rows += lab.note.rows(
             f"{one}~{two}", {"spearman": ceiling(*values)}, stage="ceiling", method=place
@@ -89,7 +91,7 @@ def _repeats(lab: Lab, task: str, place: str, names: Mapping[int, str]) -> tuple
         note("other examples", seed, {"spearman": reliability([matrix_NLH], splits=splits)})
     for number, pair in enumerate(itertools.combinations(names.values(), 2)):
         one_LH, two_LH = (lab.saved(name).score_LH for name in pair)
-        note("other seed", number, _values(one_LH, two_LH))
+        note("other seed", number, agreement_values(one_LH, two_LH))
     value = reliability(list(kept.values()), splits=splits)
     if len(kept) > 1:
         note("other examples and seed", 0, {"spearman": value})
@@ -160,7 +162,10 @@ def _statistics(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:
     return values | p_values | chance
 
 
-def _values(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:
+def agreement_values(
+    one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]
+) -> dict[str, float]:
+    """Every statistic of two maps, without its p-value."""
     return {name: each.value for name, each in _agreements(one_LH, two_LH, 1).items()}
 
 

@@ -98,11 +98,22 @@ class Reader:
             task=task,
             readout=readout,
             train=train,
-            scored=self.sample(train, drawn=settings.train is None and task.generated),
+            scored=self._scored(settings, train),
             held_out=self._held_out(settings, readout, settings.held_out, "validation", lengths),
             lengths=lengths,
             training=training,
         )
+
+    def shuffled(self, task: Subject, seed: int) -> Subject:
+        """The task with the labels of its training examples permuted among them.
+
+        What is scored has the permuted labels too; what is held out stays as it is.
+        """
+        train = task.train
+        assert isinstance(train, EncodedSource), "masked LM has no labels to permute"
+        order_N = np.random.default_rng(seed).permutation(len(train.labels))
+        train = dataclasses.replace(train, labels=train.labels[order_N])
+        return task._replace(train=train, scored=self._scored(self._settings(task.name), train))
 
     def other_held_out(self, task: Subject) -> list[Batch]:
         """A second data set of a task; none where its settings name none."""
@@ -133,6 +144,10 @@ class Reader:
         count = self.run.scoring.examples
         return prepare.first(train, count) if drawn else prepare.shuffled(train, count)
 
+    def _scored(self, settings: TaskSettings, train: EncodedSource) -> EncodedSource:
+        drawn = settings.train is None and task_named(settings.name).generated
+        return self.sample(train, drawn=drawn)
+
     def teaching(self, settings: TaskSettings) -> EncodedSource:
         """Training examples of a task that a pruner learns on."""
         readout = ReadoutConfig("classification", task_named(settings.name).labels)
@@ -140,8 +155,7 @@ class Reader:
 
     def taught(self, settings: TaskSettings) -> EncodedSource:
         """The examples of a task that a pruner scores heads on."""
-        drawn = settings.train is None and task_named(settings.name).generated
-        return self.sample(self.teaching(settings), drawn=drawn)
+        return self._scored(settings, self.teaching(settings))
 
     def apart(self, settings: TaskSettings) -> list[Batch]:
         """The held-out pairs of a task, each sentence by itself."""

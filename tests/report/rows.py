@@ -39,7 +39,8 @@ K95 = {"gradient": 10, "reversed": 2, "random": 5, "gradient/token": 9}
 
 def study_rows(models=MODELS, tasks=TASKS, seeds=SEEDS) -> list[Row]:
     """Every stage of the study that the report has a section for."""
-    makers = (whole, masked, prunability, contrasts, coherence, repeats, deduction, regimes, single)
+    makers = (whole, masked, prunability, contrasts, coherence, repeats, nulls, null_maps)
+    makers += (null_orders, deduction, regimes, single)
     return [Row("made up", *row[:4], **row[4]) for m in makers for row in m(models, tasks, seeds)]
 
 
@@ -153,6 +154,45 @@ def repeats(models, tasks, seeds):
 
 
 PLACES = {"fine-tuned": 0.4, "frozen body": 0.1}
+
+
+def nulls(models, tasks, seeds):
+    """Fine-tuned: more than magnitude and shuffled labels, not more than the other two."""
+    pairs = [f"{one}~{two}" for one, two in itertools.combinations(tasks, 2)]
+    for model, pair, place in itertools.product(models, pairs, PLACES):
+        clear = place == "fine-tuned"
+        for seed in seeds:
+            what = {"stage": "coherence", "method": place, "seed": seed}
+            for null, value, p in (("magnitude", 0.35, 0.004), ("output_norm", 0.05, 0.6)):
+                name = f"spearman given {null}"
+                yield model, pair, name, value + seed / 100, what
+                yield model, pair, f"p of {name}", p if clear else 0.6, what
+        for null, low in (("shuffled_labels", 0.1 if clear else -0.1), ("untrained_readout", -0.1)):
+            what = {"stage": "more than nulls", "method": place, "low": low, "high": low + 0.4}
+            yield model, pair, f"spearman less {null}", low + 0.2, what
+
+
+def null_maps(models, tasks, seeds):
+    for model, (one, two) in itertools.product(models, itertools.product(tasks, tasks)):
+        for method in ("magnitude", "magnitude, frozen body"):
+            what = {"stage": "null", "method": method}
+            yield model, f"{one}~{two}", "spearman", 0.3, what
+            yield model, f"{one}~{two}", "kendall", 0.2, what
+
+
+def null_orders(models, tasks, seeds):
+    for model, task in itertools.product(models, tasks):
+        for method, low in (
+            ("gradient - order of magnitude", 0.01), ("order of mlm - order of magnitude", -0.05),
+        ):  # fmt: skip
+            what = {"stage": "contrast with nulls", "method": method, "budget": 8}
+            what |= {"p_value": 0.01, "seeds": 1 if task == "mlm" else len(seeds)}
+            if not method.startswith(f"order of {task}"):
+                yield model, task, "accuracy", low + 0.04, what | {"low": low, "high": low + 0.08}
+        if task != "mlm":
+            for method in PLACES:
+                what = {"stage": "above the baseline", "method": method}
+                yield model, task, "accuracy", 0.2, what | {"low": 0.1, "high": 0.3}
 
 
 def deduction(models, tasks, seeds):

@@ -16,7 +16,6 @@ from jaxheads.report.answers import (
 )
 from jaxheads.report.folder import Study
 from jaxheads.report.study import answers_of
-from jaxheads.report.transfer import coherence_answer
 from tests.report.rows import study_rows
 
 
@@ -85,68 +84,6 @@ def test_a_difference_whose_interval_holds_zero_is_no_difference(study):
         "roberta, sentiment, 8 heads kept: gradient − random +0.100 accuracy (95%: +0.060 to "
         "+0.140), n = 3 seeds: gradient keeps more."
     ) in found.points
-
-
-def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
-    found = coherence_answer(study)
-    assert found.summary.startswith(
-        "Agreement with the pre-training task is more than chance in 2 of 4 measurements. Spearman "
-        "correlations go from 0.100 (3 seeds: 0.000 to 0.200) to 0.400 (3 seeds: 0.300 to 0.500)"
-    )
-    assert (
-        "roberta, masked LM ~ sentiment, fine-tuned: Spearman 0.400 (3 seeds: 0.300 to 0.500), "
-        "more than chance (largest permutation p 0.010); ceiling 0.872 (reliabilities: masked LM "
-        "0.950 with other examples, sentiment 0.800 with other examples and seed)."
-    ) in found.points
-    (frozen,) = [p for p in found.points if "~ sentiment, frozen" in p]
-    assert "not distinguishable from chance (largest permutation p 0.200)" in frozen
-    assert "sentiment ~ entailment" not in " ".join(found.points)
-
-
-def test_agreement_below_zero_is_not_called_agreement():
-    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
-    rows = [row(-0.5 - s / 10, metric="spearman", seed=s, **what) for s in (0, 1)]
-    rows += [row(0.01, metric="p of spearman", seed=s, **what) for s in (0, 1)]
-    assert ": less than chance" in answer(coherence_answer, *rows).summary
-    mixed = [dataclasses.replace(rows[0], value=0.5), *rows[1:]]
-    assert "not distinguishable from chance" in answer(coherence_answer, *mixed).summary
-
-
-def test_one_seed_that_chance_explains_is_enough_to_say_so():
-    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
-    rows = [row(0.5, metric="spearman", seed=s, **what) for s in (0, 1)]
-    for p, said in ((0.06, "not distinguishable from chance"), (0.04, "more than chance")):
-        values = [row(v, metric="p of spearman", seed=s, **what) for s, v in enumerate((0.01, p))]
-        assert said in answer(coherence_answer, *rows, *values).summary
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [
-        (-0.2, 0.4, "not distinguishable from random orders (0)."),
-        (0.4, 1.4, "not distinguishable from the task's own order (1)."),
-        (-0.4, 1.4, "random orders (0) and not distinguishable from the task's own order (1)."),
-        (0.2, 0.8, "better than random orders (0), worse than the task's own (1)."),
-        (-0.8, -0.2, "worse than random orders."),
-        (1.2, 1.8, "better than the task's own order."),
-    ],
-)
-def test_functional_coherence_is_told_from_zero_and_one(low, high, said):
-    pair = {"task": "mlm~t", "stage": "coherence", "metric": "spearman", "method": "fine-tuned"}
-    what = {"task": "mlm~t", "stage": "functional coherence", "budget": 8}
-    rows = [row(0.3, **pair), row(0.5, stage="whole")]
-    rows.append(row((low + high) / 2, low=low, high=high, **what))
-    assert answer(coherence_answer, *rows).points[-1].endswith(said)
-    undefined = row(float("nan"), low=float("nan"), high=float("nan"), **what)
-    assert "undefined" in answer(coherence_answer, *rows[:2], undefined).points[-1]
-
-
-def test_functional_coherence_is_that_nearest_half_of_the_heads(study):
-    functional = [p for p in coherence_answer(study).points if "functional coherence" in p]
-    assert functional[0] == (
-        "roberta, sentiment pruned to 8 heads by the masked-LM order: functional coherence 0.500 "
-        "(95%: 0.200 to 0.800), better than random orders (0), worse than the task's own (1)."
-    )
 
 
 def test_reliability_and_floors_are_printed(study):

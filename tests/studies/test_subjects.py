@@ -147,3 +147,21 @@ def test_what_is_scored_is_a_sample_of_a_file_and_the_first_of_what_was_drawn(tm
             for each, place in ((some, row), (source, label))
         )
         assert np.array_equal(found, whole)
+
+
+def test_shuffled_labels_are_those_of_training_in_another_order():
+    """Texts and what is held out stay; what is scored has the labels that are trained on."""
+    task = dataclasses.replace(TASKS[0], examples=200)
+    scoring = dataclasses.replace(RUN.scoring, examples=50)
+    reader = Lab(dataclasses.replace(RUN, tasks=(task,), scoring=scoring), RUN.models[0],
+                 Path("unused"), None).reader  # fmt: skip
+    true = reader.task(task.name)
+    one, two = (reader.shuffled(true, seed) for seed in (0, 1))
+    assert one.train.tokens is true.train.tokens and one.held_out is true.held_out
+    for each in (one, two):
+        assert sorted(each.train.labels) == sorted(true.train.labels)
+        assert 0.35 < np.mean(each.train.labels == true.train.labels) < 0.65
+        assert list(each.scored.labels) == list(each.train.labels[:50])
+        assert np.array_equal(each.scored.tokens, true.scored.tokens)
+    assert list(one.train.labels) != list(two.train.labels)
+    assert list(reader.shuffled(true, 1).train.labels) == list(two.train.labels)

@@ -1,22 +1,18 @@
-"""Answers on transfer: do tasks need the same heads."""
+"""The answer on agreement: do the heads that matter in pre-training matter on tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jaxheads.report.coherence import ceiling_of, p_value, reliability_of
+from jaxheads.report.baseline import MARK, at_chance, pair_at_chance
+from jaxheads.report.claims import LEVEL
+from jaxheads.report.coherence import TUNED, ceiling_of, p_value, reliability_of
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
+from jaxheads.report.nulls import against_nulls, beyond
 from jaxheads.report.parts import Answer
-from jaxheads.report.spread import (
-    Spread,
-    number,
-    spread_of,
-    spreads,
-    words,
-)
+from jaxheads.report.spread import Spread, number, spread_of, spreads, words
 
-LEVEL = 0.05
 CHANCE, MORE, LESS = "not distinguishable from chance", "more than chance", "less than chance"
 
 
@@ -26,25 +22,12 @@ def coherence_answer(study: Study) -> Answer | None:
     found = spreads(rows, lambda row: (row.model, row.task, row.method))
     if not found:
         return None
-    said = {key: _agreement(study, *key, spread) for key, spread in found.items()}
-    more = sum(verdict == MORE for verdict in said.values())
-    ends = sorted(found, key=lambda key: found[key].mean)
-    summary = (
-        f"Agreement with the pre-training task is {MORE} in {more} of {len(found)} measurements. "
-        "Spearman correlations go "
-        f"from {words(found[ends[0]])} to {words(found[ends[-1]])}."
-        if len(found) > 1
-        else f"Spearman correlation {words(found[ends[0]])}: {said[ends[0]]}."
-    )
-    points = tuple(_coherent(study, key, found[key], said[key]) for key in found)
-    functional = tuple(_functional(study))
+    counted = {key: s for key, s in found.items() if not pair_at_chance(study, *key)}
+    points = tuple(_coherent(study, key, found[key]) for key in found)
     return Answer(
         "Are the heads that matter in pre-training those that matter on tasks?",
-        summary, points + functional,
+        _summed(study, counted, len(found) - len(counted)), points + tuple(_functional(study)),
     )  # fmt: skip
-
-
-# -- coherence
 
 
 def _with_pretraining(pair: str) -> bool:
@@ -64,14 +47,46 @@ def _agreement(study: Study, model: str, task: str, method: str, spread: Spread)
     return MORE if spread.mean > 0 else LESS
 
 
-def _coherent(study: Study, key: tuple[str, str, str], spread: Spread, said: str) -> str:
-    model, pair, method = key
-    values = study.at("coherence", model=model, task=pair, method=method, metric="p of spearman")
+def _summed(study: Study, counted: dict[tuple[str, str, str], Spread], left: int) -> str:
+    """How many measurements are more than chance, and more than every null."""
+    more = ""
+    if left:
+        more = f" Not counted: {left} of models {MARK}."
+    if not counted:
+        return f"Unknown: no measurement is of models that do their tasks.{more}"
+    verdicts = {key: _agreement(study, *key, spread) for key, spread in counted.items()}
+    against = {key: beyond(study, *key) for key in counted}
+    nulls = list(dict.fromkeys(each.null for found in against.values() for each in found))
+    beside = ", and no null was measured: it may be heads of large weights that are shared"
+    if len(counted) == 1:
+        ((key, spread),) = counted.items()
+        if nulls:
+            beside = "".join(f"; {each.verdict}" for each in against[key])
+        return f"Spearman correlation {words(spread)}: {verdicts[key]}{beside}.{more}"
+    clear = [key for key, said in verdicts.items() if said == MORE]
+    if nulls:
+        both = sum(bool(against[key]) and all(n.clear for n in against[key]) for key in clear)
+        beside = f", and more than each of {', '.join(nulls)} in {both}"
+    ends = sorted(counted, key=lambda key: counted[key].mean)
+    return (
+        f"Agreement with the pre-training task is {MORE} in {len(clear)} of {len(counted)} "
+        f"measurements{beside} (single tests at 5%, not corrected for their number). Spearman "
+        f"correlations go from {words(counted[ends[0]])} to {words(counted[ends[-1]])}.{more}"
+    )
+
+
+def _coherent(study: Study, key: tuple[str, str, str], spread: Spread) -> str:
+    model, pair, place = key
+    values = study.at("coherence", model=model, task=pair, method=place, metric="p of spearman")
     p = spread_of(values)
     tested = "" if p is None else f" (largest permutation p {p_value(p.high)})"
+    said = f"{_agreement(study, *key, spread)}{tested}"
+    nulls = "".join(f"; {each.words}" for each in beyond(study, *key))
+    if pair_at_chance(study, *key):
+        said, nulls = f"of a model {MARK}, which says nothing of heads", ""
     return (
-        f"{model}, {shown(pair)}, {method}: Spearman {words(spread)}, {said}{tested}; "
-        f"{_reached(study, key)}."
+        f"{model}, {shown(pair)}, {place}: Spearman {words(spread)}, {said}; "
+        f"{_reached(study, key)}{nulls}."
     )
 
 
@@ -101,6 +116,9 @@ def _functional(study: Study) -> Iterator[str]:
         half = (study.heads(model) or 0) / 2
         budget = min((row.budget or 0 for row in own), key=lambda b: abs(b - half))
         spread = spread_of(row for row in own if row.budget == budget)
+        if at_chance(study, model, _second(pair), TUNED):
+            yield f"{model}, {shown(_second(pair))}: the model is {MARK}, its orders say nothing."
+            continue
         if spread is None:
             yield (
                 f"{model}, {shown(_second(pair))} pruned to {budget} heads by the masked-LM "
@@ -109,7 +127,8 @@ def _functional(study: Study) -> Iterator[str]:
             continue
         yield (
             f"{model}, {shown(_second(pair))} pruned to {budget} heads by the masked-LM order: "
-            f"functional coherence {words(spread)}, {_functionally(spread)}."
+            f"functional coherence {words(spread)}, {_functionally(spread)}"
+            f"{against_nulls(study, model, _second(pair), PRETRAINING)}."
         )
 
 
