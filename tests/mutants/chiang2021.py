@@ -35,7 +35,7 @@ FAULTS = (
      'self._held_out(settings, readout, settings.held_out, "validation", lengths)',
      'self._held_out(settings, readout, settings.train, "validation", lengths)'),
     ("held-out examples are scored", SUBJECTS, SCORED,
-     "scored=self.sample(train, drawn=settings.train is None and task.generated),",
+     "scored=self._scored(settings, train),",
      'scored=self._read(settings, readout, settings.held_out, "validation", None),'),
     ("fine-tuning on held-out examples", SUBJECTS, HELD_OUT,
      'train = self._read(settings, readout, settings.train, "train", settings.examples)',
