@@ -42,7 +42,7 @@ def fresh(path: Path, seed: int) -> Model:
 
 
 @functools.cache
-def _batches(source: Path, file: Path):
+def batches_of(source: Path, file: Path):
     """A task's examples, by the tokenizer of a model's folder."""
     examples = read_examples(task_named(file.name.partition(".")[0]), file)
     return list(
@@ -55,7 +55,7 @@ def measured(model: Model, source: Path, file: Path, gate_LH=None) -> dict[str, 
     gate_LH = np.ones(SHAPE, np.float32) if gate_LH is None else np.asarray(gate_LH, np.float32)
     objective = objective_for(model.config, READOUT)
     metrics = task_named(file.name.partition(".")[0]).metrics
-    found = evaluate(objective, model.params, _batches(source, file), metrics, gate=gate_LH)
+    found = evaluate(objective, model.params, batches_of(source, file), metrics, gate=gate_LH)
     return found.metrics
 
 
@@ -67,7 +67,7 @@ def rescored(model: Model, source: Path, file: Path, budgets, **how) -> dict[int
     objective, mask_LH, masks = objective_for(model.config, READOUT), np.ones(SHAPE, bool), {}
     for budget in budgets:
         score_LH = score_heads(
-            objective, model.params, _batches(source, file), heads=model.config,
+            objective, model.params, batches_of(source, file), heads=model.config,
             gate=mask_LH.astype(np.float32), progress=False, **how,
         ).score_LH  # fmt: skip
         mask_LH = kept(np.where(mask_LH, score_LH, -np.inf), budget)

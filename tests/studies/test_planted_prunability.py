@@ -114,6 +114,9 @@ def orders(chiang: Finished, model: str, task: str, seed: int):
     files = {f"order of {other}": file for other, file in others.items() if other != task}
     files |= {f"gradient/{r}": f"{task}-{seed}.{r}" for r in READINGS}
     files["ablation"] = f"{task}-{seed}.ablation"
+    files |= {f"order of {null}": f"{task}-{seed}.{null}" for null in ("magnitude", "output_norm")}
+    trained = ("shuffled_labels", "untrained_readout") if task != "mlm" else ()
+    files |= {f"order of {null}": f"{task}-{null}-{seed}" for null in trained}
     if model == "albert":
         del files["order of cola"]
         tied_H = chiang.scored(f"{model}-{task}-{seed}.tied")[:1]
