@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from jaxheads import objective_for, score_heads
 from tests.studies.by_hand import READOUT, batches_of, fresh, saved
 from tests.studies.planted import Finished
-from tests.studies.planted_chiang import SEEDS, chiang_study, of_models
+from tests.studies.planted_chiang import HALF, METRIC, SEEDS, chiang_study, of_models
 
 pytestmark = pytest.mark.slow  # a study of two tiny models, most of it compiling
 
@@ -104,3 +104,29 @@ def test_agreement_given_a_null_is_that_of_what_is_left_of_the_ranks(chiang, pla
                 assert found == pytest.approx(np.corrcoef(*rests)[0, 1], abs=1e-6)
             else:
                 assert np.isnan(found)
+
+
+@of_models
+def test_orders_of_nulls_are_compared_with_all_other_orders(chiang, model, task):
+    rows = chiang.rows(stage="contrast with nulls", model=model, task=task, budget=HALF)
+    other = {"sst2": "mlm", "cola": "sst2"}[task]
+    for one, two in (
+        ("gradient", "order of magnitude"), (f"order of {other}", "order of shuffled_labels"),
+    ):  # fmt: skip
+        (row,) = (row for row in rows if row.method == f"{one} - {two}")
+        values = [
+            chiang.value(
+                stage="masked", model=model, task=task, method=order, budget=HALF, seed=seed,
+                metric=METRIC[task],
+            )
+            for order in (one, two) for seed in SEEDS
+        ]  # fmt: skip
+        expected = np.mean(values[: len(SEEDS)]) - np.mean(values[len(SEEDS) :])
+        assert row.value == pytest.approx(expected)
+        assert row.seeds == len(SEEDS)
+    pairs = {
+        row.task for row in chiang.rows(stage="functional coherence", model=model)
+        if row.task.endswith(f"~{task}")
+    }  # fmt: skip
+    nulls = ("magnitude", "output_norm", "shuffled_labels", "untrained_readout")
+    assert {f"{null}~{task}" for null in nulls} < pairs

@@ -12,7 +12,6 @@ from scipy.stats import spearmanr
 from jaxheads.cli import main
 from jaxheads.importance import load_scores
 from jaxheads.importance.kept import open_kept
-from jaxheads.importance.magnitude import magnitude
 from jaxheads.importance.reliability import reliability
 from jaxheads.models.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
@@ -127,29 +126,6 @@ def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
     ):  # fmt: skip
         (row,) = found(finished, stage="ceiling", model="albert", task=pair, method=place)
         assert row.value == pytest.approx(np.sqrt(np.prod(np.maximum(values, 0))))
-
-
-@pytest.mark.slow
-def test_nulls_are_measured_in_the_models_they_stand_beside(finished):
-    """Magnitude of the fine-tuned weights; an untrained readout is where fine-tuning starts."""
-    for name, model in (("albert-sst2-1", "albert-sst2-1"), ("albert-sst2-frozen-1", "albert")):
-        own = load_model(finished / "models" / model)
-        null = load_scores(finished / "scores" / f"{name}.magnitude.npz").score_LH
-        np.testing.assert_array_equal(null, magnitude(own.config, own.params))
-    rows = found(finished, stage="labels shuffled", metric="accuracy", task="sst2", seed=1)
-    assert {row.method for row in rows} == {"fine-tuned", "frozen body"}
-    rows = found(finished, stage="functional coherence", model="albert", task="magnitude~sst2")
-    assert {row.budget for row in rows} == {2, 4, 6}
-    rows = found(finished, stage="contrast with nulls", model="albert", task="sst2", budget=HALF)
-    curve = {
-        (row.method, row.seed): row.value
-        for row in found(finished, stage="masked", model="albert", task="sst2", budget=HALF)
-        if row.metric == "accuracy"
-    }
-    for one, two in (("gradient", "order of magnitude"), ("order of mlm", "order of output_norm")):
-        (row,) = (row for row in rows if row.method == f"{one} - {two}")
-        expected = np.mean([curve[one, seed] - curve[two, seed] for seed in (0, 1)])
-        assert row.value == pytest.approx(expected)
 
 
 @pytest.mark.slow
