@@ -185,7 +185,7 @@ def _place(each: Acceptable, who: str, kept: str, what: str) -> str:
     blocks = _blocks(each)
     return (
         f"{who} keeps {kept} of {what} after fine-tuning up to {deepest}{each.removed} heads "
-        f"removed before it, where the masked-LM loss has risen by {percent(row.value)}"
+        f"removed before it, where the increase of the masked-LM loss is {percent(row.value)}"
         + (f" (95% over blocks of text: {blocks})" if blocks else " (no interval)")
     )
 

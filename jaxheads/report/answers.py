@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from jaxheads.records import Row
 from jaxheads.report.baseline import MARK, at_ceiling, at_chance
-from jaxheads.report.claims import clear_in, counted, said_of
+from jaxheads.report.claims import NONE, clear_in, counted, said_of
 from jaxheads.report.coherence import REPEATED, TUNED, reliability_of
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import shown
@@ -49,7 +49,7 @@ def contrast_answer(study: Study) -> Answer | None:
     if not rows:
         return None
     several, left_out = counted(study, rows)
-    summary = "Unknown: no comparison is over several seeds."
+    summary = NONE
     if several:
         summary = (
             f"In {clear_in(several)} comparisons over several seeds the order that should be "

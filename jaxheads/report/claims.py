@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from jaxheads.report.folder import Study
 from jaxheads.report.spread import interval_of
 
 LEVEL = 0.05
+NONE = "Unknown: no comparison can be counted."
 FEWEST = 10  # random masks of one model, with fewer of which nothing is claimed
 DRAWN = ("random", "like ")  # in the names of ways that draw masks
 
@@ -77,12 +78,16 @@ def _ranked(row: Row, first: str, second: str, found: int) -> str:
 # -- counts
 
 
-def counted(study: Study, rows: Sequence[Row]) -> tuple[list[Row], str]:
+def counted(
+    study: Study, rows: Sequence[Row], idle: Callable[[Row], bool] | None = None
+) -> tuple[list[Row], str]:
     """The differences that may be counted together, and a sentence on those left out, if any are.
 
-    Together count those over several seeds of models that are shown to do their task.
+    Together count those over several seeds of models that are shown to do their task; `idle` says
+    which are not, by default those whose whole model is not.
     """
-    known = [row for row in rows if not at_chance(study, row.model, row.task)]
+    idle = idle or (lambda row: at_chance(study, row.model, row.task))
+    known = [row for row in rows if not idle(row)]
     several = [row for row in known if (row.seeds or 0) > 1]
     reasons = {
         "of one model, which says nothing of another training": len(known) - len(several),

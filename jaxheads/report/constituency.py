@@ -7,7 +7,7 @@ import dataclasses
 from jaxheads.records import Row
 from jaxheads.report.attention_view import example_views
 from jaxheads.report.bracket_trees import example_drawings
-from jaxheads.report.claims import clear_in, counted, said_of, side_of_interval
+from jaxheads.report.claims import NONE, clear_in, counted, said_of, side_of_interval
 from jaxheads.report.constituent_figures import (
     change_drawings,
     ensemble_drawings,
@@ -136,7 +136,7 @@ def masking_answer(study: Study) -> Answer | None:
         return None
     matched = [row for row in rows if row.method == "like best - best"]
     several, left_out = counted(study, matched)
-    summary = "Unknown: no comparison is over several seeds."
+    summary = NONE
     if several:
         summary = (
             f"In {clear_in(several)} cases masking half of the heads, the best at constituents, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jaxheads.records import Row
-from jaxheads.report.claims import clear_in, counted, said_of, side
+from jaxheads.report.claims import NONE, clear_in, counted, said_of, side
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer, Table
@@ -26,7 +26,7 @@ def comparison_answer(study: Study) -> Answer | None:
         return None
     several, left_out = counted(study, [row for own in contrasts.values() for row in own])
     ways = dict.fromkeys(row.method.partition(" - ")[0] for row in several if side(row) > 0)
-    summary = "Unknown: no comparison is over several seeds."
+    summary = NONE
     if several:
         summary = (
             "Of comparisons with the gradient's one-shot order at equal budgets "
@@ -59,7 +59,7 @@ def further_answer(study: Study) -> Answer | None:
 def _counted(study: Study, contrasts: Contrasts) -> str:
     several, left_out = counted(study, [row for own in contrasts.values() for row in own])
     if not several:
-        return f"unknown: no comparison is over several seeds.{left_out}"
+        return f"unknown, no comparison can be counted.{left_out}"
     return (
         f"of comparisons {clear_in(several)} are for going further and {clear_in(several, -1)} for "
         f"the learned subset, by 95% intervals over seeds and examples.{left_out}"

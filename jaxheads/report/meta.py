@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from matplotlib.axes import Axes
 
 from jaxheads.records import Row
-from jaxheads.report.claims import clear_in, counted, said_of
+from jaxheads.report.claims import NONE, clear_in, counted, said_of
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import INK, Look, looks, shown
 from jaxheads.report.panels import grid
@@ -75,7 +75,7 @@ def meta_answer(study: Study) -> Answer | None:
     others = {"random": "random masks", "inverted meta": "the mask of the inverted score"}
     compared = [row for row in rows if row.method.removeprefix("meta - ") in others]
     several, left_out = counted(study, compared)
-    summary = "Unknown: no comparison is over several seeds."
+    summary = NONE
     if several:
         parts = []
         for other, what in others.items():

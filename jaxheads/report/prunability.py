@@ -30,7 +30,7 @@ def prunability_section(study: Study) -> Section | None:
         "measured on held-out examples. “random”: any order, drawn several times for each seed; "
         "“reversed”: the most important first. k95 is the largest number of heads removed such "
         "that the metric stays at 95% of the whole model's or above for that and every smaller "
-        "number; area is the mean share of the metric kept, over the curve."
+        "number that was tried; area is the mean share of the metric kept, over the curve."
     )
     return Section("prunability", "How many heads can go", lead, parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from jaxheads.records import Row
-from jaxheads.report.baseline import MARK, TIMED, at_chance
+from jaxheads.report.baseline import MARK, TIMED, TOP, at_chance
 from jaxheads.report.claims import clear_in, counted, verdict
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
@@ -37,16 +37,17 @@ def regimes_answer(study: Study) -> Answer | None:
     parts = (
         _counted(
             study, EQUAL,
-            "With equal training (two fine-tunings), pruned by the pre-training score before both "
-            "or by the task's own score between them: the former",
+            "With equal training, heads pruned before both fine-tunings (by the pre-training "
+            "score) against heads pruned between them (by the task's own score)",
         ),
         _counted(
             study, FIRST,
-            "Pruned and then fine-tuned, or fine-tuned and then pruned, which changes the score, "
-            "the time and the training after it at once and compares none of these: the former",
+            "“prune, fine-tune” against “fine-tune, prune”, which changes the score, the time and "
+            "the training after it at once, so that it compares none of these",
         ),
     )  # fmt: skip
     summary = " ".join(part for part in parts if part) or "The regimes were not compared."
+    summary += " By 95% intervals over seeds, random draws and examples." * any(parts)
     return Answer("Is it better to prune before or after fine-tuning?", summary, points)
 
 
@@ -79,21 +80,23 @@ def _counted(study: Study, method: str, lead: str) -> str:
     rows = study.at(CONTRAST, method=method)
     if not rows:
         return ""
-    several, left_out = counted(study, [row for row in rows if not _both_idle(study, row)])
-    idle = sum(_both_idle(study, row) for row in rows)
-    left_out += f" In {idle} both are {MARK}." if idle else ""
-    if not several:
-        return f"{lead} is not known to be better or worse.{left_out}"
-    return (
-        f"{lead} is better in {clear_in(several)} cases, worse in {clear_in(several, -1)} (95% "
-        f"intervals over seeds and examples).{left_out}"
-    )
+    several, left_out = counted(study, rows, lambda row: _both_idle(study, row))
+    said = "not known"
+    if several:
+        said = f"better in {clear_in(several)} cases, worse in {clear_in(several, -1)}"
+    return f"{lead}: {said}.{left_out}"
 
 
 def _both_idle(study: Study, row: Row) -> bool:
     """Whether neither regime of a difference is shown to be above chance."""
     where = (study, row.model, row.task)
     return all(at_chance(*where, side, row.budget) for side in row.method.split(" - "))
+
+
+def _at_ceiling(study: Study, row: Row, regime: str) -> bool:
+    where = {"model": row.model, "task": row.task, "metric": row.metric, "budget": row.budget}
+    found = spread_of(r for r in study.at(TIMED, **where) if kind_of(r.method) == regime)
+    return found is not None and found.mean >= TOP
 
 
 def _point(study: Study, model: str, task: str, budget: int | None) -> str:
@@ -119,6 +122,8 @@ def _point(study: Study, model: str, task: str, budget: int | None) -> str:
 def _said(study: Study, row: Row) -> str:
     if _both_idle(study, row):
         return f"both {MARK}: no claim"
+    if all(_at_ceiling(study, row, regime) for regime in row.method.split(" - ")):
+        return "both at the ceiling of the metric: no claim"
     return verdict(dataclasses.replace(row, method=_named(row.method, " - ")))
 
 

@@ -63,7 +63,7 @@ def test_between_cuts_it_is_a_value_with_the_losss_own_interval_and_how_sure_it_
     study = made(8.0, 4.0, 8.0)
     assert point(study) == (
         "m, t: t keeps 95% of its accuracy after fine-tuning up to 8 heads removed before it, "
-        "where the masked-LM loss has risen by 8.0% (95% over blocks of text: 7.5% to 8.5%); "
+        "where the increase of the masked-LM loss is 8.0% (95% over blocks of text: 7.5% to 8.5%); "
         "surely up to 4 (4.0%), surely not beyond 8 (8.0%); cuts tried: 4 (4.0%) to 12 (12%) "
         "heads; n = 3 seeds."
     )
@@ -106,7 +106,7 @@ def test_a_loss_without_an_interval_says_so():
     study = made(8.0, 4.0, 8.0)
     rows = [dataclasses.replace(r, low=None, high=None) if r.task == "mlm" else r
             for r in study.rows]  # fmt: skip
-    assert "risen by 8.0% (no interval);" in point(dataclasses.replace(study, rows=tuple(rows)))
+    assert "loss is 8.0% (no interval);" in point(dataclasses.replace(study, rows=tuple(rows)))
 
 
 @pytest.mark.parametrize(("whole", "floor"), [(0.5, 0.5), (0.9, 0.86)])
@@ -132,9 +132,9 @@ def test_all_tasks_at_the_loosest_tolerance_are_the_summary(study):
     assert answer is not None
     assert answer.summary == (
         "roberta, all tasks: every task keeps 95% of its metric after fine-tuning up to 8 heads "
-        "removed before it, where the masked-LM loss has risen by 10% (95% over blocks of text: "
-        "9.0% to 11%); surely up to 4 (2.0%), surely not beyond 8 (10%); cuts tried: 4 (2.0%) to "
-        "12 (50%) heads; n = 3 seeds."
+        "removed before it, where the increase of the masked-LM loss is 10% (95% over blocks of "
+        "text: 9.0% to 11%); surely up to 4 (2.0%), surely not beyond 8 (10%); cuts tried: 4 "
+        "(2.0%) to 12 (50%) heads; n = 3 seeds."
     )
     assert len(answer.points) == 5
     assert [each.removed for each in acceptable_of(study)] == [4, 8] * 3

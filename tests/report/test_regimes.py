@@ -54,13 +54,13 @@ def table(study: Study, name: str) -> Table:
 
 def test_what_changes_score_time_and_training_at_once_is_no_comparison_of_either(study):
     assert answered(study).summary == (
-        "With equal training (two fine-tunings), pruned by the pre-training score before both or "
-        "by the task's own score between them: the former is better in 0 of 2 (0 after Holm's "
-        "correction) cases, worse in 0 of 2 (0 after Holm's correction) (95% intervals over seeds "
-        "and examples). Pruned and then fine-tuned, or fine-tuned and then pruned, which changes "
-        "the score, the time and the training after it at once and compares none of these: the "
-        "former is better in 2 of 2 (0 after Holm's correction) cases, worse in 0 of 2 (0 after "
-        "Holm's correction) (95% intervals over seeds and examples)."
+        "With equal training, heads pruned before both fine-tunings (by the pre-training score) "
+        "against heads pruned between them (by the task's own score): better in 0 of 2 (0 after "
+        "Holm's correction) cases, worse in 0 of 2 (0 after Holm's correction). “prune, fine-tune” "
+        "against “fine-tune, prune”, which changes the score, the time and the training after it "
+        "at once, so that it compares none of these: better in 2 of 2 (0 after Holm's correction) "
+        "cases, worse in 0 of 2 (0 after Holm's correction). By 95% intervals over seeds, random "
+        "draws and examples."
     )
 
 
@@ -88,7 +88,7 @@ CHANCE, FINE = (0.505, 0.51), (0.8, 0.81)
 
 def test_two_regimes_at_chance_answer_nothing():
     found = made({EARLY: CHANCE, LATE: CHANCE}, low=0.01, high=0.02)
-    assert "the former is not known to be better or worse. In 1 both are not" in (
+    assert ": not known. Not counted: 1 of models not shown to be above chance." in (
         answered(found).summary
     )
     (point,) = answered(found).points
@@ -99,17 +99,27 @@ def test_two_regimes_at_chance_answer_nothing():
 
 def test_one_regime_at_chance_is_marked_and_still_less_than_one_that_is_not():
     found = made({EARLY: (0.85, 0.8501), LATE: CHANCE}, low=0.3, high=0.4)
-    assert "the former is better in 1 of 1 cases" in answered(found).summary
+    assert ": better in 1 of 1 cases" in answered(found).summary
     cells = table(found, "regimes-table").body[0][4:6]
     assert [cell.endswith(" †") for cell in cells] == [False, True]
 
 
+def test_a_whole_model_at_chance_does_not_silence_regimes_that_are_not():
+    found = made({EARLY: FINE, LATE: FINE}, low=0.01, high=0.02)
+    rows = [dataclasses.replace(r, value=0.5) if r.stage == "whole" else r for r in found.rows]
+    assert ": better in 1 of 1" in answered(dataclasses.replace(found, rows=tuple(rows))).summary
+
+
+def test_two_regimes_at_the_ceiling_are_said_to_be():
+    found = made({EARLY: (1.0, 1.0), LATE: (1.0, 1.0)}, low=0.0, high=0.0)
+    assert ": both at the ceiling of the metric: no claim; they" in answered(found).points[0]
+
+
 def test_one_seed_compares_nothing():
     found = made({EARLY: FINE, LATE: FINE}, seeds=1, low=0.01, high=0.02)
-    assert answered(found).summary.endswith(
-        "the former is not known to be better or worse. Not counted: 1 of one model, which says "
-        "nothing of another training."
-    )
+    assert (
+        ": not known. Not counted: 1 of one model, which says nothing of another training."
+    ) in answered(found).summary
     assert "(95%: +0.010 to +0.020): one model: no claim;" in answered(found).points[0]
 
 
