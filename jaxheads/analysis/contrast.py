@@ -70,6 +70,24 @@ def looked(weight_LHN: Float[np.ndarray, "L H N"], edited: Collection[int]) -> L
     return Looked(weight_LHN[..., is_edited_N].mean(-1), weight_LHN[..., ~is_edited_N].mean(-1))
 
 
+PLACES = ("first word", "last word", "other words", "special tokens")
+
+
+def place_weights(
+    weight_LHT: Float[np.ndarray, "L H T"], word_of_piece: Sequence[int]
+) -> dict[str, Float[np.ndarray, "L H"]]:
+    """What the first word gets, the last, another one and a special token, each on average.
+
+    After the paper's Fig. 3, where places are those of pieces. The word of a sentence of one word
+    is its first and its last; without words in between, or special tokens, these are not named.
+    """
+    weight_LHN = word_weights(weight_LHT, word_of_piece)
+    special_LHS = weight_LHT[..., np.asarray(word_of_piece) < 0]
+    parts = (weight_LHN[..., :1], weight_LHN[..., -1:], weight_LHN[..., 1:-1], special_LHS)
+    named = zip(PLACES, parts, strict=True)
+    return {name: part.mean(-1) for name, part in named if part.shape[-1]}
+
+
 # -- the four maps and the contrast
 
 

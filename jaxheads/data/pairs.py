@@ -2,7 +2,8 @@
 
 Two formats of JSON lines (or CSV, TSV, Parquet: see `rows`), told apart by their fields:
 
-- Unfun.me (West & Horvitz 2019): `id`, `group`, `funny`, `serious`, `mean_seriousness` (or null);
+- Unfun.me (West & Horvitz 2019): `id`, `group`, `funny`, `serious`, `mean_seriousness` (or null),
+  and where they are known `oppositions`, the names of what the sides oppose ("normal/abnormal");
 - Humicroedit (SemEval-2020 task 7): `id`, `original` with one `<marked part/>`, and the `edit` that
   makes it funny; its group is its serious side.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxheads.data.draws import Draws
-from jaxheads.data.incongruity import AlignedPair
+from jaxheads.data.incongruity import KIND_OF, AlignedPair
 from jaxheads.data.rows import Row, read_rows
 
 SHOWN = 5  # problems of one file that its error names
@@ -36,6 +37,7 @@ class Pair(NamedTuple):
     serious_edits: tuple[int, ...]
     seriousness: float | None  # the mean rating of the serious side: 1 serious, 0 satirical
     place: str  # "file:line"
+    oppositions: tuple[str, ...] = ()  # what the sides oppose; the paper has seven names for it
 
     @property
     def size(self) -> float:
@@ -72,11 +74,17 @@ def read_pairs(path: str | Path) -> tuple[Pair, ...]:
 
 
 def generated_pairs(drawn: Iterable[AlignedPair], split: str = "") -> tuple[Pair, ...]:
-    """The pairs of the built-in language, numbered; two neighbours are one group of the split."""
-    return tuple(
-        _pair(str(n), f"{split}{n // 2}", each.funny, each.serious, None, "")
-        for n, each in enumerate(drawn)
-    )
+    """The pairs of the built-in language, numbered; two neighbours are one group of the split.
+
+    What they oppose is called by the kind of the noun that is out of its place ("animal").
+    """
+    found = []
+    for number, each in enumerate(drawn):
+        group = f"{split}{number // 2}"
+        pair = _pair(str(number), group, each.funny, each.serious, None, "")
+        odd = KIND_OF[pair.funny[each.place]]
+        found.append(pair._replace(oppositions=(odd,)))
+    return tuple(found)
 
 
 def check_groups(splits: Mapping[str, Sequence[Pair]]) -> None:
@@ -131,9 +139,13 @@ def _read_unfun(fields: dict, place: str) -> Pair | str:
     known = isinstance(rating, int | float) and not isinstance(rating, bool) and 0 <= rating <= 1
     if rating is not None and not known:
         return f"mean_seriousness: expected a number from 0 to 1 or null, got {rating!r:.60}"
+    names = fields.get("oppositions", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        return f"oppositions: expected a list of names, got {names!r:.60}"
     sides = (fields["funny"], fields["serious"])
     rating = None if rating is None else float(rating)
-    return _pair(fields["id"], fields["group"], *sides, rating, place)
+    pair = _pair(fields["id"], fields["group"], *sides, rating, place)
+    return pair._replace(oppositions=tuple(dict.fromkeys(names)))
 
 
 def _read_humicroedit(fields: dict, place: str) -> Pair | str:

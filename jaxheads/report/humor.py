@@ -30,10 +30,11 @@ def humor_section(study: Study) -> Section | None:
         "Holm for all heads) and intervals (over originals and several seeds) are of test pairs."
     )
     parts = [
-        *_made(study, (_pairs, _accuracy, _sizes, _heads)),
+        *_made(study, (_pairs, _accuracy, _sizes, _oppositions, _heads)),
         *(map_drawing(study, *place) for place in places(study) if has_maps(study, *place)),
         *_made(study, (_localisation, _masked, _controls, _gates)),
         *filter(None, (distance_drawing(study, model) for model in study.models)),
+        *_made(study, (_by_place,)),
         *views_of(study),
     ]
     return Section("humor", "The head that looks at the funny word", lead, tuple(parts))
@@ -122,6 +123,43 @@ def _sizes(study: Study) -> Table:
     return Table("humor-sizes", caption, ("model", "task", *methods), body)
 
 
+def _oppositions(study: Study) -> Table:
+    rows = study.at("accuracy by opposition")
+    names = dict.fromkeys(row.method for row in rows)
+    body = tuple(
+        (model, shown(task), name, cell(found))
+        for model, task in places(study)
+        for name in names
+        if (found := _one(rows, model=model, task=task, method=name)) is not None
+    )
+    caption = (
+        "Accuracy by what the two sides of a pair oppose, where the pairs say it (several may "
+        "apply); in the built-in language the kind of the noun that is out of its place. Square "
+        "brackets: 95% intervals over originals."
+    )
+    head = ("model", "task", "opposition", "accuracy")
+    return Table("humor-oppositions", caption, head, body, labels=3)
+
+
+def _by_place(study: Study) -> Table:
+    rows = study.at("attention by place")
+    columns = tuple(dict.fromkeys(row.metric for row in rows))
+    body = tuple(
+        (model, shown(variant), *(_place_cell(rows, model, variant, name) for name in columns))
+        for model, variant in dict.fromkeys((row.model, row.method) for row in rows)
+    )
+    caption = (
+        "Mean attention that a word gets by its place, and a special token, over all heads, tokens "
+        "that look and test sentences of both sides; a word has the sum of its pieces. Round "
+        "brackets: seeds."
+    )
+    return Table("humor-places", caption, ("model", "variant", *columns), body)
+
+
+def _place_cell(rows: Sequence[Row], model: str, variant: str, name: str) -> str:
+    return cell(_one(rows, model=model, method=variant, metric=name), lambda value: f"{value:.4f}")
+
+
 # -- the head
 
 
@@ -130,6 +168,7 @@ def _heads(study: Study) -> Table:
     for row in study.at(HEAD, metric="contrast"):
         own = study.at(HEAD, model=row.model, task=row.task, method=row.method, seed=row.seed)
         value = {each.metric: each.value for each in own}
+        share = value.get("share of its layer's distance")
         body.append(
             (
                 row.model, shown(row.task), row.method, str(row.seed),
@@ -137,16 +176,20 @@ def _heads(study: Study) -> Table:
                 signed(value["contrast on validation"]), cell(spread_of([row]), signed),
                 p_value(value["p"]), p_value(value["corrected p"]),
                 f"{value['heads with corrected p below 0.05']:.0f} of {value['heads']:.0f}",
+                f"{value['rank by the last word']:.0f}",
+                "–" if share is None else number(share),
                 *(number(value[name]) for name in HEAD_WORDS),
             )
         )  # fmt: skip
     head = (
         "model", "task", "who looks", "seed", "head", "contrast, validation", "contrast, test", "p",
-        "corrected p", "heads below 0.05", *HEAD_WORDS,
+        "corrected p", "heads below 0.05", "rank by last word", "share of its layer", *HEAD_WORDS,
     )  # fmt: skip
     caption = (
         "The head (layer-head, from 1) chosen for each classifier, and the mean attention that an "
-        "edited and another word get from it on test. Looking are all tokens, or the first alone."
+        "edited and another word get from it on test. Looking are all tokens, or the first alone. "
+        "Rank by last word: its place among all heads by how much they look at the last word. "
+        "Share of its layer: of the distance between sides, summed over the layer's heads."
     )
     return Table("humor-heads", caption, head, tuple(body), labels=4)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaxheads.report.folder import Study
-from jaxheads.report.humor import CONTROL, GATED, HEAD, LOCAL, places
+from jaxheads.report.humor import CONTROL, GATED, HEAD, LOCAL, MASKED, places
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer
 from jaxheads.report.spread import Spread, percent, signed, spread_of, words
@@ -37,7 +37,7 @@ def humor_answer(study: Study) -> Answer | None:
 def _points(study: Study, model: str, task: str) -> Iterator[str]:
     name = f"{model}, {shown(task)}"
     yield f"{name}: {_head(study, model, task)}."
-    for part in (_found, _due, _matters):
+    for part in (_found, _due, _matters, _hangs):
         text = part(study, model, task)
         if text:
             yield f"{name}: {text}."
@@ -120,6 +120,22 @@ def _matters(study: Study, model: str, task: str) -> str:
             f"{words(less, signed)}{_verdict(less)}"
         )
     return text
+
+
+def _hangs(study: Study, model: str, task: str) -> str:
+    """Whether decisions hang on the edited word, whatever heads do."""
+    said = []
+    for side in ("funny", "serious"):
+        edited, other, less = (
+            _one(study, MASKED, model, task, f"{name}, {side}", "decisions flipped")
+            for name in ("edited", "other", "edited - other")
+        )
+        if edited is not None and other is not None and less is not None:
+            said.append(
+                f"on the {side} side {percent(edited.mean)} of decisions flip, another word "
+                f"{percent(other.mean)}; difference {words(less, signed)}{_verdict(less)}"
+            )
+    return "with the edited word masked, " + "; ".join(said) if said else ""
 
 
 def _verdict(spread: Spread) -> str:

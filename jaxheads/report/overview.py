@@ -22,7 +22,7 @@ KNOWN = {
     *("one head removed, summary", "agreement of data sets", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),
-    "words masked",
+    *("words masked", "accuracy by opposition", "attention by place"),
     *("gradient and ablation", "masked, fine-tuned", "likeness lost", "similarity"),
     *("overlap of masks", "contrast of masks", "pruner training"),
     *CONSTITUENCY,

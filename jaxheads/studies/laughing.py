@@ -18,11 +18,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxheads.analysis.contrast import (
+    PLACES,
     Contrasts,
     Looked,
     attention_distance,
     gather_pairs,
     looked,
+    place_weights,
     received,
     word_weights,
 )
@@ -61,14 +63,15 @@ class Seen(NamedTuple):
 
     `contrast` by split (or REPLACED) and queries; `number` of the pairs in it, by split.
     `predicted`, by queries and by whether special tokens stand for election, of the funny sides of
-    the small test pairs. `distance` by its name, a mean over `compared` sentences or pairs.
+    the small test pairs. `mean` has distances and the attention by place (`PLACES`) by their names,
+    each a mean over so many test sentences or pairs (`counted`).
     """
 
     contrast: dict[tuple[str, str], Contrasts]
     number: dict[str, Int[np.ndarray, "X"]]
     predicted: dict[tuple[str, bool], Int[np.ndarray, "X L H"]]
-    distance: dict[str, Float[np.ndarray, "L H"]]
-    compared: dict[str, int]
+    mean: dict[str, Float[np.ndarray, "L H"]]
+    counted: dict[str, int]
 
 
 def look(lab: Lab, model: Model, base: Model | None) -> Seen:
@@ -133,7 +136,7 @@ class _Notes:
     def __init__(self) -> None:
         self.looks: dict[tuple[str, str, str, int], Looked] = {}
         self.words: dict[tuple[str, bool, int], np.ndarray] = {}
-        self.totals: dict[str, list] = {UNTUNED: [0.0, 0], SIDES: [0.0, 0]}
+        self.totals: dict[str, list] = {n: [0.0, 0] for n in (UNTUNED, SIDES, *PLACES)}
         self.waiting: dict[tuple[str, int], np.ndarray] = {}  # the side that came first
 
     def take(self, sentences: Sequence[Sentence], maps: Maps) -> None:
@@ -144,8 +147,12 @@ class _Notes:
             if sentence.split != OTHER:
                 for queries in QUERIES:
                     self._look(sentence, queries, weights[queries][row])
-            if sentence.split in (TEST, OTHER) and sentence.equal:
-                self._compare_sides(sentence, maps.attention[row])
+            if sentence.split in (TEST, OTHER):
+                places = place_weights(weights[QUERIES[0]][row], sentence.encoded.word_of_piece)
+                for name, value_LH in places.items():
+                    self._add(name, value_LH, 1)
+                if sentence.equal:
+                    self._compare_sides(sentence, maps.attention[row])
 
     def compare(self, sentences: Sequence[Sentence], maps: Maps, other: Maps) -> None:
         """Note how far the maps of two models lie apart on the same sentences."""
@@ -246,8 +253,8 @@ def save_seen(lab: Lab, name: str, seen: Seen) -> None:
         arrays |= {f"contrast/{split}/{queries}/{k}": v for k, v in found._asdict().items()}
     for (queries, specials), found in seen.predicted.items():
         arrays[f"predicted/{queries}/{int(specials)}"] = found
-    for each, value in seen.distance.items():
-        arrays |= {f"distance/{each}": value, f"compared/{each}": np.array(seen.compared[each])}
+    for each, value in seen.mean.items():
+        arrays |= {f"mean/{each}": value, f"counted/{each}": np.array(seen.counted[each])}
     path = _path(lab, name)
     with write_atomically(path) as draft:
         np.savez_compressed(draft, allow_pickle=False, **arrays)
@@ -271,8 +278,8 @@ def load_seen(lab: Lab, name: str) -> Seen:
         contrast,
         splits,
         {(q, bool(s)): predicted[f"{q}/{s}"] for q, s in itertools.product(QUERIES, (0, 1))},
-        part("distance"),
-        {name: int(count) for name, count in part("compared").items()},
+        part("mean"),
+        {name: int(count) for name, count in part("counted").items()},
     )
 
 

@@ -35,7 +35,7 @@ from jaxheads.studies.headlines import (
     variant_file,
 )
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.laughing import QUERIES, REPLACED, Seen, load_seen
+from jaxheads.studies.laughing import QUERIES, REPLACED, SIDES, Seen, load_seen
 from jaxheads.studies.prunability import estimate_rows, load_answers
 
 CALLED = {"all": "all tokens", "first": "first token"}  # whose attention is meant
@@ -114,6 +114,12 @@ def _tested(case: Case, queries: str) -> Iterator[Row]:
         "heads": found.holm_LH.size,
         "pairs": len(case.pairs),
     }
+    last_LH, distance_LH = case.seen.mean["last word"], case.seen.mean.get(SIDES)
+    values["rank by the last word"] = 1 + int((last_LH > last_LH[layer, number]).sum())
+    if distance_LH is not None and distance_LH[layer].any():
+        values["share of its layer's distance"] = (
+            distance_LH[layer, number] / distance_LH[layer].sum()
+        )
     for name, value_LH in test.maps()._asdict().items():
         values[name.removesuffix("_LH").replace("_", ", ")] = value_LH[layer, number]
     yield from case.rows(HEAD, method, values)

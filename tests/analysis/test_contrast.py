@@ -17,6 +17,7 @@ from jaxheads.analysis.contrast import (
     gather_pairs,
     holm,
     looked,
+    place_weights,
     received,
     sign_flip_p_values,
     word_weights,
@@ -48,6 +49,17 @@ def drawn_pair(rng, planted: bool) -> tuple[Looked, Looked]:
 def drawn_pairs(seed: int, count: int, planted: bool) -> Contrasts:
     rng = np.random.default_rng(seed)
     return gather_pairs([drawn_pair(rng, planted) for _ in range(count)])
+
+
+def test_places_are_of_words_and_special_tokens():
+    weight_LHT = np.array([0.1, 0.2, 0.05, 0.15, 0.3, 0.2])[None, None]
+    found = place_weights(weight_LHT, PIECES)
+    expected = {"first word": 0.2, "last word": 0.3, "other words": 0.2, "special tokens": 0.15}
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)
+    found = place_weights(weight_LHT[..., :3], [0, 0, 1])
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(
+        {"first word": 0.3, "last word": 0.05}
+    )
 
 
 def test_a_word_gets_the_sum_of_its_pieces_and_the_mean_over_queries():

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from jaxheads.data.incongruity import aligned_pairs
+from jaxheads.data.lexicon import NOUNS
 from jaxheads.data.pairs import (
     Pair,
     check_groups,
@@ -97,6 +98,12 @@ def test_both_formats_are_read_and_lowered(written):
     assert second.group == "The White House Says No"
 
 
+def test_what_the_sides_oppose_is_read_where_it_is_known(written):
+    names = ["normal/abnormal", "good/bad", "good/bad"]
+    found = read_pairs(written(unfun("a", "b", oppositions=names), unfun("c", "d")))
+    assert [pair.oppositions for pair in found] == [("normal/abnormal", "good/bad"), ()]
+
+
 def test_an_edit_may_hold_what_a_pattern_would_read(written):
     (found,) = read_pairs(written({"id": "1", "original": "a <b/> c", "edit": r"\g<0>"}))
     assert found.funny == ("a", r"\g<0>", "c")
@@ -112,6 +119,8 @@ def test_an_edit_may_hold_what_a_pattern_would_read(written):
         (unfun("a b", "a  B"), "expected two different headlines"),
         (unfun("a", "b", mean_seriousness=2), "mean_seriousness: expected a number from 0 to 1"),
         (unfun("a", "b", mean_seriousness=True), "mean_seriousness: expected a number from 0 to 1"),
+        (unfun("a", "b", oppositions="x"), "oppositions: expected a list of names, got 'x'"),
+        (unfun("a", "b", oppositions=[1]), "oppositions: expected a list of names"),
         ({"id": "1", "original": "a b", "edit": "c"}, "original: expected one <marked part/>"),
         ({"id": "1", "original": "a </> b", "edit": "c"}, "original: expected one <marked part/>"),
         ({"id": "1", "original": "<a/> <b/>", "edit": "c"}, "original: expected one <marked"),
@@ -138,6 +147,8 @@ def test_the_pairs_of_the_built_in_language_keep_their_place():
         assert (" ".join(pair.funny), " ".join(pair.serious)) == (each.funny, each.serious)
         assert pair.funny_edits == pair.serious_edits == (each.place,)
         assert (pair.name, pair.group) == (str(number), str(number // 2))
+        (odd,) = [noun for noun in NOUNS if pair.funny[each.place] in (noun.singular, noun.plural)]
+        assert pair.oppositions == (odd.kind,)
         assert is_small_edit(pair)
 
 

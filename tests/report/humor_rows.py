@@ -38,6 +38,8 @@ def humor_rows() -> list[Row]:
             rows.append(row("", "funny to serious", layer / 10, seed=seed, **what))
             if variant != "untuned":
                 rows.append(row("", "from untuned", layer / 5 + seed / 50, seed=seed, **what))
+    for place, value in (("first word", 0.04), ("special tokens", 0.295)):
+        rows.append(row("", place, value, stage="attention by place", method="untuned"))
     return rows + [each for task in TASKS for each in task_rows(task)]
 
 
@@ -62,6 +64,7 @@ def seed_rows(task: str, seed: int) -> list[Row]:
         row(task, "accuracy", 0.5, **at("labels shuffled")),
         between(task, "accuracy", 0.7 + seed / 10, 0.05, **at("accuracy on headlines", "all")),
         row(task, "accuracy", 0.8, **at("accuracy by size of edit", "above 0.3")),
+        between(task, "accuracy", 0.6, 0.1, **at("accuracy by opposition", "animal")),
     ]
     for who in ("all tokens", "first token"):
         rows.append(between(task, "contrast", 0.2, 0.1, **at("head", who)))
@@ -69,8 +72,10 @@ def seed_rows(task: str, seed: int) -> list[Row]:
             "layer": layer, "head": head, "contrast on validation": 0.25, "p": 0.0001,
             "corrected p": 0.0016 if task == "humor_single" else 0.3,
             "heads with corrected p below 0.05": 2, "heads": 16, "pairs": 40,
+            "rank by the last word": 3,
         }  # fmt: skip
         values |= dict(zip(WORDS, (0.4, 0.1, 0.15, 0.1), strict=True))
+        values |= {"share of its layer's distance": 0.35} if seed else {}
         rows += [row(task, name, value, **at("head", who)) for name, value in values.items()]
     for position, count in POSITIONS.items():
         rows.append(row(task, position, count, **at("localisation", "headlines")))

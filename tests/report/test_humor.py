@@ -42,7 +42,7 @@ def table(study, name: str) -> dict[tuple[str, ...], dict[str, str]]:
 def test_the_answer_says_what_is_certain_and_what_is_not(study):
     answer = humor_answer(study)
     assert answer.summary.startswith("In 2 of 4 classifiers")
-    first, found, due, matters = answer.points[:4]
+    first, found, due, matters, hangs = answer.points[:5]
     assert first.startswith("roberta, humor_single: accuracy 0.750 (2 seeds: 0.700 to 0.800)")
     assert "head (layer-head) 3-2, 3-4 by seed, corrected p 0.0016," in first
     assert "contrast +0.200 (95%: +0.100 to +0.300)" in first
@@ -51,13 +51,17 @@ def test_the_answer_says_what_is_certain_and_what_is_not(study):
     assert "untuned +0.190 (95%: +0.090 to +0.290); labels shuffled +0.050" in due
     assert due.endswith("(95%: −0.050 to +0.150), not distinguishable from none.")
     assert "changes the accuracy by −0.150 (95%: −0.200 to −0.100), another head" in matters
-    assert "corrected p 0.3000" in answer.points[4]
+    assert hangs.startswith(
+        "roberta, humor_single: with the edited word masked, on the funny side 30% of decisions "
+        "flip, another word 10%; difference +0.200 (95%: +0.150 to +0.250); on the serious side"
+    )
+    assert "corrected p 0.3000" in answer.points[5]
 
 
 def test_every_row_of_the_study_is_in_a_table(study):
     parts = {part.name for part in humor_section(study).parts}
     tables = {"pairs", "accuracy", "sizes", "heads", "localisation", "controls", "gates"}
-    tables |= {"masked"}
+    tables |= {"masked", "oppositions", "places"}
     figures = {f"{kind}-roberta-{task}" for kind in ("maps", "view")
                for task in ("humor_single", "humor_pair")}  # fmt: skip
     assert parts == {f"humor-{name}" for name in tables | figures | {"distances-roberta"}}
@@ -79,6 +83,14 @@ def test_tables_have_the_numbers(study):
     assert (line["head"], line["corrected p"], line["heads below 0.05"]) == (
         "3-4", "0.0016", "2 of 16",
     )  # fmt: skip
+    assert (line["rank by last word"], line["share of its layer"]) == ("3", "0.350")
+    other = table(study, "humor-heads")["roberta", "humor_single", "all tokens", "0"]
+    assert other["share of its layer"] == "–"
+    line = table(study, "humor-oppositions")["roberta", "humor_pair", "animal"]
+    assert line["accuracy"] == "0.600 [0.500 to 0.700]"
+    assert table(study, "humor-places")["roberta", "untuned"] == {
+        "first word": "0.0400", "special tokens": "0.2950",
+    }  # fmt: skip
     lines = table(study, "humor-localisation")
     assert lines["roberta", "humor_pair", "headlines"]["not final"] == "30"
     assert lines["roberta", "humor_pair", "head"]["final"] == "0.500 [0.400 to 0.600]"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from tests.studies.conftest import write_jsonl
 from tests.studies.planted_heads import SEEN, START, Head, Looks, alike, planted, save
 
@@ -53,6 +55,28 @@ A: dict[tuple[str, int], Head] = {  # the head for the first kind, by task and s
     ("humor_pair_shuffled", 0): (0, 3), ("humor_pair_shuffled", 1): (0, 3),
 }  # fmt: skip
 B, FIRST, UNTUNED_B = (2, 3), (1, 1), (2, 2)
+ONE_WORDS, TWO_WORDS = (lambda _, kind=kind: EDITS[kind][0] for kind in ("one", "two"))
+TUNED_WORDS = [  # what the heads look at that do not look everywhere, by the token that looks
+    ONE_WORDS, TWO_WORDS, lambda token: () if token else EDITS["one"][0] + EDITS["two"][0],
+]  # fmt: skip
+
+
+def attention_by_place(pairs, looks) -> dict[str, float]:
+    """The mean over sentences and 12 heads, of which all but some look everywhere."""
+    places = {"first word": [], "last word": [], "other words": [], "special tokens": []}
+    for words in (side for pair in pairs for side in (pair.funny, pair.serious)):
+        tokens = len(words) + 2
+        got = np.full(tokens, (12 - len(looks)) / tokens)
+        for wanted in looks:
+            for token in range(tokens):
+                own = [place for place, word in enumerate(words) if word in wanted(token)]
+                got[(own or [0])[0] + 1] += 1 / tokens
+        inner = got[1:-1] / 12
+        places["first word"].append(inner[0])
+        places["last word"].append(inner[-1])
+        places["special tokens"].append((got[0] + got[-1]) / 24)
+        places["other words"] += [inner[1:-1].mean()] if len(words) > 2 else []
+    return {name: float(np.mean(each)) for name, each in places.items()}
 
 
 def write_split(folder: Path, split: str) -> None:
@@ -67,7 +91,8 @@ def write_split(folder: Path, split: str) -> None:
             sides = {"funny": " ".join(words_of(split, kind, funny))}
             sides["serious"] = " ".join(words_of(split, kind, serious))
         rating = 1 if kind in ("one", "two") else 0.5
-        records.append({**record, **sides, "mean_seriousness": rating})
+        opposed = {"oppositions": [kind, "any"]} if kind != "odd" else {}
+        records.append({**record, **sides, "mean_seriousness": rating, **opposed})
     write_jsonl(folder / f"{split}.jsonl", records)
 
 

@@ -24,9 +24,12 @@ from tests.studies.planted_headlines import (
     FIRST,
     SMALL,
     SPLITS,
+    TUNED_WORDS,
+    TWO_WORDS,
     UNTUNED_B,
     A,
     B,
+    attention_by_place,
     write_models,
     write_split,
 )
@@ -110,6 +113,9 @@ def test_validation_names_the_head_and_test_says_what_it_is_worth(rows, task, se
     names = ("edited, funny", "other, funny", "edited, serious", "other, serious")
     assert [found[name] for name in names] == pytest.approx(four, abs=1e-3)
     assert 0.02 < found["p"] < 0.12  # of four pairs, 1 / 16
+    beside = 16 / 7 if A[task, seed][0] == FIRST[0] else 0  # pairs, one token of their seven
+    assert found["share of its layer's distance"] == pytest.approx(4 / (4 + beside), rel=0.01)
+    assert 10 <= found["rank by the last word"] <= 12  # nine heads look everywhere
     assert found["heads with corrected p below 0.05"] == 2  # B of twelve pairs, FIRST of 16
     assert (found["heads"], found["pairs"]) == (12, 20)
 
@@ -203,6 +209,10 @@ def test_accuracy_is_of_test_and_of_the_pairs_it_says(rows, pairs, task, seed):
     for method, own in (("at most 0.3", small), ("above 0.3", ~small)):
         found = value_of(rows, stage="accuracy by size of edit", method=method, **what)
         assert found == pytest.approx(np.mean(np.array(right)[own]))
+    kinds = np.repeat(SPLITS["test"], len(right) // 21)
+    for name, own in (("one", kinds == "one"), ("none", kinds == "none"), ("any", kinds != "odd")):
+        found = value_of(rows, stage="accuracy by opposition", method=name, **what)
+        assert found == pytest.approx(np.mean(np.array(right)[own]))
     shuffled = value_of(rows, stage="labels shuffled", **what)  # says that none is funny
     share = 1 / 2 if task == "humor_single" else 1 - np.mean(labels)
     assert shuffled == pytest.approx(share)
@@ -235,10 +245,8 @@ def test_decisions_hang_on_the_words_that_heads_carry(rows, pairs, task, seed):
         questions = list(paired_questions(pairs, seed))[1:]
         flips = [flip and each.label for flip, each in zip(flips, questions, strict=True)]
         assert 0 < np.mean(flips) < 0.8
-    found = {
-        row.method: row.value for row in having(rows, stage="words masked", task=task, seed=seed)
-    }
-    assert found == pytest.approx({
+    masked = having(rows, stage="words masked", task=task, seed=seed)
+    assert {row.method: row.value for row in masked} == pytest.approx({
         "edited, funny": np.mean(flips), "other, funny": 0, "edited - other, funny": np.mean(flips),
         "edited, serious": 0, "other, serious": 0, "edited - other, serious": 0,
     })  # fmt: skip
@@ -284,7 +292,14 @@ def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
         assert subject.training.steps == (2 if task == "humor_pair" else 1)
 
 
-# -- distances, maps and views
+# -- distances, places, maps and views
+
+
+@pytest.mark.parametrize("variant", ["untuned", "humor_single"])
+def test_attention_by_place_is_that_of_heads_that_look_where_they_are_planted(rows, pairs, variant):
+    found = metrics(rows, stage="attention by place", method=variant, seed=0)
+    looks = [TWO_WORDS] if variant == "untuned" else TUNED_WORDS
+    assert found == pytest.approx(attention_by_place(pairs, looks), rel=1e-3)
 
 
 def test_distances_are_means_over_sentences_and_heads(rows):
