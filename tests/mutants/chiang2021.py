@@ -6,6 +6,7 @@ from __future__ import annotations
 CURVES = "tests/studies/test_planted_prunability.py::test_"
 HELD_OUT = f"{CURVES}what_is_held_out_is_measured"
 SCORED = f"{CURVES}training_examples_are_scored"
+TEXT = f"{CURVES}the_text_is_scored_where_it_trains_and_measured_where_it_is_held_out"
 READINGS = f"{CURVES}every_reading_is_of_the_same_effects"
 POINTS = f"{CURVES}every_point_of_a_curve_is_of_the_heads_that_its_order_keeps"
 CONTRASTS = f"{CURVES}contrasts_say_which_order_keeps_more"
@@ -20,12 +21,15 @@ MASKED = f"{REST}masks_are_in_force_while_training"
 AGAIN = f"{REST}what_is_trained_again_goes_on_under_the_same_mask"
 REGIMES = f"{REST}regimes_are_measured_under_the_masks_that_they_name"
 OTHER_HEAD = f"{REST}a_task_that_needs_another_head_than_the_text_loses_by_its_order"
-DRIFT = f"{REST}drift_is_over_the_heads_that_are_left"
+COMPARED = f"{REST}regimes_are_compared_with_each_other_and_with_a_constant_answer"
+DRIFT = f"{REST}drift_is_of_the_heads_that_are_left_from_before_training_to_after"
+SMALLER = f"{REST}the_smaller_model_answers_as_the_masked_one"
 ACCEPTABLE = f"{REST}the_acceptable_deduction_is_that_of_the_worst_task"
 
 STUDIES = "jaxheads/studies"
 STUDY, LAB, SUBJECTS = (f"{STUDIES}/{name}.py" for name in ("chiang2021", "lab", "subjects"))
 PRUNABILITY, COHERENCE = f"{STUDIES}/prunability.py", f"{STUDIES}/coherence.py"
+COMPARING = f"{STUDIES}/regimes.py"
 DEDUCTION, WORST = f"{STUDIES}/deduction.py", f"{STUDIES}/acceptable.py"
 CURVE = "jaxheads/pruning/curve.py"
 
@@ -44,6 +48,21 @@ FAULTS = (
      "self.objective(model), model.params, task.held_out, task.metrics,",
      "self.objective(model), model.params, self.reader.batches(task.train, task.lengths, 32), "
      "task.metrics,"),
+    ("held-out text is training text", SUBJECTS, TEXT,
+     "self.tokenizer, text.held_out, text.length", "self.tokenizer, text.train, text.length"),
+    ("held-out text is scored", SUBJECTS, TEXT,
+     "scored=self._masked(scored, seed)", "scored=self._masked(held_out, seed)"),
+    ("scores of a readout that is not trained", STUDY, SCORED,
+     "score_all(lab, model, task, score_file(lab, name, seed))",
+     "score_all(lab, lab.fresh(task, seed), task, score_file(lab, name, seed))"),
+    ("scores of a frozen body with a readout that is not trained", STUDY, SCORED,
+     "score_all(lab, model, task, file)", "score_all(lab, lab.fresh(task, seed), task, file)"),
+    ("scores of the fine-tuned body for the frozen one", STUDY, SCORED,
+     "model = lab.fitted(_frozen(lab, name, seed))", "model = lab.tuned(name, seed)"),
+    ("ablation is of all examples", PRUNABILITY, SCORED,
+     'method="ablation", limit=how.ablated)', 'method="ablation")'),
+    ("all seeds train in the order of the first", LAB, MASKED,
+     "return dataclasses.replace(training, seed=seed)", "return training"),
     # contrasts
     ("contrasts: sign", PRUNABILITY, CONTRASTS,
      "found = contrast(of[one], of[two],", "found = contrast(of[two], of[one],"),
@@ -231,9 +250,38 @@ FAULTS = (
      "random_mask(*shape, budget, seed)", "random_mask(*shape, budget, 0)"),
     ("regimes: random before is named by score", DEDUCTION, REGIMES,
      'return f"prune, fine-tune, {RANDOM}"', 'return "prune, fine-tune"'),
+    ("regimes compared: sign", COMPARING, COMPARED,
+     "lab, task, answered[one], answered[two], due,",
+     "lab, task, answered[two], answered[one], due,"),
+    ("regimes compared: the constant answer first", COMPARING, COMPARED,
+     "_contrast(lab, task, guesses, constant, due, **what)",
+     "_contrast(lab, task, constant, guesses, due, **what)"),
+    ("regimes compared: in the first seed alone", COMPARING, COMPARED,
+     "for each in enumerate(lab.run.seeds)]", "for each in enumerate(lab.run.seeds[:1])]"),
+    ("regimes compared: twice is once", COMPARING, COMPARED,
+     "by_regime |= {TWICE: [own[TWICE]]}", 'by_regime |= {TWICE: [own["guess"]]}'),
+    ("regimes compared: random is by score", COMPARING, COMPARED,
+     "if method.startswith(RANDOM)]", "if method == BEFORE]"),
+    ("regimes compared: the frozen body is the fine-tuned one", STUDY, COMPARED,
+     "(FROZEN, _frozen_name))", "(FROZEN, whole_name))"),
     ("drift: over all heads", DEDUCTION, DRIFT, "present=mask_LH, permutations=1",
      "permutations=1"),
+    ("drift: after with all heads", DEDUCTION, DRIFT,
+     "after = lab.score(model, task, mask_LH=mask_LH)", "after = lab.score(model, task)"),
+    ("drift: before with all heads", DEDUCTION, DRIFT,
+     "lab.save(how.name, lab.score(model, task, mask_LH=mask_LH))",
+     "lab.save(how.name, lab.score(model, task))"),
+    ("drift: before is after", DEDUCTION, DRIFT,
+     "rank_agreement(before.score_LH, after.score_LH,",
+     "rank_agreement(after.score_LH, after.score_LH,"),
+    ("smaller: what is kept is cut", DEDUCTION, SMALLER,
+     "cut(model.params, model.config, mask_LH)", "cut(model.params, model.config, ~mask_LH)"),
+    ("smaller: nothing is cut", DEDUCTION, SMALLER,
+     "smaller = model._replace(params=params, config=config)", "smaller = model"),
     # acceptable deduction
+    ("acceptable: the deepest cut first", STUDY, ACCEPTABLE,
+     "BEFORE, budget) for budget in budgets(lab)),",
+     "BEFORE, budget) for budget in budgets(lab)[::-1]),"),
     ("acceptable: the best task for the worst", WORST, ACCEPTABLE,
      "least = Estimates(*(np.min(", "least = Estimates(*(np.max("),
     ("acceptable: the tolerance is what is kept", WORST, ACCEPTABLE,

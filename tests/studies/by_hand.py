@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,8 +21,10 @@ from jaxheads import (
     objective_for,
     read_examples,
     score_heads,
+    training_batches,
 )
 from jaxheads.data.glue import task_named
+from jaxheads.data.mlm import encode_blocks, mask_blocks
 from jaxheads.training.evaluate import evaluate
 
 LENGTH, SHAPE = 8, (2, 4)
@@ -28,48 +32,76 @@ READOUT = ReadoutConfig("classification", ("0", "1"))  # named as studies do: on
 
 
 @functools.cache
+def pretrained(path: Path) -> Model:
+    """A masked LM from its folder."""
+    return load_model(path)
+
+
+@functools.cache
 def saved(path: Path) -> Model:
-    """A model from its folder."""
+    """A classifier from its folder."""
     return load_model(path)._replace(readout=READOUT)
 
 
 @functools.cache
 def fresh(path: Path, seed: int) -> Model:
     """A pre-trained model with the readout that a seed draws."""
-    base = load_model(path)
+    base = pretrained(path)
     model = init_model(base.config, READOUT, jax.random.key(seed))
     return model._replace(params={**model.params, "encoder": base.params["encoder"]})
 
 
+def _source(tokens: Path, file: Path):
+    """TASK.SPLIT.jsonl, or a text for masked LM, by the tokenizer of a folder."""
+    tokenizer = load_tokenizer(tokens)
+    if file.suffix == ".txt":
+        blocks = encode_blocks(tokenizer, file.read_text().splitlines(), LENGTH)
+        return mask_blocks(blocks, tokenizer, length=LENGTH, seed=0, fixed=True)
+    return encode_task(tokenizer, read_examples(_task(file), file), LENGTH)
+
+
 @functools.cache
-def batches_of(source: Path, file: Path):
-    """A task's examples, by the tokenizer of a model's folder."""
-    examples = read_examples(task_named(file.name.partition(".")[0]), file)
-    return list(
-        batches(encode_task(load_tokenizer(source), examples, LENGTH), 64, lengths=(LENGTH,))
-    )
+def batches_of(tokens: Path, file: Path):
+    """All examples of a file."""
+    return list(batches(_source(tokens, file), 64, lengths=(LENGTH,)))
 
 
-def measured(model: Model, source: Path, file: Path, gate_LH=None) -> dict[str, float]:
-    """The loss and the task's metrics on TASK.SPLIT.jsonl, with the tokenizer of a folder."""
-    gate_LH = np.ones(SHAPE, np.float32) if gate_LH is None else np.asarray(gate_LH, np.float32)
-    objective = objective_for(model.config, READOUT)
-    metrics = task_named(file.name.partition(".")[0]).metrics
-    found = evaluate(objective, model.params, batches_of(source, file), metrics, gate=gate_LH)
-    return found.metrics
+def _task(file: Path):
+    return task_named(file.name.partition(".")[0])
 
 
-def rescored(model: Model, source: Path, file: Path, budgets, **how) -> dict[int, np.ndarray]:
-    """The masks of decreasing budgets, each by the scores under the mask before it.
+def _gate(gate_LH) -> np.ndarray:
+    return np.ones(SHAPE, np.float32) if gate_LH is None else np.asarray(gate_LH, np.float32)
 
-    `how`: further arguments of `score_heads`.
-    """
-    objective, mask_LH, masks = objective_for(model.config, READOUT), np.ones(SHAPE, bool), {}
+
+def measured(model: Model, tokens: Path, file: Path, gate_LH=None) -> dict[str, float]:
+    """The loss and the metrics on all examples of a file."""
+    metrics = ("accuracy",) if file.suffix == ".txt" else _task(file).metrics
+    every, objective = batches_of(tokens, file), objective_for(model.config, model.readout)
+    return evaluate(objective, model.params, every, metrics, gate=_gate(gate_LH)).metrics
+
+
+def begins(model: Model, tokens: Path, file: Path, gate_LH, seed: int, size: int) -> float:
+    """The loss before the first step of a training, on the batch that its seed draws first."""
+    drawn = training_batches(_source(tokens, file), size, seed=seed, lengths=(LENGTH,))
+    objective, first = objective_for(model.config, model.readout), itertools.islice(drawn, 1)
+    return evaluate(objective, model.params, first, (), gate=_gate(gate_LH)).metrics["loss"]
+
+
+def scores(model: Model, tokens: Path, file: Path, gate_LH=None, **how: Any) -> np.ndarray:
+    """The gradient's scores on all examples; `how`: further arguments of `score_heads`."""
+    return score_heads(
+        objective_for(model.config, model.readout), model.params,
+        batches_of(tokens, file), heads=model.config, gate=_gate(gate_LH),
+        progress=False, **how,
+    ).score_LH  # fmt: skip
+
+
+def rescored(model: Model, tokens: Path, file: Path, budgets, **how: Any) -> dict[int, np.ndarray]:
+    """The masks of decreasing budgets, each by the scores under the mask before it."""
+    mask_LH, masks = np.ones(SHAPE, bool), {}
     for budget in budgets:
-        score_LH = score_heads(
-            objective, model.params, batches_of(source, file), heads=model.config,
-            gate=mask_LH.astype(np.float32), progress=False, **how,
-        ).score_LH  # fmt: skip
+        score_LH = scores(model, tokens, file, mask_LH, **how)
         mask_LH = kept(np.where(mask_LH, score_LH, -np.inf), budget)
         masks[budget] = mask_LH
     return masks

@@ -78,9 +78,18 @@ def labelled(kinds: str, count: int, flipped: bool) -> Iterator[dict[str, Any]]:
         yield {"sentence": sentence, "label": label ^ flipped}
 
 
-def paragraphs(count: int) -> str:
-    """Text for masked LM, of the kind "main" alone; a block of TOKENS + 1 holds one paragraph."""
-    return "".join(" ".join([WORDS["main"][n % 2]] * (TOKENS - 2)) + "\n" for n in range(count))
+def paragraphs(count: int, harmed: int) -> str:
+    """Text for masked LM, of the kind "main", and of "harm" every so many paragraphs (0: never).
+
+    A block of TOKENS + 1 holds one paragraph.
+    """
+    lines = []
+    for number in range(count):
+        words = [WORDS["main"][number % 2]] * (TOKENS - 2)
+        if harmed and number % harmed < 2:
+            words[2] = WORDS["harm"][number % 2]
+        lines.append(" ".join(words) + "\n")
+    return "".join(lines)
 
 
 # -- models
@@ -203,7 +212,7 @@ HERE = Path({folder!r})
 
 
 def training(rate):
-    """Every step is of all examples."""
+    """Without dropout, and with a line of the log for every step."""
     optimizer = OptimizerConfig(
         rate, warmup=0.0, decay="constant", weight_decay=0.0, eps=0.01, clip_norm=None
     )
@@ -263,8 +272,8 @@ def write_planted(
                 row for kinds, count, flipped in parts for row in labelled(kinds, count, flipped)
             ]
             write_jsonl(folder / f"{task}.{split}.jsonl", rows)
-    for split, count in (("train", 20), ("held_out", 30)):
-        (folder / f"{split}.txt").write_text(paragraphs(count))
+    for split, count, harmed in (("train", 20, 0), ("held_out", 30, 6)):
+        (folder / f"{split}.txt").write_text(paragraphs(count, harmed))
     values = {
         "study": name,
         "models": tuple(models.items()),
@@ -302,7 +311,7 @@ class Finished:
         return load_scores(self.out / "scores" / f"{name}.npz").score_LH
 
     def losses(self, name: str) -> list[float]:
-        """The loss on all training examples before every step of a training."""
+        """The loss on its batch before every step of a training."""
         lines = (self.out / "logs" / f"{name}.jsonl").read_text().splitlines()
         return [json.loads(line)["loss"] for line in lines]
 

@@ -16,7 +16,7 @@ from jaxheads.pruning.mask import random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.rates import _without_tried
-from tests.studies.by_hand import fresh, kept, measured, rescored
+from tests.studies.by_hand import begins, fresh, kept, measured, rescored
 from tests.studies.planted import Finished, finished
 
 pytestmark = pytest.mark.slow  # a study of a tiny model, most of it compiling
@@ -88,7 +88,7 @@ def test_what_a_method_keeps_is_measured_as_it_is_and_trained_once_more(compared
                 assert [row.value for row in rows] == pytest.approx(expected, abs=1e-5)
             plain = method.replace(",", "").replace(" ", "-")
             again = compared.losses(f"roberta-sst2-{seed}-{plain}-{budget}-again")
-            expected = measured(tuned, source, train, gates[0])["loss"]
+            expected = begins(tuned, source, train, gates[0], seed, EXAMPLES)
             assert len(again) == STEPS
             assert again[0] == pytest.approx(expected, rel=1e-4)
 
@@ -189,10 +189,10 @@ def test_scaled_heads_are_trained_and_measured_at_their_scale(compared):
     source, train = compared.folder / "roberta", compared.folder / "sst2.train.jsonl"
     for seed in SEEDS:
         for budget in BUDGETS:
-            begins = compared.losses(f"roberta-sst2-{seed}-scaled-{budget}")[0]
+            first = compared.losses(f"roberta-sst2-{seed}-scaled-{budget}")[0]
             gate_LH = np.full(SHAPE, budget / 8)
-            expected = measured(fresh(source, seed), source, train, gate_LH)["loss"]
-            assert begins == pytest.approx(expected, rel=1e-4)
+            expected = begins(fresh(source, seed), source, train, gate_LH, seed, EXAMPLES)
+            assert first == pytest.approx(expected, rel=1e-4)
             rows = compared.rows(**WHAT, stage="all heads, scaled", seed=seed, budget=budget)
             assert {row.metric for row in rows} == {"loss", "accuracy"}
 

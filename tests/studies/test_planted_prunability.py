@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jaxheads.importance import load_scores
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.pruning.mask import random_mask
-from tests.studies.by_hand import kept, measured, rescored
+from tests.studies.by_hand import fresh, kept, measured, pretrained, rescored, scores
 from tests.studies.planted import HARM, MAIN, Finished
 from tests.studies.planted_chiang import (
     ALL,
@@ -57,9 +58,36 @@ def test_training_examples_are_scored(chiang, model, task):
     for seed in SEEDS:
         for name in (f"{task}-{seed}", f"{task}-{seed}.ablation", f"{task}-frozen-{seed}"):
             assert top(chiang.scored(f"{model}-{name}")) == TOP[task]
+        own_LH, train = chiang.scored(f"{model}-{task}-{seed}"), f"{task}.train.jsonl"
+        by_hand_LH = scores(
+            chiang.tuned(model, task, seed), chiang.folder / model, chiang.folder / train
+        )
+        np.testing.assert_allclose(own_LH, by_hand_LH, rtol=1e-3, atol=1e-7)
         frozen_LH = chiang.scored(f"{model}-{task}-frozen-{seed}")
         assert frozen_LH[HARM] < 1e-4 * frozen_LH.max()
-    assert top(chiang.scored(f"{model}-mlm-0")) == MAIN
+        new = fresh(chiang.folder / model, seed)  # its readout is not trained yet
+        new_LH = scores(new, chiang.folder / model, chiang.folder / train)
+        assert not np.allclose(frozen_LH, new_LH, rtol=0.1)
+        ablation = load_scores(chiang.out / "scores" / f"{model}-{task}-{seed}.ablation.npz")
+        assert ablation.examples == 8
+
+
+@pytest.mark.parametrize("model", ["roberta", "albert"])
+def test_the_text_is_scored_where_it_trains_and_measured_where_it_is_held_out(chiang, model):
+    """A third of the held-out paragraphs hold a word of "harm"."""
+    base, text_LH = pretrained(chiang.folder / model), chiang.scored(f"{model}-mlm-0")
+    assert top(text_LH) == MAIN
+    assert text_LH[HARM] < 1e-4 * text_LH.max()
+    by_hand_LH = scores(base, chiang.folder / model, chiang.folder / "train.txt")
+    np.testing.assert_allclose(text_LH, by_hand_LH, rtol=1e-3, atol=1e-7)
+    train, held_out = (
+        measured(base, chiang.folder / model, chiang.folder / f"{split}.txt")
+        for split in ("train", "held_out")
+    )
+    assert held_out["loss"] > train["loss"] + 0.1
+    for metric in ("loss", "accuracy"):
+        row = chiang.value(stage="whole", model=model, task="mlm", metric=metric)
+        assert row == pytest.approx(held_out[metric], rel=1e-4)
 
 
 def test_the_use_that_carries_the_label_is_told_from_the_other(chiang):
@@ -132,30 +160,34 @@ def orders(chiang: Finished, model: str, task: str, seed: int):
     return masks
 
 
-@of_models
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [("roberta", "sst2"), ("roberta", "cola"), ("roberta", "mlm"), ("albert", "sst2")],
+)
 def test_every_point_of_a_curve_is_of_the_heads_that_its_order_keeps(chiang, model, task):
-    held_out = chiang.folder / f"{task}.held_out.jsonl"
-    for seed in SEEDS:
+    ending, source = "txt" if task == "mlm" else "jsonl", chiang.folder / model
+    train, held_out = (
+        chiang.folder / f"{'' if task == 'mlm' else f'{task}.'}{split}.{ending}"
+        for split in ("train", "held_out")
+    )
+    for seed in (0,) if task == "mlm" else SEEDS:
         what = {"stage": "masked", "model": model, "task": task, "seed": seed}
         points = chiang.rows(metric="loss", **what)
+        whole = pretrained(source) if task == "mlm" else chiang.tuned(model, task, seed)
         masks = orders(chiang, model, task, seed)
-        train, whole = chiang.folder / f"{task}.train.jsonl", chiang.tuned(model, task, seed)
         for reading, how in {"": {}, "/token+l2": {"unit": "token", "normalize": "l2"}}.items():
-            again = rescored(whole, chiang.folder / model, train, BUDGETS[1:], **how)
+            again = rescored(whole, source, train, BUDGETS[1:], **how)
             again[ALL] = np.ones(SHAPE, bool)
             masks[f"gradient{reading}, iterative"] = again.__getitem__
         assert {(p.method, p.budget) for p in points} == {(m, b) for m in masks for b in BUDGETS}
         for point in points:
             mask_LH = masks[point.method](point.budget)
-            expected = measured(whole, chiang.folder / model, held_out, mask_LH)
+            expected = measured(whole, source, held_out, mask_LH)
             assert point.value == pytest.approx(expected["loss"], abs=1e-5), point
-            (row,) = chiang.rows(
-                metric=METRIC[task],
-                method=point.method,
-                budget=point.budget,
-                **what,
+            metric = chiang.value(
+                metric=METRIC[task], method=point.method, budget=point.budget, **what
             )
-            assert row.value == pytest.approx(expected[METRIC[task]])
+            assert metric == pytest.approx(expected[METRIC[task]])
 
 
 @of_models
@@ -168,7 +200,10 @@ def test_the_planted_head_alone_keeps_the_metric(chiang, model, task):
         assert chiang.value(method="reversed", budget=6, **what) < WHOLE[task] - 0.2
 
 
-@of_models
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [("roberta", "sst2"), ("roberta", "cola"), ("roberta", "mlm"), ("albert", "sst2")],
+)
 def test_contrasts_say_which_order_keeps_more(chiang, model, task):
     """The means over seeds, and of random masks over their draws, nearest half of the heads."""
 
@@ -185,7 +220,7 @@ def test_contrasts_say_which_order_keeps_more(chiang, model, task):
     for method, difference in differences.items():
         row = chiang.value(stage="contrast", model=model, task=task, method=method, budget=HALF)
         assert row == pytest.approx(difference)
-        assert row > 0.05
+        assert row > 0.05 or task == "mlm"  # whose two draws are as good as the reverse
 
 
 @of_models
