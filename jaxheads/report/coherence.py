@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from jaxheads.records import Row
-from jaxheads.report.baseline import MARK, pair_at_chance
+from jaxheads.report.baseline import CROSS, CROSSED, pair_at_chance
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.functional import functional_drawings, functional_table
 from jaxheads.report.looks import shown
@@ -94,7 +94,8 @@ def _matrices(study: Study) -> Iterator[Drawing]:
             f"Spearman correlations of head scores between tasks, {model}",
             f"{model}: Spearman correlation of head scores between tasks, mean over seeds "
             f"({_counts(rows)}); panels: where the importance was measured. Diagonal: the "
-            "reliability of a task's own map. Bounds and ceilings are in the tables below.",
+            "reliability of a task's own map. Bounds, ceilings and what is at chance are in the "
+            "tables below.",
         )  # fmt: skip
 
 
@@ -140,6 +141,7 @@ def _statistics(study: Study) -> Table | None:
     caption = (
         "Agreement of two tasks' scores: mean (lowest to highest) over seeds; p: the largest "
         "permutation p-value of any seed; chance: the overlap that random scores have."
+        f"{CROSSED}"
     )
     return Table(
         "coherence-table", caption, ("model", "tasks", "measured in", *STATISTICS), body, 3
@@ -153,7 +155,7 @@ def _ceilings(study: Study) -> Table | None:
     )
     body = tuple(
         (
-            model, shown(pair), place, cell(spread), cell(ceiling),
+            model, shown(pair), marked(study, model, pair, place), cell(spread), cell(ceiling),
             cell(spread.scaled(1 / ceiling.mean)) if ceiling.mean > 0 else "–",
         )
         for (model, pair, place), spread in found.items()
@@ -166,6 +168,7 @@ def _ceilings(study: Study) -> Table | None:
         "reliabilities: mean (lowest to highest) over seeds. Both are estimates, so that a "
         "correlation may lie above its ceiling. “Disattenuated” is no measured correlation: it is "
         "the correlation over its ceiling, what maps without noise would be expected to have."
+        f"{CROSSED}"
     )
     head = ("model", "tasks", "measured in", "spearman", "ceiling", "disattenuated")
     return Table("ceiling-table", caption, head, body, 3)
@@ -216,7 +219,7 @@ def _body(study: Study) -> tuple[tuple[str, ...], ...]:
 
 def marked(study: Study, model: str, pair: str, place: str) -> str:
     """Where importance was measured, marked where a model there is at chance."""
-    return f"{place} ({MARK})" if pair_at_chance(study, model, pair, place) else place
+    return place + CROSS * pair_at_chance(study, model, pair, place)
 
 
 def _line(

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records import Row
+from jaxheads.report.baseline import CROSS, CROSSED, at_chance
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import looks, shown
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
@@ -50,16 +51,19 @@ def functional_table(study: Study) -> Table | None:
     budgets = sorted({budget for *_, budget in found}, reverse=True)
     lines = dict.fromkeys((model, task, metric) for model, task, metric, _ in found)
     body = tuple(
-        (model, shown(task), metric, *(cell(found.get((*line, b))) for b in budgets))
-        for line in lines
-        for model, task, metric in [line]
-    )
+        (
+            model, shown(task) + CROSS * at_chance(study, model, _second(task)), metric,
+            *(cell(found.get((model, task, metric, budget))) for budget in budgets),
+        )
+        for model, task, metric in lines
+    )  # fmt: skip
     if not body:
         return None
     caption = (
         "Functional coherence: the first task's order prunes, the second task is measured. 1: as "
         "good as the second task's own order; 0: no better than random orders; a dash: undefined, "
         "because the own order is no better than random. Mean, [95% interval] or (range)."
+        f"{CROSSED}"
     )
     head = ("model", "tasks", "metric", *(f"{budget} heads kept" for budget in budgets))
     return Table("functional-table", caption, head, body, labels=3)

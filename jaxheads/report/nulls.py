@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from jaxheads.records import Row
-from jaxheads.report.baseline import MARK, pair_at_chance
+from jaxheads.report.baseline import CROSS, CROSSED, pair_at_chance
 from jaxheads.report.claims import LEVEL, clear_in, counted, said_of
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
@@ -100,12 +100,11 @@ def _pairs(study: Study) -> Table | None:
     for (model, pair, place), said in measured.items():
         cells = {each.null: each.cell for each in said}
         clear = [each.null for each in said if each.clear]
-        more = ", ".join(clear) or "none of them"
-        if pair_at_chance(study, model, pair, place):
-            more = f"({MARK})"
+        crossed = CROSS * pair_at_chance(study, model, pair, place)
+        more = "–" if crossed else ", ".join(clear) or "none of them"
         body.append(
             (
-                model, shown(pair), place, cell(found[model, pair, place]),
+                model, shown(pair), f"{place}{crossed}", cell(found[model, pair, place]),
                 *(cells.get(null, "–") for null in nulls), more,
             )
         )  # fmt: skip
@@ -119,6 +118,7 @@ def _pairs(study: Study) -> Table | None:
         "seeds. “More than” a null: above 0 with p below 0.05 in every seed, or an interval above "
         "0; single tests, not corrected for their number. What is not shown may still be there: "
         "few heads and few seeds show little. A head may also matter because it writes much."
+        f"{CROSSED}"
     )
     head = ("model", "tasks", "measured in", "spearman", *nulls, "is more than")
     return Table("nulls-table", caption, head, tuple(body), 3)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jaxheads.records import Row
-from jaxheads.report.baseline import CROSS, CROSSED, FROZEN, at_chance
+from jaxheads.report.baseline import CROSS, CROSSED, FROZEN, TUNED, at_chance
 from jaxheads.report.constituent_rows import STAGES as CONSTITUENCY
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
@@ -51,12 +51,13 @@ def overview_section(study: Study) -> Section | None:
         for row in study.at(stage)
         if row.task in study.tasks
     ]
+    shuffled = ["labels shuffled"] * bool(study.at("labels shuffled", method=TUNED))
     lines = dict.fromkeys(
         (row.model, row.task, row.metric)
         for row in sorted(rows, key=lambda row: _place(study, row))
         if row.metric != BAG
     )
-    body = tuple((model, shown(t), m, *_cells(study, model, t, m)) for model, t, m in lines)
+    body = tuple((m, shown(t), of, *_cells(study, m, t, of, shuffled)) for m, t, of in lines)
     if not body:
         return None
     lead = (
@@ -66,10 +67,11 @@ def overview_section(study: Study) -> Section | None:
     )
     caption = (
         "Measured on held-out examples: mean (lowest to highest) over seeds. The first metric of a "
-        "task that is not a loss is the one by which pruned models are compared."
+        "task that is not a loss is the one by which pruned models are compared. “Labels "
+        "shuffled”: fine-tuned on permuted labels."
         f"{CROSSED}"
     )
-    head = ("model", "task", "metric", "floor", BAG, "frozen body", "all heads", "seeds")
+    head = ("model", "task", "metric", "floor", BAG, "frozen body", *shuffled, "all heads", "seeds")
     table = Table("overview-table", caption, head, body, labels=3)
     return Section("overview", "Whole models and floors", lead, (table,))
 
@@ -85,7 +87,9 @@ def _place(study: Study, row: Row) -> tuple[int, int]:
     return study.models.index(row.model), study.tasks.index(row.task)
 
 
-def _cells(study: Study, model: str, task: str, metric: str) -> Iterator[str]:
+def _cells(
+    study: Study, model: str, task: str, metric: str, shuffled: Sequence[str]
+) -> Iterator[str]:
     own = {"model": model, "task": task}
     yield cell(spread_of(study.at("floor", **own, metric=metric)))
     bag = study.at("floor", **own, metric=BAG) if metric == study.metric(task) else []
@@ -93,6 +97,8 @@ def _cells(study: Study, model: str, task: str, metric: str) -> Iterator[str]:
     main = metric == study.metric(task)
     frozen = cell(spread_of(study.at(FROZEN, **own, metric=metric)))
     yield frozen + CROSS * (main and at_chance(study, model, task, FROZEN))
+    for stage in shuffled:
+        yield cell(spread_of(study.at(stage, **own, metric=metric, method=TUNED)))
     whole = spread_of(study.at("whole", **own, metric=metric))
     yield cell(whole) + CROSS * (main and at_chance(study, model, task))
     yield "–" if whole is None else str(whole.number)

@@ -161,14 +161,14 @@ def test_a_probe_at_chance_is_marked_and_does_not_answer(study):
     (point,) = (p for p in points if "~ sentiment, frozen body" in p)
     assert "of a model not shown to be above chance, which says nothing of heads; " in point
     assert "more than" not in point
-    (line,) = (
-        line
-        for line in lines(found, "nulls-table")
-        if line["tasks"] == "masked LM ~ sentiment" and line["measured in"] == "frozen body"
-    )
-    assert line["is more than"] == "(not shown to be above chance)"
-    marked = [line["measured in"] for line in lines(found, "coherence-table")]
-    assert marked.count("frozen body (not shown to be above chance)") == 2  # with entailment too
+    for name in ("nulls-table", "coherence-table"):
+        marked = {
+            line["tasks"]: line
+            for line in lines(found, name)
+            if line["measured in"] == "frozen body †"
+        }
+        assert set(marked) == {"masked LM ~ sentiment", "sentiment ~ entailment"}
+        assert {line.get("is more than", "–") for line in marked.values()} == {"–"}
 
 
 def test_models_at_chance_alone_answer_nothing(study):
@@ -178,6 +178,7 @@ def test_models_at_chance_alone_answer_nothing(study):
     summary = coherence_answer(study).summary
     assert summary.startswith("Unknown: no measurement is of models that do their tasks.")
     assert "the model is not shown to be above chance" in " ".join(coherence_answer(study).points)
+    assert {line["tasks"][-1] for line in lines(study, "functional-table")} == {"†"}
     assert "Not counted: 1 of one model" in orders_answer(study).summary
     assert "2 of models not shown to be above chance" in orders_answer(study).summary
 

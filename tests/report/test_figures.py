@@ -25,7 +25,7 @@ from jaxheads.report.regimes import regimes_section
 from jaxheads.report.single import single_section
 from jaxheads.report.smaller import smaller_section
 from jaxheads.report.study import sections_of
-from tests.report.rows import study_rows
+from tests.report.rows import TASKS, study_rows
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +256,8 @@ def test_tables_have_the_numbers(study):
     )  # fmt: skip
     whole = tables(overview_section(study))["overview-table"]
     assert ("roberta", "sentiment", "accuracy", "0.500", "0.550") in [r[:5] for r in whole.body]
+    shuffled = {line[1]: line[whole.head.index("labels shuffled")] for line in whole.body}
+    assert shuffled == {"masked LM": "–", **dict.fromkeys(TASKS[1:], "0.510 (0.510 to 0.510)")}
     kept = tables(single_section(study))["kept-table"]
     line = ("roberta", "entailment", "layer 4", "accuracy", "–", "−0.080 [−0.100 to +0.000]")
     assert kept.body[-1] == line
