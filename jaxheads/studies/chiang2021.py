@@ -2,7 +2,8 @@
 
 After Chiang & Chen 2021, "Why Can You Lay Off Heads?", of which only the abstract was available to
 us: its four questions (prunability, coherence, the acceptable deduction, before and after
-fine-tuning), with definitions and choices of our own.
+fine-tuning), with definitions and choices of our own. So are the nulls of `studies.nulls`, which
+cost one more fine-tuning for each task and seed.
 """
 
 from __future__ import annotations
