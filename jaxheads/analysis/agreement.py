@@ -98,7 +98,7 @@ def partial_spearman(
     return _against(float(one_N @ two_N / np.linalg.norm(one_N)), chance_S)
 
 
-def repeated(one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]) -> float:
+def spearman_brown(one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]) -> float:
     """The reliability of a map: how its ranking would repeat on as many other data.
 
     Spearman's rho of the halves, raised to full size by the formula of Spearman and Brown; heads

@@ -15,7 +15,7 @@ from jaxheads.report.panels import draw_cells, grid, write_cell
 from jaxheads.report.parts import Answer, Drawing, Folded, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, number, spread_of, words
 
-STAGE, BETWEEN, REPEATED = "map agreement", "agreement of kinds of maps", "map repeated"
+STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"
 STATISTICS = ("spearman", "kendall", "spearman within layers")
 COLORS_OF_SIGNS, IMPORTANCE = "RdBu", "importance"
 LINES = 16  # of a figure
@@ -31,9 +31,9 @@ def agreement_section(study: Study) -> Section | None:
         "or any other map that this study, or one beside it, left) and its importance to a task. "
         "The maps of a fine-tuned model are compared with importance in that same model. Few heads "
         "make wide chance: the p-values are by permutation, of single comparisons. The ceiling is "
-        "what the two maps could reach at most, given how each repeats between halves of its data. "
-        "Within layers: only the order of the heads of a layer counts, so that depth explains "
-        "nothing."
+        "what the two maps can be expected to reach at most: the root of the product of their "
+        "reliabilities, each between halves of its data. Within layers: only the order of the "
+        "heads of a layer counts, so that depth explains nothing."
     )
     kinds, lines = _kinds(study), sum(len(table.body) for table in tables)
     folded = Folded("agreement-all", f"All {lines} comparisons of maps", tuple(tables))
@@ -121,14 +121,14 @@ def _importance(study: Study) -> Table | None:
     body = tuple(
         (
             model, method, shown(task), *_line(study, STAGE, model, task, method),
-            cell(spread_of(study.at(REPEATED, model=model, method=method))),
+            cell(spread_of(study.at(RELIABILITY, model=model, method=method))),
         )
         for model in study.models
         for method in _methods(study, model)
         for task in study.tasks
         if (model, method, task) in found
     )  # fmt: skip
-    head = ("model", "map", "importance on", *STATISTICS, "ceiling", "map repeated")
+    head = ("model", "map", "importance on", *STATISTICS, "ceiling", "reliability")
     caption = "All maps of heads against importance, as above."
     return Table("agreement-table", caption, head, body, 3) if body else None
 
@@ -148,7 +148,7 @@ def _between(study: Study) -> Table | None:
 def _firsts(study: Study, model: str) -> list[str]:
     """The map that sums up each kind: its first."""
     kinds: dict[str, str] = {}
-    for row in study.at(REPEATED, model=model):
+    for row in study.at(RELIABILITY, model=model):
         kinds.setdefault(row.method.partition(": ")[0], row.method)
     return list(kinds.values())
 

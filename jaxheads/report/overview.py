@@ -29,7 +29,7 @@ KNOWN = {
     *("best head", "best head, random weights", "relation", "relation, random weights"),
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),
     "attention mass by relation",
-    *("map agreement", "agreement of kinds of maps", "map repeated"),
+    *("map agreement", "agreement of kinds of maps", "map reliability"),
     *("pruned", "trained again", "pruned, contrast", "trained again, contrast"),
     *(
         "cost",

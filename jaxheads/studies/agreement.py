@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.analysis.agreement import ceiling, rank_agreement, repeated
+from jaxheads.analysis.agreement import ceiling, rank_agreement, spearman_brown
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import split_half
 from jaxheads.pruning.mask import present_heads
@@ -26,14 +26,14 @@ from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.maps import MapFile, load_halves, map_files, read_arrays
 
-STAGE, BETWEEN, REPEATED = "map agreement", "agreement of kinds of maps", "map repeated"
+STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"
 
 
 class _Map(NamedTuple):
-    """A map with how well it repeats on other data (NaN: not known)."""
+    """A map with its reliability: how it would repeat on other data (NaN: not known)."""
 
     value_LH: Float[np.ndarray, "L H"]
-    repeats: float
+    reliability: float
 
 
 def map_agreement(lab: Lab) -> list[Row]:
@@ -47,8 +47,8 @@ def map_agreement(lab: Lab) -> list[Row]:
     rows: list[Row] = []
     for file, maps in read.items():
         for name, found in maps.items():
-            where = {"stage": REPEATED, "method": f"{_kind(file)}: {name}", "seed": file.seed}
-            rows += lab.note.rows("", {"halves": found.repeats}, **where)
+            where = {"stage": RELIABILITY, "method": f"{_kind(file)}: {name}", "seed": file.seed}
+            rows += lab.note.rows("", {"halves": found.reliability}, **where)
         for task, seed in _partners(file, scores):
             for name, found in maps.items():
                 where = {"stage": STAGE, "method": f"{_kind(file)}: {name}", "seed": seed}
@@ -82,7 +82,7 @@ def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Ro
     )
     numbers = {name: each.value for name, each in found.items()}
     numbers |= {f"p of {name}": each.p_value for name, each in found.items()}
-    numbers["ceiling of spearman"] = ceiling(one.repeats, two.repeats)
+    numbers["ceiling of spearman"] = ceiling(one.reliability, two.reliability)
     return lab.note.rows(task, numbers, **where)
 
 
@@ -99,7 +99,7 @@ def _origin(file: MapFile) -> str:
 def _maps(file: MapFile) -> dict[str, _Map]:
     halves = load_halves(file.path)
     return {
-        name: _Map(value_LH, repeated(*halves[name]) if name in halves else float("nan"))
+        name: _Map(value_LH, spearman_brown(*halves[name]) if name in halves else float("nan"))
         for name, value_LH in read_arrays(file.path).items()
     }
 

@@ -15,7 +15,7 @@ from jaxheads.analysis.agreement import (
     overlap,
     partial_spearman,
     rank_agreement,
-    repeated,
+    spearman_brown,
 )
 
 RNG = np.random.default_rng(0)
@@ -85,29 +85,29 @@ def test_a_map_repeats_as_spearman_and_brown_have_it():
     for other in (ONE + TWO, TWO - ONE):  # like it, and against it
         half = stats.spearmanr(ONE.ravel(), other.ravel()).statistic
         assert 0.2 < abs(half) < 0.95
-        assert repeated(ONE, other) == pytest.approx(2 * half / (1 + half))
-        assert repeated(ONE, other) == repeated(other, ONE)
+        assert spearman_brown(ONE, other) == pytest.approx(2 * half / (1 + half))
+        assert spearman_brown(ONE, other) == spearman_brown(other, ONE)
 
 
 def test_halves_of_one_order_repeat_fully_and_reversed_ones_not_at_all():
     for same in (ONE, 3 * ONE - 7, np.exp(ONE)):
-        assert repeated(ONE, same) == pytest.approx(1.0)
-    assert repeated(ONE, -ONE) < -1e6
+        assert spearman_brown(ONE, same) == pytest.approx(1.0)
+    assert spearman_brown(ONE, -ONE) < -1e6
 
 
 def test_heads_without_a_value_in_either_half_are_left_out():
     one, two = ONE.copy(), ONE.copy()
     one[0, 1], two[2, 2] = np.nan, np.inf
     one[2, 2], two[0, 1] = -99.0, -99.0  # beside what is missing, and not to be seen
-    assert repeated(one, two) == pytest.approx(1.0)
+    assert spearman_brown(one, two) == pytest.approx(1.0)
 
 
 def test_what_does_not_vary_repeats_in_no_known_way():
     flat, alone = np.ones((3, 4)), np.full((3, 4), np.nan)
     alone[1, 1] = 2.0
     for other in (flat, alone, np.full((3, 4), np.nan)):
-        assert np.isnan(repeated(ONE, other))
-        assert np.isnan(repeated(other, ONE))
+        assert np.isnan(spearman_brown(ONE, other))
+        assert np.isnan(spearman_brown(other, ONE))
 
 
 def test_the_ceiling_is_the_root_of_both_repetitions_and_never_imaginary():

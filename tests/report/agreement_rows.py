@@ -28,7 +28,7 @@ def row(metric: str, value: float, task: str, **what) -> Row:
 
 def agreement_rows() -> list[Row]:
     rows = [
-        row("halves", value, "", stage="map repeated", method=method)
+        row("halves", value, "", stage="map reliability", method=method)
         for method, value in REPEATED.items()
     ]
     for (method, task), (value, p) in FOUND.items():

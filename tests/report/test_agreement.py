@@ -85,13 +85,13 @@ def test_the_table_has_each_statistic_with_its_p_value_and_ceilings(parts):
     ]  # fmt: skip
     assert found["arcs: MST", "masked LM"] == {
         "spearman": "0.600, p 0.010", "kendall": "0.300, p 0.010",
-        "spearman within layers": "0.150, p 0.010", "ceiling": "0.900", "map repeated": "0.950",
+        "spearman within layers": "0.150, p 0.010", "ceiling": "0.900", "reliability": "0.950",
     }  # fmt: skip
     assert found["arcs: MST", "sst2"]["spearman"] == "0.750 (0.700 to 0.800), p < 0.001"
     assert found["arcs, sst2: MST", "sst2"]["spearman"] == "0.250 (0.200 to 0.300), p 0.600"
     unknown = found["arcs: det", "masked LM"]
     assert unknown["spearman within layers"] == "–"
-    assert (unknown["ceiling"], unknown["map repeated"]) == ("–", "–")
+    assert (unknown["ceiling"], unknown["reliability"]) == ("–", "–")
 
 
 def test_importance_and_kinds_of_maps_meet_in_one_table(parts):

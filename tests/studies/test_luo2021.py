@@ -82,10 +82,10 @@ def test_what_cannot_be_scored_is_counted(finished):
 
 
 def test_the_report_knows_the_stages_that_are_written_and_no_others(finished):
-    agreement = {"map agreement", "map repeated", "agreement of kinds of maps"}
+    agreement = {"map agreement", "map reliability", "agreement of kinds of maps"}
     stages = {row.stage for row in found(finished)}
     assert stages - agreement == {*STAGES, "whole", "floor"}
-    assert stages & agreement >= {"map agreement", "map repeated"}
+    assert stages & agreement >= {"map agreement", "map reliability"}
 
 
 def test_f1_meets_importance_and_says_how_far_it_repeats(finished):
