@@ -140,22 +140,45 @@ def generalist(
 
     ValueError where one of the halves has no arc that counts.
     """
+    score_LH, scored_A = _tried(hits, method, punctuation, chosen_N)
+    layer, head = (int(place) for place in np.unravel_index(score_LH.argmax(), score_LH.shape))
+    best = attachment(hits.found(method), hits.arcs, punctuation=punctuation).max()
+    return _generalist(hits, method, (layer, head), scored_A, best)
+
+
+def layer_generalists(
+    hits: ArcHits,
+    method: str,
+    *,
+    punctuation: bool,
+    chosen_N: Bool[np.ndarray, "N"],
+) -> list[Generalist]:
+    """The same of each layer by itself, after Htut et al.'s figure of the best UUAS per layer."""
+    score_LH, scored_A = _tried(hits, method, punctuation, chosen_N)
+    best_L = attachment(hits.found(method), hits.arcs, punctuation=punctuation).max(1)
+    return [
+        _generalist(hits, method, (layer, int(score_LH[layer].argmax())), scored_A, best)
+        for layer, best in enumerate(best_L)
+    ]
+
+
+def _tried(
+    hits: ArcHits, method: str, punctuation: bool, chosen_N: Bool[np.ndarray, "N"]
+) -> tuple[Float[np.ndarray, "L H"], Bool[np.ndarray, "A"]]:
+    """What heads find of the half that chooses them, and which arcs are those of the other half."""
     arcs = hits.arcs
     counted_A = np.ones(len(arcs.relation_A), bool) if punctuation else arcs.words_A
     chosen_A = chosen_N[arcs.sentence_A] & counted_A
     scored_A = counted_A & ~chosen_A
     if not chosen_A.any() or not scored_A.any():
         raise ValueError("arcs: expected some in both halves of the sentences, got none in one")
-    score_LH = hits.found(method, chosen_A).mean(0)
-    layer, head = (int(place) for place in np.unravel_index(score_LH.argmax(), score_LH.shape))
-    found_A = hits.found_by(method, layer, head)
-    return Generalist(
-        layer=layer,
-        head=head,
-        micro=share_interval(found_A, arcs, scored_A),
-        macro=sentence_interval(found_A, arcs, scored_A),
-        best_of_all=float(attachment(hits.found(method), arcs, punctuation=punctuation).max()),
-    )
+    return hits.found(method, chosen_A).mean(0), scored_A
+
+
+def _generalist(hits, method: str, place: tuple[int, int], scored_A, best_of_all) -> Generalist:
+    found_A = hits.found_by(method, *place)
+    micro, macro = (of(found_A, hits.arcs, scored_A) for of in (share_interval, sentence_interval))
+    return Generalist(*place, micro, macro, float(best_of_all))
 
 
 def sentence_interval(

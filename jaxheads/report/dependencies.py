@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from jaxheads.records import Row
 from jaxheads.report.attention_view import example_views
 from jaxheads.report.claims import clear_in
-from jaxheads.report.dependency_figures import arc_drawings, map_parts
+from jaxheads.report.dependency_figures import arc_drawings, layer_drawings, map_parts
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.looks import MUTED, shown
 from jaxheads.report.panels import add_legend, grid
@@ -46,7 +46,7 @@ def dependencies_section(study: Study) -> Section | None:
     parts: list[Drawing | Table | Markup | Folded] = [
         table for table in tables[:2] if table is not None
     ]
-    parts += [*_figures(study), *map_parts(study)]
+    parts += [*_figures(study), *layer_drawings(study), *map_parts(study)]
     parts += [table for table in tables[2:] if table is not None]
     which = "each head that is best at whole trees (MST, MAX)"
     parts += [*arc_drawings(study), *example_views(study, "arcs", "arcs-view", which)]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.arc_drawing import LEGEND, Sentence, draw_sentence, places
-from jaxheads.report.folder import HeadMap, Study
+from jaxheads.report.folder import PRETRAINING, HeadMap, Study
+from jaxheads.report.looks import looks, shown
 from jaxheads.report.maps import draw_maps, draw_small_maps
-from jaxheads.report.panels import grid
+from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, Folded, slug
+from jaxheads.report.spread import Spread, spread_of, spreads
 
+OF_LAYER, UUAS = "best head of a layer", "UUAS"
 SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations; others are folded
 
 
@@ -43,6 +47,47 @@ def _others(model: str, maps: list[HeadMap]) -> Drawing:
         f"{model}: the same of rarer relations and of the attention on all gold arcs; layers from "
         "top to bottom, heads from left to right.",
     )
+
+
+def layer_drawings(study: Study) -> Iterator[Drawing]:
+    """The best head of each layer for whole trees, beside random weights and the chain."""
+    for model in dict.fromkeys(row.model for row in study.at(OF_LAYER)):
+        figure, axes = grid(2, 4.4, 3.0)
+        names = ("as it is", "random weights", *study.downstream)
+        seen: list[Spread] = []
+        for axis, method in zip(axes, ("max", "mst"), strict=True):
+            for name, look in looks(names).items():
+                points = _by_layer(study, model, method, name)
+                if points:
+                    draw_line(axis, shown(name), look, points)
+                    seen += points.values()
+            chain = spread_of(
+                study.at("baseline", model=model, method=f"{method}: chain", metric=UUAS)
+            )
+            if chain is not None:
+                draw_level(axis, chain.mean, "chain")
+            axis.set(title=method.upper(), xlabel="layer", ylabel=UUAS)
+            axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        add_legend(figure, axes)
+        yield Drawing(
+            slug("arcs-layers", model), figure,
+            f"UUAS of the best head of each layer of {model}, under MAX and MST",
+            f"{model}: UUAS without punctuation of the best head of each layer, chosen on one half "
+            "of the sentences and scored on the other, as pre-trained, with random weights, and "
+            f"fine-tuned; {bands_are(seen)}.",
+        )  # fmt: skip
+
+
+def _by_layer(study: Study, model: str, method: str, name: str) -> dict[float, Spread]:
+    """By layer; `name` is of a state of the model, or a task."""
+    stage = OF_LAYER + (", random weights" if name == "random weights" else "")
+    own = [
+        row
+        for row in study.at(stage, model=model, metric=UUAS)
+        if row.method.startswith(f"{method}, ")
+        and row.task == (name if name in study.downstream else PRETRAINING)
+    ]
+    return spreads(own, lambda row: float(row.method.rpartition(" ")[2]))
 
 
 def _listed(maps: list[HeadMap]) -> str:

@@ -27,6 +27,7 @@ KNOWN = {
     *("overlap of masks", "contrast of masks", "pruner training"),
     *CONSTITUENCY,
     *("best head", "best head, random weights", "relation", "relation, random weights"),
+    *("best head of a layer", "best head of a layer, random weights"),
     *("baseline", "change by fine-tuning", "sentences", "attention mass"),
     "attention mass by relation",
     *("map agreement", "agreement of kinds of maps", "map reliability"),

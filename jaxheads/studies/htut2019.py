@@ -24,6 +24,7 @@ from jaxheads.analysis.specialists import (
     arc_interval,
     generalist,
     halves,
+    layer_generalists,
     sentence_interval,
     share_interval,
     specialists,
@@ -46,6 +47,7 @@ from jaxheads.studies.prunability import estimate_rows
 from jaxheads.studies.views import save_views, view
 
 BEST, RELATION, BASELINE = "best head", "relation", "baseline"
+OF_LAYER = "best head of a layer"
 CHANGE, SENTENCES, RANDOM = "change by fine-tuning", "sentences", "random weights"
 KINDS = {"UUAS": False, "UUAS, punctuation too": True}  # metric -> whether punctuation counts
 SINGLE = ("max", "dependent to head", "head to dependent", "most attentive")  # by relation
@@ -133,6 +135,11 @@ def head_rows(lab: Lab, hits: ArcHits, task: str, seed: int, suffix: str = "") -
         for metric, punctuation in KINDS.items():
             best = generalist(hits, method, punctuation=punctuation, chosen_N=chosen_N)
             rows += _generalist_rows(lab, task, metric, best, what)
+    for method in ("max", "mst"):
+        found = layer_generalists(hits, method, punctuation=False, chosen_N=chosen_N)
+        for layer, best in enumerate(found, start=1):
+            what = {"stage": f"{OF_LAYER}{suffix}", "method": f"{method}, layer {layer}"}
+            rows += _generalist_rows(lab, task, "UUAS", best, {**what, "seed": seed})
     for method in SINGLE:
         for each in specialists(hits, method, chosen_N=chosen_N):
             if each.accuracy.value >= 0 and each.signed.total >= _settings(lab).least:

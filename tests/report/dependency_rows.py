@@ -6,6 +6,7 @@ Relations: det beats its offset, nsubj does not. Fine-tuning on sst2: one change
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -26,7 +27,7 @@ RELATIONS = {
     "nsubj": (800, (4, 1), 0.45, 0.02, (2, 0.43)),
 }
 CHANGES = {("mst", "UUAS"): 0.05, ("max", "UUAS"): -0.04, ("max", "det"): 0.01}
-HALF = 0.02  # of an interval
+HALF, RANDOM = 0.02, ", random weights"  # half of an interval; ends the name of a stage
 WORDS = ("the", "old", "dog", "barks", ".")
 GOLD = ((0, 2, "det"), (1, 2, "amod"), (2, 3, "nsubj"), (4, 3, "punct"))
 DRAWN = {
@@ -63,6 +64,9 @@ def dependency_rows() -> list[Row]:
         between("UUAS", value / 2, stage="best head, random weights", method=method)
         for method, value in TREES.items()
     ]
+    for layer, (method, suffix) in itertools.product((1, 2), (("max", ""), ("mst", RANDOM))):
+        what = {"stage": f"best head of a layer{suffix}", "method": f"{method}, layer {layer}"}
+        rows += [between("UUAS", layer / 5, **what), row("UUAS, head", 3, **what)]
     for method, floors in FLOORS.items():
         for name, value in floors.items():
             what = {"stage": "baseline", "method": f"{method}: {name}"}

@@ -136,6 +136,15 @@ def test_studies_of_dependencies_and_of_others_have_each_their_own_section(study
 # -- figures
 
 
+def test_the_best_heads_of_layers_stand_beside_the_chain(parts):
+    maximum, tree = parts["arcs-layers-roberta"].figure.axes
+    for axis, label in ((maximum, "as it is"), (tree, "random weights")):
+        (line,) = [line for line in axis.lines if line.get_label()[0] != "_"]
+        assert line.get_label() == label
+        assert line.get_xydata() == pytest.approx(np.array([[1, 0.2], [2, 0.4]]))
+        assert [(text.get_text(), text.xy[1]) for text in axis.texts] == [("chain", 0.52)]
+
+
 def test_the_maps_are_those_with_a_value_and_without_the_second_reading_of_trees(parts):
     titles = [axis.get_title() for axis in parts["arcs-roberta"].figure.axes]
     assert titles == ["MST", "MAX", "det", "nsubj"]

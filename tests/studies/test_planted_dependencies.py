@@ -8,6 +8,7 @@ models are made, none is trained.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Mapping
 
@@ -28,6 +29,7 @@ from tests.studies.planted_heads import (
     alike,
     everywhere,
     having,
+    layer_named,
     named,
     place_named,
     planted,
@@ -169,6 +171,22 @@ def test_the_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other(rows, 
         assert found["UUAS, mean of sentences"] == pytest.approx(expected)
         best = max(uuas(looks, method, EVERY) for looks in heads.values())
         assert found["UUAS, best of all"] == pytest.approx(best)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["max", "mst"])
+def test_each_layer_has_a_head_for_trees_of_its_own(rows, method):
+    for (task, seed, heads), layer in itertools.product(MODELS, range(SHAPE[0])):
+        own = {head: heads.get((layer, head), {}) for head in range(SHAPE[1])}
+        head = max(own, key=lambda head: uuas(own[head], method, CHOSEN))
+        what = {"method": f"{method}, {layer_named(layer)}", "task": task, "seed": seed}
+        found = metrics(rows, stage="best head of a layer", **what)
+        assert place(found, "UUAS") == named((layer, head))
+        assert found["UUAS"] == pytest.approx(uuas(own[head], method, ~CHOSEN))
+        best = max(uuas(looks, method, EVERY) for looks in own.values())
+        assert found["UUAS, best of all"] == pytest.approx(best)
+    random = having(rows, stage="best head of a layer, random weights", metric="UUAS")
+    assert len({(row.method, row.seed) for row in random}) == 2 * 3 * 2
 
 
 @pytest.mark.slow

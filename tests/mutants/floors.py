@@ -1,0 +1,100 @@
+"""Faults of floors without a model, of readings, and of the small tables of the papers' studies."""
+
+# fmt: off
+from __future__ import annotations
+
+BASELINES, SUBJECTS = "jaxheads/data/baselines.py", "jaxheads/studies/subjects.py"
+BAGS, COUNTED = "tests/data/test_baselines.py::test_", "tests/studies/test_subjects.py::test_words"
+RIDGE = f"{BAGS}real_labels_are_guessed_by_ridge_regression_as_its_normal_equations_say"
+CLASSES = f"{BAGS}classes_keep_the_numbers_that_they_have"
+COSINE = f"{BAGS}likeness_is_the_cosine_of_counts"
+OWN_METRIC = f"{COUNTED}_of_real_tasks_are_counted_in_the_metric_of_the_task"
+ANSWERS = "jaxheads/report/answers.py"
+PRINTED = "tests/report/test_answers.py::test_reliability_and_floors_are_printed"
+
+CURVES, CHOOSING = "jaxheads/studies/prunability.py", "jaxheads/studies/choosing.py"
+READINGS = "tests/studies/test_readings.py::test_"
+BUDGETS = f"{READINGS}budgets_are_those_of_the_code_of_michel_et_al"
+UNITS = f"{READINGS}a_reading_has_its_unit_and_its_normalisation"
+ANEW = f"{READINGS}orders_are_estimated_anew_in_every_reading_that_asks_for_it"
+LI = f"{READINGS}the_baseline_of_li_et_al_takes_batches_normalised_by_layer"
+MICHEL = "jaxheads/studies/michel2019.py"
+STAYS = (
+    "tests/studies/test_michel.py::"
+    "test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_measured"
+)
+PRETRAIN = "jaxheads/studies/pretrain.py"
+BEGINS = "tests/test_configs.py::test_a_study_that_reads_text_does_not_begin_without_it"
+
+HEADLINES, MASKING = "jaxheads/data/headlines.py", "jaxheads/studies/laughing_masking.py"
+IN_TURN = "tests/data/test_headlines.py::test_each_word_is_masked_in_turn_with_all_its_pieces"
+PLANTED = "tests/studies/test_planted_headlines.py::test_"
+HANG = f"{PLANTED}decisions_hang_on_the_words_that_heads_carry"
+ACCURACY = f"{PLANTED}accuracy_is_of_test_and_of_the_pairs_it_says"
+HEAD = f"{PLANTED}validation_names_the_head_and_test_says_what_it_is_worth"
+BY_PLACE = f"{PLANTED}attention_by_place_is_that_of_heads_that_look_where_they_are_planted"
+LAUGHING, FOUND = "jaxheads/studies/laughing.py", "jaxheads/studies/laughing_head.py"
+PEYRARD, CONTRAST = "jaxheads/studies/peyrard2021.py", "jaxheads/analysis/contrast.py"
+PLACES = "tests/analysis/test_contrast.py::test_places_are_of_words_and_special_tokens"
+
+FAULTS = (
+    ("bag of words: no penalty", BASELINES, RIDGE, "damp=damp", "damp=0.0"),
+    ("bag of words: classes renumbered", BASELINES, CLASSES,
+     "return class_C[(test_NF @ weights_FC).argmax(1)]",
+     "return (test_NF @ weights_FC).argmax(1)"),
+    ("bag of words: lengths for cosines", BASELINES, COSINE,
+     "np.sqrt((one * one).sum(1) * (other * other).sum(1))",
+     "np.sqrt(one.sum(1) * other.sum(1))"),
+    ("bag of words: always accuracy", SUBJECTS, OWN_METRIC,
+     "METRICS[task.metrics[0]](guess_N", 'METRICS["accuracy"](guess_N'),
+    ("bag of words: measured on training examples", SUBJECTS, OWN_METRIC,
+     "return read_examples(settings.name, settings.held_out",
+     "return read_examples(settings.name, settings.train"),
+    ("bag of words: from a few examples", SUBJECTS, OWN_METRIC,
+     'split="train", limit=settings.examples', 'split="train", limit=2'),
+    ("floors: above for below", ANSWERS, PRINTED,
+     "whole.mean <= floor.mean", "whole.mean >= floor.mean"),
+
+    ("budgets: rounded, not down", CURVES, BUDGETS,
+     "steps - steps * i // points", "steps - round(steps * i / points)"),
+    ("readings: l2 alone is normalised", CURVES, UNITS,
+     'if "l2" in (unit, more)', 'if "l2" in (unit,)'),
+    ("readings: anew by examples alone", CURVES, ANEW,
+     '"mask_LH": mask_LH, **read_as(reading)', '"mask_LH": mask_LH'),
+    ("the baseline of Li et al.: not normalised", CHOOSING, LI,
+     'unit="batch", normalize="l2"', 'unit="batch"'),
+    ("the baseline of Li et al.: of examples", CHOOSING, LI,
+     'unit="batch", normalize="l2"', 'normalize="l2"'),
+    ("alone: the greatest loss", MICHEL, STAYS, '[-each["loss"]', '[each["loss"]'),
+    ("alone: by the metric where it is measured", MICHEL, STAYS,
+     "[each[metric] for each in tried]", "[change.value for change in found]"),
+    ("alone: heads of the first layer", MICHEL, STAYS,
+     "best = layer * heads + int", "best = 0 * heads + int"),
+    ("text: not asked for", PRETRAIN, BEGINS,
+     'if text.task == "mlm" and None in', 'if text.task == "" and None in'),
+
+    ("masking: edited for others", HEADLINES, IN_TURN, "word in edits)", "word not in edits)"),
+    ("masking: the next word", HEADLINES, IN_TURN, "owner == word", "owner == word + 1"),
+    ("masking: one order of the sides", HEADLINES, IN_TURN,
+     "enumerate(QUESTIONS[task]([each.pair for each in pairs], seed))",
+     "enumerate(QUESTIONS[task]([each.pair for each in pairs], 0))"),
+    ("masking: sign", MASKING, HANG, "edited_X - other_X}", "other_X - edited_X}"),
+    ("masking: decisions that stay", MASKING, HANG, "after_W != before_Q", "after_W == before_Q"),
+    ("masking: validation pairs", MASKING, HANG, "splits[TEST]", 'splits["validation"]'),
+    ("masking: all words edited", MASKING, HANG,
+     "(side_W == side) & ~edited_W", "(side_W == side) & edited_W"),
+    ("oppositions: of all others", PEYRARD, ACCURACY,
+     "[name in pair.oppositions for pair in asked]",
+     "[name not in pair.oppositions for pair in asked]"),
+    ("places: the first for the last", CONTRAST, PLACES,
+     "weight_LHN[..., -1:], weight_LHN", "weight_LHN[..., :1], weight_LHN"),
+    ("places: counted twice", LAUGHING, BY_PLACE,
+     "self._add(name, value_LH, 1)", "self._add(name, value_LH, 2)"),
+    ("places: of validation too", LAUGHING, BY_PLACE,
+     "if sentence.split in (TEST, OTHER):\n                places",
+     "if sentence.split in (TEST, OTHER, VALIDATION):\n                places"),
+    ("head: rank from the lowest", FOUND, HEAD,
+     "last_LH > last_LH[layer, number]", "last_LH < last_LH[layer, number]"),
+    ("head: share of all distances", FOUND, HEAD,
+     "/ distance_LH[layer].sum()", "/ distance_LH.sum()"),
+)
