@@ -6,7 +6,8 @@ one set of 12 heads: "gradient" scores each of the 144 uses of a head, and a mas
 ALBERT's sentence-order loss is left out, so that both models are scored by masked LM.
 
 Command: `jaxheads study configs/albert_base_glue.py --set text.train=FILE --set
-text.held_out=FILE`. Not run: no accelerator and no hub could be reached where this was written.
+text.held_out=FILE`. Cost: 240 trainings, for heads are pruned in all layers at once too. Not run:
+no accelerator and no hub could be reached where this was written.
 """
 
 import dataclasses

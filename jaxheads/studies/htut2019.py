@@ -1,9 +1,10 @@
 """Do attention heads follow dependency relations, and are the heads that do the important ones?
 
 After Htut, Phang, Bordia and Bowman 2019 (arXiv 1911.12246), whose tables were not available to us:
-their two methods, MAX for single relations and MST for whole trees, with their baselines. Ours: the
-head is chosen on half of the sentences and scored on the other, the stricter baselines (unsigned
-offsets, heads that see no word), the intervals, and the comparison with importance.
+their two methods, MAX for single relations and MST for whole trees (of all heads and of each
+layer's), with their baselines. Ours: the head is chosen on half of the sentences and scored on the
+other, the stricter baselines (unsigned offsets, heads that see no word), RoBERTa's first word with
+a space, the intervals, and the comparison with importance.
 """
 
 from __future__ import annotations

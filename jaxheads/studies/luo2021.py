@@ -4,7 +4,9 @@ After Luo 2021, "Have Attention Heads in BERT Learned Constituency Grammar?" (ar
 whose tables and code were not available to us: trees from the syntactic distances of attention rows
 (Kim et al. 2020, whose code fixes the procedure), each layer's ability before and after fine-tuning
 on tasks of similarity and of entailment, and heads masked by ability. Heads ranked without labels
-and their ensembles are after Li et al. 2020. What is ours is said where it is defined.
+and their ensembles are after Li et al. 2020. Ours: a section on which heads are chosen, RoBERTa's
+first word with a space, random heads of the same layers, the intervals, the comparison with
+importance. Not built: distances of hidden states, and the parser with a bias of its own.
 """
 
 from __future__ import annotations
