@@ -177,6 +177,9 @@ FAULTS = (
      "return quotient(gain(0), gain(1))", "return quotient(gain(1), gain(0))"),
     ("functional coherence: chance is the reverse order", COHERENCE, FUNCTIONAL,
      "[each[k][place] for k in each if is_draw(k)]", '[each["reversed"][place]]'),
+    ("functional coherence: chance of tied heads too", PRUNABILITY, FUNCTIONAL,
+     "return name != RANDOM and _kind(name) == RANDOM",
+     'return name != RANDOM and _kind(name) in (RANDOM, f"{RANDOM} {TIED}")'),
     # pruned before fine-tuning
     ("loss before: before less after", DEDUCTION, LOST,
      "more_N = found.loss_N - whole.loss_N", "more_N = whole.loss_N - found.loss_N"),

@@ -16,7 +16,7 @@ PRICE = f"{TESTS}a_high_price_of_heads_closes_more"
 
 COMPARE, CHOOSING = "jaxheads/studies/compare.py", "jaxheads/studies/choosing.py"
 RATES, LI = "jaxheads/studies/rates.py", "jaxheads/studies/li2021.py"
-LAB, FITS = "jaxheads/studies/lab.py", "jaxheads/studies/fits.py"
+LAB = "jaxheads/studies/lab.py"
 
 FAULTS = (
     # what is kept
@@ -123,6 +123,10 @@ FAULTS = (
      "metrics = lab.measure(chosen.model, part).metrics"),
     ("rate: the fine-tuning of trials is not counted", RATES, RATE,
      "steps = part.training.steps if is_pipelined(method) else 0", "steps = 0"),
+    ("rate: gates learn at the usual one", LAB, RATE,
+     "gates=what.gates,", "gates=type(what)._field_defaults['gates'],"),
+    ("rate: the parameters are trained with gates alone", LAB, PLANTED,
+     "only=what.only,", 'only=None if what.only == "gates" else what.only,'),
     # samples, scales, prices
     ("sample: heads that it leaves out", CHOOSING, SEEN,
      "seen_LH=found.sample_LH > 0.5", "seen_LH=found.sample_LH <= 0.5"),

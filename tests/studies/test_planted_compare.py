@@ -17,7 +17,7 @@ from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.studies.lab import Lab
 from jaxheads.studies.rates import _without_tried
 from tests.studies.by_hand import begins, fresh, kept, measured, rescored
-from tests.studies.planted import Finished, finished
+from tests.studies.planted import MAIN, Finished, finished
 
 pytestmark = pytest.mark.slow  # a study of a tiny model, most of it compiling
 
@@ -95,11 +95,18 @@ def test_what_a_method_keeps_is_measured_as_it_is_and_trained_once_more(compared
 
 @pytest.mark.parametrize("method", ["gradient", *READ, "refined", *GATED])
 def test_the_planted_head_is_kept(compared, method):
+    source, held_out = compared.folder / "roberta", compared.folder / "sst2.held_out.jsonl"
     for seed in SEEDS:
         what = {**WHAT, "metric": "accuracy", "method": method, "seed": seed}
         assert compared.value(stage="whole", **{**what, "method": ""}) == 24 / 32
         for stage in ("pruned", "trained again"):
             assert compared.value(stage=stage, budget=1, **what) == 1  # MAIN, without HARM
+        if method != "subset, joint":  # the model stays as it is
+            alone, tuned = np.zeros(SHAPE), compared.tuned("roberta", "sst2", seed)
+            alone[MAIN] = 1
+            expected = measured(tuned, source, held_out, alone)["loss"]
+            loss = compared.value(stage="pruned", budget=1, **{**what, "metric": "loss"})
+            assert loss == pytest.approx(expected, abs=1e-5)
 
 
 def test_contrasts_say_which_method_is_better(compared):
