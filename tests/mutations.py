@@ -50,11 +50,15 @@ def chosen(names: list[str]) -> list[Fault]:
     return list(dict.fromkeys(each for found in picked.values() for each in found)) or faults
 
 
-def run(root: Path, tests: set[str]) -> int:
-    """Run tests in a copy without checks of types, which cost most and notice none of these."""
+def run(root: Path, tests: set[str], *, keep: bool = False) -> int:
+    """Run tests in a copy without checks of types, which cost most and notice none of these.
+
+    `keep` compiled modules, of the package without faults alone: the next run would take those of a
+    file that has changed within a second.
+    """
     environment = os.environ | {
         "PYTHONPATH": str(root),
-        "PYTHONDONTWRITEBYTECODE": "1",  # a file may change twice in a second
+        "PYTHONDONTWRITEBYTECODE": "" if keep else "1",
         "JAXTYPING_DISABLE": "1",
     }
     environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "d" / "jax"))
@@ -90,7 +94,7 @@ def main(names: list[str]) -> int:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
             copy(ROOT / name, root / name)
-        if run(root, {test for fault in faults for test in fault.tests.split()}):
+        if run(root, {test for fault in faults for test in fault.tests.split()}, keep=True):
             print("the tests fail without any fault")
             return 1
         left = [fault.name for fault in faults if survives(root, fault)]
