@@ -81,13 +81,11 @@ def reliability_answer(study: Study) -> Answer | None:
 
 def _compared(study: Study, row: Row) -> str:
     """One difference, with what it is worth."""
-    top = "; the whole model is at the ceiling of its metric"
     number_of = "" if row.seeds is None else f", n = {row.seeds} seed{'s' * (row.seeds > 1)}"
     return (
         f"{row.model}, {shown(row.task)}, {row.budget} heads kept: "
         f"{row.method.replace(' - ', ' − ')} {signed(row.value)} {row.metric}"
-        f"{f' (95%: {ends(row)})' if ends(row) else ''}{number_of}: {said_of(study, row)}"
-        f"{top * at_ceiling(study, row.model, row.task)}."
+        f"{f' (95%: {ends(row)})' if ends(row) else ''}{number_of}: {said_of(study, row)}."
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jaxheads.records import Row
-from jaxheads.report.baseline import MARK, at_chance
+from jaxheads.report.baseline import MARK, at_ceiling, at_chance
 from jaxheads.report.folder import Study
 from jaxheads.report.spread import interval_of
 
@@ -19,10 +19,11 @@ DRAWN = ("random", "like ")  # in the names of ways that draw masks
 
 
 def said_of(study: Study, row: Row) -> str:
-    """What a difference on a task says, if the whole model can do the task."""
+    """What a difference on a task says, if the whole model can do the task, and not all of it."""
     if at_chance(study, row.model, row.task):
         return f"the whole model is {MARK}: no claim"
-    return verdict(row)
+    top = at_ceiling(study, row.model, row.task) and not side(row)
+    return verdict(row) + ", the whole model being at the ceiling of the metric" * top
 
 
 def verdict(row: Row) -> str:

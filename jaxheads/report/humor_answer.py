@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jaxheads.report.baseline import MARK, at_chance
+from jaxheads.report.claims import LEVEL
 from jaxheads.report.folder import Study
 from jaxheads.report.humor import CONTROL, GATED, HEAD, LOCAL, MASKED, places
 from jaxheads.report.looks import shown
@@ -20,12 +22,17 @@ def humor_answer(study: Study) -> Answer | None:
     if not found:
         return None
     tested = study.at(HEAD, method=ALL, metric="corrected p")
-    sure = [row for row in tested if row.value < 0.05]
+    able = [row for row in tested if not at_chance(study, row.model, row.task)]
+    sure = [row for row in able if row.value < LEVEL]
+    left = len(tested) - len(able)
     summary = (
-        f"In {len(sure)} of {len(tested)} classifiers (models, tasks and seeds) the head chosen on "
+        f"In {len(sure)} of {len(able)} classifiers (models, tasks and seeds) the head chosen on "
         "validation looks more at the edited word when it is funny, on test pairs, after "
-        "correction for all heads (p below 0.05). Whether it finds the edit better than a rule, "
-        "owes it to the task, and matters to the classifier is below, each with its interval."
+        "correction for all heads of a classifier (p below 0.05; not corrected for the number of "
+        "classifiers). Whether it finds the edit better than a rule, owes it to the task, and "
+        "matters to the classifier is below, each with its interval."
+        + f" Not counted: {left} of models {MARK}."
+        * (left > 0)
     )
     return Answer(
         "Does one head find what makes a headline funny?",
@@ -58,7 +65,8 @@ def _head(study: Study, model: str, task: str) -> str:
     accuracy = spread_of(study.at("whole", model=model, task=task, metric="accuracy"))
     ps = [value[seed, "corrected p"] for seed in seeds]
     contrast = _one(study, HEAD, model, task, ALL, "contrast")
-    said = f"accuracy {words(accuracy)}; " if accuracy is not None else ""
+    idle = f", {MARK}" * at_chance(study, model, task)
+    said = f"accuracy {words(accuracy)}{idle}; " if accuracy is not None else ""
     said += f"head (layer-head) {', '.join(heads)} by seed, corrected p {_range(ps)}"
     return said + ("" if contrast is None else f", contrast {words(contrast, signed)}")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jaxheads.records import Row
 from jaxheads.report.baseline import CROSS, CROSSED, pair_at_chance
-from jaxheads.report.claims import LEVEL, clear_in, counted, said_of
+from jaxheads.report.claims import LEVEL, NONE, clear_in, counted, said_of
 from jaxheads.report.folder import Study
 from jaxheads.report.looks import shown
 from jaxheads.report.parts import Answer, Folded, Table
@@ -190,7 +190,7 @@ def orders_answer(study: Study) -> Answer | None:
     if not rows:
         return None
     several, left_out = counted(study, rows)
-    summary = "Unknown: no comparison is over several seeds."
+    summary = NONE
     if several:
         nulls = dict.fromkeys(row.method.partition(" - order of ")[2] for row in several)
         counts = (

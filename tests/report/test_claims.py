@@ -96,6 +96,13 @@ def test_one_model_without_draws_claims_nothing():
     assert (verdict(found), side(found)) == ("one model: no claim", 0)
 
 
+def test_at_a_ceiling_no_difference_says_why():
+    study = Study((row(1.0, stage="whole", method="", budget=None),), {}, {})
+    held = row(0.0, seeds=3, low=0.0, high=0.0)
+    assert said_of(study, held).endswith(", the whole model being at the ceiling of the metric")
+    assert said_of(study, row(seeds=3, **BELOW)) == "gradient keeps less"
+
+
 # -- counts
 
 

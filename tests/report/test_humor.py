@@ -43,7 +43,7 @@ def test_the_answer_says_what_is_certain_and_what_is_not(study):
     answer = humor_answer(study)
     assert answer.summary.startswith("In 2 of 4 classifiers")
     first, found, due, matters, hangs = answer.points[:5]
-    assert first.startswith("roberta, humor_single: accuracy 0.750 (2 seeds: 0.700 to 0.800)")
+    assert first.startswith("roberta, humor_single: accuracy 0.705 (2 seeds: 0.700 to 0.710)")
     assert "head (layer-head) 3-2, 3-4 by seed, corrected p 0.0016," in first
     assert "contrast +0.200 (95%: +0.100 to +0.300)" in first
     assert "in 50% of funny headlines" in found
@@ -65,6 +65,19 @@ def test_every_row_of_the_study_is_in_a_table(study):
     figures = {f"{kind}-roberta-{task}" for kind in ("maps", "view")
                for task in ("humor_single", "humor_pair")}  # fmt: skip
     assert parts == {f"humor-{name}" for name in tables | figures | {"distances-roberta"}}
+
+
+def test_a_head_of_a_classifier_at_chance_is_not_counted(study):
+    rows = [dataclasses.replace(r, value=0.5 + r.seed / 1000) if r.stage == "whole" else r
+            for r in study.rows]  # fmt: skip
+    answer = humor_answer(dataclasses.replace(study, rows=tuple(rows)))
+    assert answer is not None
+    assert answer.summary.startswith("In 0 of 0 classifiers")
+    assert answer.summary.endswith(" Not counted: 4 of models not shown to be above chance.")
+    assert (
+        "accuracy 0.500 (2 seeds: 0.500 to 0.501), not shown to be above chance;"
+        in (answer.points[0])
+    )
 
 
 def test_views_of_other_kinds_are_left_to_their_sections(study):
