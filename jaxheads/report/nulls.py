@@ -70,11 +70,9 @@ def _less(row: Row) -> Beyond:
     spread = spread_of([row])
     if spread is None or not spread.has_bounds:
         value = signed(row.value)
-        return Beyond(null, False, value, f"less that with it {value}, one seed, no interval")
+        return Beyond(null, False, value, f"by {value}, one seed, no interval")
     clear = spread.low > 0
-    return Beyond(
-        null, clear, cell(spread, signed), f"less that with it {words(spread, signed, 'seeds')}"
-    )
+    return Beyond(null, clear, cell(spread, signed), f"by {words(spread, signed, 'seeds')}")
 
 
 # -- the section's tables

@@ -83,8 +83,8 @@ def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
         "0.950 with other examples, sentiment 0.800 with other examples and seed); more than "
         "magnitude (Spearman given it 0.360 (3 seeds: 0.350 to 0.370), largest p 0.004); not shown "
         "to be more than output norm (Spearman given it 0.060 (3 seeds: 0.050 to 0.070), largest p "
-        "0.600); more than shuffled labels (less that with it +0.300 (95%: +0.100 to +0.500)); not "
-        "shown to be more than untrained readout (less that with it +0.100 (95%: −0.100 to "
+        "0.600); more than shuffled labels (by +0.300 (95%: +0.100 to +0.500)); not "
+        "shown to be more than untrained readout (by +0.100 (95%: −0.100 to "
         "+0.300))."
     ) in found.points
     (frozen,) = [p for p in found.points if "~ sentiment, frozen" in p]

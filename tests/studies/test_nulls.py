@@ -93,7 +93,7 @@ def test_what_shuffled_labels_have_as_well_is_not_of_the_task(tmp_path):
 
 def test_one_seed_has_no_interval_over_seeds(tmp_path):
     text = said(planted(tmp_path, true=1.0, seeds=(0,)))
-    assert "not shown to be more than shuffled labels (less that with it" in text
+    assert "not shown to be more than shuffled labels (by +" in text
     assert "one seed, no interval)" in text
 
 
