@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def removed(lab: Lab, name: str, seed: int) -> list[Row]:
         what = {"stage": REMOVED, "method": method, "seed": seed}
         rows += estimate_rows(lab, name, task.metrics[0], change, **what)
     significant = [change.p_value < LEVEL for change in effects.values()]
-    change_N = np.array([change.value for change in effects.values()])
+    change_N = _changes(effects)
     values = {
         "heads": float(len(effects)),
         "significant at 1%": float(sum(significant)),
@@ -100,7 +100,7 @@ def removed(lab: Lab, name: str, seed: int) -> list[Row]:
     rows += lab.note.rows(name, found, stage="gradient and ablation", seed=seed)
     if other := lab.reader.other_held_out(task):
         there = _effects(lab, model, task, other)
-        there_N = np.array([change.value for change in there.values()])
+        there_N = _changes(there)
         found = _correlations(change_N, there_N)
         rows += lab.note.rows(name, found, stage="agreement of data sets", seed=seed)
     return rows
@@ -163,6 +163,11 @@ def _effects(
         answers = lab.measure(model, task, mask_LH).answers
         found[int(layers[0]), int(heads[0])] = _change(task, whole, answers)
     return found
+
+
+def _changes(effects: Mapping[tuple[int, int], Estimate]) -> Float[np.ndarray, "heads"]:
+    """The values of changes, where those of equally many examples are equal, whatever rounding."""
+    return np.round([change.value for change in effects.values()], 12)
 
 
 def _change(task: Subject, whole: Answers, masked: Answers) -> Estimate:
