@@ -113,6 +113,7 @@ class CurveSettings:
     draws: int = 5  # random orders for each seed
     readings: tuple[str, ...] = ("token", "batch", "signed", "l2")  # beside the unit "example"
     rescored: tuple[str, ...] = ()  # readings whose order is estimated anew at every budget too
+    timed: tuple[int, ...] = ()  # batches at which a model cut to half of its heads is timed
     batch_size: int = 64
 
     def __post_init__(self) -> None:
@@ -122,6 +123,7 @@ class CurveSettings:
             for name in getattr(self, field)
             if name not in READINGS
         ]
+        problems += too_low([("timed", size, 1) for size in self.timed])
         refuse("curve", [*_too_low(self, points=1, draws=1, batch_size=1), *problems])
 
 

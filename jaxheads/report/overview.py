@@ -19,6 +19,7 @@ KNOWN = {
     *("ceiling", "reliability", "functional coherence", "deduction", "pruned, then fine-tuned"),
     *("acceptable deduction", "before and after", "before and after, contrast", "drift"),
     *("above the baseline", "one head removed", "one head kept"),
+    "half cut",
     *("one head removed, summary", "agreement of data sets", "cut"),
     *("pairs of headlines", "surface leak", "labels shuffled", "accuracy on headlines"),
     *("accuracy by size of edit", "attention distance", "head", "localisation", "control", "gated"),

@@ -19,6 +19,7 @@ from jaxheads.report.spread import Form, Spread, cell, short, signed, spreads
 COLORS = "cividis"
 SHOWN = 8  # heads of each task in the table of the largest changes
 _HEAD = re.compile(r"layer (\d+) head (\d+)")
+_BATCH = re.compile(r"speed-up, batch (\d+)")
 _MOST_WRITTEN = 64  # squares of a map that still have room for a number
 
 
@@ -47,6 +48,7 @@ def single_section(study: Study) -> Section | None:
             "Agreement of the gradient's scores, on training examples, with what the metric loses "
             "without each head.",
         ),
+        _speeds(study),
     )  # fmt: skip
     parts = (*_drawings(study), *(table for table in tables if table is not None))
     if not parts:
@@ -150,6 +152,34 @@ def _verdict(spread: Spread) -> str:
         return "not distinguishable"
     one = " in this one model" * (spread.number == 1)
     return f"the head {'helps' if spread.mean < 0 else 'hurts'}{one}"
+
+
+def _speeds(study: Study) -> Table | None:
+    """The model cut to half of its heads beside the whole one, by the examples in a batch."""
+    body = []
+    for row in study.at("half cut", metric="ideal speed-up"):
+        found = {
+            line["what"]: line["value"]
+            for line in study.speeds
+            if (line["model"], line["task"], line["budget"]) == (row.model, row.task, row.budget)
+        }
+        for what, gain in found.items():
+            if match := _BATCH.fullmatch(what):
+                size = int(match[1])
+                rates = (
+                    1000 * size / found[f"{name}, batch {size}, ms"] for name in ("whole", "cut")
+                )
+                values = (*map(short, rates), f"{gain:.2f}x", f"{row.value:.2f}x")
+                body.append((row.model, shown(row.task), str(row.budget), str(size), *values))
+    if not body:
+        return None
+    caption = (
+        "Forward passes, examples a second, of the whole model and of the same with half of its "
+        "heads cut by the gradient's order: medians of turns taken by both, the ratio within "
+        "turns, and what multiply-adds allow at best."
+    )
+    head = ("model", "task", "heads kept", "batch", "whole", "cut", "speed-up", "ideal")
+    return Table("speed-table", caption, head, tuple(body), labels=4)
 
 
 def _table(study: Study, stage: str, name: str, caption: str, form: Form = short) -> Table | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -40,7 +39,7 @@ from jaxheads.studies.choosing import (
     starts_scaled,
 )
 from jaxheads.studies.lab import Lab
-from jaxheads.studies.latency import measure_speed
+from jaxheads.studies.latency import measure_speed, note_speed
 from jaxheads.studies.pretrain import pretrained_cell
 from jaxheads.studies.prunability import contrast_rows, load_answers, questions, save_answers
 from jaxheads.studies.pruners import META, pruner_cells, pruner_name
@@ -56,7 +55,7 @@ PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
     "all heads, scaled",
     "equal cost",
 )
-BASELINE, SPEED = "gradient", "speed.jsonl"
+BASELINE = "gradient"
 FINE_TUNING, ONE_PASS, CHOOSING = (
     f"{what}, seconds" for what in ("fine-tuning", "one pass of the gradient", "choosing")
 )
@@ -131,7 +130,7 @@ def whole(lab: Lab, name: str, seed: int) -> list[Row]:
         begin = time.perf_counter()
         lab.score(lab.tuned(name, seed), lab.subject(name))
         times[ONE_PASS] = time.perf_counter() - begin
-    _note_speed(lab, name, {"method": "", "budget": None, "seed": seed}, times)
+    note_speed(lab, name, {"method": "", "budget": None, "seed": seed}, times)
     return rows
 
 
@@ -142,7 +141,7 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
     chosen = METHODS[method](choice_of(lab, task, seed, budget, rate))
     seconds = time.perf_counter() - begin
     what = {"method": method, "budget": budget, "seed": seed}
-    _note_speed(lab, name, what, {CHOOSING: seconds})
+    note_speed(lab, name, what, {CHOOSING: seconds})
     others = range(1, how.draws if is_random(method) else 1)
     more = (METHODS[method](choice_of(lab, task, seed, budget, rate, draw)) for draw in others)
     masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
@@ -216,21 +215,13 @@ def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
         model, smaller, how.batches, max(task.lengths), how.repeats,
         training_batch=task.training.batch_size,
     )  # fmt: skip
-    _note_speed(lab, name, what, speeds)
+    note_speed(lab, name, what, speeds)
     sizes = {
         "parameters": float(count_parameters(params)),
         "parameters of the whole": float(count_parameters(model.params)),
         "bytes on disk": float((path / "model.safetensors").stat().st_size),
     }
     return lab.note.rows(name, sizes, stage=CUT, **what)
-
-
-def _note_speed(lab: Lab, task: str, what: dict, values: dict[str, float]) -> None:
-    """Measured times, which differ from run to run and so are no rows."""
-    with (lab.folder / SPEED).open("a") as file:
-        for name, value in values.items():
-            line = {"model": lab.name, "task": task, **what, "what": name, "value": value}
-            file.write(json.dumps(line) + "\n")
 
 
 def contrasts(lab: Lab, name: str) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 
 import jax
@@ -10,10 +11,11 @@ import numpy as np
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.model import Model, logits
+from jaxheads.studies.lab import Lab
 from jaxheads.studies.programs import Layout, example_batch, memory, training
 from jaxheads.studies.timing import Turns
 
-WHOLE, CUT = "whole", "cut"
+WHOLE, CUT, SPEED = "whole", "cut", "speed.jsonl"
 
 
 def measure_speed(
@@ -44,6 +46,14 @@ def measure_speed(
         label = f"{name}, fine-tuning batch {training_batch}, bytes"
         found[label] = float(_in_training(model.config, model.readout, training_batch, length))
     return found
+
+
+def note_speed(lab: Lab, task: str, what: dict, values: dict[str, float]) -> None:
+    """Keep measured times, which differ from run to run and so are no rows, in `speed.jsonl`."""
+    with (lab.folder / SPEED).open("a") as file:
+        for name, value in values.items():
+            line = {"model": lab.name, "task": task, **what, "what": name, "value": value}
+            file.write(json.dumps(line) + "\n")
 
 
 @functools.lru_cache  # of the whole model once for all cut ones

@@ -1,8 +1,8 @@
 """Are sixteen heads really better than one? Heads removed one by one, all but one, and in order.
 
 After Michel, Levy and Neubig 2019 (arXiv 1905.10650): the effect of each head alone (their section
-3.2), all heads of a layer but its best (3.3), the same effects on another data set (3.4), and the
-pruning curves (4). Speed (4.3) is measured by `jaxheads bench`.
+3.2), all heads of a layer but its best (3.3), the same effects on another data set (3.4), the
+pruning curves (4), and the speed of a model that is cut to half of its heads (4.3).
 
 Changed: p-values are of Student's t over held-out examples, paired (the paper has "a t-test"; for
 metrics that are no means, from jackknife pseudo-values); the head that stays alone is chosen by the
@@ -27,6 +27,9 @@ from jaxheads.data.batch import Batch
 from jaxheads.importance.ablation import alone_in_layer, without_each
 from jaxheads.models.model import Model
 from jaxheads.options import MeshShape
+from jaxheads.pruning.cost import count_parameters, ideal_speedup
+from jaxheads.pruning.cut import cut
+from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records import Row
 from jaxheads.settings import Run
 from jaxheads.studies import prepare
@@ -34,12 +37,14 @@ from jaxheads.studies.cells import Cell
 from jaxheads.studies.chiang2021 import finetuned
 from jaxheads.studies.coherence import score_file
 from jaxheads.studies.lab import Lab
+from jaxheads.studies.latency import measure_speed, note_speed
 from jaxheads.studies.pretrain import pretrained_cell
-from jaxheads.studies.prunability import contrasts, curves, estimate_rows
+from jaxheads.studies.prunability import OWN, contrasts, curves, estimate_rows
 from jaxheads.studies.subjects import Subject, first_of
 from jaxheads.training.evaluate import METRICS, Answers
 
-REMOVED, ALONE = "one head removed", "one head kept"
+REMOVED, ALONE, TIMED = "one head removed", "one head kept", "half cut"
+REPEATS = 6  # of a timing, as in the paper
 LEVEL = 0.01  # of a change that is called significant, as in the paper
 NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
 
@@ -74,6 +79,9 @@ def _tables(lab: Lab, task: str, place: int, seed: int, base: tuple[str, ...]) -
     ):
         work = functools.partial(compute, lab, task, seed)
         yield Cell(f"{name}-{suffix}", work, needs=(f"{name}-fine-tuned",))
+    if lab.run.curve.timed and not place:
+        work = functools.partial(timed, lab, task, seed)
+        yield Cell(f"{name}-timed", work, needs=(f"{name}-fine-tuned",))
 
 
 def removed(lab: Lab, name: str, seed: int) -> list[Row]:
@@ -142,6 +150,27 @@ def pruned(lab: Lab, name: str, seed: int, *, place: int) -> list[Row]:
     draws, file = lab.run.curve.draws, score_file(lab, name, seed)
     numbers = range(place * draws, (place + 1) * draws)
     return curves(lab, lab.tuned(name, seed), lab.subject(name), file, seed, {}, numbers)
+
+
+def timed(lab: Lab, name: str, seed: int) -> list[Row]:
+    """The size of the model cut to half of its heads, and how much faster it may be at best.
+
+    How much faster it is, at the batches of `curve.timed`, is noted in `speed.jsonl`.
+    """
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    score_LH, length = lab.saved(score_file(lab, name, seed)).score_LH, max(task.lengths)
+    mask_LH = mask_from_scores(score_LH, score_LH.size // 2)
+    params, config = cut(model.params, model.config, mask_LH)
+    smaller, sizes = model._replace(params=params, config=config), lab.run.curve.timed
+    speeds = measure_speed(model, smaller, sizes, length, REPEATS, training_batch=max(sizes))
+    what = {"method": OWN, "budget": int(mask_LH.sum()), "seed": seed}
+    note_speed(lab, name, what, speeds)
+    values = {
+        "ideal speed-up": ideal_speedup(model.config, length, mask_LH),
+        "parameters": float(count_parameters(params)),
+        "parameters of the whole": float(count_parameters(model.params)),
+    }
+    return lab.note.rows(name, values, stage=TIMED, **what)
 
 
 def contrasts_of(lab: Lab, name: str) -> list[Row]:

@@ -263,6 +263,19 @@ def test_tables_have_the_numbers(study):
     assert kept.body[-1] == line
 
 
+def test_a_model_cut_to_half_stands_beside_the_whole_one_at_every_batch(study):
+    what = {"model": "roberta", "task": "sentiment", "method": "gradient", "budget": 8, "seed": 0}
+    times = {"whole, batch 16, ms": 100.0, "cut, batch 16, ms": 80.0, "speed-up, batch 16": 1.25}
+    lines = tuple({**what, "what": name, "value": value} for name, value in times.items())
+    other = {**lines[2], "budget": 4, "value": 9.0}
+    row = Row("made up", **{k: what[k] for k in ("model", "task")}, metric="ideal speed-up",
+              value=1.3, stage="half cut", budget=8)  # fmt: skip
+    changed = dataclasses.replace(study, rows=(*study.rows, row), speeds=(*lines, other))
+    (line,) = tables(single_section(changed))["speed-table"].body
+    assert line == ("roberta", "sentiment", "8", "16", "160", "200", "1.25x", "1.30x")
+    assert "speed-table" not in tables(single_section(study))
+
+
 def test_a_stage_that_nothing_knows_is_shown_as_it_is(study):
     (table,) = other_section(study).parts
     assert table.body == (("roberta", "entailment", "–", "gold", "–", "3.000", "1"),)

@@ -151,7 +151,7 @@ def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, mo
     for name in ("tuned", "score", "subject"):
         monkeypatch.setattr(Lab, name, lambda *_: None)
     monkeypatch.setattr(compare, "finetuned", lambda *_: [])
-    monkeypatch.setattr(compare, "_note_speed", lambda *words: noted.append(set(words[-1])))
+    monkeypatch.setattr(compare, "note_speed", lambda *words: noted.append(set(words[-1])))
     compare.whole(lab, "sst2", 0)
     lab.tuned_path("sst2", 0).mkdir(parents=True)
     compare.whole(lab, "sst2", 0)

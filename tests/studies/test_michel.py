@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import types
 
+import jax
 import numpy as np
 import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.glue import TASKS
 from jaxheads.importance import load_scores
+from jaxheads.models.convert import load_model
 from jaxheads.models.model import Model
 from jaxheads.records import Row
 from jaxheads.settings import ModelSettings, Run, TextSettings
@@ -29,6 +32,7 @@ def finished(tmp_path_factory):
     config = write_study(folder, models=1)
     other = folder / "sst2.train.jsonl"  # as a second data set
     settings = {"study": "michel2019", "seeds": "0", "tasks__sst2__other_held_out": other}
+    settings |= {"curve__timed": "1,2"}
     assert study(config, folder / "out", **settings) == 0
     return folder / "out"
 
@@ -79,6 +83,29 @@ def test_effects_on_a_second_data_set_are_compared_where_there_is_one(finished):
     assert {row.task for row in found(finished, stage="agreement of data sets")} <= {"sst2"}
     assert not found(finished, stage="agreement of data sets", task="cola")
     assert found(finished, stage="masked", task="cola", method="gradient/l2")
+
+
+@slow
+def test_a_model_cut_to_half_of_its_heads_is_timed_beside_the_whole_one(finished):
+    lines = [json.loads(line) for line in (finished / "speed.jsonl").read_text().splitlines()]
+    assert {(each["task"], each["budget"], each["seed"]) for each in lines} == {
+        ("sst2", 4, 0), ("cola", 4, 0)
+    }  # fmt: skip
+    what = {each["what"]: each["value"] for each in lines if each["task"] == "sst2"}
+    assert all(what[f"{name}, batch {n}, ms"] > 0 for name in ("whole", "cut") for n in (1, 2))
+    found = metric(found_rows := found_at(finished))
+    model = load_model(finished / "models" / "roberta-sst2-0")
+    whole = sum(leaf.size for leaf in jax.tree.leaves(model.params))
+    assert found["parameters of the whole"] == whole
+    assert found["parameters"] == whole - 4 * (4 * 16 * 4 + 3 * 4)  # of four heads
+    assert {row.budget for row in found_rows} == {4}
+    # multiply-adds of a layer of 16 tokens: projections, queries with keys twice, two of 16 x 16
+    head, rest = 4 * 16 * (4 * 16 + 2 * 16), 2 * 16 * 16 * 16
+    assert found["ideal speed-up"] == pytest.approx(2 * (4 * head + rest) / (4 * head + 2 * rest))
+
+
+def found_at(finished) -> list[Row]:
+    return found(finished, stage="half cut", task="sst2")
 
 
 # -- the head that stays, in a model that is made up: layer, head -> what it reaches alone
