@@ -1,0 +1,76 @@
+"""Faults of the lower rooms: splits, noise, ties, first weights, the best head for trees."""
+
+# fmt: off
+from __future__ import annotations
+
+RELIABILITY = "tests/importance/test_reliability.py::test_"
+SUBSET = "tests/importance/test_subset.py::test_"
+META = "tests/importance/test_meta.py::test_"
+MASK = "tests/pruning/test_mask.py::test_"
+SPECIALISTS = "tests/analysis/test_specialists.py::test_"
+NO_EXAMPLE = f"{RELIABILITY}no_example_is_in_both_halves_and_none_in_neither"
+HALF_HALF = f"{RELIABILITY}a_half_is_half_of_the_examples_and_the_other_half_the_rest"
+NOISE_DRAWS = f"{SUBSET}the_noise_draws_heads_as_often_as_the_softmax_of_their_weights"
+EQUAL_WEIGHTS = f"{SUBSET}of_equal_weights_the_gates_keep_the_heads_that_masks_keep"
+WEIGHTS_START = f"{SUBSET}the_weights_start_by_xavier_as_the_papers_code_has_them"
+FIFTH_DIMENSIONS = f"{META}a_fifth_of_the_dimensions_is_seen_in_a_step"
+SHARED_HEAD = f"{MASK}a_shared_head_is_ranked_by_the_mean_of_its_uses"
+BEST_HEAD = f"{SPECIALISTS}the_best_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other"
+
+RELIABILITY_FILE = "jaxheads/importance/reliability.py"
+SUBSET_FILE = "jaxheads/importance/subset.py"
+GATE = "jaxheads/importance/gate.py"
+META_FILE = "jaxheads/importance/meta.py"
+MASK_FILE = "jaxheads/pruning/mask.py"
+SPECIALISTS_FILE = "jaxheads/analysis/specialists.py"
+
+FAULTS = (
+    ("halves overlap", RELIABILITY_FILE, NO_EXAMPLE,
+     "both = np.concatenate([halves_SR, ~halves_SR])",
+     "both = np.concatenate([halves_SR, ~halves_SR | (np.arange(rows) == 2)])"),
+    ("second half drawn anew", RELIABILITY_FILE, HALF_HALF,
+     "both = np.concatenate([halves_SR, ~halves_SR])",
+     "both = np.concatenate([halves_SR, np.random.default_rng(1).permuted(~halves_SR, axis=1)])"),
+    ("no noise, bounded", SUBSET_FILE, NOISE_DRAWS,
+     '    noisy_LH = theta["weight"] + jax.random.gumbel(key, present_LH.shape)\n    return '
+     'bounded_top',
+     '    noisy_LH = theta["weight"]\n    return bounded_top'),
+    ("no noise, chained", SUBSET_FILE, NOISE_DRAWS,
+     '    noisy_LH = theta["weight"] + jax.random.gumbel(key, present_LH.shape)\n    return '
+     'chained_top',
+     '    noisy_LH = theta["weight"]\n    return chained_top'),
+    ("keep_top ties", GATE, EQUAL_WEIGHTS,
+     "rank_N = jnp.argsort(jnp.argsort(flat, stable=True), stable=True)",
+     "rank_N = flat.size - 1 - jnp.argsort(jnp.argsort(-flat, stable=True), stable=True)"),
+    ("init of w", SUBSET_FILE, WEIGHTS_START,
+     "bound = np.sqrt(6 / sum(present_LH.shape))",
+     "bound = np.sqrt(6 / present_LH.size)"),
+    ("init of w zero", SUBSET_FILE, WEIGHTS_START,
+     "minval=-bound, maxval=bound)",
+     "minval=0, maxval=bound)"),
+    ("DIMENSIONS", META_FILE, FIFTH_DIMENSIONS,
+     "DIMENSIONS = 0.2",
+     "DIMENSIONS = 0.8"),
+    ("max for mean tied", MASK_FILE, SHARED_HEAD,
+     "return score_LH[0] + (score_LH - score_LH[0]).mean(0) if len(score_LH) > 1 else "
+     "score_LH[0]",
+     "return score_LH.max(0)"),
+    ("generalist on scored", SPECIALISTS_FILE, BEST_HEAD,
+     "return hits.found(method, chosen_A).mean(0), scored_A",
+     "return hits.found(method, scored_A).mean(0), scored_A"),
+    ("generalist on all", SPECIALISTS_FILE, BEST_HEAD,
+     "return hits.found(method, chosen_A).mean(0), scored_A",
+     "return hits.found(method, counted_A).mean(0), scored_A"),
+    ("generalist scores chosen", SPECIALISTS_FILE, BEST_HEAD,
+     "return hits.found(method, chosen_A).mean(0), scored_A",
+     "return hits.found(method, chosen_A).mean(0), chosen_A"),
+    ("generalist macro is micro", SPECIALISTS_FILE, BEST_HEAD,
+     "for of in (share_interval, sentence_interval))",
+     "for of in (share_interval, share_interval))"),
+    ("generalist punctuation", SPECIALISTS_FILE, BEST_HEAD,
+     "if punctuation else arcs.words_A\n    chosen_A = ",
+     "if not punctuation else arcs.words_A\n    chosen_A = "),
+    ("generalist worst", SPECIALISTS_FILE, BEST_HEAD,
+     "np.unravel_index(score_LH.argmax(), score_LH.shape))\n    best = ",
+     "np.unravel_index(score_LH.argmin(), score_LH.shape))\n    best = "),
+)

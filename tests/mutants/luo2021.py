@@ -1,0 +1,222 @@
+"""Faults of the study of Luo 2021: sections, heads and layers, change by fine-tuning, masking."""
+
+# fmt: off
+from __future__ import annotations
+
+PLANTED = "tests/studies/test_planted_constituents.py::test_"
+LUO2021 = "tests/studies/test_luo2021.py::test_"
+CONSTITUENTS = "tests/studies/test_constituents.py::test_"
+HEAD_CHOSEN = f"{PLANTED}the_head_is_chosen_on_the_tune_section_and_scored_on_the_test_section"
+MARGINS_LAYERS = (
+    f"{PLANTED}margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_"
+    "section_ranks"
+)
+RANKINGS_WITHOUT = (
+    f"{PLANTED}rankings_without_labels_are_of_the_tune_section_against_the_test_"
+    "section"
+)
+OTHER_TREES = f"{PLANTED}other_trees_are_of_models_with_random_weights"
+HEAD_DRAWN = f"{PLANTED}the_head_that_is_drawn_is_the_best_of_the_tune_section"
+CHANGE_AFTER = f"{PLANTED}change_is_after_less_before_in_every_layer_and_half"
+HEADS_CHANGE = f"{PLANTED}heads_that_change_alike_with_every_seed_are_counted_on_their_side"
+KINDS_TASKS = f"{PLANTED}kinds_of_tasks_are_told_apart"
+MAPS_TEST = f"{PLANTED}maps_are_of_the_test_section_and_its_halves"
+TASK_FALLS = f"{PLANTED}a_task_falls_where_an_order_masks_the_head_that_it_needs"
+CONTRASTS_ABILITY = (
+    f"{PLANTED}contrasts_by_ability_are_the_first_less_the_second_at_half_of_the_"
+    "heads"
+)
+MASKING_ENDS = f"{LUO2021}masking_ends_agree_and_every_order_is_there"
+SECTIONS_WITHOUT = f"{CONSTITUENTS}sections_without_files_are_splits_of_the_language"
+
+CONSTITUENTS_FILE = "jaxheads/studies/constituents.py"
+SPANS = "jaxheads/analysis/spans.py"
+CONSTITUENT_CHANGE = "jaxheads/studies/constituent_change.py"
+CONSTITUENT_MAPS = "jaxheads/studies/constituent_maps.py"
+CONSTITUENT_MASKING = "jaxheads/studies/constituent_masking.py"
+TREEBANK = "jaxheads/studies/treebank.py"
+PRUNABILITY = "jaxheads/studies/prunability.py"
+
+FAULTS = (
+    ("tune is test", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     'tune, test = section_of(lab, "tune"), section_of(lab, "test")\n    readings, main',
+     'tune, test = section_of(lab, "test"), section_of(lab, "test")\n    readings, main'),
+    ("sections swapped", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     'tune, test = section_of(lab, "tune"), section_of(lab, "test")\n    readings, main',
+     'test, tune = section_of(lab, "tune"), section_of(lab, "test")\n    readings, main'),
+    ("fine-tuned: chosen on test", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     '    on_tune = counted(lab, model, section_of(lab, "tune"), readings)\n    on_test = '
+     'counted(lab, model',
+     '    on_tune = counted(lab, model, section_of(lab, "test"), readings)\n    on_test = '
+     'counted(lab, model'),
+    ("fine-tuned: base looked at", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     "model, readings = lab.tuned(task, seed), readings_of(lab, all_measures=False)",
+     "model, readings = lab.base, readings_of(lab, all_measures=False)"),
+    ("fine-tuned: scored on tune", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     '    on_test = counted(lab, model, section_of(lab, "test"), readings, '
+     'sharpness=sharpness)\n    save_counts(lab.folder, f"',
+     '    on_test = counted(lab, model, section_of(lab, "tune"), readings, '
+     'sharpness=sharpness)\n    save_counts(lab.folder, f"'),
+    ("best rows: sections swapped", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     "best = choose_heads(tune, test)",
+     "best = choose_heads(test, tune)"),
+    ("best rows: head by test", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     "best = choose_heads(tune, test)",
+     "best = choose_heads(test, test)"),
+    ("tested reported as tuned", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     "{column: chosen.tuned}",
+     "{column: chosen.tested.value}"),
+    ("margins: head by test", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "for column, chosen in choose_heads(tune, test).items()",
+     "for column, chosen in choose_heads(test, test).items()"),
+    ("margins: sign", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "own.top - nulls.mean(null, column) for null",
+     "nulls.mean(null, column) - own.top for null"),
+    ("margins: nulls of tune", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     "nulls = baseline_counts(test, main.measure)",
+     "nulls = baseline_counts(tune, main.measure)"),
+    ("layers: best for mean", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "Parts(heads.top.mean(-1), heads.bottom)",
+     "Parts(heads.top.max(-1), heads.bottom)"),
+    ("layers: of heads' number", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "Parts(heads.top.mean(-1), heads.bottom)",
+     "Parts(heads.top.mean(-2), heads.bottom)"),
+    ("rankings from test", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "rankings = {name: rankings_of(found) for name, found in on_tune.items()}",
+     "rankings = {name: rankings_of(found) for name, found in counted(lab, lab.base, test, "
+     "readings, unlabelled=True).items()}"),
+    ("rankings reversed", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "return {name: ranked(score_LH) for name, score_LH in scores.items()}",
+     "return {name: ranked(-score_LH) for name, score_LH in scores.items()}"),
+    ("unlabelled against tune", CONSTITUENTS_FILE, RANKINGS_WITHOUT,
+     "    f1_LH = sentence_f1(test.heads)\n",
+     "    f1_LH = sentence_f1(tune.heads)\n"),
+    ("unlabelled sign", CONSTITUENTS_FILE, RANKINGS_WITHOUT,
+     "rank_agreement(tune.unlabelled[name], f1_LH)",
+     "rank_agreement(-tune.unlabelled[name], f1_LH)"),
+    ("random weights are the base", CONSTITUENTS_FILE, OTHER_TREES,
+     "model = init_model(lab.base.config, lab.base.readout, jax.random.key(draw))",
+     "model = lab.base"),
+    ("random weights of one draw", CONSTITUENTS_FILE, OTHER_TREES,
+     "jax.random.key(draw))\n    readings",
+     "jax.random.key(0))\n    readings"),
+    ("head named one off", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     'return f"layer {layer + 1} head {head + 1}"',
+     'return f"layer {layer + 1} head {head}"'),
+    ("counts of tune kept (base)", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     "save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})",
+     "save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_tune.items()})"),
+    ("maps of tune (base)", CONSTITUENTS_FILE, HEAD_CHOSEN,
+     'save_head_maps(lab, lab.base, "", 0, on_test, main',
+     'save_head_maps(lab, lab.base, "", 0, on_tune, main'),
+    ("examples: head by test", CONSTITUENTS_FILE, HEAD_DRAWN,
+     "write_examples(lab, test, main, on_tune[main.name].heads)",
+     "write_examples(lab, test, main, on_test[main.name].heads)"),
+    ("ensemble rank off by one", CONSTITUENTS_FILE, MARGINS_LAYERS,
+     "budget=place + 1,",
+     "budget=place + 2,"),
+    ("choose: worst", SPANS, HEAD_CHOSEN,
+     "np.unravel_index(int(np.nanargmax(score)), score.shape)",
+     "np.unravel_index(int(np.nanargmin(score)), score.shape)"),
+    ("choose: on the other section", SPANS, HEAD_CHOSEN,
+     "score, there = column(tune).score, column(test)",
+     "score, there = column(test).score, column(test)"),
+    ("choose: scored where chosen", SPANS, HEAD_CHOSEN,
+     "score, there = column(tune).score, column(test)",
+     "score, there = column(tune).score, column(tune)"),
+    ("change: before less after", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     "f1_by_sentence(load_counts(lab.folder, name, reading)) - before for name",
+     "before - f1_by_sentence(load_counts(lab.folder, name, reading)) for name"),
+    ("change: one seed for all", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     'names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]',
+     'names = [f"{lab.name}-{task}-{lab.run.seeds[0]}" for seed in lab.run.seeds]'),
+    ("change: upper and lower swapped", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     '"upper layers": layers_SXL[..., middle:]}',
+     '"upper layers": layers_SXL[..., :middle]}'),
+    ("change: lower is upper", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     'parts["lower layers"] = layers_SXL[..., :middle]',
+     'parts["lower layers"] = layers_SXL[..., middle:]'),
+    ("change: middle rounds up", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     "middle = layers_SXL.shape[-1] // 2",
+     "middle = -(-layers_SXL.shape[-1] // 2)"),
+    ("change: layers off by one", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     "layers_SXL[..., n] for n",
+     "layers_SXL[..., n - 1] for n"),
+    ("change: heads for layers", CONSTITUENT_CHANGE, CHANGE_AFTER,
+     "layers_SXL = change_SXLH.mean(-1)",
+     "layers_SXL = change_SXLH.mean(-2)"),
+    ("changed heads: sides swapped", CONSTITUENT_CHANGE, HEADS_CHANGE,
+     '"higher": float((heads.low > 0).sum()),\n            "lower": float((heads.high < '
+     '0).sum()),',
+     '"higher": float((heads.high < 0).sum()),\n            "lower": float((heads.low > '
+     '0).sum()),'),
+    ("changed heads: certain or not", CONSTITUENT_CHANGE, HEADS_CHANGE,
+     '"higher": float((heads.low > 0).sum())',
+     '"higher": float((heads.high > 0).sum())'),
+    ("kinds swapped", CONSTITUENT_CHANGE, KINDS_TASKS,
+     '"similarity": ("mrpc", "stsb", "qqp", "grammar_paraphrase"),\n    "entailment": ("sick"',
+     '"entailment": ("mrpc", "stsb", "qqp", "grammar_paraphrase"),\n    "similarity": ("sick"'),
+    ("kinds: difference reversed", CONSTITUENT_CHANGE, KINDS_TASKS,
+     "{place: one[place] - two[place] for place in one}",
+     "{place: two[place] - one[place] for place in one}"),
+    ("kinds: first task alone", CONSTITUENT_CHANGE, KINDS_TASKS,
+     "for task in tasks], axis=0)",
+     'for task in ["mrpc"]], axis=0)'),
+    ("halves: the same twice", CONSTITUENT_MAPS, MAPS_TEST,
+     "for half_N in (first_N, ~first_N)",
+     "for half_N in (first_N, first_N)"),
+    ("halves: swapped", CONSTITUENT_MAPS, MAPS_TEST,
+     "for half_N in (first_N, ~first_N)",
+     "for half_N in (~first_N, first_N)"),
+    ("halves: overlapping", CONSTITUENT_MAPS, MAPS_TEST,
+     "np.arange(count) < count // 2",
+     "np.arange(count) < count // 2 + 2"),
+    ("best and worst swapped", CONSTITUENT_MASKING, TASK_FALLS,
+     "for score in (-ability_LH, ability_LH))",
+     "for score in (ability_LH, -ability_LH))"),
+    ("ability of the pre-trained model", CONSTITUENT_MASKING, TASK_FALLS,
+     'load_maps(lab.folder, lab.name, f"spans.{name}", seed)["F1"]',
+     'load_maps(lab.folder, lab.name, "spans", 0)["F1"]'),
+    ("ability of the first seed", CONSTITUENT_MASKING, TASK_FALLS,
+     'load_maps(lab.folder, lab.name, f"spans.{name}", seed)["F1"]',
+     'load_maps(lab.folder, lab.name, f"spans.{name}", lab.run.seeds[0])["F1"]'),
+    ("masked: the base model", CONSTITUENT_MASKING, TASK_FALLS,
+     "task, model = lab.subject(name), lab.tuned(name, seed)",
+     "task, model = lab.subject(name), lab.tuned(name, lab.run.seeds[0])"),
+    ("of layer is not", CONSTITUENT_MASKING, TASK_FALLS,
+     "keep = functools.partial(mask_from_scores, per_layer=layered)",
+     "keep = functools.partial(mask_from_scores, per_layer=False)"),
+    ("layer masked off by one", CONSTITUENT_MASKING, TASK_FALLS,
+     "mask_LH[layer] = False",
+     "mask_LH[layer - 1] = False"),
+    ("layer kept for masked", CONSTITUENT_MASKING, TASK_FALLS,
+     "        mask_LH = np.ones(ability_LH.shape, bool)\n        mask_LH[layer] = False",
+     "        mask_LH = np.zeros(ability_LH.shape, bool)\n        mask_LH[layer] = True"),
+    ("like best is like worst", CONSTITUENT_MASKING, TASK_FALLS,
+     "for like, order in ((BEST, best), (WORST, worst)):",
+     "for like, order in ((BEST, worst), (WORST, best)):"),
+    ("pairs reversed", CONSTITUENT_MASKING, CONTRASTS_ABILITY,
+     '(f"{WORST} {OF_LAYER}", f"{BEST} {OF_LAYER}"),',
+     '(f"{BEST} {OF_LAYER}", f"{WORST} {OF_LAYER}"),'),
+    ("random draws of one seed", CONSTITUENT_MASKING, MASKING_ENDS,
+     "first = lab.run.seeds.index(seed) * count",
+     "first = 0"),
+    ("random of layer is not", CONSTITUENT_MASKING, TASK_FALLS,
+     "return random_mask(*shape, budget, draw, per_layer=layered)",
+     "return random_mask(*shape, budget, draw)"),
+    ("like: not shuffled", CONSTITUENT_MASKING, TASK_FALLS,
+     "return shuffled_in_layers(order(budget), draw)",
+     "return order(budget)"),
+    ("sections of the language swapped", TREEBANK, SECTIONS_WITHOUT,
+     'SPLITS = {"tune": "validation", "test": "test"}',
+     'SPLITS = {"tune": "test", "test": "validation"}'),
+    ("tune of the language is test", TREEBANK, SECTIONS_WITHOUT,
+     'SPLITS = {"tune": "validation", "test": "test"}',
+     'SPLITS = {"tune": "test", "test": "test"}'),
+    ("contrasts: sign", PRUNABILITY, CONTRASTS_ABILITY,
+     "found = contrast(of[one], of[two], label_M",
+     "found = contrast(of[two], of[one], label_M"),
+    ("contrasts: at all heads", PRUNABILITY, CONTRASTS_ABILITY,
+     "place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))",
+     "place = int(np.argmin(np.abs(budgets - budgets[0] / 4)))"),
+)
