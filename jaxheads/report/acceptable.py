@@ -12,7 +12,7 @@ from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
 from jaxheads.report.looks import shown
 from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer, Table
-from jaxheads.report.spread import ends, interval_of, percent
+from jaxheads.report.spread import ends, percent
 
 STAGE, TRAINED = "acceptable deduction", "pruned, then fine-tuned"
 ORDER = f"gradient of {PRETRAINING}"
@@ -65,8 +65,8 @@ def acceptable_of(study: Study) -> list[Acceptable]:
         removed = next(iter(study.at(STAGE, **where, metric=metric)), None)
         cuts = cuts_of(study, row.model)
         if match and cuts and removed is not None and math.isfinite(removed.value):
-            known = interval_of(removed)
-            surely, unsurely = map(int, known) if known else (None, None)
+            known = [e for e in (removed.low, removed.high) if e is not None and math.isfinite(e)]
+            surely, unsurely = map(int, known) if len(known) == 2 else (None, None)
             what = (row.model, row.task, float(match[1]), int(removed.value))
             found.append(Acceptable(*what, surely, unsurely, cuts))
     return found

@@ -107,7 +107,8 @@ def clear_in(rows: Sequence[Row], sign: int = 1) -> str:
     tested = [row.p_value for row in rows if row.p_value is not None]
     if len(tested) < len(rows):
         return f"{text} (not corrected for their number)"
-    sure = holm([1.0 if math.isnan(p) else p for p in tested])
+    known = [not math.isnan(p) and interval_of(row) for p, row in zip(tested, rows, strict=True)]
+    sure = holm([p if own else 1.0 for p, own in zip(tested, known, strict=True)])
     count = sum(own and p < LEVEL for own, p in zip(clear, sure, strict=True))
     return f"{text} ({count} after Holm's correction)"
 

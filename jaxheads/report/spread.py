@@ -116,8 +116,13 @@ def spread_of(rows: Iterable[Row]) -> Spread | None:
 
 
 def interval_of(row: Row) -> tuple[float, float] | None:
-    """The bounds that a row brings; None unless both are finite."""
+    """The bounds that a row brings; None unless both are finite and differ.
+
+    Where nothing varied (three arcs of three found) nothing is known of how much it would.
+    """
     if row.low is None or row.high is None or not math.isfinite(row.high - row.low):
+        return None
+    if row.low == row.high:
         return None
     return row.low, row.high
 

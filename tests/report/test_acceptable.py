@@ -25,9 +25,11 @@ def row(value, **what) -> Row:
     return Row(**fields | what)
 
 
-def made(removed, low, high, *, cuts=(4, 8, 12), seeds=3, whole=0.9, floor=0.5) -> Study:
+def made(
+    removed, low, high, *, cuts=(4, 8, 12), seeds=3, whole=0.9, step=0.001, floor=0.5
+) -> Study:
     """A model of 16 heads; the loss rises by 1% for each head removed, give or take 0.5%."""
-    rows = [row(whole + s / 1000, stage="whole", seed=s) for s in range(seeds)]
+    rows = [row(whole + s * step, stage="whole", seed=s) for s in range(seeds)]
     rows.append(row(floor, stage="floor"))
     for heads in (0, *cuts):
         ends = {"low": heads / 100 - 0.005, "high": heads / 100 + 0.005} if heads else {}
@@ -109,9 +111,11 @@ def test_a_loss_without_an_interval_says_so():
     assert "loss is 8.0% (no interval);" in point(dataclasses.replace(study, rows=tuple(rows)))
 
 
-@pytest.mark.parametrize(("whole", "floor"), [(0.5, 0.5), (0.9, 0.86)])
-def test_a_task_at_chance_or_near_a_constant_answer_says_nothing_of_heads(whole, floor):
-    study = made(8.0, 4.0, 8.0, whole=whole, floor=floor, seeds=2)
+@pytest.mark.parametrize(
+    ("whole", "step", "floor"), [(0.5, 0.001, 0.5), (0.5, 0.2, 0.5), (0.9, 0.001, 0.86)]
+)
+def test_a_task_at_chance_or_near_a_constant_answer_says_nothing_of_heads(whole, step, floor):
+    study = made(8.0, 4.0, 8.0, whole=whole, step=step, floor=floor, seeds=2)
     answer = deduction_answer(study)
     assert answer is not None
     assert answer.summary == "Unknown: no task is known to need its heads."

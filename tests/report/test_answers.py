@@ -58,6 +58,18 @@ def test_ranges_that_meet_are_no_test():
     assert point.endswith("; with 95%, at random 34% (2 draws: 31% to 38%).")
 
 
+def test_a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer(study):
+    """A mean of 0.63, 95% of which no constant answer has, from 0.4, 0.6 and 0.9."""
+    own = {0: 0.4, 1: 0.6, 2: 0.9}
+    rows = [
+        dataclasses.replace(r, value=own[r.seed]) if r.stage == "whole" else r
+        for r in study.rows if r.task != "mlm" and r.stage != "above the baseline"
+    ]  # fmt: skip
+    found = prunability_answer(dataclasses.replace(study, rows=tuple(rows)))
+    assert found.summary.startswith("Unknown: of no whole model")
+    assert all("not shown to be above chance: this says nothing of" in p for p in found.points)
+
+
 def test_heads_are_not_said_to_go_where_a_constant_answer_is_as_good(study):
     """95% of 0.8 is 0.76, of 0.81 (sentiment) 0.7695."""
     high = changed(study, "floor", value=0.765)

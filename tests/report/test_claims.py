@@ -31,7 +31,7 @@ def row(value=0.1, **what) -> Row:
         (-0.2, -0.01, "gradient keeps less"),
         (-0.1, 0.2, "not distinguishable"),
         (0.0, 0.2, "not distinguishable"),
-        (0.0, 0.0, "not distinguishable"),
+        (0.1, 0.1, "no interval, no claim"),
         (NAN, NAN, "no interval, no claim"),
         (0.1, float("inf"), "no interval, no claim"),
         (None, None, "no interval, no claim"),
@@ -124,6 +124,9 @@ def test_counts_are_corrected_for_their_number_or_said_not_to_be():
     assert clear_in(rows, -1) == "0 of 2 (0 after Holm's correction)"
     assert clear_in(rows[:1]) == "1 of 1"
     assert clear_in([rows[0], row(seeds=3, p_value=NAN)]) == "1 of 2 (1 after Holm's correction)"
+    alike = row(seeds=3, low=0.1, high=0.1, p_value=0.0)  # nothing varied
+    assert clear_in([rows[0], alike]) == "1 of 2 (1 after Holm's correction)"
+    assert clear_in([rows[1], alike]) == "1 of 2 (0 after Holm's correction)"
     assert clear_in([rows[0], row(seeds=3, **BELOW)]) == "1 of 2 (not corrected for their number)"
 
 
@@ -153,7 +156,8 @@ def study_of(values, floor=0.5, metric="accuracy", **what) -> Study:
     stage = {"stage": "whole", "method": "", "budget": None} | what
     rows = [row(v, metric=metric, seed=s, **stage) for s, v in enumerate(values)]
     rows.append(row(floor, metric=metric, stage="floor", method="", budget=None))
-    return Study((*rows, row(0.9, stage="whole", method="", budget=None, model="n")), {}, {})
+    other = [] if values else [row(0.9, stage="whole", method="", budget=None, model="n")]
+    return Study((*rows, *other), {}, {})
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,12 @@ def test_intervals_of_several_seeds_are_joined_and_not_united():
     assert found.low < 0.2 - 0.098  # wider than the union of the rows' own: other seeds differ
     equal = spread_of([row(0.2, low=0.1, high=0.3)] * 2)
     assert (equal.low, equal.high) == pytest.approx((0.1, 0.3))
-    exact = spread_of([row(0.2, low=0.2, high=0.2)] * 2)
-    assert exact == Spread(0.2, 0.2, 0.2, 2, s.INTERVAL)
+
+
+def test_bounds_without_any_variation_are_none():
+    found = spread_of([row(1.0, low=1.0, high=1.0)])
+    assert (found.kind, s.cell(found)) == (s.SINGLE, "1.000")
+    assert s.ends(row(1.0, low=1.0, high=1.0)) == ""
 
 
 def test_rows_of_which_one_has_no_interval_have_a_range():

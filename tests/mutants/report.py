@@ -1,0 +1,116 @@
+"""Faults of what a page claims: verdicts, counts, joined intervals, baselines, ceilings, cuts."""
+
+# fmt: off
+from __future__ import annotations
+
+OF_CLAIMS, OF_SPREAD, OF_ACCEPTABLE, OF_REGIMES, OF_SENTENCES = (
+    f"tests/report/test_{name}.py::test_"
+    for name in ("claims", "spread", "acceptable", "regimes", "sentences")
+)
+ONE_MODEL = f"{OF_CLAIMS}one_model_otherwise_claims_nothing_but_says_its_rank"
+RANK = f"{OF_CLAIMS}of_one_model_the_rank_among_its_random_masks_decides"
+COUNTED = f"{OF_CLAIMS}only_differences_over_several_seeds_are_counted_together"
+CORRECTED = f"{OF_CLAIMS}counts_are_corrected_for_their_number_or_said_not_to_be"
+CHANCE = f"{OF_CLAIMS}a_model_is_at_chance_unless_its_seeds_lie_clearly_above_the_baseline"
+JOINED = f"{OF_SPREAD}intervals_of_several_seeds_are_joined_and_not_united"
+UNBOUNDED = f"{OF_SENTENCES}without_bounds_nothing_is_claimed"
+ONE_SEED = f"{OF_SENTENCES}one_seed_claims_nothing_of_orders_and_trainings"
+AT_CHANCE = f"{OF_SENTENCES}models_at_chance_claim_nothing_of_heads"
+NO_K95 = "tests/report/test_answers.py::test_" + (
+    "a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer"
+)
+TOP = f"{OF_SENTENCES}models_at_a_ceiling_say_so_and_claim_nothing"
+
+CLAIMS, BASELINE, SPREAD, ACCEPTABLE, DEDUCTION, REGIMES, ANSWERS, DEPENDENCIES, LUO, COMPARISON = (
+    f"jaxheads/report/{name}.py"
+    for name in (
+        "claims", "baseline", "spread", "acceptable", "deduction", "regimes_answer", "answers",
+        "dependencies", "constituency", "differences",
+    )
+)
+
+FAULTS = (
+    # one difference
+    ("an unknown number of models claims", CLAIMS,
+     f"{OF_CLAIMS}a_difference_of_an_unknown_number_of_models_claims_nothing",
+     "found * (row.seeds is not None)", "found"),
+    ("a few draws are enough", CLAIMS, ONE_MODEL, "draws >= FEWEST and", "draws and"),
+    ("most draws are enough", CLAIMS, ONE_MODEL, "<= LEVEL * draws", "<= 0.2 * draws"),
+    ("all draws are asked for", CLAIMS, RANK, "<= LEVEL * draws", "<= 0"),
+    ("what is not ahead is behind", CLAIMS, ONE_MODEL,
+     "(row.ahead if found > 0 else row.behind) or 0", "(row.ahead or 0 if found > 0 else 99)"),
+    ("draws of neither way count", CLAIMS,
+     f"{OF_SENTENCES}one_seed_with_enough_draws_claims_its_rank_and_is_not_counted",
+     "draws *= any(name in row.method for name in DRAWN)", "draws *= 1"),
+    ("what did not vary is certain", SPREAD, f"{OF_SPREAD}bounds_without_any_variation_are_none",
+     "if row.low == row.high:", "if row.low == row.high == row.p_value:"),
+    ("a missing bound is 0", CLAIMS, f"{OF_CLAIMS}of_several_seeds_the_interval_decides",
+     "low, high = interval_of(row) or (0.0, 0.0)", "low, high = row.low or 0.0, row.high or 0.0"),
+    # many
+    ("one model is counted", CLAIMS, COUNTED, "(row.seeds or 0) > 1]", "(row.seeds or 0) > 0]"),
+    ("models at chance are counted", CLAIMS, CHANCE,
+     "known = [row for row in rows if not idle(row)]", "known = list(rows)"),
+    ("what is corrected is not asked for its sign", CLAIMS, CORRECTED, "own and p < LEVEL",
+     "p < LEVEL"),
+    ("a missing p-value is passed over", CLAIMS, CORRECTED, "if len(tested) < len(rows):",
+     "if not tested:"),
+    ("a p-value that is none is small", CLAIMS, CORRECTED, "[p if own else 1.0 for p",
+     "[p if own else 0.0 for p"),
+    # intervals
+    ("few seeds have z", SPREAD, JOINED, "stats.t.ppf(0.975, number - 1)", "1.96"),
+    ("seeds do not vary", SPREAD, JOINED, "between = stdev(values) ** 2 / number", "between = 0.0"),
+    ("examples do not vary", SPREAD, JOINED, "mean((half / Z) ** 2 for half in halves)", "0.0"),
+    ("a row without bounds is joined", SPREAD,
+     f"{OF_SPREAD}rows_of_which_one_has_no_interval_have_a_range",
+     "if len(found) < len(rows):", "if not found:"),
+    # baselines and ceilings
+    ("the mean alone is above the baseline", BASELINE, CHANCE,
+     "mean_of(list(values.values())).low", "mean_of(list(values.values())).mean"),
+    ("no bound is above the baseline", BASELINE,
+     f"{OF_CLAIMS}the_studys_own_interval_above_the_baseline_comes_first",
+     "row.low is None or not row.low > 0", "row.low is not None and row.low <= 0"),
+    ("a loss is at chance", BASELINE, f"{OF_CLAIMS}a_loss_has_no_chance_and_no_ceiling",
+     ' or metric == "loss"', ""),
+    ("all budgets have one baseline", BASELINE,
+     f"{OF_CLAIMS}each_place_and_regime_has_its_own_baseline",
+     "metric=metric, budget=budget)", "metric=metric)"),
+    # the acceptable deduction
+    ("a bound at the deepest cut is a limit", ACCEPTABLE,
+     f"{OF_ACCEPTABLE}at_the_deepest_cut_it_is_at_least_that",
+     "unsurely < max(each.cuts)", "unsurely <= max(each.cuts)"),
+    ("one cut is a range of cuts", ACCEPTABLE,
+     f"{OF_ACCEPTABLE}one_cut_is_named_as_the_only_one", "if first == last:", "if first > last:"),
+    ("a task at chance needs its heads", ACCEPTABLE,
+     f"{OF_ACCEPTABLE}a_task_at_chance_or_near_a_constant_answer_says_nothing_of_heads",
+     "suffices or at_chance(study, each.model, task)", "suffices"),
+    ("without bounds no cut is safe", ACCEPTABLE,
+     f"{OF_ACCEPTABLE}without_bounds_nothing_is_sure",
+     '"" if each.surely is None else f"; {safe}, {deep}"', 'f"; {safe}, {deep}"'),
+    ("the figure has the mean of shares", DEDUCTION,
+     f"{OF_ACCEPTABLE}the_figure_averages_as_the_answer_does",
+     "shares._replace(mean=top / bottom)", "shares._replace(mean=mean(shares[:1]))"),
+    # regimes
+    ("one regime at chance silences both", REGIMES,
+     f"{OF_REGIMES}one_regime_at_chance_is_marked_and_still_less_than_one_that_is_not",
+     "return all(at_chance(", "return any(at_chance("),
+    ("regimes at chance answer", REGIMES, f"{OF_REGIMES}two_regimes_at_chance_answer_nothing",
+     "if _both_idle(study, row):", "if not row:"),
+    ("a whole model at chance silences its regimes", REGIMES,
+     f"{OF_REGIMES}a_whole_model_at_chance_does_not_silence_regimes_that_are_not",
+     "lambda row: _both_idle(study, row)", "None"),
+    ("regimes at the ceiling are not said to be", REGIMES,
+     f"{OF_REGIMES}two_regimes_at_the_ceiling_are_said_to_be", "found.mean >= TOP",
+     "found.mean > 1"),
+    # pages
+    ("a change without bounds is clear", DEPENDENCIES, UNBOUNDED,
+     "elif found.kind == INTERVAL and not found.holds(0.0):", "elif not found.holds(0.0):"),
+    ("a change of one model is clear", DEPENDENCIES, ONE_SEED, "if found.number == 1:",
+     "if found.number == 0:"),
+    ("a change of one model is as expected", LUO, ONE_SEED, "if _seeds(study, turned) < 2:",
+     "if _seeds(study, turned) < 1:"),
+    ("models at chance are compared", COMPARISON, AT_CHANCE, "words = said_of(study, row)",
+     'words = "keeps" if side(row) else ""'),
+    ("k95 of models at chance is the answer", ANSWERS, NO_K95,
+     "not at_chance(study, *place)\n        and not floor", "not floor"),
+    ("k95 of models that need no head is the answer", ANSWERS, TOP, "and share.mean < 1\n", "\n"),
+)
