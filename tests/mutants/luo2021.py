@@ -213,7 +213,7 @@ FAULTS = (
     ("tune of the language is test", TREEBANK, SECTIONS_WITHOUT,
      'SPLITS = {"tune": "validation", "test": "test"}',
      'SPLITS = {"tune": "test", "test": "test"}'),
-    ("contrasts: sign", PRUNABILITY, CONTRASTS_ABILITY,
+    ("contrasts by ability: sign", PRUNABILITY, CONTRASTS_ABILITY,
      "found = contrast(of[one], of[two], label_M",
      "found = contrast(of[two], of[one], label_M"),
     ("contrasts: at all heads", PRUNABILITY, CONTRASTS_ABILITY,
