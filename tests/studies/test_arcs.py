@@ -119,4 +119,6 @@ def test_the_page_names_the_head_and_that_position_explains_it(rows):
     (table,) = (part for part in section.parts if part.name == "relations-table")
     (line,) = (line for line in table.body if line[1] == "flat")
     assert line[3:7] == ("1, 2", "100% [100% to 100%]", "+0.0 [+0.0 to +0.0]", "100% (at 1)")
-    assert answer.points[0] == "planted, relations (MAX): none beats its offset."
+    assert answer.points[0] == (
+        "planted, relations (MAX), each by its own interval: none clearly beats its offset."
+    )
