@@ -37,6 +37,20 @@ LAUGHING, FOUND = "jaxheads/studies/laughing.py", "jaxheads/studies/laughing_hea
 PEYRARD, CONTRAST = "jaxheads/studies/peyrard2021.py", "jaxheads/analysis/contrast.py"
 PLACES = "tests/analysis/test_contrast.py::test_places_are_of_words_and_special_tokens"
 
+SPECIALISTS, HTUT = "jaxheads/analysis/specialists.py", "jaxheads/studies/htut2019.py"
+LAYERS = (
+    "tests/studies/test_planted_dependencies.py::test_each_layer_has_a_head_for_trees_of_its_own"
+)
+HALF_CUT = (
+    "tests/studies/test_michel.py::"
+    "test_a_model_cut_to_half_of_its_heads_is_timed_beside_the_whole_one"
+)
+SINGLE = "jaxheads/report/single.py"
+SPEEDS = (
+    "tests/report/test_figures.py::"
+    "test_a_model_cut_to_half_stands_beside_the_whole_one_at_every_batch"
+)
+
 FAULTS = (
     ("bag of words: no penalty", BASELINES, RIDGE, "damp=damp", "damp=0.0"),
     ("bag of words: classes renumbered", BASELINES, CLASSES,
@@ -97,4 +111,21 @@ FAULTS = (
      "last_LH > last_LH[layer, number]", "last_LH < last_LH[layer, number]"),
     ("head: share of all distances", FOUND, HEAD,
      "/ distance_LH[layer].sum()", "/ distance_LH.sum()"),
+
+    ("layers: the worst head", SPECIALISTS, LAYERS,
+     "int(score_LH[layer].argmax())", "int(score_LH[layer].argmin())"),
+    ("layers: the best of all is that of all layers", SPECIALISTS, LAYERS,
+     "_generalist(hits, method, (layer, int(score_LH[layer].argmax())), scored_A, best)",
+     "_generalist(hits, method, (layer, int(score_LH[layer].argmax())), scored_A, best_L.max())"),
+    ("layers: punctuation counts", HTUT, LAYERS,
+     "layer_generalists(hits, method, punctuation=False",
+     "layer_generalists(hits, method, punctuation=True"),
+    ("speed: a third of the heads stay", MICHEL, HALF_CUT,
+     "score_LH.size // 2", "score_LH.size // 3"),
+    ("speed: of twice the length", MICHEL, HALF_CUT,
+     "ideal_speedup(model.config, length, mask_LH)",
+     "ideal_speedup(model.config, 2 * length, mask_LH)"),
+    ("speed: of other budgets too", SINGLE, SPEEDS,
+     '(line["model"], line["task"], line["budget"]) == (row.model, row.task, row.budget)',
+     '(line["model"], line["task"]) == (row.model, row.task)'),
 )
