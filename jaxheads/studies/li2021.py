@@ -2,7 +2,8 @@
 
 Their grid of budgets and their peers by `studies.compare`, and for the L0 gates of Voita et al.
 2019 the sweep of strengths that they need in the place of a budget: how many heads each leaves
-open, and how good the model is with those. The paper's tables were not available to us.
+open, and how good the model is with those. The paper's tables were not available to us. Ours: other
+ways to choose beside theirs, budgets for L0, the intervals. Not built: translation.
 """
 
 from __future__ import annotations
