@@ -173,7 +173,7 @@ def test_the_main_study_of_two_processes_has_the_records_of_one(data, tmp_path):
 
 def assert_like_records(one: Path, two: Path) -> None:
     there, here = (read_rows(folder / "rows.jsonl") for folder in (one, two))
-    names = {"value": 0.0, "low": None, "high": None}
+    names = {"value": 0.0, "low": None, "high": None, "p_value": None}
     assert [dataclasses.replace(row, **names) for row in there] == [
         dataclasses.replace(row, **names) for row in here
     ]
