@@ -87,7 +87,7 @@ def _cell_name(lab: Lab, null: str, task: str, seed: int, place: str = TUNED) ->
 
 def score_weights(lab: Lab, model: Model, task: Subject, name: str) -> None:
     """Score the heads of a model by magnitude and output norm, beside its importance `name`."""
-    for null in set(lab.run.scoring.nulls) & set(OF_WEIGHTS):
+    for null in nulls_of(lab, PRETRAINING):  # in one order in all processes
         lab.save(scores_name(name, null), lab.score(model, task, method=null))
 
 
