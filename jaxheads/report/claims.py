@@ -37,6 +37,8 @@ def verdict(row: Row) -> str:
     found = side(row)
     if row.seeds == 1:
         return _ranked(row, first, second, found)
+    if row.low == row.high == 0:
+        return "the same on every example"
     if interval_of(row) is None:
         return "no interval, no claim"
     return f"{first} keeps {'more' if found > 0 else 'less'}" if found else "not distinguishable"

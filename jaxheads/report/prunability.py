@@ -77,9 +77,8 @@ def _contrasts(study: Study) -> Table | None:
     caption = (
         "Differences between orders of pruning at one number of heads kept, with 95% intervals "
         "over seeds, random draws and examples (of one model: over its draws and examples); not "
-        "corrected for their number. A difference counts only where its interval leaves out 0; in "
-        f"one model besides only beside {FEWEST} random masks or more, of which at most 5% may "
-        "disagree."
+        "corrected for their number. A difference counts only where its interval leaves out 0; of "
+        f"one model it must also hold against all but 5% of at least {FEWEST} random masks."
     )
     head = ("model", "task", "difference", "metric", "heads kept", "value", "95% interval", "says")
     return Table("contrast-table", caption, head, body, labels=4)

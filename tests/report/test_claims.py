@@ -32,6 +32,7 @@ def row(value=0.1, **what) -> Row:
         (-0.1, 0.2, "not distinguishable"),
         (0.0, 0.2, "not distinguishable"),
         (0.1, 0.1, "no interval, no claim"),
+        (0.0, 0.0, "the same on every example"),
         (NAN, NAN, "no interval, no claim"),
         (0.1, float("inf"), "no interval, no claim"),
         (None, None, "no interval, no claim"),
