@@ -14,7 +14,7 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.settings import ModelSettings
+from jaxheads.studies.settings import ModelSettings
 
 ROBERTA = runpy.run_path(str(Path(__file__).with_name("roberta_base_glue.py")))["RUN"]
 

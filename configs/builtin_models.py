@@ -28,7 +28,7 @@ Stored in float16 (0.6 and 0.2 MB with the tokenizers) they have the same accura
 import dataclasses
 
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
-from jaxheads.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 
 PRETRAIN = TrainingConfig(
     steps=6000,

@@ -68,7 +68,7 @@ import runpy
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CompareSettings,
     CurveSettings,
     ModelSettings,

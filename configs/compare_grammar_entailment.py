@@ -43,7 +43,7 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.settings import TaskSettings
+from jaxheads.studies.settings import TaskSettings
 
 OTHER = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN"]
 FINETUNE = dataclasses.replace(OTHER.finetune, steps=600)

@@ -54,7 +54,7 @@ different numbers of heads are not one loop.
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CompareSettings,
     CurveSettings,
     ModelSettings,

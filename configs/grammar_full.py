@@ -12,7 +12,7 @@ import runpy
 from pathlib import Path
 
 from jaxheads.config import TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     PruningSettings,
     ScoringSettings,

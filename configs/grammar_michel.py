@@ -36,7 +36,7 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.settings import CurveSettings, TaskSettings
+from jaxheads.studies.settings import CurveSettings, TaskSettings
 
 QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 

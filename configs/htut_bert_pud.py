@@ -26,7 +26,7 @@ trained. Not run by us: no accelerator and no hub could be reached.
 
 from pathlib import Path
 
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     DependencySettings,
     ModelSettings,

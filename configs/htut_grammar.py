@@ -44,7 +44,7 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.settings import CurveSettings, DependencySettings, ScoringSettings
+from jaxheads.studies.settings import CurveSettings, DependencySettings, ScoringSettings
 
 QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 

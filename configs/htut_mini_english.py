@@ -41,7 +41,12 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.settings import CurveSettings, DependencySettings, PruningSettings, ScoringSettings
+from jaxheads.studies.settings import (
+    CurveSettings,
+    DependencySettings,
+    PruningSettings,
+    ScoringSettings,
+)
 
 MODELS, STUDY = (
     runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))

@@ -34,7 +34,7 @@ could be reached. `compare_grammar.py` runs like methods with the built-in model
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CompareSettings,
     CurveSettings,
     ModelSettings,

@@ -35,7 +35,7 @@ built-in model, `luo_mini_english.py` with mini models.
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     ConstituencySettings,
     CurveSettings,
     ModelSettings,

@@ -45,7 +45,7 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.settings import ConstituencySettings, CurveSettings, ScoringSettings
+from jaxheads.studies.settings import ConstituencySettings, CurveSettings, ScoringSettings
 
 QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))
 

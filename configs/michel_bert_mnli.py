@@ -37,7 +37,7 @@ could be reached. `grammar_michel.py` runs the same with the built-in model.
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
     Run,

@@ -76,7 +76,7 @@ they are. On the fine-tuned models the score's order is better than chance in th
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
     PruningSettings,

@@ -31,7 +31,7 @@ import dataclasses
 from pathlib import Path
 
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
-from jaxheads.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 
 DATA = Path("../shared/data")
 

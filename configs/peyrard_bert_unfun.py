@@ -36,7 +36,7 @@ alone. Not run here: no accelerator, and neither the checkpoints nor the paper's
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     HumorSettings,
     ModelSettings,

@@ -38,7 +38,7 @@ and the classifier does without it.
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     HumorSettings,
     ModelSettings,

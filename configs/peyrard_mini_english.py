@@ -45,7 +45,7 @@ chance (Holm within a model and task; what is scored is a random sample of the t
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     HumorSettings,
     ModelSettings,

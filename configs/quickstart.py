@@ -40,7 +40,7 @@ together. `grammar_full.py` has more of everything.
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
     PruningSettings,

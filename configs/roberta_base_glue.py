@@ -27,7 +27,7 @@ scores of MNLI, SST-2 and CoLA of 0.48 to 0.65, recomputed from the logs of a re
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
     PruningSettings,

@@ -25,7 +25,7 @@ Cost: 12 pruners (for each seed one, and one more for RTE, MRPC and STS-B withou
 """
 
 from jaxheads.config import OptimizerConfig, PrunerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     MetaSettings,
     ModelSettings,

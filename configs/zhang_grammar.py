@@ -46,7 +46,7 @@ the gradient that straight-through sampling follows can have the wrong sign.
 """
 
 from jaxheads.config import OptimizerConfig, PrunerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     MetaSettings,
     ModelSettings,

@@ -45,7 +45,7 @@ first lines of the log to 0.374 in the last (a step draws a task, so lines are n
 from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, PrunerConfig, TrainingConfig
-from jaxheads.settings import (
+from jaxheads.studies.settings import (
     CurveSettings,
     MetaSettings,
     ModelSettings,

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from jaxheads.config import EncoderConfig, ReadoutConfig
     from jaxheads.data.batch import Batch
     from jaxheads.data.encode import encode_task
-    from jaxheads.data.glue import read_examples
     from jaxheads.data.loader import batches, training_batches
+    from jaxheads.data.tasks import read_examples
     from jaxheads.data.tokens import load_tokenizer
-    from jaxheads.hosts import start_distributed
     from jaxheads.importance import Scores, Settings, load_scores, save_scores, score_heads
-    from jaxheads.importance.pruner_files import load_pruner
-    from jaxheads.mesh import make_mesh
-    from jaxheads.models.convert import load_model, save_model
+    from jaxheads.importance.meta.files import load_pruner
+    from jaxheads.models.checkpoint.convert import load_model, save_model
     from jaxheads.models.model import Model, encode, init_model, logits
     from jaxheads.objectives import Outcome, objective_for
+    from jaxheads.parallel.mesh import make_mesh
+    from jaxheads.parallel.processes import start_distributed
     from jaxheads.pruning.cut import cut, zero
     from jaxheads.pruning.mask import mask_from_scores
 

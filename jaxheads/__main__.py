@@ -2,7 +2,7 @@
 
 import sys
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import jaxheads
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.loader import batches
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores
-from jaxheads.models.convert import load_model
+from jaxheads.inference.evaluate import evaluate
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.objectives import objective_for
-from jaxheads.studies import prepare
-from jaxheads.training.evaluate import evaluate
+from jaxheads.studies.workbench import prepare
 
 ASSETS = Path(jaxheads.__file__).parent / "assets"
 NAMES = ("roberta", "albert")

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxheads import cli
-from jaxheads.cli import VERBS, main
-from jaxheads.data.glue import TASKS
+from jaxheads.cli import main as cli
+from jaxheads.cli.main import VERBS, main
+from jaxheads.cli.options import MeshShape, PruneOptions, ScoreOptions, parse_mesh
+from jaxheads.cli.study_options import StudyOptions
+from jaxheads.data.tasks import TASKS
 from jaxheads.importance import METHODS, UNITS
-from jaxheads.options import MeshShape, PruneOptions, ScoreOptions, parse_mesh
-from jaxheads.study_options import StudyOptions
 
 SCORE = ["score", "--model", "m", "--task", "sst2", "--out", "s.npz"]
 TRAIN = ["train", "--model", "m", "--task", "sst2", "--steps", "1", "--out", "d"]
@@ -203,7 +203,7 @@ def test_a_verb_decides_its_status(monkeypatch):
 @pytest.mark.parametrize(
     ("missing", "line"),
     [
-        ("jaxheads.studies.bench", "bench is not built yet: there is no jaxheads.studies.bench"),
+        ("jaxheads.bench.main", "bench is not built yet: there is no jaxheads.bench.main"),
         ("matplotlib", "bench needs the package matplotlib; `jaxheads doctor` says how"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.doctor import cache_state
+from jaxheads.cli.doctor import cache_state
 
 ROOT = Path(__file__).resolve().parents[1]
 BUCKETS = """

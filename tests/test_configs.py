@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
+from jaxheads.cli.overrides import load_config
+from jaxheads.cli.study import STUDIES
 from jaxheads.config import TrainingConfig
-from jaxheads.overrides import load_config
-from jaxheads.records import read_rows
-from jaxheads.settings import (
+from jaxheads.records.rows import read_rows
+from jaxheads.studies.settings import (
     ConstituencySettings,
     DependencySettings,
     MetaSettings,
@@ -20,7 +21,6 @@ from jaxheads.settings import (
     TaskSettings,
     TextSettings,
 )
-from jaxheads.studies.study import STUDIES
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.py"))
 TINY = (

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads import doctor
-from jaxheads.cli import main
-from jaxheads.doctor import Devices, Problem, cache_state, find_problems, hub_state
+from jaxheads.cli import doctor
+from jaxheads.cli.doctor import Devices, Problem, cache_state, find_problems, hub_state
+from jaxheads.cli.main import main
 
 GOOD = {**dict.fromkeys(doctor.NEEDED, "9.9"), "jax": "0.12.0.1", "flax": "0.12.12", "torch": ""}
 CPU = Devices(backend="cpu", devices=("1 x cpu",))

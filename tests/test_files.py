@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from jaxheads.files import write_atomically
+from jaxheads.storage.files import write_atomically
 
 
 def test_a_file_appears_only_at_the_end(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.cli import VERBS
+from jaxheads.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
 }
 
 # Run by `jaxheads bench` as a program of its own where torch is installed; nothing may import it.
-TORCH_PROGRAMS = {"jaxheads.studies.bench_torch"}
+TORCH_PROGRAMS = {"jaxheads.bench.torch_side"}
 
 DRAWERS = {"util", "utils", "common", "helper", "helpers", "misc"}
 FILE_LINES, FUNCTION_LINES = 350, 60
@@ -202,7 +202,7 @@ def test_verbs_run_only_what_the_command_line_may_import(where):
 )
 def test_help_starts_neither_jax_nor_numpy(words):
     heavy = {"jax", "numpy", "flax", "transformers", "datasets"}
-    code = f"import sys; from jaxheads.cli import main; main({words}); "
+    code = f"import sys; from jaxheads.cli.main import main; main({words}); "
     code += f"print({heavy} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
@@ -218,12 +218,12 @@ def test_help_starts_neither_jax_nor_numpy(words):
         ("jaxheads.models.x", "from jaxheads.data.batch import Batch", "models may not import"),
         ("jaxheads.models.x", "def f():\n    import jaxheads.data", ":2: models may not import"),
         ("jaxheads.data.x", "from jaxheads import models", "data may not import jaxheads.models"),
-        ("jaxheads.config", "from jaxheads.records import Row", "config may not import"),
+        ("jaxheads.config", "from jaxheads.records.rows import Row", "config may not import"),
         ("jaxheads.data.x", "import jaxheads", "data may not import jaxheads"),
         ("jaxheads.data.x", "from . import batch", "relative import"),
         ("jaxheads.data.x", "from ..models import y", "relative import"),
-        ("jaxheads.cli", "import torch.nn", "never imports torch"),
-        ("jaxheads.cli", "from torch import nn", "never imports torch"),
+        ("jaxheads.cli.main", "import torch.nn", "never imports torch"),
+        ("jaxheads.cli.main", "from torch import nn", "never imports torch"),
         ("jaxheads.data.x", "importlib.import_module('torch')", "imports by string"),
         (
             "jaxheads.data.x",

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, utils
 
-from jaxheads import hub
+from jaxheads.storage import hub
 
 FETCH = """
 import sys, time

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from jaxheads import leases
-from jaxheads.leases import Watch, Worker
+from jaxheads.storage import leases
+from jaxheads.storage.leases import Watch, Worker
 
 
 def test_a_cell_has_one_holder_until_it_is_released(tmp_path):
@@ -32,7 +32,7 @@ def test_names_with_dots_and_numbers_do_not_meet(tmp_path):
 def dead_worker(folder, **changes) -> str:
     """A worker that left its lease of "a" behind."""
     script = (
-        "import sys, os; from pathlib import Path; from jaxheads.leases import Worker\n"
+        "import sys, os; from pathlib import Path; from jaxheads.storage.leases import Worker\n"
         "worker = Worker(Path(sys.argv[1])).__enter__(); assert worker.claim('a')\n"
         "print(worker.token, flush=True); os._exit(9)"
     )

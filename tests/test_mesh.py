@@ -10,10 +10,10 @@ import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from jaxheads import hosts
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.hosts import cannot_begin, gather_processes, start_distributed
-from jaxheads.mesh import (
+from jaxheads.models.model import abstract_params
+from jaxheads.parallel import processes as hosts
+from jaxheads.parallel.mesh import (
     PARAMETER_SPECS,
     data_share,
     local_rows,
@@ -23,7 +23,7 @@ from jaxheads.mesh import (
     place_batch,
     place_params,
 )
-from jaxheads.models.model import abstract_params
+from jaxheads.parallel.processes import cannot_begin, gather_processes, start_distributed
 
 SIZES = {"vocab_size": 60, "num_layers": 3, "intermediate_size": 24, "max_positions": 9}
 ROBERTA = EncoderConfig(family="roberta", hidden_size=16, num_heads=4, **SIZES)
@@ -163,7 +163,7 @@ def fake_mesh(processes) -> FakeMesh:
 def test_processes_that_differ_along_model_alone_read_the_same_part(
     monkeypatch, processes, me, expected
 ):
-    from jaxheads import mesh
+    from jaxheads.parallel import mesh
 
     monkeypatch.setattr(mesh.jax, "process_index", lambda: me)
     # the check of types would want a true mesh, which takes true processes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaxheads.mirror import Mirror
+from jaxheads.storage.mirror import Mirror
 from tests.test_remote import names, write
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaxheads.cli.overrides import load_config, override, parse_value
 from jaxheads.config import EncoderConfig
-from jaxheads.overrides import load_config, override, parse_value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,10 +11,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.cli import VERBS, _parse, _parser
+from jaxheads.cli.main import VERBS, _parse, _parser
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.vocabulary import train_tokenizer
-from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import init_model
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxheads.records import Row, read_rows, write_rows
+from jaxheads.records.rows import Row, read_rows, write_rows
 
 ROW = Row(study="s", model="roberta", task="sst2", metric="accuracy", value=0.1)
 

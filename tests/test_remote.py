@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads import leases
-from jaxheads.cli import main
+from jaxheads.cli.main import main
+from jaxheads.cli.options import PruneOptions, ScoreOptions, TrainOptions
+from jaxheads.cli.study_options import ReportOptions, StudyOptions
 from jaxheads.config import TrainingConfig
-from jaxheads.leases import Worker
-from jaxheads.options import PruneOptions, ScoreOptions, TrainOptions
-from jaxheads.remote import claim_mirrors, fetched, localised, outputs, put_mirrors
-from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.study_options import ReportOptions, StudyOptions
-from jaxheads.urls import url_of
+from jaxheads.storage import leases
+from jaxheads.storage.leases import Worker
+from jaxheads.storage.remote import claim_mirrors, fetched, localised, outputs, put_mirrors
+from jaxheads.storage.urls import url_of
+from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
 
 
 def score(**changes) -> ScoreOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jaxheads.settings import Run
+from jaxheads.studies.settings import Run
 
 # At most so many of what a field counts, wherever it stands.
 MOST = {

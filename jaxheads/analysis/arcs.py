@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxheads.analysis.arborescences import maximum_arborescences
-from jaxheads.data.dependency import DependencyTree, strip_subtype
+from jaxheads.data.treebanks.dependency import DependencyTree, strip_subtype
 
 LEAST = 1e-30  # attention below this has its logarithm
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxheads.analysis.distances import choices, tied_splits, top_down
 from jaxheads.analysis.intervals import Estimate, Estimates, ratio_intervals
-from jaxheads.data.constituency import Span
+from jaxheads.data.treebanks.constituency import Span
 
 LABELS = ("SBAR", "NP", "VP", "PP", "ADJP", "ADVP")  # whose recalls are reported
 TINY = 1e-8  # added to the denominators of the published F1

@@ -21,7 +21,7 @@ from jaxheads.analysis.distances import (
     top_down,
 )
 from jaxheads.analysis.spans import SpanCounts, join, match_group
-from jaxheads.data.constituency import Span
+from jaxheads.data.treebanks.constituency import Span
 
 WEIGHTS = 2**16  # of attention that go through numpy together: what a core keeps near it
 
@@ -61,7 +61,7 @@ def tree_counts(
     """The counts of every reading, by its name.
 
     groups: numbers of sentences of equally many words (at least two) with their attention between
-      words, as `importance.maps.attention_maps` yields it; every sentence of `spans` once.
+      words, as `inference.attention_maps.attention_maps` yields it; every sentence of `spans` once.
     rankings: of heads, for ensembles, by the reading's name and their own (None: no ensembles).
     unlabelled: whether to say how heads rank without labels.
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array, hstack
 from scipy.sparse.linalg import lsmr
 
-from jaxheads.data.glue import Example
+from jaxheads.data.tasks import Example
 
 DECAY = 1e-3  # of the squared weights, beside the mean loss of an example
 STEPS = 100

@@ -15,8 +15,8 @@ import tqdm
 from jaxtyping import Bool, Int, Num, UInt8
 
 from jaxheads.data.batch import Batch
-from jaxheads.data.glue import SHOWN, Example
 from jaxheads.data.loader import own_part
+from jaxheads.data.tasks import SHOWN, Example
 from jaxheads.data.tokens import Encoded, Tokenizer
 
 CHUNK = 1024  # examples encoded at a time

@@ -24,10 +24,10 @@ import numpy as np
 import tokenizers
 from jaxtyping import Bool
 
-from jaxheads import hub
 from jaxheads.config import EncoderConfig
 from jaxheads.data import legacy
-from jaxheads.files import write_atomically
+from jaxheads.storage import hub
+from jaxheads.storage.files import write_atomically
 
 TOKENIZER_FILES = (
     "tokenizer.json",

@@ -17,8 +17,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jaxheads.importance.units import same_block
-from jaxheads.mesh import split_over_data
 from jaxheads.objectives import Objective, Outcome
+from jaxheads.parallel.mesh import split_over_data
 
 Measure = Callable[[Outcome, Any], Float[Array, "B"]]  # (outcome, batch) -> more is better
 

@@ -17,8 +17,8 @@ from jax.scipy.special import xlogy
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
-from jaxheads.mesh import split_over_data
 from jaxheads.objectives import Watch
+from jaxheads.parallel.mesh import split_over_data
 
 Statistic = Callable[[Any, Array], Float[Array, "B H"]]  # (models.attention.View, counted_BT)
 

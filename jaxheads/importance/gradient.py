@@ -15,8 +15,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from jaxheads.mesh import split_gate, split_over_data
 from jaxheads.objectives import Objective
+from jaxheads.parallel.mesh import split_gate, split_over_data
 
 
 class Effects(NamedTuple):

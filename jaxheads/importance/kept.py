@@ -12,8 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxheads.files import write_atomically
-from jaxheads.hosts import agreed, gather_processes, leads
+from jaxheads.parallel.processes import agreed, gather_processes, leads
+from jaxheads.storage.files import write_atomically
 
 CHUNK = 4096  # rows read at a time
 

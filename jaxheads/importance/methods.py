@@ -14,8 +14,8 @@ from jaxheads.config import EncoderConfig
 from jaxheads.importance import ablation, attention, gradient
 from jaxheads.importance.chance import chance
 from jaxheads.importance.magnitude import magnitude
-from jaxheads.importance.meta import channel_of, pruner_scores
-from jaxheads.importance.pruner import Pruner
+from jaxheads.importance.meta.pruner import Pruner
+from jaxheads.importance.meta.scoring import channel_of, pruner_scores
 from jaxheads.importance.units import same_block
 from jaxheads.objectives import Objective, Watch, watch_for
 

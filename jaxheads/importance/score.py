@@ -15,10 +15,10 @@ from jaxheads.config import EncoderConfig
 from jaxheads.importance.kept import keep_rows, token_file
 from jaxheads.importance.methods import METHODS, Request, Settings
 from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers
-from jaxheads.importance.stream import stream
 from jaxheads.importance.units import UNITS, Mean, tie
-from jaxheads.mesh import place_params
+from jaxheads.inference.stream import stream
 from jaxheads.objectives import Objective
+from jaxheads.parallel.mesh import place_params
 
 Gate = Float[np.ndarray, "L H"] | Bool[np.ndarray, "L H"]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxheads.files import write_atomically
+from jaxheads.storage.files import write_atomically
 
 NORMALIZE = ("none", "l2")
 # what reading a damaged npz file raises, zip's "encrypted" and "version not supported" included

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxheads.hosts import gather_processes, gather_rows
+from jaxheads.parallel.processes import gather_processes, gather_rows
 
 
 class Unit(NamedTuple):

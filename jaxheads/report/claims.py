@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_ceiling, at_chance
 from jaxheads.report.folder import Study
 from jaxheads.report.spread import interval_of

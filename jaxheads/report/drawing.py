@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxheads.files import write_atomically
 from jaxheads.report.parts import Drawing
+from jaxheads.storage.files import write_atomically
 
 DPI = 150
 _NO_METADATA = {"svg": {"Date": None, "Creator": None, "Format": None, "Type": None}, "png": None}

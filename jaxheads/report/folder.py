@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.files import read_json
-from jaxheads.records import Row, read_rows
+from jaxheads.records.rows import Row, read_rows
+from jaxheads.storage.files import read_json
 
 ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES, SPEEDS = (
     "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, FROZEN, TUNED, at_chance
-from jaxheads.report.constituent_rows import STAGES as CONSTITUENCY
 from jaxheads.report.folder import Study
-from jaxheads.report.looks import shown
+from jaxheads.report.luo2021.rows import STAGES as CONSTITUENCY
 from jaxheads.report.parts import Section, Table, slug
 from jaxheads.report.spread import cell, kind_of, spread_of, spreads
+from jaxheads.report.style import shown
 
 BAG = "bag of words"
 KNOWN = {

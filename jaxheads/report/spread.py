@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from scipy import stats
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 
 Key = TypeVar("Key")
 Form = Callable[[float], str]

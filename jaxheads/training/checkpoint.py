@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxheads.hosts import agreed, from_first
-from jaxheads.mesh import first_of, whole_params, zero_padded
-from jaxheads.training.hush import Hush
+from jaxheads.parallel.mesh import first_of, whole_params, zero_padded
+from jaxheads.parallel.processes import agreed, from_first
 from jaxheads.training.identity import bits, check_same, plain, shapes
+from jaxheads.training.silence_orbax import Hush
 from jaxheads.training.step import TrainState
 
 _LOG = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from jax.sharding import Mesh
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import LENGTHS, Source, training_batches
-from jaxheads.importance.gate import Gate, Theta, constant, describe
-from jaxheads.mesh import data_share, pad_rows, place_batch, place_params, without_padding
+from jaxheads.importance.gates.gate import Gate, Theta, constant, describe
 from jaxheads.objectives import Objective, Params
+from jaxheads.parallel.mesh import data_share, pad_rows, place_batch, place_params, without_padding
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.gating import Gated, agreement
 from jaxheads.training.optimizer import GATES, rate_schedule

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxheads.importance.gate import Gate, keep_top
+from jaxheads.importance.gates.gate import Gate, keep_top
 from jaxheads.training.step import TrainState, gate_key
 
 

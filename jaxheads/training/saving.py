@@ -17,10 +17,10 @@ from jax.sharding import Mesh
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.loader import Source
-from jaxheads.hosts import told_to_stop
-from jaxheads.importance.gate import Theta
-from jaxheads.mesh import without_padding
+from jaxheads.importance.gates.gate import Theta
 from jaxheads.objectives import Params
+from jaxheads.parallel.mesh import without_padding
+from jaxheads.parallel.processes import told_to_stop
 from jaxheads.training.checkpoint import Checkpoints, Keeper
 from jaxheads.training.preempt import Preempted, StopRequest
 from jaxheads.training.step import TrainState, start, state_shapes

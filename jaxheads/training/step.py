@@ -15,9 +15,9 @@ from jaxtyping import Array, Float, Int
 
 from jaxheads.config import OptimizerConfig
 from jaxheads.data.batch import Batch
-from jaxheads.importance.gate import Gate, Theta
-from jaxheads.mesh import parameter_specs, place_params
+from jaxheads.importance.gates.gate import Gate, Theta
 from jaxheads.objectives import Objective, Params
+from jaxheads.parallel.mesh import parameter_specs, place_params
 from jaxheads.training.optimizer import GATES, make_optimizer
 
 NEVER = np.iinfo(np.int32).max

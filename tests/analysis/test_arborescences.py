@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.arborescences import maximum_arborescences
-from jaxheads.data.dependency import tree_problem
+from jaxheads.data.treebanks.dependency import tree_problem
 
 
 def arborescences(nodes, root):

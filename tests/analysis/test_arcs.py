@@ -13,8 +13,8 @@ from jaxheads.analysis.arcs import (
     relation_accuracies,
 )
 from jaxheads.analysis.offsets import CONTENTLESS, chain, contentless_attention, offset_baseline
-from jaxheads.data.dependency import DependencyTree, read_conllu, strip_subtype
-from jaxheads.data.grammar import sentence
+from jaxheads.data.language.grammar import sentence
+from jaxheads.data.treebanks.dependency import DependencyTree, read_conllu, strip_subtype
 
 
 def tree_of(heads, relations=None, name="s"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.intervals import contrast, crossed, quotient, ratio_intervals
-from jaxheads.training.evaluate import METRICS
+from jaxheads.inference.evaluate import METRICS
 
 pytestmark = pytest.mark.slow
 SEEDS = pytest.mark.parametrize("seeds", [3, 5])

@@ -19,7 +19,7 @@ from jaxheads.analysis.intervals import (
     quotient,
     ratio_intervals,
 )
-from jaxheads.training.evaluate import METRICS
+from jaxheads.inference.evaluate import METRICS
 
 ACCURACY = METRICS["accuracy"]
 

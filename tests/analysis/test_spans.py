@@ -20,8 +20,8 @@ from jaxheads.analysis.spans import (
     sentence_f1,
     tied_share,
 )
-from jaxheads.data.constituency import iter_parses, parse_of
-from jaxheads.data.grammar import sentence
+from jaxheads.data.language.grammar import sentence
+from jaxheads.data.treebanks.constituency import iter_parses, parse_of
 
 RNG = np.random.default_rng(0)
 SPANS = [("S", 0, 5), ("NP", 0, 2), ("VP", 2, 5), ("NP", 3, 5), ("NX", 3, 5)]

@@ -7,7 +7,7 @@ import pytest
 
 from jaxheads.analysis.arcs import ArcRecorder, Arcs
 from jaxheads.analysis.specialists import generalist, halves, share_interval, specialists
-from jaxheads.data.dependency import DependencyTree
+from jaxheads.data.treebanks.dependency import DependencyTree
 
 CHOSEN = np.arange(40) < 20
 

@@ -16,8 +16,8 @@ from jaxheads.analysis.distances import (
 )
 from jaxheads.analysis.spans import gather, match_spans, sentence_f1
 from jaxheads.analysis.trees import Reading, tree_counts
-from jaxheads.data.constituency import parse_of
-from jaxheads.data.grammar import sentence
+from jaxheads.data.language.grammar import sentence
+from jaxheads.data.treebanks.constituency import parse_of
 
 READINGS = (Reading("jsd"), Reading("jsd", 1.5), Reading("hellinger"))
 PARSES = [parse_of(sentence("train", number)) for number in range(24)]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import filelock
 import pytest
 
-from jaxheads.data.glue import Example
+from jaxheads.data.tasks import Example
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
 

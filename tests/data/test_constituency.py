@@ -7,9 +7,9 @@ from itertools import islice
 
 import pytest
 
-from jaxheads.data.constituency import Parse, iter_parses, parse_of
-from jaxheads.data.grammar import iter_sentences
-from jaxheads.data.sentences import Node
+from jaxheads.data.language.grammar import iter_sentences
+from jaxheads.data.treebanks.constituency import Parse, iter_parses, parse_of
+from jaxheads.data.treebanks.sentences import Node
 
 TREE = """
 ( (S

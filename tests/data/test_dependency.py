@@ -6,8 +6,13 @@ import re
 
 import pytest
 
-from jaxheads.data.dependency import DependencyTree, read_conllu, strip_subtype, tree_problem
-from jaxheads.data.grammar import sentence
+from jaxheads.data.language.grammar import sentence
+from jaxheads.data.treebanks.dependency import (
+    DependencyTree,
+    read_conllu,
+    strip_subtype,
+    tree_problem,
+)
 
 TEXT = """\
 # newdoc id = d

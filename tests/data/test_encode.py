@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxheads.data.encode import EncodedSource, encode_task
-from jaxheads.data.glue import Example, iter_examples, read_examples
 from jaxheads.data.loader import own_part
+from jaxheads.data.tasks import Example, iter_examples, read_examples
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from jaxheads.data.entailment import CELLS, CONTRADICTION, ENTAILMENT, NEUTRAL
-from jaxheads.data.lexicon import INTRANSITIVE, NOUNS, TRANSITIVE
+from jaxheads.data.language.entailment import CELLS, CONTRADICTION, ENTAILMENT, NEUTRAL
+from jaxheads.data.language.lexicon import INTRANSITIVE, NOUNS, TRANSITIVE
 
 BASE = {form: verb.base for verb in (*INTRANSITIVE, *TRANSITIVE) for form in verb[:4]}
 ABOVE = {low: high for noun in NOUNS for low, high in ((noun.singular, noun.above),) if high}

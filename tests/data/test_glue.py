@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxheads import hub
-from jaxheads.data import glue
-from jaxheads.data.glue import TASKS, Example, iter_examples, read_examples
+from jaxheads.data import tasks as glue
 from jaxheads.data.rows import Row
+from jaxheads.data.tasks import TASKS, Example, iter_examples, read_examples
+from jaxheads.storage import hub
 
 GOOD = {
     "cola": {"sentence": "a b", "label": 1},

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from jaxheads.data.grammar import iter_sentences, sentence, split_of
-from jaxheads.data.lexicon import (
+from jaxheads.data.language.grammar import iter_sentences, sentence, split_of
+from jaxheads.data.language.lexicon import (
     BE,
     BY_KIND,
     DETERMINERS,
@@ -25,7 +25,7 @@ from jaxheads.data.lexicon import (
     TRANSITIVE,
     Verb,
 )
-from jaxheads.data.sentences import Sentence
+from jaxheads.data.treebanks.sentences import Sentence
 
 VERBS = {
     verb.base: verb

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.data.headlines import (
+from jaxheads.data.headlines.encoded import (
     EncodedPair,
     analysable,
     encode_pairs,
     masked_source,
     question_source,
 )
-from jaxheads.data.humor import PAIRED, SINGLE
-from jaxheads.data.pairs import Pair, edited_places
+from jaxheads.data.headlines.humor import PAIRED, SINGLE
+from jaxheads.data.headlines.pairs import Pair, edited_places
 from jaxheads.data.tokens import EncodedWords
 
 

@@ -8,8 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from jaxheads.data.glue import read_examples
-from jaxheads.data.humor import (
+from jaxheads.data.headlines.humor import (
     PAIRED,
     SINGLE,
     fit_naive_bayes,
@@ -19,8 +18,15 @@ from jaxheads.data.humor import (
     shuffled_labels,
     single_questions,
 )
-from jaxheads.data.incongruity import aligned_pairs
-from jaxheads.data.pairs import Pair, edited_places, generated_pairs, is_small_edit, read_pairs
+from jaxheads.data.headlines.pairs import (
+    Pair,
+    edited_places,
+    generated_pairs,
+    is_small_edit,
+    read_pairs,
+)
+from jaxheads.data.language.incongruity import aligned_pairs
+from jaxheads.data.tasks import read_examples
 
 
 def pair_of(funny: str, serious: str, name: str = "1") -> Pair:

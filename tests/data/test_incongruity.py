@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from jaxheads.data.grammar import split_of
-from jaxheads.data.incongruity import KIND_OF, aligned_pair, aligned_pairs
-from jaxheads.data.lexicon import DISLIKING, DITRANSITIVE, INTRANSITIVE, LIKING, TRANSITIVE
+from jaxheads.data.language.grammar import split_of
+from jaxheads.data.language.incongruity import KIND_OF, aligned_pair, aligned_pairs
+from jaxheads.data.language.lexicon import DISLIKING, DITRANSITIVE, INTRANSITIVE, LIKING, TRANSITIVE
 
 EITHER = {
     form: verb

@@ -8,16 +8,9 @@ from collections import Counter
 import pytest
 
 from jaxheads.data.baselines import bag_of_words_accuracy
-from jaxheads.data.clauses import Clause, Phrase, Relative, Statement, spoken
 from jaxheads.data.draws import Draws
-from jaxheads.data.glue import GENERATED, TASKS, Example, iter_examples, read_examples
-from jaxheads.data.language_tasks import (
-    agreeing_verbs,
-    draw_acceptability,
-    draw_example,
-    iter_drawn,
-)
-from jaxheads.data.lexicon import (
+from jaxheads.data.language.clauses import Clause, Phrase, Relative, Statement, spoken
+from jaxheads.data.language.lexicon import (
     DISLIKING,
     INTRANSITIVE,
     LIKING,
@@ -27,6 +20,13 @@ from jaxheads.data.lexicon import (
     SENTENTIAL,
     TRANSITIVE,
 )
+from jaxheads.data.language.tasks import (
+    agreeing_verbs,
+    draw_acceptability,
+    draw_example,
+    iter_drawn,
+)
+from jaxheads.data.tasks import GENERATED, TASKS, Example, iter_examples, read_examples
 
 NAMES = [task.name for task in TASKS.values() if task.generated]
 LABELLED = [name for name in NAMES if TASKS[name].labels]

@@ -7,9 +7,7 @@ from random import Random
 
 import pytest
 
-from jaxheads.data.incongruity import aligned_pairs
-from jaxheads.data.lexicon import NOUNS
-from jaxheads.data.pairs import (
+from jaxheads.data.headlines.pairs import (
     Pair,
     check_groups,
     edited_places,
@@ -18,6 +16,8 @@ from jaxheads.data.pairs import (
     read_pairs,
     with_random_words,
 )
+from jaxheads.data.language.incongruity import aligned_pairs
+from jaxheads.data.language.lexicon import NOUNS
 
 
 def unfun(funny: str, serious: str, **more) -> dict:

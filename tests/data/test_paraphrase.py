@@ -6,8 +6,8 @@ import re
 from collections import Counter
 
 from jaxheads.data.draws import Draws
-from jaxheads.data.lexicon import DITRANSITIVE, INTRANSITIVE, NEAR, NOUNS, TRANSITIVE
-from jaxheads.data.paraphrase import draw_paraphrase
+from jaxheads.data.language.lexicon import DITRANSITIVE, INTRANSITIVE, NEAR, NOUNS, TRANSITIVE
+from jaxheads.data.language.paraphrase import draw_paraphrase
 
 BASE = {v: verb.base for verb in (*INTRANSITIVE, *TRANSITIVE, *DITRANSITIVE) for v in verb[:4]}
 NOUN = "|".join(sorted({form for noun in NOUNS for form in noun[:2]}, key=len, reverse=True))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jaxheads.data.clauses import Clause, Phrase, Place, Relative, Statement, spoken
-from jaxheads.data.lexicon import BE, INTRANSITIVE, NAMED, TRANSITIVE
+from jaxheads.data.language.clauses import Clause, Phrase, Place, Relative, Statement, spoken
+from jaxheads.data.language.lexicon import BE, INTRANSITIVE, NAMED, TRANSITIVE
 
 SLEEP, SEE = INTRANSITIVE[0], TRANSITIVE[0]
 DOG, BARN, FARMER = (Phrase(NAMED[name]) for name in ("dog", "barn", "farmer"))

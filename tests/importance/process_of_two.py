@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import jax
 import numpy as np
 
-from jaxheads.hosts import start_distributed
 from jaxheads.importance import Settings, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
-from jaxheads.mesh import data_share, make_mesh
+from jaxheads.parallel.mesh import data_share, make_mesh
+from jaxheads.parallel.processes import start_distributed
 from tests.importance.conftest import make_task
 
 

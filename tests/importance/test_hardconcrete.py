@@ -9,7 +9,7 @@ import optax
 import pytest
 from scipy.special import expit, logit
 
-from jaxheads.importance.hardconcrete import (
+from jaxheads.importance.gates.hard_concrete import (
     hard_concrete,
     l0,
     lagrangian,

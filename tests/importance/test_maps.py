@@ -14,10 +14,10 @@ import pytest
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.pieces import pieces_of_words, single_pieces
 from jaxheads.data.tokens import EncodedWords
-from jaxheads.importance.maps import attention_maps, fitting
-from jaxheads.mesh import make_mesh
+from jaxheads.inference.attention_maps import attention_maps, fitting
 from jaxheads.models.model import abstract_params, encode
 from jaxheads.objectives import watch_for
+from jaxheads.parallel.mesh import make_mesh
 from jaxheads.pruning.cut import cut
 
 SIZES = {

@@ -9,8 +9,9 @@ import pytest
 
 from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig
 from jaxheads.importance import Settings, score_heads
-from jaxheads.importance.gate import constant
-from jaxheads.importance.meta import (
+from jaxheads.importance.gates.gate import constant
+from jaxheads.importance.meta.pruner import framed, init_pruner, score_frames
+from jaxheads.importance.meta.scoring import (
     best_heads,
     departure_objective,
     likeness_loss,
@@ -18,7 +19,6 @@ from jaxheads.importance.meta import (
     pruner_scores,
     sample_mask,
 )
-from jaxheads.importance.pruner import framed, init_pruner, score_frames
 from jaxheads.models.model import encode
 from jaxheads.objectives import Represented, represent_for, watch_for
 from jaxheads.pruning.mask import mask_from_scores

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.config import PrunerConfig
-from jaxheads.importance.pruner import framed, init_pruner, score_frames
+from jaxheads.importance.meta.pruner import framed, init_pruner, score_frames
 
 ROUNDING = 4e-6  # of scores in (0, 2): five sums of float32 numbers one after the other
 SCORE = jax.jit(score_frames, static_argnames="training")

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from jaxheads.config import PrunerConfig
-from jaxheads.importance.pruner import init_pruner
-from jaxheads.importance.pruner_files import SETTINGS, WEIGHTS, load_pruner, save_pruner
+from jaxheads.importance.meta.files import SETTINGS, WEIGHTS, load_pruner, save_pruner
+from jaxheads.importance.meta.pruner import init_pruner
 
 PRUNER = init_pruner(PrunerConfig(frame=16, width=2, placing="corner"), 3)
 

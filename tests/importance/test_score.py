@@ -14,7 +14,7 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.methods import METHODS, Settings
 from jaxheads.importance.reliability import Reading, score_kept
 from jaxheads.importance.score import score_heads
-from jaxheads.mesh import make_mesh, place_batch, place_params
+from jaxheads.parallel.mesh import make_mesh, place_batch, place_params
 
 ONES = np.ones((2, 4), np.float32)
 # Float32 sums over tokens and widths come in another order for other shapes: rounding, a few 1e-7.

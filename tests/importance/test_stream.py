@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxheads.data.batch import Batch
-from jaxheads.importance.stream import stream
-from jaxheads.mesh import make_mesh
+from jaxheads.inference.stream import stream
+from jaxheads.parallel.mesh import make_mesh
 
 
 def make_batch(start: int, rows: int = 4, real: int = 4, length: int = 3) -> Batch:

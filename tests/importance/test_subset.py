@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit, log_softmax, logsumexp
 
-from jaxheads.importance.subset import (
+from jaxheads.importance.gates.subset import (
     PAPER,
     SAFE,
     Annealing,
@@ -236,7 +236,7 @@ def test_the_temperature_falls_as_the_paper_says():
     """The steps at which it passes 10, 1, 0.1, 0.01 and 1e-4 on MNLI."""
     gate = subset((12, 12), 12, steps=36_816, annealing=PAPER)
     numbers = {k: v for k, v in gate.sample.keywords.items() if k in ("start", "end", "cooldown")}
-    from jaxheads.importance.subset import temperature
+    from jaxheads.importance.gates.subset import temperature
 
     for step, expected in (
         (0, 1e3),

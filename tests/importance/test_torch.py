@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from jaxheads.data.batch import Batch
 from jaxheads.importance.gradient import Effects, gate_gradients
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.objectives import objective_for
 
 HERE = Path(__file__).resolve().parent

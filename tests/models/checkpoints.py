@@ -11,8 +11,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.checkpoint.naming import leaves
 from jaxheads.models.model import Model, abstract_params
-from jaxheads.models.naming import leaves
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 CASES = sorted(path.name for path in FIXTURES.iterdir())

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from jaxheads.config import ReadoutConfig
-from jaxheads.models.convert import load_model, save_model
-from jaxheads.models.hf_config import MODEL_TYPES
+from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.checkpoint.hf_config import MODEL_TYPES
 from jaxheads.models.model import Model, logits
 from tests.models.checkpoints import (
     CASES,
@@ -215,7 +215,7 @@ def test_a_name_that_is_no_directory_goes_to_the_hub_for_these_files_alone(monke
         asked.append((source, tuple(patterns)))
         return FIXTURES / "bert-bare"
 
-    monkeypatch.setattr("jaxheads.models.convert.fetch_model_dir", fetch)
+    monkeypatch.setattr("jaxheads.models.checkpoint.convert.fetch_model_dir", fetch)
     assert_same_model(load_model("someone/some-bert"), load_model(FIXTURES / "bert-bare"))
     files = "config.json", "pruning.json", "model.safetensors", "model.safetensors.index.json"
     assert asked[0] == ("someone/some-bert", (*files, "model-*.safetensors"))

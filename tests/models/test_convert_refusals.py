@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from jaxheads.config import ReadoutConfig
-from jaxheads.models.convert import load_model
-from jaxheads.models.naming import leaves
+from jaxheads.models.checkpoint.convert import load_model
+from jaxheads.models.checkpoint.naming import leaves
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 SOURCE = FIXTURES / "roberta-classification"

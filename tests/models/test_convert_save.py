@@ -9,8 +9,8 @@ import jax
 import pytest
 
 from jaxheads.config import ReadoutConfig
-from jaxheads.models.convert import load_model, save_model
-from jaxheads.models.hf_config import read_config
+from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.checkpoint.hf_config import read_config
 from tests.models.checkpoints import (
     FIXTURES,
     SIZES,

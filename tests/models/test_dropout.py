@@ -11,8 +11,8 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 from scipy import stats
 
-from jaxheads.mesh import make_mesh
 from jaxheads.models.dropout import drop, place_bits
+from jaxheads.parallel.mesh import make_mesh
 
 SHAPE = (8, 4, 64, 64)  # examples, heads, queries, keys: 131,072 elements
 SIGMAS = 5.0  # a true null leaves them once in 1.7 million tests

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.family import FIXED, IGNORED, LABELS
-from jaxheads.models.hf_config import MODEL_TYPES, read_config, readout_of, write_config
+from jaxheads.models.checkpoint.family import FIXED, IGNORED, LABELS
+from jaxheads.models.checkpoint.hf_config import MODEL_TYPES, read_config, readout_of, write_config
 
 CLASSES = {
     "roberta": "RobertaConfig",

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Model, encode, logits
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from jaxheads.config import ReadoutConfig
-from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model
 from tests.models.test_parity import FIXTURES, TOLERANCE, compare, computed
 

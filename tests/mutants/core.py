@@ -18,9 +18,9 @@ SHARED_HEAD = f"{MASK}a_shared_head_is_ranked_by_the_mean_of_its_uses"
 BEST_HEAD = f"{SPECIALISTS}the_best_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other"
 
 RELIABILITY_FILE = "jaxheads/importance/reliability.py"
-SUBSET_FILE = "jaxheads/importance/subset.py"
-GATE = "jaxheads/importance/gate.py"
-META_FILE = "jaxheads/importance/meta.py"
+SUBSET_FILE = "jaxheads/importance/gates/subset.py"
+GATE = "jaxheads/importance/gates/gate.py"
+META_FILE = "jaxheads/importance/meta/scoring.py"
 MASK_FILE = "jaxheads/pruning/mask.py"
 SPECIALISTS_FILE = "jaxheads/analysis/specialists.py"
 

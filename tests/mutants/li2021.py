@@ -14,9 +14,9 @@ SEEN = f"{TESTS}the_last_sample_sees_the_head_that_is_kept"
 SCALED = f"{TESTS}scaled_heads_are_trained_and_measured_at_their_scale"
 PRICE = f"{TESTS}a_high_price_of_heads_closes_more"
 
-COMPARE, CHOOSING = "jaxheads/studies/compare.py", "jaxheads/studies/choosing.py"
-RATES, LI = "jaxheads/studies/rates.py", "jaxheads/studies/li2021.py"
-LAB = "jaxheads/studies/lab.py"
+COMPARE, CHOOSING = "jaxheads/studies/li2021/compare.py", "jaxheads/studies/li2021/selection.py"
+RATES, LI = "jaxheads/studies/li2021/learning_rates.py", "jaxheads/studies/li2021/study.py"
+LAB = "jaxheads/studies/workbench/model.py"
 
 FAULTS = (
     # what is kept

@@ -29,13 +29,13 @@ CONTRASTS_ABILITY = (
 MASKING_ENDS = f"{LUO2021}masking_ends_agree_and_every_order_is_there"
 SECTIONS_WITHOUT = f"{CONSTITUENTS}sections_without_files_are_splits_of_the_language"
 
-CONSTITUENTS_FILE = "jaxheads/studies/constituents.py"
+CONSTITUENTS_FILE = "jaxheads/studies/luo2021/constituents.py"
 SPANS = "jaxheads/analysis/spans.py"
-CONSTITUENT_CHANGE = "jaxheads/studies/constituent_change.py"
-CONSTITUENT_MAPS = "jaxheads/studies/constituent_maps.py"
-CONSTITUENT_MASKING = "jaxheads/studies/constituent_masking.py"
-TREEBANK = "jaxheads/studies/treebank.py"
-PRUNABILITY = "jaxheads/studies/prunability.py"
+CONSTITUENT_CHANGE = "jaxheads/studies/luo2021/change.py"
+CONSTITUENT_MAPS = "jaxheads/studies/luo2021/maps.py"
+CONSTITUENT_MASKING = "jaxheads/studies/luo2021/masking.py"
+TREEBANK = "jaxheads/studies/luo2021/treebank.py"
+PRUNABILITY = "jaxheads/studies/workbench/prunability.py"
 
 FAULTS = (
     ("tune is test", CONSTITUENTS_FILE, HEAD_CHOSEN,

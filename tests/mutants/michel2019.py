@@ -11,8 +11,8 @@ SET_AGAINST = f"{TESTS}changes_are_set_against_the_gradient_and_another_data_set
 ALONE = f"{TESTS}the_head_that_stays_alone_is_the_best_on_training_examples"
 ORDERS = f"{TESTS}heads_go_in_the_order_of_the_gradient_and_of_chance"
 
-MICHEL, ABLATION = "jaxheads/studies/michel2019.py", "jaxheads/importance/ablation.py"
-SUBJECTS = "jaxheads/studies/subjects.py"
+MICHEL, ABLATION = "jaxheads/studies/michel2019/study.py", "jaxheads/importance/ablation.py"
+SUBJECTS = "jaxheads/studies/workbench/tasks.py"
 
 FAULTS = (
     ("removed: sign", MICHEL, REMOVED,

@@ -3,10 +3,11 @@
 # fmt: off
 from __future__ import annotations
 
-NULLS, RELIABILITY = "jaxheads/studies/nulls.py", "jaxheads/importance/reliability.py"
-AGREEMENT, SUBJECTS = "jaxheads/analysis/agreement.py", "jaxheads/studies/subjects.py"
-PAGE, ANSWER = "jaxheads/report/nulls.py", "jaxheads/report/coherence_answer.py"
-SECTION, BASELINE = "jaxheads/report/coherence.py", "jaxheads/report/baseline.py"
+NULLS, RELIABILITY = "jaxheads/studies/chiang2021/nulls.py", "jaxheads/importance/reliability.py"
+AGREEMENT, SUBJECTS = "jaxheads/analysis/agreement.py", "jaxheads/studies/workbench/tasks.py"
+PAGE = "jaxheads/report/chiang2021/nulls.py"
+ANSWER = "jaxheads/report/chiang2021/coherence_answer.py"
+SECTION, BASELINE = "jaxheads/report/chiang2021/coherence.py", "jaxheads/report/baseline.py"
 
 PLANTED = "tests/studies/test_nulls.py::test_"
 MAPS = f"{PLANTED}rows_are_the_correlations_of_the_maps"

@@ -6,7 +6,7 @@ of two.
 
 from __future__ import annotations
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 
 MODEL = "roberta"
 # map, task -> Spearman and its p-value in the first seed

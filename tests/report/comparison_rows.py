@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 
 

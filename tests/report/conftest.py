@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from jaxheads.report.folder import Study, read_study
-from jaxheads.report.study import report
+from jaxheads.report.write import report
 from tests.report.rows import make_folder, study_rows
 
 

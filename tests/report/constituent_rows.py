@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, write_rows
+from jaxheads.records.rows import Row, write_rows
 
 MODEL, TASKS, SEEDS = "roberta", ("rte", "mrpc"), (0, 1)
 READINGS = {"jsd": 0.4, "jsd, bias 1.5": 0.44}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, write_rows
+from jaxheads.records.rows import Row, write_rows
 
 MODEL = "roberta"
 TREES = {"mst": 0.6, "max": 0.55, "mst log": 0.58, "mst directed": 0.3, "mst log directed": 0.29,

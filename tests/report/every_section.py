@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from jaxheads.records import write_rows
+from jaxheads.records.rows import write_rows
 from tests.report.agreement_rows import agreement_rows
 from tests.report.comparison_rows import study
 from tests.report.constituent_rows import add_constituents, constituent_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, write_rows
+from jaxheads.records.rows import Row, write_rows
 
 MODEL, TASKS, SEEDS = "roberta", ("humor_single", "humor_pair"), (0, 1)
 HEADS = {0: (3, 2), 1: (3, 4)}  # by seed, from 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 
 VALUES = {"meta": 0.8, "inverted meta": 0.6, "random 0": 0.65, "random 1": 0.75, "gradient": 0.7}
 

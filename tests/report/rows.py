@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.records import Row, write_rows
+from jaxheads.records.rows import Row, write_rows
 
 MODELS, TASKS, SEEDS, HEADS = (
     ("roberta", "albert"),

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from jaxheads.records import Row
-from jaxheads.report.acceptable import acceptable_of, acceptable_table, deduction_answer
-from jaxheads.report.deduction import retained
+from jaxheads.records.rows import Row
+from jaxheads.report.chiang2021.acceptable import acceptable_of, acceptable_table, deduction_answer
+from jaxheads.report.chiang2021.deduction import retained
 from jaxheads.report.folder import Study
 from tests.report.rows import study_rows
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Drawing, Folded, Table, unfolded

@@ -6,16 +6,16 @@ import dataclasses
 
 import pytest
 
-from jaxheads.records import Row
-from jaxheads.report.acceptable import deduction_answer
-from jaxheads.report.answers import (
+from jaxheads.records.rows import Row
+from jaxheads.report.chiang2021.acceptable import deduction_answer
+from jaxheads.report.chiang2021.answers import (
     contrast_answer,
     floors_answer,
     prunability_answer,
     reliability_answer,
 )
 from jaxheads.report.folder import Study
-from jaxheads.report.study import answers_of
+from jaxheads.report.write import answers_of
 from tests.report.rows import study_rows
 
 

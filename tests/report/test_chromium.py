@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from jaxheads.report.study import report
+from jaxheads.report.write import report
 from tests.report.every_section import SECTIONS, make_full_folder
 
 pytestmark = pytest.mark.chromium

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.baseline import at_ceiling, at_chance
 from jaxheads.report.claims import clear_in, counted, holm, said_of, side, verdict
 from jaxheads.report.folder import Study

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from jaxheads.records import Row
-from jaxheads.report.coherence import coherence_section
-from jaxheads.report.coherence_answer import coherence_answer
+from jaxheads.records.rows import Row
+from jaxheads.report.chiang2021.coherence import coherence_section
+from jaxheads.report.chiang2021.coherence_answer import coherence_answer
+from jaxheads.report.chiang2021.nulls import orders_answer
 from jaxheads.report.folder import Study
-from jaxheads.report.nulls import orders_answer
 from jaxheads.report.parts import Table
 from tests.report.rows import study_rows
 

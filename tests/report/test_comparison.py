@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from jaxheads.records import Row
-from jaxheads.report.comparison import comparison_section
-from jaxheads.report.differences import comparison_answer, further_answer
+from jaxheads.records.rows import Row
+from jaxheads.report.li2021.comparison import comparison_section
+from jaxheads.report.li2021.differences import comparison_answer, further_answer
 from jaxheads.report.parts import Drawing, Table
 from tests.report.comparison_rows import study
 

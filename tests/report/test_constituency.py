@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from jaxheads.records import Row
-from jaxheads.report.constituency import (
+from jaxheads.records.rows import Row
+from jaxheads.report.folder import Study, read_study
+from jaxheads.report.luo2021.constituency import (
     change_answer,
     constituency_answer,
     constituency_section,
     masking_answer,
 )
-from jaxheads.report.constituent_rows import STAGES
-from jaxheads.report.folder import Study, read_study
+from jaxheads.report.luo2021.rows import STAGES
 from jaxheads.report.parts import Answer, Drawing, Markup, Section, Table
 from tests.report.constituent_rows import add_constituents, constituent_rows
 

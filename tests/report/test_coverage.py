@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.intervals import crossed
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.spread import spread_of
 from tests.analysis.test_coverage import logistic, normal, rate
 

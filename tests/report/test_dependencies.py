@@ -9,12 +9,12 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from jaxheads.report.arc_drawing import RIGHT, WRONG, Sentence, draw_sentence, places
-from jaxheads.report.constituency import constituency_section
-from jaxheads.report.dependencies import dependencies_answer, dependencies_section
 from jaxheads.report.folder import HeadMap, Study, read_study
+from jaxheads.report.htut2019.arc_drawing import RIGHT, WRONG, Sentence, draw_sentence, places
+from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
+from jaxheads.report.luo2021.constituency import constituency_section
 from jaxheads.report.parts import Drawing, Folded, Markup, Table, unfolded
-from jaxheads.report.study import answers_of, report, sections_of
+from jaxheads.report.write import answers_of, report, sections_of
 from tests.report.dependency_rows import GOLD, WORDS, add_dependencies, dependency_rows
 from tests.report.rows import make_folder, study_rows
 

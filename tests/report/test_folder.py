@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxheads.records import Row, write_rows
+from jaxheads.records.rows import Row, write_rows
 from jaxheads.report.folder import read_study, seconds_of
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from jaxheads.report.attention_view import attention_views, received
 from jaxheads.report.folder import read_study
-from jaxheads.report.humor import humor_section
-from jaxheads.report.humor_answer import humor_answer
-from jaxheads.report.study import report
+from jaxheads.report.peyrard2021.answer import humor_answer
+from jaxheads.report.peyrard2021.humor import humor_section
+from jaxheads.report.write import report
 from tests.report.humor_rows import VIEW, make_humor_folder
 from tests.report.rows import make_folder, study_rows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jaxheads.report.folder import Study
-from jaxheads.report.meta import meta_answer, meta_section
 from jaxheads.report.parts import Drawing, Table
+from jaxheads.report.zhang2020.meta import meta_answer, meta_section
 from tests.report.meta_rows import made_rows, row
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.cli import main
-from jaxheads.records import write_rows
+from jaxheads.cli.main import main
+from jaxheads.records.rows import write_rows
 from jaxheads.report.folder import Study
 from jaxheads.report.page import page
 from jaxheads.report.parts import Section, Table
-from jaxheads.report.study import report
+from jaxheads.report.write import report
 from tests.report.rows import make_folder, study_rows
 
 VOID = {"meta", "link", "br", "img", "hr"}
@@ -171,7 +171,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_page(tmp_path, small, mo
     def fail(*_):
         raise OSError(28, "No space left on device", "report/index.html")
 
-    monkeypatch.setattr("jaxheads.report.study.page", fail)
+    monkeypatch.setattr("jaxheads.report.write.page", fail)
     with pytest.raises(OSError, match="No space"):
         report(tmp_path)
     assert (tmp_path / "report/index.html").read_bytes() == before
@@ -179,7 +179,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_page(tmp_path, small, mo
 
 
 def test_no_report_starts_jax():
-    code = "import sys, jaxheads.report.study; print('jax' in sys.modules)"
+    code = "import sys, jaxheads.report.write; print('jax' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )

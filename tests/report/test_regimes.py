@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
+from jaxheads.report.chiang2021.regimes import regimes_section
+from jaxheads.report.chiang2021.regimes_answer import regimes_answer
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Table
-from jaxheads.report.regimes import regimes_section
-from jaxheads.report.regimes_answer import regimes_answer
 from tests.report.rows import study_rows
 
 EARLY, LATE = "prune, fine-tune", "fine-tune, prune"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Table, unfolded
-from jaxheads.report.study import answers_of, sections_of
+from jaxheads.report.write import answers_of, sections_of
 from tests.report.comparison_rows import study as compared
 from tests.report.constituent_rows import constituent_rows
 from tests.report.dependency_rows import dependency_rows

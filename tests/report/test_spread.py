@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxheads.records import Row
+from jaxheads.records.rows import Row
 from jaxheads.report import spread as s
 from jaxheads.report.spread import Spread, mean_of, range_of, spread_of
 

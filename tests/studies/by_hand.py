@@ -23,9 +23,9 @@ from jaxheads import (
     score_heads,
     training_batches,
 )
-from jaxheads.data.glue import task_named
 from jaxheads.data.mlm import encode_blocks, mask_blocks
-from jaxheads.training.evaluate import evaluate
+from jaxheads.data.tasks import task_named
+from jaxheads.inference.evaluate import evaluate
 
 LENGTH, SHAPE = 8, (2, 4)
 READOUT = ReadoutConfig("classification", ("0", "1"))  # named as studies do: one program for all

@@ -12,7 +12,7 @@ import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.vocabulary import train_tokenizer
-from jaxheads.models.convert import save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import init_model
 
 GOOD, BAD = ("fine", "warm", "bright", "moving"), ("dull", "cold", "clumsy", "tired")

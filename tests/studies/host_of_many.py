@@ -21,8 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import tests.studies.shelf  # noqa: F401 so that shelf:// is known
-from jaxheads.cli import main
-from jaxheads.hosts import start_distributed
+from jaxheads.cli.main import main
+from jaxheads.parallel.processes import start_distributed
 
 SIGNALS = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
 

@@ -37,9 +37,9 @@ from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import load_scores
-from jaxheads.models.convert import save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import Model, init_model
-from jaxheads.records import Row, read_rows
+from jaxheads.records.rows import Row, read_rows
 from tests.studies.by_hand import saved
 from tests.studies.conftest import write_jsonl
 from tests.studies.tiny_study import study

@@ -15,12 +15,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxheads.cli.study import STUDIES
 from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import load_tokenizer
-from jaxheads.models.convert import save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import Model, init_model
-from jaxheads.records import Row, read_rows
-from jaxheads.settings import (
+from jaxheads.records.rows import Row, read_rows
+from jaxheads.studies.runner.workers import run_cells
+from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
     Run,
@@ -28,8 +30,6 @@ from jaxheads.settings import (
     TaskSettings,
     TextSettings,
 )
-from jaxheads.studies.study import STUDIES
-from jaxheads.studies.workers import run_cells
 
 Head = tuple[int, int]  # (layer, head), from 0
 Looks = Mapping[str, Mapping[str, float]]  # a word -> the words it looks at, with their weights

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.data.incongruity import KIND_OF, AlignedPair, aligned_pair
+from jaxheads.data.language.incongruity import KIND_OF, AlignedPair, aligned_pair
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
-from jaxheads.models.convert import save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import init_model
 from tests.importance.planted import FROM, SINK, TO, leave_alone, plain
 

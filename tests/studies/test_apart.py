@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.importance import load_scores
 from jaxheads.importance.kept import open_kept
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.test_hosts import (
     DEVICES,

@@ -10,15 +10,15 @@ import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.tokens import load_tokenizer
-from jaxheads.models.convert import save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import init_model
-from jaxheads.records import Row
-from jaxheads.report.dependencies import dependencies_answer, dependencies_section
+from jaxheads.records.head_maps import load_maps
+from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
-from jaxheads.settings import DependencySettings, ModelSettings, Run, TextSettings
-from jaxheads.studies.htut2019 import pretrained_arcs
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.maps import load_maps
+from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
+from jaxheads.studies.htut2019.study import pretrained_arcs
+from jaxheads.studies.settings import DependencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.model import Lab
 
 LAYER, HEAD = 0, 1
 TOKENS, WIDTH = 16, 64  # as many dimensions are for places, the others for words

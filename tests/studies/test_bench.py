@@ -3,10 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
-from jaxheads.options import BenchOptions
-from jaxheads.studies import bench, bench_training, bench_trees, timing
-from jaxheads.studies.timing import Turns
+from jaxheads.bench import main as bench
+from jaxheads.bench import timing
+from jaxheads.bench import training as bench_training
+from jaxheads.bench import trees as bench_trees
+from jaxheads.bench.timing import Turns
+from jaxheads.cli.main import main
+from jaxheads.cli.options import BenchOptions
 
 
 def test_ratios_are_taken_within_each_turn():

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.overrides import load_config
-from jaxheads.settings import Run
-from jaxheads.studies.cells import Cell, needs_by_name
-from jaxheads.studies.study import STUDIES
+from jaxheads.cli.overrides import load_config
+from jaxheads.cli.study import STUDIES
+from jaxheads.studies.runner.cells import Cell, needs_by_name
+from jaxheads.studies.settings import Run
 from tests.studies.tiny_study import write_study
 
 

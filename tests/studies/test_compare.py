@@ -9,12 +9,15 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from jaxheads.cli import VERBS, main
-from jaxheads.overrides import load_config
-from jaxheads.settings import CompareSettings
-from jaxheads.studies import choosing, compare, li2021, rates
-from jaxheads.studies.choosing import METHODS, has_rate
-from jaxheads.studies.lab import Lab
+from jaxheads.cli.main import VERBS, main
+from jaxheads.cli.overrides import load_config
+from jaxheads.studies.li2021 import compare
+from jaxheads.studies.li2021 import learning_rates as rates
+from jaxheads.studies.li2021 import selection as choosing
+from jaxheads.studies.li2021 import study as li2021
+from jaxheads.studies.li2021.selection import METHODS, has_rate
+from jaxheads.studies.settings import CompareSettings
+from jaxheads.studies.workbench.model import Lab
 from tests.studies.tiny_study import found, write_study
 from tests.training.conftest import sentences
 

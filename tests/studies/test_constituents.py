@@ -8,16 +8,16 @@ import pytest
 
 from jaxheads.analysis.spans import LABELS, choose_heads, label_recall, sentence_f1
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.data.constituency import parse_of
-from jaxheads.data.grammar import sentence
+from jaxheads.data.language.grammar import sentence
 from jaxheads.data.tokens import load_tokenizer
-from jaxheads.models.convert import save_model
+from jaxheads.data.treebanks.constituency import parse_of
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import init_model
-from jaxheads.settings import ConstituencySettings, ModelSettings, Run, TextSettings
-from jaxheads.studies.constituent_maps import head_maps
-from jaxheads.studies.constituents import baseline_counts, counted, readings_of
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.treebank import section_of
+from jaxheads.studies.luo2021.constituents import baseline_counts, counted, readings_of
+from jaxheads.studies.luo2021.maps import head_maps
+from jaxheads.studies.luo2021.treebank import section_of
+from jaxheads.studies.settings import ConstituencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.model import Lab
 
 LAYER, HEAD, WIDTH = 0, 2, 32
 OPENERS = {"DT", "CD", "IN", "TO", "CC", "WDT", "VB", "VBZ", "VBP", "VBD", "RB"}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxheads.cli import main
-from jaxheads.records import read_rows
-from jaxheads.studies import crew
-from jaxheads.studies.progress import read_times
+from jaxheads.cli.main import main
+from jaxheads.records.rows import read_rows
+from jaxheads.studies.runner import local_workers as crew
+from jaxheads.studies.runner.progress import read_times
 from tests.studies.tiny_study import study, write_study
 
 SHORT = {"study": "michel2019", "seeds": "(0, 1)", "curve__draws": 1}

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jaxheads.files
 import pytest
 
-import jaxheads.files
 from tests.studies.tiny_study import study, write_study
 
 pytestmark = pytest.mark.slow  # whole studies of tiny models
@@ -100,14 +100,14 @@ def test_a_disk_that_fills_up_is_one_line_and_the_study_goes_on_from_there(
 ):
     """After 40 files there is room for none; the file is named, and nothing is half there."""
     out, room = tmp_path / "out", iter(range(40))
-    real = jaxheads.files._sync
+    real = jaxheads.storage.files._sync
 
     def sync(path: Path) -> None:
         if next(room, None) is None:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path)
 
-    monkeypatch.setattr(jaxheads.files, "_sync", sync)
+    monkeypatch.setattr(jaxheads.storage.files, "_sync", sync)
     line = refusal(config, out, capsys)
     assert line.startswith("cell roberta-")
     assert f"No space left on device: '{out}/" in line
@@ -147,7 +147,7 @@ def test_files_that_may_not_grow_are_one_line(config, tmp_path):
     """As by a full disk, the system itself refuses every write beyond 6 kB."""
     limited = (
         "import resource, sys\n"
-        "from jaxheads.cli import main\n"
+        "from jaxheads.cli.main import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))\n"
         "sys.exit(main(sys.argv[1:]))"
     )

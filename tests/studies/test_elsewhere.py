@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxheads.records import read_rows
+from jaxheads.records.rows import read_rows
 from tests.studies.tiny_study import write_study
 
 SHORT = ("study=michel2019", "seeds=(0,)", "curve.draws=1")
@@ -23,7 +23,9 @@ SHORT = ("study=michel2019", "seeds=(0,)", "curve.draws=1")
 def command(shelf: Path, *words: str) -> subprocess.Popen:
     """A command in a process of its own, which knows the shelf and works in it."""
     shelf.mkdir(exist_ok=True)
-    program = "import sys, tests.studies.shelf; from jaxheads.cli import main; sys.exit(main())"
+    program = (
+        "import sys, tests.studies.shelf; from jaxheads.cli.main import main; sys.exit(main())"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", program, *words],
         env={**os.environ, "SHELF": str(shelf), "PYTHONPATH": os.getcwd()}, text=True, cwd=shelf,

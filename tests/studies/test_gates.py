@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.importance.scores import Scores, load_scores, save_scores
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
 from tests.studies.test_train import train
 

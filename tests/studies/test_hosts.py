@@ -18,12 +18,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
-from jaxheads.hosts import LOST
+from jaxheads.cli.main import main
 from jaxheads.importance import load_scores
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Params
-from jaxheads.records import read_rows
+from jaxheads.parallel.processes import LOST
+from jaxheads.records.rows import read_rows
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.tiny_study import write_study
 

@@ -12,12 +12,12 @@ import pytest
 from jaxheads.analysis.arcs import ArcRecorder
 from jaxheads.analysis.specialists import generalist, halves, specialists
 from jaxheads.analysis.words import confidence, focus
-from jaxheads.data.dependency import DependencyTree
-from jaxheads.importance.maps import Maps, attention_maps
-from jaxheads.settings import DependencySettings
-from jaxheads.studies.arcs import drawn_arcs, look, read_treebank, readable
-from jaxheads.studies.htut2019 import relation_masses
-from jaxheads.studies.maps import load_halves, load_maps, map_path
+from jaxheads.data.treebanks.dependency import DependencyTree
+from jaxheads.inference.attention_maps import Maps, attention_maps
+from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.studies.htut2019.arcs import drawn_arcs, look, read_treebank, readable
+from jaxheads.studies.htut2019.study import relation_masses
+from jaxheads.studies.settings import DependencySettings
 from tests.studies.tiny_study import found, study, write_study
 
 HEADS = (2, 3)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import jax
 import numpy as np
 
+from jaxheads.bench.programs import Layout, example_batch, memory, training
+from jaxheads.bench.shapes import BINARY, TINY
 from jaxheads.models.model import init_model
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
-from jaxheads.studies.latency import measure_speed
-from jaxheads.studies.programs import Layout, example_batch, memory, training
-from jaxheads.studies.shapes import BINARY, TINY
+from jaxheads.studies.workbench.latency import measure_speed
 
 
 def test_a_cut_model_needs_less_memory_in_passes_and_in_training():

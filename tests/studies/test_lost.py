@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.cli import main
-from jaxheads.models.convert import load_model
+from jaxheads.cli.main import main
+from jaxheads.models.checkpoint.convert import load_model
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.test_hosts import (
     DEVICES,

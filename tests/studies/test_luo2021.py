@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.spans import f1_by_sentence
-from jaxheads.report.constituent_rows import STAGES
+from jaxheads.records.head_maps import load_halves, load_maps
 from jaxheads.report.folder import read_study
-from jaxheads.report.study import report
-from jaxheads.studies.constituents import load_counts
-from jaxheads.studies.maps import load_halves, load_maps
+from jaxheads.report.luo2021.rows import STAGES
+from jaxheads.report.write import report
+from jaxheads.studies.luo2021.constituents import load_counts
 from tests.studies.conftest import reviews, write_jsonl
 from tests.studies.tiny_study import found, kinds, study, write_study
 

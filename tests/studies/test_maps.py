@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.records import Row, write_rows
+from jaxheads.records.head_maps import load_maps, load_weights, map_path, save_maps
+from jaxheads.records.rows import Row, write_rows
 from jaxheads.report.folder import read_study
-from jaxheads.studies.maps import load_maps, load_weights, map_path, save_maps
 
 WEIGHTS = [7, 2**32 - 1]
 

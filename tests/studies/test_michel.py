@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.data.glue import TASKS
+from jaxheads.data.tasks import TASKS
 from jaxheads.importance import load_scores
-from jaxheads.models.convert import load_model
+from jaxheads.inference.evaluate import Answers, Evaluation
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Model
-from jaxheads.records import Row
-from jaxheads.settings import ModelSettings, Run, TextSettings
-from jaxheads.studies import michel2019
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.subjects import Subject
-from jaxheads.training.evaluate import Answers, Evaluation
+from jaxheads.records.rows import Row
+from jaxheads.studies.michel2019 import study as michel2019
+from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.tasks import Subject
 from tests.studies.tiny_study import found, study, write_study
 from tests.training.conftest import sentences
 

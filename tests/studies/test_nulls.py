@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from jaxheads.importance import Scores
-from jaxheads.report.coherence_answer import coherence_answer
+from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.folder import Study
-from jaxheads.studies.coherence import FROZEN, TUNED, coherence, score_file
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.nulls import against_nulls, null_file, nulls_of, shuffled
+from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
+from jaxheads.studies.workbench.coherence import FROZEN, TUNED, coherence, score_file
+from jaxheads.studies.workbench.model import Lab
 from tests.studies.test_subjects import RUN
 
 SHAPE, TASKS = (6, 8), ("grammar_sentiment", "grammar_incongruity")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from tests.studies.test_hosts import ended, start, started
 from tests.studies.tiny_study import write_study
 

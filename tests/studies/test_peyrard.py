@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
-from jaxheads.data.pairs import is_small_edit, read_pairs
-from jaxheads.records import Row
+from jaxheads.cli.main import main
+from jaxheads.data.headlines.pairs import is_small_edit, read_pairs
+from jaxheads.records.head_maps import load_maps
+from jaxheads.records.rows import Row
 from jaxheads.report.folder import read_study
-from jaxheads.studies.maps import load_maps
 from tests.studies.planted_humor import HEAD, LAYER, save_planted, write_pairs
 from tests.studies.tiny_study import found, study
 

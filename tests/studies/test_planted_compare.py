@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from jaxheads import score_heads
+from jaxheads.cli.overrides import load_config
 from jaxheads.importance.kept import open_kept
-from jaxheads.overrides import load_config
 from jaxheads.pruning.mask import random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.rates import _without_tried
+from jaxheads.studies.li2021.learning_rates import _without_tried
+from jaxheads.studies.workbench.model import Lab
 from tests.studies.by_hand import begins, fresh, kept, measured, rescored
 from tests.studies.planted import MAIN, Finished, finished
 

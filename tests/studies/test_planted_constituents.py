@@ -16,9 +16,9 @@ from scipy import stats
 
 from jaxheads.importance import load_scores
 from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
-from jaxheads.settings import ConstituencySettings
-from jaxheads.studies.constituent_change import halves
-from jaxheads.studies.maps import load_halves, load_maps, map_path
+from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.studies.luo2021.change import halves
+from jaxheads.studies.settings import ConstituencySettings
 from tests.studies.conftest import write_jsonl
 from tests.studies.planted_heads import (
     BAD,

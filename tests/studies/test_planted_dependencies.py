@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.specialists import halves
-from jaxheads.data.grammar import sentence
-from jaxheads.settings import DependencySettings
-from jaxheads.studies.arcs import read_treebank
-from jaxheads.studies.maps import load_halves, load_maps, map_path
+from jaxheads.data.language.grammar import sentence
+from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.studies.htut2019.arcs import read_treebank
+from jaxheads.studies.settings import DependencySettings
 from tests.studies.conftest import write_jsonl
 from tests.studies.planted_heads import (
     BAD,

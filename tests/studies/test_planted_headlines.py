@@ -12,13 +12,13 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from jaxheads.config import TrainingConfig
-from jaxheads.data.headlines import encode_pairs, question_source
-from jaxheads.data.humor import paired_questions
-from jaxheads.data.pairs import read_pairs, with_random_words
-from jaxheads.settings import HumorSettings
-from jaxheads.studies.headlines import humor_subject, validated
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.maps import load_halves, load_maps, map_path
+from jaxheads.data.headlines.encoded import encode_pairs, question_source
+from jaxheads.data.headlines.humor import paired_questions
+from jaxheads.data.headlines.pairs import read_pairs, with_random_words
+from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.studies.peyrard2021.headlines import humor_subject, validated
+from jaxheads.studies.settings import HumorSettings
+from jaxheads.studies.workbench.model import Lab
 from tests.studies.planted_headlines import (
     EDITS,
     FIRST,

@@ -19,20 +19,20 @@ from scipy import stats
 from jaxheads.analysis.agreement import chance_jaccard, jaccard
 from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.encode import encode_task
-from jaxheads.data.glue import read_examples, task_named
 from jaxheads.data.loader import batches
 from jaxheads.data.pool import Pool
+from jaxheads.data.tasks import read_examples, task_named
 from jaxheads.importance import Settings, load_scores, score_heads
-from jaxheads.importance.meta import channel_of, departure_objective, meta_objective
-from jaxheads.importance.pruner import init_pruner
-from jaxheads.importance.pruner_files import load_pruner
+from jaxheads.importance.meta.files import load_pruner
+from jaxheads.importance.meta.pruner import init_pruner
+from jaxheads.importance.meta.scoring import channel_of, departure_objective, meta_objective
+from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.model import encode, init_model
 from jaxheads.objectives import objective_for, represent_for
 from jaxheads.pruning.mask import mask_from_scores, random_mask
-from jaxheads.settings import MetaSettings, TaskSettings
-from jaxheads.studies.maps import load_maps
-from jaxheads.studies.zhang2020 import cells
-from jaxheads.training.evaluate import evaluate
+from jaxheads.records.head_maps import load_maps
+from jaxheads.studies.settings import MetaSettings, TaskSettings
+from jaxheads.studies.zhang2020.study import cells
 from jaxheads.training.fit import fit
 from tests.studies.conftest import write_jsonl
 from tests.studies.planted_heads import (

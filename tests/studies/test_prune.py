@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.importance.scores import Scores, save_scores
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import encode
 from jaxheads.pruning.cut import cut, zero
 from jaxheads.pruning.mask import mask_from_scores, present_heads

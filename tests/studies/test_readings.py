@@ -8,7 +8,8 @@ import pytest
 from jaxheads.config import TrainingConfig
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.settings import (
+from jaxheads.studies.li2021.selection import METHODS, Choice
+from jaxheads.studies.settings import (
     READINGS,
     CurveSettings,
     ModelSettings,
@@ -17,9 +18,8 @@ from jaxheads.settings import (
     TaskSettings,
     TextSettings,
 )
-from jaxheads.studies.choosing import METHODS, Choice
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.prunability import curve_budgets, orders, read_as, score_all
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_as, score_all
 
 TRAIN = TrainingConfig(steps=1)
 RUN = Run(

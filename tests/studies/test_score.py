@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
-from jaxheads.data.glue import TASKS
+from jaxheads.data.tasks import TASKS
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import METHODS, load_scores
-from jaxheads.models.convert import load_model, save_model
+from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.objectives import objective_for
-from jaxheads.studies.prepare import class_numbers
+from jaxheads.studies.workbench.prepare import class_numbers
 from tests.studies.conftest import reviews, write_jsonl
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.importance import load_scores
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.studies import lab
+from jaxheads.studies.workbench import model as lab
 from tests.studies.conftest import write_jsonl
 from tests.studies.tiny_study import found, kinds, study, write_study
 
@@ -331,5 +331,5 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     path.write_text(path.read_text() + "RUN = TrainingConfig(steps=3)\n")
     assert main(["study", str(path)]) == 2
     assert (
-        "expected RUN to be a jaxheads.settings.Run, got TrainingConfig" in capsys.readouterr().err
+        "expected RUN to be a studies.settings.Run, got TrainingConfig" in capsys.readouterr().err
     )

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from jaxheads.config import TrainingConfig
-from jaxheads.data.glue import read_examples, task_named
-from jaxheads.settings import ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.studies import chiang2021, prepare, subjects
-from jaxheads.studies.lab import Lab
+from jaxheads.data.tasks import read_examples, task_named
+from jaxheads.studies.chiang2021 import study as chiang2021
+from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
+from jaxheads.studies.workbench import prepare
+from jaxheads.studies.workbench import tasks as subjects
+from jaxheads.studies.workbench.model import Lab
 from tests.studies.conftest import write_jsonl
 from tests.training.conftest import sentences
 

@@ -11,10 +11,10 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxheads.cli import main
-from jaxheads.mesh import make_mesh
-from jaxheads.studies import simulated
-from jaxheads.studies.traffic import bytes_moved
+from jaxheads.bench import simulated
+from jaxheads.bench.traffic import bytes_moved
+from jaxheads.cli.main import main
+from jaxheads.parallel.mesh import make_mesh
 
 HLO = """HloModule step, entry_computation_layout={(f32[4]{0})->f32[4]{0}}
 

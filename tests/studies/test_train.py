@@ -14,11 +14,11 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads import remote
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance.scores import Scores, save_scores
-from jaxheads.models.convert import load_model
+from jaxheads.models.checkpoint.convert import load_model
+from jaxheads.storage import remote
 from jaxheads.training.preempt import Preempted
 from tests.studies.conftest import reviews, write_jsonl
 
@@ -164,7 +164,7 @@ def test_the_best_step_can_be_written(sentiment, review_file, held_out, tmp_path
 
 
 def start(*argv) -> subprocess.Popen:
-    code = "import sys; from jaxheads.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from jaxheads.cli.main import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.Popen(
         [sys.executable, "-c", code, *argv],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -213,7 +213,7 @@ def test_checkpoints_elsewhere_are_taken_up_from_there(
 ):
     put = []
     monkeypatch.setattr(
-        "jaxheads.studies.train.put_mirrors", lambda: (remote.put_mirrors(), put.append(1))
+        "jaxheads.cli.train.put_mirrors", lambda: (remote.put_mirrors(), put.append(1))
     )
     given = {"steps": 4, "save_every": 2, "limit": 8, "checkpoints": "memory://kept/run"}
     assert train(sentiment, review_file, tmp_path / "a", **given) == 0
@@ -236,7 +236,7 @@ def test_files_that_may_not_grow_are_one_error_and_the_last_checkpoint_loads(
     given = {"checkpoints": kept, "save_every": 3}
     limited = (
         "import resource, sys, jaxheads.training.fit as fit\n"
-        "from jaxheads.cli import main\n"
+        "from jaxheads.cli.main import main\n"
         "class Limited(fit.Saving):\n"
         "    def after(self, done, *rest):\n"
         "        if done > 6:\n"

@@ -9,12 +9,17 @@ import pytest
 from jaxheads.analysis.spans import by_span, f1_by_sentence, label_recall, tied_share
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.vocabulary import train_tokenizer
-from jaxheads.models.convert import save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import init_model
-from jaxheads.settings import ConstituencySettings, ModelSettings, Run, TextSettings
-from jaxheads.studies.constituents import baseline_counts, counted, readings_of, section_rows
-from jaxheads.studies.lab import Lab
-from jaxheads.studies.treebank import section_of
+from jaxheads.studies.luo2021.constituents import (
+    baseline_counts,
+    counted,
+    readings_of,
+    section_rows,
+)
+from jaxheads.studies.luo2021.treebank import section_of
+from jaxheads.studies.settings import ConstituencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.model import Lab
 
 ACCENT = "\u0301"  # the tokenizer leaves nothing of it
 REPEATED = "(S (NP (DT the) (NN cat)) (VP (VBZ sees) (NP (DT the) (NN cat))))"

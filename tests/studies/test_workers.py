@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.flags import Shard, parse_shard
-from jaxheads.studies.progress import look, read_plan, read_times
-from jaxheads.studies.status import describe, seconds_left
-from jaxheads.studies.workers import Hosts, run_cells
+from jaxheads.cli.flags import Shard, parse_shard
+from jaxheads.cli.status import describe, seconds_left
+from jaxheads.studies.runner.progress import look, read_plan, read_times
+from jaxheads.studies.runner.workers import Hosts, run_cells
 from tests.studies.worker_of_many import cells
 
 WORKER = Path(__file__).with_name("worker_of_many.py")

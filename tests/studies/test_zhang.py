@@ -10,13 +10,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from jaxheads.analysis.agreement import jaccard
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 from jaxheads.config import PrunerConfig
-from jaxheads.data.glue import read_examples
+from jaxheads.data.tasks import read_examples
 from jaxheads.importance import load_scores
-from jaxheads.importance.pruner import init_pruner
-from jaxheads.importance.pruner_files import load_pruner, save_pruner
-from jaxheads.models.convert import load_model
+from jaxheads.importance.meta.files import load_pruner, save_pruner
+from jaxheads.importance.meta.pruner import init_pruner
+from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
 from tests.studies.tiny_study import found, kinds, study, write_study
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from unittest import mock
 
-from jaxheads.cli import VERBS, main
-from jaxheads.records import Row, read_rows
+from jaxheads.cli.main import VERBS, main
+from jaxheads.records.rows import Row, read_rows
 from tests.studies.conftest import reviews, write_jsonl
 
 CONFIG = '''"""Two tiny models on two tasks of made-up reviews."""

@@ -18,12 +18,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import tests.studies.shelf  # noqa: F401 so that shelf:// is known
-from jaxheads.flags import parse_shard
-from jaxheads.records import Row
-from jaxheads.remote import localised
-from jaxheads.studies.cells import Cell
-from jaxheads.studies.workers import run_cells
-from jaxheads.study_options import StudyOptions
+from jaxheads.cli.flags import parse_shard
+from jaxheads.cli.study_options import StudyOptions
+from jaxheads.records.rows import Row
+from jaxheads.storage.remote import localised
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.workers import run_cells
 
 CHAINS, LINKS = 4, 4
 

@@ -23,7 +23,7 @@ def checkout(cloud):
     """A small checkout with the scripts, things that must not travel, and a fake uv."""
     root = cloud.root / "check out"
     shutil.copytree(SCRIPTS, root / "tpu_scripts")
-    kept = ["pyproject.toml", "jaxheads/cli.py", "configs/tiny.py"]
+    kept = ["pyproject.toml", "jaxheads/cli/main.py", "configs/tiny.py"]
     left = [
         *("runs/a/records", ".venv/bin/python", ".venv-312/x", ".git/config", ".ruff_cache/x"),
         *("jaxheads/__pycache__/cli.pyc", "jaxheads.egg-info/x", ".pytest_cache/x", "dist/x"),
@@ -52,7 +52,8 @@ def test_setup_copies_the_checkout_alone_and_installs_it_everywhere(cloud, check
         with tarfile.open(worker / "jaxheads.tar.gz") as archive:
             files = {member.name for member in archive if member.isfile()}
         scripts = {f"./tpu_scripts/{path.name}" for path in SCRIPTS.iterdir()}
-        assert files - scripts == {"./pyproject.toml", "./jaxheads/cli.py", "./configs/tiny.py"}
+        kept = {"./pyproject.toml", "./jaxheads/cli/main.py", "./configs/tiny.py"}
+        assert files - scripts == kept
         assert (worker / "jaxheads/configs/tiny.py").is_file()
         assert (worker / "uv").read_text().splitlines() == [
             "venv --quiet --python 3.12 venv",

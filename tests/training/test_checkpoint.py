@@ -11,7 +11,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from jaxheads.mesh import make_mesh
+from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training.fit import fit
 from jaxheads.training.preempt import Preempted
 from tests.training.conftest import LENGTHS, V, sentences

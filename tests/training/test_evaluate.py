@@ -13,10 +13,10 @@ from scipy import stats
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import batches
-from jaxheads.mesh import make_mesh, place_batch
+from jaxheads.inference.evaluate import METRICS, evaluate
 from jaxheads.models.model import init_model
 from jaxheads.objectives import Outcome, objective_for
-from jaxheads.training.evaluate import METRICS, evaluate
+from jaxheads.parallel.mesh import make_mesh, place_batch
 from tests.training.conftest import LENGTHS, encoder, on_device, sentences
 
 

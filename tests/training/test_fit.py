@@ -14,9 +14,9 @@ import pytest
 
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.loader import training_batches
-from jaxheads.importance.gate import constant
-from jaxheads.mesh import make_mesh
+from jaxheads.importance.gates.gate import constant
 from jaxheads.objectives import objective_for
+from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training import step as step_module
 from jaxheads.training.fit import fit
 from jaxheads.training.watch import Diverged

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.importance.gate import constant, describe
-from jaxheads.importance.hardconcrete import l0, lagrangian
-from jaxheads.importance.subset import PAPER, subset
-from jaxheads.mesh import make_mesh
+from jaxheads.importance.gates.gate import constant, describe
+from jaxheads.importance.gates.hard_concrete import l0, lagrangian
+from jaxheads.importance.gates.subset import PAPER, subset
+from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training import gating
 from jaxheads.training import step as step_module
 from jaxheads.training.checkpoint import Checkpoints

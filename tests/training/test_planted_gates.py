@@ -17,17 +17,17 @@ import pytest
 
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource, encode_task
-from jaxheads.data.glue import Example
-from jaxheads.data.language_tasks import iter_drawn
+from jaxheads.data.language.tasks import iter_drawn
+from jaxheads.data.tasks import Example
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
-from jaxheads.hub import builtin_dir
-from jaxheads.importance.hardconcrete import l0, lagrangian, naturally_open
-from jaxheads.importance.subset import PAPER, subset
-from jaxheads.models.hf_config import read_config
+from jaxheads.importance.gates.hard_concrete import l0, lagrangian, naturally_open
+from jaxheads.importance.gates.subset import PAPER, subset
+from jaxheads.inference.evaluate import evaluate
+from jaxheads.models.checkpoint.hf_config import read_config
 from jaxheads.models.model import Params, abstract_params
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.training.evaluate import evaluate
+from jaxheads.storage.hub import builtin_dir
 from jaxheads.training.fit import fit
 from jaxheads.training.optimizer import GATES
 from tests.importance.planted import FROM, SINK, TO, carry, clear

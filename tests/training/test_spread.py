@@ -8,8 +8,8 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
-from jaxheads.mesh import make_mesh, parameter_specs
 from jaxheads.objectives import objective_for
+from jaxheads.parallel.mesh import make_mesh, parameter_specs
 from jaxheads.training.fit import fit
 from jaxheads.training.step import start, state_specs
 

@@ -11,10 +11,10 @@ import pytest
 from jax.tree_util import Partial
 
 from jaxheads.config import OptimizerConfig
-from jaxheads.importance.gate import constant
-from jaxheads.importance.hardconcrete import l0, lagrangian
-from jaxheads.importance.subset import subset
-from jaxheads.mesh import make_mesh
+from jaxheads.importance.gates.gate import constant
+from jaxheads.importance.gates.hard_concrete import l0, lagrangian
+from jaxheads.importance.gates.subset import subset
+from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training.optimizer import GATES
 from jaxheads.training.step import NEVER, look, make_step, start
 from tests.training.conftest import on_device, word_sum

@@ -9,10 +9,10 @@ import pytest
 
 from jaxheads.config import EncoderConfig, OptimizerConfig, ReadoutConfig
 from jaxheads.importance import score_heads
-from jaxheads.mesh import make_mesh, place_params, without_padding
+from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.model import init_model
 from jaxheads.objectives import objective_for
-from jaxheads.training.evaluate import evaluate
+from jaxheads.parallel.mesh import make_mesh, place_params, without_padding
 from jaxheads.training.saving import load_trained
 from jaxheads.training.step import start
 from tests.training.conftest import Case, encoder, masked, sentences

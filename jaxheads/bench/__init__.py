@@ -1,0 +1,1 @@
+"""`jaxheads bench`: speed, memory and traffic, measured or compiled."""

@@ -1,0 +1,20 @@
+"""The door of `jaxheads study`: a look at a study's folder must not start jax."""
+
+from __future__ import annotations
+
+from jaxheads.cli.status import describe
+from jaxheads.cli.study_options import StudyOptions
+
+
+def run(options: StudyOptions) -> int | None:
+    """Run the study, or say how far it is; None where a report is to follow."""
+    if options.status:
+        print(describe(options.folder))
+        return 0
+    if options.workers > 1:
+        from jaxheads.studies.runner import local_workers as crew
+
+        return crew.run(options)
+    from jaxheads.cli import study
+
+    return study.run(options)

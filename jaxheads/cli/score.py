@@ -1,0 +1,193 @@
+"""The body of `jaxheads score`: the importance of every head of a checkpoint on a task's file."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float
+
+from jaxheads.cli.options import ScoreOptions
+from jaxheads.config import ReadoutConfig
+from jaxheads.data.batch import Batch
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.tasks import Task, task_named
+from jaxheads.data.tokens import Tokenizer
+from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
+from jaxheads.importance.kept import gather_kept
+from jaxheads.importance.meta.pruner import Pruner
+from jaxheads.importance.score import method_problems
+from jaxheads.models.model import Model
+from jaxheads.objectives import Objective, objective_for
+from jaxheads.parallel.mesh import data_share, in_host_memory
+from jaxheads.parallel.processes import agreed, join_hosts, leads
+from jaxheads.pruning.mask import present_heads
+from jaxheads.storage.files import write_atomically
+from jaxheads.storage.remote import named
+from jaxheads.studies.workbench import prepare
+
+SHOWN = 5  # heads at each end of the table
+
+
+class Job(NamedTuple):
+    """A model, and the examples to score its heads on (None for a method that reads none)."""
+
+    model: Model
+    objective: Objective | None
+    source: Source | None
+    mesh: Mesh | None
+    pruner: Pruner | None
+
+
+def run(options: ScoreOptions) -> None:
+    """Score, write the scores, and print who stands where."""
+    join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
+    task = task_named(options.task)
+    _check_method(options)
+    with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:
+        job = _prepare(options, task, Path(scratch))
+        begin = time.perf_counter()
+        scores = _score(options, job)
+        seconds = time.perf_counter() - begin
+        agreed(lambda: save_scores(draft, scores))
+    if leads():
+        print(_report(options, job.model, scores, seconds))
+
+
+def _check_method(options: ScoreOptions) -> None:
+    problems = list(method_problems(options.method, options.unit, options.tied))
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+@contextlib.contextmanager
+def _place(out: Path) -> Iterator[Path]:
+    """A draft of the file, of the first process alone; an unwritable place is an error at once."""
+    with contextlib.ExitStack() as stack:
+        yield Path(agreed(lambda: str(stack.enter_context(write_atomically(out)))))
+
+
+def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
+    pruner = None if options.pruner is None else prepare.open_pruner(options.pruner)
+    mesh = prepare.open_mesh(options.mesh)
+    with in_host_memory(mesh):
+        model, tokenizer = prepare.open_model(options.model)
+    needs = METHODS[options.method].needs
+    objective = None
+    if needs == "objective":
+        prepare.check_readout(task, model.readout)
+        objective = objective_for(
+            model.config,
+            model.readout,
+            compute_dtype=options.dtype,
+            targets="own" if options.own_targets else "labels",
+        )
+    direct = METHODS[options.method].direct is not None
+    source = None if direct else _source(options, task, model, tokenizer, mesh, scratch)
+    return Job(model, objective, source, mesh, pruner)
+
+
+def _source(
+    options: ScoreOptions,
+    task: Task,
+    model: Model,
+    tokenizer: Tokenizer,
+    mesh: Mesh | None,
+    scratch: Path,
+) -> Source:
+    """The examples; of a task with labels those of this process alone."""
+    length = prepare.check_length(model.config, options.max_length)
+    if task.labels:
+        asked = METHODS[options.method].needs == "objective"
+        readout = model.readout if asked else ReadoutConfig("classification", task.labels)
+        return prepare.read_task(
+            tokenizer, task, options.data, readout, length,
+            limit=options.limit, split=options.split, long=options.long, scratch=scratch,
+            share=data_share(mesh), group=_group(options),
+        )  # fmt: skip
+    if options.data is None and not task.generated:
+        raise ValueError("task mlm: expected a text with --data FILE, got none")
+    blocks = prepare.read_blocks(
+        tokenizer, options.data, length, task=task.name, split=options.split, limit=options.limit
+    )
+    return mask_blocks(blocks, tokenizer, length=length, seed=options.seed, fixed=True)
+
+
+def _score(options: ScoreOptions, job: Job) -> Scores:
+    pair = task_named(options.task).is_pair
+    settings = Settings(seed=options.seed, pruner=job.pruner, pair=pair)
+    scores = score_heads(
+        job.objective,
+        job.model.params,
+        _batches(options, job),
+        heads=job.model.config,
+        method=options.method,
+        unit=options.unit,
+        normalize=options.normalize,
+        tied=options.tied,
+        mesh=job.mesh,
+        keep=options.keep_gradients,
+        examples=None if job.source is None else len(job.source.lengths),
+        settings=settings,
+        model=named(options.model),
+    )
+    if options.keep_gradients is not None:
+        gather_kept(options.keep_gradients)
+    return scores
+
+
+def _group(options: ScoreOptions) -> int:
+    """How many examples in a row must stay together."""
+    unit = UNITS[options.unit or METHODS[options.method].units[0]]
+    return Settings().group if unit.grouped else 1
+
+
+def _batches(options: ScoreOptions, job: Job) -> Iterable[Batch]:
+    if job.source is None:
+        return ()
+    return batches(
+        job.source,
+        options.batch_size,
+        share=data_share(job.mesh),
+        group=_group(options),
+        lengths=prepare.bucket_lengths(int(job.source.lengths.max())),
+    )
+
+
+def _report(options: ScoreOptions, model: Model, scores: Scores, seconds: float) -> str:
+    layers, heads = scores.score_LH.shape
+    how = f"{scores.method}" + (f" per {scores.unit}" if scores.examples else "")
+    data = (
+        f"{scores.examples} examples of {options.task} in {seconds:.1f} s "
+        f"({scores.examples / seconds:.1f}/s with compilation)"
+        if scores.examples
+        else "no data"
+    )
+    return "\n".join(
+        [
+            f"{named(options.model)}: {layers} layers x {heads} heads, {how}, {data}",
+            *_table(scores.score_LH, present_heads(model.config)),
+            f"wrote {options.out}",
+        ]
+    )
+
+
+def _table(score_LH: Float[np.ndarray, "L H"], present_LH: np.ndarray) -> Iterator[str]:
+    """The heads that matter most and least, best first; cut heads are not in it."""
+    layer_N, head_N = np.nonzero(present_LH)
+    order = np.argsort(-score_LH[layer_N, head_N], kind="stable")
+    yield "rank  layer  head  score"
+    for rank, place in enumerate(order, start=1):
+        if SHOWN < rank <= len(order) - SHOWN:
+            if rank == SHOWN + 1:
+                yield "  ..."
+            continue
+        layer, head = layer_N[place], head_N[place]
+        yield f"{rank:4}  {layer:5}  {head:4}  {score_LH[layer, head]:.6g}"

@@ -1,0 +1,309 @@
+"""`jaxheads train`: fine-tune or pre-train a model on one task.
+
+A run that is killed goes on with the same words and `--resume`, and writes the same model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxheads.cli.gates import Mask, gates_optimizer, kept_by_gate, learned
+from jaxheads.cli.options import PruneOptions, TrainOptions
+from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
+from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.tasks import Task, task_named
+from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+from jaxheads.importance.gates.gate import Gate, Theta, constant
+from jaxheads.importance.scores import Scores, load_scores, save_scores
+from jaxheads.inference.evaluate import evaluate
+from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.model import Model, Params
+from jaxheads.objectives import Objective
+from jaxheads.parallel.mesh import data_share, in_host_memory, whole_params
+from jaxheads.parallel.processes import agreed, join_hosts, leads
+from jaxheads.pruning.cut import check_zero, zero
+from jaxheads.storage.remote import claim_mirrors, named, put_mirrors
+from jaxheads.studies.workbench import prepare
+from jaxheads.training.checkpoint import Checkpoints
+from jaxheads.training.fit import Fitted, Judge, fit
+from jaxheads.training.saving import load_trained
+
+
+class Job(NamedTuple):
+    """What is trained, and on what."""
+
+    model: Model
+    mask_LH: Mask | None  # of heads that are masked and not cut
+    gate: Gate
+    objective: Objective
+    train: Source
+    held_out: Source | None
+    mesh: Mesh | None
+
+
+def run(options: TrainOptions) -> None:
+    """Train, write the model and its log, and print how it went."""
+    saves = options.checkpoints is not None
+    join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
+    claim_mirrors()
+    task, config = task_named(options.task), _training(options)
+    _check_place(options)
+    job = _prepare(options, task, config)
+    judge = None if job.held_out is None else _judge(options, job, task, config.batch_size)
+    fitted = fit(
+        job.objective,
+        job.model.params,
+        job.train,
+        config,
+        gate=job.gate,
+        gates=gates_optimizer(options),
+        only=options.only,
+        judge=judge,
+        checkpoints=_checkpoints(options, job),
+        mesh=job.mesh,
+        lengths=prepare.bucket_lengths(int(job.train.lengths.max())),
+        log=options.log_file,
+        tensorboard=options.tensorboard,
+        name=options.task,
+    )
+    if options.best:
+        fitted = _at_its_best(options, fitted)
+    fitted = fitted._replace(params=whole_params(fitted.params))
+    job, fitted = _decided(options, job, fitted)
+    agreed(lambda: _save(options, job, fitted))
+    if leads():
+        print(_report(options, job, fitted))
+
+
+def _training(options: TrainOptions) -> TrainingConfig:
+    optimizer = OptimizerConfig(
+        rate=options.rate,
+        warmup=options.warmup,
+        decay=options.decay,
+        weight_decay=options.weight_decay,
+    )
+    same = {field.name for field in dataclasses.fields(TrainingConfig)} - {"optimizer"}
+    named = {name: getattr(options, name) for name in same if hasattr(options, name)}
+    return TrainingConfig(optimizer=optimizer, **named)
+
+
+def _check_place(options: TrainOptions) -> None:
+    """Refuse before the work what could not be written after it."""
+    if options.out.is_dir() and any(options.out.iterdir()) and not options.resume:
+        raise FileExistsError(f"{options.out}: expected a free place, got a directory with files")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=options.out.parent).close()
+
+
+# -- what is trained
+
+
+def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
+    mesh, tokenizer = prepare.open_mesh(options.mesh), load_tokenizer(options.model)
+    with in_host_memory(mesh):
+        model, mask_LH = _masked_model(options, task, tokenizer)
+    return Job(
+        model=model,
+        mask_LH=mask_LH,
+        gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
+        objective=prepare.training_objective(model, config),
+        train=_source(options, task, model, tokenizer, options.data),
+        held_out=_held_out(options, task, model, tokenizer, mesh),
+        mesh=mesh,
+    )
+
+
+def _masked_model(
+    options: TrainOptions, task: Task, tokenizer: Tokenizer
+) -> tuple[Model, Mask | None]:
+    """The model, without the heads that are cut, and the mask of those that are not."""
+    model = _model(options, task)
+    check_fits(tokenizer, model.config)
+    mask_LH = None
+    if options.scores is not None and options.budget is not None:
+        pruning = PruneOptions(
+            model=options.model, scores=options.scores, budget=options.budget, out=options.out
+        )
+        mask_LH = choose_heads(pruning, load_scores(options.scores), model)
+    if mask_LH is not None and options.cut:
+        model, mask_LH = without_heads(model, mask_LH, zeroed=False), None
+    elif mask_LH is not None:
+        check_zero(model.config, mask_LH)
+    elif options.gate is not None and not options.cut:
+        _check_apart(options, model.config)
+    return model, mask_LH
+
+
+def _check_apart(options: TrainOptions, config: EncoderConfig) -> None:
+    """Refuse a gate whose heads could not be written: only a cut says which layer has which."""
+    if len(set(config.block_by_layer)) < config.num_layers:
+        raise ValueError(
+            f"--gate: expected --cut with it, since the layers of {options.model} share their "
+            "weights and a gate may drop a head of one layer alone"
+        )
+
+
+def _model(options: TrainOptions, task: Task) -> Model:
+    """The checkpoint with its own readout, or with a new one where that is not for the task."""
+    model = load_model(options.model)
+    try:
+        prepare.check_readout(task, model.readout)
+    except ValueError:
+        readout = prepare.new_readout(task)
+        return load_model(options.model, readout=readout, key=jax.random.key(options.seed))
+    return model
+
+
+def _held_out(
+    options: TrainOptions, task: Task, model: Model, tokenizer: Tokenizer, mesh: Mesh | None
+) -> Source | None:
+    """The file that was named, or beside a task without files its validation split.
+
+    Of a task with labels only the examples of this process.
+    """
+    if options.held_out is None and (options.data is not None or task.name == "mlm"):
+        return None
+    return _source(options, task, model, tokenizer, options.held_out, share=data_share(mesh))
+
+
+def _source(
+    options: TrainOptions,
+    task: Task,
+    model: Model,
+    tokenizer: Tokenizer,
+    path: Path | None,
+    *,
+    share: tuple[int, int] | None = None,
+) -> Source:
+    """What is trained on, or with a `share` what is held out."""
+    held_out = share is not None
+    length = prepare.check_length(model.config, options.max_length)
+    limit, split = None if held_out else options.limit, "validation" if held_out else "train"
+    if task.labels:
+        if options.whole_words:
+            raise ValueError(f"--whole-words: expected a masked-LM task, got {task.name}")
+        return prepare.read_task(
+            tokenizer, task, path, model.readout, length,
+            limit=limit, split=split, long=options.long, share=share or (0, 1),
+        )  # fmt: skip
+    if path is None and task.name == "mlm":
+        raise ValueError("task mlm: expected a text with --data FILE, got none")
+    blocks = prepare.read_blocks(tokenizer, path, length, task=task.name, split=split, limit=limit)
+    return _masked(options, blocks, tokenizer, length, held_out=held_out)
+
+
+def _masked(
+    options: TrainOptions, blocks: EncodedSource, tokenizer: Tokenizer, length: int, *, held_out
+) -> Source:
+    """Other masks in each epoch to train on, always the same to be judged by."""
+    return mask_blocks(
+        blocks, tokenizer, length=length, seed=0 if held_out else options.seed, fixed=held_out,
+        whole_words=options.whole_words,
+    )  # fmt: skip
+
+
+def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
+    if options.checkpoints is None:
+        return None
+    about = {
+        "model": named(options.model),
+        "task": options.task,
+        "encoder": dataclasses.asdict(job.model.config),
+        "readout": dataclasses.asdict(job.model.readout),
+    }
+    return Checkpoints(options.checkpoints, options.resume, about, put_mirrors)
+
+
+def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judge:
+    """The task's metrics over all that is held out, the one to compare by first.
+
+    Under an exact mask: a gate that is trained is judged by the heads that it would keep now.
+    """
+    held_out = job.held_out
+    assert held_out is not None, "there is something to judge by"
+    lengths = prepare.bucket_lengths(int(held_out.lengths.max()))
+
+    def judge(params: Params, theta: Theta) -> dict[str, float]:
+        mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH
+        gate = None if mask_LH is None else mask_LH.astype(np.float32)
+        order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
+        found = evaluate(
+            job.objective, params, order, task.metrics, gate=gate, mesh=job.mesh
+        ).metrics
+        return {name: found[name] for name in (*task.metrics, *found)}
+
+    return judge
+
+
+# -- what comes of it
+
+
+def _at_its_best(options: TrainOptions, fitted: Fitted) -> Fitted:
+    """The parameters of the checkpoint that was judged best."""
+    if fitted.best_step is None or options.checkpoints is None:
+        raise ValueError("--best: expected held-out examples to judge by, got none")
+    names = {None: tuple(fitted.params), "gates": ()}.get(options.only, (options.only,))
+    trained = {name: fitted.params[name] for name in names}
+    best, theta = load_trained(options.checkpoints, trained, fitted.theta, step=fitted.best_step)
+    return fitted._replace(params={**fitted.params, **best}, theta=theta)
+
+
+def _decided(options: TrainOptions, job: Job, fitted: Fitted) -> tuple[Job, Fitted]:
+    """After a gate was trained: the heads that it keeps, which are cut if asked for."""
+    if not fitted.theta:
+        return job, fitted
+    mask_LH = kept_by_gate(options, job.gate, job.model.config, fitted.theta)
+    if not options.cut:
+        return job._replace(mask_LH=mask_LH), fitted
+    smaller = without_heads(job.model._replace(params=fitted.params), mask_LH, zeroed=False)
+    return job._replace(model=smaller), fitted._replace(params=smaller.params)
+
+
+def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
+    """A directory that appears whole or not at all; heads that were masked are zeros in it."""
+    params = jax.device_get(fitted.params)
+    if job.mask_LH is not None:
+        params = zero(params, job.model.config, job.mask_LH)
+    save_model(
+        job.model._replace(params=params),
+        options.out,
+        tokenizer=TokenizerFiles(options.model),
+        source=options.model,
+        overwrite=options.resume,
+    )
+    if fitted.theta:
+        score_LH = np.asarray(job.gate.score(fitted.theta), np.float64)
+        method, count = f"{options.gate} gate", len(job.train.lengths)
+        scores = Scores(score_LH, method, "none", count, named(options.model))
+        save_scores(options.learned_scores, scores)
+
+
+def _report(options: TrainOptions, job: Job, fitted: Fitted) -> str:
+    first, last = fitted.log[0], fitted.log[-1]
+    lines = [
+        f"{named(options.model)}: {last.step} steps of {options.batch_size} of "
+        f"{len(job.train.lengths)} examples of {options.task}, seed {options.seed}",
+        f"training loss  {first.loss:.4f} at step {first.step}, {last.loss:.4f} at the end",
+    ]
+    for judged in fitted.judged[-1:]:
+        step = fitted.best_step if options.best else judged.step
+        found = next(each for each in reversed(fitted.judged) if each.step == step)
+        values = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+        lines.append(f"held out       {values} at step {step}")
+    wrote = [options.out, options.log_file, *[options.learned_scores] * bool(fitted.theta)]
+    if fitted.theta:
+        kept = job.model.config.heads_by_layer if options.cut else job.mask_LH
+        assert kept is not None, "a gate that was trained has decided"
+        counts = [len(row) if options.cut else int(sum(row)) for row in kept]
+        lines.append(f"kept           {sum(counts)} heads, in layers {' '.join(map(str, counts))}")
+    return "\n".join([*lines, f"wrote {', '.join(map(str, wrote))}"])

@@ -1,0 +1,1 @@
+"""Pairs of headlines, funny and serious."""

@@ -1,0 +1,1 @@
+"""The built-in language: an English-like grammar and tasks whose answers are known."""

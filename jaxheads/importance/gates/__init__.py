@@ -1,0 +1,1 @@
+"""Gates as values, and gates that are learned."""

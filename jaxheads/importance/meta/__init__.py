@@ -1,0 +1,1 @@
+"""Scores from a network that learned on other tasks (Zhang et al. 2020)."""

@@ -1,0 +1,1 @@
+"""One compiled step over data: metrics, attention maps, streams."""

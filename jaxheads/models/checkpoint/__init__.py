@@ -1,0 +1,1 @@
+"""Checkpoints in Hugging Face's layout: files in, files out; one file a family."""

@@ -1,0 +1,231 @@
+"""`config.json` to our configs and back: every attribute is used or refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind
+from jaxheads.models.checkpoint import albert, bert, distilbert, roberta
+from jaxheads.models.checkpoint.family import ACTIVATION_NAMES, LABELS, Attribute, FamilyTable
+from jaxheads.storage.files import read_json
+
+MODEL_TYPES: dict[str, FamilyTable] = {
+    **roberta.MODEL_TYPES,
+    **albert.MODEL_TYPES,
+    **bert.MODEL_TYPES,
+    **distilbert.MODEL_TYPES,
+}
+CLASSIFIERS = ("classification", "pair")
+MAX_SIZE, MAX_LAYERS, MAX_LABELS = 2**31 - 1, 1024, 2**16  # beyond these it is a typing error
+DEFAULT_LABELS = 2  # what Hugging Face assumes where a config says nothing
+TYPE_NAMES = {int: "an integer", float: "a number", str: "a name"}
+
+
+class Described(NamedTuple):
+    """What a `config.json` says: sizes, and the readout of its architecture where it names one."""
+
+    table: FamilyTable
+    config: EncoderConfig
+    kind: ReadoutKind | None  # None: no architecture is named, or one that has no readout here
+    architecture: str | None
+    tied: bool
+    raw: dict[str, Any]
+
+
+def read_config(path: Path) -> Described:
+    """Read a `config.json`; one ValueError lists all attributes that are not understood."""
+    raw = read_json(path)
+    table = MODEL_TYPES.get(str(raw.get("model_type")))
+    if table is None:
+        kinds = ", ".join(MODEL_TYPES)
+        raise ValueError(
+            f"{path}: model_type: expected one of {kinds}, got {raw.get('model_type')!r}"
+        )
+    kind = table.architectures.get(str(architecture_of(raw)))
+    problems = [*_unknown(table, raw), *_unfixed(table, raw), *_architecture_problems(raw)]
+    fields, bad = _fields(table, raw)
+    problems += bad
+    if not isinstance(raw.get("tie_word_embeddings", True), bool):
+        problems.append(f"tie_word_embeddings: expected a bool, got {raw['tie_word_embeddings']!r}")
+    if kind in CLASSIFIERS:
+        problems += _label_problems(raw)
+    config = None
+    if not bad:
+        fields["num_layers"] *= fields.get("inner_groups", 1)
+        try:
+            config = EncoderConfig(family=table.family, **{**table.constants, **fields})
+        except ValueError as error:
+            problems.append(str(error))
+    if config is None or problems:
+        raise ValueError(f"{path}: " + "; ".join(problems))
+    tied = raw.get("tie_word_embeddings", True)
+    return Described(table, config, kind, architecture_of(raw), tied, raw)
+
+
+def architecture_of(raw: dict[str, Any]) -> str | None:
+    """The first name in `architectures`, if there is any."""
+    names = raw.get("architectures")
+    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
+
+
+def _architecture_problems(raw: dict[str, Any]) -> Iterator[str]:
+    names = raw.get("architectures")
+    if names and not (isinstance(names, list) and len(names) == 1 and isinstance(names[0], str)):
+        yield f"architectures: expected one name, got {names!r}"
+
+
+def _unknown(table: FamilyTable, raw: dict[str, Any]) -> Iterator[str]:
+    used = {*table.attributes, table.dropout, *LABELS, "tie_word_embeddings", "pruned_heads"}
+    unknown = sorted(raw.keys() - used - table.fixed.keys() - table.ignored)
+    if unknown:
+        names = ", ".join(f"{name} = {raw[name]!r}" for name in unknown)
+        yield f"unknown attributes (delete those that change no number): {names}"
+
+
+def _unfixed(table: FamilyTable, raw: dict[str, Any]) -> Iterator[str]:
+    for name in sorted(raw.keys() & table.fixed.keys()):
+        if raw[name] not in table.fixed[name]:
+            expected = " or ".join(repr(value) for value in table.fixed[name])
+            yield f"{name}: expected {expected}, got {raw[name]!r}"
+
+
+def _fields(table: FamilyTable, raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    fields, problems = {}, []
+    for name, attribute in table.attributes.items():
+        value = raw.get(name, attribute.default)
+        expected = _expected(attribute, value)
+        if expected:
+            problems.append(f"{name}: expected {expected}, got {value!r}")
+        elif attribute.kind is str:
+            fields[attribute.field] = ACTIVATION_NAMES[value]
+        else:
+            fields[attribute.field] = attribute.kind(value)
+    value = raw.get(table.dropout)
+    if value is not None and not (_is_number(value) and 0 <= value < 1):
+        problems.append(f"{table.dropout}: expected null or a rate in [0, 1), got {value!r}")
+    return fields, problems
+
+
+def _expected(attribute: Attribute, value: Any) -> str | None:
+    """What an attribute should have been, or None where it is right."""
+    if attribute.kind is str:
+        right = isinstance(value, str) and value in ACTIVATION_NAMES
+        return None if right else "one of " + ", ".join(ACTIVATION_NAMES)
+    if attribute.kind is float:
+        return None if _is_number(value) else TYPE_NAMES[float]
+    most = MAX_LAYERS if attribute.field == "num_layers" else MAX_SIZE
+    right = type(value) is int and attribute.least <= value <= most
+    return None if right else f"an integer of {attribute.least} to {most}"
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def readout_of(described: Described, kind: ReadoutKind) -> ReadoutConfig:
+    """The readout of this kind as the config describes it; ValueError on labels that contradict."""
+    if kind not in CLASSIFIERS:
+        return ReadoutConfig(kind, tied=described.tied if kind == "masked_lm" else True)
+    problems = list(_label_problems(described.raw))
+    if problems:
+        raise ValueError("config.json: " + "; ".join(problems))
+    table, raw = described.table, described.raw
+    dropout = raw.get(table.dropout, table.dropout_default)
+    if dropout is None:
+        dropout = described.config.hidden_dropout
+    return ReadoutConfig(kind, labels=_labels(raw), dropout=float(dropout))
+
+
+def _labels(raw: dict[str, Any]) -> tuple[str, ...]:
+    names = raw.get("id2label")
+    if names is not None:
+        return tuple(str(names[str(number)]) for number in range(len(names)))
+    counts = [raw[name] for name in ("num_labels", "_num_labels") if raw.get(name) is not None]
+    return tuple(f"LABEL_{number}" for number in range(counts[0] if counts else DEFAULT_LABELS))
+
+
+def _label_problems(raw: dict[str, Any]) -> Iterator[str]:
+    names, numbers = raw.get("id2label"), raw.get("label2id")
+    wrong = [
+        f"{name}: expected an integer of 1 to {MAX_LABELS}, got {raw[name]!r}"
+        for name in ("num_labels", "_num_labels")
+        if raw.get(name) is not None
+        and not (type(raw[name]) is int and 1 <= raw[name] <= MAX_LABELS)
+    ]
+    if names is not None and not _is_numbering(names):
+        wrong.append(f'id2label: expected names for "0", "1", and so on, got {names!r}')
+    yield from wrong
+    if wrong:
+        return
+    labels = _labels(raw)
+    if len(set(labels)) < len(labels):
+        yield f"id2label: expected different names, got {', '.join(labels)}"
+    for name in ("num_labels", "_num_labels"):
+        if raw.get(name, len(labels)) not in (None, len(labels)):
+            yield f"{name}: expected {len(labels)} as in id2label, got {raw[name]}"
+    expected = {label: number for number, label in enumerate(labels)}
+    if names is not None and numbers is not None and numbers != expected:
+        yield f"label2id: expected {expected} as in id2label, got {numbers!r}"
+    problem = "regression" if len(labels) == 1 else "single_label_classification"
+    if raw.get("problem_type") not in (None, problem):
+        got = f"{raw['problem_type']!r} for {len(labels)} labels"
+        yield f"problem_type: expected null or {problem!r}, got {got}"
+
+
+def _is_numbering(names: Any) -> bool:
+    return (
+        isinstance(names, dict)
+        and set(names) == {str(number) for number in range(len(names))}
+        and all(isinstance(label, str) for label in names.values())
+        and bool(names)
+    )
+
+
+def write_config(
+    table: FamilyTable,
+    config: EncoderConfig,
+    readout: ReadoutConfig,
+    carried: dict[str, Any],
+) -> dict[str, Any]:
+    """A `config.json` for these configs; of `carried` only attributes that change no number.
+
+    ValueError lists the fields that Hugging Face's config of the family cannot express.
+    """
+    problems = [
+        f"{field}: expected {value!r} for {table.model_type}, got {getattr(config, field)!r}"
+        for field, value in table.constants.items()
+        if getattr(config, field) != value
+    ]
+    for name, attribute in table.attributes.items():
+        value = getattr(config, attribute.field)
+        if attribute.kind is int and value < attribute.least:
+            problems.append(f"{name}: expected at least {attribute.least}, got {value}")
+    if problems:
+        raise ValueError("config.json cannot hold " + "; ".join(problems))
+    sizes = {name: getattr(config, item.field) for name, item in table.attributes.items()}
+    depth = next(name for name, item in table.attributes.items() if item.field == "num_layers")
+    sizes[depth] //= config.inner_groups
+    architecture = next(name for name, kind in table.architectures.items() if kind == readout.kind)
+    return {
+        "architectures": [architecture],
+        **{name: value for name, value in carried.items() if name in table.ignored},
+        "model_type": table.model_type,
+        **sizes,
+        "tie_word_embeddings": readout.tied,
+        **_written_labels(table, readout),
+    }
+
+
+def _written_labels(table: FamilyTable, readout: ReadoutConfig) -> dict[str, Any]:
+    if readout.kind not in CLASSIFIERS:
+        return {}
+    several = len(readout.labels) > 1
+    return {
+        table.dropout: readout.dropout,
+        "id2label": {str(number): label for number, label in enumerate(readout.labels)},
+        "label2id": {label: number for number, label in enumerate(readout.labels)},
+        "problem_type": "single_label_classification" if several else "regression",
+    }

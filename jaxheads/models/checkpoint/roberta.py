@@ -1,0 +1,64 @@
+"""RoBERTa and XLM-RoBERTa as Hugging Face stores them: BERT under other readouts. Only tables."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxheads.models.checkpoint.bert import ATTRIBUTES, BLOCK, EMBEDDINGS
+from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
+
+ROBERTA = FamilyTable(
+    family="roberta",
+    model_type="roberta",
+    prefix="roberta.",
+    attributes=ATTRIBUTES
+    | {
+        "vocab_size": Attribute("vocab_size", int, 50265),
+        "pad_token_id": Attribute("pad_token_id", int, 1, least=0),
+    },
+    dropout="classifier_dropout",
+    dropout_default=None,
+    constants={"embedding_size": 0, "hidden_groups": 0, "inner_groups": 1},
+    fixed=FIXED,
+    ignored=IGNORED,
+    architectures={
+        "RobertaModel": "none",
+        "RobertaForMaskedLM": "masked_lm",
+        "RobertaForSequenceClassification": "classification",
+        PAIR: "pair",
+    },
+    embeddings=EMBEDDINGS,
+    block_name="encoder.layer.{block}.",
+    block=BLOCK,
+    readouts={
+        "masked_lm": {
+            "dense": "lm_head.dense",
+            "norm": "lm_head.layer_norm",
+            "": "lm_head",
+            "decoder": "lm_head.decoder",
+        },
+        "classification": {"dense": "classifier.dense", "out": "classifier.out_proj"},
+        "pair": {"out": "classifier"},
+        "none": {},
+    },
+    unowned=(
+        "roberta.embeddings.position_ids",
+        "roberta.embeddings.token_type_ids",
+        "roberta.pooler.",
+        "qa_outputs.",
+    ),
+)
+
+XLM_ROBERTA = dataclasses.replace(
+    ROBERTA,
+    model_type="xlm-roberta",
+    attributes=ROBERTA.attributes | {"vocab_size": Attribute("vocab_size", int, 30522)},
+    architectures={
+        "XLMRobertaModel": "none",
+        "XLMRobertaForMaskedLM": "masked_lm",
+        "XLMRobertaForSequenceClassification": "classification",
+        PAIR: "pair",
+    },
+)
+
+MODEL_TYPES = {"roberta": ROBERTA, "xlm-roberta": XLM_ROBERTA}

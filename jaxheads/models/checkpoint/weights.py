@@ -1,0 +1,131 @@
+"""The files of a checkpoint directory: JSON objects and safetensors. No pickle is ever read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from jaxheads.storage.files import read_json
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+FLOATS = ("F32", "F16", "BF16", "F64")
+
+# Turns every pytorch_model*.bin of a directory into one model.safetensors, whatever the model.
+CONVERT = (
+    'python -c "import glob, torch; from safetensors.torch import save_file; '
+    "save_file({{k: v.clone().contiguous() for f in sorted(glob.glob('pytorch_model*.bin')) "
+    "for k, v in torch.load(f, map_location='cpu', weights_only=True).items()}}, "
+    "'model.safetensors', metadata={{'format': 'pt'}})\""
+)
+
+
+class Stored:
+    """The weights of one checkpoint by name; nothing is read before it is asked for."""
+
+    def __init__(self, handles: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
+        self._handles, self._paths = handles, paths
+        slices = {name: handle.get_slice(name) for name, handle in handles.items()}
+        self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+        self.dtypes = {name: str(part.get_dtype()) for name, part in slices.items()}
+
+    def read(self, name: str) -> np.ndarray:
+        """The weight `name` as it is stored."""
+        try:
+            return self._handles[name].get_tensor(name)
+        except (SafetensorError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self._paths[name]}: {name}: {_line(error)}") from error
+
+
+@contextlib.contextmanager
+def open_weights(directory: Path) -> Iterator[Stored]:
+    """Open `model.safetensors`, or the shards that its index names; ValueError on any fault."""
+    with contextlib.ExitStack() as stack:
+        handles: dict[str, Any] = {}
+        paths: dict[str, Path] = {}
+        for path in _weight_files(directory):
+            for name, handle in _open(path, stack):
+                if name in paths:
+                    raise ValueError(f"{path}: weight {name} is also in {paths[name].name}")
+                handles[name], paths[name] = handle, path
+        _check_index(directory, paths)
+        yield Stored(handles, paths)
+
+
+def _open(path: Path, stack: contextlib.ExitStack) -> Iterator[tuple[str, Any]]:
+    try:
+        handle = stack.enter_context(safe_open(path, framework="numpy"))
+        names = list(handle.keys())
+    except (SafetensorError, OSError, ValueError) as error:
+        size = path.stat().st_size if path.exists() else None
+        held = "no such file" if size is None else f"{size} bytes, {_line(error)}"
+        raise ValueError(f"{path}: expected a whole safetensors file, got {held}") from error
+    for name in names:
+        yield name, handle
+
+
+def _weight_files(directory: Path) -> list[Path]:
+    if (directory / SINGLE).exists():
+        return [directory / SINGLE]
+    if (directory / INDEX).exists():
+        return [directory / name for name in sorted(set(_weight_map(directory).values()))]
+    found = sorted(path.name for path in directory.iterdir())
+    if any(name.startswith("pytorch_model") and ".bin" in name for name in found):
+        raise ValueError(
+            f"{directory}: expected {SINGLE}, got only pickled weights, which are never loaded; "
+            f"convert them by: cd {directory} && {CONVERT.format()}"
+        )
+    raise ValueError(
+        f"{directory}: expected {SINGLE} or {INDEX}, found {', '.join(found) or 'nothing'}; "
+        "weights in another format (pytorch_model.bin) must be converted to safetensors first"
+    )
+
+
+def _weight_map(directory: Path) -> dict[str, str]:
+    path = directory / INDEX
+    table = read_json(path).get("weight_map")
+    if not isinstance(table, dict) or not all(isinstance(file, str) for file in table.values()):
+        raise ValueError(f"{path}: expected weight_map from weight names to files, got {table!r}")
+    outside = sorted({file for file in table.values() if Path(file).name != file or not file})
+    if outside:
+        raise ValueError(f"{path}: expected names of files beside it, got {', '.join(outside)}")
+    return table
+
+
+def _check_index(directory: Path, paths: Mapping[str, Path]) -> None:
+    """The index and its shards name the same weights in the same files."""
+    if (directory / SINGLE).exists():
+        return
+    table = _weight_map(directory)
+    problems = [
+        f"{name}: expected in {table.get(name, 'no file')}, "
+        f"got {paths[name].name if name in paths else 'no such weight'}"
+        for name in sorted(table.keys() | paths.keys())
+        if name not in paths or table.get(name) != paths[name].name
+    ]
+    if problems:
+        raise ValueError(f"{directory / INDEX}: " + "; ".join(problems))
+
+
+def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write contiguous arrays as one safetensors file, marked as Hugging Face expects.
+
+    Who may read it is as for any new file; safetensors itself makes one for its owner alone.
+    OSError where it cannot be written.
+    """
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        save_file(dict(arrays), path, metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk, for one
+        raise OSError(f"{path}: not written: {_line(error)}") from error
+    path.chmod(mode)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

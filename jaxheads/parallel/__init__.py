@@ -1,0 +1,1 @@
+"""Devices and processes. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""What a study's folder holds: rows, files, and their names."""

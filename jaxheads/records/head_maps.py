@@ -1,0 +1,148 @@
+"""Maps over heads that a study measures beside importance: one float `[L, H]` for each name.
+
+`maps/MODEL-WHAT-SEED.npz` in the study's folder. WHAT is of small letters, digits and "_" ("arcs",
+"spans", "humor"), with `.TASK` behind it where the model was fine-tuned on a task ("arcs.sst2").
+SEED is that of the fine-tuning, 0 where there was none. The names inside are for readers ("nsubj",
+"MST"), the first of them that of the map which sums the others up; the report finds all of them.
+`maps/halves/` has the same maps of the first and of the second half of the data, where a study kept
+them: what a map's agreement with others may reach at most is known from them. `maps/weights/` says
+by `training.identity.bits` of which weights the maps are, so that other studies may take them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.models.model import Model
+from jaxheads.storage.files import read_json, write_atomically
+from jaxheads.storage.remote import write_once
+from jaxheads.training.identity import bits
+
+FOLDER = "maps"
+_PART = re.compile(r"[a-z0-9_.]+")
+
+Named = Mapping[str, Float[np.ndarray, "L H"]]
+
+
+class MapFile(NamedTuple):
+    """What the name of a file of maps says; `task` is "" where the model was not fine-tuned."""
+
+    path: Path
+    what: str
+    task: str
+    seed: int
+    study: str = ""  # that it was copied from; "": the study's own
+
+
+def save_maps(
+    folder: Path,
+    model: str,
+    what: str,
+    seed: int,
+    maps: Named,
+    halves: tuple[Named, Named] | None = None,
+    *,
+    weights: Sequence[int],
+) -> Path:
+    """Write named maps of a model's heads, whole or not at all; NaN where a head has no value.
+
+    `weights`: the `encoder_bits` of the model that they are of. ValueError for names that the file
+    cannot have, no maps, or maps of different heads.
+    """
+    problems = [
+        f"{name}: expected small letters, digits, _ and ., got {value!r}"
+        for name, value in (("model", model), ("what", what))
+        if not _PART.fullmatch(value)
+    ]
+    shapes = {np.shape(array_LH) for array_LH in maps.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
+        problems.append(f"expected maps [layers, heads] of one model, got shapes {sorted(shapes)}")
+    if halves is not None and not halves[0].keys() == halves[1].keys() <= maps.keys():
+        problems.append("expected both halves of some of the maps, got other names")
+    if problems:
+        raise ValueError("maps: " + "; ".join(problems))
+    path = map_path(folder, model, what, seed)
+    if halves is not None:
+        both = {name: np.stack([half[name] for half in halves]) for name in halves[0]}
+        write_once(functools.partial(_write, halves_path(path), both))
+    write_once(functools.partial(_write_weights, weights_path(path), weights))
+    write_once(functools.partial(_write, path, maps))
+    return path
+
+
+def load_maps(
+    folder: Path, model: str, what: str, seed: int
+) -> dict[str, Float[np.ndarray, "L H"]]:
+    """Read what `save_maps` wrote, in its order."""
+    return read_arrays(map_path(folder, model, what, seed))
+
+
+def what_of(kind: str, task: str) -> str:
+    """The name of maps of a model, fine-tuned on a task or ("") not."""
+    return f"{kind}.{task}" if task else kind
+
+
+def load_halves(path: Path) -> dict[str, Float[np.ndarray, "2 L H"]]:
+    """The halves of a file of maps, by name; nothing where none were kept."""
+    kept = halves_path(path)
+    return read_arrays(kept) if kept.is_file() else {}
+
+
+def halves_path(path: Path) -> Path:
+    """Where the halves of a file of maps are."""
+    return path.parent / "halves" / path.name
+
+
+def encoder_bits(model: Model) -> list[int]:
+    """By which a model's encoder is known again: equal for equal weights alone."""
+    return bits(model.params["encoder"])
+
+
+def weights_path(path: Path) -> Path:
+    """Where it stands of which weights the maps of a file are."""
+    return path.parent / "weights" / f"{path.stem}.json"
+
+
+def load_weights(path: Path) -> list[int] | None:
+    """The bits of the encoder that a file of maps is of; None where a study did not keep them."""
+    kept = weights_path(path)
+    return read_json(kept)["encoder"] if kept.is_file() else None
+
+
+def map_path(folder: Path, model: str, what: str, seed: int) -> Path:
+    """Where a study's maps are."""
+    return folder / FOLDER / f"{model}-{what}-{seed}.npz"
+
+
+def map_files(folder: Path, model: str) -> Iterator[MapFile]:
+    """All maps of a model, by name."""
+    for path in sorted((folder / FOLDER).glob(f"{model}-*.npz")):
+        name, what, seed = path.stem.split("-")
+        if name == model:
+            kind, _, task = what.partition(".")
+            yield MapFile(path, kind, task, int(seed))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file of the study's own."""
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def _write_weights(path: Path, weights: Sequence[int]) -> None:
+    with write_atomically(path) as draft:
+        draft.write_text(json.dumps({"encoder": list(weights)}) + "\n")
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with write_atomically(path) as draft:
+        named = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
+        np.savez(draft, allow_pickle=False, **named)

@@ -1,0 +1,1 @@
+"""Sections of the page on Chiang & Chen 2021: prunability, coherence, acceptable deduction."""

@@ -1,0 +1,112 @@
+"""Figures of dependency trees: heat maps of what heads find, and arcs over sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from jaxheads.report.folder import PRETRAINING, HeadMap, Study
+from jaxheads.report.htut2019.arc_drawing import LEGEND, Sentence, draw_sentence, places
+from jaxheads.report.maps import draw_maps, draw_small_maps
+from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.parts import Drawing, Folded, slug
+from jaxheads.report.spread import Spread, spread_of, spreads
+from jaxheads.report.style import looks, shown
+
+OF_LAYER, UUAS = "best head of a layer", "UUAS"
+SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations; others are folded
+
+
+def map_parts(study: Study) -> Iterator[Drawing | Folded]:
+    """Layer by head: whole trees and the commonest relations open, the others folded."""
+    for model in study.models:
+        own = [found for found in study.maps if (found.model, found.what) == (model, "arcs")]
+        chosen = [found for found in own if np.isfinite(found.value_LH).any()]
+        chosen = [one for one in chosen if one.name != "MST, log"]
+        first, others = chosen[:SHOWN], chosen[SHOWN:]
+        if first:
+            yield Drawing(
+                slug("arcs", model), draw_maps([(one.name, one.value_LH) for one in first]),
+                f"Heat maps, layer by head, of the arcs that heads of {model} find",
+                f"{model}: share of arcs that each head finds: whole trees without punctuation "
+                f"under MST and MAX, then single relations under MAX ({_listed(first)}). Each map "
+                "has a scale of its own; all sentences.",
+            )  # fmt: skip
+        if others:
+            summary = f"{model}: the same of {len(others)} further maps ({_listed(others)})"
+            yield Folded(slug("arcs-others", model), summary, (_others(model, others),))
+
+
+def _others(model: str, maps: list[HeadMap]) -> Drawing:
+    return Drawing(
+        slug("arcs-further", model),
+        draw_small_maps([(one.name, one.value_LH) for one in maps]),
+        f"Small heat maps, layer by head, of the rarer arcs that heads of {model} find",
+        f"{model}: the same of rarer relations and of the attention on all gold arcs; layers from "
+        "top to bottom, heads from left to right.",
+    )
+
+
+def layer_drawings(study: Study) -> Iterator[Drawing]:
+    """The best head of each layer for whole trees, beside random weights and the chain."""
+    for model in dict.fromkeys(row.model for row in study.at(OF_LAYER)):
+        figure, axes = grid(2, 4.4, 3.0)
+        names = ("as it is", "random weights", *study.downstream)
+        seen: list[Spread] = []
+        for axis, method in zip(axes, ("max", "mst"), strict=True):
+            for name, look in looks(names).items():
+                points = _by_layer(study, model, method, name)
+                if points:
+                    draw_line(axis, shown(name), look, points)
+                    seen += points.values()
+            chain = spread_of(
+                study.at("baseline", model=model, method=f"{method}: chain", metric=UUAS)
+            )
+            if chain is not None:
+                draw_level(axis, chain.mean, "chain")
+            axis.set(title=method.upper(), xlabel="layer", ylabel=UUAS)
+            axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        add_legend(figure, axes)
+        yield Drawing(
+            slug("arcs-layers", model), figure,
+            f"UUAS of the best head of each layer of {model}, under MAX and MST",
+            f"{model}: UUAS without punctuation of the best head of each layer, chosen on one half "
+            "of the sentences and scored on the other, as pre-trained, with random weights, and "
+            f"fine-tuned; {bands_are(seen)}.",
+        )  # fmt: skip
+
+
+def _by_layer(study: Study, model: str, method: str, name: str) -> dict[float, Spread]:
+    """By layer; `name` is of a state of the model, or a task."""
+    stage = OF_LAYER + (", random weights" if name == "random weights" else "")
+    own = [
+        row
+        for row in study.at(stage, model=model, metric=UUAS)
+        if row.method.startswith(f"{method}, ")
+        and row.task == (name if name in study.downstream else PRETRAINING)
+    ]
+    return spreads(own, lambda row: float(row.method.rpartition(" ")[2]))
+
+
+def _listed(maps: list[HeadMap]) -> str:
+    return ", ".join(found.name for found in maps)
+
+
+def arc_drawings(study: Study) -> Iterator[Drawing]:
+    """What the best heads make of some sentences, below their gold arcs."""
+    for model in dict.fromkeys(one.model for one in study.arcs):
+        own = [one for one in study.arcs if one.model == model]
+        panels = [(one, name, pairs) for one in own for name, pairs in one.drawn.items()]
+        width = max(places(one.words)[-1] for one in own) * 0.085 + 0.5
+        figure, axes = grid(len(panels), max(width, 4.0), 2.5, columns=1)
+        for axis, (one, name, pairs) in zip(axes, panels, strict=True):
+            sentence = Sentence(one.words, one.gold, pairs)
+            counted = f"{len(sentence.right)} of {len(one.gold)} gold arcs found"
+            draw_sentence(axis, sentence, f"{name}: {counted}")
+        yield Drawing(
+            slug("arcs-over", model), figure,
+            f"Gold dependency arcs and those of the best heads of {model} over sentences",
+            f"{model}: sentences on which no head was chosen. {LEGEND}",
+        )  # fmt: skip

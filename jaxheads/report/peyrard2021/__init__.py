@@ -1,0 +1,1 @@
+"""Sections of the page on Peyrard et al. 2021: the laughing head."""

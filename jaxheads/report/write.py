@@ -1,0 +1,142 @@
+"""`jaxheads report`: from a study's folder to its page, and what the terminal is told of it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+from jaxheads.report.agreement import agreement_answer, agreement_section
+from jaxheads.report.chiang2021.acceptable import deduction_answer
+from jaxheads.report.chiang2021.answers import (
+    contrast_answer,
+    floors_answer,
+    prunability_answer,
+    reliability_answer,
+)
+from jaxheads.report.chiang2021.coherence import coherence_section
+from jaxheads.report.chiang2021.coherence_answer import coherence_answer
+from jaxheads.report.chiang2021.deduction import deduction_section
+from jaxheads.report.chiang2021.nulls import orders_answer
+from jaxheads.report.chiang2021.prunability import prunability_section
+from jaxheads.report.chiang2021.regimes import regimes_section
+from jaxheads.report.chiang2021.regimes_answer import regimes_answer
+from jaxheads.report.drawing import render, save
+from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
+from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
+from jaxheads.report.li2021.comparison import comparison_section
+from jaxheads.report.li2021.differences import comparison_answer, further_answer
+from jaxheads.report.luo2021.constituency import (
+    change_answer,
+    constituency_answer,
+    constituency_section,
+    masking_answer,
+)
+from jaxheads.report.maps import maps_section
+from jaxheads.report.michel2019.single import single_section
+from jaxheads.report.overview import other_section, overview_section
+from jaxheads.report.page import page
+from jaxheads.report.parts import Answer, Drawing, Section, unfolded
+from jaxheads.report.peyrard2021.answer import humor_answer
+from jaxheads.report.peyrard2021.humor import humor_section
+from jaxheads.report.smaller import smaller_section
+from jaxheads.report.style import STYLE
+from jaxheads.report.zhang2020.meta import meta_answer, meta_section
+from jaxheads.storage.files import write_atomically
+
+FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
+WIDTH = 96  # of the terminal's lines
+
+ANSWERS = (
+    humor_answer,
+    constituency_answer,
+    change_answer,
+    masking_answer,
+    dependencies_answer,
+    agreement_answer,
+    prunability_answer,
+    coherence_answer,
+    deduction_answer,
+    regimes_answer,
+    comparison_answer,
+    further_answer,
+    contrast_answer,
+    orders_answer,
+    meta_answer,
+    reliability_answer,
+    floors_answer,
+)
+SECTIONS = (
+    overview_section,
+    humor_section,
+    constituency_section,
+    dependencies_section,
+    agreement_section,
+    maps_section,
+    prunability_section,
+    coherence_section,
+    deduction_section,
+    regimes_section,
+    smaller_section,
+    comparison_section,
+    single_section,
+    meta_section,
+    other_section,
+)
+
+
+def report(folder: Path) -> str:
+    """Write the page and the figures of a study's folder; return its answers and where it is.
+
+    Each file is whole or not there; a page that stands there is replaced last. ValueError or
+    OSError for a folder without rows, or with files that are not what their names say.
+    """
+    study = read_study(folder)
+    with mpl.rc_context(STYLE):
+        written = write_report(study, folder / FOLDER)
+    return "\n".join(_told(study, folder, written))
+
+
+def write_report(study: Study, folder: Path) -> Path:
+    """The page and its figures; the same study gives the same bytes."""
+    sections = sections_of(study)
+    parts = [part for section in sections for part in unfolded(section.parts)]
+    drawings = [part for part in parts if isinstance(part, Drawing)]
+    rendered = {drawing.name: render(drawing) for drawing in drawings}
+    for drawing in drawings:
+        save(drawing, rendered[drawing.name], folder / FIGURES)
+    with write_atomically(folder / PAGE) as draft:
+        text = page(study, answers_of(study), sections, rendered)
+        draft.write_text(text, encoding="utf-8")
+    return folder / PAGE
+
+
+def sections_of(study: Study) -> list[Section]:
+    """The sections for which there are rows."""
+    return [section for make in SECTIONS if (section := make(study)) is not None]
+
+
+def answers_of(study: Study) -> list[Answer]:
+    """The answers for which there are rows."""
+    return [answer for make in ANSWERS if (answer := make(study)) is not None]
+
+
+def _told(study: Study, folder: Path, written: Path) -> Iterator[str]:
+    yield ""
+    for answer in answers_of(study):
+        yield answer.question
+        yield from _wrapped(answer.summary)
+        yield ""
+    if not study.finished:
+        yield from _wrapped("This study is unfinished; run the same command again to go on.")
+    seconds = seconds_of(folder)
+    if seconds is not None:
+        yield f"work    {seconds / 60:.1f} minutes, all workers together"
+    yield f"rows    {folder / ROWS if study.finished else folder / 'cells'}"
+    yield f"report  {written}"
+
+
+def _wrapped(text: str) -> Sequence[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")

@@ -1,0 +1,1 @@
+"""Sections of the page on Zhang et al. 2020: single-shot meta-pruning."""

@@ -1,0 +1,1 @@
+"""Bytes, here or at a URL."""

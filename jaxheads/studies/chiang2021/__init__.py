@@ -1,0 +1,1 @@
+"""Chiang & Chen 2021: prunability, coherence, acceptable deduction."""

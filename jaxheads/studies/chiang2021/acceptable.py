@@ -1,0 +1,104 @@
+"""The acceptable deduction: what may be lost on the pre-training task, before any fine-tuning.
+
+A task keeps enough at a budget if its metric is not below `1 - tolerance` of the whole model's. The
+bounds of A are found by asking that of the bounds of the difference, at every budget: up to the
+first, the task surely keeps enough; beyond the last, surely not. Each question has its own 95%
+interval over seeds and examples; they are not corrected for the number of budgets. Definitions and
+interval are ours (Chiang & Chen 2021 names the question in its abstract).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.analysis.intervals import Estimate, Estimates, crossed, jackknife
+from jaxheads.inference.evaluate import METRICS
+from jaxheads.pruning.curve import acceptable_deduction
+from jaxheads.records.rows import Row
+from jaxheads.studies.chiang2021.deduction import BEFORE
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import estimate_rows, load_answers
+
+ALL = "all tasks"
+
+
+class Retained(NamedTuple):
+    """What models of one task, pruned and then fine-tuned, answered to held-out examples."""
+
+    metric: Callable[[np.ndarray, np.ndarray], float]
+    guess_SKM: np.ndarray  # by seed and budget, the whole model first
+    label_M: np.ndarray
+    example_M: np.ndarray
+
+    def margins(self, tolerance: float) -> Estimates:
+        """By budget, the metric less `1 - tolerance` of the whole model's."""
+
+        def margin(place: int) -> Estimate:
+            def of(seed: int, rows) -> float:
+                kept, whole = (
+                    self.metric(self.guess_SKM[seed, at][rows], self.label_M[rows])
+                    for at in (place, 0)
+                )
+                return kept - (1 - tolerance) * whole
+
+            return crossed(jackknife(of, len(self.guess_SKM), self.example_M)).at()
+
+        found = [margin(place) for place in range(self.guess_SKM.shape[1])]
+        return Estimates(*map(np.array, zip(*found, strict=True)))
+
+
+def acceptable(
+    lab: Lab, before: Sequence[Row], files: Mapping[str, Mapping[int, Sequence[str]]]
+) -> list[Row]:
+    """A(eps) of every task and of all tasks, with bounds over seeds and examples.
+
+    `before`: the rows of `loss_before`; `files`: by task and seed, whose answers are read at each
+    budget of those rows. All tasks: every one of them must keep enough.
+    """
+    lost = [r for r in before if r.method == BEFORE and r.metric == "loss increase"]
+    budgets, loss_K = [r.budget or 0 for r in lost], [r.value for r in lost]
+    tasks = {task: _read(lab, task, by_seed) for task, by_seed in files.items()}
+    rows: list[Row] = []
+    for tolerance in lab.run.pruning.tolerances:
+        margins = {task: answers.margins(tolerance) for task, answers in tasks.items()}
+        each = list(margins.values())
+        least = Estimates(*(np.min(side, axis=0) for side in zip(*each, strict=True)))
+        for name, margin in [*margins.items(), (ALL, least)]:
+            for what, found in reached(margin, budgets, loss_K).items():
+                rows += estimate_rows(
+                    lab, name, f"{what} at {tolerance:.0%}", found,
+                    stage="acceptable deduction", method=BEFORE,
+                )  # fmt: skip
+    return rows
+
+
+def reached(
+    margin_K: Estimates, budgets: Sequence[int], loss_K: Sequence[float]
+) -> dict[str, Estimate]:
+    """The largest acceptable loss and number of heads removed, by value and bounds of margins.
+
+    Where a budget has no bounds (one seed, one example) neither have they.
+    """
+
+    def at(side_K: Float[np.ndarray, "K"]) -> tuple[float, float]:
+        if np.isnan(side_K).any():
+            return float("nan"), float("nan")
+        loss, place = acceptable_deduction(loss_K, side_K)
+        return loss, float(budgets[0] - budgets[place])
+
+    sides = zip(*map(at, (margin_K.value, margin_K.low, margin_K.high)), strict=True)
+    return {
+        what: Estimate(*found)
+        for what, found in zip(("loss increase", "heads removed"), sides, strict=True)
+    }
+
+
+def _read(lab: Lab, task: str, by_seed: Mapping[int, Sequence[str]]) -> Retained:
+    answers = [[load_answers(lab, name) for name in names] for names in by_seed.values()]
+    guess_SKM = np.array([[each["guess"] for each in of_seed] for of_seed in answers])
+    metric, first = METRICS[lab.subject(task).metrics[0]], answers[0][0]
+    return Retained(metric, guess_SKM, first["label"], first["example"])

@@ -1,0 +1,229 @@
+"""Pruning before fine-tuning: the acceptable deduction, and four regimes at equal budgets.
+
+The definitions are ours (Chiang & Chen 2021 names the questions in its abstract): the pre-trained
+model is pruned by its score on the pre-training task; what it lost there, before any fine-tuning,
+is set against what is retained downstream after it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxheads.analysis.agreement import rank_agreement
+from jaxheads.analysis.intervals import Estimate, ratio_intervals
+from jaxheads.inference.evaluate import Evaluation
+from jaxheads.pruning.cost import count_parameters
+from jaxheads.pruning.cut import cut
+from jaxheads.pruning.mask import mask_from_scores, random_mask
+from jaxheads.records.rows import Row
+from jaxheads.studies.settings import PRETRAINING
+from jaxheads.studies.workbench.coherence import score_file
+from jaxheads.studies.workbench.model import Lab, Mask
+from jaxheads.studies.workbench.prunability import (
+    OWN,
+    RANDOM,
+    TIED,
+    answers_of,
+    estimate_rows,
+    save_answers,
+    scores_name,
+)
+from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.training_jobs import Fit
+
+BEFORE = f"{OWN} of {PRETRAINING}"
+TWICE, AGAIN = "prune, fine-tune, fine-tune", "fine-tune, prune, fine-tune"
+LATE = "fine-tune, prune"
+AFTER_PRUNING, REGIMES = "pruned, then fine-tuned", "before and after"
+
+
+def budget_of(lab: Lab, share: float) -> int:
+    """The number of heads that a share of them is; for shared blocks a multiple of the layers."""
+    config = lab.layout
+    total = config.num_layers * config.num_heads
+    multiple = int(np.bincount(config.block_by_layer).max()) if config.shares_blocks else 1
+    return multiple * round(share * total / multiple)
+
+
+def mask_of(lab: Lab, method: str, budget: int) -> Mask:
+    """The heads of the pre-trained model that a method keeps: by score, tied, or at random."""
+    config = lab.layout
+    if method.startswith(RANDOM):
+        draw = int(method.rpartition(" ")[2])
+        return random_mask(config.num_layers, config.num_heads, budget, draw)
+    rows = config.block_by_layer if method.endswith(TIED) else None
+    name = score_file(lab, PRETRAINING, 0)
+    scores = lab.saved(scores_name(name, TIED if rows is not None else ""))
+    return mask_from_scores(scores.score_LH, budget, tied_rows=rows)
+
+
+def methods(lab: Lab, seed_place: int) -> list[str]:
+    """How heads are chosen before fine-tuning, with the random draws of one seed."""
+    draws = lab.run.pruning.draws
+    numbers = range(seed_place * draws, (seed_place + 1) * draws)
+    tied = [f"{BEFORE} {TIED}"] if lab.layout.shares_blocks else []
+    return [BEFORE, *tied, *(f"{RANDOM} {number}" for number in numbers)]
+
+
+def loss_before(lab: Lab) -> list[Row]:
+    """What the pre-trained model loses on its own task at each budget, relative to all heads."""
+    rows, task = [], lab.text
+    whole = lab.measure(lab.base, task)
+    for method in [name for name in methods(lab, 0) if not name.startswith(RANDOM)]:
+        for budget in (lab.layout.num_layers * lab.layout.num_heads, *budgets(lab)):
+            found = lab.measure(lab.base, task, mask_of(lab, method, budget))
+            what = {"stage": "deduction", "method": method, "budget": budget}
+            for metric, estimate in _lost(whole, found).items():
+                rows += estimate_rows(lab, task.name, metric, estimate, **what)
+    return rows
+
+
+def _lost(whole: Evaluation, found: Evaluation) -> dict[str, Estimate]:
+    """What is lost as a share of what the whole model has, with intervals over blocks of text."""
+    right, still = (each.answers.guess_M == each.answers.label_M for each in (whole, found))
+    lost_N, right_N = (
+        np.bincount(whole.answers.example_M, weights, whole.examples)
+        for weights in (right.astype(float) - still, right)
+    )
+    more_N = found.loss_N - whole.loss_N
+    return {
+        "loss increase": ratio_intervals(more_N[None], whole.loss_N).at(),
+        "accuracy drop": ratio_intervals(lost_N[None], right_N).at(),
+    }
+
+
+def trained_name(lab: Lab, task: str, seed: int, method: str, budget: int) -> str:
+    """The cell, log and answers of a model that was fine-tuned without some heads."""
+    return f"{lab.name}-{task}-{seed}-{method.replace(' ', '-')}-{budget}"
+
+
+def budgets(lab: Lab) -> tuple[int, ...]:
+    """The budgets at which the pre-trained model is pruned."""
+    return tuple(dict.fromkeys(budget_of(lab, share) for share in lab.run.pruning.kept))
+
+
+def compared(lab: Lab) -> set[int]:
+    """The budgets at which the regimes are compared."""
+    return {budget_of(lab, share) for share in lab.run.pruning.compared}
+
+
+def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> list[Row]:
+    """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
+    name = trained_name(lab, task.name, seed, method, budget)
+    mask_LH = mask_of(lab, method, budget)
+    twice = method == BEFORE and budget in compared(lab)
+    model = lab.fitted(training(lab, task, seed, method, budget))
+    found = lab.measure(model, task, mask_LH)
+    again = _twice(lab, model, task, seed, name, mask_LH) if twice else None
+    answers = {TWICE: again.answers.guess_M} if again else {}
+    save_answers(lab, name, answers_of(found) | answers)
+    what = {"method": method, "budget": budget, "seed": seed}
+    rows = lab.note.rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
+    if budget not in compared(lab):
+        return rows
+    what = {"stage": REGIMES, "budget": budget, "seed": seed}
+    rows += lab.note.rows(task.name, _main(task, found), method=_regime(method), **what)
+    if again:
+        rows += lab.note.rows(task.name, _main(task, again), method=TWICE, **what)
+        after = lab.score(model, task, mask_LH=mask_LH)
+        before = lab.saved(probing_name(lab, task.name, seed, budget))
+        drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
+        values = {"spearman": drift["spearman"].value}
+        what = {"stage": "drift", "method": "before~after", "budget": budget, "seed": seed}
+        rows += lab.note.rows(task.name, values, **what)
+        if seed == lab.run.seeds[0]:
+            rows += cut_and_save(lab, model, task, mask_LH, budget)
+    return rows
+
+
+def training(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> Fit:
+    """The fine-tuning of the pre-trained model without some heads."""
+    name, mask_LH = trained_name(lab, task.name, seed, method, budget), mask_of(lab, method, budget)
+    return lab.refitting(lab.fresh(task, seed), task, seed, name, mask_LH)
+
+
+def _twice(lab: Lab, model, task: Subject, seed: int, name: str, mask_LH: Mask) -> Evaluation:
+    """The model after a second training like the first, for "fine-tune, prune, fine-tune"."""
+    again = lab.fitted(lab.refitting(model, task, seed, f"{name}-twice", mask_LH))
+    return lab.measure(again, task, mask_LH)
+
+
+def _main(task: Subject, found: Evaluation) -> dict[str, float]:
+    """The metric by which models are compared."""
+    return {task.metrics[0]: found.metrics[task.metrics[0]]}
+
+
+def _regime(method: str) -> str:
+    """What a way of choosing heads before fine-tuning is called among the regimes."""
+    if method.startswith(RANDOM):
+        return f"prune, fine-tune, {RANDOM}"
+    return f"prune, fine-tune, {TIED}" if method.endswith(TIED) else "prune, fine-tune"
+
+
+def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> list[Row]:
+    """Cut the masked heads out of the weights; the smaller model is saved and measured anew."""
+    params, config = cut(model.params, model.config, mask_LH)
+    smaller = model._replace(params=params, config=config)
+    path = lab.folder / "smaller" / f"{lab.name}-{task.name}-{budget}"
+    lab.save_model(smaller, path)
+    found = lab.measure(smaller, task)
+    sizes = {
+        "parameters": float(count_parameters(params)),
+        "parameters of the whole": float(count_parameters(model.params)),
+    }
+    what = {"stage": "cut", "method": BEFORE, "budget": budget, "seed": lab.run.seeds[0]}
+    return lab.note.rows(task.name, found.metrics | sizes, **what)
+
+
+def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
+    """Prune only: a readout trained on the pruned body, which stays as it is."""
+    mask_LH, how = mask_of(lab, BEFORE, budget), probing(lab, task, seed, budget)
+    model = lab.fitted(how)
+    found = lab.measure(model, task, mask_LH)
+    lab.save(how.name, lab.score(model, task, mask_LH=mask_LH))
+    save_answers(lab, how.name, answers_of(found))
+    what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
+    return lab.note.rows(task.name, _main(task, found), **what)
+
+
+def probing(lab: Lab, task: Subject, seed: int, budget: int) -> Fit:
+    """The training of a readout on the pruned body."""
+    name = probing_name(lab, task.name, seed, budget)
+    return lab.probing(task, seed, name, mask_of(lab, BEFORE, budget))
+
+
+def probing_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+    """The log, the scores and the answers of a readout on the pruned body."""
+    return f"{lab.name}-{task}-pruned{budget}-{seed}"
+
+
+def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
+    """Fine-tune, prune by the task's own score; and fine-tune again, as long as the first time.
+
+    The last regime so has twice the training of the others; `TWICE` has as much.
+    """
+    model, rows, answers = lab.tuned(task.name, seed), [], {}
+    name = again_name(lab, task.name, seed, budget)
+    own = score_file(lab, task.name, seed)
+    shape = (lab.layout.num_layers, lab.layout.num_heads)
+    masks = {
+        "": mask_from_scores(lab.saved(own).score_LH, budget),
+        f", {RANDOM}": random_mask(*shape, budget, seed),
+    }
+    if lab.layout.shares_blocks:
+        tied, blocks = lab.saved(scores_name(own, TIED)), lab.layout.block_by_layer
+        masks[f", {TIED}"] = mask_from_scores(tied.score_LH, budget, tied_rows=blocks)
+    what = {"stage": REGIMES, "budget": budget, "seed": seed}
+    found = {f"{LATE}{kind}": lab.measure(model, task, mask) for kind, mask in masks.items()}
+    again = lab.fitted(lab.refitting(model, task, seed, name, masks[""]))
+    found[AGAIN] = lab.measure(again, task, masks[""])
+    for method, each in found.items():
+        rows += lab.note.rows(task.name, _main(task, each), method=method, **what)
+        answers |= answers_of(each) | {method: each.answers.guess_M}
+    save_answers(lab, name, answers)
+    return rows
+
+
+def again_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+    """The cell, the log and the answers of a fine-tuned model that is pruned, and trained again."""
+    return f"{lab.name}-{task}-{seed}-again-{budget}"

@@ -1,0 +1,1 @@
+"""Htut et al. 2019: do attention heads follow dependencies?"""

@@ -1,0 +1,245 @@
+"""Every way to choose the heads that a model keeps for a task, by name, at a budget.
+
+A method takes a `Choice` and gives a `Chosen`: a mask, the model that it is of, and what it cost
+beyond the fine-tuned model. Another method is one line in `METHODS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxheads.importance.gates.gate import Gate
+from jaxheads.importance.gates.hard_concrete import lagrangian
+from jaxheads.importance.gates.subset import PAPER, SAFE, Annealing, subset
+from jaxheads.importance.kept import open_kept
+from jaxheads.models.model import Model
+from jaxheads.pruning.cut import fold
+from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
+from jaxheads.pruning.refine import interaction, refined_mask, rescaling
+from jaxheads.pruning.schedule import prune_iteratively
+from jaxheads.studies.settings import CompareSettings, Run
+from jaxheads.studies.workbench.coherence import score_file
+from jaxheads.studies.workbench.model import Lab, Mask
+from jaxheads.studies.workbench.pruners import score_by_pruner
+from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.training.optimizer import GATES
+
+
+class Choice(NamedTuple):
+    """What is asked of a method."""
+
+    lab: Lab
+    task: Subject
+    seed: int
+    budgets: tuple[int, ...]  # decreasing, the last being the one that is asked for
+    rate: float  # of gates
+    draw: int = 0  # which random mask
+
+    @property
+    def budget(self) -> int:
+        """Heads to keep."""
+        return self.budgets[-1]
+
+    @property
+    def heads(self) -> tuple[int, int]:
+        """Layers, and heads of each."""
+        return self.lab.layout.num_layers, self.lab.layout.num_heads
+
+    @property
+    def tuned(self) -> Model:
+        """The model fine-tuned with all its heads."""
+        return self.lab.trained(self.task, self.seed)
+
+
+class Chosen(NamedTuple):
+    """The heads to keep, of which model, and what it took beside fine-tuning with all heads.
+
+    `steps` are optimizer steps, `examples` passes forward and backward over single examples.
+    Jointly trained models need no fine-tuned one before them: they are charged their own training,
+    and `base` is 0. `passes` are those of the gradient over the scored examples that were made
+    before, whose time is not that of the choice. `seen_LH`, where a gate was trained, are the
+    heads whose gate was above one half in the last step's sample, however many.
+    """
+
+    mask_LH: Mask
+    model: Model
+    steps: int = 0
+    examples: int = 0
+    base: int = 1  # whether the fine-tuned model is needed
+    passes: int = 0
+    seen_LH: Mask | None = None
+
+
+def _gradient(choice: Choice) -> Chosen:
+    scores = choice.lab.saved(score_file(choice.lab, choice.task.name, choice.seed))
+    mask_LH = mask_from_scores(scores.score_LH, choice.budget)
+    return Chosen(mask_LH, choice.tuned, examples=scores.examples, passes=1)
+
+
+def _iterative(choice: Choice, **reading: str) -> Chosen:
+    """Scored anew on the way at every budget of the comparison; see `Lab.score` for `reading`."""
+    limit = choice.lab.run.scoring.rescored or choice.lab.run.scoring.examples
+
+    def rescore(mask_LH: Mask):
+        how = {"limit": limit, "mask_LH": mask_LH, **reading}
+        return choice.lab.score(choice.tuned, choice.task, **how).score_LH
+
+    *_, mask_LH = prune_iteratively(rescore, choice.budgets, present_heads(choice.lab.layout))
+    return Chosen(mask_LH, choice.tuned, examples=limit * len(choice.budgets))
+
+
+def _random(choice: Choice, *, per_layer: bool) -> Chosen:
+    mask_LH = random_mask(*choice.heads, choice.budget, choice.draw, per_layer=per_layer)
+    return Chosen(mask_LH, choice.tuned)
+
+
+def _magnitude(choice: Choice) -> Chosen:
+    scores = choice.lab.score(choice.tuned, choice.task, method="magnitude", limit=1)
+    return Chosen(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)
+
+
+def _refined(choice: Choice, *, rescaled: bool) -> Chosen:
+    """From the effects that the gradient's pass has kept."""
+    name = score_file(choice.lab, choice.task.name, choice.seed)
+    effect_NLH = open_kept(choice.lab.kept(name))
+    mask_LH, model = refined_mask(effect_NLH, choice.budget), choice.tuned
+    if rescaled:
+        gate_LH = np.where(mask_LH, rescaling(interaction(effect_NLH), mask_LH), 1.0)
+        model = model._replace(params=fold(model.params, model.config, gate_LH))
+    return Chosen(mask_LH, model, examples=len(effect_NLH), passes=1)
+
+
+def _meta(choice: Choice) -> Chosen:
+    """One shot on the pre-trained model, by a pruner that learned on other tasks; by layers.
+
+    The training of the pruner, which serves all tasks that it has not seen, is not charged: the
+    study has trained it in a cell of its own.
+    """
+    lab, name, seed = choice.lab, choice.task.name, choice.seed
+    settings = next(task for task in lab.tasks if task.name == name)
+    source = lab.reader.taught(settings)
+    scores = score_by_pruner(lab, settings, source, seed)
+    mask_LH = mask_from_scores(scores.score_LH, choice.budget, per_layer=True)
+    return Chosen(mask_LH, choice.tuned, examples=scores.examples)
+
+
+def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool) -> Chosen:
+    """A gate that is trained with the model, or alone on the fine-tuned one."""
+    lab, task = choice.lab, choice.task
+    training = task.training
+    assert training is not None, "a task says how it is trained"
+    training = dataclasses.replace(training, seed=choice.seed)
+    model = lab.fresh(task, choice.seed) if joint else choice.tuned
+    gate = make(choice, training.steps)
+    name = f"{lab.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]
+    name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.rate:g}"
+    gates = dataclasses.replace(GATES, rate=choice.rate)
+    only = None if joint else "gates"
+    found = lab.learned(Fit(name, model, task, training, gate, gates, only))
+    mask_LH = mask_from_scores(found.score_LH, choice.budget)
+    return Chosen(
+        mask_LH, found.model, training.steps, training.steps * training.batch_size,
+        base=0 if joint else 1, seen_LH=found.sample_LH > 0.5,
+    )  # fmt: skip
+
+
+def _subset(relaxation: str, annealing: Annealing = SAFE) -> Callable[[Choice, int], Gate]:
+    return lambda choice, steps: subset(
+        choice.heads, choice.budget, steps=steps, annealing=annealing, relaxation=relaxation
+    )
+
+
+def _l0(choice: Choice, _steps: int) -> Gate:
+    return lagrangian(choice.heads, choice.budget)
+
+
+GATED: dict[str, Callable[[Choice, int], Gate]] = {
+    "subset": _subset("bounded"),
+    "subset of the paper": _subset("chained", PAPER),
+    "straight-through": _subset("straight_through"),
+    "L0": _l0,
+}
+
+METHODS: dict[str, Callable[[Choice], Chosen]] = {
+    "gradient": _gradient,
+    "gradient, iterative": _iterative,
+    # the baseline in the code of Li et al. 2021: groups of 32 examples, layers normalised
+    "gradient of the paper, iterative": functools.partial(_iterative, unit="batch", normalize="l2"),
+    "random": functools.partial(_random, per_layer=False),
+    "random, per layer": functools.partial(_random, per_layer=True),
+    "magnitude": _magnitude,
+    "meta": _meta,
+    "refined": functools.partial(_refined, rescaled=False),
+    "refined, rescaled": functools.partial(_refined, rescaled=True),
+    **{
+        f"{name}, {how}": functools.partial(_learned, make=make, joint=how == "joint")
+        for name, make in GATED.items()
+        for how in ("joint", "pipelined")
+    },
+}
+
+
+def is_random(method: str) -> bool:
+    """Whether a method draws its mask, so that it has to be drawn several times."""
+    return method.partition(",")[0] == "random"
+
+
+def has_rate(method: str) -> bool:
+    """Whether a method trains gates, at a rate that has to be chosen."""
+    return method.partition(",")[0] in GATED
+
+
+def is_pipelined(method: str) -> bool:
+    """Whether a method trains gates alone, on the fine-tuned model."""
+    return has_rate(method) and method.endswith(", pipelined")
+
+
+def starts_scaled(method: str) -> bool:
+    """Whether a method trains the model's parameters with soft gates that begin at K / N."""
+    return method.startswith("subset") and method.endswith(", joint")
+
+
+# -- of a run
+
+
+def settings_of(run: Run) -> CompareSettings:
+    """The study's own settings; ValueError where there are none, or methods that are unknown."""
+    if run.compare is None:
+        raise ValueError(f"run: expected compare for the study {run.study}, got none")
+    unknown = [name for name in run.compare.methods if name not in METHODS]
+    if unknown:
+        raise ValueError(
+            f"compare.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
+        )
+    if "meta" in run.compare.methods and run.meta is None:
+        raise ValueError("run: expected meta, how a pruner learns, for the method meta, got none")
+    if run.compare.strengths and run.study != "li2021":
+        raise ValueError(f"compare.strengths: expected none for the study {run.study}, only li2021")
+    return run.compare
+
+
+def budgets(lab: Lab) -> tuple[int, ...]:
+    """The numbers of heads that the shares are, decreasing, at least one head."""
+    total = lab.layout.num_layers * lab.layout.num_heads
+    counts = (max(round(share * total), 1) for share in settings_of(lab.run).shares)
+    return tuple(dict.fromkeys(count for count in counts if count < total))
+
+
+def plain(method: str) -> str:
+    """The method's name in file names."""
+    return method.replace(",", "").replace(" ", "-")
+
+
+def choice_of(
+    lab: Lab, task: Subject, seed: int, budget: int, rate: float, draw: int = 0
+) -> Choice:
+    """What is asked of a method, with the budgets before and random masks of the seed's own."""
+    before = tuple(each for each in budgets(lab) if each >= budget)
+    first = lab.run.seeds.index(seed) * settings_of(lab.run).draws
+    return Choice(lab, task, seed, before, rate, first + draw)

@@ -1,0 +1,61 @@
+"""Differentiable subset pruning, as Li, Cotterell and Sachan 2021 (TACL 9, arXiv 2108.04657) do it.
+
+Their grid of budgets and their peers by `compare.py`, and for the L0 gates of Voita et al.
+2019 the sweep of strengths that they need in the place of a budget: how many heads each leaves
+open, and how good the model is with those. The paper's tables were not available to us. Ours: other
+ways to choose beside theirs, budgets for L0, the intervals. Not built: translation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxheads.cli.options import MeshShape
+from jaxheads.importance.gates.hard_concrete import l0, naturally_open
+from jaxheads.records.rows import Row
+from jaxheads.studies.chiang2021.study import whole_name
+from jaxheads.studies.li2021 import compare
+from jaxheads.studies.li2021.learning_rates import rate_cell, rate_of
+from jaxheads.studies.li2021.selection import settings_of
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.settings import Run
+from jaxheads.studies.workbench import prepare
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.training.optimizer import GATES
+
+SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """The comparison, and one training for each strength and seed, at the rate chosen for L0."""
+    how = settings_of(run)
+    if how.strengths and ALONE not in how.methods:
+        raise ValueError(f"compare.strengths: expected {ALONE} among methods, whose rate is theirs")
+    yield from compare.cells(run, folder)
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab = Lab(run, settings, folder, mesh)
+        for task in (task.name for task in lab.tasks):
+            rate = rate_cell(lab, task, ALONE)
+            for strength in how.strengths:
+                for seed in run.seeds:
+                    name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"
+                    work = functools.partial(swept, lab, task, strength, seed, name)
+                    yield Cell(name, work, needs=(whole_name(lab, task, seed), rate))
+
+
+def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[Row]:
+    """Gates alone, on the fine-tuned model, at one price of a head."""
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    assert task.training is not None, "a task says how it is trained"
+    training = dataclasses.replace(task.training, seed=seed)
+    gate = l0((model.config.num_layers, model.config.num_heads), strength)
+    gates = dataclasses.replace(GATES, rate=rate_of(lab, name, ALONE))
+    found = lab.learned(Fit(label, model, task, training, gate, gates, "gates"))
+    mask_LH = naturally_open(found.score_LH)
+    values = lab.measure(found.model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}
+    return lab.note.rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)

@@ -1,0 +1,1 @@
+"""Luo 2021: do attention heads know constituents?"""

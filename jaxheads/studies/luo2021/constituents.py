@@ -1,0 +1,305 @@
+"""Which heads know constituents: the tables of one model, and the counts that later cells read.
+
+    trees/NAME.npz       what the trees of every head share with the gold trees of the test section
+
+Heads are chosen on the tune section and scored on the test section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxheads.analysis.agreement import rank_agreement
+from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, ranked
+from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
+from jaxheads.analysis.spans import (
+    COLUMNS,
+    Chosen,
+    Parts,
+    SpanCounts,
+    baseline_distances,
+    choose_heads,
+    gather,
+    match_spans,
+    sentence_f1,
+    tied_share,
+)
+from jaxheads.analysis.trees import Ranking, Reading, TreeCounts, tree_counts
+from jaxheads.models.model import Model, init_model
+from jaxheads.records.rows import Row
+from jaxheads.storage.files import write_atomically
+from jaxheads.studies.luo2021.examples import write_examples
+from jaxheads.studies.luo2021.maps import F1, save_head_maps
+from jaxheads.studies.luo2021.treebank import Section, attention_of, section_of, settings_of
+from jaxheads.studies.settings import PRETRAINING
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import estimate_rows
+from jaxheads.studies.workbench.sharpness import Sharpness
+
+DRAWS = 5  # of random trees
+NULLS = ("right", "balanced", "random")  # what the best heads are compared with
+BY_F1 = "F1 on tune"  # the ranking that sees labels
+
+
+def readings_of(lab: Lab, *, all_measures: bool = True) -> list[Reading]:
+    """How attention is read, the main reading first."""
+    settings = settings_of(lab)
+    measures = settings.measures if all_measures else settings.measures[:1]
+    return [Reading(measure, bias) for measure in measures for bias in settings.biases]
+
+
+# -- cells
+
+
+def base_trees(lab: Lab) -> list[Row]:
+    """All tables of the pre-trained model, and the baselines on the same sentences."""
+    tune, test = section_of(lab, "tune"), section_of(lab, "test")
+    readings, main = readings_of(lab), readings_of(lab)[0]
+    on_tune = counted(lab, lab.base, tune, readings, unlabelled=True)
+    rankings = {name: rankings_of(found) for name, found in on_tune.items()}
+    deep = {each.name: rankings[each.name] for each in readings_of(lab, all_measures=False)}
+    sharpness = Sharpness()
+    on_test = counted(lab, lab.base, test, readings, rankings=deep, sharpness=sharpness)
+    nulls = baseline_counts(test, main.measure)
+    save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})
+    save_head_maps(lab, lab.base, "", 0, on_test, main, sharpness, on_tune[main.name].unlabelled)
+    rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
+    rows += null_rows(lab, nulls)
+    for name in on_test:
+        rows += best_rows(lab, name, on_tune[name].heads, on_test[name].heads, task=PRETRAINING)
+        rows += margin_rows(lab, name, on_tune[name].heads, on_test[name].heads, nulls)
+        rows += layer_rows(lab, name, on_test[name], task=PRETRAINING)
+        rows += ensemble_rows(lab, name, on_test[name])
+        rows += unlabelled_rows(lab, name, on_tune[name], on_test[name])
+    write_examples(lab, test, main, on_tune[main.name].heads)
+    return rows
+
+
+def random_trees(lab: Lab, draw: int) -> list[Row]:
+    """The control without any knowledge: the same encoder with random weights."""
+    model = init_model(lab.base.config, lab.base.readout, jax.random.key(draw))
+    readings = readings_of(lab, all_measures=False)
+    both = [counted(lab, model, section_of(lab, each), readings) for each in ("tune", "test")]
+    rows = []
+    for name in both[0]:
+        what = {"stage": "random weights", "seed": draw}
+        chosen = choose_heads(both[0][name].heads, both[1][name].heads)
+        values = {column: each.tested.value for column, each in chosen.items()}
+        rows += lab.note.rows(PRETRAINING, values, method=f"{name}: best head", **what)
+        mean = float(sentence_f1(both[1][name].heads).mean())
+        rows += lab.note.rows(PRETRAINING, {F1: mean}, method=f"{name}: mean of heads", **what)
+    return rows
+
+
+def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
+    """The same tables of a fine-tuned model, of the main measure."""
+    model, readings = lab.tuned(task, seed), readings_of(lab, all_measures=False)
+    sharpness = Sharpness()
+    on_tune = counted(lab, model, section_of(lab, "tune"), readings)
+    on_test = counted(lab, model, section_of(lab, "test"), readings, sharpness=sharpness)
+    save_counts(lab.folder, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
+    save_head_maps(lab, model, task, seed, on_test, readings[0], sharpness)
+    rows = []
+    for name in on_test:
+        what = {"task": task, "seed": seed}
+        rows += best_rows(lab, name, on_tune[name].heads, on_test[name].heads, **what)
+        rows += layer_rows(lab, name, on_test[name], **what)
+    return rows
+
+
+# -- counts
+
+
+def counted(
+    lab: Lab,
+    model: Model,
+    section: Section,
+    readings: list[Reading],
+    rankings: Mapping[str, Mapping[str, Ranking]] | None = None,
+    *,
+    unlabelled: bool = False,
+    sharpness: Sharpness | None = None,
+) -> dict[str, TreeCounts]:
+    """What the trees of a model share with those of a section, whose heads `sharpness` watches."""
+    attention = attention_of(lab, model, section.pieces)
+    return tree_counts(
+        attention if sharpness is None else sharpness.watch(attention),
+        [parse.spans for parse in section.parses],
+        readings,
+        rankings=rankings,
+        unlabelled=unlabelled,
+    )
+
+
+def rankings_of(tune: TreeCounts) -> dict[str, Ranking]:
+    """The heads in the order of each score without labels, and of their F1 on the tune section."""
+    scores = {**tune.unlabelled, BY_F1: sentence_f1(tune.heads)}
+    return {name: ranked(score_LH) for name, score_LH in scores.items()}
+
+
+class Nulls(NamedTuple):
+    """Trees that need no model, and of heads that see no word."""
+
+    names: tuple[str, ...]
+    counts: SpanCounts  # the axis of heads is that of the names
+
+    def mean(self, name: str, column: str) -> np.ndarray:
+        """The top of a column `[Y]`: of random trees, the mean over the draws."""
+        own = [place for place, each in enumerate(self.names) if each.split(" ")[0] == name]
+        return COLUMNS[column](self.counts).top[:, own].mean(1)
+
+
+def baseline_counts(section: Section, measure: str) -> Nulls:
+    """The counts of all baselines."""
+    random, rows, names = np.random.default_rng(0), [], []
+    for number, parse in enumerate(section.parses):
+        words = len(parse.words)
+        drawn = baseline_distances(words, parse.spans, random)
+        extra = {f"random {draw}": random.random(words - 1) for draw in range(1, DRAWS)}
+        drawn = {"random 0": drawn.pop("random"), **extra, **drawn}
+        contentless = adjacent_distances(contentless_attention(words, number)[0], measure)
+        names = [*drawn, *(f"attention, {name}" for name in CONTENTLESS)]
+        rows.append(match_spans(np.concatenate([[*drawn.values()], contentless]), parse.spans))
+    return Nulls(tuple(names), gather(rows))
+
+
+def save_counts(folder: Path, name: str, counts: Mapping[str, SpanCounts]) -> None:
+    """Keep the counts of a model's heads, for comparisons of models sentence by sentence."""
+    arrays = {
+        f"{reading}/{field}": array
+        for reading, found in counts.items()
+        for field, array in found._asdict().items()
+    }
+    with write_atomically(counts_path(folder, name)) as draft:
+        np.savez_compressed(draft, allow_pickle=False, **arrays)
+
+
+def load_counts(folder: Path, name: str, reading: str) -> SpanCounts:
+    """What `save_counts` wrote of one reading."""
+    with np.load(counts_path(folder, name), allow_pickle=False) as found:
+        return SpanCounts(*(found[f"{reading}/{field}"] for field in SpanCounts._fields))
+
+
+def counts_path(folder: Path, name: str) -> Path:
+    """Where the counts of a model are."""
+    return folder / "trees" / f"{name}.npz"
+
+
+# -- rows
+
+
+def section_rows(lab: Lab, section: Section, which: str) -> list[Row]:
+    """How many sentences there are, and how many were left out."""
+    values = {name: float(count) for name, count in section.counts.items()}
+    return lab.note.rows("", values, stage="treebank", method=which)
+
+
+def null_rows(lab: Lab, nulls: Nulls) -> list[Row]:
+    """Every column of every baseline, with intervals over sentences."""
+    rows = []
+    for column, parts in _columns(nulls.counts):
+        found = parts.intervals()
+        for place, name in enumerate(nulls.names):
+            rows += estimate_rows(
+                lab, "", column, found.at(place), stage="tree baselines", method=name
+            )
+    return rows
+
+
+def best_rows(
+    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, *, task: str, seed: int = 0
+) -> list[Row]:
+    """The head that is best on the tune section for every column, scored on the test section."""
+    rows, what = [], {"seed": seed}
+    best = choose_heads(tune, test)
+    for column, chosen in best.items():
+        method = f"{reading}: {head_name(chosen)}"
+        found = {"stage": "best head", "method": method, **what}
+        rows += estimate_rows(lab, task, column, chosen.tested, **found)
+        found["stage"] = "best head, tune"
+        rows += lab.note.rows(task, {column: chosen.tuned}, **found)
+    ties = tied_share(test)
+    shares = {"best head": float(ties[best[F1].head]), "mean of heads": float(np.nanmean(ties))}
+    for which, share in shares.items():
+        method = f"{reading}: {which}"
+        rows += lab.note.rows(
+            task, {"tied splits": share}, stage="tied splits", method=method, **what
+        )
+    return rows
+
+
+def margin_rows(
+    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Nulls
+) -> list[Row]:
+    """How far the best heads lie above trees that need no model, paired over sentences."""
+    rows = []
+    for column, chosen in choose_heads(tune, test).items():
+        own = COLUMNS[column](test.pick(*chosen.head))
+        margin_YN = np.stack([own.top - nulls.mean(null, column) for null in NULLS], -1)
+        found = Parts(margin_YN, own.bottom).intervals()
+        for place, null in enumerate(NULLS):
+            rows += estimate_rows(
+                lab, PRETRAINING, column, found.at(place), stage="best head less baseline",
+                method=f"{reading}: best head - {null}",
+            )  # fmt: skip
+    return rows
+
+
+def layer_rows(lab: Lab, reading: str, test: TreeCounts, *, task: str, seed: int = 0) -> list[Row]:
+    """The mean of each layer's heads, and the trees of their mean distances."""
+    rows, what = [], {"seed": seed}
+    heads, own = COLUMNS[F1](test.heads), COLUMNS[F1](test.layers)
+    for stage, parts in (
+        ("mean of layer", Parts(heads.top.mean(-1), heads.bottom)),
+        ("averaged layer", own),
+    ):
+        found = parts.intervals()
+        for layer in range(len(found.value)):
+            method = f"{reading}: layer {layer + 1}"
+            estimate = found.at(layer)
+            rows += estimate_rows(lab, task, F1, estimate, stage=stage, method=method, **what)
+    return rows
+
+
+def ensemble_rows(lab: Lab, reading: str, test: TreeCounts) -> list[Row]:
+    """F1 of the first K heads of every ranking together."""
+    rows = []
+    for ranking, counts in test.ensembles.items():
+        found = COLUMNS[F1](counts).intervals()
+        for place in range(len(found.value)):
+            rows += estimate_rows(
+                lab, PRETRAINING, F1, found.at(place), stage="ensembles",
+                method=f"{reading}: {ranking}", budget=place + 1,
+            )  # fmt: skip
+    return rows
+
+
+def unlabelled_rows(lab: Lab, reading: str, tune: TreeCounts, test: TreeCounts) -> list[Row]:
+    """How far scores without labels, from the tune section, rank heads as F1 on the test one."""
+    rows = []
+    f1_LH = sentence_f1(test.heads)
+    for name in WITHOUT_LABELS:
+        found = rank_agreement(tune.unlabelled[name], f1_LH)["spearman"]
+        values = {"spearman": found.value, "p": found.p_value}
+        method = f"{reading}: {name}"
+        rows += lab.note.rows(PRETRAINING, values, stage="rankings", method=method)
+    return rows
+
+
+def head_name(chosen: Chosen) -> str:
+    """As records have it, counted from 1."""
+    layer, head = chosen.head
+    return f"layer {layer + 1} head {head + 1}"
+
+
+def _columns(counts: SpanCounts) -> Iterator[tuple[str, Parts]]:
+    """The columns that the sentences define."""
+    for name, column in COLUMNS.items():
+        parts = column(counts)
+        if parts.bottom.sum():
+            yield name, parts

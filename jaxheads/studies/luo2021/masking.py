@@ -1,0 +1,88 @@
+"""Does a task need the heads that know constituents? Heads masked by that ability, in turn.
+
+The ability is S-F1 of the fine-tuned model's own heads. "best" masks the best ones first, "worst"
+the worst, "random" any. Ability goes with depth, so the same numbers of heads of each layer are
+drawn at random too ("like best", "like worst"), and "best of layer", "worst of layer" and "random
+of layer" take as many from all layers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
+from jaxheads.records.head_maps import load_maps
+from jaxheads.records.rows import Row
+from jaxheads.studies.workbench.model import Lab, Mask
+from jaxheads.studies.workbench.prunability import RANDOM, Curve, along, contrasts, curve_budgets
+
+BEST, WORST, OF_LAYER = "best", "worst", "of layer"
+PAIRS = (
+    ("like best", BEST),
+    ("like worst", WORST),
+    (RANDOM, BEST),
+    (f"{RANDOM} {OF_LAYER}", f"{BEST} {OF_LAYER}"),
+    (f"{WORST} {OF_LAYER}", f"{BEST} {OF_LAYER}"),
+)  # the first keeps more of the metric than the second if the task needs what the second masks
+STAGES = ("masked by ability", "area by ability")
+
+
+def masked(lab: Lab, name: str, seed: int) -> list[Row]:
+    """The task's metrics along every order, and without each whole layer."""
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    ability_LH = load_maps(lab.folder, lab.name, f"spans.{name}", seed)["F1"]
+    found = along(
+        lab, model, task, answers_name(lab, name, seed), seed, orders(lab, ability_LH, seed), STAGES
+    )
+    for layer in range(len(ability_LH)):
+        mask_LH = np.ones(ability_LH.shape, bool)
+        mask_LH[layer] = False
+        metrics = lab.measure(model, task, mask_LH).metrics
+        method = f"layer {layer + 1}"
+        found += lab.note.rows(name, metrics, stage="layer masked", method=method, seed=seed)
+    return found
+
+
+def orders(
+    lab: Lab, ability_LH: Float[np.ndarray, "L H"], seed: int
+) -> Iterator[tuple[str, Curve]]:
+    """Every order by its name; random ones with the numbers of their draws, new for each seed."""
+    shape, count = ability_LH.shape, lab.run.curve.draws
+    budgets = tuple(dict.fromkeys(curve_budgets(ability_LH.size, lab.run.curve.points)))
+    first = lab.run.seeds.index(seed) * count
+    for layered in (False, True):
+        suffix = f" {OF_LAYER}" if layered else ""
+        keep = functools.partial(mask_from_scores, per_layer=layered)
+        best, worst = (functools.partial(keep, score) for score in (-ability_LH, ability_LH))
+        yield f"{BEST}{suffix}", Curve(budgets, best)
+        yield f"{WORST}{suffix}", Curve(budgets, worst)
+        for draw in range(first, first + count):
+            chance = functools.partial(_chance, shape, draw, layered)
+            yield f"{RANDOM}{suffix} {draw}", Curve(budgets, chance)
+            if not layered:
+                for like, order in ((BEST, best), (WORST, worst)):
+                    shuffled = functools.partial(_like, order, draw)
+                    yield f"like {like} {draw}", Curve(budgets, shuffled)
+
+
+def masking_contrasts(lab: Lab, name: str) -> list[Row]:
+    """Whether masking the best heads costs more than masking others, at half of the heads."""
+    files = {seed: answers_name(lab, name, seed) for seed in lab.run.seeds}
+    return contrasts(lab, lab.subject(name), files, PAIRS, "contrast by ability")
+
+
+def answers_name(lab: Lab, task: str, seed: int) -> str:
+    """The cell and the answers of a fine-tuned model with heads masked."""
+    return f"{lab.name}-{task}-{seed}-masked"
+
+
+def _chance(shape: tuple[int, int], draw: int, layered: bool, budget: int) -> Mask:
+    return random_mask(*shape, budget, draw, per_layer=layered)
+
+
+def _like(order, draw: int, budget: int) -> Mask:
+    return shuffled_in_layers(order(budget), draw)

@@ -1,0 +1,1 @@
+"""Michel et al. 2019: are sixteen heads really better than one?"""

@@ -1,0 +1,220 @@
+"""Are sixteen heads really better than one? Heads removed one by one, all but one, and in order.
+
+After Michel, Levy and Neubig 2019 (arXiv 1905.10650): the effect of each head alone (their section
+3.2), all heads of a layer but its best (3.3), the same effects on another data set (3.4), the
+pruning curves (4), and the speed of a model that is cut to half of its heads (4.3).
+
+Changed: p-values are of Student's t over held-out examples, paired (the paper has "a t-test"; for
+metrics that are no means, from jackknife pseudo-values); the head that stays alone is chosen by the
+loss of training examples, beside it by the metric as theirs. The order of their command is the
+reading "token+l2" (`curve.readings`, `curve.rescored`). Not built: machine translation, with its
+three kinds of attention and the dynamics of its training.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats
+
+from jaxheads.analysis.intervals import Estimate, contrast
+from jaxheads.cli.options import MeshShape
+from jaxheads.data.batch import Batch
+from jaxheads.importance.ablation import alone_in_layer, without_each
+from jaxheads.inference.evaluate import METRICS, Answers
+from jaxheads.models.model import Model
+from jaxheads.pruning.cost import count_parameters, ideal_speedup
+from jaxheads.pruning.cut import cut
+from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.records.rows import Row
+from jaxheads.studies.chiang2021.study import finetuned
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.settings import Run
+from jaxheads.studies.workbench import prepare
+from jaxheads.studies.workbench.coherence import score_file
+from jaxheads.studies.workbench.latency import measure_speed, note_speed
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.prunability import OWN, contrasts, curves, estimate_rows
+from jaxheads.studies.workbench.tasks import Subject, first_of
+
+REMOVED, ALONE, TIMED = "one head removed", "one head kept", "half cut"
+REPEATS = 6  # of a timing, as in the paper
+LEVEL = 0.01  # of a change that is called significant, as in the paper
+NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """Every table of the paper for each model, task and seed."""
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab, base = Lab(run, settings, folder, mesh), ()
+        if settings.pretrain is not None:
+            base = (f"{lab.name}-pretrained",)
+            yield pretrained_cell(lab)
+        for task in lab.tasks:
+            for place, seed in enumerate(run.seeds):
+                yield from _tables(lab, task.name, place, seed, base)
+            yield Cell(
+                f"{lab.name}-{task.name}-contrasts",
+                functools.partial(contrasts_of, lab, task.name),
+                needs=tuple(f"{lab.name}-{task.name}-{seed}-curves" for seed in run.seeds),
+            )
+
+
+def _tables(lab: Lab, task: str, place: int, seed: int, base: tuple[str, ...]) -> Iterator[Cell]:
+    """A fine-tuned model, and what is measured on it."""
+    name = f"{lab.name}-{task}-{seed}"
+    work = functools.partial(finetuned, lab, task, seed)
+    yield Cell(f"{name}-fine-tuned", work, base)
+    for suffix, compute in (
+        ("removed", removed),
+        ("alone", alone),
+        ("curves", functools.partial(pruned, place=place)),
+    ):
+        work = functools.partial(compute, lab, task, seed)
+        yield Cell(f"{name}-{suffix}", work, needs=(f"{name}-fine-tuned",))
+    if lab.run.curve.timed and not place:
+        work = functools.partial(timed, lab, task, seed)
+        yield Cell(f"{name}-timed", work, needs=(f"{name}-fine-tuned",))
+
+
+def removed(lab: Lab, name: str, seed: int) -> list[Row]:
+    """What the metric changes by when one head is masked, head by head."""
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    effects = _effects(lab, model, task, task.held_out)
+    rows: list[Row] = []
+    for (layer, head), change in effects.items():
+        method = f"layer {layer + 1} head {head + 1}"
+        what = {"stage": REMOVED, "method": method, "seed": seed}
+        rows += estimate_rows(lab, name, task.metrics[0], change, **what)
+    significant = [change.p_value < LEVEL for change in effects.values()]
+    change_N = _changes(effects)
+    values = {
+        "heads": float(len(effects)),
+        "significant at 1%": float(sum(significant)),
+        "of these better without": float(sum(s and c > 0 for s, c in zip(significant, change_N))),  # noqa: B905
+        "expected by chance at 1%": LEVEL * len(effects),
+        "heads within 0.2 points": float((np.abs(change_N) <= NEAR + 1e-12).sum()),
+    }
+    rows += lab.note.rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
+    gradient = lab.saved(score_file(lab, name, seed)).score_LH
+    found = _correlations(gradient, -change_N.reshape(gradient.shape))
+    rows += lab.note.rows(name, found, stage="gradient and ablation", seed=seed)
+    if other := lab.reader.other_held_out(task):
+        there = _effects(lab, model, task, other)
+        there_N = _changes(there)
+        found = _correlations(change_N, there_N)
+        rows += lab.note.rows(name, found, stage="agreement of data sets", seed=seed)
+    return rows
+
+
+def alone(lab: Lab, name: str, seed: int) -> list[Row]:
+    """What the metric changes by when all heads of a layer but one are masked.
+
+    The head that stays has the least loss on training examples (ours) or the best metric on them
+    (as the paper chooses it on 5,000 of MNLI's), or it is the best on the very examples that it is
+    measured on (as in the paper's main table). Of equals it is the first.
+    """
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    layers, heads = model.config.num_layers, model.config.num_heads
+    limit = lab.run.scoring.ablated or None
+    chosen_on = lab.reader.placed(first_of(task.scored, limit), task.lengths)
+    whole, metric = lab.measure(model, task).answers, task.metrics[0]
+    masks_VLH = alone_in_layer(np.ones((layers, heads))).gates_VLH[1:] > 0
+    training = task._replace(held_out=chosen_on)
+    tried = [lab.measure(model, training, mask_LH).metrics for mask_LH in masks_VLH]
+    found = [
+        _change(task, whole, lab.measure(model, task, mask_LH).answers) for mask_LH in masks_VLH
+    ]
+    ways = {
+        "": [-each["loss"] for each in tried],
+        f", chosen by {metric}": [each[metric] for each in tried],
+        ", best of all": [change.value for change in found],
+    }
+    rows: list[Row] = []
+    for layer, (suffix, score_V) in itertools.product(range(layers), ways.items()):
+        best = layer * heads + int(np.argmax(score_V[layer * heads : (layer + 1) * heads]))
+        what = {"stage": ALONE, "method": f"layer {layer + 1}{suffix}", "seed": seed}
+        rows += estimate_rows(lab, name, metric, found[best], **what)
+    return rows
+
+
+def pruned(lab: Lab, name: str, seed: int, *, place: int) -> list[Row]:
+    """The metric along every order of pruning."""
+    draws, file = lab.run.curve.draws, score_file(lab, name, seed)
+    numbers = range(place * draws, (place + 1) * draws)
+    return curves(lab, lab.tuned(name, seed), lab.subject(name), file, seed, {}, numbers)
+
+
+def timed(lab: Lab, name: str, seed: int) -> list[Row]:
+    """The size of the model cut to half of its heads, and how much faster it may be at best.
+
+    How much faster it is, at the batches of `curve.timed`, is noted in `speed.jsonl`.
+    """
+    task, model = lab.subject(name), lab.tuned(name, seed)
+    score_LH, length = lab.saved(score_file(lab, name, seed)).score_LH, max(task.lengths)
+    mask_LH = mask_from_scores(score_LH, score_LH.size // 2)
+    params, config = cut(model.params, model.config, mask_LH)
+    smaller, sizes = model._replace(params=params, config=config), lab.run.curve.timed
+    speeds = measure_speed(model, smaller, sizes, length, REPEATS, training_batch=max(sizes))
+    what = {"method": OWN, "budget": int(mask_LH.sum()), "seed": seed}
+    note_speed(lab, name, what, speeds)
+    values = {
+        "ideal speed-up": ideal_speedup(model.config, length, mask_LH),
+        "parameters": float(count_parameters(params)),
+        "parameters of the whole": float(count_parameters(model.params)),
+    }
+    return lab.note.rows(name, values, stage=TIMED, **what)
+
+
+def contrasts_of(lab: Lab, name: str) -> list[Row]:
+    """Whether the order of the gradient beats chance, and chance the reverse."""
+    files = {seed: score_file(lab, name, seed) for seed in lab.run.seeds}
+    return contrasts(lab, lab.subject(name), files)
+
+
+def _effects(
+    lab: Lab, model: Model, task: Subject, held_out: list[Batch]
+) -> dict[tuple[int, int], Estimate]:
+    """By head, the change of the metric with its interval over examples."""
+    shape = (model.config.num_layers, model.config.num_heads)
+    variants, task = without_each(np.ones(shape)), task._replace(held_out=held_out)
+    whole = lab.measure(model, task).answers
+    found = {}
+    for gate_LH, (layers, heads) in zip(variants.gates_VLH[1:], variants.entries, strict=True):
+        mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0
+        answers = lab.measure(model, task, mask_LH).answers
+        found[int(layers[0]), int(heads[0])] = _change(task, whole, answers)
+    return found
+
+
+def _changes(effects: Mapping[tuple[int, int], Estimate]) -> Float[np.ndarray, "heads"]:
+    """The values of changes, where those of equally many examples are equal, whatever rounding."""
+    return np.round([change.value for change in effects.values()], 12)
+
+
+def _change(task: Subject, whole: Answers, masked: Answers) -> Estimate:
+    """The metric of the masked model less the whole one's, paired over examples."""
+    one, two = [[masked.guess_M]], [[whole.guess_M]]
+    metric = METRICS[task.metrics[0]]
+    return contrast(one, two, whole.label_M, metric, whole.example_M).difference
+
+
+def _correlations(
+    one: Float[np.ndarray, "*heads"], two: Float[np.ndarray, "*heads"]
+) -> dict[str, float]:
+    """Pearson and Spearman over heads; nothing where one side does not vary."""
+    one, two = np.ravel(one), np.ravel(two)
+    if np.ptp(one) == 0 or np.ptp(two) == 0:
+        return {}
+    ranks = (stats.rankdata(one), stats.rankdata(two))
+    return {
+        "pearson": float(np.corrcoef(one, two)[0, 1]),
+        "spearman": float(np.corrcoef(*ranks)[0, 1]),
+    }

@@ -1,0 +1,1 @@
+"""Peyrard et al. 2021: the laughing head."""

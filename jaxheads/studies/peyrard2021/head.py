@@ -1,0 +1,245 @@
+"""The head that looks at the funny word: chosen, tested, localised, and looked at elsewhere.
+
+Chosen on validation pairs, by the greatest mean contrast of all tokens' attention; everything else
+is of test pairs, with intervals and signs drawn by whole originals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxheads.analysis.contrast import Contrasts, choose_head, find_head
+from jaxheads.analysis.intervals import Estimate, grouped_mean
+from jaxheads.analysis.localisation import (
+    Located,
+    head_hits,
+    most_edited_place,
+    positions,
+    rule_hits,
+)
+from jaxheads.data.headlines.encoded import EncodedPair, analysable
+from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, SINGLE
+from jaxheads.records.rows import Row
+from jaxheads.studies.peyrard2021.attention import QUERIES, REPLACED, SIDES, Seen, load_seen
+from jaxheads.studies.peyrard2021.headlines import (
+    SHUFFLED,
+    TEST,
+    UNTUNED,
+    VALIDATION,
+    humor_settings,
+    other_tasks,
+    read_headlines,
+    variant_file,
+)
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import estimate_rows, load_answers
+
+CALLED = {"all": "all tokens", "first": "first token"}  # whose attention is meant
+RIGHT = "answered right"  # the headlines on which the paper localises
+HEAD = "head"
+
+
+class Case(NamedTuple):
+    """One classifier whose head is in question."""
+
+    lab: Lab
+    task: str
+    seed: int
+    seen: Seen
+    pairs: tuple[EncodedPair, ...]  # the test pairs that were looked at
+    places: tuple[int, ...]  # where they stand among all test pairs
+
+    @property
+    def groups(self) -> list[str]:
+        """The original of each pair."""
+        return [each.pair.group for each in self.pairs]
+
+    @property
+    def chosen(self) -> tuple[int, int]:
+        """The (layer, head) of the greatest contrast on validation."""
+        return choose_head(self.seen.contrast[VALIDATION, QUERIES[0]])
+
+    def rows(self, stage: str, method: str, values: Mapping[str, float | int]) -> list[Row]:
+        """Rows of this case."""
+        what: dict[str, Any] = {"stage": stage, "method": method, "seed": self.seed}
+        floats = {name: float(value) for name, value in values.items()}
+        return self.lab.note.rows(self.task, floats, **what)
+
+    def estimate(self, stage: str, method: str, metric: str, found: Estimate) -> list[Row]:
+        """The row of a value with its interval."""
+        what = {"stage": stage, "method": method, "seed": self.seed}
+        return estimate_rows(self.lab, self.task, metric, found, **what)
+
+
+def case_of(lab: Lab, task: str, seed: int) -> Case:
+    """The classifier, whose attention has been looked at by now."""
+    seen = load_seen(lab, variant_file(lab, task, seed))
+    found = analysable(read_headlines(lab).splits[TEST])
+    return Case(lab, task, seed, seen, found.pairs, found.places)
+
+
+def head(lab: Lab, task: str, seed: int) -> list[Row]:
+    """Choose the head and test it; localise with it; look at the same head in other models."""
+    case = case_of(lab, task, seed)
+    return [
+        *(row for queries in QUERIES for row in _tested(case, queries)),
+        *_localised(case),
+        *_controlled(case),
+    ]
+
+
+# -- the test
+
+
+def _tested(case: Case, queries: str) -> Iterator[Row]:
+    """The head chosen by this kind of queries, its contrast, its four numbers, all corrected."""
+    test, method = case.seen.contrast[TEST, queries], CALLED[queries]
+    found = find_head(
+        case.seen.contrast[VALIDATION, queries], test, case.groups,
+        permutations=humor_settings(case.lab).permutations,
+    )  # fmt: skip
+    layer, number = found.layer, found.head
+    yield from case.estimate(HEAD, method, "contrast", found.test)
+    values = {
+        "layer": layer + 1,
+        "head": number + 1,
+        "contrast on validation": found.validation,
+        "p": found.p_value,
+        "corrected p": found.holm_LH[layer, number],
+        "heads with corrected p below 0.05": int((found.holm_LH < 0.05).sum()),
+        "heads": found.holm_LH.size,
+        "pairs": len(case.pairs),
+    }
+    last_LH, distance_LH = case.seen.mean["last word"], case.seen.mean.get(SIDES)
+    values["rank by the last word"] = 1 + int((last_LH > last_LH[layer, number]).sum())
+    if distance_LH is not None and distance_LH[layer].any():
+        values["share of its layer's distance"] = (
+            distance_LH[layer, number] / distance_LH[layer].sum()
+        )
+    for name, value_LH in test.maps()._asdict().items():
+        values[name.removesuffix("_LH").replace("_", ", ")] = value_LH[layer, number]
+    yield from case.rows(HEAD, method, values)
+
+
+# -- localisation
+
+
+def _localised(case: Case) -> Iterator[Row]:
+    """How often the head points at the edited word of the funny side, and how often rules do."""
+    layer, number = case.chosen
+    validation = analysable(read_headlines(case.lab).splits[VALIDATION]).pairs
+    common = most_edited_place([_located(each) for each in validation])
+    headlines = [_located(each) for each in case.pairs]
+    hits = rule_hits(headlines, common)
+    for (queries, specials), predicted_XLH in case.seen.predicted.items():
+        named = [each._replace(predicted_LH=p) for each, p in zip(headlines, predicted_XLH)]  # noqa: B905
+        hit_X = head_hits(named)[:, layer, number].astype(float)
+        hits[_pointing(queries, specials)] = hit_X
+    own = hits[_pointing(QUERIES[0], specials=False)]
+    hits |= {f"{HEAD} - {rule}": own - hits[rule] for rule in list(rule_hits(headlines, common))}
+    for position, own_X in (positions(headlines) | {RIGHT: _answered_right(case)}).items():
+        if not own_X.any():
+            continue
+        groups = [group for group, own in zip(case.groups, own_X, strict=True) if own]
+        yield from case.rows("localisation", "headlines", {position: int(own_X.sum())})
+        for method, hit_X in hits.items():
+            found = grouped_mean(hit_X[own_X], groups)
+            yield from case.estimate("localisation", method, position, found)
+    yield from case.rows("localisation", "most edited place", {"place": common})
+
+
+def _located(each: EncodedPair) -> Located:
+    return Located(len(each.pair.funny), each.pair.funny_edits)
+
+
+def _pointing(queries: str, specials: bool) -> str:
+    """What the head is called that points by these queries, at words or special tokens too."""
+    more = [CALLED[queries]] * (queries != QUERIES[0]) + ["special tokens too"] * specials
+    return ", ".join([HEAD, *more])
+
+
+def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
+    """Whether the funny side was called funny, or the pair put in the right order."""
+    answers = load_answers(case.lab, variant_file(case.lab, case.task, case.seed))
+    pairs = [each.pair for each in read_headlines(case.lab).splits[TEST]]
+    questions = QUESTIONS[case.task](pairs, case.seed)
+    right = {
+        question.pair
+        for question, guess, label in zip(
+            questions, answers["guess"], answers["label"], strict=True
+        )
+        if guess == label and (question.label or case.task == PAIRED)
+    }
+    return np.array([place in right for place in case.places])
+
+
+# -- controls
+
+
+def controls(lab: Lab, task: str) -> dict[str, str]:
+    """The other models in which the head of a task is looked at, by what they are called."""
+    other = PAIRED if task == SINGLE else SINGLE
+    tuned = {f"fine-tuned on {name}": name for name in (other, *other_tasks(lab))}
+    return {"untuned": UNTUNED, "labels shuffled": task + SHUFFLED} | tuned
+
+
+def _controlled(case: Case) -> Iterator[Row]:
+    """The contrast of the same head in other models, and beside random words in place of edits."""
+    layer, number = case.chosen
+    own = case.seen.contrast[TEST, QUERIES[0]]
+    yield from _same_head(case, "itself", own)
+    yield from _random_word(case, own)
+    for called, variant in controls(case.lab, case.task).items():
+        there = load_seen(case.lab, variant_file(case.lab, variant, case.seed))
+        test = there.contrast[TEST, QUERIES[0]]
+        yield from _same_head(case, called, test)
+        less_X = own.contrast()[:, layer, number] - test.contrast()[:, layer, number]
+        found = grouped_mean(less_X, case.groups)
+        yield from case.estimate("control", f"itself - {called}", "contrast", found)
+        best = find_head(
+            there.contrast[VALIDATION, QUERIES[0]], test, case.groups,
+            permutations=humor_settings(case.lab).permutations,
+        )  # fmt: skip
+        corrected = float(best.holm_LH[best.layer, best.head])
+        place = {"layer": best.layer + 1.0, "head": best.head + 1.0, "corrected p": corrected}
+        yield from case.rows("control", f"best head, {called}", place)
+        yield from case.estimate("control", f"best head, {called}", "contrast", best.test)
+
+
+def _same_head(case: Case, called: str, test: Contrasts) -> list[Row]:
+    layer, number = case.chosen
+    value_X = test.contrast()[:, layer, number]
+    values = {
+        name.replace("_", ", "): float(side_XLH[:, layer, number].mean())
+        for name, side_XLH in test._asdict().items()
+    }
+    return [
+        *case.estimate("control", called, "contrast", grouped_mean(value_X, case.groups)),
+        *case.rows("control", called, values),
+    ]
+
+
+def _random_word(case: Case, own: Contrasts) -> Iterator[Row]:
+    """The head on funny sides with a random word in place of the edited one."""
+    layer, number = case.chosen
+    which = case.seen.number[REPLACED]
+    groups = [case.groups[place] for place in which]
+    replaced = case.seen.contrast[REPLACED, QUERIES[0]]
+    there_X, here_X = (
+        _at(side.contrast(), layer, number)
+        for side in (replaced, Contrasts(*(s[which] for s in own)))
+    )
+    for called, value_X in (("random word", there_X), ("itself - random word", here_X - there_X)):
+        found = grouped_mean(value_X, groups)
+        yield from case.estimate("control", called, "contrast", found)
+    means = {"edited, funny": replaced.edited_funny, "other, funny": replaced.other_funny}
+    values = {name: float(_at(side, layer, number).mean()) for name, side in means.items()}
+    yield from case.rows("control", "random word", values | {"pairs": len(which)})
+
+
+def _at(value_XLH: Float[np.ndarray, "X L H"], layer: int, number: int) -> np.ndarray:
+    return value_XLH[:, layer, number]

@@ -1,0 +1,141 @@
+"""What the head is worth to its classifier, and what it looks at in a few headlines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from jaxheads.analysis.intervals import grouped_mean
+from jaxheads.analysis.localisation import Located, head_hits
+from jaxheads.data.headlines.encoded import EncodedPair
+from jaxheads.data.headlines.humor import QUESTIONS
+from jaxheads.data.pieces import pieces_of_words
+from jaxheads.data.tokens import EncodedWords, max_tokens
+from jaxheads.inference.attention_maps import attention_maps
+from jaxheads.models.model import Model
+from jaxheads.objectives import watch_for
+from jaxheads.records.rows import Row
+from jaxheads.studies.peyrard2021.attention import FUNNY, QUERIES, SERIOUS
+from jaxheads.studies.peyrard2021.head import Case, case_of
+from jaxheads.studies.peyrard2021.headlines import (
+    TEST,
+    humor_settings,
+    humor_subject,
+    model_of,
+    read_headlines,
+    variant_file,
+)
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.views import save_views, view
+
+
+def gated(lab: Lab, task: str, seed: int) -> list[Row]:
+    """How the test accuracy changes when the head, or another one of its layer, is gated to zero.
+
+    Beside the changes stands the head's less the mean of the others', paired over questions.
+    """
+    case, subject = case_of(lab, task, seed), humor_subject(lab, task, seed)
+    model = model_of(lab, task, seed)
+    layer, chosen = case.chosen
+    shape = (model.config.num_layers, model.config.num_heads)
+    pairs = [each.pair for each in read_headlines(lab).splits[TEST]]
+    groups = [pairs[question.pair].group for question in QUESTIONS[task](pairs, seed)]
+
+    def correct(mask_LH: Bool[np.ndarray, "L H"]) -> np.ndarray:
+        answers = lab.measure(model, subject, mask_LH).answers
+        return (answers.guess_M == answers.label_M).astype(float)
+
+    whole_N, changes = correct(np.ones(shape, bool)), []
+    for number in range(shape[1]):
+        mask_LH = np.ones(shape, bool)
+        mask_LH[layer, number] = False
+        changes.append(correct(mask_LH) - whole_N)
+    others = [change for number, change in enumerate(changes) if number != chosen]
+    named = {f"layer {layer + 1} head {n + 1}": change for n, change in enumerate(changes)}
+    named["head"] = changes[chosen]
+    if others:
+        named["others of its layer"] = np.mean(others, 0)
+        named["head - others of its layer"] = changes[chosen] - np.mean(others, 0)
+    rows: list[Row] = []
+    for method, change_N in named.items():
+        rows += case.estimate("gated", method, "accuracy", grouped_mean(change_N, groups))
+    lower = sum(float(change.mean()) <= float(changes[chosen].mean()) for change in changes)
+    return rows + case.rows("gated", "head", {"rank of loss in its layer": lower})
+
+
+# -- views
+
+
+def views(lab: Lab, task: str, seed: int) -> list[Row]:
+    """Keep the head's attention over a few headlines, both sides, for the page.
+
+    The first test pairs on which it points at the edited word, and as many on which it does not.
+    """
+    case, count = case_of(lab, task, seed), humor_settings(lab).views
+    model = model_of(lab, task, seed)
+    found = list(_views(case, model, _shown(case, count)))
+    save_views(lab.folder, variant_file(lab, task, seed), found)
+    return []
+
+
+def _shown(case: Case, count: int) -> dict[int, bool]:
+    """The pairs to show, and whether the head points at their edited word."""
+    layer, number = case.chosen
+    predicted = case.seen.predicted[QUERIES[0], False]
+    headlines = [
+        Located(len(each.pair.funny), each.pair.funny_edits, predicted_LH)
+        for each, predicted_LH in zip(case.pairs, predicted, strict=True)
+    ]
+    hit_X = head_hits(headlines)[:, layer, number]
+    places = [*np.flatnonzero(hit_X)[: -(-count // 2)], *np.flatnonzero(~hit_X)[: count // 2]]
+    return {int(place): bool(hit_X[place]) for place in places}
+
+
+def _views(case: Case, model: Model, shown: dict[int, bool]) -> Iterator[dict[str, Any]]:
+    """Each side with its words, special tokens among them, and what each attends to."""
+    layer, number = case.chosen
+    sides = [
+        (place, side, *_side(case.pairs[place], side))
+        for place in shown
+        for side in (FUNNY, SERIOUS)
+    ]
+    inputs = [pieces_of_words(each[3], len(each[2]), special="kept") for each in sides]
+    config = model.config
+    maps = {
+        int(index): attention[layer, number]
+        for group in attention_maps(
+            watch_for(config), model.params, inputs, most=max_tokens(config),
+            pad_id=case.lab.tokenizer.pad_id,
+            mesh=case.lab.mesh,
+        )
+        for index, attention in zip(group.index_N, group.attention, strict=True)
+    }  # fmt: skip
+    for index, (place, side, words, encoded, edited) in enumerate(sides):
+        names, marked = _units(case.lab, words, encoded, edited)
+        title = f"{side} ({'finds' if shown[place] else 'misses'} the edit)"
+        yield view(title, case.chosen, names, maps[index], marked)
+
+
+def _side(each: EncodedPair, side: str) -> tuple[Sequence[str], EncodedWords, tuple[int, ...]]:
+    pair = each.pair
+    if side == FUNNY:
+        return pair.funny, each.funny, pair.funny_edits
+    return pair.serious, each.serious, pair.serious_edits
+
+
+def _units(
+    lab: Lab, words: Sequence[str], encoded: EncodedWords, edited: tuple[int, ...]
+) -> tuple[list[str], list[int]]:
+    """What the rows of a map with special tokens are called, and which of them are edited words."""
+    units = pieces_of_words(encoded, len(words), special="kept")
+    first = {int(unit): place for place, unit in reversed(list(enumerate(units.unit_T)))}
+    names, marked = [], []
+    for unit in range(units.units):
+        word = encoded.word_of_piece[first[unit]]
+        special = lab.tokenizer.pipeline.id_to_token(encoded.ids[first[unit]])
+        names.append(special if word < 0 else words[word])
+        marked += [unit] if word in edited else []
+    return names, marked

@@ -1,0 +1,60 @@
+"""Which words a classifier's decisions hang on, after Table 3 of Peyrard et al. 2021.
+
+Each word of the test pairs of small edits is masked in turn. All pieces of a word become mask
+tokens; a decision flips where another answer is given then. The paper masks words of single
+sentences and does not say how words of several pieces are masked; pairs, in which one word of one
+side is masked, are ours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxheads.analysis.intervals import grouped_mean
+from jaxheads.data.headlines.encoded import analysable, masked_source, question_source
+from jaxheads.records.rows import Row
+from jaxheads.studies.peyrard2021.attention import FUNNY, SERIOUS
+from jaxheads.studies.peyrard2021.headlines import TEST, humor_subject, model_of, read_headlines
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import estimate_rows
+
+MASKED = "words masked"
+
+
+def masked(lab: Lab, task: str, seed: int) -> list[Row]:
+    """The share of decisions that flip: edited words, others, and the difference, by side."""
+    pairs = analysable(read_headlines(lab).splits[TEST]).pairs
+    subject, model = humor_subject(lab, task, seed), model_of(lab, task, seed)
+    pad_id, mask_id = lab.tokenizer.pad_id, lab.tokenizer.mask_id
+    assert mask_id is not None, "the tokenizer of a masked LM has a mask token"
+    whole = question_source(pairs, task, pad_id, seed=seed)
+    changed, words = masked_source(pairs, task, pad_id, mask_id, seed=seed)
+    before_Q, after_W = (
+        lab.measure(
+            model, subject._replace(held_out=lab.reader.placed(source, subject.lengths))
+        ).answers.guess_M
+        for source in (whole, changed)
+    )
+    question_W, pair_W, side_W, edited_W = map(np.array, zip(*words, strict=True))
+    flipped_W = after_W != before_Q[question_W]
+    groups = [each.pair.group for each in pairs]
+    rows: list[Row] = []
+    for side in (FUNNY, SERIOUS):
+        edited_X, other_X = (
+            _share_by_pair(flipped_W[own_W], pair_W[own_W])
+            for own_W in ((side_W == side) & edited_W, (side_W == side) & ~edited_W)
+        )
+        shares = {"edited": edited_X, "other": other_X, "edited - other": edited_X - other_X}
+        for name, share_X in shares.items():
+            what = {"stage": MASKED, "method": f"{name}, {side}", "seed": seed}
+            found = grouped_mean(share_X, groups)
+            rows += estimate_rows(lab, task, "decisions flipped", found, **what)
+    return rows
+
+
+def _share_by_pair(
+    flipped_w: Bool[np.ndarray, "w"], pair_w: Int[np.ndarray, "w"]
+) -> Float[np.ndarray, "X"]:
+    """Of each pair, which has such words, the share of them that flip the decision."""
+    return np.bincount(pair_w, flipped_w) / np.bincount(pair_w)

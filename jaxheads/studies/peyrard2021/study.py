@@ -1,0 +1,248 @@
+"""Does one head find what makes a headline funny? Classifiers, the head, and what controls say.
+
+After Peyrard, Borges, Gligoric and West 2021, "Laughing Heads" (arXiv 2105.09142): their two tasks
+(1S and PS), their four maps and localisation, accuracy by opposition (their Table 2, where pairs
+say what they oppose), masking of each word (Table 3), distances and attention by place (Figs. 2 and
+3), on any pairs of headlines.
+
+Changed: where the paper chooses the head by eye on the test set, it is chosen here on validation
+pairs and tested on others; intervals are 95% (theirs 99%), over originals; pairs are split by
+original; a word has all of its pieces. Not built: GPT-2, the LSTM and the other baselines of Table
+1, the rules that need a tagger or a language model.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxheads.analysis.contrast import PLACES, accuracy_by_size
+from jaxheads.analysis.intervals import grouped_mean
+from jaxheads.cli.options import MeshShape
+from jaxheads.data.baselines import bag_of_words_accuracy
+from jaxheads.data.headlines.encoded import analysable
+from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, longer_is_funny, naive_bayes_accuracies
+from jaxheads.data.headlines.pairs import Pair
+from jaxheads.data.tasks import Example
+from jaxheads.inference.evaluate import Answers
+from jaxheads.records.head_maps import encoder_bits, save_maps, what_of
+from jaxheads.records.rows import Row
+from jaxheads.studies.chiang2021.study import finetuned
+from jaxheads.studies.peyrard2021.attention import half_maps, look, named_maps, save_seen
+from jaxheads.studies.peyrard2021.head import head
+from jaxheads.studies.peyrard2021.head_ablation import gated, views
+from jaxheads.studies.peyrard2021.headlines import (
+    TASKS,
+    TEST,
+    TRAIN,
+    UNTUNED,
+    humor_settings,
+    humor_subject,
+    model_of,
+    other_tasks,
+    read_headlines,
+    validated,
+    variant_file,
+    variants,
+)
+from jaxheads.studies.peyrard2021.masking import masked
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.settings import Run
+from jaxheads.studies.workbench import prepare
+from jaxheads.studies.workbench.agreement import map_agreement
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.other_studies import beside_cell
+from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.prunability import (
+    answers_of,
+    estimate_rows,
+    save_answers,
+    score_all,
+)
+
+RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """For each model: the pairs, the classifiers, what their heads see, and the head."""
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab, base = Lab(run, settings, folder, mesh), ()
+        humor_settings(lab)
+        if settings.pretrain is not None:
+            base = (f"{lab.name}-pretrained",)
+            yield pretrained_cell(lab)
+        yield beside_cell(lab, base)
+        read = f"{lab.name}-pairs"
+        yield Cell(read, functools.partial(pairs_of, lab), needs=base)
+        yield from _models(lab, read)
+        yield from _heads(lab)
+        names = [variant_file(lab, *each) for each in itertools.product(TASKS, lab.run.seeds)]
+        needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "attention")]
+        needs += [f"{variant_file(lab, UNTUNED, 0)}-attention", f"{lab.name}-beside"]
+        work = functools.partial(map_agreement, lab)
+        yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
+
+
+def _models(lab: Lab, read: str) -> Iterator[Cell]:
+    """Every fine-tuned model, and what its heads see."""
+    name = variant_file(lab, UNTUNED, 0)
+    yield Cell(f"{name}-attention", functools.partial(attention, lab, UNTUNED, 0), needs=(read,))
+    for variant, seed in itertools.product(variants(lab), lab.run.seeds):
+        name = variant_file(lab, variant, seed)
+        compute = finetuned if variant in other_tasks(lab) else classified
+        tuned = functools.partial(compute, lab, variant, seed)
+        yield Cell(f"{name}-fine-tuned", tuned, needs=(read,))
+        looked = functools.partial(attention, lab, variant, seed)
+        yield Cell(f"{name}-attention", looked, needs=(f"{name}-fine-tuned",))
+
+
+def _heads(lab: Lab) -> Iterator[Cell]:
+    """The head of each classifier, and what it is worth."""
+    for task, seed in itertools.product(TASKS, lab.run.seeds):
+        name = variant_file(lab, task, seed)
+        seen = tuple(
+            f"{variant_file(lab, each, seed)}-attention" for each in (UNTUNED, *variants(lab))
+        )
+        for suffix, compute, needs in (
+            ("head", head, (*seen, f"{name}-fine-tuned")),
+            ("gated", gated, (f"{name}-attention",)),
+            ("masked", masked, (f"{name}-fine-tuned",)),
+            ("views", views, (f"{name}-attention",)),
+        ):
+            yield Cell(f"{name}-{suffix}", functools.partial(compute, lab, task, seed), needs=needs)
+
+
+# -- the pairs, and what can be had without a model
+
+
+def pairs_of(lab: Lab) -> list[Row]:
+    """How many pairs there are and pass the filter, and what surface leaks reach on test."""
+    headlines, settings = read_headlines(lab), humor_settings(lab)
+    layout = lab.base.config
+    if settings.permutations + 1 < 20 * layout.num_layers * layout.num_heads:
+        least = 20 * layout.num_layers * layout.num_heads - 1
+        raise ValueError(
+            f"humor.permutations: expected at least {least} to test the heads of {lab.name} at "
+            f"0.05, got {settings.permutations}"
+        )
+    rows = []
+    for split, pairs in headlines.splits.items():
+        found = analysable(pairs)
+        if not found.pairs and split != TRAIN:
+            raise ValueError(
+                f"{split}: expected pairs that differ in one or two words of three or more, got "
+                f"none among {len(pairs)}"
+            )
+        values = {
+            "pairs": float(len(pairs)),
+            "left out as too long": float(headlines.too_long[split]),
+            "small edits": float(len(found.pairs)),
+            "left out for words without pieces": float(found.dropped),
+        }
+        rows += lab.note.rows("", values, stage="pairs of headlines", method=split)
+    train, test = ([each.pair for each in headlines.splits[s]] for s in (TRAIN, TEST))
+    return rows + _leaks(lab, train, test)
+
+
+def _leaks(lab: Lab, train: Sequence[Pair], test: Sequence[Pair]) -> list[Row]:
+    bayes = naive_bayes_accuracies(train, test)
+    rows: list[Row] = []
+    for task in TASKS:
+        bag = bag_of_words_accuracy(_examples(task, train), _examples(task, test))
+        rows += lab.note.rows(task, {"bag of words": bag}, stage="floor")
+        values = {"naive Bayes": bayes[task]}
+        if task == PAIRED:
+            values["longer is funny"] = longer_is_funny(test)
+        rows += lab.note.rows(task, values, stage="surface leak")
+    return rows
+
+
+def _examples(task: str, pairs: Sequence[Pair]) -> list[Example]:
+    return [
+        Example(each.texts[0], each.texts[1] if len(each.texts) > 1 else None, each.label, "")
+        for each in QUESTIONS[task](pairs)
+    ]
+
+
+# -- classifiers
+
+
+def classified(lab: Lab, variant: str, seed: int) -> list[Row]:
+    """Fine-tune on headlines and measure on test; with true labels, score the heads too."""
+    task = next(task for task in TASKS if variant.startswith(task))
+    subject, model = humor_subject(lab, task, seed), model_of(lab, variant, seed)
+    found = lab.measure(model, subject)
+    if variant != task:
+        accuracy = {"accuracy": found.metrics["accuracy"]}
+        return lab.note.rows(task, accuracy, stage="labels shuffled", seed=seed)
+    name = variant_file(lab, task, seed)
+    save_answers(lab, name, answers_of(found))
+    score_all(lab, model, subject, name)
+    rows = lab.note.rows(task, found.metrics, stage="whole", seed=seed)
+    if seed == lab.run.seeds[0]:
+        rows += lab.note.rows(task, found.floors, stage="floor")
+    chosen = lab.measure(model, validated(lab, subject, seed)).metrics["accuracy"]
+    rows += lab.note.rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
+    if lab.run.probe is not None:
+        frozen = lab.measure(lab.fitted(lab.probing(subject, seed, f"{name}-frozen")), subject)
+        rows += lab.note.rows(task, frozen.metrics, stage="frozen body", seed=seed)
+    return rows + _accuracies(lab, task, seed, found.answers)
+
+
+def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
+    """Accuracy with intervals over originals: all, those of sure raters, by opposition; by size."""
+    pairs = [each.pair for each in read_headlines(lab).splits[TEST]]
+    asked = [pairs[question.pair] for question in QUESTIONS[task](pairs, seed)]
+    correct_N = answers.guess_M == answers.label_M
+    rated_N = np.array([pair.seriousness == RATED for pair in asked])
+    parts = {("accuracy on headlines", "all"): np.ones(len(asked), bool)}
+    parts["accuracy on headlines", "rated serious by all"] = rated_N
+    for name in sorted({name for pair in asked for name in pair.oppositions}):
+        own_N = np.array([name in pair.oppositions for pair in asked])
+        parts["accuracy by opposition", name] = own_N
+    rows: list[Row] = []
+    for (stage, method), own_N in parts.items():
+        if own_N.any():
+            groups = [pair.group for pair, own in zip(asked, own_N, strict=True) if own]
+            found = grouped_mean(correct_N[own_N], groups)
+            what = {"stage": stage, "method": method, "seed": seed}
+            rows += estimate_rows(lab, task, "accuracy", found, **what)
+            rows += lab.note.rows(task, {"questions": float(own_N.sum())}, **what)
+    size_N, sizes = np.array([pair.size for pair in asked]), humor_settings(lab).sizes
+    for size, (small, large) in zip(
+        sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
+    ):
+        for side, value in ((f"at most {size:g}", small), (f"above {size:g}", large)):
+            what = {"stage": "accuracy by size of edit", "method": side, "seed": seed}
+            rows += lab.note.rows(task, {"accuracy": float(value)}, **what)
+    return rows
+
+
+# -- attention
+
+
+def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
+    """Look at all headlines, keep what is seen; tell distances by layer, attention by place."""
+    model = model_of(lab, variant, seed)
+    seen = look(lab, model, None if variant == UNTUNED else lab.base)
+    save_seen(lab, variant_file(lab, variant, seed), seen)
+    if variant in (UNTUNED, *TASKS):
+        what = what_of("humor", "" if variant == UNTUNED else variant)
+        maps, halves = named_maps(seen), half_maps(seen)
+        weights = encoder_bits(model)
+        save_maps(lab.folder, lab.name, what, seed, maps, halves, weights=weights)
+    rows: list[Row] = []
+    for name, value_LH in seen.mean.items():
+        if name in PLACES:
+            what = {"stage": "attention by place", "method": variant, "seed": seed}
+            rows += lab.note.rows("", {name: float(value_LH.mean())}, **what)
+            continue
+        for layer, value in enumerate(value_LH.mean(1), start=1):
+            what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
+            rows += lab.note.rows("", {name: float(value)}, seed=seed, **what)
+    return rows

@@ -1,0 +1,124 @@
+"""Are the heads that know something the important ones? Maps over heads against importance.
+
+Every map that a study left in `maps/` is compared with the importance scores of the same model: the
+maps of a fine-tuned model with the scores of the same fine-tuning, those of the pre-trained model,
+of the studies beside this one too, with the scores on the pre-training task and on every task. Each
+map also meets the first of the other files of the same model.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.analysis.agreement import ceiling, rank_agreement, spearman_brown
+from jaxheads.importance.kept import open_kept
+from jaxheads.importance.reliability import split_half
+from jaxheads.pruning.mask import present_heads
+from jaxheads.records.head_maps import MapFile, load_halves, map_files, read_arrays
+from jaxheads.records.rows import Row
+from jaxheads.studies.settings import PRETRAINING
+from jaxheads.studies.workbench.coherence import score_file
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.other_studies import beside_files
+
+STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"
+
+
+class _Map(NamedTuple):
+    """A map with its reliability: how it would repeat on other data (NaN: not known)."""
+
+    value_LH: Float[np.ndarray, "L H"]
+    reliability: float
+
+
+def map_agreement(lab: Lab) -> list[Row]:
+    """Rank correlations of all maps of a model, with p-values and ceilings.
+
+    Heads that are cut, or for which either map has no value, are left out; maps that do not vary
+    are passed over. p-values are of single comparisons.
+    """
+    read = {f: _maps(f) for f in (*map_files(lab.folder, lab.name), *beside_files(lab))}
+    scores = {key: _score(lab, *key) for key in _scored(lab, list(read))}
+    rows: list[Row] = []
+    for file, maps in read.items():
+        for name, found in maps.items():
+            where = {"stage": RELIABILITY, "method": f"{_kind(file)}: {name}", "seed": file.seed}
+            rows += lab.note.rows("", {"halves": found.reliability}, **where)
+        for task, seed in _partners(file, scores):
+            for name, found in maps.items():
+                where = {"stage": STAGE, "method": f"{_kind(file)}: {name}", "seed": seed}
+                rows += _compared(lab, task, found, scores[task, seed], where)
+    return rows + list(_between(lab, read))
+
+
+def _between(lab: Lab, read: Mapping[MapFile, Mapping[str, _Map]]) -> Iterator[Row]:
+    """The maps of every two files of one model as it is, or fine-tuned alike."""
+    for one, two in itertools.combinations(read, 2):
+        if (one.task, one.seed) == (two.task, two.seed):
+            for name, other in _pairs(list(read[one]), list(read[two])):
+                method = f"{_origin(one)}: {name} ~ {_origin(two)}: {other}"
+                where = {"stage": BETWEEN, "method": method, "seed": one.seed}
+                task, maps = one.task or PRETRAINING, (read[one][name], read[two][other])
+                yield from _compared(lab, task, *maps, where)
+
+
+def _pairs(one: list[str], two: list[str]) -> list[tuple[str, str]]:
+    """The names of each file's maps with that of the first map of the other, which sums it up."""
+    return [(one[0], name) for name in two] + [(name, two[0]) for name in one[1:]]
+
+
+def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Row]:
+    present = np.isfinite(one.value_LH) & np.isfinite(two.value_LH) & present_heads(lab.base.config)
+    values = [each.value_LH[present] for each in (one, two)]
+    if any(len(value) < 3 or np.ptp(value) == 0 for value in values):
+        return []
+    found = rank_agreement(
+        np.where(present, one.value_LH, 0.0), np.where(present, two.value_LH, 0.0), present=present
+    )
+    numbers = {name: each.value for name, each in found.items()}
+    numbers |= {f"p of {name}": each.p_value for name, each in found.items()}
+    numbers["ceiling of spearman"] = ceiling(one.reliability, two.reliability)
+    return lab.note.rows(task, numbers, **where)
+
+
+def _kind(file: MapFile) -> str:
+    """What a file's maps are called: of the pre-trained model, or of one fine-tuned on a task."""
+    return f"{_origin(file)}, {file.task}" if file.task else _origin(file)
+
+
+def _origin(file: MapFile) -> str:
+    """Of which kind, and of which other study if it is another's."""
+    return f"{file.what} of {file.study}" if file.study else file.what
+
+
+def _maps(file: MapFile) -> dict[str, _Map]:
+    halves = load_halves(file.path)
+    return {
+        name: _Map(value_LH, spearman_brown(*halves[name]) if name in halves else float("nan"))
+        for name, value_LH in read_arrays(file.path).items()
+    }
+
+
+def _scored(lab: Lab, files: list[MapFile]) -> list[tuple[str, int]]:
+    """The tasks and seeds whose importance the study has kept."""
+    tuned = [(task.name, seed) for task in lab.tasks for seed in lab.run.seeds]
+    every = dict.fromkeys(
+        [(PRETRAINING, 0), *tuned, *((file.task, file.seed) for file in files if file.task)]
+    )
+    return [key for key in every if lab.kept(score_file(lab, *key)).is_file()]
+
+
+def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[str, int]]:
+    own = (file.task, file.seed)
+    return [key for key in scores if key == own or not file.task]
+
+
+def _score(lab: Lab, task: str, seed: int) -> _Map:
+    name = score_file(lab, task, seed)
+    splits = split_half(open_kept(lab.kept(name)), splits=lab.run.scoring.splits)
+    return _Map(lab.saved(name).score_LH, float(splits.full_S.mean()))

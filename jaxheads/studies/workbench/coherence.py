@@ -1,0 +1,177 @@
+"""Do two tasks need the same heads? Ranks, overlaps and exchanged orders, and their reliability.
+
+Definitions of our own where Chiang & Chen 2021 (abstract alone) gives none. Importance is measured
+at two places: on the fine-tuned model, and on the pre-trained body with a readout trained alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxheads.analysis.agreement import Agreement, ceiling, overlap, rank_agreement
+from jaxheads.analysis.intervals import Estimate, jackknife, quotient
+from jaxheads.importance.kept import open_kept
+from jaxheads.importance.reliability import reliability
+from jaxheads.inference.evaluate import METRICS
+from jaxheads.records.rows import Row
+from jaxheads.studies.settings import PRETRAINING
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import OWN, estimate_rows, is_draw, load_answers
+
+TUNED, FROZEN = "fine-tuned", "frozen body"
+LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported
+
+
+def score_file(lab: Lab, task: str, seed: int, place: str = TUNED) -> str:
+    """The name of a task's scores; the pre-training task has one seed and one place."""
+    if task == PRETRAINING:
+        return f"{lab.name}-{PRETRAINING}-0"
+    middle = "-frozen" if place == FROZEN else ""
+    return f"{lab.name}-{task}{middle}-{seed}"
+
+
+def coherence(lab: Lab) -> list[Row]:
+    """Agreement of the scores of every two tasks, seed by seed."""
+    rows = []
+    for place in (TUNED, FROZEN):
+        for one, two in pairs_of(lab):
+            for seed in lab.run.seeds:
+                one_LH, two_LH = (
+                    lab.saved(score_file(lab, task, seed, place)).score_LH for task in (one, two)
+                )
+                what = {"stage": "coherence", "method": place, "seed": seed}
+                rows += lab.note.rows(f"{one}~{two}", _statistics(one_LH, two_LH), **what)
+    return rows
+
+
+def pairs_of(lab: Lab) -> Iterator[tuple[str, str]]:
+    """Every two of the tasks that are compared."""
+    return itertools.combinations(lab.subjects, 2)
+
+
+def reliabilities(lab: Lab) -> list[Row]:
+    """How each map of scores repeats, and the ceiling that this sets to each correlation of two.
+
+    "other examples": on as many other examples in the same model, from halves (Spearman and Brown).
+    "other seed": between fine-tuning seeds on the same examples. "other examples and seed": both,
+    which is the reliability of one map of one seed and sets the ceiling; the pre-trained model is
+    one, so that its map repeats over examples alone.
+    """
+    rows, both = [], {}
+    for task in lab.subjects:
+        places = (TUNED,) if task == PRETRAINING else (TUNED, FROZEN)
+        seeds = (0,) if task == PRETRAINING else lab.run.seeds
+        for place in places:
+            names = {seed: score_file(lab, task, seed, place) for seed in seeds}
+            both[task, place], found = _repeats(lab, task, place, names)
+            rows += found
+    for place, (one, two) in itertools.product((TUNED, FROZEN), pairs_of(lab)):
+        values = [both[task, TUNED if task == PRETRAINING else place] for task in (one, two)]
+        rows += lab.note.rows(
+            f"{one}~{two}", {"spearman": ceiling(*values)}, stage="ceiling", method=place
+        )
+    return rows
+
+
+def _repeats(lab: Lab, task: str, place: str, names: Mapping[int, str]) -> tuple[float, list[Row]]:
+    """The reliability of one map, by the files of all seeds, and the rows of its parts."""
+    suffix, splits = "" if place == TUNED else f", {place}", lab.run.scoring.splits
+    kept = {seed: open_kept(lab.kept(name)) for seed, name in names.items()}
+    rows: list[Row] = []
+
+    def note(what: str, seed: int, values: Mapping[str, float]) -> None:
+        where = {"stage": "reliability", "method": what + suffix, "seed": seed}
+        rows.extend(lab.note.rows(task, values, **where))
+
+    for seed, matrix_NLH in kept.items():
+        note("other examples", seed, {"spearman": reliability([matrix_NLH], splits=splits)})
+    for number, pair in enumerate(itertools.combinations(names.values(), 2)):
+        one_LH, two_LH = (lab.saved(name).score_LH for name in pair)
+        note("other seed", number, agreement_values(one_LH, two_LH))
+    value = reliability(list(kept.values()), splits=splits)
+    if len(kept) > 1:
+        note("other examples and seed", 0, {"spearman": value})
+    return value, rows
+
+
+def functional(lab: Lab, names: Mapping[str, Mapping[int, str]]) -> list[Row]:
+    """What the orders of other tasks are worth, at every budget, with intervals.
+
+    `names`: by task and seed, the file of the answers along that task's curves.
+    """
+    rows: list[Row] = []
+    for task, files in names.items():
+        answers = [load_answers(lab, name) for name in files.values()]
+        prefix = "order of "
+        others = [n for n in answers[0] if n.startswith(prefix) and not n.endswith(".budgets")]
+        for name in others:
+            rows += _functional(lab, task, f"{name.removeprefix(prefix)}~{task}", name, answers)
+    return rows
+
+
+def _functional(lab: Lab, task: str, pair: str, name: str, answers) -> list[Row]:
+    metric = lab.subject(task).metrics[0]
+    budgets, rows = answers[0][f"{OWN}.budgets"], []
+    for place in range(1, len(budgets) - 1):  # the ends are the same for every order
+        orders = [
+            (each[name][place], each[OWN][place], [each[k][place] for k in each if is_draw(k)])
+            for each in answers
+        ]
+        found = _shared_gain(orders, answers[0]["label"], answers[0]["example"], METRICS[metric])
+        rows += estimate_rows(
+            lab, pair, metric, found,
+            stage="functional coherence", method=OWN, budget=int(budgets[place]),
+        )  # fmt: skip
+    return rows
+
+
+def _shared_gain(orders, label_M, example_M, metric) -> Estimate:
+    """How much of what a task's own order gains over chance another task's order gains.
+
+    `(other - chance) / (own - chance)`, each the metric at one budget: 1 where the other order is
+    as good as the own one, 0 where it is no better than random ones. NaN where the own order is not
+    better than random, so that there is nothing to share. Over seeds (with one: over its draws) and
+    examples; the definition is ours.
+
+    `orders`: by seed, the answers by the other order, by the own one, and by each random one.
+    """
+    if len(orders) == 1:
+        other, own, chance = orders[0]
+        orders = [(other, own, [draw]) for draw in chance]
+
+    def gain(which: int):
+        def over_chance(row: int, rows) -> float:
+            chance = np.mean([metric(draw[rows], label_M[rows]) for draw in orders[row][2]])
+            return float(metric(orders[row][which][rows], label_M[rows]) - chance)
+
+        return jackknife(over_chance, len(orders), example_M)
+
+    return quotient(gain(0), gain(1))
+
+
+def _statistics(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:
+    """Every statistic, its p-value, and what chance has where that is not zero."""
+    found = _agreements(one_LH, two_LH)
+    values = {name: each.value for name, each in found.items()}
+    p_values = {f"p of {name}": each.p_value for name, each in found.items()}
+    chance = {f"chance of {name}": each.chance for name, each in found.items() if each.chance}
+    return values | p_values | chance
+
+
+def agreement_values(
+    one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]
+) -> dict[str, float]:
+    """Every statistic of two maps, without its p-value."""
+    return {name: each.value for name, each in _agreements(one_LH, two_LH, 1).items()}
+
+
+def _agreements(one_LH, two_LH, permutations: int = 9999) -> dict[str, Agreement]:
+    return {
+        **rank_agreement(one_LH, two_LH, permutations=permutations),
+        f"overlap of lowest {LOWEST:.0%}": overlap(one_LH, two_LH, LOWEST, lowest=True),
+        f"overlap of highest {HIGHEST:.0%}": overlap(one_LH, two_LH, HIGHEST, lowest=False),
+    }

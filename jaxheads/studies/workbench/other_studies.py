@@ -1,0 +1,93 @@
+"""Maps of heads that finished studies left of the very same model, so that they meet this study's.
+
+    beside/STUDY/maps/MODEL-WHAT-SEED.npz   copies, as they are in that study's folder
+
+Of the model as it is alone: what another study fine-tuned is another model.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxheads.records.head_maps import (
+    MapFile,
+    encoder_bits,
+    halves_path,
+    load_weights,
+    map_files,
+    weights_path,
+)
+from jaxheads.records.rows import Row
+from jaxheads.storage.files import write_atomically
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.workbench.model import Lab
+
+FOLDER, ROWS = "beside", "rows.jsonl"
+
+
+def beside_cell(lab: Lab, needs: tuple[str, ...]) -> Cell:
+    """The cell that copies them; it needs the pre-trained model."""
+    return Cell(f"{lab.name}-beside", functools.partial(copy_maps, lab), needs=needs)
+
+
+def copy_maps(lab: Lab) -> list[Row]:
+    """Copy the maps of this model from all studies beside this one.
+
+    ValueError for a study that is unfinished, has no maps of a model of this name, or has them of
+    other weights.
+    """
+    for study in lab.run.beside:
+        files = _of_model(study, lab.name)
+        _check_weights(lab, files)
+        for file in files:
+            target = lab.folder / FOLDER / study.name / file.path.relative_to(study)
+            _copy(halves_path(file.path), halves_path(target))
+            _copy(weights_path(file.path), weights_path(target))
+            _copy(file.path, target)
+    return []
+
+
+def beside_files(lab: Lab) -> Iterator[MapFile]:
+    """The copies, study by study."""
+    for study in lab.run.beside:
+        for file in map_files(lab.folder / FOLDER / study.name, lab.name):
+            yield file._replace(study=study.name)
+
+
+def check_finished(studies: tuple[Path, ...]) -> None:
+    """ValueError that names all of these folders that hold no finished study."""
+    missing = [str(study) for study in studies if not (study / ROWS).is_file()]
+    if missing:
+        raise ValueError(
+            f"beside: expected folders of finished studies, with {ROWS}, got {', '.join(missing)}; "
+            "run those studies first, or go without them (--set beside=)"
+        )
+
+
+def _of_model(study: Path, model: str) -> list[MapFile]:
+    check_finished((study,))
+    files = [file for file in map_files(study, model) if (file.task, file.seed) == ("", 0)]
+    if not files:
+        raise ValueError(f"beside: expected maps of {model}, not fine-tuned, in {study}, got none")
+    return files
+
+
+def _check_weights(lab: Lab, files: list[MapFile]) -> None:
+    ours = encoder_bits(lab.base)
+    for file in files:
+        theirs = load_weights(file.path)
+        if theirs != ours:
+            got = "those of other weights" if theirs else "a file that does not say of which"
+            raise ValueError(
+                f"beside: expected maps of the weights that {lab.name} has here, got {got}: "
+                f"{file.path}"
+            )
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_file():
+        with write_atomically(target) as draft:
+            shutil.copyfile(source, draft)

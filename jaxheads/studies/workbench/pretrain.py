@@ -1,0 +1,90 @@
+"""Pre-train models from scratch, and measure them beside guesses that need no model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxheads.cli.options import MeshShape
+from jaxheads.data.baselines import guess_accuracies
+from jaxheads.data.encode import EncodedSource
+from jaxheads.models.checkpoint.convert import load_model
+from jaxheads.records.rows import Row
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.settings import PRETRAINING, Run
+from jaxheads.studies.workbench import prepare
+from jaxheads.studies.workbench.model import Lab
+
+COUNTED = 20_000  # blocks of training text whose neighbours are counted
+HALF = "float16"
+
+
+def cells(run: Run, folder: Path) -> Iterator[Cell]:
+    """Each model is trained and measured, and stored again in half precision."""
+    mesh = prepare.open_mesh(MeshShape(run.devices))
+    for settings in run.models:
+        lab = Lab(run, settings, folder, mesh)
+        trained = (f"{lab.name}-pretrained",)
+        yield pretrained_cell(lab)
+        yield Cell(f"{lab.name}-guesses", functools.partial(guesses, lab), needs=trained)
+        yield Cell(f"{lab.name}-{HALF}", functools.partial(halved, lab), needs=trained)
+
+
+def pretrained_cell(lab: Lab) -> Cell:
+    """The first cell of a model, which reads the text that masked LM is trained and measured on.
+
+    ValueError where the run has no such text.
+    """
+    text = lab.run.text
+    if text.task == "mlm" and None in (text.train, text.held_out):
+        raise ValueError(
+            f"{lab.run.name}: expected plain text for masked LM (--set text.train=FILE --set "
+            f"text.held_out=FILE), got {text.train} and {text.held_out}"
+        )
+    return Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab), needs=())
+
+
+def pretrained(lab: Lab) -> list[Row]:
+    """Pre-train, unless the model came so, and measure it beside the constant answer."""
+    lab.pretrain()
+    found = lab.measure(lab.base, lab.text)
+    return [
+        *lab.note.rows(PRETRAINING, found.floors, stage="floor"),
+        *lab.note.rows(PRETRAINING, found.metrics, stage="whole"),
+    ]
+
+
+def guesses(lab: Lab) -> list[Row]:
+    """How many tokens of the held-out text are guessed from their neighbours alone.
+
+    The neighbours are those of the text as it is, where a masked LM finds some of them masked.
+    """
+    text, tokenizer = lab.run.text, lab.tokenizer
+    train, test = (
+        prepare.read_blocks(
+            tokenizer, path, text.length, task=text.task, split=split, limit=limit,
+            texts=text.paragraphs if split == "train" else None,
+        )
+        for path, split, limit in (
+            (text.train, "train", COUNTED),
+            (text.held_out, "validation", text.held_out_blocks),
+        )
+    )  # fmt: skip
+    found = guess_accuracies(_rows(train), _rows(test), unpredicted=tokenizer.special_ids)
+    values = {f"accuracy, {name} guess": value for name, value in found._asdict().items()}
+    return lab.note.rows(PRETRAINING, values, stage="floor")
+
+
+def halved(lab: Lab) -> list[Row]:
+    """Store the model in half precision, as built-in models are, and measure what is read back."""
+    path = lab.folder / HALF / lab.name
+    lab.save_model(lab.base, path, dtype=HALF)
+    found = lab.measure(load_model(path), lab.text)
+    return lab.note.rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
+
+
+def _rows(source: EncodedSource) -> Iterator[list[int]]:
+    """The tokens of every block."""
+    for start, end in zip(source.starts[:-1], source.starts[1:], strict=True):
+        yield source.tokens[start:end].tolist()

@@ -1,0 +1,321 @@
+"""How many heads can go: scores by every method, and the metric along every order of pruning."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Num
+
+from jaxheads.analysis.intervals import Contrast, Estimate, contrast
+from jaxheads.config import EncoderConfig
+from jaxheads.importance.kept import open_kept, token_file
+from jaxheads.importance.reliability import Reading, score_kept
+from jaxheads.importance.scores import DAMAGED, Scores
+from jaxheads.inference.evaluate import METRICS, Evaluation
+from jaxheads.models.model import Model
+from jaxheads.pruning.curve import area, removable
+from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
+from jaxheads.pruning.schedule import prune_iteratively
+from jaxheads.records.rows import Row
+from jaxheads.storage.files import write_atomically
+from jaxheads.storage.remote import write_once
+from jaxheads.studies.settings import CurveSettings
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.tasks import Subject
+
+OWN, REVERSED, RANDOM = "gradient", "reversed", "random"
+ITERATIVE, ABLATION, TIED = "gradient, iterative", "ablation", "tied"
+KEPT_SHARES = {"k95": 0.95, "k99": 0.99}
+
+Mask = Bool[np.ndarray, "L H"]
+Order = Callable[[int], Mask]  # the heads that a budget keeps
+
+
+class Curve(NamedTuple):
+    """An order of pruning, at decreasing budgets that start with all heads."""
+
+    budgets: tuple[int, ...]
+    order: Order
+
+
+# -- scores
+
+
+def score_all(lab: Lab, model: Model, task: Subject, name: str) -> None:
+    """Score by every method of the study; all scores go to disk under names that begin alike."""
+    how = lab.run.scoring
+    lab.score(model, task, name=name)
+    for reading in ("", *lab.run.curve.readings):
+        lab.save(scores_name(name, reading), _read(lab, name, reading))
+    if model.config.shares_blocks:
+        lab.save(scores_name(name, TIED), _read(lab, name, TIED, model.config))
+    if how.ablated:
+        ablation = lab.score(model, task, method="ablation", limit=how.ablated)
+        lab.save(scores_name(name, ABLATION), ablation)
+
+
+def scores_name(name: str, reading: str = "") -> str:
+    """The file of one reading of a model's scores; the plain name is the unit "example"."""
+    return f"{name}.{reading}" if reading else name
+
+
+def _read(lab: Lab, name: str, reading: str, config: EncoderConfig | None = None) -> Scores:
+    """One reading of the effects that are kept on disk."""
+    path, how = lab.kept(name), read_as("" if reading == TIED else reading)
+    matrix_NLH = open_kept(token_file(path) if how["unit"] == "token" else path)
+    blocks = config.block_by_layer if config is not None else None
+    score_LH = score_kept(matrix_NLH, Reading(how["unit"], how["normalize"], blocks))
+    return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), lab.name)
+
+
+def read_as(reading: str) -> dict[str, str]:
+    """The unit and the normalisation of a reading (`settings.READINGS`, or "": plain examples)."""
+    unit, _, more = reading.partition("+")
+    normalize = "l2" if "l2" in (unit, more) else "none"
+    return {"unit": "example" if unit in ("", "l2") else unit, "normalize": normalize}
+
+
+# -- orders
+
+
+def curve_budgets(total: int, points: int, multiple: int = 1) -> tuple[int, ...]:
+    """About `points` equal steps from all heads to none, each budget a `multiple`.
+
+    What is removed is rounded down, as in the code of Michel et al. 2019: 14, 28, 43, ... of 144.
+    """
+    steps = total // multiple
+    return tuple(multiple * (steps - steps * i // points) for i in range(points + 1))
+
+
+def _unique(budgets: Iterable[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(budgets))
+
+
+def orders(
+    lab: Lab, model: Model, task: Subject, name: str, others: Mapping[str, str], draws: range
+) -> Iterator[tuple[str, Curve]]:
+    """Every order of the study by its name; `others`: orders by other tasks' scores."""
+    config, settings = model.config, lab.run.curve
+    total = config.num_layers * config.num_heads
+    budgets = _unique(curve_budgets(total, settings.points))
+    own_LH = lab.saved(name).score_LH
+
+    def by(score_LH, rows=None) -> Order:
+        return lambda budget: mask_from_scores(score_LH, budget, tied_rows=rows)
+
+    yield OWN, Curve(budgets, by(own_LH))
+    yield REVERSED, Curve(budgets, by(reversed_scores(own_LH)))
+    for draw in draws:
+        yield f"{RANDOM} {draw}", Curve(budgets, _chance(config, draw))
+    for reading in settings.readings:
+        score_LH = lab.saved(scores_name(name, reading)).score_LH
+        yield f"{OWN}/{reading}", Curve(budgets, by(score_LH))
+    if lab.run.scoring.ablated:
+        yield ABLATION, Curve(budgets, by(lab.saved(scores_name(name, ABLATION)).score_LH))
+    if lab.run.scoring.rescored:
+        for reading in ("", *settings.rescored):
+            order = _iterative(lab, model, task, budgets, reading)
+            yield (
+                ITERATIVE.replace(OWN, f"{OWN}/{reading}" if reading else OWN),
+                Curve(budgets, order),
+            )
+    for other, file in others.items():
+        yield f"order of {other}", Curve(budgets, by(lab.saved(file).score_LH))
+    if config.shares_blocks:
+        yield from _tied(lab, config, name, settings, draws)
+
+
+def _chance(config: EncoderConfig, draw: int, rows=None) -> Order:
+    shape = (config.num_layers, config.num_heads)
+    return lambda budget: random_mask(*shape, budget, draw, tied_rows=rows)
+
+
+def _tied(
+    lab: Lab, config: EncoderConfig, name: str, settings: CurveSettings, draws: range
+) -> Iterator[tuple[str, Curve]]:
+    """Orders in which a head goes in all layers of its block at once, so that weights go."""
+    rows = config.block_by_layer
+    uses = np.bincount(rows)
+    if uses.min() < uses.max():
+        return  # budgets that every order reaches are multiples of one number only where all agree
+    total, multiple = config.num_layers * config.num_heads, int(uses[0])
+    budgets = _unique(curve_budgets(total, settings.points, multiple))
+    score_LH = lab.saved(scores_name(name, TIED)).score_LH
+    for label, scores in ((OWN, score_LH), (REVERSED, -score_LH)):
+        yield (
+            f"{label} {TIED}",
+            Curve(budgets, lambda b, s=scores: mask_from_scores(s, b, tied_rows=rows)),
+        )
+    for draw in draws:
+        yield f"{RANDOM} {TIED} {draw}", Curve(budgets, _chance(config, draw, rows))
+
+
+def _iterative(
+    lab: Lab, model: Model, task: Subject, budgets: tuple[int, ...], reading: str
+) -> Order:
+    """Heads scored anew at every budget."""
+
+    def rescore(mask_LH: Mask):
+        limit = lab.run.scoring.rescored
+        how = {"limit": limit, "mask_LH": mask_LH, **read_as(reading)}
+        return lab.score(model, task, **how).score_LH
+
+    present_LH = present_heads(model.config)
+    masks = (present_LH, *prune_iteratively(rescore, budgets[1:], present_LH))
+    return dict(zip(budgets, masks, strict=True)).__getitem__
+
+
+# -- curves
+
+
+def curves(
+    lab: Lab,
+    model: Model,
+    task: Subject,
+    name: str,
+    seed: int,
+    others: Mapping[str, str],
+    draws: range,
+) -> list[Row]:
+    """The metrics of the masked model along every order, and each order in one number."""
+    return along(lab, model, task, name, seed, orders(lab, model, task, name, others, draws))
+
+
+def along(
+    lab: Lab,
+    model: Model,
+    task: Subject,
+    name: str,
+    seed: int,
+    wanted: Iterable[tuple[str, Curve]],
+    stages: tuple[str, str] = ("masked", "prunability"),
+) -> list[Row]:
+    """The same of any orders, under their names; the answers along them are kept under `name`."""
+    seen: dict[bytes, Evaluation] = {}  # the ends of all curves are the same
+    rows: list[Row] = []
+    guesses: dict[str, np.ndarray] = {}
+    for method, (budgets, order) in wanted:
+        found = [_measured(lab, model, task, order(budget), seen) for budget in budgets]
+        for budget, evaluation in zip(budgets, found, strict=True):
+            what = {"stage": stages[0], "method": method, "budget": budget, "seed": seed}
+            rows += lab.note.rows(task.name, evaluation.metrics, **what)
+        guesses[method] = np.stack([each.answers.guess_M for each in found])
+        guesses[f"{method}.budgets"] = np.array(budgets)
+        guesses |= questions(found[0])
+        rows += _summary(lab, task, method, budgets, found, seed, stages[1])
+    save_answers(lab, name, guesses)
+    return rows
+
+
+def _measured(lab, model, task, mask_LH, seen) -> Evaluation:
+    key = mask_LH.tobytes()
+    if key not in seen:
+        seen[key] = lab.measure(model, task, mask_LH)
+    return seen[key]
+
+
+def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> list[Row]:
+    """k95, k99 and the area, where the whole model has something to keep."""
+    metric_K = [each.metrics[task.metrics[0]] for each in found]
+    if not metric_K[0] > 0:
+        return []
+    values = {
+        name: float(removable(budgets, metric_K, share)) for name, share in KEPT_SHARES.items()
+    }
+    values["area"] = area(budgets, metric_K)
+    return lab.note.rows(task.name, values, stage=stage, method=method, seed=seed)
+
+
+# -- answers of masked models
+
+
+def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
+    """What was answered to the held-out examples, for intervals that are computed later."""
+    write_once(functools.partial(_write_answers, answers_path(lab, name), arrays))
+
+
+def questions(found: Evaluation) -> dict[str, np.ndarray]:
+    """What was due, and whose question it was: the same for every mask."""
+    return {"label": found.answers.label_M, "example": found.answers.example_M}
+
+
+def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
+    """The arrays of one evaluation that `save_answers` keeps."""
+    return {"guess": found.answers.guess_M, **questions(found)}
+
+
+def _write_answers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with write_atomically(path) as draft:
+        np.savez_compressed(draft, allow_pickle=False, **arrays)
+
+
+def load_answers(lab: Lab, name: str) -> dict[str, np.ndarray]:
+    """What `save_answers` wrote; ValueError for a damaged file."""
+    path = answers_path(lab, name)
+    try:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        raise
+    except DAMAGED as error:
+        raise ValueError(f"{path}: expected an npz file of answers, got {error}") from error
+
+
+def answers_path(lab: Lab, name: str) -> Path:
+    """The file of a cell's answers."""
+    return lab.folder / "answers" / f"{name}.npz"
+
+
+def contrasts(
+    lab: Lab,
+    task: Subject,
+    names: Mapping[int, str],
+    pairs: Sequence[tuple[str, str]] = ((OWN, RANDOM), (RANDOM, REVERSED)),
+    stage: str = "contrast",
+) -> list[Row]:
+    """The first order of each pair less the second, nearest half of the heads, with intervals.
+
+    The interval is over seeds, draws and examples (`analysis.intervals.contrast`).
+    """
+    answers = [load_answers(lab, name) for name in names.values()]
+    first = next(order for order in answers[0] if _kind(order) == pairs[0][0])
+    budgets = answers[0][f"{first}.budgets"]
+    place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
+    metric, (label_M, example_M) = task.metrics[0], (answers[0][n] for n in ("label", "example"))
+    kinds = dict.fromkeys(kind for pair in pairs for kind in pair)
+    of = {kind: [[a[f][place] for f in a if _kind(f) == kind] for a in answers] for kind in kinds}
+    rows = []
+    for one, two in pairs:
+        found = contrast(of[one], of[two], label_M, METRICS[metric], example_M)
+        rows += contrast_rows(
+            lab, task.name, metric, found, stage=stage, method=f"{one} - {two}",
+            budget=int(budgets[place]),
+        )  # fmt: skip
+    return rows
+
+
+def _kind(order: str) -> str:
+    """An order's name without the number of its draw."""
+    name, _, draw = order.rpartition(" ")
+    return name if draw.isdecimal() else order
+
+
+def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> list[Row]:
+    """The row of a value with its interval."""
+    ends = {name: float(getattr(found, name)) for name in ("low", "high", "p_value")}
+    return lab.note.rows(task, {metric: found.value}, **ends, **what)
+
+
+def contrast_rows(lab: Lab, task: str, metric: str, found: Contrast, **what) -> list[Row]:
+    """The row of a difference, with what it was computed from."""
+    counts = found._asdict()
+    return estimate_rows(lab, task, metric, counts.pop("difference"), **counts, **what)
+
+
+def is_draw(name: str) -> bool:
+    """Whether an order is a random one of single uses of heads: "random 3"."""
+    return name != RANDOM and _kind(name) == RANDOM

@@ -1,0 +1,236 @@
+"""The tasks of a study as one model meets them: read, encoded, and placed where they are used."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxheads.config import ReadoutConfig, TrainingConfig
+from jaxheads.data.baselines import bag_of_words_cosine, bag_of_words_guesses
+from jaxheads.data.batch import Batch
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.loader import Source, batches
+from jaxheads.data.mlm import MaskedSource, mask_blocks
+from jaxheads.data.tasks import Examples, Task, read_examples, task_named
+from jaxheads.data.tokens import Tokenizer
+from jaxheads.inference.evaluate import METRICS
+from jaxheads.parallel.mesh import data_share, place_batch
+from jaxheads.studies.settings import PRETRAINING, Run, TaskSettings
+from jaxheads.studies.workbench import prepare
+
+
+class Subject(NamedTuple):
+    """A task as a model meets it. What is held out is used by nothing but evaluation."""
+
+    name: str  # in records and file names
+    task: Task
+    readout: ReadoutConfig
+    train: Source
+    scored: Source  # some of the training examples
+    held_out: list[Batch]
+    lengths: tuple[int, ...]  # padded lengths of its batches
+    training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The task's metrics, the one to compare by first."""
+        return self.task.metrics if self.task.labels else ("accuracy",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Reads the data of a run with one tokenizer."""
+
+    run: Run
+    tokenizer: Tokenizer
+    mesh: Mesh | None
+    finetune: TrainingConfig | None = None  # the model's own; None: the task's, or the run's
+
+    def text(self, pretrain: TrainingConfig | None) -> Subject:
+        """The pre-training task, with as many blocks as training takes and scoring needs.
+
+        What is scored or measured is masked the same way every time.
+        """
+        text, count, seed = self.run.text, self.run.scoring.examples, 0
+        if pretrain is not None:
+            count, seed = max(count, pretrain.steps * pretrain.batch_size), pretrain.seed
+        blocks = prepare.read_blocks(
+            self.tokenizer, text.train, text.length, task=text.task, limit=count,
+            texts=text.paragraphs,
+        )  # fmt: skip
+        held_out = prepare.read_blocks(
+            self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
+            limit=text.held_out_blocks,
+        )  # fmt: skip
+        scored = prepare.first(blocks, self.run.scoring.examples)
+        return Subject(
+            name=PRETRAINING,
+            task=task_named(text.task),
+            readout=ReadoutConfig("masked_lm"),
+            train=self._masked(blocks, seed, fixed=False),
+            scored=self._masked(scored, seed),
+            held_out=self.placed(self._masked(held_out, seed), (text.length,)),
+            lengths=(text.length,),
+            training=pretrain,
+        )
+
+    def task(self, name: str) -> Subject:
+        """A downstream task. Batches have one length, unless training sorts by length in windows.
+
+        One length means one compilation, which is what small models need most.
+        """
+        settings = self._settings(name)
+        task = task_named(name)
+        training = self.finetune or settings.finetune or self.run.finetune
+        assert training is not None, "a run with tasks says how to fine-tune"
+        readout = prepare.new_readout(task)
+        lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
+        train = self._read(settings, readout, settings.train, "train", settings.examples)
+        return Subject(
+            name=name,
+            task=task,
+            readout=readout,
+            train=train,
+            scored=self._scored(settings, train),
+            held_out=self._held_out(settings, readout, settings.held_out, "validation", lengths),
+            lengths=lengths,
+            training=training,
+        )
+
+    def shuffled(self, task: Subject, seed: int) -> Subject:
+        """The task with the labels of its training examples permuted among them.
+
+        What is scored has the permuted labels too; what is held out stays as it is.
+        """
+        train = task.train
+        assert isinstance(train, EncodedSource), "masked LM has no labels to permute"
+        order_N = np.random.default_rng(seed).permutation(len(train.labels))
+        train = dataclasses.replace(train, labels=train.labels[order_N])
+        return task._replace(train=train, scored=self._scored(self._settings(task.name), train))
+
+    def other_held_out(self, task: Subject) -> list[Batch]:
+        """A second data set of a task; none where its settings name none."""
+        settings = self._settings(task.name)
+        path, split = settings.other_held_out, settings.other_split
+        if path is None and split is None:
+            return []
+        return self._held_out(settings, task.readout, path, split or "validation", task.lengths)
+
+    def bag_of_words(self, name: str) -> dict[str, float]:
+        """What a linear model on counts of words reaches, in the task's first metric.
+
+        It learns from all training examples of the task and is measured on what is held out.
+        """
+        return {"bag of words": _bag_of_words(self._settings(name))}
+
+    def bag_of_words_likeness(self, task: TaskSettings, metrics: Sequence[str]) -> dict[str, float]:
+        """What the cosine of the counts of words of two held-out sentences reaches as a guess."""
+        test = _held_out_examples(task)
+        guess_N, label_N = bag_of_words_cosine(test), _labels(test)
+        return {name: METRICS[name](guess_N, label_N) for name in metrics}
+
+    def sample(self, train: EncodedSource, *, drawn: bool = False) -> EncodedSource:
+        """As many training examples as are scored; the first of those that were `drawn` by chance.
+
+        A file may be sorted, so of other examples it is a random sample, by a fixed seed.
+        """
+        count = self.run.scoring.examples
+        return prepare.first(train, count) if drawn else prepare.shuffled(train, count)
+
+    def _scored(self, settings: TaskSettings, train: EncodedSource) -> EncodedSource:
+        drawn = settings.train is None and task_named(settings.name).generated
+        return self.sample(train, drawn=drawn)
+
+    def teaching(self, settings: TaskSettings) -> EncodedSource:
+        """Training examples of a task that a pruner learns on."""
+        readout = ReadoutConfig("classification", task_named(settings.name).labels)
+        return self._read(settings, readout, settings.train, "train", settings.examples)
+
+    def taught(self, settings: TaskSettings) -> EncodedSource:
+        """The examples of a task that a pruner scores heads on."""
+        return self._scored(settings, self.teaching(settings))
+
+    def apart(self, settings: TaskSettings) -> list[Batch]:
+        """The held-out pairs of a task, each sentence by itself."""
+        readout = ReadoutConfig("pair", task_named(settings.name).labels)
+        return self._held_out(
+            settings, readout, settings.held_out, "validation", (settings.length,)
+        )
+
+    def batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
+        """Every example of a source once, of this process's share."""
+        return batches(source, size, share=data_share(self.mesh), lengths=lengths)
+
+    def _settings(self, name: str) -> TaskSettings:
+        return next(task for task in self.run.tasks if task.name == name)
+
+    def _held_out(
+        self,
+        settings: TaskSettings,
+        readout: ReadoutConfig,
+        path: Path | None,
+        split: str,
+        lengths: Sequence[int],
+    ) -> list[Batch]:
+        share = data_share(self.mesh)
+        source = self._read(settings, readout, path, split, settings.held_out_examples, share)
+        return self.placed(source, lengths)
+
+    def _read(
+        self,
+        settings: TaskSettings,
+        readout: ReadoutConfig,
+        path: Path | None,
+        split: str,
+        limit: int | None,
+        share: tuple[int, int] = (0, 1),
+    ) -> EncodedSource:
+        return prepare.read_task(
+            self.tokenizer, task_named(settings.name), path, readout, settings.length,
+            split=split, limit=limit, long="truncate", share=share,
+        )  # fmt: skip
+
+    def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:
+        text = self.run.text
+        return mask_blocks(
+            blocks, self.tokenizer, length=text.length, seed=seed, fixed=fixed,
+            whole_words=text.whole_words,
+        )  # fmt: skip
+
+    def placed(self, source: Source, lengths: Sequence[int]) -> list[Batch]:
+        """All batches of a source, on the devices for the rest of the study."""
+        return [
+            jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))
+            for batch in self.batches(source, lengths, self.run.curve.batch_size)
+        ]
+
+
+@functools.lru_cache  # the same for every model of a study: it reads words, not pieces
+def _bag_of_words(settings: TaskSettings) -> float:
+    task, test = task_named(settings.name), _held_out_examples(settings)
+    train = read_examples(task, settings.train, split="train", limit=settings.examples)
+    guess_N = bag_of_words_guesses(train, test, real=task.is_regression)
+    return METRICS[task.metrics[0]](guess_N, _labels(test))
+
+
+def _held_out_examples(settings: TaskSettings) -> Examples:
+    return read_examples(settings.name, settings.held_out, limit=settings.held_out_examples)
+
+
+def _labels(examples: Examples) -> np.ndarray:
+    return np.array([example.label for example in examples])
+
+
+def first_of(source: Source, limit: int | None) -> Source:
+    """The first examples of what is scored, which are in no order."""
+    if isinstance(source, MaskedSource):
+        return dataclasses.replace(source, blocks=prepare.first(source.blocks, limit))
+    assert isinstance(source, EncodedSource)
+    return prepare.first(source, limit)

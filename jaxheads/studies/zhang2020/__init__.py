@@ -1,0 +1,1 @@
+"""Zhang et al. 2020: single-shot meta-pruning."""
