@@ -92,7 +92,7 @@ def torch_side(spec: dict) -> Iterator[Callable[[str], Workload] | None]:
     if importlib.util.find_spec("torch") is None:
         yield None
         return
-    script = Path(__file__).with_name("bench_torch.py")
+    script = Path(__file__).with_name("torch_side.py")
     command = [sys.executable, str(script), json.dumps(spec)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

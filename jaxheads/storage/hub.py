@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 BUILTIN = "builtin:"  # before the name of a model that comes with the package
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 REACH_SECONDS = 1.2  # how long the Hub may take to answer before it counts as unreachable
 
 
