@@ -77,7 +77,7 @@ def run(options: TrainOptions) -> None:
         name=options.task,
     )
     if options.best:
-        fitted = _at_its_best(options, fitted)
+        fitted = _at_its_best(options, job, fitted)
     fitted = fitted._replace(params=whole_params(fitted.params))
     job, fitted = _decided(options, job, fitted)
     agreed(lambda: _save(options, job, fitted))
@@ -248,13 +248,15 @@ def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judg
 # -- what comes of it
 
 
-def _at_its_best(options: TrainOptions, fitted: Fitted) -> Fitted:
+def _at_its_best(options: TrainOptions, job: Job, fitted: Fitted) -> Fitted:
     """The parameters of the checkpoint that was judged best."""
     if fitted.best_step is None or options.checkpoints is None:
         raise ValueError("--best: expected held-out examples to judge by, got none")
     names = {None: tuple(fitted.params), "gates": ()}.get(options.only, (options.only,))
     trained = {name: fitted.params[name] for name in names}
-    best, theta = load_trained(options.checkpoints, trained, fitted.theta, step=fitted.best_step)
+    best, theta = load_trained(
+        options.checkpoints, trained, fitted.theta, step=fitted.best_step, mesh=job.mesh
+    )
     return fitted._replace(params={**fitted.params, **best}, theta=theta)
 
 

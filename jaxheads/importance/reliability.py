@@ -32,17 +32,6 @@ class Reading(NamedTuple):
     present_LH: Bool[np.ndarray, "L H"] | None = None  # heads neither cut nor masked; None: all
 
 
-class SplitHalf(NamedTuple):
-    """Rank correlations over heads between the scores of two halves of the examples.
-
-    `half_S` has Spearman's rho of each random split; `full_S` is what the formula of Spearman and
-    Brown expects between two data sets of full size.
-    """
-
-    half_S: Float[np.ndarray, "S"]
-    full_S: Float[np.ndarray, "S"]
-
-
 PLAIN = Reading()
 
 
@@ -59,14 +48,18 @@ def split_half(
     *,
     splits: int = 20,
     seed: int = 0,
-) -> SplitHalf:
-    """How well the ranking repeats on other examples; the mean of `full_S` is its reliability.
+) -> Float[np.ndarray, "S"]:
+    """How well the ranking repeats on other examples; the mean over splits is its reliability.
 
     Halves are of examples, or of groups for the unit "batch". Only present heads are ranked.
+
+    Returns:
+      For each random split what the formula of Spearman and Brown expects between two data sets of
+      full size, from the rank correlation over heads (Spearman) between the scores of the halves.
     """
     one_SX, other_SX = _half_scores(matrix_NLH, reading, splits, seed)
     half_S = np.array(list(map(_spearman, one_SX, other_SX)))
-    return SplitHalf(half_S, 2 * half_S / (1 + half_S))
+    return 2 * half_S / (1 + half_S)
 
 
 def reliability(

@@ -53,6 +53,12 @@ class Row:
         _check_fields(vars(self))
 
 
+def kind_of(method: str) -> str:
+    """The method without the number of a draw: "random tied 3" is a "random tied"."""
+    name, _, draw = method.rpartition(" ")
+    return name if draw.isdecimal() else method
+
+
 _FIELDS = {field.name: field for field in dataclasses.fields(Row)}
 _REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISSING)
 _TEXTS = ("study", "model", "task", "metric", "method", "stage")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from jaxheads.records.rows import kind_of
 from jaxheads.report.folder import Study
-from jaxheads.report.spread import by_seed, kind_of, mean_of, spread_of
+from jaxheads.report.spread import by_seed, mean_of, spread_of
 
 STAGE = "above the baseline"
 MARK = "not shown to be above chance"

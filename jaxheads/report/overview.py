@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.baseline import CROSS, CROSSED, FROZEN, TUNED, at_chance
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import STAGES as CONSTITUENCY
 from jaxheads.report.parts import Section, Table, slug
-from jaxheads.report.spread import cell, kind_of, spread_of, spreads
+from jaxheads.report.spread import cell, spread_of, spreads
 from jaxheads.report.style import shown
 
 BAG = "bag of words"

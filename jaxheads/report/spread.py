@@ -180,9 +180,3 @@ def mean_of(values: Sequence[float]) -> Spread:
         return range_of(values)
     middle, half = mean(values), _joined(values, [0.0])
     return Spread(middle, middle - half, middle + half, len(values), INTERVAL)
-
-
-def kind_of(method: str) -> str:
-    """The method without the number of a draw: "random tied 3" is a "random tied"."""
-    name, _, draw = method.rpartition(" ")
-    return name if draw.isdecimal() else method

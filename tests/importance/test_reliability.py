@@ -48,8 +48,7 @@ def test_a_half_is_half_of_the_examples_and_the_other_half_the_rest():
     effect_NLH = effects(2, 1.0)
     found = split_half(effect_NLH, splits=3)
     expected = spearmanr(np.abs(effect_NLH[0]).ravel(), np.abs(effect_NLH[1]).ravel()).statistic
-    np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
-    np.testing.assert_allclose(found.full_S, 2 * expected / (1 + expected), rtol=1e-6)
+    np.testing.assert_allclose(found, 2 * expected / (1 + expected), rtol=1e-6)
 
 
 @pytest.mark.parametrize("examples", [8, 9])
@@ -60,30 +59,31 @@ def test_no_example_is_in_both_halves_and_none_in_neither(examples):
     half = -(-examples // 2)
     one, two = np.arange(24) < half, (half <= np.arange(24)) & (np.arange(24) < examples)
     expected = np.corrcoef(one, two)[0, 1]  # of two values alone, ranks and values are the same
-    np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
+    np.testing.assert_allclose(found, 2 * expected / (1 + expected), rtol=1e-6)
 
 
 def test_reliability_rises_with_examples_and_falls_with_noise():
     def full(*arguments, **more):
-        return split_half(effects(*arguments), **more).full_S.mean()
+        return split_half(effects(*arguments), **more).mean()
 
     assert full(400, 0.1) > 0.99
     assert full(20, 3.0) < full(400, 3.0) < full(400, 0.1)
     # what is expected of 400 examples from halves of 200 is what halves of 400 give
-    larger = split_half(effects(800, 3.0)).half_S.mean()
+    whole_S = split_half(effects(800, 3.0))
+    larger = (whole_S / (2 - whole_S)).mean()
     assert abs(full(400, 3.0) - larger) < 0.1
 
 
 def test_splits_repeat_with_a_seed_and_absent_heads_are_not_ranked():
     effect_NLH = effects(40, 1.0)
     first, second = split_half(effect_NLH, seed=1), split_half(effect_NLH, seed=1)
-    np.testing.assert_array_equal(first.half_S, second.half_S)
-    assert (split_half(effect_NLH, seed=2).half_S != first.half_S).any()
+    np.testing.assert_array_equal(first, second)
+    assert (split_half(effect_NLH, seed=2) != first).any()
     noise = np.random.default_rng(1).normal(size=effect_NLH.shape).astype(np.float32)
     present_LH = np.arange(24).reshape(3, 8) < 12
     clean, mixed = effects(400, 0.1), np.where(present_LH, effects(400, 0.1), noise[:1] * 9)
     masked = Reading(present_LH=present_LH)
-    assert split_half(mixed, masked).half_S.mean() == split_half(clean, masked).half_S.mean()
+    assert split_half(mixed, masked).mean() == split_half(clean, masked).mean()
 
 
 def test_groups_are_what_the_unit_batch_splits():
@@ -91,7 +91,7 @@ def test_groups_are_what_the_unit_batch_splits():
     found = split_half(effect_NLH, Reading("batch", group=6), splits=2)
     sums = np.abs(effect_NLH.reshape(2, 6, 3, 8).sum(1))
     expected = spearmanr(sums[0].ravel(), sums[1].ravel()).statistic
-    np.testing.assert_allclose(found.half_S, expected, rtol=1e-6)
+    np.testing.assert_allclose(found, 2 * expected / (1 + expected), rtol=1e-6)
 
 
 def test_what_cannot_be_split_or_scored_is_refused():
@@ -132,7 +132,8 @@ def test_reliability_is_the_share_of_the_task_among_the_planted_variances():
 
 def test_reliability_of_one_model_is_that_of_spearman_and_brown():
     effect_NLH = effects(40, 3.0)
-    half = split_half(effect_NLH, splits=3).half_S.mean()
+    whole_S = split_half(effect_NLH, splits=3)
+    half = (whole_S / (2 - whole_S)).mean()
     found = reliability.reliability([effect_NLH], splits=3)
     assert found == pytest.approx(2 * half / (1 + half))
     with pytest.raises(ValueError, match="at least one model, got none"):

@@ -96,10 +96,3 @@ def test_tables_tell_intervals_from_ranges():
     assert s.cell(found) == "0.300 (0.200 to 0.400)"
     assert s.cell(found._replace(kind=s.INTERVAL)) == "0.300 [0.200 to 0.400]"
     assert [s.cell(None), s.cell(range_of([1.0]))] == ["–", "1.000"]
-
-
-def test_draws_are_told_from_kinds():
-    names = ("random 12", "random tied 3", "gradient", "gradient/l2", "order of mlm")
-    assert [s.kind_of(name) for name in names] == [
-        "random", "random tied", "gradient", "gradient/l2", "order of mlm",
-    ]  # fmt: skip

@@ -147,8 +147,9 @@ def test_a_used_place_is_refused_before_training(sentiment, review_file, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_best_step_can_be_written(sentiment, review_file, held_out, tmp_path, capsys):
-    given = {"held_out": held_out, "judge_every": 1, "rate": 0.1, "steps": 6}
+@pytest.mark.parametrize("mesh", ["data=1", "data=2,model=2"])
+def test_the_best_step_can_be_written(sentiment, review_file, held_out, tmp_path, capsys, mesh):
+    given = {"held_out": held_out, "judge_every": 1, "rate": 0.1, "steps": 6, "mesh": mesh}
     out, kept = tmp_path / "best", tmp_path / "kept"
     assert train(sentiment, review_file, out, "--best", checkpoints=kept, **given) == 0
     judged = [line for line in lines(tmp_path / "best.jsonl") if "metrics" in line]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.baseline import MARK, at_ceiling, at_chance
 from jaxheads.report.chiang2021.coherence import REPEATED, TUNED, reliability_of
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
@@ -15,7 +15,6 @@ from jaxheads.report.spread import (
     Spread,
     bounds,
     ends,
-    kind_of,
     number,
     percent,
     short,

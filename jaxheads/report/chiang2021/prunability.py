@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.claims import FEWEST, said_of
 from jaxheads.report.curves import curve_drawings
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Section, Table
-from jaxheads.report.spread import Form, Spread, cell, ends, kind_of, number, short, signed, spreads
+from jaxheads.report.spread import Form, Spread, cell, ends, number, short, signed, spreads
 from jaxheads.report.style import shown
 
 MEASURES: dict[str, tuple[str, Form]] = {

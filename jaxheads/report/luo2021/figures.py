@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from jaxheads.records.rows import kind_of
 from jaxheads.report.curves import draw_levels
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import (
@@ -25,7 +26,7 @@ from jaxheads.report.luo2021.rows import (
 from jaxheads.report.maps import draw_maps
 from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, slug
-from jaxheads.report.spread import Spread, kind_of, spread_of, spreads
+from jaxheads.report.spread import Spread, spread_of, spreads
 from jaxheads.report.style import looks, shown
 
 

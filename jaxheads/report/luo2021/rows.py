@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.folder import Study
-from jaxheads.report.spread import Spread, kind_of, spread_of
+from jaxheads.report.spread import Spread, spread_of
 from jaxheads.report.style import shown
 
 PRETRAINING, F1 = "mlm", "sentence F1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.chiang2021.prunability import measures_table
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import (
@@ -26,7 +26,7 @@ from jaxheads.report.luo2021.rows import (
     trained_on,
 )
 from jaxheads.report.parts import Table
-from jaxheads.report.spread import cell, kind_of, number, signed, spread_of, spreads
+from jaxheads.report.spread import cell, number, signed, spread_of, spreads
 from jaxheads.report.style import shown
 
 NAMES = ("S-F1", "C-F1", *COLUMNS[2:])

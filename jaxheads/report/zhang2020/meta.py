@@ -6,22 +6,12 @@ from collections.abc import Iterator
 
 from matplotlib.axes import Axes
 
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
 from jaxheads.report.folder import Study
 from jaxheads.report.panels import grid
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
-from jaxheads.report.spread import (
-    Spread,
-    cell,
-    ends,
-    kind_of,
-    number,
-    signed,
-    spread_of,
-    spreads,
-    words,
-)
+from jaxheads.report.spread import Spread, cell, ends, number, signed, spread_of, spreads, words
 from jaxheads.report.style import INK, Look, looks, shown
 
 TRAINED, LOST, SIMILARITY = "masked, fine-tuned", "likeness lost", "similarity"

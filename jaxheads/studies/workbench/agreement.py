@@ -121,4 +121,4 @@ def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[
 def _score(lab: Lab, task: str, seed: int) -> _Map:
     name = score_file(lab, task, seed)
     splits = split_half(open_kept(lab.kept(name)), splits=lab.run.scoring.splits)
-    return _Map(lab.saved(name).score_LH, float(splits.full_S.mean()))
+    return _Map(lab.saved(name).score_LH, float(splits.mean()))

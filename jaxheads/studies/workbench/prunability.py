@@ -20,7 +20,7 @@ from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
 from jaxheads.pruning.schedule import prune_iteratively
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.remote import write_once
 from jaxheads.studies.settings import CurveSettings
@@ -282,12 +282,12 @@ def contrasts(
     The interval is over seeds, draws and examples (`analysis.intervals.contrast`).
     """
     answers = [load_answers(lab, name) for name in names.values()]
-    first = next(order for order in answers[0] if _kind(order) == pairs[0][0])
+    first = next(order for order in answers[0] if kind_of(order) == pairs[0][0])
     budgets = answers[0][f"{first}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
     metric, (label_M, example_M) = task.metrics[0], (answers[0][n] for n in ("label", "example"))
     kinds = dict.fromkeys(kind for pair in pairs for kind in pair)
-    of = {kind: [[a[f][place] for f in a if _kind(f) == kind] for a in answers] for kind in kinds}
+    of = {kind: [[a[f][place] for f in a if kind_of(f) == kind] for a in answers] for kind in kinds}
     rows = []
     for one, two in pairs:
         found = contrast(of[one], of[two], label_M, METRICS[metric], example_M)
@@ -296,12 +296,6 @@ def contrasts(
             budget=int(budgets[place]),
         )  # fmt: skip
     return rows
-
-
-def _kind(order: str) -> str:
-    """An order's name without the number of its draw."""
-    name, _, draw = order.rpartition(" ")
-    return name if draw.isdecimal() else order
 
 
 def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> list[Row]:
@@ -318,4 +312,4 @@ def contrast_rows(lab: Lab, task: str, metric: str, found: Contrast, **what) -> 
 
 def is_draw(name: str) -> bool:
     """Whether an order is a random one of single uses of heads: "random 3"."""
-    return name != RANDOM and _kind(name) == RANDOM
+    return name != RANDOM and kind_of(name) == RANDOM
