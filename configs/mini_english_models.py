@@ -27,10 +27,10 @@ gained when it ended (loss of RoBERTa in the last 500 steps 6.00 after 10,000, 5
 6.05 after 12,000 steps of 16 blocks; with D = 128 at 2e-3 above 6.5).
 """
 
-import dataclasses
 from pathlib import Path
 
-from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
+from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 
 DATA = Path("../shared/data")
@@ -42,28 +42,17 @@ PRETRAIN = TrainingConfig(
     save_every=1000,
     optimizer=OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
 )
-ROBERTA = EncoderConfig(
-    family="roberta",
-    vocab_size=2048,
-    hidden_size=64,
-    num_layers=4,
-    num_heads=4,
-    intermediate_size=256,
-    max_positions=66,
-    type_vocab_size=1,
-    norm_eps=1e-5,
-    initializer_range=0.05,
-    pad_token_id=1,
-)
-ALBERT = dataclasses.replace(
-    ROBERTA,
-    family="albert",
-    embedding_size=64,
-    hidden_groups=1,
-    type_vocab_size=2,
-    norm_eps=1e-12,
-    pad_token_id=0,
-)
+SIZES = {
+    "vocab_size": 2048,
+    "hidden_size": 64,
+    "num_layers": 4,
+    "num_heads": 4,
+    "intermediate_size": 256,
+    "max_positions": 66,
+    "initializer_range": 0.05,
+}
+ROBERTA = encoder_config("roberta", **SIZES, type_vocab_size=1, norm_eps=1e-5, pad_token_id=1)
+ALBERT = encoder_config("albert", **SIZES, type_vocab_size=2, embedding_size=64, hidden_groups=1)
 TEXT = TextSettings(
     train=DATA / "text/train.txt",
     held_out=DATA / "text/validation.txt",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxheads.importance import Scores, Settings, load_scores, save_scores, score_heads
     from jaxheads.importance.meta.files import load_pruner
     from jaxheads.models.checkpoint.convert import load_model, save_model
+    from jaxheads.models.checkpoint.families import encoder_config
     from jaxheads.models.model import Model, encode, init_model, logits
     from jaxheads.objectives import Outcome, objective_for
     from jaxheads.parallel.mesh import make_mesh
@@ -40,14 +41,15 @@ _ROOMS = {
     "config": ("EncoderConfig", "ReadoutConfig"),
     "data.batch": ("Batch",),
     "data.encode": ("encode_task",),
-    "data.glue": ("read_examples",),
+    "data.tasks": ("read_examples",),
     "data.loader": ("batches", "training_batches"),
     "data.tokens": ("load_tokenizer",),
     "importance": ("Scores", "Settings", "load_scores", "save_scores", "score_heads"),
-    "importance.pruner_files": ("load_pruner",),
-    "hosts": ("start_distributed",),
-    "mesh": ("make_mesh",),
-    "models.convert": ("load_model", "save_model"),
+    "importance.meta.files": ("load_pruner",),
+    "parallel.processes": ("start_distributed",),
+    "parallel.mesh": ("make_mesh",),
+    "models.checkpoint.convert": ("load_model", "save_model"),
+    "models.checkpoint.families": ("encoder_config",),
     "models.model": ("Model", "encode", "init_model", "logits"),
     "objectives": ("Outcome", "objective_for"),
     "pruning.cut": ("cut", "zero"),
@@ -67,6 +69,7 @@ __all__ = [
     "cut",
     "encode",
     "encode_task",
+    "encoder_config",
     "init_model",
     "load_model",
     "load_pruner",

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-Family = Literal["roberta", "albert", "bert", "distilbert"]
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
+PoolerActivation = Literal["tanh", "relu"]
 ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
 Decay = Literal["linear", "cosine", "constant"]
@@ -16,8 +16,8 @@ Descent = Literal["adamw", "sgd"]
 Placing = Literal["resampled", "corner"]
 Compute = Literal["float32", "bfloat16"]
 
-FAMILIES: tuple[str, ...] = ("roberta", "albert", "bert", "distilbert")
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
+POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
 DECAYS: tuple[str, ...] = ("linear", "cosine", "constant")
 DESCENTS: tuple[str, ...] = ("adamw", "sgd")
@@ -28,7 +28,10 @@ COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of one encoder.
+    """One encoder: its sizes, and what its family does its own way.
+
+    `models.checkpoint.families.encoder_config` makes one from scratch: it takes the fields without
+    a default from the family's table. Nothing computes by the family's name.
 
     `num_layers` counts attention uses, so an ALBERT with shared weights has many uses of few
     blocks. `kept` names the original heads that each use still has (`None`: all); only
@@ -36,17 +39,17 @@ class EncoderConfig:
     coordinates, cut or not.
     """
 
-    family: Family
+    family: str  # the name of its table in models.checkpoint
     vocab_size: int
     hidden_size: int
     num_layers: int
     num_heads: int
     intermediate_size: int
-    max_positions: int  # rows of the position table; RoBERTa uses those after pad_token_id
+    max_positions: int  # rows of the position table
     type_vocab_size: int = 0  # 0: the family has no token types (DistilBERT)
-    embedding_size: int = 0  # 0: equal to hidden_size; ALBERT's factorised size otherwise
-    hidden_groups: int = 0  # ALBERT only: groups of shared blocks; 0: nothing is shared
-    inner_groups: int = 1  # ALBERT only: blocks in a group; num_layers counts each of them
+    embedding_size: int = 0  # 0: equal to hidden_size
+    hidden_groups: int = 0  # of blocks that layers share; 0: nothing is shared
+    inner_groups: int = 1  # blocks in a group; num_layers counts each of them
     activation: Activation = "gelu"
     norm_eps: float = 1e-12
     hidden_dropout: float = 0.1
@@ -54,6 +57,15 @@ class EncoderConfig:
     initializer_range: float = 0.02
     pad_token_id: int = 0
     kept: tuple[tuple[int, ...], ...] | None = None
+    _: dataclasses.KW_ONLY
+    shares_blocks: bool  # several layers use one set of parameters
+    projects_embeddings: bool  # a linear map from embedding_size to hidden_size
+    positions_after_pad: bool  # real tokens are counted from pad_token_id + 1; else columns from 0
+    drops_attention_output: bool  # hidden_dropout before the norm behind the attention
+    drops_feed_forward_output: bool  # hidden_dropout before a layer's last norm
+    masked_lm_activation: Activation | None  # of the masked-LM readout; None: `activation`
+    pooler_activation: PoolerActivation  # of a classifier's first layer
+    drops_pooler_input: bool  # the readout's dropout before a classifier's first layer too
 
     def __post_init__(self) -> None:
         problems = list(_encoder_problems(self))
@@ -71,9 +83,9 @@ class EncoderConfig:
         return self.embedding_size or self.hidden_size
 
     @property
-    def shares_blocks(self) -> bool:
-        """Whether several layers may use one set of parameters (ALBERT)."""
-        return self.hidden_groups > 0
+    def first_position(self) -> int:
+        """The row of the position table that the first token has; those before it are not used."""
+        return self.pad_token_id + 1 if self.positions_after_pad else 0
 
     @property
     def heads_by_layer(self) -> tuple[tuple[int, ...], ...]:
@@ -108,10 +120,13 @@ _NOT_NEGATIVE = ("type_vocab_size", "embedding_size", "hidden_groups", "pad_toke
 
 
 def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
-    if c.family not in FAMILIES:
-        yield f"family: expected one of {', '.join(FAMILIES)}, got {c.family!r}"
-    if c.activation not in ACTIVATIONS:
-        yield f"activation: expected one of {', '.join(ACTIVATIONS)}, got {c.activation!r}"
+    for name, known in (
+        ("activation", ACTIVATIONS),
+        ("masked_lm_activation", (*ACTIVATIONS, None)),
+        ("pooler_activation", POOLER_ACTIVATIONS),
+    ):
+        if getattr(c, name) not in known:
+            yield f"{name}: expected one of {', '.join(map(str, known))}, got {getattr(c, name)!r}"
     for name in ("hidden_dropout", "attention_dropout"):
         if not 0 <= getattr(c, name) < 1:
             yield f"{name}: expected a rate in [0, 1), got {getattr(c, name)}"
@@ -128,8 +143,10 @@ def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
 def _layout_problems(c: EncoderConfig) -> Iterator[str]:
     if c.hidden_size % c.num_heads:
         yield f"hidden_size: expected a multiple of num_heads {c.num_heads}, got {c.hidden_size}"
-    if c.shares_blocks != (c.family == "albert"):
-        wanted = "at least 1" if c.family == "albert" else "0"
+    if c.embedding_width != c.hidden_size and not c.projects_embeddings:
+        yield f"embedding_size: expected 0 for {c.family}, got {c.embedding_size}"
+    if c.shares_blocks != (c.hidden_groups > 0):
+        wanted = "at least 1" if c.shares_blocks else "0"
         yield f"hidden_groups: expected {wanted} for {c.family}, got {c.hidden_groups}"
     steps, odd = divmod(c.num_layers, c.inner_groups)
     if odd:

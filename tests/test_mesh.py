@@ -10,7 +10,8 @@ import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params
 from jaxheads.parallel import processes as hosts
 from jaxheads.parallel.mesh import (
@@ -26,8 +27,8 @@ from jaxheads.parallel.mesh import (
 from jaxheads.parallel.processes import cannot_begin, gather_processes, start_distributed
 
 SIZES = {"vocab_size": 60, "num_layers": 3, "intermediate_size": 24, "max_positions": 9}
-ROBERTA = EncoderConfig(family="roberta", hidden_size=16, num_heads=4, **SIZES)
-ALBERT = EncoderConfig(
+ROBERTA = encoder_config(family="roberta", hidden_size=16, num_heads=4, **SIZES)
+ALBERT = encoder_config(
     family="albert", hidden_size=16, num_heads=4, embedding_size=8, hidden_groups=1, **SIZES
 )
 MASKED_LM = ReadoutConfig("masked_lm", tied=False)
@@ -83,7 +84,7 @@ def test_heads_feed_forward_units_and_vocabulary_are_split_and_nothing_else(conf
 
 
 def test_a_dimension_that_the_axis_does_not_divide_is_replicated():
-    odd = EncoderConfig(family="roberta", hidden_size=15, num_heads=3, **SIZES)
+    odd = encoder_config(family="roberta", hidden_size=15, num_heads=3, **SIZES)
     specs = named(parameter_specs(make_mesh(4, 2), abstract_params(odd, MASKED_LM)))
     assert tuple(specs["encoder/stack0/attention/query/kernel"]) == (None, None, None)
     assert tuple(specs["encoder/stack0/up/kernel"]) == (None, None, "model")

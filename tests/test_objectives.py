@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params, logits
 from jaxheads.objectives import Outcome, objective_for, watch_for
 
-CONFIG = EncoderConfig(
+CONFIG = encoder_config(
     family="bert", vocab_size=40, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8,
     max_positions=9, type_vocab_size=2,
 )  # fmt: skip

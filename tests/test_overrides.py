@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxheads.cli.overrides import load_config, override, parse_value
-from jaxheads.config import EncoderConfig
+from jaxheads.models.checkpoint.families import encoder_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Run:
     parts: tuple[Part, ...] = (Part("one"), Part("two"))
 
 
-SIZES = EncoderConfig(
+SIZES = encoder_config(
     family="bert",
     vocab_size=8,
     hidden_size=8,

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from jaxheads.cli.main import VERBS, _parse, _parser
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,9 @@ def test_transformers_5_still_ignores_head_masks():
 def test_the_api_example_runs_and_fits_fifteen_lines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tokenizer = train_tokenizer(SENTENCES * 5, kind="bpe", vocab_size=280)
-    config = EncoderConfig("roberta", tokenizer.vocab_size, 16, 2, 4, 32, 40, 1, pad_token_id=1)
+    config = encoder_config(
+        "roberta", tokenizer.vocab_size, 16, 2, 4, 32, 40, type_vocab_size=1, pad_token_id=1
+    )
     readout = ReadoutConfig("classification", ("negative", "positive"))
     save_model(init_model(config, readout, jax.random.key(0)), "model", tokenizer=tokenizer)
     rows = [json.dumps({"sentence": s, "label": i % 2}) for i, s in enumerate(SENTENCES)]

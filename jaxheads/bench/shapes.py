@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
+from jaxheads.models.checkpoint.families import encoder_config
 
 BINARY = ReadoutConfig("classification", ("0", "1"))
-BASE = EncoderConfig(
+BASE = encoder_config(
     family="roberta", vocab_size=50265, hidden_size=768, num_layers=12, num_heads=12,
     intermediate_size=3072, max_positions=514, type_vocab_size=1, norm_eps=1e-5, pad_token_id=1,
 )  # fmt: skip
@@ -22,7 +23,7 @@ SHAPES = {
     "roberta-large": dataclasses.replace(
         BASE, hidden_size=1024, num_layers=24, num_heads=16, intermediate_size=4096
     ),
-    "albert-xxlarge": EncoderConfig(
+    "albert-xxlarge": encoder_config(
         family="albert", vocab_size=30000, hidden_size=4096, num_layers=12, num_heads=64,
         intermediate_size=16384, max_positions=512, type_vocab_size=2, embedding_size=128,
         hidden_groups=1,

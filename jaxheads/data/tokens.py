@@ -215,12 +215,11 @@ def wrap_pipeline(pipeline: tokenizers.Tokenizer, names: dict[str, str], where: 
 
 
 def max_tokens(config: EncoderConfig) -> int:
-    """How many tokens an encoder can read: its positions, less RoBERTa's that no word has.
+    """How many tokens an encoder can read: its positions, less those that no token has.
 
     The tokenizer's own `model_max_length` is not asked: v5 files often lack it or hold 1e30.
     """
-    unused = config.pad_token_id + 1 if config.family == "roberta" else 0
-    return config.max_positions - unused
+    return config.max_positions - config.first_position
 
 
 def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
@@ -230,7 +229,7 @@ def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
         problems.append(
             f"vocab_size: expected at most {config.vocab_size}, got {tokenizer.vocab_size}"
         )
-    if config.family == "roberta" and tokenizer.pad_id != config.pad_token_id:
+    if config.positions_after_pad and tokenizer.pad_id != config.pad_token_id:
         problems.append(f"pad token: expected {config.pad_token_id}, got {tokenizer.pad_id}")
     types = config.type_vocab_size
     if types and (tokenizer.pair_types > types or (types > 1 and tokenizer.pair_types == 1)):

@@ -92,7 +92,7 @@ class Embeddings(nnx.Module):
         if config.type_vocab_size:
             self.type = Table(config.type_vocab_size, inner, draw)
         self.norm = Norm(inner, config.norm_eps)
-        if config.family == "albert":
+        if config.projects_embeddings:
             self.project = Projection((inner, width), (width,), draw)
 
     def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
@@ -101,15 +101,15 @@ class Embeddings(nnx.Module):
         if config.type_vocab_size:
             x = x + jnp.take(self.type.table[...], types, axis=0)
         x = drop(self.norm(x).astype(dtype), config.hidden_dropout, key)
-        return linear(x, self.project) if config.family == "albert" else x
+        return linear(x, self.project) if config.projects_embeddings else x
 
 
 def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, "B T"]:
     """Row of the position table for each token.
 
-    Its column; for RoBERTa the number of real tokens so far, above the padding id.
+    Its column, or the number of real tokens so far, above the padding id.
     """
-    if config.family != "roberta":
+    if not config.positions_after_pad:
         return jnp.broadcast_to(jnp.arange(real_BT.shape[1]), real_BT.shape)
     return jnp.cumsum(real_BT, axis=1) * real_BT + config.pad_token_id
 
@@ -128,16 +128,14 @@ class Block(nnx.Module):
     def __call__(self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe):
         """One layer at the query positions `x`; keys and values come from `memory`."""
         keys = (None,) * 3 if key is None else jax.random.split(key, 3)
-        drop_attended = config.family != "distilbert"  # DistilBERT drops no attention output,
-        drop_fed = config.family != "albert"  # ALBERT no feed-forward output
         attended, seen = self.attention(
             x_BTD, memory_BSD, real_BS, gate_BHt,
             dropout=config.attention_dropout, key=keys[0], observe=observe,
         )  # fmt: skip
-        attended = drop(attended, config.hidden_dropout * drop_attended, keys[1])
+        attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
         x_BTD = self.attention_norm(x_BTD + attended)
         fed = linear(ACTIVATION[config.activation](linear(x_BTD, self.up)), self.down)
-        fed = drop(fed, config.hidden_dropout * drop_fed, keys[2])
+        fed = drop(fed, config.hidden_dropout * config.drops_feed_forward_output, keys[2])
         return self.output_norm(x_BTD + fed), seen
 
 

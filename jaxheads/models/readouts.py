@@ -12,6 +12,8 @@ from jaxheads.models.attention import Draw, Projection
 from jaxheads.models.dropout import drop
 from jaxheads.models.encoder import ACTIVATION, Norm, linear
 
+POOLER_ACTIVATION = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+
 
 class NoReadout(nnx.Module):
     """An encoder alone."""
@@ -33,8 +35,7 @@ class MaskedLM(nnx.Module):
 
     def __call__(self, config: EncoderConfig, hidden_BPD, word_table_VE):
         """Float32 logits `[B, P, V]`; -inf for what fills a table up behind the vocabulary."""
-        # RoBERTa's own code has the exact gelu here whatever the encoder's activation.
-        name = "gelu" if config.family == "roberta" else config.activation
+        name = config.masked_lm_activation or config.activation
         x = self.norm(ACTIVATION[name](linear(hidden_BPD, self.dense)))
         kernel = self.decoder.kernel[...] if hasattr(self, "decoder") else word_table_VE.T
         logits = jnp.matmul(x, kernel.astype(x.dtype), preferred_element_type=jnp.float32)
@@ -51,7 +52,7 @@ class Kernel(nnx.Module):
 
 
 class Classifier(nnx.Module):
-    """Two layers on the first token: `out(drop(act(dense(x))))`; tanh, and relu for DistilBERT."""
+    """Two layers on the first token: `out(drop(act(dense(x))))`."""
 
     def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
         width, classes = config.hidden_size, len(readout.labels)
@@ -60,13 +61,12 @@ class Classifier(nnx.Module):
 
     def pool(self, config: EncoderConfig, hidden_BD):
         """What the first layer makes of the first token's state `[B, D]`: BERT's pooler."""
-        activation = jax.nn.relu if config.family == "distilbert" else jnp.tanh
-        return activation(linear(hidden_BD, self.dense))
+        return POOLER_ACTIVATION[config.pooler_activation](linear(hidden_BD, self.dense))
 
     def __call__(self, config: EncoderConfig, readout: ReadoutConfig, hidden_BD, key):
         """Float32 logits `[B, C]`."""
         keys = (None, None) if key is None else jax.random.split(key)
-        if config.family == "roberta":  # which also drops what enters the first layer
+        if config.drops_pooler_input:
             hidden_BD = drop(hidden_BD, readout.dropout, keys[0])
         x = drop(self.pool(config, hidden_BD), readout.dropout, keys[1])
         return linear(x, self.out).astype(jnp.float32)

@@ -46,11 +46,11 @@ def _per_head(config: EncoderConfig, length: int) -> int:
 
 def _fixed_multiply_adds(config: EncoderConfig, length: int) -> int:
     fed = 2 * config.num_layers * length * config.hidden_size * config.intermediate_size
-    projects = config.family == "albert"
-    return fed + projects * length * config.embedding_width * config.hidden_size
+    projection = length * config.embedding_width * config.hidden_size
+    return fed + config.projects_embeddings * projection
 
 
 def _embedding_parameters(config: EncoderConfig) -> int:
     rows = config.vocab_size + config.max_positions + config.type_vocab_size + 2  # and the norm
-    projection = (config.embedding_width + 1) * config.hidden_size * (config.family == "albert")
-    return rows * config.embedding_width + projection
+    projection = (config.embedding_width + 1) * config.hidden_size
+    return rows * config.embedding_width + config.projects_embeddings * projection

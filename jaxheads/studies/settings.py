@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig, refuse, too_low
+from jaxheads.models.checkpoint.families import table_of
 
 PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
 
@@ -48,6 +49,8 @@ class ModelSettings:
         made = (self.encoder is None, self.pretrain is None)
         if made != ((True, True) if self.source else (False, False)):
             problems.append("expected either a source, or an encoder and how to pretrain it")
+        if self.encoder is not None:
+            problems += table_of(self.encoder.family).misfits(self.encoder)
         refuse(f"model {self.name}", problems)
 
 

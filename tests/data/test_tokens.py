@@ -19,6 +19,7 @@ from jaxheads.data.tokens import (
     max_tokens,
     wrap_pipeline,
 )
+from jaxheads.models.checkpoint.families import encoder_config
 
 WORDPIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "fox", "##es", "u", ".", "s"]
 
@@ -33,8 +34,8 @@ def bert(tmp_path: Path) -> Path:
     return directory
 
 
-def encoder_config(**changes) -> EncoderConfig:
-    sizes = {
+def sizes(**changes) -> EncoderConfig:
+    usual = {
         "family": "roberta",
         "vocab_size": 300,
         "hidden_size": 8,
@@ -42,7 +43,7 @@ def encoder_config(**changes) -> EncoderConfig:
         "num_heads": 2,
     }
     more = {"intermediate_size": 8, "max_positions": 40, "type_vocab_size": 1, "pad_token_id": 1}
-    return EncoderConfig(**{**sizes, **more, **changes})
+    return encoder_config(**{**usual, **more, **changes})
 
 
 def test_roberta_puts_two_separators_between_a_pair_and_knows_one_type(bpe: Tokenizer):
@@ -187,20 +188,20 @@ def test_an_older_roberta_vocabulary_is_read(bpe: Tokenizer, tmp_path: Path):
 
 
 def test_the_positions_that_roberta_never_uses_are_not_counted():
-    assert max_tokens(encoder_config(max_positions=514)) == 512
-    assert max_tokens(encoder_config(family="bert", max_positions=512)) == 512
+    assert max_tokens(sizes(max_positions=514)) == 512
+    assert max_tokens(sizes(family="bert", max_positions=512)) == 512
 
 
 def test_a_tokenizer_of_another_model_is_refused_with_every_reason(
     bpe: Tokenizer, unigram: Tokenizer
 ):
-    check_fits(bpe, encoder_config())
+    check_fits(bpe, sizes())
     with pytest.raises(ValueError, match="vocab_size: expected at most 7") as caught:
-        check_fits(unigram, encoder_config(vocab_size=7))
+        check_fits(unigram, sizes(vocab_size=7))
     assert "pad token: expected 1, got 0" in str(caught.value)
     assert "token types of a pair: expected 1, got 2" in str(caught.value)
     with pytest.raises(ValueError, match="expected 2, got 1"):
-        check_fits(bpe, encoder_config(family="bert", type_vocab_size=2))
+        check_fits(bpe, sizes(family="bert", type_vocab_size=2))
 
 
 @given(st.binary(max_size=300))

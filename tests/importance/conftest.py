@@ -12,14 +12,15 @@ import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Params, abstract_params
 from jaxheads.objectives import Objective, objective_for
 
 SIZES = {"vocab_size": 60, "hidden_size": 16, "num_heads": 4, "intermediate_size": 24}
-ROBERTA = EncoderConfig(
+ROBERTA = encoder_config(
     family="roberta", num_layers=2, max_positions=20, type_vocab_size=1, pad_token_id=1, **SIZES
 )
-ALBERT = EncoderConfig(
+ALBERT = encoder_config(
     family="albert", num_layers=4, max_positions=20, type_vocab_size=2, embedding_size=8,
     hidden_groups=2, **SIZES,
 )  # fmt: skip

@@ -15,16 +15,19 @@ from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.pieces import pieces_of_words, single_pieces
 from jaxheads.data.tokens import EncodedWords
 from jaxheads.inference.attention_maps import attention_maps, fitting
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params, encode
 from jaxheads.objectives import watch_for
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.pruning.cut import cut
 
 SIZES = {
-    "roberta": EncoderConfig("roberta", 40, 16, 2, 4, 8, 14, 1, pad_token_id=1),
-    "albert": EncoderConfig("albert", 40, 16, 2, 4, 8, 12, 2, embedding_size=4, hidden_groups=1),
-    "bert": EncoderConfig("bert", 40, 16, 2, 4, 8, 12, 2),
-    "distilbert": EncoderConfig("distilbert", 40, 16, 2, 4, 8, 12),
+    "roberta": encoder_config("roberta", 40, 16, 2, 4, 8, 14, type_vocab_size=1, pad_token_id=1),
+    "albert": encoder_config(
+        "albert", 40, 16, 2, 4, 8, 12, type_vocab_size=2, embedding_size=4, hidden_groups=1
+    ),
+    "bert": encoder_config("bert", 40, 16, 2, 4, 8, 12, type_vocab_size=2),
+    "distilbert": encoder_config("distilbert", 40, 16, 2, 4, 8, 12),
 }
 LATER = ("bert", "distilbert")  # the same code with other tables
 WORDS = [[1, 1], [6], [2, 1, 3], [1, 1], [1, 1, 1, 1, 1, 1], [3, 3], [2]]  # pieces of each word

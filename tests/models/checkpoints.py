@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.checkpoint.naming import leaves
 from jaxheads.models.model import Model, abstract_params
 
@@ -68,8 +69,12 @@ def random_model(config: EncoderConfig, readout: ReadoutConfig, seed: int = 0) -
 
 
 SIZES = {
-    "roberta": EncoderConfig("roberta", 20, 8, 3, 4, 6, 10, 1, pad_token_id=1),
-    "albert": EncoderConfig("albert", 20, 8, 4, 4, 6, 10, 2, embedding_size=4, hidden_groups=2),
-    "bert": EncoderConfig("bert", 20, 8, 3, 4, 6, 10, 2, activation="relu", norm_eps=1e-6),
-    "distilbert": EncoderConfig("distilbert", 20, 8, 3, 4, 6, 10),
+    "roberta": encoder_config("roberta", 20, 8, 3, 4, 6, 10, type_vocab_size=1, pad_token_id=1),
+    "albert": encoder_config(
+        "albert", 20, 8, 4, 4, 6, 10, type_vocab_size=2, embedding_size=4, hidden_groups=2
+    ),
+    "bert": encoder_config(
+        "bert", 20, 8, 3, 4, 6, 10, type_vocab_size=2, activation="relu", norm_eps=1e-6
+    ),
+    "distilbert": encoder_config("distilbert", 20, 8, 3, 4, 6, 10),
 }

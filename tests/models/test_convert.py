@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.checkpoint.convert import load_model, save_model
-from jaxheads.models.checkpoint.hf_config import MODEL_TYPES
+from jaxheads.models.checkpoint.families import MODEL_TYPES
 from jaxheads.models.model import Model, logits
 from tests.models.checkpoints import (
     CASES,

@@ -9,22 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.models import encoder
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.encoder import gelu, positions
 from jaxheads.models.layout import runs, stacks
 from jaxheads.models.model import abstract_params, encode, init_model, logits
 
-BERT = EncoderConfig("bert", 50, 16, 3, 4, 32, 24, type_vocab_size=2, initializer_range=0.2)
-ALBERT = dataclasses.replace(BERT, family="albert", embedding_size=8, hidden_groups=1)
-ROBERTA = dataclasses.replace(BERT, family="roberta", type_vocab_size=1, pad_token_id=1)
+SIZES = (50, 16, 3, 4, 32, 24)
+LARGE = {"initializer_range": 0.2}
+BERT = encoder_config("bert", *SIZES, type_vocab_size=2, **LARGE)
+ALBERT = encoder_config(
+    "albert", *SIZES, type_vocab_size=2, embedding_size=8, hidden_groups=1, **LARGE
+)
+ROBERTA = encoder_config("roberta", *SIZES, type_vocab_size=1, pad_token_id=1, **LARGE)
 FAMILIES = {
     "roberta": ROBERTA,
     "albert": ALBERT,
     "albert groups": dataclasses.replace(ALBERT, num_layers=4, hidden_groups=2),
     "albert inner": dataclasses.replace(ALBERT, num_layers=4, inner_groups=2),
     "bert": BERT,
-    "distilbert": dataclasses.replace(BERT, family="distilbert", type_vocab_size=0),
+    "distilbert": encoder_config("distilbert", *SIZES, **LARGE),
 }
 BINARY = ReadoutConfig("classification", ("no", "yes"))
 

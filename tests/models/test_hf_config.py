@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.config import EncoderConfig
+from jaxheads.models.checkpoint.families import MODEL_TYPES, encoder_config
 from jaxheads.models.checkpoint.family import FIXED, IGNORED, LABELS
-from jaxheads.models.checkpoint.hf_config import MODEL_TYPES, read_config, readout_of, write_config
+from jaxheads.models.checkpoint.hf_config import read_config, readout_of, write_config
 
 CLASSES = {
     "roberta": "RobertaConfig",
@@ -128,15 +128,16 @@ DISTILBERT_SST2 = {
 
 
 def test_published_configs_mean_what_their_papers_say(tmp_path: Path):
-    assert read_config(written(tmp_path, **ROBERTA_BASE)).config == EncoderConfig(
-        "roberta", 50265, 768, 12, 12, 3072, 514, 1, norm_eps=1e-5, pad_token_id=1
+    assert read_config(written(tmp_path, **ROBERTA_BASE)).config == encoder_config(
+        "roberta", 50265, 768, 12, 12, 3072, 514, type_vocab_size=1, norm_eps=1e-5, pad_token_id=1
     )
-    assert read_config(written(tmp_path, **ALBERT_BASE)).config == EncoderConfig(
-        "albert", 30000, 768, 12, 12, 3072, 512, 2, 128, 1,
+    assert read_config(written(tmp_path, **ALBERT_BASE)).config == encoder_config(
+        "albert", 30000, 768, 12, 12, 3072, 512,
+        type_vocab_size=2, embedding_size=128, hidden_groups=1,
         activation="gelu_new", hidden_dropout=0.0, attention_dropout=0.0,
     )  # fmt: skip
     described = read_config(written(tmp_path, **DISTILBERT_SST2))
-    assert described.config == EncoderConfig("distilbert", 30522, 768, 6, 12, 3072, 512)
+    assert described.config == encoder_config("distilbert", 30522, 768, 6, 12, 3072, 512)
     readout = readout_of(described, "classification")
     assert (readout.labels, readout.dropout) == (("NEGATIVE", "POSITIVE"), 0.2)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Params, abstract_params
 
 CLASSES = ReadoutConfig("classification", ("no", "yes"))
@@ -18,7 +19,7 @@ CLASSES = ReadoutConfig("classification", ("no", "yes"))
 
 def _config(family: str, layers: int, **extra) -> EncoderConfig:
     sizes = {"vocab_size": 60, "hidden_size": 16, "num_heads": 4, "intermediate_size": 24}
-    return EncoderConfig(family=family, num_layers=layers, max_positions=20, **sizes, **extra)
+    return encoder_config(family=family, num_layers=layers, max_positions=20, **sizes, **extra)
 
 
 _ALBERT = {"type_vocab_size": 2, "embedding_size": 8, "activation": "gelu_new"}

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params, encode
 from jaxheads.pruning.cost import count_parameters, ideal_speedup, multiply_adds
 from jaxheads.pruning.mask import kept_heads
 
-BASE = EncoderConfig("bert", 30522, 768, 12, 12, 3072, 512, type_vocab_size=2)
+BASE = encoder_config("bert", 30522, 768, 12, 12, 3072, 512, type_vocab_size=2)
 HALF = np.arange(144).reshape(12, 12) % 2 == 0
 
 
@@ -49,9 +50,8 @@ def test_a_config_counts_what_its_encoder_holds(family):
 
 def test_albert_base_has_the_published_number_of_parameters():
     """ALBERT-base v2: 11,683,584 with its pooler of 590,592."""
-    config = EncoderConfig(
-        "albert", 30000, 768, 12, 12, 3072, 512, 2, embedding_size=128, hidden_groups=1
-    )
+    sizes = {"type_vocab_size": 2, "embedding_size": 128, "hidden_groups": 1}
+    config = encoder_config("albert", 30000, 768, 12, 12, 3072, 512, **sizes)
     assert count_parameters(config) == 11_683_584 - 590_592
     assert multiply_adds(config, 128) == multiply_adds(BASE, 128) + 128 * 128 * 768
 

@@ -13,6 +13,7 @@ import pytest
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
 
 GOOD, BAD = ("fine", "warm", "bright", "moving"), ("dull", "cold", "clumsy", "tired")
@@ -45,7 +46,7 @@ def tokenizer():
 
 @pytest.fixture(scope="session")
 def config(tokenizer) -> EncoderConfig:
-    return EncoderConfig(
+    return encoder_config(
         "roberta", tokenizer.vocab_size, hidden_size=16, num_layers=2, num_heads=4,
         intermediate_size=24, max_positions=34, type_vocab_size=1, pad_token_id=tokenizer.pad_id,
         norm_eps=1e-5, initializer_range=0.3,  # large, so that heads differ

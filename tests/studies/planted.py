@@ -38,6 +38,7 @@ from jaxheads.data.tokens import Tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import load_scores
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, read_rows
 from tests.studies.by_hand import saved
@@ -101,7 +102,7 @@ def save_planted(family: Any, folder: Path) -> Path:
     more: dict[str, Any] = {"type_vocab_size": 1}
     if family == "albert":
         more = {"type_vocab_size": 2, "embedding_size": SIZES["hidden_size"], "hidden_groups": 1}
-    config = EncoderConfig(
+    config = encoder_config(
         family, tokenizer.vocab_size, pad_token_id=tokenizer.pad_id, **SIZES, **more
     )
     model = init_model(config, ReadoutConfig("masked_lm"), jax.random.key(0))

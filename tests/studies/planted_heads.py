@@ -16,9 +16,10 @@ import jax
 import numpy as np
 
 from jaxheads.cli.study import STUDIES
-from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.studies.runner.workers import run_cells
@@ -44,7 +45,7 @@ HALF = 32  # dimensions, each with the one that balances it
 FROM, TO, FREE = 20, 21, slice(24, 32)
 SHAPE = LAYERS, HEADS = 3, 4
 TOKENIZER = load_tokenizer("builtin:roberta")
-SIZES = EncoderConfig(
+SIZES = encoder_config(
     "roberta", TOKENIZER.vocab_size, hidden_size=2 * HALF, num_layers=LAYERS, num_heads=HEADS,
     intermediate_size=4, max_positions=34, type_vocab_size=1, pad_token_id=TOKENIZER.pad_id,
     norm_eps=1e-5, initializer_range=0.2, hidden_dropout=0.0, attention_dropout=0.0,

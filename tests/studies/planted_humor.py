@@ -15,16 +15,17 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.language.incongruity import KIND_OF, AlignedPair, aligned_pair
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
 from tests.importance.planted import FROM, SINK, TO, leave_alone, plain
 
 ANIMALS = {form for form, kind in KIND_OF.items() if kind == "animal"}
 LAYER, HEAD = 1, 2  # from 0
-SIZES = EncoderConfig(
+SIZES = encoder_config(
     "roberta", vocab_size=992, hidden_size=16, num_layers=2, num_heads=4, intermediate_size=16,
     max_positions=34, type_vocab_size=1, pad_token_id=1, norm_eps=1e-5, initializer_range=0.2,
 )  # fmt: skip

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
 from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
@@ -63,7 +64,7 @@ def write_treebank(path: Path) -> Path:
 def lab(tmp_path_factory) -> Lab:
     folder, tokenizer = tmp_path_factory.mktemp("planted"), load_tokenizer("builtin:roberta")
     unused = tokenizer.pad_id + 1
-    config = EncoderConfig(
+    config = encoder_config(
         "roberta", tokenizer.vocab_size, hidden_size=WIDTH, num_layers=1, num_heads=4,
         intermediate_size=32, max_positions=TOKENS + unused, type_vocab_size=1, norm_eps=1e-5,
         pad_token_id=tokenizer.pad_id, initializer_range=0.3,

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.spans import LABELS, choose_heads, label_recall, sentence_f1
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.language.grammar import sentence
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.data.treebanks.constituency import parse_of
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
 from jaxheads.studies.luo2021.constituents import baseline_counts, counted, readings_of
 from jaxheads.studies.luo2021.maps import head_maps
@@ -54,7 +55,7 @@ def plant(params, opening: list[int]) -> None:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Lab:
     folder, tokenizer = tmp_path_factory.mktemp("planted"), load_tokenizer("builtin:roberta")
-    config = EncoderConfig(
+    config = encoder_config(
         "roberta", tokenizer.vocab_size, hidden_size=WIDTH, num_layers=1, num_heads=4,
         intermediate_size=32, max_positions=34, type_vocab_size=1, norm_eps=1e-5,
         pad_token_id=tokenizer.pad_id, initializer_range=0.3,

@@ -9,11 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.tasks import TASKS
 from jaxheads.importance import load_scores
 from jaxheads.inference.evaluate import Answers, Evaluation
 from jaxheads.models.checkpoint.convert import load_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
 from jaxheads.studies.michel2019 import study as michel2019
@@ -113,7 +114,7 @@ def found_at(finished) -> list[Row]:
 TRAINING = {"loss": [[0.5, 0.2, 0.9], [0.1, 0.3, 0.2]], "accuracy": [[0.6, 0.4, 0.8], [0.5] * 3]}
 RIGHT = [[5, 3, 2], [4, 7, 9]]  # of ten held-out questions; all heads: 8
 READOUT, SOURCE = ReadoutConfig("classification", ("negative", "positive")), sentences(4)
-ENCODER = EncoderConfig(
+ENCODER = encoder_config(
     "bert", 10, hidden_size=6, num_layers=2, num_heads=3, intermediate_size=4, max_positions=8
 )
 

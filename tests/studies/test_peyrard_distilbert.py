@@ -10,12 +10,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CONFIG = '''"""A tiny DistilBERT on pairs of the built-in language; another task is a control."""
 
-from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
+from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.settings import (
     CurveSettings, HumorSettings, ModelSettings, Run, ScoringSettings, TaskSettings, TextSettings
 )
 
-DISTILBERT = EncoderConfig(
+DISTILBERT = encoder_config(
     "distilbert", vocab_size=400, hidden_size=16, num_layers=2, num_heads=4, intermediate_size=16,
     max_positions=50, initializer_range=0.3,
 )

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.spans import by_span, f1_by_sentence, label_recall, tied_share
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
 from jaxheads.studies.luo2021.constituents import (
     baseline_counts,
@@ -39,7 +40,7 @@ def lab(tmp_path_factory) -> Lab:
     """A model that has no places: words that are alike are all one to it."""
     folder = tmp_path_factory.mktemp("treebank")
     tokenizer = train_tokenizer(["the cat sees the cat"] * 9, vocab_size=24, kind="unigram")
-    config = EncoderConfig(
+    config = encoder_config(
         "albert", tokenizer.vocab_size, hidden_size=16, num_layers=1, num_heads=2,
         intermediate_size=16, max_positions=16, type_vocab_size=2, norm_eps=1e-5,
         embedding_size=8, hidden_groups=1, pad_token_id=tokenizer.pad_id, initializer_range=0.3,

@@ -14,7 +14,8 @@ CONFIG = '''"""Two tiny models on two tasks of made-up reviews."""
 
 from pathlib import Path
 
-from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
+from jaxheads.config import OptimizerConfig, TrainingConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.settings import (
     CurveSettings, ModelSettings, PruningSettings, Run, ScoringSettings, TaskSettings, TextSettings
 )
@@ -27,8 +28,8 @@ SIZES = dict(
 SHORT = TrainingConfig(
     steps=6, batch_size=8, dropout=0.0, log_every=2, optimizer=OptimizerConfig(rate=1e-2)
 )
-ROBERTA = EncoderConfig("roberta", type_vocab_size=1, pad_token_id=1, **SIZES)
-ALBERT = EncoderConfig("albert", type_vocab_size=2, embedding_size=8, hidden_groups=1, **SIZES)
+ROBERTA = encoder_config("roberta", type_vocab_size=1, pad_token_id=1, **SIZES)
+ALBERT = encoder_config("albert", type_vocab_size=2, embedding_size=8, hidden_groups=1, **SIZES)
 
 
 def task(name):

@@ -14,6 +14,7 @@ from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.mlm import MaskedSource
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Params, init_model
 from jaxheads.objectives import Objective, Outcome, objective_for
 
@@ -33,7 +34,7 @@ class Case(NamedTuple):
 
 def encoder(**changes) -> EncoderConfig:
     sizes = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "intermediate_size": 24}
-    return EncoderConfig(
+    return encoder_config(
         "roberta", V, max_positions=12, type_vocab_size=1, pad_token_id=PAD, **sizes, **changes
     )
 

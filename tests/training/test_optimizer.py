@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxheads.config import EncoderConfig, OptimizerConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
+from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params
 from jaxheads.training.optimizer import decay_mask, make_optimizer, rate_schedule
 
@@ -31,7 +32,7 @@ READOUTS = (
 @pytest.mark.parametrize("readout", READOUTS, ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_kernels_and_tables_decay_and_biases_and_norms_do_not(family, readout):
-    config = EncoderConfig(family, 20, max_positions=10, **SIZES, **FAMILIES[family])
+    config = encoder_config(family, 20, max_positions=10, **SIZES, **FAMILIES[family])
     mask = decay_mask({"params": abstract_params(config, readout)})
     decayed = {
         jax.tree_util.keystr(path, simple=True, separator="/"): decays

@@ -28,7 +28,16 @@ ALBERT = FamilyTable(
     },
     dropout="classifier_dropout_prob",
     dropout_default=0.1,
-    constants={},
+    constants={
+        "shares_blocks": True,
+        "projects_embeddings": True,
+        "positions_after_pad": False,
+        "drops_attention_output": True,
+        "drops_feed_forward_output": False,
+        "masked_lm_activation": None,
+        "pooler_activation": "tanh",
+        "drops_pooler_input": False,
+    },
     fixed=FIXED
     | {  # of Google's original configs; other values were never released
         "net_structure_type": (0,),

@@ -20,6 +20,20 @@ ATTRIBUTES = {
     "pad_token_id": Attribute("pad_token_id", int, 0, least=0),
 }
 
+CONSTANTS = {
+    "embedding_size": 0,
+    "hidden_groups": 0,
+    "inner_groups": 1,
+    "shares_blocks": False,
+    "projects_embeddings": False,
+    "positions_after_pad": False,
+    "drops_attention_output": True,
+    "drops_feed_forward_output": True,
+    "masked_lm_activation": None,
+    "pooler_activation": "tanh",
+    "drops_pooler_input": False,
+}
+
 EMBEDDINGS = {
     "word": "embeddings.word_embeddings",
     "position": "embeddings.position_embeddings",
@@ -45,7 +59,7 @@ BERT = FamilyTable(
     attributes=ATTRIBUTES,
     dropout="classifier_dropout",
     dropout_default=None,
-    constants={"embedding_size": 0, "hidden_groups": 0, "inner_groups": 1},
+    constants=CONSTANTS,
     fixed=FIXED,
     ignored=IGNORED
     | {  # of Google's multilingual and Chinese models; no released code reads them

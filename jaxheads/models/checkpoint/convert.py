@@ -25,8 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.models.checkpoint.families import table_of
 from jaxheads.models.checkpoint.family import FamilyTable
-from jaxheads.models.checkpoint.hf_config import MODEL_TYPES, Described, read_config, write_config
+from jaxheads.models.checkpoint.hf_config import Described, read_config, write_config
 from jaxheads.models.checkpoint.naming import (
     canonical_names,
     leaf_shapes,
@@ -127,7 +128,7 @@ class _Carried(NamedTuple):
 
 def _carried(model: Model, source: str | Path | None) -> _Carried:
     if source is None:
-        return _Carried(MODEL_TYPES[model.config.family], {}, {})
+        return _Carried(table_of(model.config.family), {}, {})
     directory = fetch_model_dir(source, PATTERNS)
     described = _described(directory)
     _check_source(directory, described.config, model.config)

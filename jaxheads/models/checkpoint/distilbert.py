@@ -29,6 +29,14 @@ DISTILBERT = FamilyTable(
         "hidden_groups": 0,
         "inner_groups": 1,
         "norm_eps": 1e-12,  # written into its code
+        "shares_blocks": False,
+        "projects_embeddings": False,
+        "positions_after_pad": False,
+        "drops_attention_output": False,
+        "drops_feed_forward_output": True,
+        "masked_lm_activation": None,
+        "pooler_activation": "relu",
+        "drops_pooler_input": False,
     },
     fixed=FIXED | {"tie_weights_": (True,)},
     ignored=IGNORED

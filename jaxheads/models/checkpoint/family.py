@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from jaxheads.config import Family, ReadoutKind
+from jaxheads.config import EncoderConfig, ReadoutKind
 
 PAIR = "JaxheadsPairClassification"  # our own architecture: the encoder and one linear layer
 
@@ -31,13 +31,13 @@ class FamilyTable:
     as `<value>`, each with `weight` and `bias` below it.
     """
 
-    family: Family
+    family: str
     model_type: str
     prefix: str  # before the names of the encoder, in all but a bare model's checkpoint
     attributes: dict[str, Attribute]
     dropout: str  # the attribute that is `ReadoutConfig.dropout`
     dropout_default: float | None  # None: hidden_dropout
-    constants: Mapping[str, int | float]  # fields of EncoderConfig that config.json cannot express
+    constants: Mapping[str, Any]  # fields of EncoderConfig that config.json cannot express
     fixed: Mapping[str, tuple]
     ignored: frozenset[str]
     architectures: Mapping[str, ReadoutKind]  # the first name of each kind is the one written
@@ -46,6 +46,13 @@ class FamilyTable:
     block: Mapping[str, str]
     readouts: Mapping[ReadoutKind, Mapping[str, str]]
     unowned: tuple[str, ...]  # beginnings of names that no readout of ours uses
+
+    def misfits(self, config: EncoderConfig) -> Iterator[str]:
+        """The fields of a config that are otherwise in all models of the family."""
+        for field, value in self.constants.items():
+            if getattr(config, field) != value:
+                got = f"{getattr(config, field)!r}"
+                yield f"{field}: expected {value!r} for {self.model_type}, got {got}"
 
 
 # Attributes that describe the labels of a classifier.

@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind
-from jaxheads.models.checkpoint import albert, bert, distilbert, roberta
+from jaxheads.models.checkpoint.families import MODEL_TYPES
 from jaxheads.models.checkpoint.family import ACTIVATION_NAMES, LABELS, Attribute, FamilyTable
 from jaxheads.storage.files import read_json
 
-MODEL_TYPES: dict[str, FamilyTable] = {
-    **roberta.MODEL_TYPES,
-    **albert.MODEL_TYPES,
-    **bert.MODEL_TYPES,
-    **distilbert.MODEL_TYPES,
-}
 CLASSIFIERS = ("classification", "pair")
 MAX_SIZE, MAX_LAYERS, MAX_LABELS = 2**31 - 1, 1024, 2**16  # beyond these it is a typing error
 DEFAULT_LABELS = 2  # what Hugging Face assumes where a config says nothing
@@ -194,11 +188,7 @@ def write_config(
 
     ValueError lists the fields that Hugging Face's config of the family cannot express.
     """
-    problems = [
-        f"{field}: expected {value!r} for {table.model_type}, got {getattr(config, field)!r}"
-        for field, value in table.constants.items()
-        if getattr(config, field) != value
-    ]
+    problems = list(table.misfits(config))
     for name, attribute in table.attributes.items():
         value = getattr(config, attribute.field)
         if attribute.kind is int and value < attribute.least:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxheads.models.checkpoint.bert import ATTRIBUTES, BLOCK, EMBEDDINGS
+from jaxheads.models.checkpoint.bert import ATTRIBUTES, BLOCK, CONSTANTS, EMBEDDINGS
 from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
 
 ROBERTA = FamilyTable(
@@ -18,7 +18,12 @@ ROBERTA = FamilyTable(
     },
     dropout="classifier_dropout",
     dropout_default=None,
-    constants={"embedding_size": 0, "hidden_groups": 0, "inner_groups": 1},
+    constants=CONSTANTS
+    | {
+        "positions_after_pad": True,
+        "masked_lm_activation": "gelu",  # in its own code, whatever the encoder's activation
+        "drops_pooler_input": True,
+    },
     fixed=FIXED,
     ignored=IGNORED,
     architectures={
