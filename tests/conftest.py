@@ -43,27 +43,20 @@ import pytest  # noqa: E402
 
 # Types are checked everywhere but in the built-in language and the reader of trees, which have no
 # arrays and make tens of thousands of short calls for a text: checked, a study takes minutes.
-_LANGUAGE = {
-    *(
-        "clauses",
-        "constituency",
-        "draws",
-        "entailment",
-        "grammar",
-        "incongruity",
-        "language_tasks",
-        "lexicon",
-    ),
-    *("paraphrase", "plain", "sentences"),
-}
-_PACKAGE = Path(__file__).resolve().parents[1] / "jaxheads"
+_UNCHECKED = (
+    "jaxheads.data.draws",
+    "jaxheads.data.language",
+    "jaxheads.data.treebanks.constituency",
+    "jaxheads.data.treebanks.sentences",
+)
+_ROOT = Path(__file__).resolve().parents[1]
+_MODULES = (
+    ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+    for path in sorted((_ROOT / "jaxheads").rglob("*.py"))
+    if path.stem not in {"__init__", "__main__"}
+)
 jaxtyping.install_import_hook(
-    [
-        ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts)
-        for path in sorted(_PACKAGE.rglob("*.py"))
-        if path.stem not in {"__init__", "__main__", *_LANGUAGE}
-    ],
-    "beartype.beartype",
+    [name for name in _MODULES if not name.startswith(_UNCHECKED)], "beartype.beartype"
 )
 
 hypothesis.settings.register_profile(
@@ -73,6 +66,8 @@ hypothesis.settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 hypothesis.settings.load_profile("jaxheads")
+
+pytest_plugins = ["tests.support.reviews"]  # fixtures of several rooms
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -21,8 +21,9 @@ from jaxheads.studies.settings import (
     TaskSettings,
     TextSettings,
 )
+from tests.support.paths import ROOT
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.py"))
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 TINY = (
     "seeds=0,1", "text.paragraphs=200", "text.held_out_blocks=8", "scoring.examples=16",
     "scoring.ablated=8", "scoring.rescored=8", "scoring.splits=2", "curve.points=2",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,8 +16,8 @@ from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 SENTENCES = ("the cat sat", "a dog ran far away", "no cat ran", "the dog sat")

@@ -190,7 +190,7 @@ def probe_devices() -> Devices:
 def _probe(function: str, *words: str) -> Any:
     """What a function of this module returns in a process of its own. OSError if it fails."""
     code = (
-        "import dataclasses, json, sys; from jaxheads import doctor; "
+        "import dataclasses, json, sys; from jaxheads.cli import doctor; "
         f"found = doctor.{function}(*sys.argv[1:]); "
         "print(json.dumps(found, default=dataclasses.asdict))"
     )

@@ -44,7 +44,7 @@ def unigram() -> Tokenizer:
 
 GENERATE = """
 import json, pathlib, sys
-from jaxheads.data.glue import TASKS, iter_examples
+from jaxheads.data.tasks import TASKS, iter_examples
 for task in TASKS.values():
     for split, count in (("train", 1600), ("validation", 600)) if task.generated else ():
         with open(pathlib.Path(sys.argv[1]) / f"{task.name}-{split}.json", "w") as file:

@@ -12,6 +12,7 @@ import pytest
 
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
+from tests.support.paths import ROOT
 
 TRAIN = """
 import sys
@@ -54,7 +55,7 @@ def test_training_gives_the_same_pieces_in_every_process(
     done = subprocess.run(
         [sys.executable, "-c", TRAIN, str(tmp_path / "texts")],
         env=os.environ | {"TOKENIZERS_PARALLELISM": threads, "PYTHONPATH": "."},
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )

@@ -9,7 +9,7 @@ import pytest
 from jaxheads.importance.ablation import costs
 from jaxheads.importance.methods import METHODS
 from jaxheads.importance.score import score_heads
-from tests.importance.planted import plant, planted_examples
+from tests.planted.classifier import plant, planted_examples
 
 PLACES = [(0, 2), (1, 3)]
 

@@ -14,9 +14,9 @@ from jaxheads.data.batch import Batch
 from jaxheads.importance.gradient import Effects, gate_gradients
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.objectives import objective_for
+from tests.support.paths import FIXTURES
 
 HERE = Path(__file__).resolve().parent
-FIXTURES = HERE.parent / "fixtures"
 CASES = (
     "roberta-classification",
     "roberta-masked-lm",

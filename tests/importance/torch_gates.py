@@ -17,7 +17,8 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+from tests.support.paths import FIXTURES
+
 EXPECTED = Path(__file__).resolve().parent / "gates.npz"
 CASES = (
     "roberta-classification",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +13,8 @@ from safetensors.numpy import load_file
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Model, encode, logits
+from tests.support.paths import FIXTURES
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 CASES = sorted(path.name for path in FIXTURES.iterdir())
 TOLERANCE = 1e-5
 

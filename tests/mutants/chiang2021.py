@@ -3,7 +3,7 @@
 # fmt: off
 from __future__ import annotations
 
-CURVES = "tests/studies/test_planted_prunability.py::test_"
+CURVES = "tests/studies/chiang2021/test_planted_prunability.py::test_"
 HELD_OUT = f"{CURVES}what_is_held_out_is_measured"
 SCORED = f"{CURVES}training_examples_are_scored"
 TEXT = f"{CURVES}the_text_is_scored_where_it_trains_and_measured_where_it_is_held_out"
@@ -12,7 +12,7 @@ POINTS = f"{CURVES}every_point_of_a_curve_is_of_the_heads_that_its_order_keeps"
 CONTRASTS = f"{CURVES}contrasts_say_which_order_keeps_more"
 NUMBERS = f"{CURVES}a_curve_in_one_number_is_that_of_its_points"
 
-REST = "tests/studies/test_planted_before_and_after.py::test_"
+REST = "tests/studies/chiang2021/test_planted_before_and_after.py::test_"
 AGREEMENT = f"{REST}agreement_is_of_the_scores_at_the_same_place"
 RELIABILITY = f"{REST}reliability_is_over_other_examples_and_other_seeds"
 FUNCTIONAL = f"{REST}functional_coherence_is_what_another_order_gains_over_chance"
@@ -26,11 +26,14 @@ DRIFT = f"{REST}drift_is_of_the_heads_that_are_left_from_before_training_to_afte
 SMALLER = f"{REST}the_smaller_model_answers_as_the_masked_one"
 ACCEPTABLE = f"{REST}the_acceptable_deduction_is_that_of_the_worst_task"
 
-STUDIES = "jaxheads/studies"
-STUDY, LAB, SUBJECTS = (f"{STUDIES}/{name}.py" for name in ("chiang2021", "lab", "subjects"))
-PRUNABILITY, COHERENCE = f"{STUDIES}/prunability.py", f"{STUDIES}/coherence.py"
-COMPARING = f"{STUDIES}/regimes.py"
-DEDUCTION, WORST = f"{STUDIES}/deduction.py", f"{STUDIES}/acceptable.py"
+STUDY, COMPARING, DEDUCTION, WORST = (
+    f"jaxheads/studies/chiang2021/{name}.py"
+    for name in ("study", "regimes", "deduction", "acceptable")
+)
+LAB, SUBJECTS, PRUNABILITY, COHERENCE = (
+    f"jaxheads/studies/workbench/{name}.py"
+    for name in ("model", "tasks", "prunability", "coherence")
+)
 CURVE = "jaxheads/pruning/curve.py"
 
 FAULTS = (
@@ -178,8 +181,8 @@ FAULTS = (
     ("functional coherence: chance is the reverse order", COHERENCE, FUNCTIONAL,
      "[each[k][place] for k in each if is_draw(k)]", '[each["reversed"][place]]'),
     ("functional coherence: chance of tied heads too", PRUNABILITY, FUNCTIONAL,
-     "return name != RANDOM and _kind(name) == RANDOM",
-     'return name != RANDOM and _kind(name) in (RANDOM, f"{RANDOM} {TIED}")'),
+     "return name != RANDOM and kind_of(name) == RANDOM",
+     'return name != RANDOM and kind_of(name) in (RANDOM, f"{RANDOM} {TIED}")'),
     # pruned before fine-tuning
     ("loss before: before less after", DEDUCTION, LOST,
      "more_N = found.loss_N - whole.loss_N", "more_N = whole.loss_N - found.loss_N"),

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 RELIABILITY = "tests/importance/test_reliability.py::test_"
-SUBSET = "tests/importance/test_subset.py::test_"
-META = "tests/importance/test_meta.py::test_"
+SUBSET = "tests/importance/gates/test_subset.py::test_"
+META = "tests/importance/meta/test_scoring.py::test_"
 MASK = "tests/pruning/test_mask.py::test_"
 SPECIALISTS = "tests/analysis/test_specialists.py::test_"
 NO_EXAMPLE = f"{RELIABILITY}no_example_is_in_both_halves_and_none_in_neither"

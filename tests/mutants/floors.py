@@ -4,32 +4,36 @@
 from __future__ import annotations
 
 BASELINES, SUBJECTS = "jaxheads/data/baselines.py", "jaxheads/studies/workbench/tasks.py"
-BAGS, COUNTED = "tests/data/test_baselines.py::test_", "tests/studies/test_subjects.py::test_words"
+BAGS = "tests/data/test_baselines.py::test_"
+COUNTED = "tests/studies/workbench/test_tasks.py::test_words"
 RIDGE = f"{BAGS}real_labels_are_guessed_by_ridge_regression_as_its_normal_equations_say"
 CLASSES = f"{BAGS}classes_keep_the_numbers_that_they_have"
 COSINE = f"{BAGS}likeness_is_the_cosine_of_counts"
 OWN_METRIC = f"{COUNTED}_of_real_tasks_are_counted_in_the_metric_of_the_task"
 ANSWERS = "jaxheads/report/chiang2021/answers.py"
-PRINTED = "tests/report/test_answers.py::test_reliability_and_floors_are_printed"
+PRINTED = "tests/report/chiang2021/test_answers.py::test_reliability_and_floors_are_printed"
 
 CURVES = "jaxheads/studies/workbench/prunability.py"
 CHOOSING = "jaxheads/studies/li2021/selection.py"
-READINGS = "tests/studies/test_readings.py::test_"
+READINGS = "tests/studies/workbench/test_prunability.py::test_"
 BUDGETS = f"{READINGS}budgets_are_those_of_the_code_of_michel_et_al"
 UNITS = f"{READINGS}a_reading_has_its_unit_and_its_normalisation"
 ANEW = f"{READINGS}orders_are_estimated_anew_in_every_reading_that_asks_for_it"
 LI = f"{READINGS}the_baseline_of_li_et_al_takes_batches_normalised_by_layer"
 MICHEL = "jaxheads/studies/michel2019/study.py"
 STAYS = (
-    "tests/studies/test_michel.py::"
+    "tests/studies/michel2019/test_study.py::"
     "test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_measured"
 )
 PRETRAIN = "jaxheads/studies/workbench/pretrain.py"
 BEGINS = "tests/test_configs.py::test_a_study_that_reads_text_does_not_begin_without_it"
 
 HEADLINES, MASKING = "jaxheads/data/headlines/encoded.py", "jaxheads/studies/peyrard2021/masking.py"
-IN_TURN = "tests/data/test_headlines.py::test_each_word_is_masked_in_turn_with_all_its_pieces"
-PLANTED = "tests/studies/test_planted_headlines.py::test_"
+IN_TURN = (
+    "tests/data/headlines/test_encoded.py::"
+    "test_each_word_is_masked_in_turn_with_all_its_pieces"
+)
+PLANTED = "tests/studies/peyrard2021/test_planted.py::test_"
 HANG = f"{PLANTED}decisions_hang_on_the_words_that_heads_carry"
 ACCURACY = f"{PLANTED}accuracy_is_of_test_and_of_the_pairs_it_says"
 HEAD = f"{PLANTED}validation_names_the_head_and_test_says_what_it_is_worth"
@@ -41,10 +45,10 @@ PLACES = "tests/analysis/test_contrast.py::test_places_are_of_words_and_special_
 
 SPECIALISTS, HTUT = "jaxheads/analysis/specialists.py", "jaxheads/studies/htut2019/study.py"
 LAYERS = (
-    "tests/studies/test_planted_dependencies.py::test_each_layer_has_a_head_for_trees_of_its_own"
+    "tests/studies/htut2019/test_planted.py::test_each_layer_has_a_head_for_trees_of_its_own"
 )
 HALF_CUT = (
-    "tests/studies/test_michel.py::"
+    "tests/studies/michel2019/test_study.py::"
     "test_a_model_cut_to_half_of_its_heads_is_timed_beside_the_whole_one"
 )
 SINGLE = "jaxheads/report/michel2019/single.py"

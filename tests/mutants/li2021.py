@@ -3,7 +3,7 @@
 # fmt: off
 from __future__ import annotations
 
-TESTS = "tests/studies/test_planted_compare.py::test_"
+TESTS = "tests/studies/li2021/test_planted.py::test_"
 KEPT = f"{TESTS}what_a_method_keeps_is_measured_as_it_is_and_trained_once_more"
 PLANTED = f"{TESTS}the_planted_head_is_kept"
 CONTRASTS = f"{TESTS}contrasts_say_which_method_is_better"

@@ -3,9 +3,9 @@
 # fmt: off
 from __future__ import annotations
 
-PLANTED = "tests/studies/test_planted_constituents.py::test_"
-LUO2021 = "tests/studies/test_luo2021.py::test_"
-CONSTITUENTS = "tests/studies/test_constituents.py::test_"
+PLANTED = "tests/studies/luo2021/test_planted.py::test_"
+LUO2021 = "tests/studies/luo2021/test_study.py::test_"
+CONSTITUENTS = "tests/studies/luo2021/test_constituents.py::test_"
 HEAD_CHOSEN = f"{PLANTED}the_head_is_chosen_on_the_tune_section_and_scored_on_the_test_section"
 MARGINS_LAYERS = (
     f"{PLANTED}margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_"

@@ -3,7 +3,7 @@
 # fmt: off
 from __future__ import annotations
 
-TESTS = "tests/studies/test_planted_michel.py::test_"
+TESTS = "tests/studies/michel2019/test_planted.py::test_"
 REMOVED = f"{TESTS}every_head_that_is_removed_changes_what_it_carries"
 USE = f"{TESTS}the_use_of_a_shared_head_that_carries_the_label_is_the_one_that_counts"
 COUNTS = f"{TESTS}sure_changes_are_counted_on_the_side_where_they_are"

@@ -9,7 +9,7 @@ PAGE = "jaxheads/report/chiang2021/nulls.py"
 ANSWER = "jaxheads/report/chiang2021/coherence_answer.py"
 SECTION, BASELINE = "jaxheads/report/chiang2021/coherence.py", "jaxheads/report/baseline.py"
 
-PLANTED = "tests/studies/test_nulls.py::test_"
+PLANTED = "tests/studies/chiang2021/test_nulls.py::test_"
 MAPS = f"{PLANTED}rows_are_the_correlations_of_the_maps"
 ONLY_SIZE = f"{PLANTED}importance_that_is_magnitude_is_not_said_to_be_more"
 BLIND = f"{PLANTED}what_shuffled_labels_have_as_well_is_not_of_the_task"
@@ -19,7 +19,7 @@ VARIANCES = (
     "reliability_is_the_share_of_the_task_among_the_planted_variances"
 )
 PARTIAL = "tests/analysis/test_agreement.py::test_"
-WORDS = "tests/report/test_coherence.py::test_"
+WORDS = "tests/report/chiang2021/test_coherence.py::test_"
 
 FAULTS = (
     ("reliability: over examples alone", RELIABILITY, VARIANCES,
@@ -37,7 +37,7 @@ FAULTS = (
     ("nulls: labels are not shuffled", NULLS, TRAINED,
      "task = lab.reader.shuffled(lab.subject(name), seed)", "task = lab.subject(name)"),
     ("nulls: scored on true labels", SUBJECTS,
-     "tests/studies/test_subjects.py::test_shuffled_labels_are_those_of_training_in_another_order",
+     "tests/studies/workbench/test_tasks.py::test_shuffled_labels_are_those_of_training_in_another_order",
      "scored=self._scored(self._settings(task.name), train)", "scored=task.scored"),
     ("nulls: the whole model is trained for the probe", NULLS, TRAINED,
      "    if place == FROZEN:\n        model", "    if place == TUNED:\n        model"),

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 OF_CLAIMS, OF_SPREAD, OF_ACCEPTABLE, OF_REGIMES, OF_SENTENCES = (
-    f"tests/report/test_{name}.py::test_"
-    for name in ("claims", "spread", "acceptable", "regimes", "sentences")
+    f"tests/report/{name}.py::test_"
+    for name in (
+        "test_claims", "test_spread", "chiang2021/test_acceptable", "chiang2021/test_regimes",
+        "test_sentences",
+    )
 )
 ONE_MODEL = f"{OF_CLAIMS}one_model_otherwise_claims_nothing_but_says_its_rank"
 RANK = f"{OF_CLAIMS}of_one_model_the_rank_among_its_random_masks_decides"
@@ -16,7 +19,7 @@ JOINED = f"{OF_SPREAD}intervals_of_several_seeds_are_joined_and_not_united"
 UNBOUNDED = f"{OF_SENTENCES}without_bounds_nothing_is_claimed"
 ONE_SEED = f"{OF_SENTENCES}one_seed_claims_nothing_of_orders_and_trainings"
 AT_CHANCE = f"{OF_SENTENCES}models_at_chance_claim_nothing_of_heads"
-NO_K95 = "tests/report/test_answers.py::test_" + (
+NO_K95 = "tests/report/chiang2021/test_answers.py::test_" + (
     "a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer"
 )
 TOP = f"{OF_SENTENCES}models_at_a_ceiling_say_so_and_claim_nothing"
@@ -24,8 +27,9 @@ TOP = f"{OF_SENTENCES}models_at_a_ceiling_say_so_and_claim_nothing"
 CLAIMS, BASELINE, SPREAD, ACCEPTABLE, DEDUCTION, REGIMES, ANSWERS, DEPENDENCIES, LUO, COMPARISON = (
     f"jaxheads/report/{name}.py"
     for name in (
-        "claims", "baseline", "spread", "acceptable", "deduction", "regimes_answer", "answers",
-        "dependencies", "constituency", "differences",
+        "claims", "baseline", "spread", "chiang2021/acceptable", "chiang2021/deduction",
+        "chiang2021/regimes_answer", "chiang2021/answers", "htut2019/dependencies",
+        "luo2021/constituency", "li2021/differences",
     )
 )
 

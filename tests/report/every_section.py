@@ -9,11 +9,11 @@ from pathlib import Path
 
 from jaxheads.records.rows import write_rows
 from tests.report.agreement_rows import agreement_rows
-from tests.report.comparison_rows import study
-from tests.report.constituent_rows import add_constituents, constituent_rows
-from tests.report.dependency_rows import add_dependencies, dependency_rows
-from tests.report.humor_rows import add_humor_files, humor_rows
-from tests.report.meta_rows import made_rows
+from tests.report.htut2019.dependency_rows import add_dependencies, dependency_rows
+from tests.report.li2021.comparison_rows import study
+from tests.report.luo2021.constituent_rows import add_constituents, constituent_rows
+from tests.report.peyrard2021.humor_rows import add_humor_files, humor_rows
+from tests.report.zhang2020.meta_rows import made_rows
 
 SECTIONS = ("humor", "constituency", "dependencies", "agreement", "comparison", "meta")
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections import Counter
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from jaxheads.report.page import page
 from jaxheads.report.parts import Section, Table
 from jaxheads.report.write import report
 from tests.report.rows import make_folder, study_rows
+from tests.support.paths import ROOT
 
 VOID = {"meta", "link", "br", "img", "hr"}
 
@@ -180,9 +180,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_page(tmp_path, small, mo
 
 def test_no_report_starts_jax():
     code = "import sys, jaxheads.report.write; print('jax' in sys.modules)"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2]
-    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert ran.stdout.strip() == "False", ran.stderr
 
 

@@ -15,12 +15,12 @@ from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Table, unfolded
 from jaxheads.report.write import answers_of, sections_of
-from tests.report.comparison_rows import study as compared
-from tests.report.constituent_rows import constituent_rows
-from tests.report.dependency_rows import dependency_rows
-from tests.report.humor_rows import humor_rows
-from tests.report.meta_rows import made_rows
+from tests.report.htut2019.dependency_rows import dependency_rows
+from tests.report.li2021.comparison_rows import study as compared
+from tests.report.luo2021.constituent_rows import constituent_rows
+from tests.report.peyrard2021.humor_rows import humor_rows
 from tests.report.rows import study_rows
+from tests.report.zhang2020.meta_rows import made_rows
 
 NAN = float("nan")
 STUDIES: dict[str, Callable[[], Iterable[Row]]] = {

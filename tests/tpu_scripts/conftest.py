@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "tpu_scripts"
+from tests.support.paths import ROOT
+
+SCRIPTS = ROOT / "tpu_scripts"
 
 GCLOUD = r"""
 import json, os, pathlib, shutil, subprocess, sys

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "tpu_scripts"
+from tests.support.paths import ROOT
+
+SCRIPTS = ROOT / "tpu_scripts"
 NAMES = sorted(path.name for path in SCRIPTS.glob("*.sh"))
 PLACE = ["--project", "a project", "--zone", "zone-1"]
 TELLING = {"run.sh": ["doctor"], "babysit.sh": ["doctor"]}

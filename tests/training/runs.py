@@ -12,7 +12,7 @@ import numpy as np
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Fitted, fit
-from tests.training.conftest import LENGTHS
+from tests.support.cases import LENGTHS
 
 CONFIG = TrainingConfig(
     steps=30,

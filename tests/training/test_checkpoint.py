@@ -14,7 +14,7 @@ import pytest
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training.fit import fit
 from jaxheads.training.preempt import Preempted
-from tests.training.conftest import LENGTHS, V, sentences
+from tests.support.cases import LENGTHS, V, sentences
 from tests.training.runs import CONFIG, Crash, assert_same, equal, steps, timeless, train
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from jaxheads.data.loader import training_batches
 from jaxheads.training.watch import Diverged
-from tests.training.conftest import LENGTHS
+from tests.support.cases import LENGTHS
 from tests.training.runs import Crash, assert_same, steps, train
 
 

@@ -20,7 +20,7 @@ from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training import step as step_module
 from jaxheads.training.fit import fit
 from jaxheads.training.watch import Diverged
-from tests.training.conftest import LENGTHS
+from tests.support.cases import LENGTHS
 
 CONFIG = TrainingConfig(
     steps=30, batch_size=10, log_every=10, optimizer=OptimizerConfig(rate=1e-2, warmup=0.1)

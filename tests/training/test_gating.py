@@ -20,7 +20,7 @@ from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Fitted, fit
 from jaxheads.training.optimizer import GATES
 from jaxheads.training.saving import load_trained
-from tests.training.conftest import LENGTHS, word_case
+from tests.support.cases import LENGTHS, word_case
 from tests.training.runs import CONFIG, Calls, Crash, crash, equal, logged, record
 
 HEADS = (2, 4)

@@ -30,7 +30,7 @@ from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.storage.hub import builtin_dir
 from jaxheads.training.fit import fit
 from jaxheads.training.optimizer import GATES
-from tests.importance.planted import FROM, SINK, TO, carry, clear
+from tests.planted.classifier import FROM, SINK, TO, carry, clear
 
 DENIALS = {"not", "never", "nobody"}
 PLANTED = ((0, 1), (2, 3))

@@ -17,7 +17,7 @@ from jaxheads.importance.gates.subset import subset
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training.optimizer import GATES
 from jaxheads.training.step import NEVER, look, make_step, start
-from tests.training.conftest import on_device, word_sum
+from tests.support.cases import on_device, word_sum
 
 CONFIG = OptimizerConfig(rate=1e-2, weight_decay=0.0)
 

@@ -15,7 +15,7 @@ from jaxheads.objectives import objective_for
 from jaxheads.parallel.mesh import make_mesh, place_params, without_padding
 from jaxheads.training.saving import load_trained
 from jaxheads.training.step import start
-from tests.training.conftest import Case, encoder, masked, sentences
+from tests.support.cases import Case, encoder, masked, sentences
 from tests.training.runs import CONFIG, Crash, equal, record, train
 
 WORDS = 43  # over four devices: 44 rows, 11 on each

@@ -1,0 +1,119 @@
+"""The page of a comparison: curves, costs, speed, and an answer in words with intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import numpy as np
+import pytest
+
+from jaxheads.records.rows import Row
+from jaxheads.report.li2021.comparison import comparison_section
+from jaxheads.report.li2021.differences import comparison_answer, further_answer
+from jaxheads.report.parts import Drawing, Table
+from tests.report.li2021.comparison_rows import study
+
+NAMES = [
+    *("comparison-m-1", "pareto-m", "comparison-contrasts", "comparison-further"),
+    *(
+        "comparison-cost",
+        "comparison-seen",
+        "comparison-scale",
+        "comparison-sweep",
+        "comparison-speed",
+    ),
+]
+
+
+def test_the_section_has_curves_costs_and_quality_against_speed():
+    section = comparison_section(study())
+    assert section is not None
+    names = [part.name for part in section.parts]
+    assert names == NAMES
+    curves, pareto, *tables = section.parts
+    assert all(isinstance(table, Table) for table in tables)
+    contrasts, further, costs, seen, scale, sweep, speeds = (
+        cast("Table", table) for table in tables
+    )
+    assert contrasts.head[-1] == "8 heads"
+    assert len(contrasts.body) == 2
+    assert further.body == (
+        (
+            "m",
+            "sst2",
+            "nothing trained again",
+            "refined − subset, joint",
+            "−0.030 [−0.050 to −0.010]",
+        ),
+        (
+            "m",
+            "sst2",
+            "the former trained once more",
+            "refined − subset, pipelined",
+            "+0.030 [+0.010 to +0.050]",
+        ),
+    )
+    assert contrasts.body[1][3:] == ("subset, joint − gradient", "+0.025 [+0.010 to +0.040]")
+    assert speeds.head[4:] == ("speed-up, batch 16",)
+    assert speeds.body[0] == ("m", "sst2", "gradient", "8", "1.1")
+    assert costs.body[0] == ("m", "sst2", "gradient", "10", "320", "640", "32.5", "2")
+    assert costs.body[1] == ("m", "sst2", "random", "20", "320", "–", "32", "2")
+    assert seen.body[0][2:6] == ("subset, joint", "8", "9 (9 to 9)", "7 (7 to 7)")
+    assert seen.body[0][6:] == ("0.625 (0.620 to 0.630)", "0.725 (0.720 to 0.730)")
+    assert scale.head[3:] == ("all heads", "same scale, nothing pruned", "subset, joint")
+    assert scale.body[0][2:5] == ("8", "0.900 (0.900 to 0.900)", "0.800")
+    assert scale.body[0][5] == "0.725 (0.720 to 0.730)"
+    assert [row[4] for row in scale.body] == ["0.800", "0.600"]
+    assert sweep.body == (("m", "sst2", "L0 at 0.1", "6 (5 to 7)", "0.650 (0.600 to 0.700)"),)
+    assert points(curves)["gradient"] == pytest.approx(np.array([[4, 0.665], [8, 0.825]]))
+    assert points(pareto)["gradient, 8 heads"] == pytest.approx(np.array([[1.1, 0.825]]))
+
+
+def points(drawing) -> dict[str, np.ndarray]:
+    """The points of each line of the one panel, by its label."""
+    assert isinstance(drawing, Drawing)
+    (axis,) = drawing.figure.axes
+    return {str(line.get_label()): np.asarray(line.get_xydata()) for line in axis.lines}
+
+
+def test_the_answer_counts_what_is_better_and_what_is_worse():
+    answer = comparison_answer(study())
+    assert answer is not None
+    assert "equal budgets 1 of 2 (0 after Holm's correction) are better" in answer.summary
+    assert "and 1 of 2 (0 after Holm's correction) worse" in answer.summary
+    assert "better at some budget by its own interval: subset, joint." in answer.summary
+    assert answer.points == (
+        "m, sst2, nothing trained again: random less gradient worse with 8 heads.",
+        "m, sst2, nothing trained again: subset, joint less gradient better with 8 heads.",
+    )
+
+
+def test_what_goes_further_is_told_beside_learned_subsets():
+    answer = further_answer(study())
+    assert answer is not None
+    start = "At equal budgets: of comparisons 0 of 1 are for going further and 1 of 1 for the learn"
+    assert answer.summary.startswith(start)
+    equal = "not trained again): of comparisons 1 of 1 are for going further and 0 of 1 for the"
+    assert equal in answer.summary
+    assert answer.points == (
+        "m, sst2, nothing trained again: refined less subset, joint worse with 8 heads.",
+        "m, sst2, the former trained once more: refined less subset, pipelined better with 8 "
+        "heads.",
+    )
+
+
+def test_a_model_that_is_not_pruned_yet_has_no_curve():
+    other = Row("compare", "n", "sst2", "accuracy", 0.9, stage="whole")
+    section = comparison_section(dataclasses.replace(study(), rows=(*study().rows, other)))
+    assert section is not None
+    assert [part.name for part in section.parts] == NAMES
+
+
+def test_a_study_that_compares_nothing_has_neither():
+    other = dataclasses.replace(
+        study(), rows=(Row("x", "m", "sst2", "accuracy", 0.5, stage="whole"),)
+    )
+    assert comparison_section(other) is None
+    assert comparison_answer(other) is None
+    assert further_answer(other) is None

@@ -1,0 +1,77 @@
+"""The section on pruners that never saw a task: its numbers, differences, costs and words."""
+
+from __future__ import annotations
+
+import pytest
+
+from jaxheads.report.folder import Study
+from jaxheads.report.parts import Drawing, Table
+from jaxheads.report.zhang2020.meta import meta_answer, meta_section
+from tests.report.zhang2020.meta_rows import made_rows, row
+
+
+@pytest.fixture(scope="module")
+def made() -> Study:
+    times = {"roberta-pruner-0": 60.0, "roberta-tone-0-scored-meta": 2.0, "roberta-overlap": 1.0}
+    return Study(tuple(made_rows()), {}, {}, times=times)
+
+
+def tables(study: Study) -> dict[str, Table]:
+    section = meta_section(study)
+    assert section is not None
+    return {part.name: part for part in section.parts if isinstance(part, Table)}
+
+
+def test_each_way_to_choose_heads_has_its_mean_and_range(made):
+    table = tables(made)["meta-table"]
+    assert table.head[3:] == ("meta", "inverted meta", "random", "gradient", "all heads")
+    (line,) = table.body
+    assert line[3] == "0.810 (0.800 to 0.820)"
+    assert line[5] == "0.710 (0.650 to 0.770)"  # four draws
+    assert line[7] == "0.905 (0.900 to 0.910)"
+
+
+def test_likeness_overlap_and_cost_stand_in_tables_of_their_own(made):
+    found = tables(made)
+    assert found["meta-likeness-table"].body[0][3] == "0.200 (0.200 to 0.200)"
+    (line,) = found["meta-similarity-table"].body
+    assert line[3:] == ("0.600", "0.300 (0.200 to 0.400)", "0.550", "0.500")
+    assert found["meta-similarity-table"].head[5:] == ("bag of words", "all heads")
+    assert found["meta-overlap-table"].body == (
+        ("roberta", "tone ~ pairs", "another task", "0.500", "0.360"),
+    )
+    assert found["meta-learning-table"].body == (
+        ("roberta", "likeness loss", "1.350 (1.300 to 1.400)", "1.050 (1.000 to 1.100)"),
+    )
+    assert found["meta-cost-table"].body == (
+        ("training a pruner", "1", "60.0", "60.0"),
+        ("scoring by a pruner", "1", "2.0", "2.0"),
+    )
+
+
+def test_the_answer_counts_only_intervals_that_leave_zero_out(made):
+    answer = meta_answer(made)
+    assert answer is not None
+    assert "better than under random masks in 1 of 1, worse in 0 of 1" in answer.summary
+    assert "inverted score in 0 of 1, worse in 0 of 1" in answer.summary
+    (point,) = answer.points
+    assert "all heads 0.905 (2 seeds: 0.900 to 0.910), meta 0.810" in point
+    assert "meta − inverted meta +0.100 [−0.100 to +0.200]: not distinguishable." in point
+
+
+def test_the_figure_shows_every_seed_and_draw(made):
+    section = meta_section(made)
+    assert section is not None
+    (drawing,) = [part for part in section.parts if isinstance(part, Drawing)]
+    (axis,) = drawing.figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "meta", "inverted meta", "random", "gradient"
+    ]  # fmt: skip
+    marks = [line for line in axis.get_lines() if line.get_linestyle() == "None"]
+    assert [len(line.get_xdata()) for line in marks] == [2, 2, 4, 2]
+
+
+def test_a_study_without_pruners_has_no_section():
+    study = Study((row("accuracy", 0.9, stage="whole"),), {}, {})
+    assert meta_section(study) is None
+    assert meta_answer(study) is None

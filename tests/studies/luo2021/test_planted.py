@@ -1,0 +1,350 @@
+"""The study of constituents on planted heads: which is named, on which section, and what changes.
+
+Two kinds of sentences have words of their own, so that a head may know the one and not the other.
+The tune section is mostly of the first kind, the test section of the second: the best head of the
+one is not that of the other. All models are made, none is trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxheads.importance import load_scores
+from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
+from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.studies.luo2021.change import halves
+from jaxheads.studies.settings import ConstituencySettings
+from tests.planted.heads import (
+    BAD,
+    GOOD,
+    HEADS,
+    LAYERS,
+    SHAPE,
+    Looks,
+    alike,
+    everywhere,
+    having,
+    layer_named,
+    named,
+    planted,
+    run_study,
+    save,
+    tiny_run,
+    value_of,
+)
+from tests.support.reviews import write_jsonl
+
+pytestmark = pytest.mark.slow  # a whole study
+
+TREES = {
+    "even": "(S (NP (NN dog) (NN cat)) (VP (NN fox) (NN pig)))",
+    "left": "(S (NP (NP (NN lion) (NN bird)) (NN duck)) (NN horse))",
+    "long": "(S (NP (NN mouse) (NN goose)) (VP (NN girl) (NP (NN king) (NP (NN shop) (NN barn)))))",
+}
+SECTIONS = {  # the test section's halves differ too
+    "tune": ("even",) * 6 + ("left",) * 2,
+    "test": ("even",) * 2 + ("left",) * 6 + ("long",),
+}
+WORDS = {"even": "dog cat fox pig", "left": "lion bird duck horse"}
+WORDS |= {"long": "mouse goose girl king shop barn"}
+
+
+def halved(kind: str) -> Looks:
+    """Two words and two words: those of a half look at its first."""
+    one, two, three, four = WORDS[kind].split()
+    return {one: alike(one), two: alike(one), three: alike(three), four: alike(three)}
+
+
+def right(words: list[str]) -> Looks:
+    """Each word looks at itself and all before, so that the first differ most."""
+    return {word: alike(*words[: place + 1]) for place, word in enumerate(words)}
+
+
+def left(words: list[str]) -> Looks:
+    """Each word looks at itself and all after."""
+    return {word: alike(*words[place:]) for place, word in enumerate(words)}
+
+
+RIGHT = {word: seen for kind in WORDS.values() for word, seen in right(kind.split()).items()}
+EVEN, HALF_LEFT, LEFT = halved("even"), halved("left"), left(WORDS["left"].split())
+WRONG = {"dog": alike("dog", "cat"), "cat": alike("cat"), "fox": alike("cat"), "pig": alike("pig")}
+LONG = {"mouse": alike("mouse"), "goose": alike("mouse"), **right(WORDS["long"].split()[2:])}
+A, B, C, D, E = (0, 1), (1, 2), (2, 3), (2, 2), (0, 3)
+BASE = {A: EVEN, B: LEFT, C: HALF_LEFT | LONG}
+TUNED = {  # C forgets and A too with one seed; D learns, and E with one seed
+    ("mrpc", 0): {A: EVEN, B: LEFT, C: WRONG},
+    ("mrpc", 1): {B: LEFT, C: WRONG},
+    ("rte", 0): BASE | {D: EVEN | HALF_LEFT | LONG},
+    ("rte", 1): BASE | {D: EVEN | HALF_LEFT | LONG, E: LEFT},
+}
+CARRIES = {("mrpc", 0): C, ("mrpc", 1): C, ("rte", 0): A, ("rte", 1): E}  # the head that is needed
+TASKS = ("mrpc", "rte")
+MAJORITY = 5 / 8  # of the held-out labels; those of the training examples are turned round
+
+
+def f1_of(looks: Looks) -> dict[str, float]:
+    """Of each kind of sentence, by hand, for a head that looks so and else to the right."""
+
+    def knows(wishes: Looks) -> bool:
+        return wishes.items() <= looks.items()
+
+    return {
+        "even": 1.0 if knows(EVEN) else 0.0 if knows(WRONG) else 0.5,
+        "left": 1.0 if knows(LEFT) else 0.5 if knows(HALF_LEFT) else 0.0,
+        "long": 1.0 if knows(LONG) else 0.75,
+    }
+
+
+def f1_map(heads: Mapping, section: str = "test", part: slice = slice(None)) -> np.ndarray:
+    """The mean over the sentences of a section."""
+    found = np.zeros(SHAPE)
+    for head in np.ndindex(*SHAPE):
+        by_kind = f1_of(heads.get(head, {}))
+        found[head] = np.mean([by_kind[kind] for kind in SECTIONS[section][part]])
+    return found
+
+
+def write_pairs(path, labels):
+    pairs = [
+        {"sentence1": f"bus {GOOD if good else BAD}", "sentence2": "map", "label": label}
+        for good, label in labels
+    ]
+    return write_jsonl(path, pairs)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted_luo")
+    for section, kinds in SECTIONS.items():
+        (folder / f"{section}.mrg").write_text("\n".join(TREES[kind] for kind in kinds))
+    write_pairs(folder / "train.jsonl", [(n % 2, 1 - n % 2) for n in range(8)])
+    write_pairs(folder / "held_out.jsonl", [(n < 3, int(n < 3)) for n in range(8)])
+    out = folder / "out"
+    for (task, seed), heads in TUNED.items():
+        model = planted(everywhere(heads, RIGHT), {CARRIES[task, seed]: 0.5}, labels=("no", "yes"))
+        save(model, out / "models" / f"roberta-{task}-{seed}")
+    save(planted(everywhere(BASE, RIGHT)), folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(folder):
+    settings = ConstituencySettings(
+        tune=folder / "tune.mrg", test=folder / "test.mrg", measures=("jsd",), biases=(0.0,),
+        controls=2, examples=2,
+    )  # fmt: skip
+    run = tiny_run("luo2021", folder, TASKS, constituency=settings)
+    return run_study(run, folder / "out")
+
+
+def best(rows, stage="best head", **what):
+    """The best head by F1 and its score."""
+    (row,) = having(rows, stage=stage, metric="sentence F1", **what)
+    return row.method.removeprefix("jsd: "), row.value
+
+
+def test_the_head_is_chosen_on_the_tune_section_and_scored_on_the_test_section(rows):
+    assert f1_map(BASE).argmax() == f1_map(BASE, "tune").argmax() + 5  # B is the best of the test
+    for task, seed, heads, head in (
+        ("mlm", 0, BASE, A), ("mrpc", 0, TUNED["mrpc", 0], A), ("mrpc", 1, TUNED["mrpc", 1], B),
+        ("rte", 0, TUNED["rte", 0], D), ("rte", 1, TUNED["rte", 1], D),
+    ):  # fmt: skip
+        name, value = best(rows, task=task, seed=seed)
+        assert (name, value) == (named(head), pytest.approx(f1_map(heads)[head]))
+        name, value = best(rows, "best head, tune", task=task, seed=seed)
+        assert (name, value) == (named(head), pytest.approx(f1_map(heads, "tune")[head]))
+
+
+def test_margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_section_ranks(rows):
+    right, balanced = f1_map({})[A], np.mean([1] * 2 + [0.5] * 7)
+    for null, value in (("right", right), ("balanced", balanced)):
+        found = value_of(
+            rows, stage="best head less baseline", metric="sentence F1",
+            method=f"jsd: best head - {null}",
+        )  # fmt: skip
+        assert found == pytest.approx(f1_map(BASE)[A] - value)
+    for layer, mean in enumerate(f1_map(BASE).mean(1)):
+        what = {"stage": "mean of layer", "method": f"jsd: {layer_named(layer)}"}
+        assert value_of(rows, task="mlm", **what) == pytest.approx(mean)
+    first = value_of(rows, stage="ensembles", method="jsd: F1 on tune", budget=1)
+    assert first == pytest.approx(f1_map(BASE)[A])
+    assert value_of(rows, stage="ensembles", method="jsd: F1 on tune", budget=2) > first
+
+
+def test_other_trees_are_of_models_with_random_weights(rows):
+    found = having(rows, stage="random weights", metric="sentence F1", method="jsd: mean of heads")
+    assert [row.seed for row in found] == [0, 1]
+    assert len({f1_map(BASE).mean(), *(row.value for row in found)}) == 3
+
+
+def test_maps_are_of_the_test_section_and_its_halves(rows, folder):
+    for what, heads in (
+        ("spans", BASE),
+        *((f"spans.{task}", TUNED[task, 1]) for task in TASKS),
+    ):
+        seed = 0 if what == "spans" else 1
+        maps = load_maps(folder / "out", "roberta", what, seed)
+        np.testing.assert_allclose(maps["F1"], f1_map(heads), atol=1e-6)
+        both = load_halves(map_path(folder / "out", "roberta", what, seed))["F1"]
+        for half_LH, part in zip(both, (slice(4), slice(4, None)), strict=True):
+            np.testing.assert_allclose(half_LH, f1_map(heads, part=part), atol=1e-6)
+
+
+def test_rankings_without_labels_are_of_the_tune_section_against_the_test_section(rows, folder):
+    maps = load_maps(folder / "out", "roberta", "spans", 0)
+    for name in ("contrast", "sharpness"):
+        expected = stats.spearmanr(maps[name].ravel(), f1_map(BASE).ravel()).statistic
+        found = value_of(rows, stage="rankings", method=f"jsd: {name}", metric="spearman")
+        assert found == pytest.approx(expected)
+        assert (
+            abs(found - stats.spearmanr(maps[name].ravel(), f1_map(BASE, "tune").ravel()).statistic)
+            > 0.01
+        )
+
+
+def test_focus_is_of_words_and_of_the_same_halves(rows, folder):
+    """A looks at one word in even sentences, and at all up to itself in others."""
+    maps = load_maps(folder / "out", "roberta", "attention", 0)
+    log_4, log_6 = (-np.log(np.arange(1, words + 1)).mean() for words in (4, 6))
+    assert maps["focus (minus entropy)"][A] == pytest.approx((6 * log_4 + log_6) / 9, rel=1e-4)
+    both = load_halves(map_path(folder / "out", "roberta", "attention", 0))
+    expected = (2 * log_4 / 4, (4 * log_4 + log_6) / 5)
+    assert both["focus (minus entropy)"][(slice(None), *A)] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_head_that_is_drawn_is_the_best_of_the_tune_section(rows, folder):
+    (drawn,) = json.loads((folder / "out" / "trees" / "roberta.json").read_text())
+    assert (drawn["head"], drawn["words"]) == (named(A), WORDS["long"].split())
+    assert drawn["f1"] == pytest.approx(0.75)
+
+
+# -- what fine-tuning changes
+
+
+def layer_changes(task: str) -> np.ndarray:
+    """Fine-tuned less pre-trained, the mean over seeds and a layer's heads, from the tables."""
+    return np.mean([f1_map(TUNED[task, seed]) - f1_map(BASE) for seed in (0, 1)], axis=0).mean(1)
+
+
+def test_change_is_after_less_before_in_every_layer_and_half(rows):
+    assert layer_changes("mrpc").mean() < 0 < layer_changes("rte").mean()
+    for task in TASKS:
+        change = layer_changes(task)
+        places = {layer_named(layer): change[layer] for layer in range(LAYERS)}
+        places |= {"all layers": change.mean(), "lower layers": change[0]}
+        places["upper layers"] = change[1:].mean()  # of three the middle one is upper
+        for place, value in places.items():
+            found = value_of(rows, stage="change", task=task, method=f"jsd: {place}")
+            assert found == pytest.approx(value, abs=1e-6), place
+
+
+def test_heads_that_change_alike_with_every_seed_are_counted_on_their_side(rows):
+    for task, higher, lower in (("mrpc", 0, 1), ("rte", 1, 0)):
+        found = {row.metric: row.value for row in having(rows, stage="changed heads", task=task)}
+        assert found == {"heads": LAYERS * HEADS, "higher": higher, "lower": lower}
+
+
+def test_kinds_of_tasks_are_told_apart(rows):
+    """MRPC asks for similarity, RTE for entailment."""
+    one, two = layer_changes("mrpc"), layer_changes("rte")
+    kinds = {"similarity": one, "entailment": two, "similarity - entailment": one - two}
+    for kind, change in kinds.items():
+        for place, value in (("all layers", change.mean()), ("upper layers", change[1:].mean())):
+            method = f"jsd: {kind}: {place}"
+            found = value_of(rows, stage="change by kind", method=method)
+            assert found == pytest.approx(value, abs=1e-6), method
+
+
+def test_halves_of_one_layer_have_no_lower_one():
+    assert halves(np.ones((1, 1, 1))).keys() == {"all layers", "upper layers"}
+
+
+# -- what tasks need
+
+
+def accuracy(rows, task: str, seed: int, method: str) -> list[float]:
+    """By budget, the largest first."""
+    found = having(
+        rows, stage="masked by ability", task=task, seed=seed, method=method, metric="accuracy"
+    )
+    return [row.value for row in sorted(found, key=lambda row: -row.budget)]
+
+
+def mask_by(order: str, ability_LH: np.ndarray, budget: int) -> np.ndarray:
+    """What an order by its name in records keeps."""
+    layered = " of layer" in order
+    name, _, draw = order.replace(" of layer", "").partition(" ")
+    if name == "random":
+        return random_mask(*SHAPE, budget, int(draw), per_layer=layered)
+    if name == "like":
+        like, draw = draw.split()
+        return shuffled_in_layers(mask_by(like, ability_LH, budget), int(draw))
+    score_LH = ability_LH if name == "worst" else -ability_LH
+    return mask_from_scores(score_LH, budget, per_layer=layered)
+
+
+@pytest.mark.parametrize(("task", "seed"), TUNED)
+def test_a_task_falls_where_an_order_masks_the_head_that_it_needs(rows, task, seed):
+    """MRPC needs the worst head of its models, RTE a middling one, or one of the best."""
+    first, last = [1, *[MAJORITY] * 4], [1, 1, 1, 1, MAJORITY]
+    if (task, seed) != ("rte", 0):
+        best, worst = (last, first) if task == "mrpc" else (first, last)
+        assert accuracy(rows, task, seed, "best") == best
+        assert accuracy(rows, task, seed, "worst") == worst
+    ability_LH, head = f1_map(TUNED[task, seed]), CARRIES[task, seed]
+    found = having(rows, stage="masked by ability", task=task, seed=seed, metric="accuracy")
+    assert len({row.method for row in found}) == 4 + 4 * 3
+    for row in found:
+        kept = mask_by(row.method, ability_LH, row.budget)[head]
+        assert row.value == (1 if kept else MAJORITY), (row.method, row.budget)
+    for layer in range(LAYERS):
+        what = {"stage": "layer masked", "method": layer_named(layer), "metric": "accuracy"}
+        found = value_of(rows, task=task, seed=seed, **what)
+        assert found == (MAJORITY if layer == head[0] else 1)
+
+
+@pytest.mark.parametrize(("task", "metric"), [("mrpc", "f1"), ("rte", "accuracy")])
+def test_contrasts_by_ability_are_the_first_less_the_second_at_half_of_the_heads(
+    rows, task, metric
+):
+    def mean(kind: str) -> float:
+        found = having(rows, stage="masked by ability", task=task, metric=metric, budget=6)
+        seeds = [
+            [r.value for r in found if r.seed == seed and r.method.rstrip(" 0123456789") == kind]
+            for seed in (0, 1)
+        ]
+        return float(np.mean([np.mean(values) for values in seeds]))
+
+    contrasts = having(rows, stage="contrast by ability", task=task)
+    assert len(contrasts) == 5
+    for row in contrasts:
+        one, two = row.method.split(" - ")
+        assert row.value == pytest.approx(mean(one) - mean(two)), row.method
+    if task == "mrpc":
+        found = {row.method: row.value for row in contrasts}
+        assert found["worst of layer - best of layer"] == -1
+        assert found["random - best"] < 0
+
+
+# -- and importance
+
+
+def test_the_maps_of_a_fine_tuned_model_meet_the_scores_of_the_same_model(rows, folder):
+    for task, seed in TUNED:
+        score_LH = load_scores(folder / "out" / "scores" / f"roberta-{task}-{seed}.npz").score_LH
+        assert score_LH.argmax() == np.ravel_multi_index(CARRIES[task, seed], SHAPE)
+        for method, heads in ((f"spans, {task}: F1", TUNED[task, seed]), ("spans: F1", BASE)):
+            found = value_of(
+                rows, stage="map agreement", metric="spearman", task=task, seed=seed, method=method
+            )
+            expected = stats.spearmanr(f1_map(heads).ravel(), score_LH.ravel()).statistic
+            assert found == pytest.approx(expected), method
+    one, two = load_halves(map_path(folder / "out", "roberta", "spans", 0))["F1"]
+    half = stats.spearmanr(one.ravel(), two.ravel()).statistic
+    found = value_of(rows, stage="map reliability", method="spans: F1", metric="halves")
+    assert found == pytest.approx(2 * half / (1 + half))

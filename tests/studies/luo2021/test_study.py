@@ -1,0 +1,215 @@
+"""The study of constituents on a tiny model and a small treebank, beside counts by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxheads.analysis.spans import f1_by_sentence
+from jaxheads.records.head_maps import load_halves, load_maps
+from jaxheads.report.folder import read_study
+from jaxheads.report.luo2021.rows import STAGES
+from jaxheads.report.write import report
+from jaxheads.studies.luo2021.constituents import load_counts
+from tests.support.reviews import reviews, write_jsonl
+from tests.support.tiny_study import found, kinds, study, write_study
+
+pytestmark = pytest.mark.slow  # whole studies of tiny models
+
+TREE = "(S (NP (DT a) (JJ {}) (CC a) (JJ {}) (NN f)) (VP (VBZ c) (NP (DT a) (NN c))))"  # 14 pieces
+WORDS = "bdgkmp"
+TREES = [TREE.format(one, two) for one in WORDS for two in WORDS if one != two]
+ODD = (
+    "(S (NN c))",  # one word
+    "(S (. .) (, ,))",  # no word
+    f"(S {' '.join('(NN c)' for _ in range(40))})",  # more than the model's 16 positions
+)
+SETTINGS = """
+
+import dataclasses
+
+from jaxheads.studies.settings import ConstituencySettings
+
+RUN = dataclasses.replace(
+    RUN,
+    study="luo2021",
+    tasks=(task("mrpc"), task("rte")),
+    scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16),
+    curve=CurveSettings(points=2, draws=2, readings=(), batch_size=16),
+    constituency=ConstituencySettings(
+        tune=DATA / "tune.mrg", test=DATA / "test.mrg", tune_sentences=12, controls=1, examples=2,
+
+    ),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("luo")
+    config = write_study(folder, models=1)
+    for split, rows in (("train", reviews(48)), ("held_out", reviews(24, start=60))):
+        texts = [row["sentence"] for row in rows]
+        pairs = [
+            {"sentence1": text, "sentence2": other, "label": row["label"]}
+            for row, text, other in zip(rows, texts, texts[1:] + texts[:1], strict=True)
+        ]
+        for task in ("mrpc", "rte"):
+            write_jsonl(folder / f"{task}.{split}.jsonl", pairs)
+    config.write_text(config.read_text() + SETTINGS)
+    (folder / "tune.mrg").write_text("\n".join(TREES[:20]))
+    (folder / "test.mrg").write_text("\n".join((*TREES[20:], *ODD)))
+    assert study(config, folder / "out") == 0
+    return folder / "out"
+
+
+def value(finished, **what) -> float:
+    (row,) = found(finished, **what)
+    return row.value
+
+
+def test_what_cannot_be_scored_is_counted(finished):
+    rows = found(finished, stage="treebank", method="test")
+    counts = {row.metric: row.value for row in rows}
+    assert counts == {
+        "sentences": 10, "words": 80, "words without pieces": 0,
+        "left out, fewer than two words": 2, "left out, without pieces": 0,
+        "left out, too long": 1,
+    }  # fmt: skip
+    assert value(finished, stage="treebank", method="tune", metric="sentences") == 12
+
+
+def test_the_report_knows_the_stages_that_are_written_and_no_others(finished):
+    agreement = {"map agreement", "map reliability", "agreement of kinds of maps"}
+    stages = {row.stage for row in found(finished)}
+    assert stages - agreement == {*STAGES, "whole", "floor"}
+    assert stages & agreement >= {"map agreement", "map reliability"}
+
+
+def test_f1_meets_importance_and_says_how_far_it_repeats(finished):
+    rows = found(finished, stage="map agreement", metric="spearman", method="spans: F1")
+    assert {row.task for row in rows} == {"mlm", "mrpc", "rte"}
+    rows = found(finished, stage="map agreement", metric="spearman", method="spans, mrpc: F1")
+    assert {(row.task, row.seed) for row in rows} == {("mrpc", 0), ("mrpc", 1)}
+    halves = load_halves(finished / "maps" / "roberta-spans-0.npz")
+    counts = load_counts(finished, "roberta", "jsd")
+    every_XLH = f1_by_sentence(counts)
+    middle = len(every_XLH) // 2
+    for half_LH, own in zip(halves["F1"], (every_XLH[:middle], every_XLH[middle:]), strict=True):
+        np.testing.assert_allclose(half_LH, own.mean(0))
+
+
+def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):
+    """Of 0-5, 5-8, 6-8: right-branching has 5-8 and 6-8 of 6 spans, left-branching 0-5."""
+    what = {"stage": "tree baselines", "metric": "sentence F1"}
+    assert value(finished, method="right", **what) == pytest.approx(4 / 9)
+    assert value(finished, method="equal", **what) == pytest.approx(4 / 9)
+    assert value(finished, method="left", **what) == pytest.approx(2 / 9)
+    assert value(finished, stage="tree baselines", method="right", metric="VP") == 1
+    rows = found(finished, stage="tree baselines")
+    assert {"random", "attention, near", "oracle"} <= kinds(rows)
+    assert all(row.low <= row.value + 1e-12 and row.value <= row.high + 1e-12 for row in rows)
+
+
+def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
+    for task, what, seed in (("mlm", "spans", 0), ("mrpc", "spans.mrpc", 1)):
+        maps = load_maps(finished, "roberta", what, seed)
+        rows = found(finished, stage="best head", task=task, seed=seed, metric="sentence F1")
+        (row,) = (row for row in rows if row.method.startswith("jsd: "))
+        _, layer, _, head = row.method.removeprefix("jsd: ").split()
+        assert row.value == pytest.approx(maps["F1"][int(layer) - 1, int(head) - 1])
+        assert row.low <= row.value <= row.high
+    assert len(found(finished, stage="best head", task="mlm", metric="NP")) == 4  # readings
+    assert len(found(finished, stage="best head", task="rte", seed=0, metric="NP")) == 2
+
+
+def test_margins_are_the_best_heads_less_the_baselines(finished):
+    best = found(finished, stage="best head", task="mlm", metric="NP")
+    for row in best:
+        reading = row.method.partition(": ")[0]
+        margin = value(
+            finished, stage="best head less baseline", metric="NP",
+            method=f"{reading}: best head - right",
+        )  # fmt: skip
+        null = value(finished, stage="tree baselines", method="right", metric="NP")
+        assert margin == pytest.approx(row.value - null)
+
+
+def test_changes_are_those_of_the_kept_counts(finished):
+    before = f1_by_sentence(load_counts(finished, "roberta", "jsd"))
+    after = [f1_by_sentence(load_counts(finished, f"roberta-rte-{seed}", "jsd")) for seed in (0, 1)]
+    change = np.mean(after, axis=0).mean((0, 2)) - before.mean((0, 2))
+    what = {"stage": "change", "task": "rte"}
+    for layer in (0, 1):
+        assert value(finished, method=f"jsd: layer {layer + 1}", **what) == pytest.approx(
+            change[layer]
+        )
+    assert value(finished, method="jsd: upper layers", **what) == pytest.approx(change[1])
+    kinds = ("similarity", "entailment", "similarity - entailment")
+    one, two, both = (
+        value(finished, stage="change by kind", method=f"jsd: {kind}: all layers") for kind in kinds
+    )
+    assert two == pytest.approx(change.mean())
+    assert both == pytest.approx(one - two)
+
+
+def test_masking_ends_agree_and_every_order_is_there(finished):
+    rows = found(finished, stage="masked by ability", task="rte", metric="accuracy", seed=1)
+    assert kinds(rows) == {
+        "best", "worst", "random", "like best", "like worst", "best of layer", "worst of layer",
+        "random of layer",
+    }  # fmt: skip
+    assert {row.budget for row in rows} == {8, 4, 0}
+    for budget in (8, 0):
+        assert len({row.value for row in rows if row.budget == budget}) == 1
+    draws = {row.method for row in rows if row.method.startswith("like best")}
+    assert draws == {"like best 2", "like best 3"}  # the second seed's own
+    assert len(found(finished, stage="contrast by ability", task="rte")) == 5
+    assert len(found(finished, stage="layer masked", task="rte", metric="accuracy", seed=0)) == 2
+
+
+def test_ensembles_begin_with_the_first_head_of_their_ranking(finished):
+    rows = found(finished, stage="ensembles")
+    assert {row.budget for row in rows} == set(range(1, 9))
+    assert {row.method for row in rows} == {
+        f"jsd{bias}: {ranking}"
+        for bias in ("", ", bias 1.5")
+        for ranking in ("contrast", "sharpness", "F1 on tune")
+    }
+    first = value(finished, stage="ensembles", method="jsd: F1 on tune", budget=1)
+    (best,) = (
+        row for row in found(finished, stage="best head", task="mlm", metric="sentence F1")
+        if row.method.startswith("jsd: ")
+    )  # fmt: skip
+    assert first == pytest.approx(best.value)
+
+
+def test_examples_are_whole_trees_and_the_page_shows_all(finished):
+    kept = json.loads((finished / "trees" / "roberta.json").read_text())
+    assert len(kept) == 2
+    for each in kept:
+        assert len(each["found"]) == len(each["words"]) - 1
+        assert [0, len(each["words"])] in each["found"]
+        assert ["VP", 5, 8] in each["gold"]
+    views = json.loads((finished / "views" / "roberta-spans-0.json").read_text())
+    assert [view["words"] for view in views] == [each["words"] for each in kept]
+    for view, each in zip(views, kept, strict=True):
+        assert each["head"] == f"layer {view['layer']} head {view['head']}"
+        assert view["title"] == f"F1 {each['f1']:.3f}"
+        np.testing.assert_allclose(np.sum(view["weights"], 1), 1, atol=0.005)
+    assert len(read_study(finished).trees) == 2
+    told = report(finished)
+    for question in ("Do heads know constituents?", "Do tasks need the heads that know"):
+        assert question in told
+    page = (finished / "report" / "index.html").read_text()
+    for name in (
+        "constituents-roberta", "brackets-roberta-0", "ensembles-roberta-jsd", "change-roberta-jsd",
+        "layers-roberta-jsd", "ability-roberta-all", "ability-roberta-layers",
+        "ability-roberta-without-layer", "constituency-best", "constituency-chosen",
+        "constituency-margins", "constituency-change", "constituency-kinds",
+        "constituency-areas", "constituency-masking",
+    ):  # fmt: skip
+        assert f'id="{name}"' in page, name
+    assert "Further rows" not in page

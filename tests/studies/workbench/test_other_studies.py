@@ -1,0 +1,171 @@
+"""Maps of one study beside those of another: copied for the same weights alone, then compared."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxheads.config import ReadoutConfig
+from jaxheads.models.model import Model, init_model
+from jaxheads.records.head_maps import encoder_bits, load_halves, load_maps, read_arrays, save_maps
+from jaxheads.records.rows import Row, write_rows
+from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.other_studies import beside_files, check_finished, copy_maps
+from tests.support.tiny_study import found, study
+
+MAPS = {"MST": np.array([[0.5, 0.25], [1.0, 0.0]])}
+
+
+def made(config, seed: int = 0) -> Model:
+    return init_model(config, ReadoutConfig("masked_lm"), jax.random.key(seed))
+
+
+@pytest.fixture
+def other(tmp_path, config):
+    """A finished study that has maps of a model, of a pruner's, and of the model fine-tuned."""
+    folder, weights = tmp_path / "other", encoder_bits(made(config))
+    save_maps(folder, "tiny", "arcs", 0, MAPS, (MAPS, MAPS), weights=weights)
+    save_maps(folder, "tiny", "arcs.sst2", 0, MAPS, weights=[1])
+    save_maps(folder, "tiny", "meta", 1, MAPS, weights=weights)
+    write_rows(folder / "rows.jsonl", [Row("s", "tiny", "", "UUAS", 0.5)])
+    return folder
+
+
+def lab_beside(other, model: Model, name: str = "tiny") -> Lab:
+    """A model whose study is beside the other one."""
+    settings = ModelSettings(name, source="made up")
+    run = Run("luo2021", "own", (settings,), TextSettings(), beside=(other,))
+    lab = Lab(run, settings, other.parent / "own", None)
+    lab.__dict__["base"] = model
+    return lab
+
+
+def test_maps_of_the_model_as_it_is_are_copied_with_their_halves(other, config):
+    lab = lab_beside(other, made(config))
+    assert copy_maps(lab) == []
+    (file,) = beside_files(lab)
+    assert (file.what, file.task, file.seed, file.study) == ("arcs", "", 0, "other")
+    assert file.path.is_relative_to(lab.folder)
+    shutil.rmtree(other)  # the copies are the study's own
+    np.testing.assert_array_equal(read_arrays(file.path)["MST"], MAPS["MST"])
+    np.testing.assert_array_equal(load_halves(file.path)["MST"], [MAPS["MST"]] * 2)
+
+
+def test_a_model_of_the_same_name_with_other_weights_is_refused(other, config):
+    one, two = made(config), made(config, 1)
+    lab = lab_beside(other, two)
+    with pytest.raises(ValueError, match=r"that tiny has here, got those of other weights: .*npz"):
+        copy_maps(lab)
+    assert not lab.folder.exists()
+    readout = two._replace(params={**two.params, "encoder": one.params["encoder"]})
+    copy_maps(lab_beside(other, readout))  # another readout makes no other maps
+
+
+def test_maps_that_do_not_say_of_which_weights_they_are_are_refused(other, config):
+    shutil.rmtree(other / "maps" / "weights")
+    with pytest.raises(ValueError, match=r"got a file that does not say of which: .*tiny-arcs-0"):
+        copy_maps(lab_beside(other, made(config)))
+
+
+def test_a_study_without_maps_of_the_model_is_refused(other, config):
+    with pytest.raises(ValueError, match=r"expected maps of larger, not fine-tuned, in .*other"):
+        copy_maps(lab_beside(other, made(config), "larger"))
+
+
+def test_unfinished_studies_are_all_named(other, config):
+    (other / "rows.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"expected folders of finished studies.*other; run those"):
+        copy_maps(lab_beside(other, made(config)))
+    with pytest.raises(ValueError, match=re.escape(f"got {other}, {other / 'none'};")):
+        check_finished((other, other / "none"))
+
+
+def test_folders_of_one_name_are_refused(tmp_path):
+    models = (ModelSettings("roberta", source="builtin:roberta"),)
+    with pytest.raises(ValueError, match="beside: expected folders of different names, got"):
+        Run("luo2021", "r", models, TextSettings(), beside=(tmp_path / "a/x", tmp_path / "b/x"))
+
+
+# -- whole studies
+
+
+CONFIG = '''"""A built-in model as it is, on few sentences of the built-in language."""
+
+from jaxheads.studies.settings import *
+
+RUN = Run(
+    study={study!r},
+    name="tiny",
+    models=(ModelSettings("roberta", source="builtin:roberta"),),
+    text=TextSettings("grammar_mlm", length=24, paragraphs=40, held_out_blocks=4),
+    scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16, splits=2),
+    constituency=ConstituencySettings(
+        tune_sentences=12, test_sentences=12, controls=0, examples=1
+    ),
+    dependencies=DependencySettings(sentences=12, least=1, controls=0, examples=1),
+    devices=1,
+)
+'''
+
+
+def write(folder, name: str):
+    path = folder / f"{name}.py"
+    path.write_text(CONFIG.format(study=name))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("beside")
+    assert study(write(folder, "htut2019"), folder / "htut") == 0
+    luo = write(folder, "luo2021")
+    assert study(luo, folder / "luo", beside=str(folder / "htut")) == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_arcs_of_one_study_meet_importance_and_constituents_of_another(folders):
+    arcs = load_maps(folders / "htut", "roberta", "arcs", 0)
+    spans = load_maps(folders / "luo", "roberta", "spans", 0)
+    score_LH = np.load(folders / "luo" / "scores" / "roberta-mlm-0.npz")["score"]
+    rows = found(folders / "luo", metric="spearman", seed=0)
+    values = {row.method: row.value for row in rows if row.stage != "rankings"}
+    for method, one_LH, two_LH in (
+        ("arcs of htut: MST", arcs["MST"], score_LH),
+        ("arcs of htut: det", arcs["det"], score_LH),
+        ("spans: F1 ~ arcs of htut: MST", spans["F1"], arcs["MST"]),
+        ("spans: F1 ~ arcs of htut: det", spans["F1"], arcs["det"]),
+        ("spans: NP recall ~ arcs of htut: MST", spans["NP recall"], arcs["MST"]),
+    ):
+        expected, _ = np.asarray(stats.spearmanr(one_LH.ravel(), two_LH.ravel()))
+        assert values[method] == pytest.approx(expected), method
+    assert "attention: focus (minus entropy) ~ spans: F1" in values
+    assert "attention of htut: focus (minus entropy)" in values
+    focus = load_maps(folders / "luo", "roberta", "attention", 0)
+    assert list(focus) == ["focus (minus entropy)", "confidence"]  # the first sums up
+    assert (focus["focus (minus entropy)"] < 0).all()
+    (ceiling,) = found(
+        folders / "luo", metric="ceiling of spearman", method="spans: F1 ~ arcs of htut: MST"
+    )
+    assert 0 <= ceiling.value <= 1
+
+
+@pytest.mark.slow
+def test_a_study_beside_one_that_is_not_there_does_not_begin(folders, capsys):
+    out = folders / "other"
+    assert study(folders / "luo2021.py", out, beside=str(folders / "none")) == 2
+    assert "beside: expected folders of finished studies" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_study_that_compares_no_maps_has_none_beside_it(folders, capsys):
+    config = write(folders, "michel2019")
+    assert study(config, folders / "other", beside=str(folders / "htut")) == 2
+    assert "expected no studies beside michel2019" in capsys.readouterr().err

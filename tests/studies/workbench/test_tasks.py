@@ -1,0 +1,169 @@
+"""Tasks as one model of a study meets them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxheads.config import TrainingConfig
+from jaxheads.data.tasks import read_examples, task_named
+from jaxheads.studies.chiang2021 import study as chiang2021
+from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
+from jaxheads.studies.workbench import prepare
+from jaxheads.studies.workbench import tasks as subjects
+from jaxheads.studies.workbench.model import Lab
+from tests.support.cases import sentences
+from tests.support.reviews import write_jsonl
+
+LONG, SHORT, OWN = (TrainingConfig(steps=steps) for steps in (30, 20, 10))
+TASKS = (
+    TaskSettings("grammar_sentiment", length=16, examples=8, held_out_examples=8),
+    TaskSettings("grammar_incongruity", length=16, examples=8, held_out_examples=8, finetune=SHORT),
+)
+RUN = Run(
+    study="chiang2021",
+    name="subjects",
+    models=(ModelSettings("albert", source="builtin:albert"),),
+    text=TextSettings("grammar_mlm"),
+    tasks=TASKS,
+    finetune=LONG,
+    probe=LONG,
+)
+
+
+def lab(**model) -> Lab:
+    settings = dataclasses.replace(RUN.models[0], **model)
+    return Lab(RUN, settings, Path("unused"), None)
+
+
+def test_a_model_is_trained_as_it_says_else_as_the_task_or_the_run_says():
+    def steps(lab):
+        return [lab.reader.task(task.name).training.steps for task in TASKS]
+
+    assert steps(lab()) == [30, 20]
+    assert steps(lab(finetune=OWN)) == [10, 10]
+
+
+def test_a_model_has_the_tasks_that_it_names_else_all():
+    assert [task.name for task in lab().tasks] == ["grammar_sentiment", "grammar_incongruity"]
+    assert [task.name for task in lab(tasks=("grammar_incongruity",)).tasks] == [
+        "grammar_incongruity"
+    ]
+    model = dataclasses.replace(RUN.models[0], tasks=("sst2",))
+    with pytest.raises(ValueError, match=r"models\.albert\.tasks: expected some of .*, got sst2"):
+        dataclasses.replace(RUN, models=(model,))
+
+
+def test_whole_words_are_masked_where_the_text_says_so():
+    def masked(**changes):
+        text = dataclasses.replace(RUN.text, paragraphs=200, held_out_blocks=4, **changes)
+        run = dataclasses.replace(RUN, text=text)
+        return Lab(run, RUN.models[0], Path("unused"), None).text.train
+
+    assert masked().opens_V is None
+    assert masked(whole_words=True).opens_V.any()
+
+
+def test_a_study_has_no_cells_of_tasks_that_a_model_leaves_out():
+    model = dataclasses.replace(RUN.models[0], tasks=("grammar_sentiment",))
+    one = dataclasses.replace(RUN, models=(model,))
+    all_of, less = ([c.name for c in chiang2021.cells(r, Path("unused"))] for r in (RUN, one))
+    assert set(less) == {name for name in all_of if "incongruity" not in name}
+
+
+def test_words_are_counted_once_for_all_models(monkeypatch):
+    counted = []
+
+    def guesses(_, test, *, real):
+        counted.append(real)
+        return np.zeros(len(test), int)
+
+    monkeypatch.setattr(subjects, "bag_of_words_guesses", guesses)
+    task = dataclasses.replace(TASKS[0], held_out_examples=7)  # asked for by no other test
+    run = dataclasses.replace(RUN, tasks=(task,))
+    for name in ("roberta", "albert"):
+        reader = Lab(
+            run, ModelSettings(name, source=f"builtin:{name}"), Path("unused"), None
+        ).reader
+        right = np.mean([e.label == 0 for e in read_examples("grammar_sentiment", limit=7)])
+        assert reader.bag_of_words("grammar_sentiment") == {"bag of words": right}
+    assert counted == [False]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("sst2", ("positive", "negative"), 1.0),  # accuracy
+        ("cola", ("acceptable", "unacceptable"), 1.0),  # Matthews correlation
+        ("mrpc", ("equivalent", "not_equivalent"), 1.0),  # F1
+        ("stsb", (5.0, 0.0), 1.0),  # Pearson correlation
+    ],
+)
+def test_words_of_real_tasks_are_counted_in_the_metric_of_the_task(
+    tmp_path, name, labels, expected
+):
+    """All training examples of a sorted file count, and only what is held out is measured."""
+    fields = task_named(name).fields
+    rows = [
+        {**dict.fromkeys(fields, f"{word} w{n}"), "label": label}
+        for word, label in zip(("good", "bad"), labels, strict=True)
+        for n in range(10)
+    ]
+    held_out = [{**row, "label": labels[row["label"] == labels[0]]} for row in rows]
+    files = [
+        write_jsonl(tmp_path / f"{n}.jsonl", each) for n, each in enumerate((rows, rows, held_out))
+    ]
+    for there, sign in ((files[1], 1), (files[2], -1)):
+        task = TaskSettings(name, train=files[0], held_out=there)
+        run = dataclasses.replace(RUN, tasks=(task,))
+        reader = Lab(run, RUN.models[0], Path("unused"), None).reader
+        turned = {"accuracy": 0.0, "f1": 0.0}.get(task_named(name).metrics[0], -expected)
+        found = reader.bag_of_words(name)["bag of words"]
+        assert found == pytest.approx(expected if sign > 0 else turned, abs=0.01)
+    like = reader.bag_of_words_likeness(task, ("spearman",)) if len(fields) == 2 else {}
+    assert like in ({}, {"spearman": 0.0})  # all pairs are of equal sides
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    yield
+    subjects._bag_of_words.cache_clear()
+
+
+def test_what_is_scored_is_a_sample_of_a_file_and_the_first_of_what_was_drawn(tmp_path):
+    """SICK is sorted in part: its first examples have other labels than the whole."""
+    run = dataclasses.replace(RUN, scoring=dataclasses.replace(RUN.scoring, examples=6))
+    reader = Lab(run, run.models[0], tmp_path, None).reader
+    source = dataclasses.replace(sentences(40), labels=np.arange(40))
+    some = reader.sample(source)
+    assert len(set(some.labels)) == 6 and list(some.labels) != sorted(some.labels)
+    assert list(reader.sample(source).labels) == list(some.labels)
+    assert list(prepare.shuffled(source, 3).labels) == list(some.labels[:3])
+    assert list(reader.sample(source, drawn=True).labels) == list(range(6))
+    for row, label in enumerate(some.labels):
+        found, whole = (
+            each.rows(np.array([place]), np.zeros(1, int), 8).tokens_BT
+            for each, place in ((some, row), (source, label))
+        )
+        assert np.array_equal(found, whole)
+
+
+def test_shuffled_labels_are_those_of_training_in_another_order():
+    """Texts and what is held out stay; what is scored has the labels that are trained on."""
+    task = dataclasses.replace(TASKS[0], examples=200)
+    scoring = dataclasses.replace(RUN.scoring, examples=50)
+    reader = Lab(dataclasses.replace(RUN, tasks=(task,), scoring=scoring), RUN.models[0],
+                 Path("unused"), None).reader  # fmt: skip
+    true = reader.task(task.name)
+    one, two = (reader.shuffled(true, seed) for seed in (0, 1))
+    assert one.train.tokens is true.train.tokens and one.held_out is true.held_out
+    for each in (one, two):
+        assert sorted(each.train.labels) == sorted(true.train.labels)
+        assert 0.35 < np.mean(each.train.labels == true.train.labels) < 0.65
+        assert list(each.scored.labels) == list(each.train.labels[:50])
+        assert np.array_equal(each.scored.tokens, true.scored.tokens)
+    assert list(one.train.labels) != list(two.train.labels)
+    assert list(reader.shuffled(true, 1).train.labels) == list(two.train.labels)
