@@ -26,8 +26,20 @@ if TYPE_CHECKING:
     from jaxheads.data.loader import batches, training_batches
     from jaxheads.data.tasks import read_examples
     from jaxheads.data.tokens import load_tokenizer
-    from jaxheads.importance import Scores, Settings, load_scores, save_scores, score_heads
+    from jaxheads.importance import Scores, load_scores, save_scores, score_heads
     from jaxheads.importance.meta.files import load_pruner
+    from jaxheads.importance.methods import (
+        ablation,
+        alone,
+        confidence,
+        entropy,
+        gradient,
+        integrated,
+        magnitude,
+        meta,
+        output_norm,
+        random,
+    )
     from jaxheads.models.checkpoint.convert import load_model, save_model
     from jaxheads.models.checkpoint.families import encoder_config
     from jaxheads.models.model import Model, encode, init_model, logits
@@ -44,8 +56,20 @@ _ROOMS = {
     "data.tasks": ("read_examples",),
     "data.loader": ("batches", "training_batches"),
     "data.tokens": ("load_tokenizer",),
-    "importance": ("Scores", "Settings", "load_scores", "save_scores", "score_heads"),
+    "importance": ("Scores", "load_scores", "save_scores", "score_heads"),
     "importance.meta.files": ("load_pruner",),
+    "importance.methods": (
+        "ablation",
+        "alone",
+        "confidence",
+        "entropy",
+        "gradient",
+        "integrated",
+        "magnitude",
+        "meta",
+        "output_norm",
+        "random",
+    ),
     "parallel.processes": ("start_distributed",),
     "parallel.mesh": ("make_mesh",),
     "models.checkpoint.convert": ("load_model", "save_model"),
@@ -64,21 +88,30 @@ __all__ = [
     "Outcome",
     "ReadoutConfig",
     "Scores",
-    "Settings",
+    "ablation",
+    "alone",
     "batches",
+    "confidence",
     "cut",
     "encode",
     "encode_task",
     "encoder_config",
+    "entropy",
+    "gradient",
     "init_model",
+    "integrated",
     "load_model",
     "load_pruner",
     "load_scores",
     "load_tokenizer",
     "logits",
+    "magnitude",
     "make_mesh",
     "mask_from_scores",
+    "meta",
     "objective_for",
+    "output_norm",
+    "random",
     "read_examples",
     "save_model",
     "save_scores",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +20,11 @@ from jaxheads.data.loader import Source, batches
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.tasks import Task, task_named
 from jaxheads.data.tokens import Tokenizer
-from jaxheads.importance import METHODS, UNITS, Scores, Settings, save_scores, score_heads
+from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
-from jaxheads.importance.meta.pruner import Pruner
+from jaxheads.importance.methods import Method
 from jaxheads.importance.score import method_problems
+from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.parallel.mesh import data_share, in_host_memory
@@ -36,23 +37,43 @@ from jaxheads.studies.workbench import prepare
 SHOWN = 5  # heads at each end of the table
 
 
+def _meta(options: ScoreOptions) -> Method:
+    assert options.pruner is not None, "as the options have checked"
+    pruner = prepare.open_pruner(options.pruner)
+    return methods.meta(pruner, pair=task_named(options.task).is_pair)
+
+
+METHODS: dict[str, Callable[[ScoreOptions], Method]] = {
+    "gradient": lambda _: methods.gradient(),
+    "integrated": lambda _: methods.integrated(),
+    "ablation": lambda _: methods.ablation(),
+    "alone": lambda _: methods.alone(),
+    "confidence": lambda _: methods.confidence(),
+    "entropy": lambda _: methods.entropy(),
+    "output_norm": lambda _: methods.output_norm(),
+    "meta": _meta,
+    "magnitude": lambda _: methods.magnitude(),
+    "random": lambda options: methods.random(options.seed),
+}
+
+
 class Job(NamedTuple):
     """A model, and the examples to score its heads on (None for a method that reads none)."""
 
     model: Model
+    method: Method
     objective: Objective | None
     source: Source | None
     mesh: Mesh | None
-    pruner: Pruner | None
 
 
 def run(options: ScoreOptions) -> None:
     """Score, write the scores, and print who stands where."""
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
     task = task_named(options.task)
-    _check_method(options)
+    method = _method(options)
     with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:
-        job = _prepare(options, task, Path(scratch))
+        job = _prepare(options, method, task, Path(scratch))
         begin = time.perf_counter()
         scores = _score(options, job)
         seconds = time.perf_counter() - begin
@@ -61,10 +82,14 @@ def run(options: ScoreOptions) -> None:
         print(_report(options, job.model, scores, seconds))
 
 
-def _check_method(options: ScoreOptions) -> None:
-    problems = list(method_problems(options.method, options.unit, options.tied))
+def _method(options: ScoreOptions) -> Method:
+    if options.method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {options.method!r}")
+    method = METHODS[options.method](options)
+    problems = list(method_problems(method, options.unit, options.tied))
     if problems:
         raise ValueError("; ".join(problems))
+    return method
 
 
 @contextlib.contextmanager
@@ -74,14 +99,12 @@ def _place(out: Path) -> Iterator[Path]:
         yield Path(agreed(lambda: str(stack.enter_context(write_atomically(out)))))
 
 
-def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
-    pruner = None if options.pruner is None else prepare.open_pruner(options.pruner)
+def _prepare(options: ScoreOptions, method: Method, task: Task, scratch: Path) -> Job:
     mesh = prepare.open_mesh(options.mesh)
     with in_host_memory(mesh):
         model, tokenizer = prepare.open_model(options.model)
-    needs = METHODS[options.method].needs
-    objective = None
-    if needs == "objective":
+    objective = source = None
+    if method.needs_loss:
         prepare.check_readout(task, model.readout)
         objective = objective_for(
             model.config,
@@ -89,13 +112,14 @@ def _prepare(options: ScoreOptions, task: Task, scratch: Path) -> Job:
             compute_dtype=options.dtype,
             targets="own" if options.own_targets else "labels",
         )
-    direct = METHODS[options.method].direct is not None
-    source = None if direct else _source(options, task, model, tokenizer, mesh, scratch)
-    return Job(model, objective, source, mesh, pruner)
+    if method.reads_examples:
+        source = _source(options, method, task, model, tokenizer, mesh, scratch)
+    return Job(model, method, objective, source, mesh)
 
 
 def _source(
     options: ScoreOptions,
+    method: Method,
     task: Task,
     model: Model,
     tokenizer: Tokenizer,
@@ -105,12 +129,12 @@ def _source(
     """The examples; of a task with labels those of this process alone."""
     length = prepare.check_length(model.config, options.max_length)
     if task.labels:
-        asked = METHODS[options.method].needs == "objective"
-        readout = model.readout if asked else ReadoutConfig("classification", task.labels)
+        own = ReadoutConfig("classification", task.labels)
+        readout = model.readout if method.needs_loss else own
         return prepare.read_task(
             tokenizer, task, options.data, readout, length,
             limit=options.limit, split=options.split, long=options.long, scratch=scratch,
-            share=data_share(mesh), group=_group(options),
+            share=data_share(mesh), group=_group(options, method),
         )  # fmt: skip
     if options.data is None and not task.generated:
         raise ValueError("task mlm: expected a text with --data FILE, got none")
@@ -121,21 +145,18 @@ def _source(
 
 
 def _score(options: ScoreOptions, job: Job) -> Scores:
-    pair = task_named(options.task).is_pair
-    settings = Settings(seed=options.seed, pruner=job.pruner, pair=pair)
     scores = score_heads(
         job.objective,
         job.model.params,
         _batches(options, job),
         heads=job.model.config,
-        method=options.method,
+        method=job.method,
         unit=options.unit,
         normalize=options.normalize,
         tied=options.tied,
         mesh=job.mesh,
         keep=options.keep_gradients,
         examples=None if job.source is None else len(job.source.lengths),
-        settings=settings,
         model=named(options.model),
     )
     if options.keep_gradients is not None:
@@ -143,10 +164,9 @@ def _score(options: ScoreOptions, job: Job) -> Scores:
     return scores
 
 
-def _group(options: ScoreOptions) -> int:
+def _group(options: ScoreOptions, method: Method) -> int:
     """How many examples in a row must stay together."""
-    unit = UNITS[options.unit or METHODS[options.method].units[0]]
-    return Settings().group if unit.grouped else 1
+    return GROUP if UNITS[options.unit or method.units[0]].grouped else 1
 
 
 def _batches(options: ScoreOptions, job: Job) -> Iterable[Batch]:
@@ -156,7 +176,7 @@ def _batches(options: ScoreOptions, job: Job) -> Iterable[Batch]:
         job.source,
         options.batch_size,
         share=data_share(job.mesh),
-        group=_group(options),
+        group=_group(options, job.method),
         lengths=prepare.bucket_lengths(int(job.source.lengths.max())),
     )
 

@@ -51,13 +51,6 @@ def _mean_over_queries(value_BHT, counted_BT):
     return (value_BHT * weight_B1T).sum(-1) / jnp.maximum(weight_B1T.sum(-1), 1.0)
 
 
-STATISTICS: dict[str, Statistic] = {
-    "confidence": confidence,
-    "entropy": focus,
-    "output_norm": output_norm,
-}
-
-
 @functools.partial(jax.jit, static_argnames=("watch", "statistic", "skipped", "mesh"))
 def attention_statistic(
     watch: Watch,

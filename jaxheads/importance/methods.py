@@ -1,186 +1,283 @@
-"""The table of methods: what each one runs on a batch, and which units of score it allows."""
+"""The methods: constructors that take what one method alone needs and return a `Method`.
+
+score_heads(objective, params, batches, heads=config, method=integrated(points=16))
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
 from jaxheads.config import EncoderConfig
-from jaxheads.importance import ablation, attention, gradient
-from jaxheads.importance.chance import chance
-from jaxheads.importance.magnitude import magnitude
+from jaxheads.importance import attention, baselines
+from jaxheads.importance.ablation import (
+    Measure,
+    Variants,
+    alone_in_layer,
+    chunks,
+    costs,
+    effects,
+    without_each,
+)
+from jaxheads.importance.gradient import Effects, gate_gradients, integrated_gradients, quadrature
 from jaxheads.importance.meta.pruner import Pruner
 from jaxheads.importance.meta.scoring import channel_of, pruner_scores
-from jaxheads.importance.units import same_block
+from jaxheads.importance.units import Tie, already_tied, same_block, tie_mean, tie_sum
 from jaxheads.objectives import Objective, Watch, watch_for
 
+BY_GRADIENT = ("example", "token", "batch", "signed", "fisher")
+BY_ABLATION = ("signed", "example", "batch", "fisher")
+NO_UNIT = ("none",)  # of methods that read no examples
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Knobs of single methods and units; the others take no notice of them."""
-
-    group: int = 32  # the unit "batch": consecutive examples whose effects are summed
-    points: int = 8  # integrated: points of the rule
-    rule: str = "gauss"  # integrated: one of gradient.RULES
-    rows: int = 128  # ablation, alone: examples x variants of the gate at a time, on each device
-    measure: ablation.Measure | None = None  # ablation, alone: more is better; None: minus the loss
-    skipped: tuple[int, ...] = ()  # confidence, entropy, output_norm: ids of tokens left out
-    watch: Watch | None = None  # ... : what shows the attention of a model of your own
-    seed: int = 0  # random
-    pruner: Pruner | None = None  # meta
-    pair: bool = False  # meta: the examples are pairs of sentences
+T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """What a method may need, checked and complete; `score_heads` explains the parts."""
+    """What is to be scored, checked and complete; `score_heads` explains the parts."""
 
-    method: str
-    unit: str
     heads: tuple[int, int]
     config: EncoderConfig | None
     objective: Objective | None
     params: Any
     gate_LH: Float[np.ndarray, "L H"]
-    blocks: tuple[int, ...] | None
+    blocks: tuple[int, ...] | None  # of each layer, where heads are tied
+    by_position: bool  # effects at every position are wanted too
     mesh: Mesh | None
-    settings: Settings
-
-    @property
-    def watch(self) -> Watch | None:
-        """What shows attention maps."""
-        own = self.settings.watch
-        return watch_for(self.config) if own is None and self.config is not None else own
-
-    @property
-    def pruner(self) -> Pruner | None:
-        """What scores attention maps, if there are any to be seen."""
-        return self.settings.pruner if self.watch is not None else None
-
-    @property
-    def shared(self) -> dict[str, Any]:
-        """The arguments that gradient steps have in common."""
-        same = None if self.blocks is None else same_block(self.blocks).astype(np.float32)
-        return {"same_LL": same, "token": self.unit == "token", "mesh": self.mesh}
 
 
-Step = Callable[[Any], Any]  # a batch -> device arrays whose first axis is the batch
-Read = Callable[[Any], dict[str, np.ndarray]]  # those of one process, as numpy -> named [b, L, H]
+class Pass(NamedTuple):
+    """What runs over the examples, batch by batch.
+
+    `step` makes device arrays whose first axis is the batch from a batch; `read` names those of
+    one process, as numpy arrays `[b, L, H]`.
+    """
+
+    step: Callable[[Any], Any]
+    read: Callable[[Any], dict[str, np.ndarray]]
 
 
 class Method(NamedTuple):
-    """One way to score heads.
+    """One way to score heads, as a record of functions.
 
-    `units` lists those that make sense, the default first. `tie` says how the uses of a shared head
-    come together: "sum" or "mean" of what `Read` returns, "step" (the step does it) or None (not
-    at all). A method has either `prepare`, for every batch, or `direct`, which reads no data.
+    `start` returns the pass over the examples, or the scores `[L, H]` where none are read; it
+    raises ValueError for what the request lacks. `tie` brings together the uses of a shared head in
+    what the pass reads: None where a method is about single layers and nothing can be tied.
     """
 
-    units: tuple[str, ...]
-    tie: str | None
-    needs: str | None  # the part of `Request` without which it cannot be had
-    prepare: Callable[[Request], tuple[Step, Read]] | None = None
-    direct: Callable[[Request], Float[np.ndarray, "L H"]] | None = None
+    name: str  # in `Scores`, messages and on the command line
+    units: tuple[str, ...]  # those that make sense (see `UNITS`), the default first
+    tie: Tie | None
+    needs_loss: bool  # and so, as a rule, labels
+    start: Callable[[Request], Pass | np.ndarray]
+
+    @property
+    def reads_examples(self) -> bool:
+        """Whether there is anything to run over examples."""
+        return self.units != NO_UNIT
 
 
-def _gradient(r: Request) -> tuple[Step, Read]:
-    def step(batch):
-        return gradient.gate_gradients(r.objective, r.params, batch, r.gate_LH, **r.shared)
+def gradient() -> Method:
+    """Score by the gradient of the loss with respect to each head's gate.
 
-    return step, _name_effects
+    The proxy of Michel et al. 2019 (section 4.1), `E |dloss/dgate|` with the unit "example"; the
+    effects are those of `gate_gradients`.
+    """
+
+    def start(r: Request) -> Pass:
+        objective, shared = _needed(r.objective, "an objective", "gradient"), _shared(r)
+
+        def step(batch):
+            return gate_gradients(objective, r.params, batch, r.gate_LH, **shared)
+
+        return Pass(step, _named_effects)
+
+    return Method("gradient", BY_GRADIENT, tie_sum, needs_loss=True, start=start)
 
 
-def _integrated(r: Request) -> tuple[Step, Read]:
-    rule = gradient.quadrature(r.settings.rule, r.settings.points)
+def integrated(points: int = 8, rule: str = "gauss") -> Method:
+    """Score by gradients integrated along the path from no heads to all (Sundararajan et al. 2017).
 
-    def step(batch):
-        return gradient.integrated_gradients(
-            r.objective, r.params, batch, r.gate_LH, rule, **r.shared
-        )
+    Args:
+      points: of the rule; so many backward passes are needed.
+      rule: one of `gradient.RULES`: gauss, trapezoid or left.
 
-    return step, _name_effects
+    Raises:
+      ValueError: for an unknown rule or no points.
+    """
+    nodes_and_weights = quadrature(rule, points)
+
+    def start(r: Request) -> Pass:
+        objective, shared = _needed(r.objective, "an objective", "integrated"), _shared(r)
+
+        def step(batch):
+            return integrated_gradients(
+                objective, r.params, batch, r.gate_LH, nodes_and_weights, **shared
+            )
+
+        return Pass(step, _named_effects)
+
+    return Method("integrated", BY_GRADIENT, tie_sum, needs_loss=True, start=start)
 
 
-def _name_effects(rows: gradient.Effects) -> dict[str, np.ndarray]:
+def ablation(measure: Measure | None = None, rows: int = 128) -> Method:
+    """Score by what the removal of one head at a time adds to the loss; tied, of all its uses.
+
+    Args:
+      measure: of which more is better, instead of minus the loss.
+      rows: examples times variants of the gate that are computed at a time on each device.
+    """
+
+    def start(r: Request) -> Pass:
+        return _ablated("ablation", r, without_each(r.gate_LH, r.blocks), measure, rows)
+
+    return Method("ablation", BY_ABLATION, already_tied, needs_loss=True, start=start)
+
+
+def alone(measure: Measure | None = None, rows: int = 128) -> Method:
+    """Score by what a head does as the only one of its layer (Michel et al. 2019, section 3.3).
+
+    Args:
+      measure: of which more is better, instead of minus the loss.
+      rows: examples times variants of the gate that are computed at a time on each device.
+    """
+
+    def start(r: Request) -> Pass:
+        return _ablated("alone", r, alone_in_layer(r.gate_LH), measure, rows)
+
+    return Method("alone", ("signed",), None, needs_loss=True, start=start)
+
+
+def confidence(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method:
+    """Score by the greatest attention weight of a query (Voita et al. 2019), in [0, 1].
+
+    Args:
+      skipped: ids of tokens that count neither as queries nor as keys: theirs is the end of the
+        sentence.
+      watch: what shows the attention of a model of your own; None: the config's.
+    """
+    return _attention("confidence", attention.confidence, skipped, watch)
+
+
+def entropy(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method:
+    """Score by minus the entropy of a query's attention, in nats: a focused head is kept.
+
+    Args:
+      skipped: ids of tokens that do not count as queries.
+      watch: what shows the attention of a model of your own; None: the config's.
+    """
+    return _attention("entropy", attention.focus, skipped, watch)
+
+
+def output_norm(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method:
+    """Score by the length of what a head adds to the residual stream at a query.
+
+    Args:
+      skipped: ids of tokens that do not count as queries.
+      watch: what shows the attention of a model of your own; None: the config's.
+    """
+    return _attention("output_norm", attention.output_norm, skipped, watch)
+
+
+def meta(pruner: Pruner, pair: bool = False, watch: Watch | None = None) -> Method:
+    """Score attention maps by a pruner that learned on other tasks (Zhang et al. 2020).
+
+    Args:
+      pruner: what `load_pruner` reads.
+      pair: whether the examples are pairs of sentences, for which a pruner has another output.
+      watch: what shows the attention of a model of your own; None: the config's.
+    """
+    channel = channel_of(pair)
+
+    def start(r: Request) -> Pass:
+        shown = _watch(r, watch, "meta")
+
+        def step(batch):
+            return pruner_scores(
+                shown, pruner.config, channel, pruner.params, r.params, batch, r.gate_LH,
+                mesh=r.mesh,
+            )  # fmt: skip
+
+        return Pass(step, _named_value)
+
+    return Method("meta", ("mean",), tie_mean, needs_loss=False, start=start)
+
+
+def magnitude() -> Method:
+    """Score by the norm of a head's parameters, without data or forward pass."""
+
+    def start(r: Request) -> np.ndarray:
+        config = _needed(r.config, "a config as heads", "magnitude")
+        return baselines.magnitude(config, r.params)
+
+    return Method("magnitude", NO_UNIT, already_tied, needs_loss=False, start=start)
+
+
+def random(seed: int = 0) -> Method:
+    """Score at random: the baseline that any other method has to beat."""
+
+    def start(r: Request) -> np.ndarray:
+        return baselines.chance(r.heads, seed, r.blocks)
+
+    return Method("random", NO_UNIT, already_tied, needs_loss=False, start=start)
+
+
+def _needed(value: T | None, what: str, name: str) -> T:
+    if value is None:
+        raise ValueError(f"score: expected {what} for {name}, got none")
+    return value
+
+
+def _watch(r: Request, own: Watch | None, name: str) -> Watch:
+    known = watch_for(r.config) if own is None and r.config is not None else own
+    return _needed(known, "a config as heads, or a watch,", name)
+
+
+def _shared(r: Request) -> dict[str, Any]:
+    """The arguments that gradient steps have in common."""
+    same = None if r.blocks is None else same_block(r.blocks).astype(np.float32)
+    return {"same_LL": same, "token": r.by_position, "mesh": r.mesh}
+
+
+def _named_effects(rows: Effects) -> dict[str, np.ndarray]:
     named = {"effect": rows.effect_BLH, "token": rows.token_BLH}
-    return {name: array for name, array in named.items() if array is not None}
+    return {name: np.asarray(array) for name, array in named.items() if array is not None}
 
 
-def _without_each(r: Request) -> tuple[Step, Read]:
-    return _ablation(r, ablation.without_each(r.gate_LH, r.blocks))
+def _named_value(value: np.ndarray) -> dict[str, np.ndarray]:
+    return {"value": value}
 
 
-def _alone(r: Request) -> tuple[Step, Read]:
-    return _ablation(r, ablation.alone_in_layer(r.gate_LH))
-
-
-def _ablation(r: Request, variants: ablation.Variants) -> tuple[Step, Read]:
-    rows = r.settings.rows * (1 if r.mesh is None else r.mesh.shape["data"])
+def _ablated(name: str, r: Request, variants: Variants, measure: Measure | None, rows: int) -> Pass:
+    objective = _needed(r.objective, "an objective", name)
+    everywhere = rows * (1 if r.mesh is None else r.mesh.shape["data"])
 
     def step(batch):
         return [
-            ablation.costs(
-                r.objective, r.params, batch, gates_cLH, measure=r.settings.measure, mesh=r.mesh
-            )
-            for gates_cLH in ablation.chunks(variants, max(1, rows // len(batch.weight_B)))
+            costs(objective, r.params, batch, gates_cLH, measure=measure, mesh=r.mesh)
+            for gates_cLH in chunks(variants, max(1, everywhere // len(batch.weight_B)))
         ]
 
-    def read(costs):
-        return {"effect": ablation.effects(variants, np.concatenate(costs, axis=1))}
+    def read(costs_of):
+        return {"effect": effects(variants, np.concatenate(costs_of, axis=1))}
 
-    return step, read
-
-
-def _attention(r: Request) -> tuple[Step, Read]:
-    statistic = attention.STATISTICS[r.method]
-
-    def step(batch):
-        return attention.attention_statistic(
-            r.watch, statistic, r.params, batch, r.gate_LH,
-            skipped=r.settings.skipped, mesh=r.mesh,
-        )  # fmt: skip
-
-    return step, lambda value: {"value": value}
+    return Pass(step, read)
 
 
-def _meta(r: Request) -> tuple[Step, Read]:
-    pruner = r.pruner
-    assert pruner is not None  # as the table says
-    channel = channel_of(r.settings.pair)
+def _attention(
+    name: str, statistic: attention.Statistic, skipped: tuple[int, ...], watch: Watch | None
+) -> Method:
+    def start(r: Request) -> Pass:
+        shown = _watch(r, watch, name)
 
-    def step(batch):
-        return pruner_scores(
-            r.watch, pruner.config, channel, pruner.params, r.params, batch, r.gate_LH, mesh=r.mesh
-        )
+        def step(batch):
+            return attention.attention_statistic(
+                shown, statistic, r.params, batch, r.gate_LH, skipped=skipped, mesh=r.mesh
+            )
 
-    return step, lambda value: {"value": value}
+        return Pass(step, _named_value)
 
-
-def _magnitude(r: Request) -> Float[np.ndarray, "L H"]:
-    assert r.config is not None  # as the table says
-    return magnitude(r.config, r.params)
-
-
-def _chance(r: Request) -> Float[np.ndarray, "L H"]:
-    return chance(r.heads, r.settings.seed, r.blocks)
-
-
-_BY_GRADIENT = ("example", "token", "batch", "signed", "fisher")
-_BY_ABLATION = ("signed", "example", "batch", "fisher")
-
-METHODS: dict[str, Method] = {
-    "gradient": Method(_BY_GRADIENT, "sum", "objective", _gradient),
-    "integrated": Method(_BY_GRADIENT, "sum", "objective", _integrated),
-    "ablation": Method(_BY_ABLATION, "step", "objective", _without_each),
-    "alone": Method(("signed",), None, "objective", _alone),
-    "confidence": Method(("mean",), "mean", "watch", _attention),
-    "entropy": Method(("mean",), "mean", "watch", _attention),
-    "output_norm": Method(("mean",), "mean", "watch", _attention),
-    "meta": Method(("mean",), "mean", "pruner", _meta),
-    "magnitude": Method(("none",), "step", "config", direct=_magnitude),
-    "random": Method(("none",), "step", None, direct=_chance),
-}
+    return Method(name, ("mean",), tie_mean, needs_loss=False, start=start)

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from jaxheads.importance.kept import CHUNK
 from jaxheads.importance.scores import normalize_layers
-from jaxheads.importance.units import tie, unit_of
+from jaxheads.importance.units import GROUP, tie_mean, tie_sum, unit_of
 
 
 class Reading(NamedTuple):
@@ -28,7 +28,7 @@ class Reading(NamedTuple):
     unit: str = "example"
     normalize: str = "none"
     blocks: Sequence[int] | None = None  # tied heads: the number of each layer's block
-    group: int = 32
+    group: int = GROUP
     present_LH: Bool[np.ndarray, "L H"] | None = None  # heads neither cut nor masked; None: all
 
 
@@ -143,7 +143,8 @@ def _rows(matrix_NLH: np.ndarray, reading: Reading) -> Iterator[Float[np.ndarray
     for start in range(0, len(matrix_NLH), size):
         piece = np.asarray(matrix_NLH[start : start + size], np.float64)
         if reading.blocks is not None and unit.source != "token":
-            piece = tie(piece, reading.blocks, "mean" if unit.source == "value" else "sum")
+            tie = tie_mean if unit.source == "value" else tie_sum
+            piece = tie(piece, reading.blocks)
         if unit.grouped:
             piece = np.add.reduceat(piece, np.arange(0, len(piece), group), axis=0)
         yield unit.of(piece)

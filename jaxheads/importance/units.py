@@ -17,6 +17,10 @@ from jaxtyping import Float, Int
 
 from jaxheads.parallel.processes import gather_processes, gather_rows
 
+GROUP = 32  # consecutive examples whose effects are summed, for the unit "batch"
+
+Tie = Callable[[np.ndarray, Sequence[int]], np.ndarray]  # (effect_bLH, block_by_layer)
+
 
 class Unit(NamedTuple):
     """`of` turns rows of effects into rows whose mean is the score.
@@ -54,17 +58,34 @@ def unit_of(name: str) -> Unit:
     return UNITS[name]
 
 
-def tie(
-    effect_bLH: Float[np.ndarray, "b L H"], block_by_layer: Sequence[int], how: str = "sum"
+def tie_sum(
+    effect_bLH: Float[np.ndarray, "b L H"], block_by_layer: Sequence[int]
 ) -> Float[np.ndarray, "b L H"]:
-    """Effects of shared heads: in every layer the sum (or "mean") over all that use its block.
+    """Effects of shared heads: in every layer the sum over all that use its block.
 
     To first order the effect of one gate on all uses of a head; no absolute value was taken so far.
     """
+    return _over_uses(same_block(block_by_layer).astype(np.float64), effect_bLH)
+
+
+def tie_mean(
+    value_bLH: Float[np.ndarray, "b L H"], block_by_layer: Sequence[int]
+) -> Float[np.ndarray, "b L H"]:
+    """Statistics of shared heads: in every layer the mean over all that use its block."""
     same_LL = same_block(block_by_layer).astype(np.float64)
-    if how == "mean":
-        same_LL /= same_LL.sum(1, keepdims=True)
-    return np.einsum("lm,bmh->blh", same_LL, effect_bLH.astype(np.float64))
+    return _over_uses(same_LL / same_LL.sum(1, keepdims=True), value_bLH)
+
+
+def already_tied(
+    effect_bLH: Float[np.ndarray, "b L H"], block_by_layer: Sequence[int]
+) -> Float[np.ndarray, "b L H"]:
+    """Effects that were taken on all uses of a head at once, as they are."""
+    del block_by_layer
+    return effect_bLH
+
+
+def _over_uses(weight_LL: np.ndarray, value_bLH: np.ndarray) -> np.ndarray:
+    return np.einsum("lm,bmh->blh", weight_LL, value_bLH.astype(np.float64))
 
 
 def same_block(block_by_layer: Sequence[int]) -> np.ndarray:
@@ -84,7 +105,7 @@ class Mean:
     def __init__(self, unit: Unit, heads: tuple[int, int], group: int):
         if group < 1:
             raise ValueError(f"group: expected at least 1 example, got {group}")
-        self._unit, self._group = unit, group
+        self.unit, self._group = unit, group
         self._total_LH = np.zeros(heads)
         self._rows = self._examples = 0
         self._open: dict[int, tuple[int, np.ndarray]] = {}
@@ -93,7 +114,7 @@ class Mean:
         """Take in the effects on the examples numbered `index_b`."""
         effect_bLH = effect_bLH.astype(np.float64)
         self._examples += len(index_b)
-        if not self._unit.grouped:
+        if not self.unit.grouped:
             self._take(effect_bLH)
             return
         group_b = index_b // self._group
@@ -102,7 +123,7 @@ class Mean:
             self._grow(int(group), int(own.sum()), effect_bLH[own].sum(0))
 
     def _take(self, row_bLH: np.ndarray) -> None:
-        self._total_LH += self._unit.of(row_bLH).sum(0)
+        self._total_LH += self.unit.of(row_bLH).sum(0)
         self._rows += len(row_bLH)
 
     def _grow(self, group: int, members: int, effect_LH: np.ndarray) -> None:
@@ -124,7 +145,7 @@ class Mean:
         `everywhere`: of all processes, each of which must call; `L H + 2` numbers of each, and
         before it every process's groups that are still open where the unit has groups.
         """
-        if everywhere and self._unit.grouped:
+        if everywhere and self.unit.grouped:
             self._join_groups()
         for _, total_LH in self._open.values():
             self._take(total_LH[None])

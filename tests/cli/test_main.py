@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from jaxheads.cli import main as cli
 from jaxheads.cli.main import VERBS, main
 from jaxheads.cli.options import MeshShape, PruneOptions, ScoreOptions, parse_mesh
+from jaxheads.cli.score import METHODS
 from jaxheads.cli.study_options import StudyOptions
 from jaxheads.data.tasks import TASKS
-from jaxheads.importance import METHODS, UNITS
+from jaxheads.importance import UNITS
 
 SCORE = ["score", "--model", "m", "--task", "sst2", "--out", "s.npz"]
 TRAIN = ["train", "--model", "m", "--task", "sst2", "--steps", "1", "--out", "d"]

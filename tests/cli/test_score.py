@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from jaxheads.cli.main import main
+from jaxheads.cli.options import ScoreOptions
+from jaxheads.cli.score import METHODS
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.tasks import TASKS
 from jaxheads.data.tokens import load_tokenizer
-from jaxheads.importance import METHODS, load_scores
+from jaxheads.importance import load_scores
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.objectives import objective_for
 from jaxheads.studies.workbench.prepare import class_numbers
@@ -100,11 +102,24 @@ def test_methods_without_a_loss_need_no_readout(checkpoint, review_file, tmp_pat
     assert load_scores(tmp_path / "m.npz").examples == 0
 
 
+def test_each_word_names_its_method_and_those_without_a_loss_are_known(tmp_path):
+    words = {"model": "m", "task": "sst2", "out": tmp_path / "s.npz"}
+    made = {
+        name: METHODS[name](ScoreOptions(method=name, pruner=pruner, **words))
+        for name in METHODS
+        for pruner in ("builtin:pruner" if name == "meta" else None,)
+    }
+    assert all(method.name == name for name, method in made.items())
+    without = [name for name, method in made.items() if not method.needs_loss]
+    assert without == ["confidence", "entropy", "output_norm", "meta", "magnitude", "random"]
+    assert [name for name in made if not made[name].reads_examples] == ["magnitude", "random"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_is_a_word_of_the_command_line(sentiment, review_file, tmp_path, method):
     out = tmp_path / "s.npz"
-    words = ("--pruner", "builtin:pruner") if METHODS[method].needs == "pruner" else ()
+    words = ("--pruner", "builtin:pruner") if method == "meta" else ()
     assert score(sentiment, "sst2", review_file, out, "--method", method, "--limit", 5, *words) == 0
     assert np.isfinite(load_scores(out).score_LH).all()
 

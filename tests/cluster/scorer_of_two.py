@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import jax
 import numpy as np
 
-from jaxheads.importance import Settings, save_scores, score_heads
+from jaxheads.importance import save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.parallel.mesh import data_share, make_mesh
 from jaxheads.parallel.processes import start_distributed
@@ -31,7 +31,7 @@ def main(coordinator: str, process: str, folder: str, *shapes: str) -> None:
         own = np.array_split(np.arange(20), parts)[part]  # the fourth group of three lies on both
         scores = score_heads(
             task.objective, task.params, task.batches(4, own), heads=task.config, unit="batch",
-            mesh=mesh, settings=Settings(group=3), keep=Path(folder, f"{shape}.npy"), examples=20,
+            mesh=mesh, group=3, keep=Path(folder, f"{shape}.npy"), examples=20,
         )  # fmt: skip
         gather_kept(Path(folder, f"{shape}.npy"))
         if jax.process_index() == 0:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from jaxheads.importance.kept import open_kept
-from jaxheads.importance.methods import Settings
 from jaxheads.importance.score import score_heads
 from jaxheads.importance.scores import load_scores
 from tests.support.random_tasks import make_task
@@ -49,7 +48,7 @@ def test_two_processes_give_the_scores_of_one(tmp_path, shape):
     run_two(tmp_path, shape)
     expected = score_heads(
         task.objective, task.params, task.batches(20),
-        heads=task.config, unit="batch", settings=Settings(group=3),
+        heads=task.config, unit="batch", group=3,
     )  # fmt: skip
     found = load_scores(tmp_path / f"{shape}.npz")
     np.testing.assert_allclose(found.score_LH, expected.score_LH, rtol=2e-5, atol=1e-7)

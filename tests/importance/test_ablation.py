@@ -3,6 +3,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
+from jaxheads.importance import methods
 from jaxheads.importance.ablation import (
     alone_in_layer,
     chunks,
@@ -10,7 +11,6 @@ from jaxheads.importance.ablation import (
     effects,
     without_each,
 )
-from jaxheads.importance.methods import Settings
 from jaxheads.importance.score import score_heads
 
 ONES = np.ones((2, 4), np.float32)
@@ -52,7 +52,7 @@ def test_ablation_scores_are_loss_increases_of_one_gate_at_a_time(task):
     gate_LH[1, 1] = 0
     cost = brute_force(task, gate_LH)
     full_B = cost(lambda gate: gate)
-    for method, change, sign in (("ablation", without, 1), ("alone", alone, -1)):
+    for method, change, sign in ((methods.ablation(), without, 1), (methods.alone(), alone, -1)):
         scores = score_heads(
             task.objective, task.params, task.batches(20),
             heads=task.config, method=method, gate=gate_LH,
@@ -60,7 +60,7 @@ def test_ablation_scores_are_loss_increases_of_one_gate_at_a_time(task):
         expected_LH = np.zeros((2, 4))
         for layer, head in np.argwhere(gate_LH):
             expected_LH[layer, head] = sign * (cost(change(layer, head)) - full_B).mean()
-        if method == "alone":  # higher is better: the least harm by the loss of all others
+        if method.name == "alone":  # higher is better: the least harm by the loss of all others
             assert scores.score_LH.argmax() == np.where(gate_LH, expected_LH, -9).argmax()
         np.testing.assert_allclose(scores.score_LH, expected_LH, atol=1e-6)
         assert scores.score_LH[1, 1] == 0 and scores.unit == "signed" and scores.examples == 20
@@ -68,8 +68,8 @@ def test_ablation_scores_are_loss_increases_of_one_gate_at_a_time(task):
 
 def test_a_measure_of_which_more_is_better_takes_the_place_of_the_loss(task):
     scores = score_heads(
-        task.objective, task.params, task.batches(20), heads=task.config, method="ablation",
-        settings=Settings(measure=first_logit),
+        task.objective, task.params, task.batches(20), heads=task.config,
+        method=methods.ablation(measure=first_logit),
     )  # fmt: skip
     cost = brute_force(task, ONES, first_logit)
     full_B = cost(lambda gate: gate)
@@ -82,10 +82,10 @@ def test_all_variants_of_all_batches_share_one_compilation(task):
     run = lambda **more: score_heads(  # noqa: E731
         task.objective, task.params, task.batches(10), heads=task.config, **more
     )
-    run(method="ablation", settings=Settings(rows=30))
+    run(method=methods.ablation(rows=30))
     before = costs._cache_size()
-    run(method="alone", settings=Settings(rows=30))
-    run(method="ablation", settings=Settings(rows=30), gate=ONES * [1, 0, 1, 0])
+    run(method=methods.alone(rows=30))
+    run(method=methods.ablation(rows=30), gate=ONES * [1, 0, 1, 0])
     assert costs._cache_size() == before
 
 

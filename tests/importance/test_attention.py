@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxheads.importance import methods
 from jaxheads.importance.attention import confidence, focus, output_norm
-from jaxheads.importance.methods import Settings
 from jaxheads.importance.score import score_heads
 from jaxheads.objectives import watch_for
 
@@ -77,8 +77,8 @@ def test_attention_scores_are_means_over_examples_of_the_maps_that_the_model_sho
     gate = np.ones((2, 4))
     gate[1, 0] = 0
     scores = score_heads(
-        None, task.params, task.batches(20), heads=task.config, method="confidence",
-        settings=Settings(skipped=(skipped,)), gate=gate,
+        None, task.params, task.batches(20), heads=task.config, gate=gate,
+        method=methods.confidence(skipped=(skipped,)),
     )  # fmt: skip
     assert scores.score_LH[1, 0] == 0
     np.testing.assert_allclose(scores.score_LH[gate == 1], expected_LH[gate == 1], rtol=1e-5)

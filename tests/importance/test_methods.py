@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxheads.importance.ablation import costs
-from jaxheads.importance.methods import METHODS
+from jaxheads.importance.methods import ablation, alone, gradient, integrated
 from jaxheads.importance.score import score_heads
 from tests.planted.classifier import plant, planted_examples
 
@@ -34,14 +34,20 @@ def test_the_planted_head_alone_carries_the_label(planted):
     assert loss_BV[:, 2].max() < 0.65
 
 
-ALL = [(m, u) for m, method in METHODS.items() if method.needs == "objective" for u in method.units]
+METHODS = {method.name: method for method in (gradient(), integrated(), ablation(), alone())}
+ALL = [(name, unit) for name, method in METHODS.items() for unit in method.units]
 
 
 @pytest.mark.parametrize(("method", "unit"), ALL)
 def test_the_planted_head_is_ranked_first(planted, method, unit):
     place, task = planted
     scores = score_heads(
-        task.objective, task.params, task.batches(20), heads=task.config, method=method, unit=unit
+        task.objective,
+        task.params,
+        task.batches(20),
+        heads=task.config,
+        method=METHODS[method],
+        unit=unit,
     )
     ranked = scores.score_LH
     if method == "alone":  # which is about single layers

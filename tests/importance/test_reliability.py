@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from jaxheads.importance import reliability
 from jaxheads.importance.kept import keep_rows, open_kept
 from jaxheads.importance.reliability import Reading, score_kept, split_half
-from jaxheads.importance.units import UNITS, Mean, tie
+from jaxheads.importance.units import UNITS, Mean, tie_sum
 
 
 def effects(examples: int, noise: float, heads=(3, 8)) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_kept_effects_are_tied_masked_and_normalised_as_scores_are():
     present_LH = np.ones((3, 8), bool)
     present_LH[1, 2] = False
     reading = Reading("example", "l2", blocks=(0, 1, 0), present_LH=present_LH)
-    plain_LH = np.abs(tie(effect_NLH, (0, 1, 0))).mean(0) * present_LH
+    plain_LH = np.abs(tie_sum(effect_NLH, (0, 1, 0))).mean(0) * present_LH
     expected_LH = plain_LH / np.linalg.norm(plain_LH, axis=1, keepdims=True)
     np.testing.assert_allclose(score_kept(effect_NLH, reading), expected_LH, rtol=1e-12)
 

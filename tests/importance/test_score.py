@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 
+from jaxheads.importance import methods
 from jaxheads.importance.ablation import costs
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.importance.kept import open_kept
-from jaxheads.importance.methods import METHODS, Settings
 from jaxheads.importance.reliability import Reading, score_kept
 from jaxheads.importance.score import score_heads
 from jaxheads.parallel.mesh import make_mesh, place_batch, place_params
@@ -22,7 +22,7 @@ SAME = {"rtol": 2e-5, "atol": 1e-7}
 
 
 def score(task, size=20, order=None, **more):
-    more = {"heads": task.config, "unit": "batch", "settings": Settings(group=3), **more}
+    more = {"heads": task.config, "unit": "batch", "group": 3, **more}
     return score_heads(task.objective, task.params, task.batches(size, order), **more).score_LH
 
 
@@ -154,19 +154,24 @@ def test_labels_that_the_readout_does_not_have_are_refused_by_example(task):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"method": "lrp"}, "method: expected one of gradient, integrated, .*, got 'lrp'"),
         ({"unit": "head"}, "unit of gradient: expected one of example, token, .*, got 'head'"),
-        ({"method": "alone", "unit": None, "tied": True}, "tied: expected another method"),
+        ({"method": methods.alone(), "unit": None, "tied": True}, "tied: expected another method"),
         ({"heads": (2, 4), "tied": True}, "tied: expected the block of each layer"),
         ({"tied": (0, 0, 0)}, "tied: expected the blocks of 2 layers, got 3"),
         ({"gate": np.ones((4, 2))}, r"gate: expected shape \[2, 4\], got \[4, 2\]"),
         ({"gate": np.full((2, 4), np.nan)}, "gate: expected finite numbers"),
         ({"keep": "g.npy"}, "keep: expected the number of examples, got none"),
-        ({"method": "random", "unit": None, "keep": "g.npy"}, "keep: expected a method that reads"),
-        ({"heads": (2, 4), "method": "magnitude", "unit": None}, "expected a config as heads"),
         (
-            {"heads": (2, 4), "method": "entropy", "unit": None},
-            "a config as heads, or settings.watch",
+            {"method": methods.random(), "unit": None, "keep": "g.npy"},
+            "keep: expected a method that reads",
+        ),
+        (
+            {"heads": (2, 4), "method": methods.magnitude(), "unit": None},
+            "expected a config as heads",
+        ),
+        (
+            {"heads": (2, 4), "method": methods.entropy(), "unit": None},
+            "a config as heads, or a watch, for entropy",
         ),
         ({"normalize": "l1"}, "normalize: expected one of none, l2, got 'l1'"),
     ],
@@ -180,16 +185,18 @@ def test_all_faults_are_named_at_once_and_an_objective_is_asked_for(task):
     with pytest.raises(ValueError, match=r"unit of .*; tied: .*; gate: "):
         score(task, unit="head", tied=(0,), gate=np.ones((1, 1)))
     with pytest.raises(ValueError, match="expected an objective for ablation, got none"):
-        score_heads(None, task.params, [], heads=task.config, method="ablation")
+        score_heads(None, task.params, [], heads=task.config, method=methods.ablation())
 
 
 def test_cut_heads_are_absent_and_no_data_is_read_where_none_is_needed(task):
     config = dataclasses.replace(task.config, kept=((0, 1, 2, 3), (1, 3)))
-    found = score_heads(None, task.params, iter(()), heads=config, method="random")
+    found = score_heads(None, task.params, iter(()), heads=config, method=methods.random())
     assert (found.score_LH[1, [0, 2]] == 0).all() and (found.score_LH[1, [1, 3]] > 0).all()
     assert (found.unit, found.examples) == ("none", 0)
 
 
-def test_every_method_that_does_not_need_a_loss_says_so():
-    without = [name for name, method in METHODS.items() if method.needs != "objective"]
-    assert without == ["confidence", "entropy", "output_norm", "meta", "magnitude", "random"]
+def test_a_rule_that_cannot_be_is_refused_where_the_method_is_made():
+    with pytest.raises(ValueError, match=r"expected a rule among gauss, .* got 'simpson' and 8"):
+        methods.integrated(rule="simpson")
+    with pytest.raises(ValueError, match="at least 1 point, got 'gauss' and 0"):
+        methods.integrated(points=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.importance.units import UNITS, Mean, tie, unit_of
+from jaxheads.importance.units import UNITS, Mean, tie_mean, tie_sum, unit_of
 
 HEADS = (3, 5)
 
@@ -90,11 +90,11 @@ def test_an_example_that_comes_too_often_and_no_examples_at_all_are_refused(effe
 
 
 def test_tied_effects_are_sums_or_means_over_the_layers_of_a_block(effect_NLH):
-    found = tie(effect_NLH, (0, 1, 0))
+    found = tie_sum(effect_NLH, (0, 1, 0))
     np.testing.assert_allclose(found[:, 0], effect_NLH[:, 0] + effect_NLH[:, 2], rtol=1e-6)
     np.testing.assert_array_equal(found[:, 2], found[:, 0])
     np.testing.assert_array_equal(found[:, 1], effect_NLH[:, 1])
-    np.testing.assert_array_equal(tie(effect_NLH, (0, 1, 0), "mean")[:, 0], found[:, 0] / 2)
+    np.testing.assert_array_equal(tie_mean(effect_NLH, (0, 1, 0))[:, 0], found[:, 0] / 2)
 
 
 def test_an_unknown_unit_is_an_error_that_lists_them():

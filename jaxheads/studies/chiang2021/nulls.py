@@ -23,6 +23,7 @@ import numpy as np
 
 from jaxheads.analysis.agreement import partial_spearman, rank_agreement
 from jaxheads.analysis.intervals import crossed
+from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
@@ -39,7 +40,8 @@ from jaxheads.studies.workbench.prunability import estimate_rows, scores_name
 from jaxheads.studies.workbench.tasks import Subject
 
 SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS
-OF_WEIGHTS = (MAGNITUDE, OUTPUT_NORM)  # of the very model that is scored: what may be held constant
+# Of the very model that is scored: what may be held constant.
+OF_WEIGHTS = {MAGNITUDE: magnitude(), OUTPUT_NORM: output_norm()}
 TRAINED = (SHUFFLED, UNTRAINED)  # measured as importance is, with its noise
 
 
@@ -94,7 +96,7 @@ def _cell_name(lab: Lab, null: str, task: str, seed: int, place: str = TUNED) ->
 def score_weights(lab: Lab, model: Model, task: Subject, name: str) -> None:
     """Score the heads of a model by magnitude and output norm, beside its importance `name`."""
     for null in nulls_of(lab, PRETRAINING):  # in one order in all processes
-        lab.save(scores_name(name, null), lab.score(model, task, method=null))
+        lab.save(scores_name(name, null), lab.score(model, task, method=OF_WEIGHTS[null]))
 
 
 def shuffled(lab: Lab, name: str, seed: int, place: str) -> list[Row]:

@@ -17,6 +17,7 @@ from jaxheads.importance.gates.gate import Gate
 from jaxheads.importance.gates.hard_concrete import lagrangian
 from jaxheads.importance.gates.subset import PAPER, SAFE, Annealing, subset
 from jaxheads.importance.kept import open_kept
+from jaxheads.importance.methods import magnitude
 from jaxheads.models.model import Model
 from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
@@ -100,7 +101,7 @@ def _random(choice: Choice, *, per_layer: bool) -> Chosen:
 
 
 def _magnitude(choice: Choice) -> Chosen:
-    scores = choice.lab.score(choice.tuned, choice.task, method="magnitude", limit=1)
+    scores = choice.lab.score(choice.tuned, choice.task, method=magnitude(), limit=1)
     return Chosen(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)
 
 

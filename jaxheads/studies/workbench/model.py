@@ -31,6 +31,7 @@ from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.gates.gate import constant
 from jaxheads.importance.kept import gather_kept
+from jaxheads.importance.methods import Method, gradient
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
@@ -270,7 +271,7 @@ class Lab:
         task: Subject,
         *,
         name: str | None = None,
-        method: str = "gradient",
+        method: Method = gradient(),  # noqa: B008 (a record of functions, never changed)
         unit: str | None = None,
         normalize: str = "none",
         limit: int | None = None,

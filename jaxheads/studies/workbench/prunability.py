@@ -13,6 +13,7 @@ from jaxtyping import Bool, Num
 from jaxheads.analysis.intervals import Contrast, Estimate, contrast
 from jaxheads.config import EncoderConfig
 from jaxheads.importance.kept import open_kept, token_file
+from jaxheads.importance.methods import ablation
 from jaxheads.importance.reliability import Reading, score_kept
 from jaxheads.importance.scores import DAMAGED, Scores
 from jaxheads.inference.evaluate import METRICS, Evaluation
@@ -54,8 +55,8 @@ def score_all(lab: Lab, model: Model, task: Subject, name: str) -> None:
     if model.config.shares_blocks:
         lab.save(scores_name(name, TIED), _read(lab, name, TIED, model.config))
     if how.ablated:
-        ablation = lab.score(model, task, method="ablation", limit=how.ablated)
-        lab.save(scores_name(name, ABLATION), ablation)
+        ablated = lab.score(model, task, method=ablation(), limit=how.ablated)
+        lab.save(scores_name(name, ABLATION), ablated)
 
 
 def scores_name(name: str, reading: str = "") -> str:

@@ -19,10 +19,11 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.pool import Pool
 from jaxheads.data.tasks import task_named
-from jaxheads.importance import Scores, Settings, score_heads
+from jaxheads.importance import Scores, score_heads
 from jaxheads.importance.meta.files import load_pruner, save_pruner
 from jaxheads.importance.meta.pruner import init_pruner
 from jaxheads.importance.meta.scoring import channel_of, meta_objective
+from jaxheads.importance.methods import meta
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Model
 from jaxheads.objectives import Represent, represent_for
@@ -145,9 +146,8 @@ def score_by_pruner(lab: Lab, task: TaskSettings, source: EncodedSource, seed: i
         lab.base.params,
         lab.reader.batches(source, (task.length,), lab.run.scoring.batch_size),
         heads=lab.base.config,
-        method=META,
+        method=meta(pruner, pair=pair),
         mesh=lab.mesh,
-        settings=Settings(pruner=pruner, pair=pair),
         model=f"{lab.name}-{task.name}",
         progress=False,
     )

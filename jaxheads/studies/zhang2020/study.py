@@ -22,6 +22,7 @@ from jaxheads.analysis.intervals import contrast
 from jaxheads.cli.options import MeshShape
 from jaxheads.importance import score_heads
 from jaxheads.importance.meta.scoring import channel_of, departure_objective
+from jaxheads.importance.methods import magnitude
 from jaxheads.inference.evaluate import METRICS, evaluate
 from jaxheads.objectives import cosine_for
 from jaxheads.pruning.mask import random_mask
@@ -170,7 +171,7 @@ def score_once(lab: Lab, method: str) -> list[Row]:
         scores = lab.score(lab.base, lab.text)
     else:
         scores = score_heads(
-            None, lab.base.params, (), heads=lab.base.config, method=method, model=lab.name
+            None, lab.base.params, (), heads=lab.base.config, method=magnitude(), model=lab.name
         )
     lab.save(_file(lab, method), scores)
     return []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig
-from jaxheads.importance import Settings, score_heads
+from jaxheads.importance import methods, score_heads
 from jaxheads.importance.gates.gate import constant
 from jaxheads.importance.meta.pruner import framed, init_pruner, score_frames
 from jaxheads.importance.meta.scoring import (
@@ -258,8 +258,8 @@ def test_running_statistics_are_of_all_maps_of_a_part(meta):
 
 def scores_of(task, batches, pruner, *, pair=True):
     return score_heads(
-        None, task.params, batches, heads=task.config, method="meta",
-        settings=Settings(pruner=pruner, pair=pair), progress=False,
+        None, task.params, batches, heads=task.config, method=methods.meta(pruner, pair=pair),
+        progress=False,
     ).score_LH  # fmt: skip
 
 
@@ -293,6 +293,6 @@ def test_a_score_is_the_mean_over_examples_and_the_outputs_differ(task, pruner):
     assert np.abs(scores_of(task, list(task.batches(20)), pruner, pair=False) - whole).max() > 0.01
 
 
-def test_scoring_without_a_pruner_is_refused(task):
-    with pytest.raises(ValueError, match=r"expected settings.pruner, .* for meta, got none"):
-        score_heads(None, task.params, [], heads=task.config, method="meta")
+def test_scoring_without_attention_maps_to_see_is_refused(task, pruner):
+    with pytest.raises(ValueError, match=r"expected a config as heads, or .* for meta, got none"):
+        score_heads(None, task.params, [], heads=(2, 4), method=methods.meta(pruner))

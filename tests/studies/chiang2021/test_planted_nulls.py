@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from jaxheads import objective_for, score_heads
+from jaxheads.importance.methods import output_norm
 from tests.planted.by_hand import READOUT, batches_of, fresh, saved
 from tests.planted.words import Finished
 from tests.studies.chiang2021.planted import HALF, METRIC, SEEDS, chiang_study, of_models
@@ -52,7 +53,7 @@ def test_magnitude_and_output_norm_are_of_the_model_and_examples_that_are_scored
                 chiang.scored(f"{name}.magnitude"), frobenius(whole), rtol=1e-5
             )
             norm = score_heads(
-                None, whole.params, examples, heads=whole.config, method="output_norm",
+                None, whole.params, examples, heads=whole.config, method=output_norm(),
                 progress=False,
             )  # fmt: skip
             np.testing.assert_allclose(

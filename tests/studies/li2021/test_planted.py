@@ -12,6 +12,7 @@ import pytest
 from jaxheads import score_heads
 from jaxheads.cli.overrides import load_config
 from jaxheads.importance.kept import open_kept
+from jaxheads.importance.methods import magnitude
 from jaxheads.pruning.mask import random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.studies.li2021.learning_rates import _without_tried
@@ -60,7 +61,7 @@ def gates_of(compared: Finished, method: str, seed: int, budget: int) -> list[np
         return [kept(compared.scored(name), budget)]
     if method == "magnitude":
         scores = score_heads(
-            None, tuned.params, [], heads=tuned.config, method="magnitude", progress=False
+            None, tuned.params, [], heads=tuned.config, method=magnitude(), progress=False
         )
         return [kept(scores.score_LH, budget)]
     if method.startswith("refined"):

@@ -22,10 +22,11 @@ from jaxheads.data.encode import encode_task
 from jaxheads.data.loader import batches
 from jaxheads.data.pool import Pool
 from jaxheads.data.tasks import read_examples, task_named
-from jaxheads.importance import Settings, load_scores, score_heads
+from jaxheads.importance import load_scores, score_heads
 from jaxheads.importance.meta.files import load_pruner
 from jaxheads.importance.meta.pruner import init_pruner
 from jaxheads.importance.meta.scoring import channel_of, departure_objective, meta_objective
+from jaxheads.importance.methods import meta
 from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.model import encode, init_model
 from jaxheads.objectives import objective_for, represent_for
@@ -129,8 +130,8 @@ def scored(rows, folder) -> dict:
         own = "" if name == SIMILAR else f".{name}"
         pruner = load_pruner(folder / "out" / "pruners" / f"roberta-pruner{own}-{seed}")
         found[name, seed] = score_heads(
-            None, MODEL.params, batched(folder, name, "train"), heads=MODEL.config, method="meta",
-            settings=Settings(pruner=pruner, pair=name != "sst2"), progress=False,
+            None, MODEL.params, batched(folder, name, "train"), heads=MODEL.config, progress=False,
+            method=meta(pruner, pair=name != "sst2"),
         ).score_LH  # fmt: skip
     return found
 

@@ -1,7 +1,8 @@
-"""A score that needs neither data nor a forward pass: how large a head's parameters are."""
+"""Scores that need neither data nor a forward pass: chance, and how large parameters are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,15 @@ from jaxtyping import Float
 from jaxheads.config import EncoderConfig
 
 KERNELS = {"query": 2, "key": 2, "value": 2, "out": 1}  # the axis of the heads in a stacked kernel
+
+
+def chance(
+    heads: tuple[int, int], seed: int, block_by_layer: Sequence[int] | None = None
+) -> Float[np.ndarray, "L H"]:
+    """Uniform in [0, 1), a pure function of the arguments; alike in layers that share heads."""
+    bits = np.random.Philox(np.random.SeedSequence(seed)).random_raw(heads[0] * heads[1])
+    score_LH = ((bits >> np.uint64(11)) / 2.0**53).reshape(heads)
+    return score_LH if block_by_layer is None else score_LH[list(block_by_layer)]
 
 
 def magnitude(config: EncoderConfig, params: Any) -> Float[np.ndarray, "L H"]:
