@@ -91,7 +91,12 @@ def costs(
     measure: Measure | None = None,
     mesh: Mesh | None = None,
 ) -> Float[Array, "B c"]:
-    """Under every gate the loss of every example, or minus a measure of which more is better."""
+    """Under every gate the loss of every example, or minus a measure of which more is better.
+
+    Args:
+      gates_cLH: the variants, vectorised over: memory grows with `c` times the examples.
+      measure: `(outcome, batch) -> [B]`, in place of minus the loss.
+    """
 
     def one(gate_LH):
         outcome = objective(params, gate_LH, batch, None)

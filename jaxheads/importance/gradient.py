@@ -44,10 +44,18 @@ def gate_gradients(
 ) -> Effects:
     """First-order effects `gate * dloss/dgate` of every head on every example of a batch.
 
+    The head importance of Michel et al. 2019 (section 4.1) before the absolute value and the mean.
     Equal to `<context, dloss/dcontext>` and, summed over examples, to `sum(W_o * dloss/dW_o)` of
-    the head; so a head that is masked (gate 0) has an effect of exactly 0. With `token` also by
-    position; `same_LL` (1 where two layers share parameters) then sums over the uses of a head
-    before the absolute value. A pair's two sentences have positions of their own.
+    the head; so a head that is masked (gate 0) has an effect of exactly 0.
+
+    Args:
+      gate_LH: where the gradient is taken, ones for the whole model.
+      same_LL: 1 where two layers share parameters: effects by position are summed over the uses of
+        a head before the absolute value.
+      token: also by position; a pair's two sentences have positions of their own.
+
+    Returns:
+      Effects in the units of the loss, negative for a useful head.
     """
     gate = _start(batch, gate_LH, token, mesh)
     gradient, loss_B = _gradient(objective, params, batch, gate)
@@ -66,11 +74,20 @@ def integrated_gradients(
     token: bool = False,
     mesh: Mesh | None = None,
 ) -> Effects:
-    """Effects along the path `t * gate`, t from 0 to 1, by a rule of nodes and weights.
+    """Effects along the path `t * gate`, t from 0 to 1 (Sundararajan et al. 2017, equation 1).
 
     `gate * integral dloss/dgate(t * gate) dt`. An example's effects add up to its loss at the gate
-    less its loss with every head at 0, but for the error of the rule (see `quadrature`). `loss_B`
-    is the loss at the last node.
+    less its loss with every head at 0, but for the error of the rule.
+
+    Args:
+      gate_LH: the end of the path, ones for the whole model.
+      rule_2m: nodes and weights, from `quadrature`.
+      same_LL: 1 where two layers share parameters: effects by position are summed over the uses of
+        a head before the absolute value.
+      token: also by position; a pair's two sentences have positions of their own.
+
+    Returns:
+      Effects in the units of the loss; `loss_B` is the loss at the last node.
     """
     gate = _start(batch, gate_LH, token, mesh)
 
@@ -135,7 +152,11 @@ RULES = {
 
 
 def quadrature(rule: str, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes in [0, 1] and weights that add up to 1, float32 `[m]` each."""
+    """Nodes in [0, 1] and weights that add up to 1, float32 `[m]` each.
+
+    Raises:
+      ValueError: for an unknown rule, or less than one point.
+    """
     if rule not in RULES or points < 1:
         raise ValueError(
             f"integral: expected a rule among {', '.join(RULES)} and at least 1 point, "

@@ -26,7 +26,11 @@ class Rows:
         self._seen_N = np.zeros(len(matrix_NLH), bool)
 
     def fill(self, index_b: Int[np.ndarray, "b"], values_bLH: Float[np.ndarray, "b L H"]) -> None:
-        """Write the rows numbered `index_b`."""
+        """Write the rows numbered `index_b`.
+
+        Raises:
+          ValueError: for a number that there is no row for, or a row that was written before.
+        """
         wrong = (index_b < 0) | (index_b >= len(self._seen_N))
         if wrong.any():
             raise ValueError(
@@ -52,8 +56,16 @@ def keep_rows(
     """A file for the effects on `shape[0]` examples; whole at the end of the block, or not there.
 
     With several processes each writes `name.P.npy` with its own examples, the others' rows NaN;
-    `gather_kept` puts them together. One process must fill every row, else a ValueError. `alone`:
-    whether this process has all rows; None: where there is no other.
+    `gather_kept` puts them together.
+
+    Args:
+      path: ends in .npy.
+      shape: `(N, L, H)`.
+      alone: whether this process has all rows; None: where there is no other.
+
+    Raises:
+      ValueError: for another file name, and at the end of the block for a row that was not filled
+        by a process that has all of them.
     """
     path, alone = Path(path), jax.process_count() == 1 if alone is None else alone
     if path.suffix != ".npy":
@@ -99,9 +111,13 @@ def join_kept(
     shape: tuple[int, int, int],
     chunks: Iterable[Float[np.ndarray, "P _ L H"]],
 ) -> None:
-    """Write as one file what several processes have kept; ValueError if an example is missing.
+    """Write as one file what several processes have kept.
 
-    A chunk has the same rows of all of them; the rows of the others are NaN.
+    Args:
+      chunks: the same rows of all processes; those that are another's are NaN.
+
+    Raises:
+      ValueError: for an example that is missing, or comes twice.
     """
     start = 0
     with keep_rows(path, shape, alone=True) as rows:
@@ -113,7 +129,11 @@ def join_kept(
 
 
 def gather_kept(path: str | Path) -> None:
-    """Leave one file, with the first process, where each has kept its own part; all call."""
+    """Leave one file, with the first process, where each has kept its own part; all call.
+
+    Raises:
+      ValueError: for an example that is missing, or comes twice.
+    """
     if jax.process_count() == 1:
         return
     for each in (Path(path), token_file(path)):
@@ -144,7 +164,11 @@ def _end(failed: Exception | None) -> None:
 
 
 def open_kept(path: str | Path) -> Float[np.ndarray, "N L H"]:
-    """The effects kept in a file, read from disk as they are used."""
+    """The effects kept in a file, read from disk as they are used.
+
+    Raises:
+      ValueError: for a file that is not float32 `[N, L, H]`.
+    """
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:

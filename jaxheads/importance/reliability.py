@@ -38,7 +38,11 @@ PLAIN = Reading()
 def score_kept(
     matrix_NLH: Float[np.ndarray, "N L H"], reading: Reading = PLAIN
 ) -> Float[np.ndarray, "L H"]:
-    """The scores from all kept effects: those of `score_heads`, to rounding."""
+    """The scores from all kept effects: those of `score_heads`, to rounding.
+
+    Raises:
+      ValueError: for no example, or an unknown unit or normalisation.
+    """
     return _scores(matrix_NLH, reading, lambda _, rows: np.ones((1, rows)))[0]
 
 
@@ -56,6 +60,9 @@ def split_half(
     Returns:
       For each random split what the formula of Spearman and Brown expects between two data sets of
       full size, from the rank correlation over heads (Spearman) between the scores of the halves.
+
+    Raises:
+      ValueError: for fewer than two examples (or groups), no split, or an unknown unit.
     """
     one_SX, other_SX = _half_scores(matrix_NLH, reading, splits, seed)
     half_S = np.array(list(map(_spearman, one_SX, other_SX)))

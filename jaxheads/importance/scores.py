@@ -38,6 +38,9 @@ def normalize_layers(
     """Scores with heads that are not present at exactly 0, and with "l2" each layer of length 1.
 
     Absent (cut or masked) heads enter no length; a layer whose scores are all zero stays so.
+
+    Raises:
+      ValueError: for an unknown normalisation.
     """
     if how not in NORMALIZE:
         raise ValueError(f"normalize: expected one of {', '.join(NORMALIZE)}, got {how!r}")
@@ -49,13 +52,21 @@ def normalize_layers(
 
 
 def save_scores(path: str | Path, scores: Scores) -> None:
-    """Write `scores` to an npz file, whole or not at all; its keys are those of `KEYS`."""
+    """Write `scores` to an npz file, whole or not at all; its keys are those of `KEYS`.
+
+    Raises:
+      ValueError: for a file name that does not end in .npz.
+    """
     with write_atomically(_npz(path)) as draft:
         np.savez(draft, allow_pickle=False, **dict(zip(KEYS, scores, strict=True)))
 
 
 def load_scores(path: str | Path) -> Scores:
-    """Read what `save_scores` wrote; ValueError names everything that is wrong with a file."""
+    """Read what `save_scores` wrote.
+
+    Raises:
+      ValueError: names everything that is wrong with a file.
+    """
     path = Path(path)
     with path.open("rb") as handle:
         if not zipfile.is_zipfile(handle):

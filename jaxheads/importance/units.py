@@ -52,7 +52,11 @@ UNITS: dict[str, Unit] = {
 
 
 def unit_of(name: str) -> Unit:
-    """The unit called `name`; ValueError lists them."""
+    """The unit called `name`.
+
+    Raises:
+      ValueError: for an unknown one, listing those that there are.
+    """
     if name not in UNITS:
         raise ValueError(f"unit: expected one of {', '.join(UNITS)}, got {name!r}")
     return UNITS[name]
@@ -111,7 +115,11 @@ class Mean:
         self._open: dict[int, tuple[int, np.ndarray]] = {}
 
     def add(self, index_b: Int[np.ndarray, "b"], effect_bLH: Float[np.ndarray, "b L H"]) -> None:
-        """Take in the effects on the examples numbered `index_b`."""
+        """Take in the effects on the examples numbered `index_b`.
+
+        Raises:
+          ValueError: for more examples in a group than it has, so one that comes twice.
+        """
         effect_bLH = effect_bLH.astype(np.float64)
         self._examples += len(index_b)
         if not self.unit.grouped:
@@ -140,10 +148,14 @@ class Mean:
             self._take(total_LH[None])
 
     def result(self, everywhere: bool = False) -> tuple[Float[np.ndarray, "L H"], int]:
-        """The mean over all rows and the number of examples; ValueError without any.
+        """The mean over all rows, and the number of examples.
 
-        `everywhere`: of all processes, each of which must call; `L H + 2` numbers of each, and
-        before it every process's groups that are still open where the unit has groups.
+        Args:
+          everywhere: of all processes, each of which must call; `L H + 2` numbers of each are sent,
+            and before them the groups that are still open, where the unit has groups.
+
+        Raises:
+          ValueError: for no example.
         """
         if everywhere and self.unit.grouped:
             self._join_groups()

@@ -165,6 +165,9 @@ class Encoder(nnx.Module):
 
         With `recompute` a backward pass is left with each layer's input, and computes the rest of
         the layer again: the same numbers in less memory and more time.
+
+        Raises:
+          ValueError: for a gate of another shape, or positions together with an observer.
         """
         if observe is not None and where_BP is not None:
             raise ValueError("observe: expected all positions to be computed, got where_BP")
@@ -239,7 +242,11 @@ def _select_heads(params, select):
 
 
 def full_gate(config: EncoderConfig, head_mask, shape) -> Float[Array, "#B L H #T"] | None:
-    """`head_mask` as `[1 or B, L, H, 1 or T]`; ValueError on any other shape."""
+    """`head_mask` as `[1 or B, L, H, 1 or T]`.
+
+    Raises:
+      ValueError: for a shape that does not broadcast to `[B, L, H, T]`.
+    """
     if head_mask is None:
         return None
     (batch, length), (layers, heads) = shape, (config.num_layers, config.num_heads)

@@ -30,7 +30,9 @@ class Model(NamedTuple):
 def init_model(config: EncoderConfig, readout: ReadoutConfig, key) -> Model:
     """A model with fresh parameters: normal kernels of `initializer_range`, zero biases.
 
-    Drawn on the host from the key's bits, so that nothing is compiled; `key` must be concrete.
+    Args:
+      key: concrete, not traced: numbers are drawn on the host from its bits, so that nothing is
+        compiled.
     """
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
 
@@ -59,7 +61,23 @@ def encode(
     dtype=jnp.float32,
     recompute: bool = False,
 ) -> Trace:
-    """Hidden states, and what `observe` collects of each layer; `head_mask` gates every head."""
+    """Hidden states, and what `observe` collects of each layer.
+
+    Args:
+      real_BT: False for padding, which no token looks at.
+      types_BT: token types; None: zeros.
+      head_mask: gates on the heads' contexts, `[L, H]` or what broadcasts to `[B, L, H, T]`; None:
+        ones.
+      where_BP: positions to compute the last layer at; None: all.
+      key: of dropout, which is off without one.
+      observe: from a `View` of a layer to arrays `[B, h, ...]`.
+
+    Returns:
+      Hidden states `[B, P, D]`, and observations `[B, L, H, ...]`, zero for cut heads.
+
+    Raises:
+      ValueError: for a gate of another shape, or positions together with an observer.
+    """
     encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     return encoder(
         tokens_BT, real_BT, types_BT, head_mask,
@@ -83,7 +101,14 @@ def logits(
 ) -> Float[Array, "B *P C"]:
     """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at `where_BP`.
 
-    A pair readout takes `[B, 2, T]` arrays. Dropout is on when a `key` is given.
+    Args:
+      tokens_BT, real_BT, types_BT: `[B, T]`, for a pair readout `[B, 2, T]`.
+      head_mask: gates on the heads' contexts, `[L, H]` or what broadcasts to `[B, L, H, T]`; None:
+        ones.
+      key: of dropout, which is off without one.
+
+    Raises:
+      ValueError: for a model without a readout, or a gate of another shape.
     """
     keys = (None, None) if key is None else jax.random.split(key)
     inputs = (tokens_BT, real_BT, types_BT, head_mask)

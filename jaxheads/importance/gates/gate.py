@@ -72,7 +72,11 @@ def keep_top(
 
 
 def all_present(heads: tuple[int, int], present: Any = None) -> Bool[np.ndarray, "L H"]:
-    """The heads that a model has; ValueError where they are not bool `[L, H]`."""
+    """The heads that a model has, all of them without `present`.
+
+    Raises:
+      ValueError: for heads that are not bool `[L, H]`, or none.
+    """
     present_LH = np.ones(heads, bool) if present is None else np.asarray(present)
     if present_LH.shape != heads or present_LH.dtype != bool or not present_LH.any():
         got = f"{present_LH.dtype} {list(present_LH.shape)}"
@@ -81,7 +85,11 @@ def all_present(heads: tuple[int, int], present: Any = None) -> Bool[np.ndarray,
 
 
 def check_budget(budget: int, present_LH: Bool[np.ndarray, "L H"]) -> None:
-    """ValueError unless `budget` heads can be kept of those present, and at least one."""
+    """See that `budget` heads can be kept of those present.
+
+    Raises:
+      ValueError: for less than one, or more than there are.
+    """
     if not 1 <= budget <= present_LH.sum():
         raise ValueError(f"budget: expected 1 to {present_LH.sum()} heads kept, got {budget}")
 

@@ -28,7 +28,14 @@ START, SPREAD = 2.5, 0.1  # of log_alpha; the spread makes seeds differ
 def l0(heads: tuple[int, int], strength: float, *, present: Any = None) -> Gate:
     """Gates whose penalty is `strength` times the expected number of open heads.
 
-    The sum over all heads, on a loss that is a mean over examples: other codes scale otherwise.
+    Args:
+      heads: `(L, H)`.
+      strength: the price of a head, in the units of a loss that is a mean over examples; the
+        penalty is the sum over all heads, which other codes scale otherwise.
+      present: the heads that the model has, bool `[L, H]`; None: all.
+
+    Raises:
+      ValueError: for a strength below 0, or heads present that are not bool `[L, H]`.
     """
     if not 0 <= strength < np.inf:
         raise ValueError(f"strength: expected a number from 0, got {strength}")
@@ -46,10 +53,19 @@ def l0(heads: tuple[int, int], strength: float, *, present: Any = None) -> Gate:
 def lagrangian(heads: tuple[int, int], budget: int, *, present: Any = None) -> Gate:
     """Gates of which `budget` are expected to be open at the end, by trained multipliers.
 
-    `m1 g + m2 g^2` with g the heads that are open beyond the budget, as a share of those that could
-    be (below it: that are missing, as a share of the budget, so that a small one pulls back as hard
-    as it pushes). The gates descend and the multipliers, which start at 0, ascend: their gradient
-    is reversed.
+    The penalty is `m1 g + m2 g^2` with g the heads that are open beyond the budget, as a share of
+    those that could be (below it: that are missing, as a share of the budget, so that a small one
+    pulls back as hard as it pushes). The gates descend and the multipliers, which start at 0,
+    ascend: their gradient is reversed.
+
+    Args:
+      heads: `(L, H)`.
+      budget: heads to keep.
+      present: the heads that the model has, bool `[L, H]`; None: all.
+
+    Raises:
+      ValueError: for a budget that is not 1 to the number of heads present, or heads present that
+        are not bool `[L, H]`.
     """
     present_LH = all_present(heads, present)
     check_budget(budget, present_LH)

@@ -75,10 +75,20 @@ def subset(
     relaxation: str = "bounded",
     present: Any = None,
 ) -> Gate:
-    """Exactly `budget` of the heads `(L, H)`, or of those `present`, in a run of `steps` steps.
+    """Exactly `budget` heads, by weights that are trained.
 
-    ValueError: a budget that is not 1 to the number of heads, an unknown relaxation, or
-    temperatures that do not fall between positive numbers over a share of the steps.
+    Args:
+      heads: `(L, H)`.
+      budget: heads to keep.
+      steps: of the training, over a share of which the temperature falls.
+      annealing: how it falls; of no meaning for the relaxation straight_through.
+      relaxation: bounded, chained or straight_through.
+      present: the heads that the model has, bool `[L, H]`; None: all.
+
+    Raises:
+      ValueError: for a budget that is not 1 to the number of heads present, heads present that are
+        not bool `[L, H]`, an unknown relaxation, or temperatures that do not fall between positive
+        numbers over a share of the steps.
     """
     present_LH = all_present(heads, present)
     check_budget(budget, present_LH)

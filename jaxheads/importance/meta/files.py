@@ -32,7 +32,11 @@ def save_pruner(directory: str | Path, pruner: Pruner) -> None:
 
 
 def load_pruner(directory: str | Path) -> Pruner:
-    """Read what `save_pruner` wrote; ValueError of one line for anything else, listing all."""
+    """Read what `save_pruner` wrote.
+
+    Raises:
+      ValueError: in one line, for anything else, listing all that is wrong.
+    """
     directory = Path(directory)
     if not directory.is_dir():
         raise ValueError(f"{directory}: expected the directory of a pruner, there is none")

@@ -65,7 +65,10 @@ def framed(
     Resampled: a map of n real tokens is taken for a square of n x n equal fields, and a pixel has
     the attention in its place as a density, so that each row of pixels has the mean 1 whatever n
     is, and a head that looks everywhere alike is 1 in every pixel. In the corner: the map as it is,
-    zeros around it; ValueError where it is longer than the frame.
+    zeros around it.
+
+    Raises:
+      ValueError: for a map in the corner that is longer than the frame.
     """
     probs = probs_BHTS * real_BT[:, None, :, None]
     if config.placing == "resampled":

@@ -69,7 +69,9 @@ def sample_mask(
     temperature 1, and the first j draws are united by their maximum, j being the least number from
     `kept` on at which `kept` different heads are drawn (at most `draws` * H - 1). The gradient of a
     head goes into the soft probability of the draw that the maximum took: of equal ones the first.
-    ValueError for `kept` outside 1 to H - 1.
+
+    Raises:
+      ValueError: for `kept` outside 1 to H - 1.
     """
     layers, heads = score_LH.shape
     if not 0 < kept < heads:
@@ -109,7 +111,10 @@ def likeness_loss(
 
     Representations are centred and brought to length 1; ten times their products are turned into
     distributions over neighbouring pairs of sentences (is i more like 2m or 2m + 1?), and the terms
-    of the divergence KL(whole || pruned) are averaged. ValueError for an odd batch.
+    of the divergence KL(whole || pruned) are averaged.
+
+    Raises:
+      ValueError: for an odd batch.
     """
     rows = len(whole_BD)
     if rows % GROUP:
@@ -135,9 +140,16 @@ def _likeness(x_BD):
 def meta_objective(represent: Represent, config: PrunerConfig, kept: int) -> Objective:
     """What a pruner learns by: the likeness that a mask drawn by its scores loses.
 
-    params: those of the encoder, and the pruner's under "pruner"; train these `only`. Batches of
-    one task each (`data.pool.Pool`), whose labels are PAIR or SINGLE and say which output and which
-    representation it takes. Without a key: the best heads of every layer, and running statistics.
+    Args:
+      represent: what represents sentences, from `represent_for`.
+      config: how the pruner sees maps.
+      kept: heads that stay in a layer that is pruned.
+
+    Returns:
+      An objective. Its params are those of the encoder, and the pruner's under "pruner"; train
+      these `only`. Its batches are of one task each (`data.pool.Pool`), and their labels, PAIR or
+      SINGLE, say which output and which representation it takes. Without a key: the best heads of
+      every layer, and running statistics.
     """
 
     def objective(params: Any, gate: Any, batch: Any, key: Any = None) -> Outcome:

@@ -58,8 +58,14 @@ class Savable(Protocol):
 def load_model(source: str | Path, *, readout: ReadoutConfig | None = None, key=None) -> Model:
     """Read a local directory or a model on the Hub; float32 parameters on the default device.
 
-    The readout is the checkpoint's own, or the one given; what a checkpoint lacks of that is
-    initialised with `key`. A fault of the checkpoint is a ValueError of one line.
+    Args:
+      source: a directory, a name on the Hub, or builtin:NAME.
+      readout: None: the checkpoint's own.
+      key: initialises what the checkpoint lacks of the readout.
+
+    Raises:
+      ValueError: in one line, for no such model, files or numbers that are damaged, attributes or
+        weights that are not understood, and a readout that needs a key and has none.
     """
     directory = fetch_model_dir(source, PATTERNS)
     described = _described(directory)
@@ -89,11 +95,20 @@ def save_model(
 ) -> None:
     """Write a model so that `load_model`, and of a whole (or masked) model transformers, opens it.
 
-    The directory appears complete or not at all, with the tokenizer in it if one is given; one
-    with files in it is only replaced with `overwrite`, and only if it is a model's. `source` names
-    the checkpoint that the model came from: what does not belong to a `Model` is carried over from
-    it (its `model_type`, other attributes that change no number, and, under the same kind of
-    readout, its architecture's name and weights that no readout uses).
+    The directory appears complete or not at all.
+
+    Args:
+      tokenizer: saved in it too.
+      source: the checkpoint that the model came from: what does not belong to a `Model` is carried
+        over from it (its `model_type`, other attributes that change no number, and, under the same
+        kind of readout, its architecture's name and weights that no readout uses).
+      dtype: of storage, float32, float16 or bfloat16.
+      overwrite: replace a directory with files in it, if these are a model's.
+
+    Raises:
+      ValueError: for an unknown type, a directory that may not be replaced, parameters that do not
+        fit the config or are not finite in that type, a config that the family's `config.json`
+        cannot hold, and a source of another model.
     """
     if dtype not in STORAGE:
         raise ValueError(f"dtype: expected one of {', '.join(STORAGE)}, got {dtype!r}")

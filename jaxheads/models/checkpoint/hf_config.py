@@ -30,7 +30,11 @@ class Described(NamedTuple):
 
 
 def read_config(path: Path) -> Described:
-    """Read a `config.json`; one ValueError lists all attributes that are not understood."""
+    """Read a `config.json`.
+
+    Raises:
+      ValueError: lists all attributes that are not understood.
+    """
     raw = read_json(path)
     table = MODEL_TYPES.get(str(raw.get("model_type")))
     if table is None:
@@ -120,7 +124,11 @@ def _is_number(value: Any) -> bool:
 
 
 def readout_of(described: Described, kind: ReadoutKind) -> ReadoutConfig:
-    """The readout of this kind as the config describes it; ValueError on labels that contradict."""
+    """The readout of this kind as the config describes it.
+
+    Raises:
+      ValueError: for labels that contradict each other.
+    """
     if kind not in CLASSIFIERS:
         return ReadoutConfig(kind, tied=described.tied if kind == "masked_lm" else True)
     problems = list(_label_problems(described.raw))
@@ -186,7 +194,8 @@ def write_config(
 ) -> dict[str, Any]:
     """A `config.json` for these configs; of `carried` only attributes that change no number.
 
-    ValueError lists the fields that Hugging Face's config of the family cannot express.
+    Raises:
+      ValueError: lists the fields that Hugging Face's config of the family cannot express.
     """
     problems = list(table.misfits(config))
     for name, attribute in table.attributes.items():

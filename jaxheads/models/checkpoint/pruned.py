@@ -17,7 +17,11 @@ Kept = tuple[tuple[int, ...], ...]
 
 
 def with_plan(directory: Path, config: EncoderConfig, pruned_heads: Any) -> EncoderConfig:
-    """The config with the heads that each layer keeps; ValueError if two plans differ."""
+    """The config with the heads that each layer keeps.
+
+    Raises:
+      ValueError: for a plan that is no plan or of another model, or two that differ.
+    """
     theirs = kept_of_pruned(directory, pruned_heads, config) if pruned_heads else None
     path = directory / PLAN
     if not path.exists():
@@ -70,7 +74,11 @@ def write_plan(directory: Path, config: EncoderConfig) -> None:
 
 
 def kept_of_pruned(directory: Path, pruned_heads: Any, config: EncoderConfig) -> Kept:
-    """The heads that transformers 4 left; its keys number layers, or ALBERT's unique blocks."""
+    """The heads that transformers 4 left; its keys number layers, or ALBERT's unique blocks.
+
+    Raises:
+      ValueError: for blocks or heads that the model does not have.
+    """
     blocks = {str(block): block for block in config.block_by_layer}
     heads = range(config.num_heads)
     if not (

@@ -35,8 +35,11 @@ def read_params(
 ) -> tuple[ReadoutConfig, Params]:
     """The parameters of a model with the readout `asked` (None: the checkpoint's own).
 
-    What the checkpoint lacks of another readout than its own is initialised with `key`. One
-    ValueError lists every weight that is unknown, missing, misshapen, not of floats or not finite.
+    What the checkpoint lacks of another readout than its own is initialised with `key`.
+
+    Raises:
+      ValueError: lists every weight that is unknown, missing, misshapen, not of floats or not
+        finite; or says that a readout is not the checkpoint's, or needs a key.
     """
     table, config = described.table, described.config
     found, problems = canonical_names(table, config, stored.shapes)
@@ -140,8 +143,9 @@ def _fresh_paths(
 def labels_agree(stored: Sequence[str], asked: Sequence[str]) -> bool:
     """Whether a stored classifier means these labels: the same names, or as many that only count.
 
-    ValueError where the names are the same in another order: neither reading nor initialising
-    would be what was meant.
+    Raises:
+      ValueError: for the same names in another order: neither reading nor initialising would be
+        what was meant.
     """
     one, other = ([label.lower() for label in labels] for labels in (stored, asked))
     if one != other and sorted(one) == sorted(other) and not _counted(one):

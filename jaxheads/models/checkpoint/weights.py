@@ -35,7 +35,11 @@ class Stored:
         self.dtypes = {name: str(part.get_dtype()) for name, part in slices.items()}
 
     def read(self, name: str) -> np.ndarray:
-        """The weight `name` as it is stored."""
+        """The weight `name` as it is stored.
+
+        Raises:
+          ValueError: where it cannot be read.
+        """
         try:
             return self._handles[name].get_tensor(name)
         except (SafetensorError, TypeError, AttributeError) as error:
@@ -44,7 +48,11 @@ class Stored:
 
 @contextlib.contextmanager
 def open_weights(directory: Path) -> Iterator[Stored]:
-    """Open `model.safetensors`, or the shards that its index names; ValueError on any fault."""
+    """Open `model.safetensors`, or the shards that its index names.
+
+    Raises:
+      ValueError: for files that are missing, damaged or pickled, and an index that they contradict.
+    """
     with contextlib.ExitStack() as stack:
         handles: dict[str, Any] = {}
         paths: dict[str, Path] = {}
@@ -116,7 +124,9 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write contiguous arrays as one safetensors file, marked as Hugging Face expects.
 
     Who may read it is as for any new file; safetensors itself makes one for its owner alone.
-    OSError where it cannot be written.
+
+    Raises:
+      OSError: where it cannot be written.
     """
     path.touch()
     mode = path.stat().st_mode
