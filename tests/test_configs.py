@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config
 from jaxheads.cli.study import STUDIES
 from jaxheads.config import TrainingConfig
+from jaxheads.data.batch import Batch
+from jaxheads.data.tokens import load_tokenizer
 from jaxheads.records.rows import read_rows
 from jaxheads.studies.settings import (
     ConstituencySettings,
@@ -21,7 +25,9 @@ from jaxheads.studies.settings import (
     TaskSettings,
     TextSettings,
 )
+from jaxheads.studies.workbench.tasks import Reader
 from tests.support.paths import ROOT
+from tests.tiny import shrink
 
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 TINY = (
@@ -45,13 +51,47 @@ def test_every_config_loads_and_is_named_as_its_file(path):
     assert run.study in STUDIES
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_nothing_held_out_is_trained_or_scored_on(path):
-    run = load_config(path)
-    for part in (run.text, *run.tasks):
-        files = [part.train, part.held_out, getattr(part, "other_held_out", None)]
-        there = [file for file in files if file is not None]
-        assert len(set(there)) == len(there)
+def test_no_file_is_both_trained_or_chosen_on_and_measured_on():
+    seen = 0
+    for path in CONFIGS:
+        run = load_config(path)
+        parts = [run.text, *run.tasks, *(run.meta.tasks if run.meta else ())]
+        files = [(part.train, part.held_out) for part in parts]
+        files += [(each.train, each.validation, each.test) for each in filter(None, [run.humor])]
+        files += [(each.tune, each.test) for each in filter(None, [run.constituency])]
+        for there in filter(any, files):
+            assert None not in there, path
+            assert len({file.resolve() for file in there}) == len(there), path
+            seen += 1
+    assert seen > 20
+
+
+def texts(found: Iterable[Batch]) -> set[tuple[int, ...]]:
+    """The examples of batches as tokens, masked words put back."""
+    texts = set()
+    for batch in found:
+        tokens_BT, rows = np.array(batch.tokens_BT), np.flatnonzero(batch.weight_B)
+        if batch.where_BP is not None:
+            at, masked = np.nonzero(np.asarray(batch.labels) >= 0)
+            tokens_BT[at, np.asarray(batch.where_BP)[at, masked]] = batch.labels[at, masked]
+        texts |= {tuple(tokens_BT[row].ravel().tolist()) for row in rows}
+    return texts
+
+
+def test_nothing_held_out_is_trained_or_scored_on_in_the_built_in_language():
+    """One config draws all that the others draw from it."""
+    runs = {path.stem: load_config(path) for path in CONFIGS}
+    drawn = {task.name for run in runs.values() for task in run.tasks if task.train is None}
+    run = shrink(runs["grammar_full"])
+    names = [task.name for task in run.tasks]
+    assert {name for name in drawn if name.startswith("grammar")} == set(names)
+    reader = Reader(run, load_tokenizer("builtin:roberta"), None)
+    for task in (reader.text(None), *map(reader.task, names)):
+        train, scored = (
+            texts(reader.batches(source, task.lengths, 8)) for source in (task.train, task.scored)
+        )
+        assert scored and scored <= train, task.name
+        assert not texts(task.held_out) & train, task.name
 
 
 def test_a_config_that_leaves_the_text_of_masked_lm_open_says_how_to_give_it():

@@ -128,20 +128,6 @@ def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
         assert row.value == pytest.approx(np.sqrt(np.prod(np.maximum(values, 0))))
 
 
-@pytest.mark.slow
-def test_functional_coherence_is_that_of_the_curves(finished):
-    """One model, one seed (the pre-trained one): from the printed curves by hand."""
-    what = {"model": "roberta", "budget": HALF, "metric": "accuracy"}
-    curve = {r.method: r.value for r in found(finished, stage="masked", task="mlm", **what)}
-    chance = np.mean([curve["random 0"], curve["random 1"]])
-    (row,) = found(finished, stage="functional coherence", task="sst2~mlm", **what)
-    if curve["gradient"] > chance:
-        expected = (curve["order of sst2"] - chance) / (curve["gradient"] - chance)
-        assert row.value == pytest.approx(expected)
-    else:
-        assert np.isnan(row.value)
-
-
 # -- deduction, before and after
 
 

@@ -1,0 +1,64 @@
+"""What another task's order is worth, from answers along curves that are made up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxheads.config import ReadoutConfig
+from jaxheads.data.tasks import TASKS
+from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench import coherence
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.tasks import Subject
+from tests.support.cases import sentences
+
+READOUT, SOURCE = ReadoutConfig("classification", ("negative", "positive")), sentences(4)
+LABEL_M = np.arange(20) % 2
+
+
+class MadeUp(Lab):
+    """It has one task and no model."""
+
+    def subject(self, name):
+        return Subject(name, TASKS["sst2"], READOUT, SOURCE, SOURCE, [], (8,), None)
+
+
+def along(*right: int) -> np.ndarray:
+    """Answers along a curve: of twenty so many are right."""
+    return np.where(np.arange(20) < np.array(right)[:, None], LABEL_M, 1 - LABEL_M)
+
+
+def answers(**right: tuple[int, ...]) -> dict[str, np.ndarray]:
+    curves = {name.replace("_", " "): along(18, *inner, 10) for name, inner in right.items()}
+    budgets = {"gradient.budgets": np.array([8, 6, 4, 2, 0])}
+    return {"label": LABEL_M, "example": np.arange(20), **budgets, **curves}
+
+
+ONE = answers(gradient=(16, 14, 11), order_of_cola=(15, 12, 10), random_0=(13, 14, 12))
+ONE |= answers(random_1=(15, 14, 12))
+TWO = answers(gradient=(18, 16, 11), order_of_cola=(17, 15, 10), random_2=(12, 12, 13))
+TWO |= answers(random_3=(12, 14, 11))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        ([ONE], [(15 - 14) / (16 - 14), np.nan, np.nan]),  # no better than chance, and worse
+        (
+            [ONE, TWO],
+            [((15 - 14) + (17 - 12)) / ((16 - 14) + (18 - 12)), (12 + 15 - 27) / 3, np.nan],
+        ),
+    ],
+)
+def test_an_order_is_worth_its_share_of_the_own_gain_over_chance_if_there_is_one(
+    tmp_path, monkeypatch, seeds, expected
+):
+    settings = ModelSettings("m", source="builtin:albert")
+    run = Run("chiang2021", "made up", (settings,), TextSettings())
+    monkeypatch.setattr(coherence, "load_answers", lambda lab, name: seeds[int(name)])
+    files = {"sst2": {seed: str(seed) for seed in range(len(seeds))}}
+    rows = coherence.functional(MadeUp(run, settings, tmp_path, None), files)
+    assert {row.task for row in rows} == {"cola~sst2"}
+    assert [row.budget for row in rows] == [6, 4, 2]
+    assert [row.value for row in rows] == pytest.approx(expected, nan_ok=True)
