@@ -63,7 +63,7 @@ FAULTS = (
     ("scores of the fine-tuned body for the frozen one", STUDY, SCORED,
      "model = lab.fitted(_frozen(lab, name, seed))", "model = lab.tuned(name, seed)"),
     ("ablation is of all examples", PRUNABILITY, SCORED,
-     'method="ablation", limit=how.ablated)', 'method="ablation")'),
+     "method=ablation(), limit=how.ablated)", "method=ablation())"),
     ("all seeds train in the order of the first", LAB, MASKED,
      "return dataclasses.replace(training, seed=seed)", "return training"),
     # contrasts
