@@ -49,9 +49,8 @@ class ModelSettings:
         made = (self.encoder is None, self.pretrain is None)
         if made != ((True, True) if self.source else (False, False)):
             problems.append("expected either a source, or an encoder and how to pretrain it")
-        if self.encoder is not None:
-            problems += table_of(self.encoder.family).misfits(self.encoder)
-        refuse(f"model {self.name}", problems)
+        misfits = table_of(self.encoder.family).misfits(self.encoder) if self.encoder else ()
+        refuse(f"model {self.name}", [*problems, *misfits])
 
 
 @dataclasses.dataclass(frozen=True)
