@@ -10,6 +10,7 @@ vocabulary (see `mesh`): an objective of your own that reads it for logits must 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -18,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxheads.config import Compute, EncoderConfig, ReadoutConfig
+from jaxheads.config import Compute, EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.models.attention import Observer
 from jaxheads.models.model import Params, encode, logits, pool
@@ -218,3 +219,15 @@ def _cross_entropy(logits, label):
 def _own_labels(readout: ReadoutConfig, full_logits, labels):
     own = jax.lax.stop_gradient(jnp.argmax(full_logits, -1))
     return jnp.where(labels >= 0, own, labels) if readout.kind == "masked_lm" else own
+
+
+def training_objective(
+    encoder: EncoderConfig, readout: ReadoutConfig, config: TrainingConfig
+) -> Objective:
+    """The model's own task, with the dropout and the type of a training run."""
+    if config.dropout is not None:
+        rates = {"hidden_dropout": config.dropout, "attention_dropout": config.dropout}
+        encoder = dataclasses.replace(encoder, **rates)
+        readout = dataclasses.replace(readout, dropout=config.dropout)
+    how = {"compute_dtype": config.dtype, "recompute": config.recompute}
+    return objective_for(encoder, readout, **how)

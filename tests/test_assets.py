@@ -12,12 +12,12 @@ from jaxheads.cli.main import main
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.loader import batches
 from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.sources import first, read_blocks, read_texts
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores
 from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.objectives import objective_for
-from jaxheads.studies.workbench import prepare
 
 ASSETS = Path(jaxheads.__file__).parent / "assets"
 NAMES = ("roberta", "albert")
@@ -38,13 +38,13 @@ def test_a_built_in_model_beats_guesses_from_the_neighbours(name):
     """The guesses see both true neighbours, of which the model finds some masked."""
     model, tokenizer = load_model(f"builtin:{name}"), load_tokenizer(f"builtin:{name}")
     texts = {
-        split: list(prepare.read_texts(None, limit, task="grammar_mlm", split=split))
+        split: list(read_texts(None, limit, task="grammar_mlm", split=split))
         for split, limit in (("train", SENTENCES), ("validation", 400))
     }
     train, test = (tokenizer.encode(texts[split]).ids for split in ("train", "validation"))
     guess = guess_accuracies(train, test, unpredicted=tokenizer.special_ids)
-    blocks = prepare.read_blocks(tokenizer, None, LENGTH, task="grammar_mlm", split="test")
-    blocks = prepare.first(blocks, 200)
+    blocks = read_blocks(tokenizer, None, LENGTH, task="grammar_mlm", split="test")
+    blocks = first(blocks, 200)
     masked = mask_blocks(blocks, tokenizer, length=LENGTH, seed=1, fixed=True)
     found = evaluate(
         objective_for(model.config, model.readout), model.params,

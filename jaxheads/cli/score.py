@@ -13,11 +13,22 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from jaxheads.data.tokens import Tokenizer
+from jaxheads.importance.meta.files import load_pruner
+from jaxheads.data.labels import check_readout
+from jaxheads.data.sources import read_task
+from jaxheads.parallel.mesh import open_mesh
+from jaxheads.importance.meta.files import load_pruner
+from jaxheads.cli.inputs import open_model
+from jaxheads.data.loader import bucket_lengths
+from jaxheads.cli.inputs import open_model
 from jaxheads.cli.options import ScoreOptions
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
-from jaxheads.data.loader import Source, batches
+from jaxheads.data.labels import check_readout
+from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.sources import read_blocks, read_task
 from jaxheads.data.tasks import Task, task_named
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
@@ -27,19 +38,18 @@ from jaxheads.importance.score import method_problems
 from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
-from jaxheads.parallel.mesh import data_share, in_host_memory
+from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import agreed, join_hosts, leads
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.remote import named
-from jaxheads.studies.workbench import prepare
 
 SHOWN = 5  # heads at each end of the table
 
 
 def _meta(options: ScoreOptions) -> Method:
     assert options.pruner is not None, "as the options have checked"
-    pruner = prepare.open_pruner(options.pruner)
+    pruner = load_pruner(options.pruner)
     return methods.meta(pruner, pair=task_named(options.task).is_pair)
 
 
@@ -100,12 +110,12 @@ def _place(out: Path) -> Iterator[Path]:
 
 
 def _prepare(options: ScoreOptions, method: Method, task: Task, scratch: Path) -> Job:
-    mesh = prepare.open_mesh(options.mesh)
+    mesh = open_mesh(*options.mesh)
     with in_host_memory(mesh):
-        model, tokenizer = prepare.open_model(options.model)
+        model, tokenizer = open_model(options.model)
     objective = source = None
     if method.needs_loss:
-        prepare.check_readout(task, model.readout)
+        check_readout(task, model.readout)
         objective = objective_for(
             model.config,
             model.readout,
@@ -127,18 +137,18 @@ def _source(
     scratch: Path,
 ) -> Source:
     """The examples; of a task with labels those of this process alone."""
-    length = prepare.check_length(model.config, options.max_length)
+    length = check_length(model.config, options.max_length)
     if task.labels:
         own = ReadoutConfig("classification", task.labels)
         readout = model.readout if method.needs_loss else own
-        return prepare.read_task(
+        return read_task(
             tokenizer, task, options.data, readout, length,
             limit=options.limit, split=options.split, long=options.long, scratch=scratch,
             share=data_share(mesh), group=_group(options, method),
         )  # fmt: skip
     if options.data is None and not task.generated:
         raise ValueError("task mlm: expected a text with --data FILE, got none")
-    blocks = prepare.read_blocks(
+    blocks = read_blocks(
         tokenizer, options.data, length, task=task.name, split=options.split, limit=options.limit
     )
     return mask_blocks(blocks, tokenizer, length=length, seed=options.seed, fixed=True)
@@ -177,7 +187,7 @@ def _batches(options: ScoreOptions, job: Job) -> Iterable[Batch]:
         options.batch_size,
         share=data_share(job.mesh),
         group=_group(options, job.method),
-        lengths=prepare.bucket_lengths(int(job.source.lengths.max())),
+        lengths=bucket_lengths(int(job.source.lengths.max())),
     )
 
 

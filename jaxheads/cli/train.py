@@ -19,21 +19,22 @@ from jaxheads.cli.options import PruneOptions, TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.loader import Source, batches
+from jaxheads.data.labels import check_readout, new_readout
+from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.sources import read_blocks, read_task
 from jaxheads.data.tasks import Task, task_named
-from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
 from jaxheads.importance.gates.gate import Gate, Theta, constant
 from jaxheads.importance.scores import Scores, load_scores, save_scores
 from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
-from jaxheads.objectives import Objective
-from jaxheads.parallel.mesh import data_share, in_host_memory, whole_params
+from jaxheads.objectives import Objective, training_objective
+from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh, whole_params
 from jaxheads.parallel.processes import agreed, join_hosts, leads
 from jaxheads.pruning.cut import check_zero, zero
 from jaxheads.storage.remote import claim_mirrors, named, put_mirrors
-from jaxheads.studies.workbench import prepare
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Fitted, Judge, fit
 from jaxheads.training.saving import load_trained
@@ -71,7 +72,7 @@ def run(options: TrainOptions) -> None:
         judge=judge,
         checkpoints=_checkpoints(options, job),
         mesh=job.mesh,
-        lengths=prepare.bucket_lengths(int(job.train.lengths.max())),
+        lengths=bucket_lengths(int(job.train.lengths.max())),
         log=options.log_file,
         tensorboard=options.tensorboard,
         name=options.task,
@@ -109,14 +110,14 @@ def _check_place(options: TrainOptions) -> None:
 
 
 def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
-    mesh, tokenizer = prepare.open_mesh(options.mesh), load_tokenizer(options.model)
+    mesh, tokenizer = open_mesh(*options.mesh), load_tokenizer(options.model)
     with in_host_memory(mesh):
         model, mask_LH = _masked_model(options, task, tokenizer)
     return Job(
         model=model,
         mask_LH=mask_LH,
         gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
-        objective=prepare.training_objective(model, config),
+        objective=training_objective(model.config, model.readout, config),
         train=_source(options, task, model, tokenizer, options.data),
         held_out=_held_out(options, task, model, tokenizer, mesh),
         mesh=mesh,
@@ -157,9 +158,9 @@ def _model(options: TrainOptions, task: Task) -> Model:
     """The checkpoint with its own readout, or with a new one where that is not for the task."""
     model = load_model(options.model)
     try:
-        prepare.check_readout(task, model.readout)
+        check_readout(task, model.readout)
     except ValueError:
-        readout = prepare.new_readout(task)
+        readout = new_readout(task)
         return load_model(options.model, readout=readout, key=jax.random.key(options.seed))
     return model
 
@@ -187,18 +188,18 @@ def _source(
 ) -> Source:
     """What is trained on, or with a `share` what is held out."""
     held_out = share is not None
-    length = prepare.check_length(model.config, options.max_length)
+    length = check_length(model.config, options.max_length)
     limit, split = None if held_out else options.limit, "validation" if held_out else "train"
     if task.labels:
         if options.whole_words:
             raise ValueError(f"--whole-words: expected a masked-LM task, got {task.name}")
-        return prepare.read_task(
+        return read_task(
             tokenizer, task, path, model.readout, length,
             limit=limit, split=split, long=options.long, share=share or (0, 1),
         )  # fmt: skip
     if path is None and task.name == "mlm":
         raise ValueError("task mlm: expected a text with --data FILE, got none")
-    blocks = prepare.read_blocks(tokenizer, path, length, task=task.name, split=split, limit=limit)
+    blocks = read_blocks(tokenizer, path, length, task=task.name, split=split, limit=limit)
     return _masked(options, blocks, tokenizer, length, held_out=held_out)
 
 
@@ -231,7 +232,7 @@ def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judg
     """
     held_out = job.held_out
     assert held_out is not None, "there is something to judge by"
-    lengths = prepare.bucket_lengths(int(held_out.lengths.max()))
+    lengths = bucket_lengths(int(held_out.lengths.max()))
 
     def judge(params: Params, theta: Theta) -> dict[str, float]:
         mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH

@@ -217,3 +217,8 @@ def _alike(
         parts += [part[: whole * batch_size].reshape(whole, batch_size)[places].ravel()]
         parts += [part[whole * batch_size :]]
     return np.concatenate(parts)
+
+
+def bucket_lengths(longest: int) -> tuple[int, ...]:
+    """The padded lengths to compile for, the last of them `longest`."""
+    return (*(length for length in LENGTHS if length < longest), longest)

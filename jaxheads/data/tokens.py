@@ -309,3 +309,8 @@ def _name_of(role: str, vocab: dict[str, int], names: dict[str, str], where: str
         raise ValueError(f"{where}: {role}: expected a token, got {names[role]!r}, which is none")
     wanted = (names[role],) if role in names else USUAL_NAMES[role]
     return next((name for name in wanted if name in vocab), None)
+
+
+def check_length(config: EncoderConfig, length: int) -> int:
+    """`length`, or the most tokens that the encoder reads, if that is less."""
+    return min(length, max_tokens(config))

@@ -61,6 +61,14 @@ def make_mesh(data: int | None = None, model: int = 1) -> Mesh:
     )
 
 
+def open_mesh(data: int | None = None, model: int = 1) -> Mesh | None:
+    """All devices or those asked for; no mesh where that is one of one."""
+    alone = model == 1 and jax.process_count() == 1
+    if alone and (data or jax.device_count()) == 1:
+        return None
+    return make_mesh(data, model)
+
+
 def data_share(mesh: Mesh | None) -> tuple[int, int]:
     """Which part of the examples this process must read: `(part, parts)`.
 

@@ -16,6 +16,7 @@ from safetensors.numpy import load, save
 from jaxheads.config import PrunerConfig
 from jaxheads.importance.meta.pruner import Pruner, init_pruner
 from jaxheads.storage.files import read_json, write_atomically
+from jaxheads.storage.hub import BUILTIN, builtin_dir
 
 SETTINGS, WEIGHTS = "pruner.json", "pruner.safetensors"
 _FIELDS = {field.name: type(field.default) for field in dataclasses.fields(PrunerConfig)}
@@ -31,13 +32,14 @@ def save_pruner(directory: str | Path, pruner: Pruner) -> None:
         (draft / WEIGHTS).write_bytes(save(arrays))
 
 
-def load_pruner(directory: str | Path) -> Pruner:
-    """Read what `save_pruner` wrote.
+def load_pruner(source: str | Path) -> Pruner:
+    """Read what `save_pruner` wrote, or the built-in pruner that `builtin:NAME` names.
 
     Raises:
       ValueError: in one line, for anything else, listing all that is wrong.
     """
-    directory = Path(directory)
+    builtin = str(source).startswith(BUILTIN)
+    directory = builtin_dir(str(source), SETTINGS) if builtin else Path(source)
     if not directory.is_dir():
         raise ValueError(f"{directory}: expected the directory of a pruner, there is none")
     config = _read_config(directory / SETTINGS)

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options import MeshShape
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.studies.chiang2021.acceptable import acceptable
 from jaxheads.studies.chiang2021.deduction import (
@@ -39,7 +39,6 @@ from jaxheads.studies.chiang2021.nulls import (
 from jaxheads.studies.chiang2021.regimes import compare
 from jaxheads.studies.runner.cells import Cell, cell_path
 from jaxheads.studies.settings import PRETRAINING, Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.coherence import (
     FROZEN,
     TUNED,
@@ -63,7 +62,7 @@ from jaxheads.studies.workbench.training_jobs import Fit
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the study, in an order in which each finds what it needs."""
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         yield pretrained_cell(lab)

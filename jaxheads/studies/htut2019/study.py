@@ -30,17 +30,16 @@ from jaxheads.analysis.specialists import (
     share_interval,
     specialists,
 )
-from jaxheads.cli.options import MeshShape
 from jaxheads.data.tokens import max_tokens
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps
 from jaxheads.models.model import Model, init_model
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.study import finetuned, score_base
 from jaxheads.studies.htut2019 import arcs
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import PRETRAINING, DependencySettings, Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
@@ -59,7 +58,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: importance, the treebank, fine-tuned models on it, and what agrees."""
     if run.dependencies is None:
         raise ValueError("htut2019: expected settings of dependencies, got none")
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         yield from _cells_of(Lab(run, settings, folder, mesh))
 

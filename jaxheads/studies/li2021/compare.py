@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.intervals import contrast
-from jaxheads.cli.options import MeshShape
 from jaxheads.inference.evaluate import METRICS
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.rows import Row
@@ -39,7 +39,6 @@ from jaxheads.studies.li2021.selection import (
 )
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import CompareSettings, Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
@@ -71,7 +70,7 @@ LEARNED = ("subset", "straight-through")
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the comparison."""
-    how, mesh = settings_of(run), prepare.open_mesh(MeshShape(run.devices))
+    how, mesh = settings_of(run), open_mesh(run.devices)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         if lab.layout.shares_blocks and "refined, rescaled" in how.methods:

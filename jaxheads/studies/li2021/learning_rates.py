@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxheads.data.encode import EncodedSource
+from jaxheads.data.sources import take
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.studies.li2021.selection import (
     METHODS,
@@ -23,7 +24,6 @@ from jaxheads.studies.li2021.selection import (
     settings_of,
 )
 from jaxheads.studies.runner.cells import Cell, cell_path
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.tasks import Subject
 
@@ -106,4 +106,4 @@ def parted(source: EncodedSource, share: float) -> tuple[EncodedSource, EncodedS
     order = np.random.default_rng(0).permutation(count)
     left_out = round(count * share)
     rest, kept = np.sort(order[:left_out]), np.sort(order[left_out:])
-    return prepare.take(source, kept), prepare.take(source, rest)
+    return take(source, kept), take(source, rest)

@@ -13,8 +13,8 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options import MeshShape
 from jaxheads.importance.gates.hard_concrete import l0, naturally_open
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.study import whole_name
 from jaxheads.studies.li2021 import compare
@@ -22,7 +22,6 @@ from jaxheads.studies.li2021.learning_rates import rate_cell, rate_of
 from jaxheads.studies.li2021.selection import settings_of
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.training_jobs import Fit
 from jaxheads.training.optimizer import GATES
@@ -36,7 +35,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     if how.strengths and ALONE not in how.methods:
         raise ValueError(f"compare.strengths: expected {ALONE} among methods, whose rate is theirs")
     yield from compare.cells(run, folder)
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         for task in (task.name for task in lab.tasks):

@@ -15,7 +15,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options import MeshShape
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.studies.chiang2021.study import finetuned, score_base
 from jaxheads.studies.luo2021.change import changes, changes_by_kind, kinds_of
 from jaxheads.studies.luo2021.constituents import base_trees, random_trees, tuned_trees
@@ -23,7 +23,6 @@ from jaxheads.studies.luo2021.masking import answers_name, masked, masking_contr
 from jaxheads.studies.luo2021.treebank import settings_of
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import PRETRAINING, Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
@@ -32,7 +31,7 @@ from jaxheads.studies.workbench.pretrain import pretrained_cell
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the study, in an order in which each finds what it needs."""
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         if lab.layout.kept is not None:

@@ -23,11 +23,11 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from jaxheads.analysis.intervals import Estimate, contrast
-from jaxheads.cli.options import MeshShape
 from jaxheads.data.batch import Batch
 from jaxheads.importance.ablation import alone_in_layer, without_each
 from jaxheads.inference.evaluate import METRICS, Answers
 from jaxheads.models.model import Model
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.cost import count_parameters, ideal_speedup
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
@@ -35,7 +35,6 @@ from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.study import finetuned
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.coherence import score_file
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import Lab
@@ -51,7 +50,7 @@ NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Every table of the paper for each model, task and seed."""
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab, base = Lab(run, settings, folder, mesh), ()
         if settings.pretrain is not None:

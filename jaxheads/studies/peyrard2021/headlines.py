@@ -16,11 +16,12 @@ from jaxheads.data.encode import EncodedSource
 from jaxheads.data.headlines.encoded import EncodedPair, encode_pairs, question_source
 from jaxheads.data.headlines.humor import PAIRED, SINGLE
 from jaxheads.data.headlines.pairs import Pair, check_groups, generated_pairs, read_pairs
+from jaxheads.data.labels import new_readout
 from jaxheads.data.language.incongruity import aligned_pairs
 from jaxheads.data.tasks import task_named
+from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model
 from jaxheads.studies.settings import HumorSettings
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.tasks import Subject
 
@@ -58,7 +59,7 @@ def read_headlines(lab: Lab) -> Headlines:
     settings = humor_settings(lab)
     read = {split: _read(settings, split) for split in GENERATED}
     check_groups(read)
-    most = prepare.check_length(lab.base.config, settings.length)
+    most = check_length(lab.base.config, settings.length)
     found = {split: encode_pairs(lab.tokenizer, pairs, most) for split, pairs in read.items()}
     empty = [split for split, each in found.items() if not each.pairs]
     if empty:
@@ -83,13 +84,13 @@ def humor_subject(lab: Lab, task: str, seed: int, *, shuffled: bool = False) -> 
     The seed puts the sentences of a pair in order, and shuffles the labels.
     """
     headlines, settings = read_headlines(lab), humor_settings(lab)
-    length = min(headlines.length, prepare.check_length(lab.base.config, settings.length))
+    length = min(headlines.length, check_length(lab.base.config, settings.length))
     named = task_named(task)
     train = _source(lab, task, TRAIN, seed, shuffled=shuffled)
     return Subject(
         name=task + SHUFFLED if shuffled else task,
         task=named,
-        readout=prepare.new_readout(named),
+        readout=new_readout(named),
         train=train,
         scored=lab.reader.sample(train, drawn=settings.train is None),
         held_out=lab.reader.placed(_source(lab, task, TEST, seed), (length,)),

@@ -22,13 +22,13 @@ import numpy as np
 
 from jaxheads.analysis.contrast import PLACES, accuracy_by_size
 from jaxheads.analysis.intervals import grouped_mean
-from jaxheads.cli.options import MeshShape
 from jaxheads.data.baselines import bag_of_words_accuracy
 from jaxheads.data.headlines.encoded import analysable
 from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, longer_is_funny, naive_bayes_accuracies
 from jaxheads.data.headlines.pairs import Pair
 from jaxheads.data.tasks import Example
 from jaxheads.inference.evaluate import Answers
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.head_maps import encoder_bits, save_maps, what_of
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.study import finetuned
@@ -52,7 +52,6 @@ from jaxheads.studies.peyrard2021.headlines import (
 from jaxheads.studies.peyrard2021.masking import masked
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
@@ -69,7 +68,7 @@ RATED = 1.0  # the mean rating of a serious side that all its raters took for se
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: the pairs, the classifiers, what their heads see, and the head."""
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab, base = Lab(run, settings, folder, mesh), ()
         humor_settings(lab)

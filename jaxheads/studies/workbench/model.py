@@ -26,6 +26,7 @@ from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.data.sources import read_texts
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
@@ -35,12 +36,11 @@ from jaxheads.importance.methods import Method, gradient
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
-from jaxheads.objectives import Objective, objective_for
+from jaxheads.objectives import Objective, objective_for, training_objective
 from jaxheads.parallel.mesh import whole_params
 from jaxheads.storage.remote import put_mirrors, show_mirrors, write_once
 from jaxheads.studies.runner.cells import Noter
 from jaxheads.studies.settings import PRETRAINING, ModelSettings, Run, TaskSettings
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.tasks import Reader, Subject, first_of
 from jaxheads.studies.workbench.training_jobs import Fit, Learned
 from jaxheads.training.checkpoint import Checkpoints
@@ -90,7 +90,7 @@ class Lab:
         settings, encoder = self.settings, self.settings.encoder
         assert encoder is not None, settings
         text = self.run.text
-        texts = prepare.read_texts(text.train, text.vocabulary or text.paragraphs, task=text.task)
+        texts = read_texts(text.train, text.vocabulary or text.paragraphs, task=text.task)
         kind = "unigram" if encoder.family == "albert" else "bpe"
         return train_tokenizer(texts, vocab_size=encoder.vocab_size, kind=kind)
 
@@ -204,9 +204,10 @@ class Lab:
 
     def learned(self, what: Fit) -> Learned:
         """What a training gives: the model and a gate, trained together, or one of them alone."""
+        plain = _plain(what.model)
         with self.checkpoints(what.name, what.training, task=what.task.name) as checkpoints:
             found = fit(
-                prepare.training_objective(_plain(what.model), what.training),
+                training_objective(plain.config, plain.readout, what.training),
                 what.model.params,
                 what.task.train,
                 what.training,

@@ -6,14 +6,14 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options import MeshShape
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.encode import EncodedSource
+from jaxheads.data.sources import read_blocks
 from jaxheads.models.checkpoint.convert import load_model
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import PRETRAINING, Run
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.model import Lab
 
 COUNTED = 20_000  # blocks of training text whose neighbours are counted
@@ -22,7 +22,7 @@ HALF = "float16"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Each model is trained and measured, and stored again in half precision."""
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         trained = (f"{lab.name}-pretrained",)
@@ -62,7 +62,7 @@ def guesses(lab: Lab) -> list[Row]:
     """
     text, tokenizer = lab.run.text, lab.tokenizer
     train, test = (
-        prepare.read_blocks(
+        read_blocks(
             tokenizer, path, text.length, task=text.task, split=split, limit=limit,
             texts=text.paragraphs if split == "train" else None,
         )

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.encode import EncodedSource
+from jaxheads.data.loader import bucket_lengths
 from jaxheads.data.pool import Pool
 from jaxheads.data.tasks import task_named
 from jaxheads.importance import Scores, score_heads
@@ -31,7 +32,6 @@ from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import MetaSettings, TaskSettings
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.training.fit import fit
 
@@ -110,7 +110,7 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     pool = Pool(sources, channels, meta.training.accumulate)
     represent = represent_for(model.config, model.readout)
     longest = max(each.length for each in found)
-    lengths = prepare.bucket_lengths(longest) if meta.training.window else (longest,)
+    lengths = bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
     names = [each.name for each in found]
     with lab.checkpoints(path.name, meta.training, tasks=names) as checkpoints:

@@ -16,14 +16,15 @@ from jaxheads.config import ReadoutConfig, TrainingConfig
 from jaxheads.data.baselines import bag_of_words_cosine, bag_of_words_guesses
 from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.loader import Source, batches
+from jaxheads.data.labels import new_readout
+from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import MaskedSource, mask_blocks
+from jaxheads.data.sources import first, read_blocks, read_task, shuffled
 from jaxheads.data.tasks import Examples, Task, read_examples, task_named
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import METRICS
 from jaxheads.parallel.mesh import data_share, place_batch
 from jaxheads.studies.settings import PRETRAINING, Run, TaskSettings
-from jaxheads.studies.workbench import prepare
 
 
 class Subject(NamedTuple):
@@ -61,15 +62,15 @@ class Reader:
         text, count, seed = self.run.text, self.run.scoring.examples, 0
         if pretrain is not None:
             count, seed = max(count, pretrain.steps * pretrain.batch_size), pretrain.seed
-        blocks = prepare.read_blocks(
+        blocks = read_blocks(
             self.tokenizer, text.train, text.length, task=text.task, limit=count,
             texts=text.paragraphs,
         )  # fmt: skip
-        held_out = prepare.read_blocks(
+        held_out = read_blocks(
             self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
             limit=text.held_out_blocks,
         )  # fmt: skip
-        scored = prepare.first(blocks, self.run.scoring.examples)
+        scored = first(blocks, self.run.scoring.examples)
         return Subject(
             name=PRETRAINING,
             task=task_named(text.task),
@@ -90,8 +91,8 @@ class Reader:
         task = task_named(name)
         training = self.finetune or settings.finetune or self.run.finetune
         assert training is not None, "a run with tasks says how to fine-tune"
-        readout = prepare.new_readout(task)
-        lengths = prepare.bucket_lengths(settings.length) if training.window else (settings.length,)
+        readout = new_readout(task)
+        lengths = bucket_lengths(settings.length) if training.window else (settings.length,)
         train = self._read(settings, readout, settings.train, "train", settings.examples)
         return Subject(
             name=name,
@@ -142,7 +143,7 @@ class Reader:
         A file may be sorted, so of other examples it is a random sample, by a fixed seed.
         """
         count = self.run.scoring.examples
-        return prepare.first(train, count) if drawn else prepare.shuffled(train, count)
+        return first(train, count) if drawn else shuffled(train, count)
 
     def _scored(self, settings: TaskSettings, train: EncodedSource) -> EncodedSource:
         drawn = settings.train is None and task_named(settings.name).generated
@@ -192,7 +193,7 @@ class Reader:
         limit: int | None,
         share: tuple[int, int] = (0, 1),
     ) -> EncodedSource:
-        return prepare.read_task(
+        return read_task(
             self.tokenizer, task_named(settings.name), path, readout, settings.length,
             split=split, limit=limit, long="truncate", share=share,
         )  # fmt: skip
@@ -231,6 +232,6 @@ def _labels(examples: Examples) -> np.ndarray:
 def first_of(source: Source, limit: int | None) -> Source:
     """The first examples of what is scored, which are in no order."""
     if isinstance(source, MaskedSource):
-        return dataclasses.replace(source, blocks=prepare.first(source.blocks, limit))
+        return dataclasses.replace(source, blocks=first(source.blocks, limit))
     assert isinstance(source, EncodedSource)
-    return prepare.first(source, limit)
+    return first(source, limit)

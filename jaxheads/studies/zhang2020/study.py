@@ -19,18 +19,17 @@ import numpy as np
 
 from jaxheads.analysis.agreement import chance_jaccard, jaccard
 from jaxheads.analysis.intervals import contrast
-from jaxheads.cli.options import MeshShape
 from jaxheads.importance import score_heads
 from jaxheads.importance.meta.scoring import channel_of, departure_objective
 from jaxheads.importance.methods import magnitude
 from jaxheads.inference.evaluate import METRICS, evaluate
 from jaxheads.objectives import cosine_for
+from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.mask import random_mask
 from jaxheads.records.head_maps import encoder_bits, save_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import PRETRAINING, Run, TaskSettings
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
@@ -63,7 +62,7 @@ OVERLAP, CONTRAST = "overlap of masks", "contrast of masks"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Pruners and scores, then for each task and seed the same training under every mask."""
-    mesh = prepare.open_mesh(MeshShape(run.devices))
+    mesh = open_mesh(run.devices)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         yield pretrained_cell(lab)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from jaxheads.config import TrainingConfig
+from jaxheads.data.sources import shuffled
 from jaxheads.data.tasks import read_examples, task_named
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.studies.workbench import prepare
 from jaxheads.studies.workbench import tasks as subjects
 from jaxheads.studies.workbench.model import Lab
 from tests.support.cases import sentences
@@ -141,7 +141,7 @@ def test_what_is_scored_is_a_sample_of_a_file_and_the_first_of_what_was_drawn(tm
     some = reader.sample(source)
     assert len(set(some.labels)) == 6 and list(some.labels) != sorted(some.labels)
     assert list(reader.sample(source).labels) == list(some.labels)
-    assert list(prepare.shuffled(source, 3).labels) == list(some.labels[:3])
+    assert list(shuffled(source, 3).labels) == list(some.labels[:3])
     assert list(reader.sample(source, drawn=True).labels) == list(range(6))
     for row, label in enumerate(some.labels):
         found, whole = (
