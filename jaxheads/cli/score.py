@@ -13,14 +13,6 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from jaxheads.data.tokens import Tokenizer
-from jaxheads.importance.meta.files import load_pruner
-from jaxheads.data.labels import check_readout
-from jaxheads.data.sources import read_task
-from jaxheads.parallel.mesh import open_mesh
-from jaxheads.importance.meta.files import load_pruner
-from jaxheads.cli.inputs import open_model
-from jaxheads.data.loader import bucket_lengths
 from jaxheads.cli.inputs import open_model
 from jaxheads.cli.options import ScoreOptions
 from jaxheads.config import ReadoutConfig
@@ -33,6 +25,7 @@ from jaxheads.data.tasks import Task, task_named
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
+from jaxheads.importance.meta.files import load_pruner
 from jaxheads.importance.methods import Method
 from jaxheads.importance.score import method_problems
 from jaxheads.importance.units import GROUP

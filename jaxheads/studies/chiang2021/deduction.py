@@ -17,7 +17,6 @@ from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.rows import Row
 from jaxheads.studies.settings import PRETRAINING
-from jaxheads.studies.workbench.coherence import score_file
 from jaxheads.studies.workbench.model import Lab, Mask
 from jaxheads.studies.workbench.prunability import (
     OWN,
@@ -28,6 +27,7 @@ from jaxheads.studies.workbench.prunability import (
     save_answers,
     scores_name,
 )
+from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import Subject
 from jaxheads.studies.workbench.training_jobs import Fit
 

@@ -23,25 +23,15 @@ import numpy as np
 
 from jaxheads.analysis.agreement import partial_spearman, rank_agreement
 from jaxheads.analysis.intervals import crossed
-from jaxheads.importance.methods import magnitude, output_norm
-from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
+from jaxheads.studies.chiang2021.coherence import agreement_values, pairs_of
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import NULLS, PRETRAINING
-from jaxheads.studies.workbench.coherence import (
-    FROZEN,
-    TUNED,
-    agreement_values,
-    pairs_of,
-    score_file,
-)
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import estimate_rows, scores_name
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.steps import FROZEN, OF_WEIGHTS, TUNED, score_file
 
 SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS
-# Of the very model that is scored: what may be held constant.
-OF_WEIGHTS = {MAGNITUDE: magnitude(), OUTPUT_NORM: output_norm()}
 TRAINED = (SHUFFLED, UNTRAINED)  # measured as importance is, with its noise
 
 
@@ -91,12 +81,6 @@ def cells_of(lab: Lab, task: str, seed: int, *places: str) -> tuple[str, ...]:
 def _cell_name(lab: Lab, null: str, task: str, seed: int, place: str = TUNED) -> str:
     frozen = "-frozen" if place == FROZEN and null == SHUFFLED else ""
     return f"{lab.name}-{task}-{seed}-{null}{frozen}"
-
-
-def score_weights(lab: Lab, model: Model, task: Subject, name: str) -> None:
-    """Score the heads of a model by magnitude and output norm, beside its importance `name`."""
-    for null in nulls_of(lab, PRETRAINING):  # in one order in all processes
-        lab.save(scores_name(name, null), lab.score(model, task, method=OF_WEIGHTS[null]))
 
 
 def shuffled(lab: Lab, name: str, seed: int, place: str) -> list[Row]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.studies.chiang2021.acceptable import acceptable
+from jaxheads.studies.chiang2021.coherence import coherence, functional, reliabilities
 from jaxheads.studies.chiang2021.deduction import (
     BEFORE,
     again_name,
@@ -34,19 +35,10 @@ from jaxheads.studies.chiang2021.nulls import (
     null_cells,
     null_file,
     nulls_of,
-    score_weights,
 )
 from jaxheads.studies.chiang2021.regimes import compare
 from jaxheads.studies.runner.cells import Cell, cell_path
 from jaxheads.studies.settings import PRETRAINING, Run
-from jaxheads.studies.workbench.coherence import (
-    FROZEN,
-    TUNED,
-    coherence,
-    functional,
-    reliabilities,
-    score_file,
-)
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
@@ -56,6 +48,15 @@ from jaxheads.studies.workbench.prunability import (
     curves,
     save_answers,
     score_all,
+)
+from jaxheads.studies.workbench.steps import (
+    FROZEN,
+    TUNED,
+    finetuned,
+    score_base,
+    score_file,
+    score_weights,
+    whole_name,
 )
 from jaxheads.studies.workbench.training_jobs import Fit
 
@@ -179,11 +180,6 @@ def _base_scores(lab: Lab) -> str:
     return f"{lab.name}-{PRETRAINING}-scores"
 
 
-def whole_name(lab: Lab, task: str, seed: int) -> str:
-    """The cell and the answers of a fine-tuned model with all its heads."""
-    return f"{lab.name}-{task}-{seed}-fine-tuned"
-
-
 def _frozen_name(lab: Lab, task: str, seed: int) -> str:
     return f"{lab.name}-{task}-{seed}-frozen"
 
@@ -207,30 +203,6 @@ def _scored(lab: Lab, task: str, seed: int) -> str:
 def _of(lab: Lab, task: str, compute, *what):
     """What a function of the task itself gives, which is read when the cell runs."""
     return compute(lab, lab.subject(task), *what)
-
-
-def score_base(lab: Lab) -> list[Row]:
-    """Score the pre-trained model on the pre-training task."""
-    name = score_file(lab, PRETRAINING, 0)
-    score_all(lab, lab.base, lab.text, name)
-    score_weights(lab, lab.base, lab.text, name)
-    return []
-
-
-def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
-    """Fine-tune with all heads, measure, and score."""
-    task, model = lab.subject(name), lab.tuned(name, seed)
-    found = lab.measure(model, task)
-    save_answers(lab, whole_name(lab, name, seed), answers_of(found))
-    score_all(lab, model, task, score_file(lab, name, seed))
-    score_weights(lab, model, task, score_file(lab, name, seed))
-    floors = {}
-    if seed == lab.run.seeds[0]:
-        floors = found.floors | lab.reader.bag_of_words(name)
-    return [
-        *lab.note.rows(name, floors, stage="floor"),
-        *lab.note.rows(name, found.metrics, stage="whole", seed=seed),
-    ]
 
 
 def frozen(lab: Lab, name: str, seed: int) -> list[Row]:

@@ -36,7 +36,6 @@ from jaxheads.inference.attention_maps import Maps
 from jaxheads.models.model import Model, init_model
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
-from jaxheads.studies.chiang2021.study import finetuned, score_base
 from jaxheads.studies.htut2019 import arcs
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import PRETRAINING, DependencySettings, Run
@@ -45,6 +44,7 @@ from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import estimate_rows
+from jaxheads.studies.workbench.steps import finetuned, score_base
 from jaxheads.studies.workbench.views import save_views, view
 
 BEST, RELATION, BASELINE = "best head", "relation", "baseline"

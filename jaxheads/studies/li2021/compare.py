@@ -24,7 +24,6 @@ from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.rows import Row
-from jaxheads.studies.chiang2021.study import finetuned, whole_name
 from jaxheads.studies.li2021.learning_rates import rate_cell, rate_cells, rate_of
 from jaxheads.studies.li2021.selection import (
     METHODS,
@@ -49,6 +48,7 @@ from jaxheads.studies.workbench.prunability import (
     save_answers,
 )
 from jaxheads.studies.workbench.pruners import META, pruner_cells, pruner_name
+from jaxheads.studies.workbench.steps import finetuned, whole_name
 
 PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
     "pruned",

@@ -24,9 +24,9 @@ from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.studies.settings import CompareSettings, Run
-from jaxheads.studies.workbench.coherence import score_file
 from jaxheads.studies.workbench.model import Lab, Mask
 from jaxheads.studies.workbench.pruners import score_by_pruner
+from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import Subject
 from jaxheads.studies.workbench.training_jobs import Fit
 from jaxheads.training.optimizer import GATES

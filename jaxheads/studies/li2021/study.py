@@ -16,13 +16,13 @@ from pathlib import Path
 from jaxheads.importance.gates.hard_concrete import l0, naturally_open
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
-from jaxheads.studies.chiang2021.study import whole_name
 from jaxheads.studies.li2021 import compare
 from jaxheads.studies.li2021.learning_rates import rate_cell, rate_of
 from jaxheads.studies.li2021.selection import settings_of
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import Run
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.steps import whole_name
 from jaxheads.studies.workbench.training_jobs import Fit
 from jaxheads.training.optimizer import GATES
 

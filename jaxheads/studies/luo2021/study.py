@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxheads.parallel.mesh import open_mesh
-from jaxheads.studies.chiang2021.study import finetuned, score_base
 from jaxheads.studies.luo2021.change import changes, changes_by_kind, kinds_of
 from jaxheads.studies.luo2021.constituents import base_trees, random_trees, tuned_trees
 from jaxheads.studies.luo2021.masking import answers_name, masked, masking_contrasts
@@ -27,6 +26,7 @@ from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.steps import finetuned, score_base
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:

@@ -32,14 +32,13 @@ from jaxheads.pruning.cost import count_parameters, ideal_speedup
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
-from jaxheads.studies.chiang2021.study import finetuned
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import Run
-from jaxheads.studies.workbench.coherence import score_file
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import OWN, contrasts, curves, estimate_rows
+from jaxheads.studies.workbench.steps import finetuned, score_file
 from jaxheads.studies.workbench.tasks import Subject, first_of
 
 REMOVED, ALONE, TIMED = "one head removed", "one head kept", "half cut"

@@ -31,7 +31,6 @@ from jaxheads.inference.evaluate import Answers
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.head_maps import encoder_bits, save_maps, what_of
 from jaxheads.records.rows import Row
-from jaxheads.studies.chiang2021.study import finetuned
 from jaxheads.studies.peyrard2021.attention import half_maps, look, named_maps, save_seen
 from jaxheads.studies.peyrard2021.head import head
 from jaxheads.studies.peyrard2021.head_ablation import gated, views
@@ -62,6 +61,7 @@ from jaxheads.studies.workbench.prunability import (
     save_answers,
     score_all,
 )
+from jaxheads.studies.workbench.steps import finetuned
 
 RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
 

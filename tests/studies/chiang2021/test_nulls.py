@@ -6,13 +6,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 from scipy import stats
+from tests.studies.test_subjects import RUN
 
 from jaxheads.importance import Scores
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.folder import Study
+from jaxheads.studies.chiang2021.coherence import coherence
 from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
-from jaxheads.studies.workbench.coherence import FROZEN, TUNED, coherence, score_file
 from jaxheads.studies.workbench.model import Lab
 from tests.studies.workbench.test_tasks import RUN
 

@@ -21,17 +21,9 @@ from jaxheads.records.rows import Row
 from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import OWN, estimate_rows, is_draw, load_answers
+from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 
-TUNED, FROZEN = "fine-tuned", "frozen body"
 LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported
-
-
-def score_file(lab: Lab, task: str, seed: int, place: str = TUNED) -> str:
-    """The name of a task's scores; the pre-training task has one seed and one place."""
-    if task == PRETRAINING:
-        return f"{lab.name}-{PRETRAINING}-0"
-    middle = "-frozen" if place == FROZEN else ""
-    return f"{lab.name}-{task}{middle}-{seed}"
 
 
 def coherence(lab: Lab) -> list[Row]:
