@@ -11,7 +11,7 @@ import pytest
 
 from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config
-from jaxheads.cli.study import STUDIES
+from jaxheads.studies.registry import STUDIES
 from jaxheads.config import TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.tokens import load_tokenizer

@@ -11,10 +11,6 @@ def run(options: StudyOptions) -> int | None:
     if options.status:
         print(describe(options.folder))
         return 0
-    if options.workers > 1:
-        from jaxheads.studies.runner import local_workers as crew
-
-        return crew.run(options)
     from jaxheads.cli import study
 
     return study.run(options)

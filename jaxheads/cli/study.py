@@ -4,55 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import jax
-
+from jaxheads.cli.flags import Shard
 from jaxheads.cli.overrides import closest, load_config, override
 from jaxheads.cli.study_options import StudyOptions
-from jaxheads.parallel.processes import join_hosts, leads, tell
-from jaxheads.storage.leases import Worker
-from jaxheads.storage.remote import (
-    fetch_mirrors,
-    fetched,
-    put_mirrors,
-    show_mirrors,
-    url_behind,
-    write_once,
-)
-from jaxheads.studies.chiang2021 import study as chiang2021
-from jaxheads.studies.htut2019 import study as htut2019
-from jaxheads.studies.li2021 import compare
-from jaxheads.studies.li2021 import study as li2021
-from jaxheads.studies.luo2021 import study as luo2021
-from jaxheads.studies.michel2019 import study as michel2019
-from jaxheads.studies.peyrard2021 import study as peyrard2021
-from jaxheads.studies.runner.cells import SETTINGS, Cell
-from jaxheads.studies.runner.folder import open_folder
-from jaxheads.studies.runner.workers import Hosts, run_cells
+from jaxheads.parallel.processes import join_hosts
+from jaxheads.storage.remote import fetched, localised, url_behind
+from jaxheads.studies import registry
+from jaxheads.studies.registry import STUDIES
+from jaxheads.studies.runner import local_workers
 from jaxheads.studies.settings import Run
-from jaxheads.studies.workbench import pretrain
-from jaxheads.studies.workbench.other_studies import check_finished
-from jaxheads.studies.zhang2020 import study as zhang2020
-
-STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
-    "chiang2021": chiang2021.cells,
-    "compare": compare.cells,
-    "htut2019": htut2019.cells,
-    "li2021": li2021.cells,
-    "luo2021": luo2021.cells,
-    "michel2019": michel2019.cells,
-    "peyrard2021": peyrard2021.cells,
-    "pretrain": pretrain.cells,
-    "zhang2020": zhang2020.cells,
-}
-
-
-# Whose cells several processes can compute together. The others read attention or train pruners,
-# of which each process would see its own part alone.
-ON_HOSTS = ("chiang2021", "michel2019", "pretrain")
-MAPPED = ("htut2019", "luo2021", "peyrard2021")  # compare maps of heads, those beside them too
 
 
 def run(options: StudyOptions) -> int | None:
@@ -60,6 +22,9 @@ def run(options: StudyOptions) -> int | None:
 
     None if this worker put the rows together, 0 if another one did.
     """
+    if options.workers > 1:
+        _run_workers(options)
+        return None
     settings = override(load_config(options.config), options.set)
     if not isinstance(settings, Run):
         got = type(settings).__name__
@@ -68,40 +33,31 @@ def run(options: StudyOptions) -> int | None:
         raise ValueError(
             f"{options.config}: no study {settings.study!r}{closest(settings.study, STUDIES)}"
         )
-    if settings.beside and settings.study not in MAPPED:
-        raise ValueError(
-            f"{options.config}: expected no studies beside {settings.study}, which compares no "
-            f"maps, got {', '.join(map(str, settings.beside))}"
-        )
     with fetched(settings) as local:
-        check_files(local)
-        check_finished(local.beside)
+        registry.check_inputs(local)
         saves = _saves(dataclasses.asdict(settings))
         join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
-        hosts = Hosts(jax.process_count(), leads(), tell, show_mirrors)
-        if hosts.size > 1 and settings.study not in ON_HOSTS:
-            raise ValueError(
-                f"{options.config}: expected one process for the study {settings.study}, got "
-                f"{hosts.size}; several may share its cells (--shard)"
-            )
-        cells = list(STUDIES[settings.study](local, options.folder))
-        fetch_mirrors()
-        write_once(functools.partial(_open_folder, settings, options.folder))
-        _check_seen(options.folder)
-        return None if run_cells(options.folder, cells, options.shard, hosts) else 0
+        whole = registry.run(settings, local, options.folder, options.shard)
+    return None if whole else 0
 
 
-def _open_folder(settings: Run, folder: Path) -> None:
-    """Make the study's folder, or take it up: a new one elsewhere, one worker after the other."""
-    url = url_behind(folder)
-    if url is None or any(folder.iterdir()):
-        open_folder(settings, folder)
-        return
-    with Worker(url) as worker:
-        worker.wait(SETTINGS)
-        fetch_mirrors()
-        open_folder(settings, folder)
-        put_mirrors()
+def _run_workers(options: StudyOptions) -> None:
+    """Let several workers of this machine share the study's cells."""
+    url, place, scratch = url_behind(options.folder), options.out, None
+    if url is not None:  # of a folder elsewhere each worker has its own copy
+        place, scratch = Path(url), str(options.folder.parent)
+    first, *others = [
+        dataclasses.replace(options, workers=1, shard=Shard(number, options.workers), out=out)
+        for number, out in enumerate([options.out, *[place] * (options.workers - 1)], start=1)
+    ]
+    jobs = [functools.partial(run, first), *(functools.partial(_run_copy, job) for job in others)]
+    local_workers.run(jobs, scratch)
+
+
+def _run_copy(options: StudyOptions) -> None:
+    """Run the study in a further worker, in a copy of its own of what lies elsewhere."""
+    with localised(options) as local:
+        run(local)
 
 
 def _saves(settings: object) -> bool:
@@ -109,30 +65,3 @@ def _saves(settings: object) -> bool:
     if isinstance(settings, dict):
         return bool(settings.get("save_every")) or any(map(_saves, settings.values()))
     return isinstance(settings, (list, tuple)) and any(map(_saves, settings))
-
-
-def _check_seen(folder: Path) -> None:
-    """ValueError on a host that does not see what the first one has written."""
-    if not (folder / SETTINGS).is_file():
-        raise ValueError(f"{folder}: expected a folder that all hosts see, got one of this host")
-
-
-def check_files(run: Run) -> None:
-    """ValueError that names every data file that is missing, and the setting that holds it."""
-    parts: dict[str, object] = {"text": run.text, "dependencies": run.dependencies}
-    parts |= {"humor": run.humor, "constituency": run.constituency}
-    parts |= {f"tasks.{task.name}": task for task in run.tasks}
-    if run.meta is not None:
-        for group in ("tasks", "similar"):
-            parts |= {f"meta.{group}.{task.name}": task for task in getattr(run.meta, group)}
-    files = {
-        f"{group}.{name}": path
-        for group, part in parts.items()
-        for name in (
-            *("train", "held_out", "other_held_out", "validation", "tune", "test", "treebank"),
-        )
-        if (path := getattr(part, name, None)) is not None
-    }
-    missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]
-    if missing:
-        raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")

@@ -8,51 +8,44 @@ make sums in another order, so that numbers may differ in their last digits.
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxheads.cli import study
-from jaxheads.cli.flags import Shard
-from jaxheads.cli.study_options import StudyOptions
-from jaxheads.storage.remote import localised, url_behind
-
 PATIENCE = 10.0  # seconds that workers have to end once the study is finished or given up
 
 
-def run(options: StudyOptions) -> None:
-    """Run the study by `options.workers` workers, of which this process is the first.
+def run(jobs: Sequence[Callable[[], object]], scratch: str | None = None) -> None:
+    """Run jobs that share a study's cells: the first in this process, each other in a new one.
 
-    What stops this one stops them all; one that is killed is made up for. Nothing is returned: the
-    rows have been put together by one of them. ValueError on an accelerator, which one process
-    alone can hold, and as `study.run`.
+    What stops this process stops them all; a worker that is killed is made up for.
+
+    Args:
+        jobs: functions that can be pickled; they are done when every cell is.
+        scratch: the folder for temporary files of the new processes; None: the usual one.
+
+    Raises:
+        ValueError: on an accelerator, which one process alone can hold, or from the first job.
     """
-    url, place, scratch = url_behind(options.folder), options.out, None
-    if url is not None:  # of a folder elsewhere each worker has its own copy
-        place, scratch = Path(url), str(options.folder.parent)
-    shards = [
-        dataclasses.replace(options, workers=1, shard=Shard(number, options.workers), out=out)
-        for number, out in enumerate([options.out, *[place] * (options.workers - 1)], start=1)
-    ]
-    parts = shares(_cores(), options.workers)
+    parts = shares(_cores(), len(jobs))
     with _on(parts[0]), _programs() as programs:
         if (found := jax.default_backend()) != "cpu":
-            raise ValueError(f"--workers: expected 1 on a {found}, got {options.workers}")
+            raise ValueError(f"--workers: expected 1 on a {found}, got {len(jobs)}")
         others = [
-            _start(*each, (programs, scratch)) for each in zip(shards[1:], parts[1:], strict=True)
+            _start((number, job, programs, scratch), cores)
+            for number, (job, cores) in enumerate(zip(jobs, parts, strict=True), start=1)
+            if number > 1
         ]
         try:
-            study.run(shards[0])
+            jobs[0]()
             for other in others:
                 other.join(PATIENCE)
         finally:
@@ -107,17 +100,14 @@ def _keep_programs(folder: str | None) -> None:
     compilation_cache.reset_cache()  # looks at the setting once, at the first compilation
 
 
-def _start(
-    options: StudyOptions, cores: Sequence[int], folders: tuple[str, str | None]
-) -> BaseProcess:
-    words = (options, *folders)
+def _start(words: tuple, cores: Sequence[int]) -> BaseProcess:
     process = multiprocessing.get_context("spawn").Process(target=_work, args=words)
     with _on(cores):
         process.start()
     return process
 
 
-def _work(options: StudyOptions, programs: str, scratch: str | None) -> None:
+def _work(number: int, job: Callable[[], object], programs: str, scratch: str | None) -> None:
     """What a further worker does; cells that fail are on disk, and the first worker names them.
 
     With what status it ends is never looked at. Copies of what lies elsewhere go with the first
@@ -127,10 +117,9 @@ def _work(options: StudyOptions, programs: str, scratch: str | None) -> None:
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     _keep_programs(programs)
     try:
-        with localised(options) as local:
-            study.run(local)
+        job()
     except OSError as error:
-        print(f"jaxheads: worker {options.shard.number}: {error}", file=sys.stderr)
+        print(f"jaxheads: worker {number}: {error}", file=sys.stderr)
     except (ValueError, KeyboardInterrupt):
         pass
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxheads.cli.flags import Shard
 from jaxheads.records.rows import Row, read_rows, write_rows
 from jaxheads.storage.files import is_draft
 from jaxheads.storage.leases import PAUSE, Worker
@@ -36,7 +35,7 @@ from jaxheads.studies.runner.progress import (
 )
 
 ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is finished
-ALONE = Shard()
+ALONE = (1, 1)
 END, WAIT = -1, -2  # what hosts are told instead of the place of a cell
 FAR_PAUSE = 5.0  # seconds between two looks at what other workers do elsewhere; here PAUSE
 STARTING = 60.0  # seconds in which a worker that writes a study's settings is counted as alive
@@ -55,7 +54,7 @@ LONE = Hosts()
 
 
 def run_cells(
-    folder: Path, cells: Sequence[Cell], shard: Shard = ALONE, hosts: Hosts = LONE
+    folder: Path, cells: Sequence[Cell], shard: tuple[int, int] = ALONE, hosts: Hosts = LONE
 ) -> bool:
     """Compute the cells that are not on disk yet, each once, and put all rows together.
 
@@ -96,14 +95,15 @@ class Queue:
         folder: Path,
         needs: dict[str, tuple[str, ...]],
         worker: Worker,
-        shard: Shard,
+        shard: tuple[int, int],
         hosts: Hosts,
     ) -> None:
         self._folder, self._needs, self._worker, self._hosts = folder, needs, worker, hosts
         self._tried_before = {
             name: failure.mark for name, failure in look(folder, needs).failed.items()
         }
-        mine = {name: place % shard.of + 1 == shard.number for place, name in enumerate(needs)}
+        number, shares = shard
+        mine = {name: place % shares + 1 == number for place, name in enumerate(needs)}
         self._order = sorted(needs, key=lambda name: (name in self._tried_before, not mine[name]))
 
     def next(self) -> str | None:

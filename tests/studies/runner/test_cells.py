@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaxheads.cli.overrides import load_config
-from jaxheads.cli.study import STUDIES
+from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.runner.cells import Cell, needs_by_name
 from jaxheads.studies.settings import Run
 from tests.support.paths import ROOT
