@@ -11,11 +11,11 @@ import pytest
 
 from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config
-from jaxheads.studies.registry import STUDIES
 from jaxheads.config import TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.records.rows import read_rows
+from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.settings import (
     ConstituencySettings,
     DependencySettings,

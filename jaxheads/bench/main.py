@@ -10,19 +10,17 @@ import dataclasses
 import json
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxheads.bench import simulated
 from jaxheads.bench.shapes import BASE, BINARY, TINY
 from jaxheads.bench.timing import Turns, compile_seconds, matmul_rate, torch_side
 from jaxheads.bench.training import gate_overhead, training_speed
 from jaxheads.bench.trees import random_trees, sample, tree_speed
-from jaxheads.cli.options import BenchOptions
 from jaxheads.config import EncoderConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.treebanks.dependency import read_conllu
@@ -38,30 +36,52 @@ TREES = 100  # random sentences whose trees are made
 COUNTS = (256, 4096)  # batches scored one after the other to see whether memory grows
 
 
-def run(options: BenchOptions) -> int | None:
-    """Measure the sections asked for and print them; None where a figure is to follow."""
-    if options.scaling or options.sizes:
-        return simulated.run(options)
+def run(
+    only: Sequence[str] = (),
+    *,
+    batch_size: int | None = None,
+    training_batch: int = 32,
+    length: int = 128,
+    repeats: int = 5,
+    dtype: str | None = None,
+    treebank: Path | None = None,
+    sentences: int | None = None,
+    tiny: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Measure sections on this machine and print them.
+
+    Args:
+        only: names of `SECTIONS`; all of them where there are none.
+        batch_size: examples of the gate-gradient pass; None: 8, on a GPU 256.
+        training_batch: examples of the fine-tuning step.
+        length: tokens in an example.
+        repeats: turns that each workload takes.
+        dtype: of the computation; None: float32, on a GPU bfloat16.
+        treebank: of the trees, a CoNLL-U file; None: random sentences.
+        sentences: of the trees; None: 100, of a treebank all.
+        tiny: measure a tiny model.
+        as_json: print one JSON object at the end.
+
+    Raises:
+        ValueError: a section has no such name.
+    """
     on_gpu = jax.default_backend() == "gpu"
-    dtype = options.dtype or ("bfloat16" if on_gpu else "float32")
-    size = options.batch_size or (256 if on_gpu else 8)
-    model = init_model(TINY if options.tiny else BASE, BINARY, jax.random.key(0))
-    setting = Setting(
-        model, dtype, size, options.length, options.repeats, options.training_batch,
-        options.treebank, options.sentences,
-    )  # fmt: skip
-    sections = options.only or tuple(SECTIONS)
+    dtype = dtype or ("bfloat16" if on_gpu else "float32")
+    size = batch_size or (256 if on_gpu else 8)
+    model = init_model(TINY if tiny else BASE, BINARY, jax.random.key(0))
+    setting = Setting(model, dtype, size, length, repeats, training_batch, treebank, sentences)
+    sections = tuple(only) or tuple(SECTIONS)
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         raise ValueError(f"--only: expected one of {', '.join(SECTIONS)}, got {', '.join(unknown)}")
     report = {"machine": machine(setting)}
-    _show(report["machine"], "machine", options.json)
+    _show(report["machine"], "machine", as_json)
     for name in sections:
         report[name] = SECTIONS[name](setting)
-        _show(report[name], name, options.json)
-    if options.json:
+        _show(report[name], name, as_json)
+    if as_json:
         print(json.dumps(report, indent=1))
-    return 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,7 +27,6 @@ from jaxheads.bench.programs import (
 )
 from jaxheads.bench.shapes import BASE, BINARY, SHAPES, TINY
 from jaxheads.bench.traffic import bytes_moved
-from jaxheads.cli.options import BenchOptions
 from jaxheads.config import EncoderConfig
 from jaxheads.models.model import abstract_params
 from jaxheads.pruning.cost import count_parameters
@@ -46,23 +46,38 @@ LAYOUTS = (
 FEW = (Layout(), Layout(data=4, model=2, spread=True, recompute=True))  # with --tiny
 
 
-def run(options: BenchOptions) -> int | None:
-    """Print the tables asked for; None where a figure is to follow."""
+def run(
+    *,
+    scaling_folder: Path | None,
+    with_sizes: bool,
+    tiny: bool,
+    length: int,
+    training_batch: int,
+    as_json: bool,
+) -> None:
+    """Print the tables asked for; that of scaling goes to `scaling_folder` too, if it has one.
+
+    Args:
+        scaling_folder: where the figure of bytes moved will be drawn; None: no such table.
+        with_sizes: whether to print the memory of a device by model and layout.
+        tiny: compile for a tiny model.
+        length: tokens in an example.
+        training_batch: examples of a fine-tuning step over all devices.
+        as_json: print one JSON object.
+    """
     simulate_devices(MOST)
     report: dict[str, Any] = {}
-    if options.scaling:
-        config = TINY if options.tiny else BASE
-        report["scaling"] = scaling(config, options.length)
-        with write_atomically(options.folder / SCALING) as draft:
+    if scaling_folder is not None:
+        report["scaling"] = scaling(TINY if tiny else BASE, length)
+        with write_atomically(scaling_folder / SCALING) as draft:
             draft.write_text(json.dumps(report["scaling"], indent=1) + "\n")
-    if options.sizes:
-        report["sizes"] = sizes(options)
-    if options.json:
+    if with_sizes:
+        report["sizes"] = sizes(training_batch, length, tiny=tiny)
+    if as_json:
         print(json.dumps(report, indent=1))
-        return 0
+        return
     for section, rows in report.items():
         print(f"{section}:", *_table(rows), sep="\n")
-    return None if options.scaling else 0
 
 
 # -- bytes moved
@@ -102,16 +117,16 @@ def _powers_of_two(most: int) -> Iterator[int]:
 # -- memory
 
 
-def sizes(options: BenchOptions) -> list[dict[str, Any]]:
+def sizes(batch_size: int, length: int, *, tiny: bool) -> list[dict[str, Any]]:
     """Mebibytes of a device, by shape and layout: what lies there, and the most while a step runs.
 
-    Fine-tuning with AdamW, `--training-batch` examples of `--length` tokens over all devices.
+    Fine-tuning with AdamW, `batch_size` examples of `length` tokens over all devices.
     """
-    shapes = {"tiny": TINY} if options.tiny else SHAPES
+    shapes = {"tiny": TINY} if tiny else SHAPES
     rows = []
     for name, config in shapes.items():
-        for layout in FEW if options.tiny else LAYOUTS:
-            batch = example_batch(options.training_batch, options.length)
+        for layout in FEW if tiny else LAYOUTS:
+            batch = example_batch(batch_size, length)
             begin = time.perf_counter()
             found = memory(training(config, BINARY, layout, batch))
             took = time.perf_counter() - begin

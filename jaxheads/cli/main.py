@@ -51,7 +51,7 @@ VERBS: dict[str, Verb] = {
     "bench": Verb(
         "measure speed on this machine",
         BenchOptions,
-        "jaxheads.bench.main:run",
+        "jaxheads.cli.bench:run",
         then="jaxheads.report.scaling:report",
     ),
     "report": Verb(

@@ -21,10 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.models.model import Model
 from jaxheads.storage.files import read_json, write_atomically
 from jaxheads.storage.remote import write_once
-from jaxheads.training.identity import bits
 
 FOLDER = "maps"
 _PART = re.compile(r"[a-z0-9_.]+")
@@ -99,11 +97,6 @@ def load_halves(path: Path) -> dict[str, Float[np.ndarray, "2 L H"]]:
 def halves_path(path: Path) -> Path:
     """Where the halves of a file of maps are."""
     return path.parent / "halves" / path.name
-
-
-def encoder_bits(model: Model) -> list[int]:
-    """By which a model's encoder is known again: equal for equal weights alone."""
-    return bits(model.params["encoder"])
 
 
 def weights_path(path: Path) -> Path:

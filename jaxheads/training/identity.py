@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxheads.models.model import Model
+
 
 def plain(value: Any) -> Any:
     """JSON's own types: what is read back equals what was written."""
@@ -42,6 +44,11 @@ def bits(state: Any, like: Any = None) -> list[int]:
     """
     own = tuple(tuple(leaf.shape) for leaf in jax.tree.leaves(state if like is None else like))
     return np.asarray(_sums_of_words(jax.tree.leaves(state), own)).tolist()
+
+
+def encoder_bits(model: Model) -> list[int]:
+    """By which a model's encoder is known again: equal for equal weights alone."""
+    return bits(model.params["encoder"])
 
 
 @functools.partial(jax.jit, static_argnums=1)

@@ -24,6 +24,7 @@ from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, read_rows
+from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.runner.workers import run_cells
 from jaxheads.studies.settings import (
     CurveSettings,

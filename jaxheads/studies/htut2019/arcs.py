@@ -33,11 +33,12 @@ from jaxheads.data.treebanks.dependency import DependencyTree, read_conllu, stri
 from jaxheads.inference.attention_maps import Maps, attention_maps, fitting
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
-from jaxheads.records.head_maps import encoder_bits, read_arrays, save_maps, what_of
+from jaxheads.records.head_maps import read_arrays, save_maps, what_of
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.settings import DependencySettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.sharpness import Sharpness
+from jaxheads.training.identity import encoder_bits
 
 WHAT = "arcs"
 TREES = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}  # map's name -> method

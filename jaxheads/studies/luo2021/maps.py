@@ -12,9 +12,10 @@ import numpy as np
 from jaxheads.analysis.spans import LABELS, label_recall, sentence_f1
 from jaxheads.analysis.trees import Reading, TreeCounts
 from jaxheads.models.model import Model
-from jaxheads.records.head_maps import Named, encoder_bits, save_maps, what_of
+from jaxheads.records.head_maps import Named, save_maps, what_of
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.sharpness import Sharpness
+from jaxheads.training.identity import encoder_bits
 
 WHAT, F1 = "spans", "sentence F1"
 

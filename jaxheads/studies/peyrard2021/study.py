@@ -29,7 +29,7 @@ from jaxheads.data.headlines.pairs import Pair
 from jaxheads.data.tasks import Example
 from jaxheads.inference.evaluate import Answers
 from jaxheads.parallel.mesh import open_mesh
-from jaxheads.records.head_maps import encoder_bits, save_maps, what_of
+from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.records.rows import Row
 from jaxheads.studies.peyrard2021.attention import half_maps, look, named_maps, save_seen
 from jaxheads.studies.peyrard2021.head import head
@@ -62,6 +62,7 @@ from jaxheads.studies.workbench.prunability import (
     score_all,
 )
 from jaxheads.studies.workbench.steps import finetuned
+from jaxheads.training.identity import encoder_bits
 
 RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
 

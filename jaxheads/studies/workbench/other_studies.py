@@ -14,7 +14,6 @@ from pathlib import Path
 
 from jaxheads.records.head_maps import (
     MapFile,
-    encoder_bits,
     halves_path,
     load_weights,
     map_files,
@@ -24,6 +23,7 @@ from jaxheads.records.rows import Row
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.training.identity import encoder_bits
 
 FOLDER, ROWS = "beside", "rows.jsonl"
 

@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float
 
 from jaxheads.analysis.words import confidence, focus
 from jaxheads.models.model import Model
-from jaxheads.records.head_maps import encoder_bits, save_maps, what_of
+from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.training.identity import encoder_bits
 
 WHAT = "attention"
 STATISTICS = {"focus (minus entropy)": focus, "confidence": confidence}

@@ -26,7 +26,7 @@ from jaxheads.inference.evaluate import METRICS, evaluate
 from jaxheads.objectives import cosine_for
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.mask import random_mask
-from jaxheads.records.head_maps import encoder_bits, save_maps
+from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import PRETRAINING, Run, TaskSettings
@@ -51,6 +51,7 @@ from jaxheads.studies.workbench.pruners import (
     score_by_pruner,
 )
 from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.training.identity import encoder_bits
 
 WHOLE, INVERTED, RANDOM, GRADIENT, MAGNITUDE = (
     "whole", "inverted meta", "random", "gradient", "magnitude",

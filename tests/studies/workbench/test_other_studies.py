@@ -12,12 +12,14 @@ from scipy import stats
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.model import Model, init_model
-from jaxheads.records.head_maps import encoder_bits, load_halves, load_maps, read_arrays, save_maps
+from jaxheads.records.head_maps import load_halves, load_maps, read_arrays, save_maps
 from jaxheads.records.rows import Row, write_rows
 from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_files, check_finished, copy_maps
 from tests.support.tiny_study import found, study
+from jaxheads.training.identity import encoder_bits
+from tests.studies.tiny_study import found, study
 
 MAPS = {"MST": np.array([[0.5, 0.25], [1.0, 0.0]])}
 
