@@ -9,11 +9,11 @@ import numpy as np
 
 from jaxheads.report.chiang2021.coherence import p_value
 from jaxheads.report.claims import LEVEL, holm
+from jaxheads.report.figures.panels import draw_cells, grid, write_cell
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import PRETRAINING, Study
-from jaxheads.report.panels import draw_cells, grid, write_cell
 from jaxheads.report.parts import Answer, Drawing, Folded, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, number, spread_of, words
-from jaxheads.report.style import shown
 
 STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"
 STATISTICS = ("spearman", "kendall", "spearman within layers")

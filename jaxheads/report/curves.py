@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records.rows import Row, kind_of
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.figures.style import looks, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.overview import BAG
-from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import Spread, spread_of, spreads
-from jaxheads.report.style import looks, shown
 
 BASELINES = ("gradient", "random")  # stand in every figure that they have to be compared with
 

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxheads.report.figures.panels import draw_cells, grid
+from jaxheads.report.figures.style import MUTED, shown
 from jaxheads.report.folder import ScoreMap, Study
-from jaxheads.report.panels import draw_cells, grid
 from jaxheads.report.parts import Drawing, Section, slug
 from jaxheads.report.spread import short
-from jaxheads.report.style import MUTED, shown
 
 COLORS, SMALL = "viridis", 1.3  # inches: of a small map
 _PLACES = {

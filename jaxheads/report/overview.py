@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.baseline import CROSS, CROSSED, FROZEN, TUNED, at_chance
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import STAGES as CONSTITUENCY
 from jaxheads.report.parts import Section, Table, slug
 from jaxheads.report.spread import cell, spread_of, spreads
-from jaxheads.report.style import shown
 
 BAG = "bag of words"
 KNOWN = {

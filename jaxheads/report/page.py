@@ -8,10 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jaxheads.report.drawing import Rendered, inline
+from jaxheads.report.figures.drawing import Rendered, inline
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import ROWS, SETTINGS, Study
 from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
-from jaxheads.report.style import shown
 
 TITLES = {
     "htut2019": "Do heads follow dependency relations?",

@@ -8,9 +8,9 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from jaxheads.report.drawing import render, save
+from jaxheads.report.figures.drawing import render, save
+from jaxheads.report.figures.style import SPARE, STYLE
 from jaxheads.report.parts import Drawing
-from jaxheads.report.style import SPARE, STYLE
 
 FILE = "scaling.json"
 SIZE, SIZE_LABEL = "gradient", "size of the gradient"  # a wide line behind what is moved

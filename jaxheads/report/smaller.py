@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from jaxheads.records.rows import Row
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Section, Table
 from jaxheads.report.spread import cell, number, percent, spread_of
-from jaxheads.report.style import shown
 
 STAGE, MASKED = "cut", "pruned, then fine-tuned"
 SIZE, WHOLE_SIZE = "parameters", "parameters of the whole"

@@ -23,7 +23,8 @@ from jaxheads.report.chiang2021.nulls import orders_answer
 from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.chiang2021.regimes import regimes_section
 from jaxheads.report.chiang2021.regimes_answer import regimes_answer
-from jaxheads.report.drawing import render, save
+from jaxheads.report.figures.drawing import render, save
+from jaxheads.report.figures.style import STYLE
 from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.report.li2021.comparison import comparison_section
@@ -42,7 +43,6 @@ from jaxheads.report.parts import Answer, Drawing, Section, unfolded
 from jaxheads.report.peyrard2021.answer import humor_answer
 from jaxheads.report.peyrard2021.humor import humor_section
 from jaxheads.report.smaller import smaller_section
-from jaxheads.report.style import STYLE
 from jaxheads.report.zhang2020.meta import meta_answer, meta_section
 from jaxheads.storage.files import write_atomically
 

@@ -15,15 +15,15 @@ from jaxheads.report.chiang2021.deduction import deduction_section, increases, r
 from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.chiang2021.regimes import regimes_section
 from jaxheads.report.curves import curve_drawings
-from jaxheads.report.drawing import render
+from jaxheads.report.figures.drawing import render
+from jaxheads.report.figures.panels import write_cell
+from jaxheads.report.figures.style import FIXED, SPARE, STYLE, looks, shown
 from jaxheads.report.folder import ScoreMap, Study
 from jaxheads.report.maps import maps_section
 from jaxheads.report.michel2019.single import single_section
 from jaxheads.report.overview import other_section, overview_section
-from jaxheads.report.panels import write_cell
 from jaxheads.report.parts import Drawing, Table, slug
 from jaxheads.report.smaller import smaller_section
-from jaxheads.report.style import FIXED, SPARE, STYLE, looks, shown
 from jaxheads.report.write import sections_of
 from tests.report.rows import TASKS, study_rows
 

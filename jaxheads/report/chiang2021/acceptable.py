@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_ceiling, at_chance
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
 from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer, Table
 from jaxheads.report.spread import ends, percent
-from jaxheads.report.style import shown
 
 STAGE, TRAINED = "acceptable deduction", "pruned, then fine-tuned"
 ORDER = f"gradient of {PRETRAINING}"

@@ -8,6 +8,7 @@ from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.baseline import MARK, at_ceiling, at_chance
 from jaxheads.report.chiang2021.coherence import REPEATED, TUNED, reliability_of
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.overview import floor_suffices
 from jaxheads.report.parts import Answer
@@ -22,7 +23,6 @@ from jaxheads.report.spread import (
     spread_of,
     words,
 )
-from jaxheads.report.style import shown
 
 BEST, RANDOM, REVERSED = "gradient", "random", "reversed"
 

@@ -13,11 +13,11 @@ from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, pair_at_chance
 from jaxheads.report.chiang2021.functional import functional_drawings, functional_table
 from jaxheads.report.chiang2021.nulls import null_tables
+from jaxheads.report.figures.panels import draw_cells, grid, write_cell
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import PRETRAINING, Study
-from jaxheads.report.panels import draw_cells, grid, write_cell
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, number, spread_of, spreads
-from jaxheads.report.style import shown
 
 COLORS = "cividis"
 TUNED = "fine-tuned"  # the place of measuring that rows of reliability do not name

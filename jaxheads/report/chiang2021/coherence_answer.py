@@ -8,10 +8,10 @@ from jaxheads.report.baseline import MARK, at_chance, pair_at_chance
 from jaxheads.report.chiang2021.coherence import TUNED, ceiling_of, p_value, reliability_of
 from jaxheads.report.chiang2021.nulls import against_nulls, beyond
 from jaxheads.report.claims import LEVEL
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.parts import Answer
 from jaxheads.report.spread import Spread, number, spread_of, spreads, words
-from jaxheads.report.style import shown
 
 CHANCE, MORE, LESS = "not distinguishable from chance", "more than chance", "less than chance"
 

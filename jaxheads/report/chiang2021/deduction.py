@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 
 from jaxheads.records.rows import kind_of
 from jaxheads.report.chiang2021.acceptable import ORDER, ORDERS, TRAINED, acceptable_table
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.figures.style import INK, Look, looks, shown
 from jaxheads.report.folder import PRETRAINING, Study
-from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import INTERVAL, Spread, by_seed, cell, percent, range_of, spreads
-from jaxheads.report.style import INK, Look, looks, shown
 
 LEAST = "least of all tasks"
 

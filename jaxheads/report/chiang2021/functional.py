@@ -10,11 +10,11 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, at_chance
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.figures.style import looks, shown
 from jaxheads.report.folder import Study
-from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, Table, slug
 from jaxheads.report.spread import Spread, cell, spreads
-from jaxheads.report.style import looks, shown
 
 STAGE = "functional coherence"
 LOWEST, HIGHEST = -1.0, 2.0  # of the axis: a ratio has no bounds where its denominator is small

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, pair_at_chance
 from jaxheads.report.claims import LEVEL, NONE, clear_in, counted, said_of
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer, Folded, Table
 from jaxheads.report.spread import cell, number, signed, spread_of, spreads, words
-from jaxheads.report.style import shown
 
 GIVEN, LESS = "spearman given ", "spearman less "
 EXCESS, CONTRAST = "more than nulls", "contrast with nulls"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.claims import FEWEST, said_of
 from jaxheads.report.curves import curve_drawings
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Section, Table
 from jaxheads.report.spread import Form, Spread, cell, ends, number, short, signed, spreads
-from jaxheads.report.style import shown
 
 MEASURES: dict[str, tuple[str, Form]] = {
     "k95": ("heads off at 95%", short),

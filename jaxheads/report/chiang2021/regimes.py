@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.baseline import CROSS, CROSSED, TIMED, at_chance
 from jaxheads.report.chiang2021.regimes_answer import RANDOM, regimes_table
+from jaxheads.report.figures.panels import add_legend, draw_level, grid
+from jaxheads.report.figures.style import INK, MUTED, shown
 from jaxheads.report.folder import Study
-from jaxheads.report.panels import add_legend, draw_level, grid
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, spread_of, spreads
-from jaxheads.report.style import INK, MUTED, shown
 
 REGIMES = {
     "prune": ("#E69F00", "s"),

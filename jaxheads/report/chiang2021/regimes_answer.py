@@ -7,10 +7,10 @@ import dataclasses
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.baseline import MARK, TIMED, TOP, at_chance
 from jaxheads.report.claims import clear_in, counted, verdict
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer, Table
 from jaxheads.report.spread import cell, ends, signed, spread_of, spreads, words
-from jaxheads.report.style import shown
 
 RANDOM = ", random"  # ends the name of a regime whose heads are drawn
 CONTRAST = f"{TIMED}, contrast"

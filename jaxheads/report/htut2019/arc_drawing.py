@@ -12,7 +12,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import Arc
 
-from jaxheads.report.style import INK, MUTED
+from jaxheads.report.figures.style import INK, MUTED
 
 RIGHT, WRONG = "#0072B2", "#D55E00"
 HEIGHT = 0.55  # of an arc, for each word that it spans

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from matplotlib.axes import Axes
 
 from jaxheads.records.rows import Row
-from jaxheads.report.attention_view import example_views
 from jaxheads.report.claims import clear_in
+from jaxheads.report.figures.attention_view import example_views
+from jaxheads.report.figures.panels import add_legend, grid
+from jaxheads.report.figures.style import MUTED, shown
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.htut2019.dependency_figures import arc_drawings, layer_drawings, map_parts
-from jaxheads.report.panels import add_legend, grid
 from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
 from jaxheads.report.spread import (
     INTERVAL,
@@ -24,7 +25,6 @@ from jaxheads.report.spread import (
     spreads,
     words,
 )
-from jaxheads.report.style import MUTED, shown
 
 BEST, RELATION, BASELINE, CHANGE = "best head", "relation", "baseline", "change by fine-tuning"
 RANDOM, MASS, GAIN = ", random weights", "attention mass", ", gain"

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.figures.style import looks, shown
 from jaxheads.report.folder import PRETRAINING, HeadMap, Study
 from jaxheads.report.htut2019.arc_drawing import LEGEND, Sentence, draw_sentence, places
 from jaxheads.report.maps import draw_maps, draw_small_maps
-from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, Folded, slug
 from jaxheads.report.spread import Spread, spread_of, spreads
-from jaxheads.report.style import looks, shown
 
 OF_LAYER, UUAS = "best head of a layer", "UUAS"
 SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations; others are folded

@@ -10,12 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records.rows import Row
 from jaxheads.report.curves import draw_levels
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_line, grid
+from jaxheads.report.figures.style import SPARE, looks, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.li2021.differences import STAGES, contrast_table, further_table, side_by_side
-from jaxheads.report.panels import add_legend, bands_are, draw_line, grid
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, short, spread_of, spreads
-from jaxheads.report.style import SPARE, looks, shown
 
 COST, CUT, CHOSEN, SEEN = "cost", "cut, compared", "choice of rate", "heads of the last sample"
 SCALED, SWEEP, OPEN = "all heads, scaled", "sweep of strengths", "heads open"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from jaxheads.records.rows import Row
 from jaxheads.report.claims import NONE, clear_in, counted, said_of, side
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer, Table
 from jaxheads.report.spread import cell, signed, spread_of
-from jaxheads.report.style import shown
 
 Contrasts = dict[tuple[str, str, str, str, str], list[Row]]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxheads.report.figures.style import MUTED
 from jaxheads.report.folder import BracketTree, Study
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import number
-from jaxheads.report.style import MUTED
 
 LETTER, GAP, STEP = 0.085, 0.22, 0.24  # inches: a letter, between words, between brackets
 SHARED, ALONE = "#0072B2", "#D55E00"  # of both trees: thick and solid; of one: thin and dashed

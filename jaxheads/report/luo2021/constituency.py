@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from jaxheads.records.rows import Row
-from jaxheads.report.attention_view import example_views
 from jaxheads.report.claims import NONE, clear_in, counted, said_of, side_of_interval
+from jaxheads.report.figures.attention_view import example_views
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.bracket_trees import example_drawings
 from jaxheads.report.luo2021.figures import (
@@ -38,7 +39,6 @@ from jaxheads.report.luo2021.tables import (
 )
 from jaxheads.report.parts import Answer, Section
 from jaxheads.report.spread import ends, number, signed
-from jaxheads.report.style import shown
 
 ONE_MODEL = "Of one fine-tuned model each: no claim."
 

@@ -10,6 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records.rows import kind_of
 from jaxheads.report.curves import draw_levels
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
+from jaxheads.report.figures.style import looks, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import (
     CHANGE,
@@ -24,10 +26,8 @@ from jaxheads.report.luo2021.rows import (
     trained_on,
 )
 from jaxheads.report.maps import draw_maps
-from jaxheads.report.panels import add_legend, bands_are, draw_level, draw_line, grid
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import Spread, spread_of, spreads
-from jaxheads.report.style import looks, shown
 
 
 def map_drawings(study: Study) -> Iterator[Drawing]:

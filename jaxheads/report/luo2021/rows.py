@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jaxheads.records.rows import Row, kind_of
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.spread import Spread, spread_of
-from jaxheads.report.style import shown
 
 PRETRAINING, F1 = "mlm", "sentence F1"
 COLUMNS = (F1, "corpus F1", "SBAR", "NP", "VP", "PP", "ADJP", "ADVP")

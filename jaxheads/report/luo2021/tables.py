@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.chiang2021.prunability import measures_table
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import (
     AREA,
@@ -27,7 +28,6 @@ from jaxheads.report.luo2021.rows import (
 )
 from jaxheads.report.parts import Table
 from jaxheads.report.spread import cell, number, signed, spread_of, spreads
-from jaxheads.report.style import shown
 
 NAMES = ("S-F1", "C-F1", *COLUMNS[2:])
 

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from jaxheads.records.rows import Row
+from jaxheads.report.figures.panels import draw_cells, grid, write_cell
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
-from jaxheads.report.panels import draw_cells, grid, write_cell
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Form, Spread, cell, short, signed, spreads
-from jaxheads.report.style import shown
 
 COLORS = "cividis"
 SHOWN = 8  # heads of each task in the table of the largest changes

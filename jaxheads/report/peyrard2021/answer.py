@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from jaxheads.report.baseline import MARK, at_chance
 from jaxheads.report.claims import LEVEL
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer
 from jaxheads.report.peyrard2021.humor import CONTROL, GATED, HEAD, LOCAL, MASKED, places
 from jaxheads.report.spread import Spread, percent, signed, spread_of, words
-from jaxheads.report.style import shown
 
 RULES = ("random word", "final word", "most edited place")
 ALL = "all tokens"

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from jaxheads.report.attention_view import READING, attention_views
+from jaxheads.report.figures.attention_view import READING, attention_views
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_cells, draw_line, grid
+from jaxheads.report.figures.style import looks, shown
 from jaxheads.report.folder import HeadView, Study
-from jaxheads.report.panels import add_legend, bands_are, draw_cells, draw_line, grid
 from jaxheads.report.parts import Drawing, Markup, slug
 from jaxheads.report.spread import spreads
-from jaxheads.report.style import looks, shown
 
 MAPS = {
     "edited, funny": "a  edited word, funny", "other, funny": "b  other words, funny",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from jaxheads.records.rows import Row
+from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Section, Table
 from jaxheads.report.peyrard2021.figures import distance_drawing, has_maps, map_drawing, views_of
 from jaxheads.report.spread import Spread, cell, number, signed, spread_of
-from jaxheads.report.style import shown
 
 HEAD, LOCAL, CONTROL, GATED = "head", "localisation", "control", "gated"
 MASKED = "words masked"

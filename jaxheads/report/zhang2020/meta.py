@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
+from jaxheads.report.figures.panels import grid
+from jaxheads.report.figures.style import INK, Look, looks, shown
 from jaxheads.report.folder import Study
-from jaxheads.report.panels import grid
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, ends, number, signed, spread_of, spreads, words
-from jaxheads.report.style import INK, Look, looks, shown
 
 TRAINED, LOST, SIMILARITY = "masked, fine-tuned", "likeness lost", "similarity"
 OVERLAP, CONTRAST, TRAINING = "overlap of masks", "contrast of masks", "pruner training"

@@ -10,7 +10,7 @@ from html import unescape
 
 import pytest
 
-from jaxheads.report.attention_view import attention_views, received
+from jaxheads.report.figures.attention_view import attention_views, received
 from jaxheads.report.folder import read_study
 from jaxheads.report.peyrard2021.answer import humor_answer
 from jaxheads.report.peyrard2021.humor import humor_section

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxheads.report.figures.style import MUTED, Look
 from jaxheads.report.spread import INTERVAL, RANGE, Spread
-from jaxheads.report.style import MUTED, Look
 
 COLUMNS = 3
 

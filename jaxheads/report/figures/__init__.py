@@ -1,0 +1,1 @@
+"""How figures look, and the parts that all of them share."""
