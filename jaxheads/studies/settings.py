@@ -1,7 +1,6 @@
 """All settings of one study: frozen dataclasses that validate themselves. Never starts jax.
 
-A config file in `configs/` names one `Run`; `studies` unpacks it once, so that no room below sees
-more than its own part.
+A config file in `configs/` names one `Run`, which `studies` unpacks once.
 """
 
 from __future__ import annotations

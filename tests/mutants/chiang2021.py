@@ -26,13 +26,12 @@ DRIFT = f"{REST}drift_is_of_the_heads_that_are_left_from_before_training_to_afte
 SMALLER = f"{REST}the_smaller_model_answers_as_the_masked_one"
 ACCEPTABLE = f"{REST}the_acceptable_deduction_is_that_of_the_worst_task"
 
-STUDY, COMPARING, DEDUCTION, WORST = (
+STUDY, COMPARING, DEDUCTION, WORST, COHERENCE = (
     f"jaxheads/studies/chiang2021/{name}.py"
-    for name in ("study", "regimes", "deduction", "acceptable")
+    for name in ("study", "regimes", "deduction", "acceptable", "coherence")
 )
-LAB, SUBJECTS, PRUNABILITY, COHERENCE = (
-    f"jaxheads/studies/workbench/{name}.py"
-    for name in ("model", "tasks", "prunability", "coherence")
+LAB, SUBJECTS, PRUNABILITY, STEPS = (
+    f"jaxheads/studies/workbench/{name}.py" for name in ("model", "tasks", "prunability", "steps")
 )
 CURVE = "jaxheads/pruning/curve.py"
 
@@ -55,7 +54,7 @@ FAULTS = (
      "self.tokenizer, text.held_out, text.length", "self.tokenizer, text.train, text.length"),
     ("held-out text is scored", SUBJECTS, TEXT,
      "scored=self._masked(scored, seed)", "scored=self._masked(held_out, seed)"),
-    ("scores of a readout that is not trained", STUDY, SCORED,
+    ("scores of a readout that is not trained", STEPS, SCORED,
      "score_all(lab, model, task, score_file(lab, name, seed))",
      "score_all(lab, lab.fresh(task, seed), task, score_file(lab, name, seed))"),
     ("scores of a frozen body with a readout that is not trained", STUDY, SCORED,
@@ -146,7 +145,7 @@ FAULTS = (
     ("one number: heads that stay, not those that go", CURVE, NUMBERS,
      "return int(budget_K[0] - budget_K[last - 1])", "return int(budget_K[last - 1])"),
     # coherence
-    ("agreement: of the fine-tuned scores at both places", COHERENCE, AGREEMENT,
+    ("agreement: of the fine-tuned scores at both places", STEPS, AGREEMENT,
      'middle = "-frozen" if place == FROZEN else ""', 'middle = ""'),
     ("agreement: of the first seed alone", COHERENCE, AGREEMENT,
      "lab.saved(score_file(lab, task, seed, place)).score_LH for task in (one, two)",

@@ -15,10 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxheads.cli.study import STUDIES
 from jaxheads.config import ReadoutConfig, TrainingConfig
-from jaxheads.studies.registry import STUDIES
-from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config

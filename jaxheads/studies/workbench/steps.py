@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
-from jaxheads.studies.settings import NULLS, PRETRAINING
+from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import (
     answers_of,
@@ -15,7 +16,8 @@ from jaxheads.studies.workbench.prunability import (
 from jaxheads.studies.workbench.tasks import Subject
 
 TUNED, FROZEN = "fine-tuned", "frozen body"
-OF_WEIGHTS = NULLS[1:3]  # magnitude and output norm, of the very model that is scored
+# Of the very model that is scored: what may be held constant.
+OF_WEIGHTS = {"magnitude": magnitude(), "output_norm": output_norm()}
 
 
 def score_file(lab: Lab, task: str, seed: int, place: str = TUNED) -> str:
@@ -59,4 +61,4 @@ def score_weights(lab: Lab, model: Model, task: Subject, name: str) -> None:
     """Score the heads of a model by magnitude and output norm, beside its importance `name`."""
     nulls = [null for null in lab.run.scoring.nulls if null in OF_WEIGHTS]
     for null in nulls:  # in one order in all processes
-        lab.save(scores_name(name, null), lab.score(model, task, method=null))
+        lab.save(scores_name(name, null), lab.score(model, task, method=OF_WEIGHTS[null]))

@@ -16,6 +16,7 @@ from jaxheads.report.folder import Study
 from jaxheads.studies.chiang2021.coherence import coherence
 from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 from tests.studies.workbench.test_tasks import RUN
 
 SHAPE, TASKS = (6, 8), ("grammar_sentiment", "grammar_incongruity")

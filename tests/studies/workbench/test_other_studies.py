@@ -17,9 +17,8 @@ from jaxheads.records.rows import Row, write_rows
 from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_files, check_finished, copy_maps
-from tests.support.tiny_study import found, study
 from jaxheads.training.identity import encoder_bits
-from tests.studies.tiny_study import found, study
+from tests.support.tiny_study import found, study
 
 MAPS = {"MST": np.array([[0.5, 0.25], [1.0, 0.0]])}
 
