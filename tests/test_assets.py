@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jaxheads.data.sources import first, read_blocks, read_texts
 
 import jaxheads
 from jaxheads.cli.main import main
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.loader import batches
 from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.sources import first, read_blocks, read_texts
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores
 from jaxheads.inference.evaluate import evaluate

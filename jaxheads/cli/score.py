@@ -22,7 +22,7 @@ from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.sources import read_blocks, read_task
 from jaxheads.data.tasks import Task, task_named
-from jaxheads.data.tokens import Tokenizer
+from jaxheads.data.tokens import Tokenizer, check_length
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.meta.files import load_pruner

@@ -9,15 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxheads.data.labels import class_numbers
-from jaxheads.studies.workbench.prepare import class_numbers
-from tests.studies.conftest import reviews, write_jsonl
 
 from jaxheads.cli.main import main
 from jaxheads.cli.options import ScoreOptions
 from jaxheads.cli.score import METHODS
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
+from jaxheads.data.labels import class_numbers
 from jaxheads.data.tasks import TASKS
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores

@@ -6,9 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 from scipy import stats
-from tests.studies.test_subjects import RUN
 
 from jaxheads.importance import Scores
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jaxheads.data.sources import shuffled
 
 from jaxheads.config import TrainingConfig
+from jaxheads.data.sources import shuffled
 from jaxheads.data.tasks import read_examples, task_named
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
