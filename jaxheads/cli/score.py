@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from jaxheads.cli.flags import refuse
 from jaxheads.cli.inputs import open_model
 from jaxheads.cli.options import ScoreOptions
 from jaxheads.config import ReadoutConfig
@@ -27,7 +28,7 @@ from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.meta.files import load_pruner
 from jaxheads.importance.methods import Method
-from jaxheads.importance.score import method_problems
+from jaxheads.importance.score import method_problems, unit_problems
 from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
@@ -42,6 +43,7 @@ SHOWN = 5  # heads at each end of the table
 
 def _meta(options: ScoreOptions) -> Method:
     assert options.pruner is not None, "as the options have checked"
+    refuse(unit_problems("meta", methods.BY_ATTENTION, options.unit))  # before files are read
     pruner = load_pruner(options.pruner)
     return methods.meta(pruner, pair=task_named(options.task).is_pair)
 
@@ -89,9 +91,7 @@ def _method(options: ScoreOptions) -> Method:
     if options.method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {options.method!r}")
     method = METHODS[options.method](options)
-    problems = list(method_problems(method, options.unit, options.tied))
-    if problems:
-        raise ValueError("; ".join(problems))
+    refuse(method_problems(method, options.unit, options.tied))
     return method
 
 

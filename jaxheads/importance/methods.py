@@ -31,6 +31,7 @@ from jaxheads.objectives import Objective, Watch, watch_for
 
 BY_GRADIENT = ("example", "token", "batch", "signed", "fisher")
 BY_ABLATION = ("signed", "example", "batch", "fisher")
+BY_ATTENTION = ("mean",)
 NO_UNIT = ("none",)  # of methods that read no examples
 
 T = TypeVar("T")
@@ -203,7 +204,7 @@ def meta(pruner: Pruner, pair: bool = False, watch: Watch | None = None) -> Meth
 
         return Pass(step, _named_value)
 
-    return Method("meta", ("mean",), tie_mean, needs_loss=False, start=start)
+    return Method("meta", BY_ATTENTION, tie_mean, needs_loss=False, start=start)
 
 
 def magnitude() -> Method:
@@ -280,4 +281,4 @@ def _attention(
 
         return Pass(step, _named_value)
 
-    return Method(name, ("mean",), tie_mean, needs_loss=False, start=start)
+    return Method(name, BY_ATTENTION, tie_mean, needs_loss=False, start=start)

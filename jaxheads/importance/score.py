@@ -140,10 +140,15 @@ def _gate(config: EncoderConfig | None, shape: tuple[int, int], gate: Gate | Non
 
 def method_problems(method: Method, unit: str | None, tied: bool | Sequence[int]) -> Iterator[str]:
     """What is wrong with the choice of a unit for a method, whatever the model and the data."""
-    if unit is not None and unit not in method.units:
-        yield f"unit of {method.name}: expected one of {', '.join(method.units)}, got {unit!r}"
+    yield from unit_problems(method.name, method.units, unit)
     if tied is not False and method.tie is None:
         yield f"tied: expected another method than {method.name}, which is about single layers"
+
+
+def unit_problems(method: str, units: tuple[str, ...], unit: str | None) -> Iterator[str]:
+    """Whether the unit is none of those of the method so called."""
+    if unit is not None and unit not in units:
+        yield f"unit of {method}: expected one of {', '.join(units)}, got {unit!r}"
 
 
 def _result_problems(method: Method, normalize: str, keep, examples):
