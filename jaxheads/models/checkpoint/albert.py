@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
+from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, TRAITS, Attribute, FamilyTable
 
 ALBERT = FamilyTable(
     family="albert",
@@ -28,15 +28,11 @@ ALBERT = FamilyTable(
     },
     dropout="classifier_dropout_prob",
     dropout_default=0.1,
-    constants={
+    constants=TRAITS
+    | {
         "shares_blocks": True,
         "projects_embeddings": True,
-        "positions_after_pad": False,
-        "drops_attention_output": True,
         "drops_feed_forward_output": False,
-        "masked_lm_activation": None,
-        "pooler_activation": "tanh",
-        "drops_pooler_input": False,
     },
     fixed=FIXED
     | {  # of Google's original configs; other values were never released

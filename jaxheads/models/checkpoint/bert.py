@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
+from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, TRAITS, Attribute, FamilyTable
 
 ATTRIBUTES = {
     "vocab_size": Attribute("vocab_size", int, 30522),
@@ -20,19 +20,7 @@ ATTRIBUTES = {
     "pad_token_id": Attribute("pad_token_id", int, 0, least=0),
 }
 
-CONSTANTS = {
-    "embedding_size": 0,
-    "hidden_groups": 0,
-    "inner_groups": 1,
-    "shares_blocks": False,
-    "projects_embeddings": False,
-    "positions_after_pad": False,
-    "drops_attention_output": True,
-    "drops_feed_forward_output": True,
-    "masked_lm_activation": None,
-    "pooler_activation": "tanh",
-    "drops_pooler_input": False,
-}
+CONSTANTS = TRAITS | {"embedding_size": 0, "hidden_groups": 0, "inner_groups": 1}
 
 EMBEDDINGS = {
     "word": "embeddings.word_embeddings",

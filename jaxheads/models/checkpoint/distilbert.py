@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxheads.models.checkpoint.bert import CONSTANTS
 from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
 
 DISTILBERT = FamilyTable(
@@ -23,20 +24,12 @@ DISTILBERT = FamilyTable(
     },
     dropout="seq_classif_dropout",
     dropout_default=0.2,
-    constants={
+    constants=CONSTANTS
+    | {
         "type_vocab_size": 0,
-        "embedding_size": 0,
-        "hidden_groups": 0,
-        "inner_groups": 1,
         "norm_eps": 1e-12,  # written into its code
-        "shares_blocks": False,
-        "projects_embeddings": False,
-        "positions_after_pad": False,
         "drops_attention_output": False,
-        "drops_feed_forward_output": True,
-        "masked_lm_activation": None,
         "pooler_activation": "relu",
-        "drops_pooler_input": False,
     },
     fixed=FIXED | {"tie_weights_": (True,)},
     ignored=IGNORED

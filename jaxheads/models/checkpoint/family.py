@@ -55,6 +55,18 @@ class FamilyTable:
                 yield f"{field}: expected {value!r} for {self.model_type}, got {got}"
 
 
+# What a family does its own way, as BERT does it: fields of `EncoderConfig` that have no default.
+TRAITS: dict[str, Any] = {
+    "shares_blocks": False,
+    "projects_embeddings": False,
+    "positions_after_pad": False,
+    "drops_attention_output": True,
+    "drops_feed_forward_output": True,
+    "masked_lm_activation": None,
+    "pooler_activation": "tanh",
+    "drops_pooler_input": False,
+}
+
 # Attributes that describe the labels of a classifier.
 LABELS = ("num_labels", "_num_labels", "id2label", "label2id", "problem_type")
 
