@@ -1,4 +1,4 @@
-"""What the README promises."""
+"""What the README and the guide for contributors promise."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ from jaxheads.models.model import init_model
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
+
+GUIDE = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+PATHS = re.findall(r"`((?:jaxheads|tests|configs|\.ci)/[\w./]+)`", GUIDE)
+PLACEHOLDERS = {"NAME.py", "PAPER", "VERB.py", "test_VERB.py"}
 
 SENTENCES = ("the cat sat", "a dog ran far away", "no cat ran", "the dog sat")
 
@@ -70,3 +74,10 @@ def test_the_api_example_runs_and_fits_fifteen_lines(tmp_path, monkeypatch):
     assert load_model("smaller").config.kept == names["config"].kept
     assert names["scores"].examples == len(SENTENCES)
     assert np.sum(names["mask"]) == 4
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_the_guide_for_contributors_names_is_there(path):
+    parts = path.rstrip("/").split("/")
+    known = next((n for n, part in enumerate(parts) if part in PLACEHOLDERS), len(parts))
+    assert ROOT.joinpath(*parts[:known]).exists()
