@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.distances import check_attention, jensen_shannon
-from jaxheads.analysis.intervals import Estimate, group_sums, grouped_mean
+from jaxheads.analysis.sums import Sums, group_sums, grouped
 
 # -- one sentence
 
@@ -175,7 +175,7 @@ class FoundHead(NamedTuple):
     layer: int
     head: int
     validation: float
-    test: Estimate
+    test: Sums
     p_value: float
     holm_LH: Float[np.ndarray, "L H"]
 
@@ -197,19 +197,18 @@ def find_head(
 ) -> FoundHead:
     """Choose the head on validation pairs and score it on test pairs.
 
-    `groups` are those of the test pairs: signs flip by whole groups, and
-    intervals are over groups.
-    None: every pair is its own.
+    `groups` are those of the test pairs: signs flip by whole groups, and sums are by group. None:
+    every pair is its own.
     """
     layer, head = choose_head(validation)
     value_XLH = test.contrast()
     groups = range(len(value_XLH)) if groups is None else groups
-    estimate = grouped_mean(value_XLH[:, layer, head], groups)
+    tested = grouped(value_XLH[:, layer, head], groups)
     sum_GLH, _ = group_sums(value_XLH, groups)
     p_value_LH = sign_flip_p_values(sum_GLH, permutations=permutations, seed=seed)
     score = float(validation.contrast()[:, layer, head].mean())
     p_value = float(p_value_LH[layer, head])
-    return FoundHead(layer, head, score, estimate, p_value, holm(p_value_LH))
+    return FoundHead(layer, head, score, tested, p_value, holm(p_value_LH))
 
 
 # -- two models, and sizes of edits

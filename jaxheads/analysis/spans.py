@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxheads.analysis.distances import choices, tied_splits, top_down
-from jaxheads.analysis.intervals import Estimate, Estimates, ratio_intervals
+from jaxheads.analysis.sums import Sums
 from jaxheads.data.treebanks.constituency import Span
 
 LABELS = ("SBAR", "NP", "VP", "PP", "ADJP", "ADVP")  # whose recalls are reported
@@ -156,37 +156,19 @@ def f1_by_sentence(counts: SpanCounts) -> Float[np.ndarray, "Y *heads"]:
     return 2 * precision * recall / (precision + recall + TINY)
 
 
-class Parts(NamedTuple):
-    """A score as a ratio of sums over sentences: `top` is each head's, `bottom` that of all."""
-
-    top: Float[np.ndarray, "Y *heads"]
-    bottom: Float[np.ndarray, "Y"]
-
-    @property
-    def score(self) -> Float[np.ndarray, "*heads"]:
-        """The ratio; NaN where there is nothing to count."""
-        total = self.bottom.sum()
-        above = self.top.sum(0)
-        return np.asarray(above / total if total else np.full(above.shape, np.nan))
-
-    def intervals(self) -> Estimates:
-        """The ratio with its interval over sentences, for all heads at once."""
-        return ratio_intervals(self.top[None], self.bottom)
-
-
-def by_sentence(counts: SpanCounts) -> Parts:
+def by_sentence(counts: SpanCounts) -> Sums:
     """S-F1: F1 of each sentence that counts."""
     f1 = f1_by_sentence(counts)
-    return Parts(f1, np.ones(len(f1)))
+    return Sums(f1, np.ones(len(f1)))
 
 
-def by_span(counts: SpanCounts) -> Parts:
+def by_span(counts: SpanCounts) -> Sums:
     """C-F1: F1 of the spans of all sentences together."""
     counts = counts.rows(counts.words > 1)
-    return Parts(2.0 * counts.hits, (counts.words - 2 + counts.gold).astype(float))
+    return Sums(2.0 * counts.hits, (counts.words - 2 + counts.gold).astype(float))
 
 
-def by_label(counts: SpanCounts, label: str) -> Parts:
+def by_label(counts: SpanCounts, label: str) -> Sums:
     """The recall of a label's constituents, the whole sentence included.
 
     ValueError for a label not in `LABELS`.
@@ -194,12 +176,12 @@ def by_label(counts: SpanCounts, label: str) -> Parts:
     if label not in LABELS:
         raise ValueError(f"label: expected one of {', '.join(LABELS)}, got {label!r}")
     row = LABELS.index(label)
-    return Parts(counts.found[:, row].astype(float), counts.labelled[:, row].astype(float))
+    return Sums(counts.found[:, row].astype(float), counts.labelled[:, row].astype(float))
 
 
 def sentence_f1(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
     """The mean of the sentences' F1: the figure that papers call S-F1. NaN without sentences."""
-    return by_sentence(counts).score
+    return by_sentence(counts).ratio
 
 
 def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:
@@ -207,7 +189,7 @@ def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:
 
     NaN for a label that does not occur; ValueError for one not in `LABELS`.
     """
-    return by_label(counts, label).score
+    return by_label(counts, label).ratio
 
 
 def tied_share(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
@@ -216,7 +198,7 @@ def tied_share(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
     return np.where(total > 0, counts.tied.sum(0) / np.maximum(total, 1), np.nan)
 
 
-COLUMNS: dict[str, Callable[[SpanCounts], Parts]] = {
+COLUMNS: dict[str, Callable[[SpanCounts], Sums]] = {
     "sentence F1": by_sentence,
     "corpus F1": by_span,
     **{label: lambda counts, label=label: by_label(counts, label) for label in LABELS},
@@ -227,25 +209,24 @@ COLUMNS: dict[str, Callable[[SpanCounts], Parts]] = {
 
 
 class Chosen(NamedTuple):
-    """The best head of one section, its score there, and its score on another section."""
+    """The best head of one section, its score there, and what it scores on another section."""
 
     head: tuple[int, ...]
     tuned: float
-    tested: Estimate
+    tested: Sums
 
 
 def choose_heads(tune: SpanCounts, test: SpanCounts) -> dict[str, Chosen]:
-    """The best head of each column on `tune`, scored on `test` with an interval over sentences.
+    """The best head of each column on `tune`, scored on `test`.
 
     Of equal heads the first is chosen; a column that either section does not define is left out.
     """
     found = {}
     for name, column in COLUMNS.items():
-        score, there = column(tune).score, column(test)
-        if np.isnan(score).all() or not there.bottom.sum():
+        score, there = column(tune).ratio, column(test)
+        if np.isnan(score).all() or not there.bottom_X.sum():
             continue
         place = np.unravel_index(int(np.nanargmax(score)), score.shape)
         head = tuple(map(int, place))
-        one = Parts(there.top[(slice(None), *head)], there.bottom)
-        found[name] = Chosen(head, float(score[head]), one.intervals().at())
+        found[name] = Chosen(head, float(score[head]), there.pick(*head))
     return found

@@ -2,7 +2,7 @@
 the others.
 
 The best of hundreds of heads on the sentences that chose it is optimistic, most so for rare
-relations. Intervals are over the scored half's sentences.
+relations. Scores are sums over sentences, so that intervals are over those of the scored half.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 
 from jaxheads.analysis.arcs import ArcHits, Arcs, attachment, relation_accuracies
-from jaxheads.analysis.intervals import Estimate, crossed, ratio_intervals
 from jaxheads.analysis.offsets import OffsetBaseline, offset_baseline
+from jaxheads.analysis.sums import Sums
 
 
 class Specialist(NamedTuple):
@@ -28,10 +28,10 @@ class Specialist(NamedTuple):
     layer: int
     head: int
     chosen_accuracy: float
-    accuracy: Estimate
+    accuracy: Sums
     signed: OffsetBaseline
     unsigned: OffsetBaseline
-    gain: Estimate
+    gain: Sums
 
 
 class Generalist(NamedTuple):
@@ -43,8 +43,8 @@ class Generalist(NamedTuple):
 
     layer: int
     head: int
-    micro: Estimate
-    macro: Estimate
+    micro: Sums
+    macro: Sums
     best_of_all: float
 
 
@@ -55,28 +55,18 @@ def halves(sentences: int, seed: int = 0) -> Bool[np.ndarray, "N"]:
     return chosen_N
 
 
-def share_interval(
-    found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"]
-) -> Estimate:
-    """The share of the scored arcs that were found, and its interval over their sentences."""
-    return arc_interval(found_A.astype(float), arcs, scored_A)
-
-
-def arc_interval(
-    value_A: Float[np.ndarray, "A"],
+def arc_sums(
+    value_A: Num[np.ndarray, "A"] | Bool[np.ndarray, "A"],
     arcs: Arcs,
     scored_A: Bool[np.ndarray, "A"],
-) -> Estimate:
-    """The mean of `value_A` over the scored arcs; sentences without any change nothing.
+) -> Sums:
+    """The sums, by sentence, of the mean of `value_A` over the scored arcs.
 
-    With the difference of what two heads found it is paired. NaN where no arc is scored.
+    With the difference of what two heads found it is paired.
     """
-    if not scored_A.any():
-        return Estimate(*[float("nan")] * 3)
-    _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
-    count_N = np.bincount(number_A).astype(float)
-    sum_N = np.bincount(number_A, value_A[scored_A])
-    return ratio_intervals(sum_N[None], count_N).at()
+    value_a, sentence_a = value_A[scored_A].astype(float), arcs.sentence_A[scored_A]
+    both = (np.bincount(sentence_a, each, arcs.sentences) for each in (value_a, None))
+    return Sums(*(side_N.astype(float) for side_N in both))
 
 
 def specialists(
@@ -122,10 +112,10 @@ def _specialist(hits, method: str, name: str, score_LH, chosen_A) -> Specialist:
         layer=layer,
         head=head,
         chosen_accuracy=float(score_LH[layer, head]),
-        accuracy=share_interval(found_A, arcs, scored_A),
+        accuracy=arc_sums(found_A, arcs, scored_A),
         signed=signed,
         unsigned=unsigned,
-        gain=arc_interval(found_A.astype(float) - by_offset_A, arcs, scored_A),
+        gain=arc_sums(found_A.astype(float) - by_offset_A, arcs, scored_A),
     )
 
 
@@ -177,14 +167,13 @@ def _tried(
 
 def _generalist(hits, method: str, place: tuple[int, int], scored_A, best_of_all) -> Generalist:
     found_A = hits.found_by(method, *place)
-    micro, macro = (of(found_A, hits.arcs, scored_A) for of in (share_interval, sentence_interval))
+    micro, macro = (of(found_A, hits.arcs, scored_A) for of in (arc_sums, sentence_sums))
     return Generalist(*place, micro, macro, float(best_of_all))
 
 
-def sentence_interval(
+def sentence_sums(
     found_A: Bool[np.ndarray, "A"], arcs: Arcs, scored_A: Bool[np.ndarray, "A"]
-) -> Estimate:
-    """The mean over sentences of the share of their scored arcs that were found."""
-    _, number_A = np.unique(arcs.sentence_A[scored_A], return_inverse=True)
-    share_N = np.bincount(number_A, found_A[scored_A]) / np.bincount(number_A)
-    return crossed(share_N[None]).at()
+) -> Sums:
+    """The sums of the mean over sentences of the share of their scored arcs that were found."""
+    found_N, arcs_N = arc_sums(found_A, arcs, scored_A)
+    return Sums(found_N / np.maximum(arcs_N, 1), (arcs_N > 0).astype(float))

@@ -27,9 +27,10 @@ class Row:
     them), `stage` the place in the study ("before fine-tuning"). `low` and `high` bound a 95%
     interval of the value where one was computed, both or neither; `p_value` is that of 0.
 
-    Of a difference between two ways to choose heads, `seeds` is the number of fine-tuned models
-    that it comes from; with one, `draws` counts its random masks, `ahead` and `behind` those of
-    them in which the difference is above and below 0.
+    Of a mean over fine-tuned models `seeds` is their number (and `seed` 0), of one over random
+    draws `draws`; the interval is then over these and examples. Of a difference between two ways to
+    choose heads in one model, `draws` counts its random masks, `ahead` and `behind` those of them
+    in which the difference is above and below 0.
     """
 
     study: str

@@ -15,13 +15,12 @@ Key = TypeVar("Key")
 Form = Callable[[float], str]
 
 RANGE, INTERVAL, SINGLE = "range", "95% interval", "one value"
-Z = 1.96  # of a normal distribution at 97.5%
 
 
 class Spread(NamedTuple):
     """The mean of `number` values with bounds; `kind` says what the bounds are.
 
-    RANGE: lowest and highest value. INTERVAL: a 95% interval. SINGLE: no bounds, all are equal.
+    RANGE: lowest and highest value. INTERVAL: a 95% interval. SINGLE: no bounds, they are the mean.
     """
 
     mean: float
@@ -76,7 +75,7 @@ def _minus(text: str) -> str:
 def bounds(spread: Spread, form: Form = number, of: str = "seeds") -> str:
     """What stands in parentheses behind a mean; `of` names the values."""
     if spread.kind == SINGLE:
-        return "n = 1, no interval"
+        return f"n = {spread.number}, no interval"
     ends = f"{form(spread.low)} to {form(spread.high)}"
     return f"95%: {ends}" if spread.kind == INTERVAL else f"{spread.number} {of}: {ends}"
 
@@ -99,20 +98,25 @@ def cell(spread: Spread | None, form: Form = number) -> str:
 def spread_of(rows: Iterable[Row]) -> Spread | None:
     """Rows with finite values as one; None if there is none.
 
-    One row keeps the interval that it brings. Several that each bring one (seeds, or random trees,
-    on the same examples) get one interval for their mean, by `_joined`; other rows get their range.
+    The one row over several seeds or draws speaks for all, with its interval over these and
+    examples. One row alone keeps the interval that it brings. Other rows get their range: their own
+    intervals do not tell whether they are right about the same examples.
     """
     rows = [row for row in rows if math.isfinite(row.value)]
     if not rows:
         return None
-    values = [row.value for row in rows]
-    found = [own for row in rows if (own := interval_of(row)) is not None]
-    if len(found) < len(rows):
-        return range_of(values)
-    if len(rows) == 1:
-        return Spread(values[0], *found[0], 1, INTERVAL)
-    half = _joined(values, [(high - low) / 2 for low, high in found])
-    return Spread(mean(values), mean(values) - half, mean(values) + half, len(rows), INTERVAL)
+    together = [row for row in rows if _models(row) > 1]
+    (row, *others) = together if len(together) == 1 else rows
+    if others:
+        return range_of([row.value, *(other.value for other in others)])
+    own = interval_of(row)
+    low, high = own or (row.value, row.value)
+    return Spread(row.value, low, high, _models(row), INTERVAL if own else SINGLE)
+
+
+def _models(row: Row) -> int:
+    """Of how many models, or draws, a row is."""
+    return row.seeds or row.draws or 1
 
 
 def interval_of(row: Row) -> tuple[float, float] | None:
@@ -125,23 +129,6 @@ def interval_of(row: Row) -> tuple[float, float] | None:
     if row.low == row.high:
         return None
     return row.low, row.high
-
-
-def _joined(values: Sequence[float], halves: Sequence[float]) -> float:
-    """Half the 95% interval of the mean of several measurements on the same examples.
-
-    `halves` are half the measurements' own intervals over examples. The variance between
-    measurements counts with Student's t, the mean of their own with z, each weighted by its share
-    as in `analysis.intervals`. Rows do not tell how far measurements agree about single examples,
-    so that agreement is assumed: where they do, 93% to 97.5% of such intervals cover, where they
-    do not up to 99.8% (simulated in `tests/report/test_coverage.py`).
-    """
-    number = len(values)
-    between = stdev(values) ** 2 / number
-    over_examples = mean((half / Z) ** 2 for half in halves)
-    weighted = stats.t.ppf(0.975, number - 1) * between + Z * over_examples
-    total = between + over_examples
-    return float(weighted / math.sqrt(total)) if total else 0.0
 
 
 def ends(row: Row, form: Form = signed) -> str:
@@ -178,5 +165,6 @@ def mean_of(values: Sequence[float]) -> Spread:
     """The mean of values, at least one, with Student's 95% interval; of one value no bounds."""
     if len(values) == 1:
         return range_of(values)
-    middle, half = mean(values), _joined(values, [0.0])
+    middle, error = mean(values), stdev(values) / math.sqrt(len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
     return Spread(middle, middle - half, middle + half, len(values), INTERVAL)

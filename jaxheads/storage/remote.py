@@ -32,7 +32,14 @@ from jaxheads.storage.urls import Unput, check_free, fetch, open_url, put_all, p
 UNSHARED = {"checkpoints"}  # which the first of several processes alone reads
 OWN = {"leases", "workers"}  # which are asked there, by all who are at work
 OUT = ("out", "again")
-UNSEEN = {"scores", "answers", "logs", "maps", "report"}  # which a look needs as little as HEAVY
+UNSEEN = {
+    "scores",
+    "answers",
+    "sums",
+    "logs",
+    "maps",
+    "report",
+}  # which a look needs as little as HEAVY
 HEAVY = {"models", "smaller", "checkpoints", "pruners", "kept"}  # not for a report
 
 _LOG = logging.getLogger(__name__)

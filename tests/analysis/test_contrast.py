@@ -122,7 +122,7 @@ def test_a_planted_head_is_found_and_is_the_only_significant_one():
     validation, test = drawn_pairs(0, 40, planted=True), drawn_pairs(1, 60, planted=True)
     found = find_head(validation, test)
     assert (found.layer, found.head) == (1, 2)
-    assert found.test.low > 0
+    assert found.test.intervals().low > 0
     assert found.p_value == 1e-4
     assert np.argwhere(found.holm_LH < 0.05).tolist() == [[1, 2]]
     maps = test.maps()
@@ -134,7 +134,8 @@ def test_nothing_is_significant_where_nothing_is_planted():
     found = find_head(drawn_pairs(2, 40, planted=False), drawn_pairs(3, 60, planted=False))
     assert (found.holm_LH > 0.05).all()
     assert found.p_value > 0.05
-    assert found.test.low < 0 < found.test.high
+    test = found.test.intervals()
+    assert test.low < 0 < test.high
 
 
 def test_the_corrected_tests_err_in_one_case_of_twenty():
@@ -158,11 +159,12 @@ def test_pairs_of_one_group_count_once():
         find_head(once, test, which)
         for test, which in ((once, None), (thrice, groups), (thrice, None))
     )
-    np.testing.assert_allclose(grouped.test, alone.test)
+    np.testing.assert_allclose(grouped.test.intervals(), alone.test.intervals())
     np.testing.assert_allclose(grouped.holm_LH, alone.holm_LH)
     assert grouped.p_value > 1 / 40  # 32 ways to give five signs
     assert naive.p_value < 1 / 400
-    assert naive.test.high - naive.test.low < 0.8 * (grouped.test.high - grouped.test.low)
+    narrow, wide = (found.test.intervals() for found in (naive, grouped))
+    assert narrow.high - narrow.low < 0.8 * (wide.high - wide.low)
 
 
 def test_p_values_are_those_of_all_sign_flips():

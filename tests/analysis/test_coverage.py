@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.analysis.intervals import contrast, crossed, quotient, ratio_intervals
+from jaxheads.analysis.intervals import GROUPS, contrast, crossed, quotient
+from jaxheads.analysis.sums import ratio_intervals
 from jaxheads.inference.evaluate import METRICS
 
 pytestmark = pytest.mark.slow
@@ -60,6 +61,7 @@ def test_means_of_normal_data(seeds, scale):
         ((0.1, 1.0, 1.0), 1.0),
         ((0.3, 1.0, 0.5), 2.5),
         ((0.5, 1.0, 1.0), 0.0),
+        ((0.1, 0.1, 2.0), 0.5),  # seeds that hardly agree about examples
     ],
 )
 def test_accuracies(seeds, scale, at):
@@ -69,14 +71,20 @@ def test_accuracies(seeds, scale, at):
 
 
 @SEEDS
-def test_ratios_of_sums(seeds):
-    """Numerators that grow with what they are divided by, as spans found grow with spans."""
+@pytest.mark.parametrize("scale", [(0.05, 0.2, 0.2), (0.05, 0.02, 0.4), (0.02, 0.0, 0.4)])
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_ratios_of_sums(seeds, scale, own):
+    """Numerators that grow with what they are divided by, as spans found grow with spans.
+
+    Seeds agree about examples, hardly, or not at all; each example counts for as much in all seeds,
+    or in each for something else.
+    """
     rng, ends = np.random.default_rng(0), []
-    for _ in range(1000):
-        bottom = rng.integers(1, 9, 100).astype(float)
-        top = bottom * (0.5 + normal(rng, seeds, 100, (0.05, 0.2, 0.2), 1)[..., 0])
-        ends.append(ratio_intervals(top, bottom).at()[1:3])
-    check(*np.transpose(ends), 0.5)
+    for _ in range(20):
+        bottom = np.ones((seeds, 1)) * rng.integers(1, 9, (seeds if own else 1, 100))
+        top = bottom[..., None] * (0.5 + normal(rng, seeds, 100, scale, 50))
+        ends.append(ratio_intervals(top, bottom)[1:3])
+    check(*np.hstack(ends), 0.5)
 
 
 @SEEDS
@@ -97,24 +105,25 @@ def test_quotients(seeds):
 def test_differences_of_an_order_from_random_draws(seeds):
     """Accuracies of one mask and of several random ones, which differ by seed and by draw.
 
-    With one seed the truth is that of the model that it is: its seed's effect is fixed.
+    With one seed the truth is that of the model that it is: its seed's effect is fixed. An accuracy
+    is a mean, so that `contrast` is `crossed` of the tables of differences, which is fast.
     """
-    rng, ends = np.random.default_rng(0), []
-    label, draws = np.ones(200, int), 12 if seeds == 1 else 5
-    metric, by_draw = METRICS["accuracy"], 0.3
-    of_seed = 0.0 if seeds == 1 else 0.3
-    for _ in range(300):
-        example = rng.normal(size=(1, 200))
-        seed = of_seed * rng.normal(size=(seeds, 1))
-        own = 1.5 + seed + example + rng.normal(size=(seeds, 200))
-        chance = [
-            0.5 + seed + example + by_draw * rng.normal(size=(seeds, 1))
-            + rng.normal(size=(seeds, 200)) for _ in range(draws)
-        ]  # fmt: skip
-        one, *two = (
-            (rng.random(o.shape) < 1 / (1 + np.exp(-o))).astype(int) for o in (own, *chance)
-        )
-        found = contrast([[row] for row in one], list(zip(*two, strict=True)), label, metric)
-        ends.append(found.difference[1:3])
+    rng, tables = np.random.default_rng(0), 1000
+    draws, by_draw, of_seed = 12 if seeds == 1 else 5, 0.3, 0.0 if seeds == 1 else 0.3
+    seed = of_seed * rng.normal(size=(seeds, 1, tables))
+    shared = seed + rng.normal(size=(1, GROUPS, tables))
+
+    def answers(at: float, scale: float) -> np.ndarray:
+        shape = (seeds, GROUPS, tables)
+        odds = at + shared + scale * rng.normal(size=(seeds, 1, tables)) + rng.normal(size=shape)
+        return (rng.random(shape) < 1 / (1 + np.exp(-odds))).astype(float)
+
+    own, chance = answers(1.5, 0.0), np.array([answers(0.5, by_draw) for _ in range(draws)])
+    found = crossed(own - chance[:, 0] if seeds == 1 else own - chance.mean(0))
+    for place in range(3):
+        one, two = [[row] for row in own[..., place]], chance[..., place].swapaxes(0, 1)
+        label, metric = np.ones(GROUPS), METRICS["accuracy"]
+        made = contrast(one, [list(rows) for rows in two], label, metric).difference
+        assert made == pytest.approx(found.at(place), abs=1e-9)
     truth = rate((of_seed, 1.0, 1.0), 1.5) - rate((np.hypot(of_seed, by_draw), 1.0, 1.0), 0.5)
-    check(*np.transpose(ends), truth)
+    check(found.low, found.high, truth)

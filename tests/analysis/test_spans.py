@@ -47,7 +47,7 @@ def test_one_sentence_is_scored_as_by_hand():
     assert counts.hits.tolist() == [[2]]
     assert counts.gold[0] == 3
     assert sentence_f1(counts)[0] == pytest.approx(2 / 3)
-    assert by_span(counts).score[0] == pytest.approx(2 / 3)
+    assert by_span(counts).ratio[0] == pytest.approx(2 / 3)
     assert label_recall(counts, "NP")[0] == 0.5
     assert label_recall(counts, "VP")[0] == 1.0
     assert np.isnan(label_recall(counts, "PP")[0])
@@ -83,7 +83,7 @@ def test_degenerate_sentences_have_their_published_scores():
     np.testing.assert_allclose(f1_by_sentence(counts)[:, 0], [1.0, 0.0, 2 / 3], atol=1e-7)
     assert label_recall(counts, "VP")[0] == 1.0
     assert np.isnan(sentence_f1(gather([one, none]))[0])
-    assert np.isnan(by_span(gather([one])).score[0])
+    assert np.isnan(by_span(gather([one])).ratio[0])
     assert np.isnan(tied_share(gather([one]))[0])
     with pytest.raises(ValueError, match="at least one sentence"):
         gather([])
@@ -95,7 +95,7 @@ def test_corpus_f1_counts_spans_and_sentence_f1_sentences():
     long, short = match_spans(right(5), SPANS), match_spans(right(3), [("S", 0, 3), ("NP", 0, 2)])
     counts = gather([long, short])
     assert sentence_f1(counts)[0] == pytest.approx(1 / 3)
-    assert by_span(counts).score[0] == pytest.approx(2 * 2 / (3 + 3 + 1 + 1))
+    assert by_span(counts).ratio[0] == pytest.approx(2 * 2 / (3 + 3 + 1 + 1))
 
 
 def test_baselines_of_four_words_have_their_trees():
@@ -126,9 +126,9 @@ def test_a_planted_chunking_head_is_found_on_one_half_and_holds_on_the_other():
         assert found[name].head == (1, 2)
     best = found["sentence F1"]
     assert best.tuned == pytest.approx(float(sentence_f1(tune)[1, 2]))
-    assert best.tested.value == pytest.approx(float(sentence_f1(test)[1, 2]))
+    assert best.tested.ratio == pytest.approx(float(sentence_f1(test)[1, 2]))
     others = np.delete(sentence_f1(test).ravel(), 5)
-    assert best.tested.low > others.max()
+    assert best.tested.intervals().low > others.max()
     assert set(found) <= {"sentence F1", "corpus F1", *LABELS}
 
 
@@ -152,12 +152,12 @@ def test_a_score_and_its_interval_are_those_of_its_sentences():
     counts = gather([*rows, match_spans(np.zeros((3, 0)), [])])
     for name, column in COLUMNS.items():
         found = column(counts)
-        assert found.score.shape == (3,)
+        assert found.ratio.shape == (3,)
         if name in ("SBAR", "PP", "ADJP", "ADVP"):
-            assert np.isnan(found.score).all()
+            assert np.isnan(found.ratio).all()
             continue
         spread = found.intervals()
-        np.testing.assert_allclose(spread.value, found.score)
+        np.testing.assert_allclose(spread.value, found.ratio)
         assert (spread.low < spread.value).all()
         assert (spread.value < spread.high).all() or name == "VP"
 
@@ -218,7 +218,7 @@ def test_the_baselines_of_the_treebank_have_the_published_scores(treebank):
         )
     )
     assert (counts.words > 1).sum() == 3901
-    scores = {"S-F1": sentence_f1(counts), "C-F1": by_span(counts).score}
+    scores = {"S-F1": sentence_f1(counts), "C-F1": by_span(counts).ratio}
     scores |= {label: label_recall(counts, label) for label in LABELS}
     columns = ["S-F1", "C-F1", *LABELS]
     expected = {
@@ -254,4 +254,4 @@ def test_each_section_of_the_treebank_has_its_own_right_branching_scores(treeban
         head, (sentences, s_f1, c_f1) = names.index("right"), expected[section]
         assert (counts.words > 1).sum() == sentences
         assert 100 * sentence_f1(counts)[head] == pytest.approx(s_f1, abs=0.006)
-        assert 100 * by_span(counts).score[head] == pytest.approx(c_f1, abs=0.006)
+        assert 100 * by_span(counts).ratio[head] == pytest.approx(c_f1, abs=0.006)

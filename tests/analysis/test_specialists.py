@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.arcs import ArcRecorder, Arcs
-from jaxheads.analysis.specialists import generalist, halves, share_interval, specialists
+from jaxheads.analysis.specialists import arc_sums, generalist, halves, specialists
 from jaxheads.data.treebanks.dependency import DependencyTree
 
 CHOSEN = np.arange(40) < 20
@@ -32,11 +32,12 @@ def test_the_planted_head_is_chosen_and_its_score_is_that_of_the_other_half():
     best = {each.relation: each for each in specialists(hits, "dependent to head", chosen_N=CHOSEN)}
     near = best["near"]
     assert (near.layer, near.head, near.chosen_accuracy) == (0, 1, 1.0)
-    assert near.accuracy.value == 0.25
-    assert near.accuracy.low < 0.25 < near.accuracy.high
+    accuracy, gain = near.accuracy.intervals(), near.gain.intervals()
+    assert accuracy.value == 0.25
+    assert accuracy.low < 0.25 < accuracy.high
     assert near.signed == (1, 1.0, 20, True)
-    assert near.gain.value == -0.75
-    assert near.gain.high == near.accuracy.high - 1  # resampled together
+    assert gain.value == -0.75
+    assert gain.high == accuracy.high - 1  # paired
 
 
 def test_relations_come_by_their_number_of_arcs():
@@ -57,10 +58,10 @@ def test_relations_of_one_half_only_are_left_out():
 def test_the_interval_is_over_sentences_not_arcs():
     sentence_A = np.repeat(np.arange(100), 10)  # all arcs of a sentence share their fate
     arcs = Arcs(("dep",), np.zeros(1000, int), sentence_A, np.ones(1000, int), 105)
-    found = share_interval(sentence_A % 2 == 0, arcs, np.ones(1000, bool))
+    found = arc_sums(sentence_A % 2 == 0, arcs, np.ones(1000, bool)).intervals()
     assert found.value == 0.5
     assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 100), abs=0.02)
-    none = share_interval(sentence_A % 2 == 0, arcs, np.zeros(1000, bool))
+    none = arc_sums(sentence_A % 2 == 0, arcs, np.zeros(1000, bool)).intervals()
     assert np.isnan(none).all()
 
 
@@ -106,7 +107,7 @@ def test_the_best_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other(
         record_generalists(), "dependent to head", punctuation=punctuation, chosen_N=CHOSEN
     )
     assert (best.layer, best.head) == place
-    assert (best.micro.value, best.macro.value) == pytest.approx((micro, macro))
+    assert (best.micro.ratio, best.macro.ratio) == pytest.approx((micro, macro))
     assert best.best_of_all == pytest.approx(best_of_all)
 
 

@@ -186,7 +186,7 @@ FAULTS = (
     ("loss before: before less after", DEDUCTION, LOST,
      "more_N = found.loss_N - whole.loss_N", "more_N = whole.loss_N - found.loss_N"),
     ("loss before: as a share of the masked model's", DEDUCTION, LOST,
-     "ratio_intervals(more_N[None], whole.loss_N)", "ratio_intervals(more_N[None], found.loss_N)"),
+     "Sums(more_N, whole.loss_N)", "Sums(more_N, found.loss_N)"),
     ("accuracy before: after less before", DEDUCTION, LOST,
      "(right.astype(float) - still, right)", "(still.astype(float) - right, right)"),
     ("loss before: with all heads", DEDUCTION, LOST,

@@ -23,6 +23,14 @@ GATE = "jaxheads/importance/gates/gate.py"
 META_FILE = "jaxheads/importance/meta/scoring.py"
 MASK_FILE = "jaxheads/pruning/mask.py"
 SPECIALISTS_FILE = "jaxheads/analysis/specialists.py"
+INTERVALS, SUMS = "jaxheads/analysis/intervals.py", "jaxheads/analysis/sums.py"
+NOTHING_VARIED = (
+    "tests/analysis/test_intervals.py::"
+    "test_where_nothing_varied_there_is_no_interval_unless_all_is_zero"
+)
+TOGETHER = (
+    "tests/analysis/test_sums.py::test_models_together_are_bounded_over_models_and_examples"
+)
 
 FAULTS = (
     ("halves overlap", RELIABILITY_FILE, NO_EXAMPLE,
@@ -65,12 +73,25 @@ FAULTS = (
      "return hits.found(method, chosen_A).mean(0), scored_A",
      "return hits.found(method, chosen_A).mean(0), chosen_A"),
     ("generalist macro is micro", SPECIALISTS_FILE, BEST_HEAD,
-     "for of in (share_interval, sentence_interval))",
-     "for of in (share_interval, share_interval))"),
+     "for of in (arc_sums, sentence_sums))",
+     "for of in (arc_sums, arc_sums))"),
     ("generalist punctuation", SPECIALISTS_FILE, BEST_HEAD,
      "if punctuation else arcs.words_A\n    chosen_A = ",
      "if not punctuation else arcs.words_A\n    chosen_A = "),
     ("generalist worst", SPECIALISTS_FILE, BEST_HEAD,
      "np.unravel_index(score_LH.argmax(), score_LH.shape))\n    best = ",
      "np.unravel_index(score_LH.argmin(), score_LH.shape))\n    best = "),
+    ("intervals: without variance of no width", INTERVALS, NOTHING_VARIED,
+     "np.where(known, total, 1)), np.nan)", "np.where(known, total, 1)), 0.0)"),
+    ("intervals: rounding is variance", INTERVALS, NOTHING_VARIED,
+     "known = total > self.least", "known = total > 0"),
+    ("intervals: what is 0 everywhere is unknown", INTERVALS, NOTHING_VARIED,
+     "half = np.where(none, 0.0, variance.half_width(level))",
+     "half = variance.half_width(level)"),
+    ("sums: the first model for all", SUMS, TOGETHER,
+     "(np.stack(side) for side in zip(*sums_S, strict=True))",
+     "(np.stack(side) for side in zip(*sums_S[:1], strict=True))"),
+    ("sums: all models have one ratio", SUMS, TOGETHER,
+     "total_S = bottom_SX.sum(1, keepdims=True)",
+     "total_S = bottom_SX.sum(1, keepdims=True).mean(0, keepdims=True)"),
 )

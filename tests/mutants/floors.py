@@ -87,7 +87,7 @@ FAULTS = (
      'unit="batch", normalize="l2"', 'normalize="l2"'),
     ("alone: the greatest loss", MICHEL, STAYS, '[-each["loss"]', '[each["loss"]'),
     ("alone: by the metric where it is measured", MICHEL, STAYS,
-     "[each[metric] for each in tried]", "[change.value for change in found]"),
+     "[each[metric] for each in tried]", "[change.ratio for change in changes]"),
     ("alone: heads of the first layer", MICHEL, STAYS,
      "best = layer * heads + int", "best = 0 * heads + int"),
     ("text: not asked for", PRETRAIN, BEGINS,

@@ -1,4 +1,4 @@
-"""Faults of what a page claims: verdicts, counts, joined intervals, baselines, ceilings, cuts."""
+"""Faults of what a page claims: verdicts, counts, intervals, baselines, ceilings, cuts."""
 
 # fmt: off
 from __future__ import annotations
@@ -15,7 +15,7 @@ RANK = f"{OF_CLAIMS}of_one_model_the_rank_among_its_random_masks_decides"
 COUNTED = f"{OF_CLAIMS}only_differences_over_several_seeds_are_counted_together"
 CORRECTED = f"{OF_CLAIMS}counts_are_corrected_for_their_number_or_said_not_to_be"
 CHANCE = f"{OF_CLAIMS}a_model_is_at_chance_unless_its_seeds_lie_clearly_above_the_baseline"
-JOINED = f"{OF_SPREAD}intervals_of_several_seeds_are_joined_and_not_united"
+TOGETHER = f"{OF_SPREAD}the_row_of_all_seeds_speaks_for_them"
 UNBOUNDED = f"{OF_SENTENCES}without_bounds_nothing_is_claimed"
 ONE_SEED = f"{OF_SENTENCES}one_seed_claims_nothing_of_orders_and_trainings"
 AT_CHANCE = f"{OF_SENTENCES}models_at_chance_claim_nothing_of_heads"
@@ -61,12 +61,14 @@ FAULTS = (
     ("a p-value that is none is small", CLAIMS, CORRECTED, "[p if own else 1.0 for p",
      "[p if own else 0.0 for p"),
     # intervals
-    ("few seeds have z", SPREAD, JOINED, "stats.t.ppf(0.975, number - 1)", "1.96"),
-    ("seeds do not vary", SPREAD, JOINED, "between = stdev(values) ** 2 / number", "between = 0.0"),
-    ("examples do not vary", SPREAD, JOINED, "mean((half / Z) ** 2 for half in halves)", "0.0"),
-    ("a row without bounds is joined", SPREAD,
-     f"{OF_SPREAD}rows_of_which_one_has_no_interval_have_a_range",
-     "if len(found) < len(rows):", "if not found:"),
+    ("few seeds have z", SPREAD, f"{OF_SPREAD}a_mean_over_seeds_has_students_interval",
+     "stats.t.ppf(0.975, len(values) - 1)", "1.96"),
+    ("the first seed speaks for all", SPREAD, TOGETHER, "if _models(row) > 1]",
+     "if _models(row) == 1][:1]"),
+    ("all seeds together are one more", SPREAD, TOGETHER,
+     "together if len(together) == 1 else rows", "rows"),
+    ("several seeds have the interval of the first", SPREAD,
+     f"{OF_SPREAD}single_seeds_with_intervals_have_a_range", "if others:", "if not rows:"),
     # baselines and ceilings
     ("the mean alone is above the baseline", BASELINE, CHANCE,
      "mean_of(list(values.values())).low", "mean_of(list(values.values())).mean"),
@@ -110,8 +112,8 @@ FAULTS = (
      "elif found.kind == INTERVAL and not found.holds(0.0):", "elif not found.holds(0.0):"),
     ("a change of one model is clear", DEPENDENCIES, ONE_SEED, "if found.number == 1:",
      "if found.number == 0:"),
-    ("a change of one model is as expected", LUO, ONE_SEED, "if _seeds(study, turned) < 2:",
-     "if _seeds(study, turned) < 1:"),
+    ("a change of one model is as expected", LUO, ONE_SEED, "if (turned.seeds or 0) < 2:",
+     "if (turned.seeds or 0) < 1:"),
     ("models at chance are compared", COMPARISON, AT_CHANCE, "words = said_of(study, row)",
      'words = "keeps" if side(row) else ""'),
     ("k95 of models at chance is the answer", ANSWERS, NO_K95,

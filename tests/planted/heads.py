@@ -9,11 +9,12 @@ little to FREE dimensions, so that a masked LM's loss is not blind to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from jaxheads.config import ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import load_tokenizer
@@ -196,8 +197,33 @@ def run_study(run: Run, folder: Path) -> list[Row]:
 
 
 def having(rows: list[Row], **what) -> list[Row]:
-    """The rows that have these fields."""
+    """The rows that have these fields; with a seed, those of that one alone."""
+    what = {"seeds": None, "draws": None} | what if "seed" in what else what
     return [row for row in rows if all(getattr(row, name) == value for name, value in what.items())]
+
+
+def metrics(rows: list[Row], **what) -> dict[str, float]:
+    """The values of the rows that have these fields, by metric."""
+    return {row.metric: row.value for row in having(rows, **what)}
+
+
+def together(rows: list[Row], stage: str, method: Callable[[str], str] = str, **counts) -> dict:
+    """The rows of all seeds, by task, method and metric: the means of those of single seeds.
+
+    `method`: what the rows of single seeds are together. `counts`: how many there are; of two seeds
+    where it says nothing.
+    """
+    own: dict[tuple[str, str, str], list[Row]] = {}
+    for row in having(rows, stage=stage, seeds=None, draws=None):
+        if row.low is not None:
+            own.setdefault((row.task, method(row.method), row.metric), []).append(row)
+    seeds = {key: found for key, found in own.items() if len({row.seed for row in found}) > 1}
+    found = having(rows, stage=stage, **counts or {"seeds": 2})
+    every = {(row.task, row.method, row.metric): row for row in found}
+    assert every.keys() == seeds.keys() and every
+    for key, row in every.items():
+        assert row.value == pytest.approx(np.mean([each.value for each in seeds[key]])), key
+    return every
 
 
 def value_of(rows: list[Row], **what) -> float:

@@ -6,9 +6,10 @@ heads by seed, so 10 of 16 in the mean: 62.5%, from 56.25% to 68.75%.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,28 @@ def study_rows(models=MODELS, tasks=TASKS, seeds=SEEDS) -> list[Row]:
     """Every stage of the study that the report has a section for."""
     makers = (whole, masked, prunability, contrasts, coherence, repeats, nulls, null_maps)
     makers += (null_orders, deduction, regimes, single)
-    return [Row("made up", *row[:4], **row[4]) for m in makers for row in m(models, tasks, seeds)]
+    rows = [Row("made up", *row[:4], **row[4]) for m in makers for row in m(models, tasks, seeds)]
+    return with_all_seeds(rows)
+
+
+def with_all_seeds(rows: list[Row], kind: Callable[[Row], str] = lambda row: row.method):
+    """The rows, and beside those of single seeds with intervals one of all seeds, as wide as these.
+
+    `kind`: the method of the row of all seeds.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if row.low is not None and row.seeds is None:
+            key = (row.model, row.task, row.stage, kind(row), row.metric)
+            groups.setdefault(key, []).append(row)
+    together = []
+    for (*_, method, _), own in groups.items():
+        if len({row.seed for row in own}) > 1:
+            value, half = float(np.mean([row.value for row in own])), own[0].value - own[0].low
+            what = {"value": value, "low": value - half, "high": value + half, "seed": 0}
+            more = {"method": method, "seeds": len(own)}
+            together.append(dataclasses.replace(own[0], **what, **more))
+    return [*rows, *together]
 
 
 def make_folder(folder: Path, rows: list[Row], *, scores: bool = True) -> Path:

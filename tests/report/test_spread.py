@@ -33,17 +33,25 @@ def test_one_row_keeps_its_interval_and_its_mean():
     assert s.words(found) == "0.200 (95%: 0.100 to 0.900)"
 
 
-def test_intervals_of_several_seeds_are_joined_and_not_united():
-    """Between: sd 0.2 of 3. Over examples: half-widths .098 are standard errors of .05."""
-    halves = (0.098, 0.098, 0.098)
-    rows = [row(v, low=v - h, high=v + h) for v, h in zip((0.2, 0.4, 0.6), halves, strict=True)]
-    found = spread_of(rows)
-    between, examples = 0.04 / 3, 0.05**2
-    half = (scipy.stats.t.ppf(0.975, 2) * between + 1.96 * examples) / (between + examples) ** 0.5
-    assert found == pytest.approx((0.4, 0.4 - half, 0.4 + half, 3, s.INTERVAL))
-    assert found.low < 0.2 - 0.098  # wider than the union of the rows' own: other seeds differ
-    equal = spread_of([row(0.2, low=0.1, high=0.3)] * 2)
-    assert (equal.low, equal.high) == pytest.approx((0.1, 0.3))
+def test_the_row_of_all_seeds_speaks_for_them():
+    seeds = [row(v, low=v - 0.1, high=v + 0.1, seed=n) for n, v in enumerate((0.2, 0.4, 0.6))]
+    together = row(0.4, low=-0.1, high=0.9, seeds=3)
+    for rows in ([*seeds, together], [together, *seeds], [together]):
+        assert spread_of(rows) == Spread(0.4, -0.1, 0.9, 3, s.INTERVAL)
+    draws = [row(v, low=0.0, high=1.0) for v in (0.2, 0.4)]
+    found = spread_of([*draws, row(0.3, low=0.1, high=0.5, draws=2)])
+    assert found == Spread(0.3, 0.1, 0.5, 2, s.INTERVAL)
+    alike = spread_of([row(0.5), row(0.5), row(0.5, low=float("nan"), high=float("nan"), seeds=2)])
+    assert alike == Spread(0.5, 0.5, 0.5, 2, s.SINGLE)
+    assert s.words(alike) == "0.500 (n = 2, no interval)"
+
+
+def test_single_seeds_with_intervals_have_a_range():
+    """Whether they are right about the same examples is not known."""
+    rows = [row(v, low=v - 0.1, high=v + 0.1) for v in (0.2, 0.4, 0.6)]
+    assert spread_of(rows) == pytest.approx((0.4, 0.2, 0.6, 3, s.RANGE))
+    apart = [row(v, low=v - 0.1, high=v + 0.1, seeds=3) for v in (0.2, 0.4)]
+    assert spread_of(apart) == pytest.approx((0.3, 0.2, 0.4, 2, s.RANGE))
 
 
 def test_bounds_without_any_variation_are_none():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from unittest import mock
@@ -80,9 +81,18 @@ def study(config: Path, out: Path, *, workers: int = 1, **settings) -> int:
 
 
 def found(out: Path, **what) -> list[Row]:
-    """The rows of a finished study that have these fields."""
+    """The rows of a finished study that have these fields; with a seed, those of that one alone."""
+    what = {"seeds": None, "draws": None} | what if "seed" in what else what
     rows = read_rows(out / "rows.jsonl")
     return [row for row in rows if all(getattr(row, name) == v for name, v in what.items())]
+
+
+def bounded(row: Row) -> bool:
+    """Whether the bounds lie around the value, or there are none since nothing varied."""
+    assert row.low is not None and row.high is not None
+    if math.isnan(row.low):
+        return math.isnan(row.high)
+    return row.low - 1e-12 <= row.value <= row.high + 1e-12
 
 
 def kinds(rows: list[Row]) -> set[str]:

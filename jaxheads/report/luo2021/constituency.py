@@ -109,8 +109,8 @@ def change_answer(study: Study) -> Answer | None:
         for row in rows
         if row.method.split(": ")[1] in expected
     ]
-    verdicts = [(row, _direction(study, turned)) for row, turned in asked]
-    several = [turned for _, turned in asked if _seeds(study, turned) > 1]
+    verdicts = [(row, _direction(turned)) for row, turned in asked]
+    several = [turned for _, turned in asked if (turned.seeds or 0) > 1]
     held = f"{clear_in(several)} changes are clearly as expected." if several else ONE_MODEL
     summary = (
         "The hypothesis (Luo 2021): tasks of similarity lower the upper layers' ability, tasks of "
@@ -123,7 +123,7 @@ def change_answer(study: Study) -> Answer | None:
     ]
     points += [
         f"{row.model}, {row.method.split(': ')[0]}, {shown(row.task)}: {signed(row.value)}"
-        f"{_interval(row)}, n = {_seeds(study, row)} seed{'s' * (_seeds(study, row) > 1)}."
+        f"{_interval(row)}, n = {row.seeds} seed{'s' * (row.seeds != 1)}."
         for row in tasks
     ]
     return Answer("Does fine-tuning change what heads know?", summary, tuple(points))
@@ -176,14 +176,8 @@ def _turned(row: Row, sign: int) -> Row:
     return dataclasses.replace(row, value=-row.value, low=-row.high, high=-row.low)
 
 
-def _direction(study: Study, turned: Row) -> str:
-    if _seeds(study, turned) < 2:
+def _direction(turned: Row) -> str:
+    if (turned.seeds or 0) < 2:
         return "one model: no claim"
     said = ("not distinguishable from 0", "as expected", "against it")
     return said[side_of_interval(turned)]
-
-
-def _seeds(study: Study, row: Row) -> int:
-    """Of how many fine-tuned models a change is; one of no single task has as many as its tasks."""
-    own = {"task": row.task} if row.task else {}
-    return len({each.seed for each in study.at("whole", model=row.model, **own)})

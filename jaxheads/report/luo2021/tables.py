@@ -80,9 +80,9 @@ def _best_table(study: Study) -> Table | None:
     head = ("model", "trained on", "reading or tree", "what", "S-F1 on tune", *NAMES)
     caption = (
         "Each column's best head, chosen for it on the tune section and scored on the test section "
-        "(square brackets: 95% over sentences, and over several seeds too; round ones: lowest to "
-        "highest of draws). “S-F1 on tune” is what the head of the next column has on the section "
-        "that chose it. “attention, ...” are heads that see no word. Best heads are "
+        "(square brackets: 95% over sentences, and over several seeds or draws too; round ones: "
+        "lowest to highest of draws). “S-F1 on tune” is what the head of the next column has on "
+        "the section that chose it. “attention, ...” are heads that see no word. Best heads are "
         "chosen among many: compare with random weights."
     )
     return Table("constituency-best", caption, head, body, labels=4) if body else None

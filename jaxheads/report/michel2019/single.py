@@ -14,7 +14,7 @@ from jaxheads.report.figures.panels import draw_cells, grid, write_cell
 from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Drawing, Section, Table, slug
-from jaxheads.report.spread import Form, Spread, cell, short, signed, spreads
+from jaxheads.report.spread import INTERVAL, Form, Spread, cell, short, signed, spreads
 
 COLORS = "cividis"
 SHOWN = 8  # heads of each task in the table of the largest changes
@@ -146,7 +146,7 @@ def _largest(study: Study) -> Table | None:
 
 
 def _verdict(spread: Spread) -> str:
-    if not spread.has_bounds:
+    if spread.kind != INTERVAL:
         return "no interval, no claim"
     if spread.holds(0.0):
         return "not distinguishable"

@@ -165,7 +165,7 @@ def _place_cell(rows: Sequence[Row], model: str, variant: str, name: str) -> str
 
 def _heads(study: Study) -> Table:
     body = []
-    for row in study.at(HEAD, metric="contrast"):
+    for row in study.at(HEAD, metric="contrast", seeds=None):
         own = study.at(HEAD, model=row.model, task=row.task, method=row.method, seed=row.seed)
         value = {each.metric: each.value for each in own}
         share = value.get("share of its layer's distance")

@@ -35,7 +35,10 @@ class Retained(NamedTuple):
     example_M: np.ndarray
 
     def margins(self, tolerance: float) -> Estimates:
-        """By budget, the metric less `1 - tolerance` of the whole model's."""
+        """By budget, the metric less `1 - tolerance` of the whole model's.
+
+        A bound that is not known is infinite; of the whole model, which keeps all, it is the value.
+        """
 
         def margin(place: int) -> Estimate:
             def of(seed: int, rows) -> float:
@@ -48,7 +51,11 @@ class Retained(NamedTuple):
             return crossed(jackknife(of, len(self.guess_SKM), self.example_M)).at()
 
         found = [margin(place) for place in range(self.guess_SKM.shape[1])]
-        return Estimates(*map(np.array, zip(*found, strict=True)))
+        value_K, low_K, high_K, p_K = map(np.array, zip(*found, strict=True))
+        for bound_K, unknown in ((low_K, -np.inf), (high_K, np.inf)):
+            bound_K[np.isnan(bound_K)] = unknown
+            bound_K[0] = bound_K[0] if np.isfinite(bound_K[0]) else value_K[0]
+        return Estimates(value_K, low_K, high_K, p_K)
 
 
 def acceptable(
@@ -81,11 +88,11 @@ def reached(
 ) -> dict[str, Estimate]:
     """The largest acceptable loss and number of heads removed, by value and bounds of margins.
 
-    Where a budget has no bounds (one seed, one example) neither have they.
+    They have no bound where no pruned model's margin has one (one seed, one example).
     """
 
     def at(side_K: Float[np.ndarray, "K"]) -> tuple[float, float]:
-        if np.isnan(side_K).any():
+        if np.isinf(side_K[1:]).all():
             return float("nan"), float("nan")
         loss, place = acceptable_deduction(loss_K, side_K)
         return loss, float(budgets[0] - budgets[place])

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from jaxheads.analysis.agreement import rank_agreement
-from jaxheads.analysis.intervals import Estimate, ratio_intervals
+from jaxheads.analysis.intervals import Estimate
+from jaxheads.analysis.sums import Sums
 from jaxheads.inference.evaluate import Evaluation
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
@@ -87,8 +88,8 @@ def _lost(whole: Evaluation, found: Evaluation) -> dict[str, Estimate]:
     )
     more_N = found.loss_N - whole.loss_N
     return {
-        "loss increase": ratio_intervals(more_N[None], whole.loss_N).at(),
-        "accuracy drop": ratio_intervals(lost_N[None], right_N).at(),
+        "loss increase": Sums(more_N, whole.loss_N).intervals().at(),
+        "accuracy drop": Sums(lost_N, right_N).intervals().at(),
     }
 
 

@@ -154,6 +154,32 @@ def arc_maps(
     return maps if chosen_A is not None else maps | {"attention on gold arcs": hits.gold_mass_LH}
 
 
+def relation_masses(
+    hits: ArcHits, words: Sequence[int], least: int
+) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """Of every relation with so many arcs, by direction: the share of a word's attention to others.
+
+    Of the best head (on all sentences), the mean of heads, and what looking anywhere would give in
+    sentences of so many words.
+    """
+    others_A = np.asarray(words)[hits.arcs.sentence_A] - 1
+    for number, relation in enumerate(hits.arcs.relations):
+        of_A = hits.arcs.of(relation)
+        if of_A.sum() >= least:
+            uniform = float((1 / others_A[of_A]).mean())
+            yield (
+                relation,
+                {
+                    direction: {
+                        "best head": float(share_RLH[number].max()),
+                        "mean of heads": float(share_RLH[number].mean()),
+                        "uniform": uniform,
+                    }
+                    for direction, share_RLH in hits.mass.items()
+                },
+            )
+
+
 def hits_path(folder: Path, model: str, task: str, seed: int) -> Path:
     """Where a pass's hits are."""
     return folder / "arcs" / f"{model}-{what_of(WHAT, task)}-{seed}.npz"

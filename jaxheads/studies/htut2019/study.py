@@ -17,19 +17,18 @@ import jax
 import numpy as np
 
 from jaxheads.analysis.arcs import METHODS, ArcHits
-from jaxheads.analysis.intervals import Estimate
 from jaxheads.analysis.offsets import CONTENTLESS, chain, contentless_attention
 from jaxheads.analysis.specialists import (
     Generalist,
     Specialist,
-    arc_interval,
+    arc_sums,
     generalist,
     halves,
     layer_generalists,
-    sentence_interval,
-    share_interval,
+    sentence_sums,
     specialists,
 )
+from jaxheads.analysis.sums import Sums
 from jaxheads.data.tokens import max_tokens
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps
@@ -43,7 +42,7 @@ from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import estimate_rows
+from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
 from jaxheads.studies.workbench.steps import finetuned, score_base
 from jaxheads.studies.workbench.views import save_views, view
 
@@ -70,9 +69,13 @@ def _cells_of(lab: Lab) -> Iterator[Cell]:
     yield beside_cell(lab, (first,))
     yield Cell(scores, functools.partial(score_base, lab), needs=(first,))
     yield Cell(base, functools.partial(pretrained_arcs, lab), needs=(first,))
-    for number in range(_settings(lab).controls):
-        name = f"{base}-random-{number}"
+    random = tuple(f"{base}-random-{number}" for number in range(_settings(lab).controls))
+    for number, name in enumerate(random):
         yield Cell(name, functools.partial(random_arcs, lab, number), needs=(first,))
+    if len(random) > 1:
+        draws = [[name] for name in random]
+        work = functools.partial(together_rows, lab, PRETRAINING, draws, draws=len(draws))
+        yield Cell(f"{base}-random", work, needs=random)
     for task in lab.tasks:
         for seed in lab.run.seeds:
             name = f"{lab.name}-{task.name}-{seed}"
@@ -84,6 +87,7 @@ def _cells_of(lab: Lab) -> Iterator[Cell]:
             work = functools.partial(tuned_arcs, lab, task.name, seed)
             yield Cell(f"{name}-arcs", work, needs=(base, f"{name}-fine-tuned"))
             whole += [f"{name}-fine-tuned", f"{name}-arcs"]
+        yield from seeds_cell(lab, task.name, ("arcs",))
     work = functools.partial(map_agreement, lab)
     yield Cell(f"{lab.name}-agreement", work, needs=(base, *whole))
 
@@ -97,9 +101,9 @@ def pretrained_arcs(lab: Lab) -> list[Row]:
     looks = _look(lab, lab.base, "", 0)
     note = functools.partial(lab.note.rows, PRETRAINING)
     rows = note({name: float(n) for name, n in found.counts.items()}, stage=SENTENCES)
-    rows += head_rows(lab, looks.hits, PRETRAINING, 0)
+    rows += head_rows(Sampled(lab, PRETRAINING, 0), looks.hits)
     rows += _mass_rows(lab, found.trees, looks.hits)
-    rows += baseline_rows(lab, found.trees)
+    rows += baseline_rows(Sampled(lab, PRETRAINING, 0), found.trees)
     numbers = arcs.examples(found.trees, chosen_N, _settings(lab).examples)
     if numbers:
         _save_examples(lab, looks.hits, numbers)
@@ -112,7 +116,10 @@ def random_arcs(lab: Lab, number: int) -> list[Row]:
     model = init_model(config, readout, jax.random.key(1000 + number))
     trees = _sentences(lab).trees
     looks = arcs.look(trees, _maps(lab, model), subtypes=_settings(lab).subtypes)
-    return head_rows(lab, looks.hits, PRETRAINING, number, suffix=f", {RANDOM}")
+    found = Sampled(lab, PRETRAINING, number)
+    rows = head_rows(found, looks.hits, suffix=f", {RANDOM}")
+    found.save(f"{lab.name}-arcs-random-{number}")
+    return rows
 
 
 def tuned_arcs(lab: Lab, task: str, seed: int) -> list[Row]:
@@ -120,52 +127,52 @@ def tuned_arcs(lab: Lab, task: str, seed: int) -> list[Row]:
     looks = _look(lab, lab.tuned(task, seed), task, seed)
     settings, trees = _settings(lab), _sentences(lab).trees
     before = arcs.load_hits(lab.folder, lab.name, "", 0, trees, settings.subtypes)
-    rows = head_rows(lab, looks.hits, task, seed)
-    return rows + change_rows(lab, before, looks.hits, task, seed)
+    found = Sampled(lab, task, seed)
+    rows = head_rows(found, looks.hits) + change_rows(found, before, looks.hits)
+    found.save(f"{lab.name}-{task}-{seed}-arcs")
+    return rows
 
 
 # -- rows
 
 
-def head_rows(lab: Lab, hits: ArcHits, task: str, seed: int, suffix: str = "") -> list[Row]:
+def head_rows(found: Sampled, hits: ArcHits, suffix: str = "") -> list[Row]:
     """The best heads of whole trees and of relations, chosen on one half, scored on the other."""
-    chosen_N = _chosen(lab)
+    chosen_N = _chosen(found.lab)
     rows: list[Row] = []
     for method in METHODS:
-        what = {"stage": f"{BEST}{suffix}", "method": method, "seed": seed}
+        what = {"stage": f"{BEST}{suffix}", "method": method}
         for metric, punctuation in KINDS.items():
             best = generalist(hits, method, punctuation=punctuation, chosen_N=chosen_N)
-            rows += _generalist_rows(lab, task, metric, best, what)
+            rows += _generalist_rows(found, metric, best, what)
     for method in ("max", "mst"):
-        found = layer_generalists(hits, method, punctuation=False, chosen_N=chosen_N)
-        for layer, best in enumerate(found, start=1):
+        layers = layer_generalists(hits, method, punctuation=False, chosen_N=chosen_N)
+        for layer, best in enumerate(layers, start=1):
             what = {"stage": f"{OF_LAYER}{suffix}", "method": f"{method}, layer {layer}"}
-            rows += _generalist_rows(lab, task, "UUAS", best, {**what, "seed": seed})
+            rows += _generalist_rows(found, "UUAS", best, what)
     for method in SINGLE:
         for each in specialists(hits, method, chosen_N=chosen_N):
-            if each.accuracy.value >= 0 and each.signed.total >= _settings(lab).least:
-                rows += _specialist_rows(lab, task, method, each, suffix, seed)
+            if each.signed.total >= _settings(found.lab).least:
+                what = {"stage": f"{RELATION}{suffix}", "method": method}
+                rows += _specialist_rows(found, each, what)
     return rows
 
 
-def _generalist_rows(lab: Lab, task: str, metric: str, best: Generalist, what: dict) -> list[Row]:
-    rows = estimate_rows(lab, task, metric, best.micro, **what)
-    rows += estimate_rows(lab, task, f"{metric}, mean of sentences", best.macro, **what)
+def _generalist_rows(found: Sampled, metric: str, best: Generalist, what: dict) -> list[Row]:
+    rows = found.rows(metric, best.micro, **what)
+    rows += found.rows(f"{metric}, mean of sentences", best.macro, **what)
     place = {
         f"{metric}, best of all": best.best_of_all,
         f"{metric}, layer": best.layer + 1,
         f"{metric}, head": best.head + 1,
     }
-    return rows + lab.note.rows(task, {name: float(n) for name, n in place.items()}, **what)
+    return rows + found.plain_rows({name: float(n) for name, n in place.items()}, **what)
 
 
-def _specialist_rows(
-    lab: Lab, task: str, method: str, best: Specialist, suffix: str, seed: int
-) -> list[Row]:
-    what = {"stage": f"{RELATION}{suffix}", "method": method, "seed": seed}
+def _specialist_rows(found: Sampled, best: Specialist, what: dict) -> list[Row]:
     name = best.relation
-    rows = estimate_rows(lab, task, name, best.accuracy, **what)
-    rows += estimate_rows(lab, task, f"{name}, gain", best.gain, **what)
+    rows = found.rows(name, best.accuracy, **what)
+    rows += found.rows(f"{name}, gain", best.gain, **what)
     values = {
         f"{name}, arcs": best.signed.total,
         f"{name}, layer": best.layer + 1,
@@ -175,13 +182,13 @@ def _specialist_rows(
         f"{name}, unsigned": best.unsigned.accuracy,
         f"{name}, signed": best.signed.accuracy,
     }
-    return rows + lab.note.rows(task, {name: float(n) for name, n in values.items()}, **what)
+    return rows + found.plain_rows({name: float(n) for name, n in values.items()}, **what)
 
 
-def baseline_rows(lab: Lab, trees: Sequence[DependencyTree]) -> list[Row]:
+def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
     """The chain, and heads that see no word, on the half that heads are scored on."""
-    chosen_N = _chosen(lab)
-    looks = arcs.look(trees, _contentless(trees), subtypes=_settings(lab).subtypes)
+    chosen_N = _chosen(noted.lab)
+    looks = arcs.look(trees, _contentless(trees), subtypes=_settings(noted.lab).subtypes)
     hits = looks.hits
     scored_A = ~chosen_N[hits.arcs.sentence_A]
     rows: list[Row] = []
@@ -193,17 +200,15 @@ def baseline_rows(lab: Lab, trees: Sequence[DependencyTree]) -> list[Row]:
             what = {"stage": BASELINE, "method": f"{method}: {name}"}
             for metric, punctuation in KINDS.items():
                 counted_A = scored_A if punctuation else scored_A & hits.arcs.words_A
-                micro = share_interval(found_A, hits.arcs, counted_A)
-                macro = sentence_interval(found_A, hits.arcs, counted_A)
-                rows += estimate_rows(lab, PRETRAINING, metric, micro, **what)
-                means = f"{metric}, mean of sentences"
-                rows += estimate_rows(lab, PRETRAINING, means, macro, **what)
+                rows += noted.rows(metric, arc_sums(found_A, hits.arcs, counted_A), **what)
+                macro = sentence_sums(found_A, hits.arcs, counted_A)
+                rows += noted.rows(f"{metric}, mean of sentences", macro, **what)
     return rows
 
 
-def change_rows(lab: Lab, before: ArcHits, after: ArcHits, task: str, seed: int) -> list[Row]:
+def change_rows(found: Sampled, before: ArcHits, after: ArcHits) -> list[Row]:
     """The best head after fine-tuning less the best before, each chosen in its own model."""
-    settings, chosen_N = _settings(lab), _chosen(lab)
+    settings, chosen_N = _settings(found.lab), _chosen(found.lab)
     scored_A = ~chosen_N[before.arcs.sentence_A]
     rows: list[Row] = []
     for method in ("max", "mst"):
@@ -212,15 +217,13 @@ def change_rows(lab: Lab, before: ArcHits, after: ArcHits, task: str, seed: int)
             for hits in (before, after)
         ]
         change = _change(before, after, method, pair, scored_A & before.arcs.words_A)
-        what = {"stage": CHANGE, "method": method, "seed": seed}
-        rows += estimate_rows(lab, task, "UUAS", change, **what)
+        rows += found.rows("UUAS", change, stage=CHANGE, method=method)
     both = [specialists(hits, "max", chosen_N=chosen_N) for hits in (before, after)]
     for one, two in zip(*both, strict=True):
         if one.signed.total >= settings.least:
             of_A = scored_A & before.arcs.of(one.relation)
             change = _change(before, after, "max", [one, two], of_A)
-            what = {"stage": CHANGE, "method": "max", "seed": seed}
-            rows += estimate_rows(lab, task, one.relation, change, **what)
+            rows += found.rows(one.relation, change, stage=CHANGE, method="max")
     return rows
 
 
@@ -230,12 +233,12 @@ def _change(
     method: str,
     pair: Sequence[Generalist | Specialist],
     scored_A: np.ndarray,
-) -> Estimate:
+) -> Sums:
     one_A, two_A = (
         hits.found_by(method, best.layer, best.head).astype(float)
         for hits, best in zip((before, after), pair, strict=True)
     )
-    return arc_interval(two_A - one_A, before.arcs, scored_A)
+    return arc_sums(two_A - one_A, before.arcs, scored_A)
 
 
 def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list[Row]:
@@ -247,38 +250,12 @@ def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list
         "attention on gold arcs, uniform": 2 * len(words) / sum(words),
     }
     rows = lab.note.rows(PRETRAINING, values, stage="attention mass")
-    for relation, values in relation_masses(hits, words, _settings(lab).least):
+    for relation, values in arcs.relation_masses(hits, words, _settings(lab).least):
         for direction, shares in values.items():
             what = {"stage": "attention mass by relation", "method": direction}
             named = {f"{relation}, {name}": value for name, value in shares.items()}
             rows += lab.note.rows(PRETRAINING, named, **what)
     return rows
-
-
-def relation_masses(
-    hits: ArcHits, words: Sequence[int], least: int
-) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
-    """Of every relation with so many arcs, by direction: the share of a word's attention to others.
-
-    Of the best head (on all sentences), the mean of heads, and what looking anywhere would give in
-    sentences of so many words.
-    """
-    others_A = np.asarray(words)[hits.arcs.sentence_A] - 1
-    for number, relation in enumerate(hits.arcs.relations):
-        of_A = hits.arcs.of(relation)
-        if of_A.sum() >= least:
-            uniform = float((1 / others_A[of_A]).mean())
-            yield (
-                relation,
-                {
-                    direction: {
-                        "best head": float(share_RLH[number].max()),
-                        "mean of heads": float(share_RLH[number].mean()),
-                        "uniform": uniform,
-                    }
-                    for direction, share_RLH in hits.mass.items()
-                },
-            )
 
 
 # -- what the cells share

@@ -33,7 +33,8 @@ def changes(lab: Lab, task: str) -> list[Row]:
         found = crossed(np.stack([*places.values()], -1))
         for column, place in enumerate(places):
             method = f"{reading.name}: {place}"
-            rows += estimate_rows(lab, task, F1, found.at(column), stage="change", method=method)
+            what = {"stage": "change", "method": method, "seeds": len(lab.run.seeds)}
+            rows += estimate_rows(lab, task, F1, found.at(column), **what)
         heads = crossed(change_SXLH)
         values = {
             "heads": float(heads.value.size),
@@ -67,10 +68,9 @@ def changes_by_kind(lab: Lab) -> list[Row]:
         for kind, places in mean.items():
             found = crossed(np.stack([*places.values()], -1))
             for column, place in enumerate(places):
-                rows += estimate_rows(
-                    lab, "", F1, found.at(column), stage="change by kind",
-                    method=f"{reading.name}: {kind}: {place}",
-                )  # fmt: skip
+                what = {"stage": "change by kind", "seeds": len(lab.run.seeds)}
+                method = f"{reading.name}: {kind}: {place}"
+                rows += estimate_rows(lab, "", F1, found.at(column), method=method, **what)
     return rows
 
 

@@ -20,7 +20,6 @@ from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
 from jaxheads.analysis.spans import (
     COLUMNS,
     Chosen,
-    Parts,
     SpanCounts,
     baseline_distances,
     choose_heads,
@@ -29,9 +28,10 @@ from jaxheads.analysis.spans import (
     sentence_f1,
     tied_share,
 )
+from jaxheads.analysis.sums import Sums, together
 from jaxheads.analysis.trees import Ranking, Reading, TreeCounts, tree_counts
 from jaxheads.models.model import Model, init_model
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, kind_of
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.luo2021.examples import write_examples
 from jaxheads.studies.luo2021.maps import F1, save_head_maps
@@ -39,10 +39,12 @@ from jaxheads.studies.luo2021.treebank import Section, attention_of, section_of,
 from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import estimate_rows
+from jaxheads.studies.workbench.seeds import Sampled
 from jaxheads.studies.workbench.sharpness import Sharpness
 
 DRAWS = 5  # of random trees
-NULLS = ("right", "balanced", "random")  # what the best heads are compared with
+RANDOM = "random"
+NULLS = ("right", "balanced", RANDOM)  # what the best heads are compared with
 BY_F1 = "F1 on tune"  # the ranking that sees labels
 
 
@@ -68,12 +70,13 @@ def base_trees(lab: Lab) -> list[Row]:
     nulls = baseline_counts(test, main.measure)
     save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})
     save_head_maps(lab, lab.base, "", 0, on_test, main, sharpness, on_tune[main.name].unlabelled)
+    found = Sampled(lab, PRETRAINING, 0)
     rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
     rows += null_rows(lab, nulls)
     for name in on_test:
-        rows += best_rows(lab, name, on_tune[name].heads, on_test[name].heads, task=PRETRAINING)
+        rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
         rows += margin_rows(lab, name, on_tune[name].heads, on_test[name].heads, nulls)
-        rows += layer_rows(lab, name, on_test[name], task=PRETRAINING)
+        rows += layer_rows(found, name, on_test[name])
         rows += ensemble_rows(lab, name, on_test[name])
         rows += unlabelled_rows(lab, name, on_tune[name], on_test[name])
     write_examples(lab, test, main, on_tune[main.name].heads)
@@ -89,7 +92,7 @@ def random_trees(lab: Lab, draw: int) -> list[Row]:
     for name in both[0]:
         what = {"stage": "random weights", "seed": draw}
         chosen = choose_heads(both[0][name].heads, both[1][name].heads)
-        values = {column: each.tested.value for column, each in chosen.items()}
+        values = {column: float(each.tested.ratio) for column, each in chosen.items()}
         rows += lab.note.rows(PRETRAINING, values, method=f"{name}: best head", **what)
         mean = float(sentence_f1(both[1][name].heads).mean())
         rows += lab.note.rows(PRETRAINING, {F1: mean}, method=f"{name}: mean of heads", **what)
@@ -104,11 +107,11 @@ def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
     on_test = counted(lab, model, section_of(lab, "test"), readings, sharpness=sharpness)
     save_counts(lab.folder, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
     save_head_maps(lab, model, task, seed, on_test, readings[0], sharpness)
-    rows = []
+    rows, found = [], Sampled(lab, task, seed)
     for name in on_test:
-        what = {"task": task, "seed": seed}
-        rows += best_rows(lab, name, on_tune[name].heads, on_test[name].heads, **what)
-        rows += layer_rows(lab, name, on_test[name], **what)
+        rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
+        rows += layer_rows(found, name, on_test[name])
+    found.save(f"{lab.name}-{task}-{seed}-trees")
     return rows
 
 
@@ -151,7 +154,7 @@ class Nulls(NamedTuple):
     def mean(self, name: str, column: str) -> np.ndarray:
         """The top of a column `[Y]`: of random trees, the mean over the draws."""
         own = [place for place, each in enumerate(self.names) if each.split(" ")[0] == name]
-        return COLUMNS[column](self.counts).top[:, own].mean(1)
+        return COLUMNS[column](self.counts).top_X[:, own].mean(1)
 
 
 def baseline_counts(section: Section, measure: str) -> Nulls:
@@ -200,36 +203,31 @@ def section_rows(lab: Lab, section: Section, which: str) -> list[Row]:
 
 
 def null_rows(lab: Lab, nulls: Nulls) -> list[Row]:
-    """Every column of every baseline, with intervals over sentences."""
+    """Every column of every baseline, with intervals over sentences, and over draws too."""
     rows = []
-    for column, parts in _columns(nulls.counts):
-        found = parts.intervals()
+    for column, sums in _columns(nulls.counts):
+        found, what = sums.intervals(), {"stage": "tree baselines"}
         for place, name in enumerate(nulls.names):
-            rows += estimate_rows(
-                lab, "", column, found.at(place), stage="tree baselines", method=name
-            )
+            rows += estimate_rows(lab, "", column, found.at(place), method=name, **what)
+        random = [sums.pick(n) for n, name in enumerate(nulls.names) if kind_of(name) == RANDOM]
+        what |= {"method": RANDOM, "draws": len(random)}
+        rows += estimate_rows(lab, "", column, together(random).at(), **what)
     return rows
 
 
-def best_rows(
-    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, *, task: str, seed: int = 0
-) -> list[Row]:
+def best_rows(found: Sampled, reading: str, tune: SpanCounts, test: SpanCounts) -> list[Row]:
     """The head that is best on the tune section for every column, scored on the test section."""
-    rows, what = [], {"seed": seed}
+    rows, kind = [], f"{reading}: best head"
     best = choose_heads(tune, test)
     for column, chosen in best.items():
         method = f"{reading}: {head_name(chosen)}"
-        found = {"stage": "best head", "method": method, **what}
-        rows += estimate_rows(lab, task, column, chosen.tested, **found)
-        found["stage"] = "best head, tune"
-        rows += lab.note.rows(task, {column: chosen.tuned}, **found)
+        rows += found.rows(column, chosen.tested, stage="best head", method=method, kind=kind)
+        rows += found.plain_rows({column: chosen.tuned}, stage="best head, tune", method=method)
     ties = tied_share(test)
     shares = {"best head": float(ties[best[F1].head]), "mean of heads": float(np.nanmean(ties))}
     for which, share in shares.items():
         method = f"{reading}: {which}"
-        rows += lab.note.rows(
-            task, {"tied splits": share}, stage="tied splits", method=method, **what
-        )
+        rows += found.plain_rows({"tied splits": share}, stage="tied splits", method=method)
     return rows
 
 
@@ -240,8 +238,8 @@ def margin_rows(
     rows = []
     for column, chosen in choose_heads(tune, test).items():
         own = COLUMNS[column](test.pick(*chosen.head))
-        margin_YN = np.stack([own.top - nulls.mean(null, column) for null in NULLS], -1)
-        found = Parts(margin_YN, own.bottom).intervals()
+        margin_YN = np.stack([own.top_X - nulls.mean(null, column) for null in NULLS], -1)
+        found = Sums(margin_YN, own.bottom_X).intervals()
         for place, null in enumerate(NULLS):
             rows += estimate_rows(
                 lab, PRETRAINING, column, found.at(place), stage="best head less baseline",
@@ -250,19 +248,14 @@ def margin_rows(
     return rows
 
 
-def layer_rows(lab: Lab, reading: str, test: TreeCounts, *, task: str, seed: int = 0) -> list[Row]:
+def layer_rows(found: Sampled, reading: str, test: TreeCounts) -> list[Row]:
     """The mean of each layer's heads, and the trees of their mean distances."""
-    rows, what = [], {"seed": seed}
-    heads, own = COLUMNS[F1](test.heads), COLUMNS[F1](test.layers)
-    for stage, parts in (
-        ("mean of layer", Parts(heads.top.mean(-1), heads.bottom)),
-        ("averaged layer", own),
-    ):
-        found = parts.intervals()
-        for layer in range(len(found.value)):
+    heads, rows = COLUMNS[F1](test.heads), []
+    mean = Sums(heads.top_X.mean(-1), heads.bottom_X)
+    for stage, sums in (("mean of layer", mean), ("averaged layer", COLUMNS[F1](test.layers))):
+        for layer in range(sums.top_X.shape[1]):
             method = f"{reading}: layer {layer + 1}"
-            estimate = found.at(layer)
-            rows += estimate_rows(lab, task, F1, estimate, stage=stage, method=method, **what)
+            rows += found.rows(F1, sums.pick(layer), stage=stage, method=method)
     return rows
 
 
@@ -297,9 +290,9 @@ def head_name(chosen: Chosen) -> str:
     return f"layer {layer + 1} head {head + 1}"
 
 
-def _columns(counts: SpanCounts) -> Iterator[tuple[str, Parts]]:
+def _columns(counts: SpanCounts) -> Iterator[tuple[str, Sums]]:
     """The columns that the sentences define."""
     for name, column in COLUMNS.items():
-        parts = column(counts)
-        if parts.bottom.sum():
-            yield name, parts
+        sums = column(counts)
+        if sums.bottom_X.sum():
+            yield name, sums

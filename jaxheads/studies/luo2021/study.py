@@ -26,6 +26,7 @@ from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.seeds import seeds_cell
 from jaxheads.studies.workbench.steps import finetuned, score_base
 
 
@@ -80,6 +81,7 @@ def _task(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
         yield Cell(trees, functools.partial(tuned_trees, lab, task, seed), needs=(tuned,))
         masking = answers_name(lab, task, seed)
         yield Cell(masking, functools.partial(masked, lab, task, seed), needs=(trees,))
+    yield from seeds_cell(lab, task, ("trees",))
     trees = (f"{lab.name}-trees", *(f"{name}-trees" for name in names))
     yield Cell(f"{lab.name}-{task}-changes", functools.partial(changes, lab, task), needs=trees)
     yield Cell(

@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from jaxheads.analysis.intervals import Estimate, contrast
+from jaxheads.analysis.intervals import differences
+from jaxheads.analysis.sums import Sums
 from jaxheads.data.batch import Batch
 from jaxheads.importance.ablation import alone_in_layer, without_each
 from jaxheads.inference.evaluate import METRICS, Answers
@@ -37,7 +38,8 @@ from jaxheads.studies.settings import Run
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import OWN, contrasts, curves, estimate_rows
+from jaxheads.studies.workbench.prunability import OWN, contrasts, curves
+from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
 from jaxheads.studies.workbench.steps import finetuned, score_file
 from jaxheads.studies.workbench.tasks import Subject, first_of
 
@@ -58,6 +60,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         for task in lab.tasks:
             for place, seed in enumerate(run.seeds):
                 yield from _tables(lab, task.name, place, seed, base)
+            yield from seeds_cell(lab, task.name, ("removed", "alone"))
             yield Cell(
                 f"{lab.name}-{task.name}-contrasts",
                 functools.partial(contrasts_of, lab, task.name),
@@ -85,13 +88,13 @@ def _tables(lab: Lab, task: str, place: int, seed: int, base: tuple[str, ...]) -
 def removed(lab: Lab, name: str, seed: int) -> list[Row]:
     """What the metric changes by when one head is masked, head by head."""
     task, model = lab.subject(name), lab.tuned(name, seed)
-    effects = _effects(lab, model, task, task.held_out)
+    effects, found = _effects(lab, model, task, task.held_out), Sampled(lab, name, seed)
     rows: list[Row] = []
     for (layer, head), change in effects.items():
         method = f"layer {layer + 1} head {head + 1}"
-        what = {"stage": REMOVED, "method": method, "seed": seed}
-        rows += estimate_rows(lab, name, task.metrics[0], change, **what)
-    significant = [change.p_value < LEVEL for change in effects.values()]
+        rows += found.rows(task.metrics[0], change, stage=REMOVED, method=method)
+    found.save(f"{lab.name}-{name}-{seed}-removed")
+    significant = [row.p_value is not None and row.p_value < LEVEL for row in rows]
     change_N = _changes(effects)
     values = {
         "heads": float(len(effects)),
@@ -102,13 +105,13 @@ def removed(lab: Lab, name: str, seed: int) -> list[Row]:
     }
     rows += lab.note.rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
     gradient = lab.saved(score_file(lab, name, seed)).score_LH
-    found = _correlations(gradient, -change_N.reshape(gradient.shape))
-    rows += lab.note.rows(name, found, stage="gradient and ablation", seed=seed)
+    values = _correlations(gradient, -change_N.reshape(gradient.shape))
+    rows += lab.note.rows(name, values, stage="gradient and ablation", seed=seed)
     if other := lab.reader.other_held_out(task):
         there = _effects(lab, model, task, other)
         there_N = _changes(there)
-        found = _correlations(change_N, there_N)
-        rows += lab.note.rows(name, found, stage="agreement of data sets", seed=seed)
+        values = _correlations(change_N, there_N)
+        rows += lab.note.rows(name, values, stage="agreement of data sets", seed=seed)
     return rows
 
 
@@ -127,19 +130,20 @@ def alone(lab: Lab, name: str, seed: int) -> list[Row]:
     masks_VLH = alone_in_layer(np.ones((layers, heads))).gates_VLH[1:] > 0
     training = task._replace(held_out=chosen_on)
     tried = [lab.measure(model, training, mask_LH).metrics for mask_LH in masks_VLH]
-    found = [
+    changes = [
         _change(task, whole, lab.measure(model, task, mask_LH).answers) for mask_LH in masks_VLH
     ]
     ways = {
         "": [-each["loss"] for each in tried],
         f", chosen by {metric}": [each[metric] for each in tried],
-        ", best of all": [change.value for change in found],
+        ", best of all": [change.ratio for change in changes],
     }
-    rows: list[Row] = []
+    rows, found = [], Sampled(lab, name, seed)
     for layer, (suffix, score_V) in itertools.product(range(layers), ways.items()):
         best = layer * heads + int(np.argmax(score_V[layer * heads : (layer + 1) * heads]))
-        what = {"stage": ALONE, "method": f"layer {layer + 1}{suffix}", "seed": seed}
-        rows += estimate_rows(lab, name, metric, found[best], **what)
+        method = f"layer {layer + 1}{suffix}"
+        rows += found.rows(metric, changes[best], stage=ALONE, method=method)
+    found.save(f"{lab.name}-{name}-{seed}-alone")
     return rows
 
 
@@ -179,8 +183,8 @@ def contrasts_of(lab: Lab, name: str) -> list[Row]:
 
 def _effects(
     lab: Lab, model: Model, task: Subject, held_out: list[Batch]
-) -> dict[tuple[int, int], Estimate]:
-    """By head, the change of the metric with its interval over examples."""
+) -> dict[tuple[int, int], Sums]:
+    """By head, the change of the metric."""
     shape = (model.config.num_layers, model.config.num_heads)
     variants, task = without_each(np.ones(shape)), task._replace(held_out=held_out)
     whole = lab.measure(model, task).answers
@@ -192,16 +196,17 @@ def _effects(
     return found
 
 
-def _changes(effects: Mapping[tuple[int, int], Estimate]) -> Float[np.ndarray, "heads"]:
+def _changes(effects: Mapping[tuple[int, int], Sums]) -> Float[np.ndarray, "heads"]:
     """The values of changes, where those of equally many examples are equal, whatever rounding."""
-    return np.round([change.value for change in effects.values()], 12)
+    return np.round([change.ratio for change in effects.values()], 12)
 
 
-def _change(task: Subject, whole: Answers, masked: Answers) -> Estimate:
-    """The metric of the masked model less the whole one's, paired over examples."""
+def _change(task: Subject, whole: Answers, masked: Answers) -> Sums:
+    """The metric of the masked model less the whole one's, paired over groups of examples."""
     one, two = [[masked.guess_M]], [[whole.guess_M]]
     metric = METRICS[task.metrics[0]]
-    return contrast(one, two, whole.label_M, metric, whole.example_M).difference
+    (change_G,) = differences(one, two, whole.label_M, metric, whole.example_M)
+    return Sums(change_G, np.ones(len(change_G)))
 
 
 def _correlations(

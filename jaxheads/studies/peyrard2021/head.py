@@ -7,13 +7,12 @@ is of test pairs, with intervals and signs drawn by whole originals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.contrast import Contrasts, choose_head, find_head
-from jaxheads.analysis.intervals import Estimate, grouped_mean
 from jaxheads.analysis.localisation import (
     Located,
     head_hits,
@@ -21,6 +20,7 @@ from jaxheads.analysis.localisation import (
     positions,
     rule_hits,
 )
+from jaxheads.analysis.sums import Sums, grouped
 from jaxheads.data.headlines.encoded import EncodedPair, analysable
 from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, SINGLE
 from jaxheads.records.rows import Row
@@ -36,7 +36,8 @@ from jaxheads.studies.peyrard2021.headlines import (
     variant_file,
 )
 from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.prunability import estimate_rows, load_answers
+from jaxheads.studies.workbench.prunability import load_answers
+from jaxheads.studies.workbench.seeds import Sampled
 
 CALLED = {"all": "all tokens", "first": "first token"}  # whose attention is meant
 RIGHT = "answered right"  # the headlines on which the paper localises
@@ -52,6 +53,7 @@ class Case(NamedTuple):
     seen: Seen
     pairs: tuple[EncodedPair, ...]  # the test pairs that were looked at
     places: tuple[int, ...]  # where they stand among all test pairs
+    found: Sampled
 
     @property
     def groups(self) -> list[str]:
@@ -65,31 +67,31 @@ class Case(NamedTuple):
 
     def rows(self, stage: str, method: str, values: Mapping[str, float | int]) -> list[Row]:
         """Rows of this case."""
-        what: dict[str, Any] = {"stage": stage, "method": method, "seed": self.seed}
         floats = {name: float(value) for name, value in values.items()}
-        return self.lab.note.rows(self.task, floats, **what)
+        return self.found.plain_rows(floats, stage=stage, method=method)
 
-    def estimate(self, stage: str, method: str, metric: str, found: Estimate) -> list[Row]:
-        """The row of a value with its interval."""
-        what = {"stage": stage, "method": method, "seed": self.seed}
-        return estimate_rows(self.lab, self.task, metric, found, **what)
+    def bounded(self, stage: str, method: str, metric: str, sums: Sums) -> list[Row]:
+        """The row of a value with its interval over originals."""
+        return self.found.rows(metric, sums, stage=stage, method=method)
 
 
 def case_of(lab: Lab, task: str, seed: int) -> Case:
     """The classifier, whose attention has been looked at by now."""
     seen = load_seen(lab, variant_file(lab, task, seed))
     found = analysable(read_headlines(lab).splits[TEST])
-    return Case(lab, task, seed, seen, found.pairs, found.places)
+    return Case(lab, task, seed, seen, found.pairs, found.places, Sampled(lab, task, seed))
 
 
 def head(lab: Lab, task: str, seed: int) -> list[Row]:
     """Choose the head and test it; localise with it; look at the same head in other models."""
     case = case_of(lab, task, seed)
-    return [
+    rows = [
         *(row for queries in QUERIES for row in _tested(case, queries)),
         *_localised(case),
         *_controlled(case),
     ]
+    case.found.save(f"{variant_file(lab, task, seed)}-head")
+    return rows
 
 
 # -- the test
@@ -103,7 +105,7 @@ def _tested(case: Case, queries: str) -> Iterator[Row]:
         permutations=humor_settings(case.lab).permutations,
     )  # fmt: skip
     layer, number = found.layer, found.head
-    yield from case.estimate(HEAD, method, "contrast", found.test)
+    yield from case.bounded(HEAD, method, "contrast", found.test)
     values = {
         "layer": layer + 1,
         "head": number + 1,
@@ -144,11 +146,10 @@ def _localised(case: Case) -> Iterator[Row]:
     for position, own_X in (positions(headlines) | {RIGHT: _answered_right(case)}).items():
         if not own_X.any():
             continue
-        groups = [group for group, own in zip(case.groups, own_X, strict=True) if own]
         yield from case.rows("localisation", "headlines", {position: int(own_X.sum())})
         for method, hit_X in hits.items():
-            found = grouped_mean(hit_X[own_X], groups)
-            yield from case.estimate("localisation", method, position, found)
+            found = grouped(hit_X, case.groups, own_X)
+            yield from case.bounded("localisation", method, position, found)
     yield from case.rows("localisation", "most edited place", {"place": common})
 
 
@@ -198,8 +199,8 @@ def _controlled(case: Case) -> Iterator[Row]:
         test = there.contrast[TEST, QUERIES[0]]
         yield from _same_head(case, called, test)
         less_X = own.contrast()[:, layer, number] - test.contrast()[:, layer, number]
-        found = grouped_mean(less_X, case.groups)
-        yield from case.estimate("control", f"itself - {called}", "contrast", found)
+        found = grouped(less_X, case.groups)
+        yield from case.bounded("control", f"itself - {called}", "contrast", found)
         best = find_head(
             there.contrast[VALIDATION, QUERIES[0]], test, case.groups,
             permutations=humor_settings(case.lab).permutations,
@@ -207,7 +208,7 @@ def _controlled(case: Case) -> Iterator[Row]:
         corrected = float(best.holm_LH[best.layer, best.head])
         place = {"layer": best.layer + 1.0, "head": best.head + 1.0, "corrected p": corrected}
         yield from case.rows("control", f"best head, {called}", place)
-        yield from case.estimate("control", f"best head, {called}", "contrast", best.test)
+        yield from case.bounded("control", f"best head, {called}", "contrast", best.test)
 
 
 def _same_head(case: Case, called: str, test: Contrasts) -> list[Row]:
@@ -218,7 +219,7 @@ def _same_head(case: Case, called: str, test: Contrasts) -> list[Row]:
         for name, side_XLH in test._asdict().items()
     }
     return [
-        *case.estimate("control", called, "contrast", grouped_mean(value_X, case.groups)),
+        *case.bounded("control", called, "contrast", grouped(value_X, case.groups)),
         *case.rows("control", called, values),
     ]
 
@@ -234,8 +235,8 @@ def _random_word(case: Case, own: Contrasts) -> Iterator[Row]:
         for side in (replaced, Contrasts(*(s[which] for s in own)))
     )
     for called, value_X in (("random word", there_X), ("itself - random word", here_X - there_X)):
-        found = grouped_mean(value_X, groups)
-        yield from case.estimate("control", called, "contrast", found)
+        found = grouped(value_X, groups)
+        yield from case.bounded("control", called, "contrast", found)
     means = {"edited, funny": replaced.edited_funny, "other, funny": replaced.other_funny}
     values = {name: float(_at(side, layer, number).mean()) for name, side in means.items()}
     yield from case.rows("control", "random word", values | {"pairs": len(which)})

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from jaxheads.analysis.intervals import grouped_mean
 from jaxheads.analysis.localisation import Located, head_hits
+from jaxheads.analysis.sums import grouped
 from jaxheads.data.headlines.encoded import EncodedPair
 from jaxheads.data.headlines.humor import QUESTIONS
 from jaxheads.data.pieces import pieces_of_words
@@ -61,7 +61,8 @@ def gated(lab: Lab, task: str, seed: int) -> list[Row]:
         named["head - others of its layer"] = changes[chosen] - np.mean(others, 0)
     rows: list[Row] = []
     for method, change_N in named.items():
-        rows += case.estimate("gated", method, "accuracy", grouped_mean(change_N, groups))
+        rows += case.bounded("gated", method, "accuracy", grouped(change_N, groups))
+    case.found.save(f"{variant_file(lab, task, seed)}-gated")
     lower = sum(float(change.mean()) <= float(changes[chosen].mean()) for change in changes)
     return rows + case.rows("gated", "head", {"rank of loss in its layer": lower})
 

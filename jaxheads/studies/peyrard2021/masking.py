@@ -11,13 +11,19 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxheads.analysis.intervals import grouped_mean
+from jaxheads.analysis.sums import grouped
 from jaxheads.data.headlines.encoded import analysable, masked_source, question_source
 from jaxheads.records.rows import Row
 from jaxheads.studies.peyrard2021.attention import FUNNY, SERIOUS
-from jaxheads.studies.peyrard2021.headlines import TEST, humor_subject, model_of, read_headlines
+from jaxheads.studies.peyrard2021.headlines import (
+    TEST,
+    humor_subject,
+    model_of,
+    read_headlines,
+    variant_file,
+)
 from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.prunability import estimate_rows
+from jaxheads.studies.workbench.seeds import Sampled
 
 MASKED = "words masked"
 
@@ -39,7 +45,7 @@ def masked(lab: Lab, task: str, seed: int) -> list[Row]:
     question_W, pair_W, side_W, edited_W = map(np.array, zip(*words, strict=True))
     flipped_W = after_W != before_Q[question_W]
     groups = [each.pair.group for each in pairs]
-    rows: list[Row] = []
+    rows, found = [], Sampled(lab, task, seed)
     for side in (FUNNY, SERIOUS):
         edited_X, other_X = (
             _share_by_pair(flipped_W[own_W], pair_W[own_W])
@@ -47,9 +53,9 @@ def masked(lab: Lab, task: str, seed: int) -> list[Row]:
         )
         shares = {"edited": edited_X, "other": other_X, "edited - other": edited_X - other_X}
         for name, share_X in shares.items():
-            what = {"stage": MASKED, "method": f"{name}, {side}", "seed": seed}
-            found = grouped_mean(share_X, groups)
-            rows += estimate_rows(lab, task, "decisions flipped", found, **what)
+            what = {"stage": MASKED, "method": f"{name}, {side}"}
+            rows += found.rows("decisions flipped", grouped(share_X, groups), **what)
+    found.save(f"{variant_file(lab, task, seed)}-masked")
     return rows
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.contrast import PLACES, accuracy_by_size
-from jaxheads.analysis.intervals import grouped_mean
+from jaxheads.analysis.sums import grouped
 from jaxheads.data.baselines import bag_of_words_accuracy
 from jaxheads.data.headlines.encoded import analysable
 from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, longer_is_funny, naive_bayes_accuracies
@@ -57,10 +57,10 @@ from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
     answers_of,
-    estimate_rows,
     save_answers,
     score_all,
 )
+from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
 from jaxheads.studies.workbench.steps import finetuned
 from jaxheads.training.identity import encoder_bits
 
@@ -115,6 +115,8 @@ def _heads(lab: Lab) -> Iterator[Cell]:
             ("views", views, (f"{name}-attention",)),
         ):
             yield Cell(f"{name}-{suffix}", functools.partial(compute, lab, task, seed), needs=needs)
+    for task in TASKS:
+        yield from seeds_cell(lab, task, ("fine-tuned", "head", "gated", "masked"))
 
 
 # -- the pairs, and what can be had without a model
@@ -205,21 +207,21 @@ def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
     for name in sorted({name for pair in asked for name in pair.oppositions}):
         own_N = np.array([name in pair.oppositions for pair in asked])
         parts["accuracy by opposition", name] = own_N
-    rows: list[Row] = []
+    rows, found = [], Sampled(lab, task, seed)
+    groups = [pair.group for pair in asked]
     for (stage, method), own_N in parts.items():
         if own_N.any():
-            groups = [pair.group for pair, own in zip(asked, own_N, strict=True) if own]
-            found = grouped_mean(correct_N[own_N], groups)
-            what = {"stage": stage, "method": method, "seed": seed}
-            rows += estimate_rows(lab, task, "accuracy", found, **what)
-            rows += lab.note.rows(task, {"questions": float(own_N.sum())}, **what)
+            what = {"stage": stage, "method": method}
+            rows += found.rows("accuracy", grouped(correct_N, groups, own_N), **what)
+            rows += found.plain_rows({"questions": float(own_N.sum())}, **what)
+    found.save(f"{variant_file(lab, task, seed)}-fine-tuned")
     size_N, sizes = np.array([pair.size for pair in asked]), humor_settings(lab).sizes
     for size, (small, large) in zip(
         sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
     ):
         for side, value in ((f"at most {size:g}", small), (f"above {size:g}", large)):
-            what = {"stage": "accuracy by size of edit", "method": side, "seed": seed}
-            rows += lab.note.rows(task, {"accuracy": float(value)}, **what)
+            what = {"stage": "accuracy by size of edit", "method": side}
+            rows += found.plain_rows({"accuracy": float(value)}, **what)
     return rows
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.records.rows import Row, write_rows
+from tests.report.rows import with_all_seeds
 
 MODEL = "roberta"
 TREES = {"mst": 0.6, "max": 0.55, "mst log": 0.58, "mst directed": 0.3, "mst log directed": 0.29,
@@ -75,7 +76,8 @@ def dependency_rows() -> list[Row]:
         for seed in (0, 1):
             what = {"stage": "change by fine-tuning", "method": method, "seed": seed}
             rows.append(between(metric, value, "sst2", **what))
-    return rows + [each for name in RELATIONS for each in relation(name)]
+    rows += [each for name in RELATIONS for each in relation(name)]
+    return with_all_seeds(rows)
 
 
 def trees(task: str, seeds: tuple[int, ...]) -> list[Row]:

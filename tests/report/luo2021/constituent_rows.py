@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.records.rows import Row, write_rows
+from tests.report.rows import with_all_seeds
 
 MODEL, TASKS, SEEDS = "roberta", ("rte", "mrpc"), (0, 1)
 READINGS = {"jsd": 0.4, "jsd, bias 1.5": 0.44}
@@ -46,9 +47,21 @@ def constituent_rows() -> list[Row]:
         rows += [
             between("", column, value, stage="tree baselines", method=null) for column in COLUMNS
         ]
+    rows += [
+        between("", column, 0.25, stage="tree baselines", method="random", draws=2)
+        for column in COLUMNS
+    ]
     for reading, value in READINGS.items():
         rows += pretrained(reading, value)
-    return rows + [each for task in TASKS for each in tuned(task)]
+    rows += [each for task in TASKS for each in tuned(task)]
+    return with_all_seeds(rows, kind_of_row)
+
+
+def kind_of_row(row: Row) -> str:
+    """Best heads are those of their seeds."""
+    if row.stage != "best head":
+        return row.method
+    return f"{row.method.partition(': ')[0]}: best head"
 
 
 def pretrained(reading: str, value: float) -> list[Row]:
@@ -108,10 +121,11 @@ def tuned(task: str) -> list[Row]:
         places = {f"layer {n}": n / 100 for n in range(1, LAYERS + 1)}
         places |= {"all layers": 0.025, "upper layers": 0.035, "lower layers": 0.015}
         for place, change in places.items():
-            what = {"stage": "change", "method": f"{reading}: {place}"}
+            what = {"stage": "change", "method": f"{reading}: {place}", "seeds": 2}
             rows.append(between(task, COLUMNS[0], sign * change, **what))
         for place in ("all layers", "upper layers", "lower layers"):
             what = {"stage": "change by kind", "method": f"{reading}: {kind}: {place}"}
+            what |= {"seeds": 2}
             rows.append(between("", COLUMNS[0], sign * 0.03, **what))
     for method, value in (("like best - best", 0.04), ("worst of layer - best of layer", 0.01)):
         what = {"stage": "contrast by ability", "method": method, "budget": 8, "seeds": 2}

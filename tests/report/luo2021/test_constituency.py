@@ -139,7 +139,7 @@ def test_the_best_heads_stand_beside_their_score_on_tune_and_their_baselines(par
     assert tuned["S-F1 on tune"] == "0.500 (0.490 to 0.510)"  # of two seeds
     assert tuned["NP"] == "0.470 [0.450 to 0.490]"
     random = found["roberta", "–", "random", "baseline"]
-    assert random["S-F1"] == "0.250 [0.147 to 0.353]"  # two draws
+    assert random["S-F1"] == "0.250 [0.230 to 0.270]"  # two draws
     assert random["S-F1 on tune"] == "–"
     weights = found["roberta", "random weights", "jsd", "best head"]
     assert (weights["S-F1 on tune"], weights["VP"]) == ("–", "0.305 (0.300 to 0.310)")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.records.rows import Row, write_rows
+from tests.report.rows import with_all_seeds
 
 MODEL, TASKS, SEEDS = "roberta", ("humor_single", "humor_pair"), (0, 1)
 HEADS = {0: (3, 2), 1: (3, 4)}  # by seed, from 1
@@ -40,7 +41,7 @@ def humor_rows() -> list[Row]:
                 rows.append(row("", "from untuned", layer / 5 + seed / 50, seed=seed, **what))
     for place, value in (("first word", 0.04), ("special tokens", 0.295)):
         rows.append(row("", place, value, stage="attention by place", method="untuned"))
-    return rows + [each for task in TASKS for each in task_rows(task)]
+    return with_all_seeds(rows + [each for task in TASKS for each in task_rows(task)])
 
 
 def task_rows(task: str) -> list[Row]:

@@ -15,10 +15,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from jaxheads.analysis.intervals import crossed
 from jaxheads.analysis.specialists import halves
-from jaxheads.data.language.grammar import sentence
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
-from jaxheads.studies.htut2019.arcs import read_treebank
 from jaxheads.studies.settings import DependencySettings
 from tests.planted.heads import (
     BAD,
@@ -29,25 +28,21 @@ from tests.planted.heads import (
     everywhere,
     having,
     layer_named,
+    metrics,
     named,
     place_named,
     planted,
     run_study,
     save,
     tiny_run,
+    together,
 )
 from tests.support.reviews import write_jsonl
 
 SENTENCES = 20
 CHOSEN = halves(SENTENCES, 0)
-FIRST = np.array(
-    [
-        place < 7 if chosen else place < 2
-        for chosen, place in zip(
-            CHOSEN, np.where(CHOSEN, CHOSEN.cumsum(), (~CHOSEN).cumsum()) - 1, strict=True
-        )
-    ]
-)  # fmt: skip  whether a sentence is of the first kind: 7 of 10 that choose, 2 of the others
+PLACE = np.where(CHOSEN, CHOSEN.cumsum(), (~CHOSEN).cumsum()) - 1  # in its half
+FIRST = np.where(CHOSEN, 7, 2) > PLACE  # of the first kind: 7 of 10 that choose, 2 of the others
 TREES = {  # word, head (from 1), relation
     True: (("dog", 2, "nsubj"), ("cat", 0, "root"), ("fox", 2, "obj"), ("pig", 3, "det"),
            ("map", 2, "punct")),
@@ -144,10 +139,6 @@ def folder(tmp_path_factory):
 def rows(folder):
     settings = DependencySettings(treebank=folder / "trees.conllu", least=1, examples=3, controls=2)
     return run_study(tiny_run("htut2019", folder, ("sst2",), dependencies=settings), folder / "out")
-
-
-def metrics(rows, **what) -> dict[str, float]:
-    return {row.metric: row.value for row in having(rows, **what)}
 
 
 def place(found: dict[str, float], name: str) -> str:
@@ -338,6 +329,17 @@ def test_sentences_that_are_drawn_chose_no_head_and_show_the_chosen_ones(rows, f
             assert found == {(0, 1), (1, 2), (2, 3), (1, 4)}
 
 
-def test_without_a_file_the_sentences_are_those_of_the_validation_split():
-    trees = read_treebank(DependencySettings(sentences=3))
-    assert [tree.words for tree in trees] == [sentence("validation", n).words for n in range(3)]
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["max", "mst"])
+def test_all_seeds_together_are_bounded_over_seeds_and_sentences(rows, method):
+    """Each seed by its own head; all sentences have as many arcs, so that shares are means."""
+    scored = np.flatnonzero(~CHOSEN)
+    table = []
+    for heads in TUNED.values():
+        head = chosen_head(heads, lambda looks: uuas(looks, method, CHOSEN))
+        table.append([uuas(heads.get(head, {}), method, np.array([place])) for place in scored])
+    row = together(rows, "best head")["sst2", method, "UUAS"]
+    assert (row.value, row.low, row.high) == pytest.approx(crossed(np.array(table)).at()[:3])
+    for stage in ("best head of a layer", "relation", "change by fine-tuning"):
+        together(rows, stage)
+    together(rows, "best head, random weights", draws=2)

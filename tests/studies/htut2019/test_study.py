@@ -12,13 +12,19 @@ import pytest
 from jaxheads.analysis.arcs import ArcRecorder
 from jaxheads.analysis.specialists import generalist, halves, specialists
 from jaxheads.analysis.words import confidence, focus
+from jaxheads.data.language.grammar import sentence
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps, attention_maps
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
-from jaxheads.studies.htut2019.arcs import drawn_arcs, look, read_treebank, readable
-from jaxheads.studies.htut2019.study import relation_masses
+from jaxheads.studies.htut2019.arcs import (
+    drawn_arcs,
+    look,
+    read_treebank,
+    readable,
+    relation_masses,
+)
 from jaxheads.studies.settings import DependencySettings
-from tests.support.tiny_study import found, study, write_study
+from tests.support.tiny_study import bounded, found, study, write_study
 
 HEADS = (2, 3)
 
@@ -56,9 +62,9 @@ def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
     )  # fmt: skip
     looks = look(trees, stream)
     best = {each.relation: each for each in specialists(looks.hits, "max")}
-    assert (best["obj"].layer, best["obj"].head, best["obj"].accuracy.value) == (1, 1, 1.0)
-    assert best["obj"].gain.low > 0
-    assert all(one.accuracy.value < 1 for name, one in best.items() if one.signed.total > 20
+    assert (best["obj"].layer, best["obj"].head, best["obj"].accuracy.ratio) == (1, 1, 1.0)
+    assert best["obj"].gain.intervals().low > 0
+    assert all(one.accuracy.ratio < 1 for name, one in best.items() if one.signed.total > 20
                and name != "obj")  # fmt: skip
     assert looks.sharpness.by_sentence("confidence").shape == (40, *HEADS)
 
@@ -88,7 +94,7 @@ def test_punctuation_alone_is_an_error_that_says_so(tokenizer):
     assert len(pieces) == 4
     with pytest.raises(ValueError, match="expected some in both halves of the sentences"):
         generalist(hits, "mst", punctuation=False, chosen_N=halves(4))
-    assert generalist(hits, "mst", punctuation=True, chosen_N=halves(4)).micro.value == 1
+    assert generalist(hits, "mst", punctuation=True, chosen_N=halves(4)).micro.ratio == 1
 
 
 def test_confidence_and_focus_are_those_of_rows_by_hand():
@@ -105,6 +111,11 @@ def test_arcs_to_draw_are_the_pairs_that_a_head_makes():
     found = drawn_arcs(tree, attention, {"one": ("max", 0, 0), "two": ("mst", 0, 0)})
     assert found["gold"] == [[0, 1, "det"], [2, 1, "obj"]]
     assert found["drawn"] == {"one": [(0, 2), (1, 2)], "two": [(0, 2), (1, 2)]}
+
+
+def test_without_a_file_the_sentences_are_those_of_the_validation_split():
+    trees = read_treebank(DependencySettings(sentences=3))
+    assert [tree.words for tree in trees] == [sentence("validation", n).words for n in range(3)]
 
 
 # -- the whole study
@@ -155,7 +166,7 @@ def test_every_method_has_a_best_head_beside_heads_that_see_no_word(finished):
     for task in ("mlm", "sst2"):
         rows = found(finished, stage="best head", task=task, metric="UUAS")
         assert len(rows) == 8
-        assert all(row.low <= row.value <= row.high for row in rows)
+        assert all(map(bounded, rows))
     assert len(found(finished, stage="best head, random weights", metric="UUAS")) == 8
     baselines = found(finished, stage="baseline", metric="UUAS")
     (row,) = (row for row in baselines if row.method == "mst: chain")

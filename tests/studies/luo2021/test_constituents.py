@@ -14,6 +14,7 @@ from jaxheads.data.treebanks.constituency import parse_of
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
+from jaxheads.studies.luo2021.change import halves
 from jaxheads.studies.luo2021.constituents import baseline_counts, counted, readings_of
 from jaxheads.studies.luo2021.maps import head_maps
 from jaxheads.studies.luo2021.treebank import section_of
@@ -87,10 +88,10 @@ def test_a_planted_chunking_head_is_the_best_on_one_section_and_holds_on_the_oth
         assert best[column].head == (LAYER, HEAD), column
     f1_LH = sentence_f1(test)
     others = np.delete(f1_LH.ravel(), LAYER * f1_LH.shape[1] + HEAD)
-    assert best["sentence F1"].tested.low > others.max()
+    assert best["sentence F1"].tested.intervals().low > others.max()
     nulls = baseline_counts(section_of(lab, "test"), "jsd")
     recall_N = label_recall(nulls.counts, "NP")
-    assert best["NP"].tested.low > max(
+    assert best["NP"].tested.intervals().low > max(
         recall_N[nulls.names.index(n)] for n in ("right", "balanced")
     )
 
@@ -111,3 +112,7 @@ def test_sections_without_files_are_splits_of_the_language(lab, section, split):
     found = section_of(lab, section).parses
     assert found[0].words == parse_of(sentence(split, 0)).words
     assert len(found) == 60
+
+
+def test_halves_of_one_layer_have_no_lower_one():
+    assert halves(np.ones((1, 1, 1))).keys() == {"all layers", "upper layers"}

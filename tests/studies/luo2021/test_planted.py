@@ -17,7 +17,6 @@ from scipy import stats
 from jaxheads.importance import load_scores
 from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
-from jaxheads.studies.luo2021.change import halves
 from jaxheads.studies.settings import ConstituencySettings
 from tests.planted.heads import (
     BAD,
@@ -35,6 +34,7 @@ from tests.planted.heads import (
     run_study,
     save,
     tiny_run,
+    together,
     value_of,
 )
 from tests.support.reviews import write_jsonl
@@ -102,11 +102,9 @@ def f1_of(looks: Looks) -> dict[str, float]:
 
 def f1_map(heads: Mapping, section: str = "test", part: slice = slice(None)) -> np.ndarray:
     """The mean over the sentences of a section."""
-    found = np.zeros(SHAPE)
-    for head in np.ndindex(*SHAPE):
-        by_kind = f1_of(heads.get(head, {}))
-        found[head] = np.mean([by_kind[kind] for kind in SECTIONS[section][part]])
-    return found
+    by_kind = (f1_of(heads.get(head, {})) for head in np.ndindex(*SHAPE))
+    means = [np.mean([own[kind] for kind in SECTIONS[section][part]]) for own in by_kind]
+    return np.reshape(means, SHAPE)
 
 
 def write_pairs(path, labels):
@@ -158,6 +156,12 @@ def test_the_head_is_chosen_on_the_tune_section_and_scored_on_the_test_section(r
         assert (name, value) == (named(head), pytest.approx(f1_map(heads)[head]))
         name, value = best(rows, "best head, tune", task=task, seed=seed)
         assert (name, value) == (named(head), pytest.approx(f1_map(heads, "tune")[head]))
+
+
+def test_all_seeds_have_one_interval_together(rows):
+    together(rows, "best head", lambda method: method.partition(": ")[0] + ": best head")
+    for stage in ("mean of layer", "averaged layer"):
+        together(rows, stage)
 
 
 def test_margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_section_ranks(rows):
@@ -258,10 +262,6 @@ def test_kinds_of_tasks_are_told_apart(rows):
             method = f"jsd: {kind}: {place}"
             found = value_of(rows, stage="change by kind", method=method)
             assert found == pytest.approx(value, abs=1e-6), method
-
-
-def test_halves_of_one_layer_have_no_lower_one():
-    assert halves(np.ones((1, 1, 1))).keys() == {"all layers", "upper layers"}
 
 
 # -- what tasks need

@@ -14,7 +14,7 @@ from jaxheads.report.luo2021.rows import STAGES
 from jaxheads.report.write import report
 from jaxheads.studies.luo2021.constituents import load_counts
 from tests.support.reviews import reviews, write_jsonl
-from tests.support.tiny_study import found, kinds, study, write_study
+from tests.support.tiny_study import bounded, found, kinds, study, write_study
 
 pytestmark = pytest.mark.slow  # whole studies of tiny models
 
@@ -110,7 +110,13 @@ def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):
     assert value(finished, stage="tree baselines", method="right", metric="VP") == 1
     rows = found(finished, stage="tree baselines")
     assert {"random", "attention, near", "oracle"} <= kinds(rows)
-    assert all(row.low <= row.value + 1e-12 and row.value <= row.high + 1e-12 for row in rows)
+    assert all(map(bounded, rows))
+    by_method = {row.method: row for row in rows if row.metric == "sentence F1"}
+    assert np.isnan(by_method["right"].low)  # the same in all sentences
+    assert by_method["random"].low < by_method["random"].value
+    draws = [by_method[f"random {draw}"].value for draw in range(5)]
+    assert by_method["random"].value == pytest.approx(np.mean(draws))
+    assert by_method["random"].draws == 5
 
 
 def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
@@ -120,7 +126,7 @@ def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
         (row,) = (row for row in rows if row.method.startswith("jsd: "))
         _, layer, _, head = row.method.removeprefix("jsd: ").split()
         assert row.value == pytest.approx(maps["F1"][int(layer) - 1, int(head) - 1])
-        assert row.low <= row.value <= row.high
+        assert bounded(row)
     assert len(found(finished, stage="best head", task="mlm", metric="NP")) == 4  # readings
     assert len(found(finished, stage="best head", task="rte", seed=0, metric="NP")) == 2
 

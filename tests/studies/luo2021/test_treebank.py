@@ -101,7 +101,7 @@ def test_a_word_that_lost_its_pieces_keeps_its_place_and_its_gold_spans(section,
 def test_repeated_words_are_told_apart_by_their_places(section, counts):
     nulls = baseline_counts(section, "jsd")
     assert label_recall(nulls.counts, "NP")[nulls.names.index("oracle")] == 1
-    assert by_span(nulls.counts).score[nulls.names.index("oracle")] == pytest.approx(1)
+    assert by_span(nulls.counts).ratio[nulls.names.index("oracle")] == pytest.approx(1)
     assert counts.labelled.sum(0).tolist()[1] == 2 + 2 + 1 + 2  # NP of "the cat", twice in a tree
 
 

@@ -23,10 +23,12 @@ from tests.planted.heads import (
     TOKENIZER,
     having,
     layer_named,
+    metrics,
     named,
     place_named,
     run_study,
     tiny_run,
+    together,
     value_of,
 )
 from tests.studies.peyrard2021.planted_headlines import (
@@ -79,10 +81,6 @@ def rows(run, folder):
     return run_study(run, folder / "out")
 
 
-def metrics(rows, **what) -> dict[str, float]:
-    return {row.metric: row.value for row in having(rows, **what)}
-
-
 def contrast(kinds: list[str], wanted: str) -> float:
     """Of a head for one kind: all on the edited word, which is no other's; else nothing."""
     return float(np.mean([1.25 if kind == wanted else 0.0 for kind in kinds]))
@@ -105,11 +103,8 @@ def test_validation_names_the_head_and_test_says_what_it_is_worth(rows, task, se
     assert found["contrast"] == pytest.approx(0.25, rel=1e-3)
     assert contrast(SMALL, "two") == 0.75  # the best of the test pairs
     other = [1 / 6 if kind == "none" else 1 / 4 for kind in SMALL]
-    four = [
-        np.mean([kind == "one" for kind in SMALL]),
-        np.mean([0 if kind == "one" else each for kind, each in zip(SMALL, other, strict=True)]),
-        0, np.mean(other),
-    ]  # fmt: skip
+    beside_edit = [0 if kind == "one" else each for kind, each in zip(SMALL, other, strict=True)]
+    four = [np.mean([kind == "one" for kind in SMALL]), np.mean(beside_edit), 0, np.mean(other)]
     names = ("edited, funny", "other, funny", "edited, serious", "other, serious")
     assert [found[name] for name in names] == pytest.approx(four, abs=1e-3)
     assert 0.02 < found["p"] < 0.12  # of four pairs, 1 / 16
@@ -290,6 +285,12 @@ def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
         np.testing.assert_array_equal(subject.train.labels, own["train"].labels)
         assert (control.train.labels != own["train"].labels).any()
         assert subject.training.steps == (2 if task == "humor_pair" else 1)
+
+
+def test_all_seeds_have_one_interval_together(rows):
+    for stage in ("head", "localisation", "control", "gated", "words masked"):
+        together(rows, stage)
+    together(rows, "accuracy on headlines")
 
 
 # -- distances, places, maps and views

@@ -1,0 +1,99 @@
+"""Rows whose intervals are over examples, and the same of all seeds, over seeds and examples.
+
+sums/CELL.npz    by stage, method and metric, the sums by example that a cell's values come from
+
+Seeds that are right about the same examples are together no surer than one of them, others are. The
+rows of single seeds do not tell which it is; the sums do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxheads.analysis.sums import Sums, together
+from jaxheads.records.rows import Row
+from jaxheads.storage.files import write_atomically
+from jaxheads.storage.remote import write_once
+from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.prunability import estimate_rows
+
+Key = tuple[str, str, str]  # the stage, method and metric of a row
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampled:
+    """Makes the rows of one model that have intervals over examples, and gathers their sums."""
+
+    lab: Lab
+    task: str
+    seed: int
+    sums: dict[Key, Sums] = dataclasses.field(default_factory=dict)
+
+    def rows(
+        self, metric: str, sums: Sums, *, stage: str, method: str = "", kind: str | None = None
+    ) -> list[Row]:
+        """The row of a value; `kind` is the method of all seeds together where it is another."""
+        self.sums[stage, method if kind is None else kind, metric] = sums
+        what = {"stage": stage, "method": method, "seed": self.seed}
+        return estimate_rows(self.lab, self.task, metric, sums.intervals().at(), **what)
+
+    def plain_rows(self, values: Mapping[str, float], **what: Any) -> list[Row]:
+        """Rows of single numbers."""
+        return self.lab.note.rows(self.task, values, seed=self.seed, **what)
+
+    def save(self, cell: str) -> None:
+        """Keep the sums, once the cell has all of them."""
+        write_once(functools.partial(_write, _path(self.lab, cell), self.sums))
+
+
+def seeds_cell(lab: Lab, task: str, parts: Sequence[str]) -> Iterator[Cell]:
+    """The cell of several seeds together, if there are; `parts` end the names of their cells."""
+    names = [[f"{lab.name}-{task}-{seed}-{part}" for part in parts] for seed in lab.run.seeds]
+    if len(names) > 1:
+        work = functools.partial(together_rows, lab, task, names, seeds=len(names))
+        yield Cell(f"{lab.name}-{task}-seeds", work, needs=tuple(itertools.chain(*names)))
+
+
+def together_rows(lab: Lab, task: str, names: Sequence[Sequence[str]], **counts: int) -> list[Row]:
+    """The rows that several models have in common, over these models and examples.
+
+    `names`: by model its cells. `counts` are the fields that say how many models there are.
+    """
+    found = [
+        {key: sums for name in own for key, sums in _read(_path(lab, name)).items()}
+        for own in names
+    ]
+    rows: list[Row] = []
+    for stage, method, metric in found[0]:
+        sums = [each[stage, method, metric] for each in found if (stage, method, metric) in each]
+        if len(sums) == len(found):
+            what = {"stage": stage, "method": method, **counts}
+            rows += estimate_rows(lab, task, metric, together(sums).at(), **what)
+    return rows
+
+
+def _path(lab: Lab, cell: str) -> Path:
+    return lab.folder / "sums" / f"{cell}.npz"
+
+
+def _write(path: Path, sums: dict[Key, Sums]) -> None:
+    arrays = {f"{place}/{side}": array for place, own in enumerate(sums.values())
+              for side, array in own._asdict().items()}  # fmt: skip
+    with write_atomically(path) as draft:
+        np.savez_compressed(draft, allow_pickle=False, rows=np.array([*sums]), **arrays)
+
+
+def _read(path: Path) -> dict[Key, Sums]:
+    with np.load(path, allow_pickle=False) as found:
+        return {
+            tuple(key): Sums(*(found[f"{place}/{side}"] for side in Sums._fields))
+            for place, key in enumerate(found["rows"].tolist())
+        }

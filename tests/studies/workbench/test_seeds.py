@@ -1,0 +1,71 @@
+"""Rows with intervals of single seeds, and of all of them together from the sums that they keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxheads.analysis.sums import Sums, together
+from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
+
+
+def lab(folder, *seeds: int) -> Lab:
+    model = ModelSettings("roberta", source="builtin:roberta")
+    return Lab(Run("s", "r", (model,), TextSettings(), seeds=seeds, devices=1), model, folder, None)
+
+
+def sums(seed: int, examples: int = 30) -> Sums:
+    rng = np.random.default_rng(seed)
+    return Sums(rng.random(examples), rng.integers(1, 4, examples).astype(float))
+
+
+def measured(own: Lab, seed: int, cell: str, **more: Sums) -> list:
+    """The rows of a cell: one of a head with another name in each seed, and others by stage."""
+    found = Sampled(own, "sst2", seed)
+    rows = found.rows("F1", sums(seed), stage="best", method=f"head {seed}", kind="best head")
+    for stage, each in more.items():
+        rows += found.rows("F1", each, stage=stage)
+    rows += found.plain_rows({"heads": 3.0}, stage="counts")
+    found.save(f"roberta-sst2-{seed}-{cell}")
+    return rows
+
+
+def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
+    own = lab(tmp_path, 0, 1)
+    single = [measured(own, seed, "trees") for seed in (0, 1)]
+    for seed, (row, count) in enumerate(single):
+        expected = sums(seed).intervals().at()
+        assert (row.value, row.low, row.high, row.p_value) == tuple(expected)
+        assert (row.seed, row.method, row.seeds, count.low) == (seed, f"head {seed}", None, None)
+    (cell,) = seeds_cell(own, "sst2", ("trees",))
+    assert cell.name == "roberta-sst2-seeds"
+    assert cell.needs == ("roberta-sst2-0-trees", "roberta-sst2-1-trees")
+    (row,) = cell.run()
+    expected = together([sums(0), sums(1)]).at()
+    assert (row.value, row.low, row.high, row.p_value) == tuple(expected)
+    assert (row.stage, row.method, row.metric, row.seeds) == ("best", "best head", "F1", 2)
+    assert row.value == pytest.approx(np.mean([rows[0].value for rows in single]))
+
+
+def test_what_not_every_seed_has_is_left_out_and_cells_are_put_together(tmp_path):
+    own = lab(tmp_path, 0, 1)
+    for seed in (0, 1):
+        measured(own, seed, "one", **{f"of {seed}": sums(2)})
+        measured(own, seed, "two", shared=sums(3 + seed))
+    (cell,) = seeds_cell(own, "sst2", ("one", "two"))
+    assert [row.stage for row in cell.run()] == ["best", "shared"]
+
+
+def test_one_seed_has_no_rows_of_all(tmp_path):
+    assert list(seeds_cell(lab(tmp_path, 3), "sst2", ("trees",))) == []
+
+
+def test_draws_are_counted_as_draws(tmp_path):
+    own = lab(tmp_path, 0)
+    for seed in (0, 1):
+        measured(own, seed, "random")
+    names = [[f"roberta-sst2-{seed}-random"] for seed in (0, 1)]
+    (row,) = together_rows(own, "sst2", names, draws=2)
+    assert (row.draws, row.seeds, row.seed) == (2, None, 0)
