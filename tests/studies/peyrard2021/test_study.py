@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -121,14 +122,16 @@ def test_the_gate_of_the_planted_head_matters_and_others_do_not(finished, task):
         *(f"layer {LAYER + 1} head {number}" for number in (1, 2, 3, 4)),
         *("head", "others of its layer", "head - others of its layer"),
     }
-    assert gated["head"] == gated[f"layer {LAYER + 1} head {HEAD + 1}"].__class__(
-        **{**vars(gated[f"layer {LAYER + 1} head {HEAD + 1}"]), "method": "head"}
-    )
+    same = dataclasses.replace(gated[f"layer {LAYER + 1} head {HEAD + 1}"], method="head")
+    assert repr(gated["head"]) == repr(same)
     # without it a guess is a coin or always the same, some way from the whole model's
     assert gated["head"].value < -0.25
-    assert gated["head"].high < -0.1
     assert abs(gated["others of its layer"].value) < 0.05
-    assert gated["head - others of its layer"].high < -0.1
+    for method in ("head", "head - others of its layer"):
+        if gated[method].value == -0.5:  # each original loses one of two answers: nothing varies
+            assert np.isnan(gated[method].high)
+        else:
+            assert gated[method].high < -0.1
     (rank,) = found(finished, stage="gated", task=task, metric="rank of loss in its layer")
     assert rank.value == 1
 

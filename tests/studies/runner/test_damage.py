@@ -107,7 +107,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_study_goes_on_from_there(
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path)
 
-    monkeypatch.setattr(jaxheads.storage.files, "_sync", sync)
+    monkeypatch.setattr(files, "_sync", sync)
     line = refusal(config, out, capsys)
     assert line.startswith("cell roberta-")
     assert f"No space left on device: '{out}/" in line
