@@ -19,6 +19,8 @@ from jaxheads.models.model import init_model
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "configs" / "README.md").read_text()
+LINKING = ("README.md", "configs/README.md", "tpu_scripts/README.md", ".github/CONTRIBUTING.md")
 
 GUIDE = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
 PATHS = re.findall(r"`((?:jaxheads|tests|configs|\.ci)/[\w./]+)`", GUIDE)
@@ -44,7 +46,27 @@ def test_each_command_of_the_readme_sets_itself_up():
     assert all(line.startswith("python3 -m venv .venv && .venv/bin/pip ") for line in commands)
 
 
-@pytest.mark.parametrize("line", re.findall(r"^jaxheads .*$", README, flags=re.MULTILINE))
+def test_the_readme_is_one_page():
+    assert len(README.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("name", LINKING)
+def test_links_of_the_documents_lead_somewhere(name):
+    page = ROOT / name
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        titles = re.findall(r"^#+ (.*)$", target.read_text(), flags=re.MULTILINE) if anchor else []
+        assert anchor in {"", *(title.lower().replace(" ", "-") for title in titles)}, link
+
+
+def test_every_config_is_in_the_results():
+    for path in (ROOT / "configs").glob("*.py"):
+        assert path.stem in RESULTS, path.name
+
+
+@pytest.mark.parametrize("line", re.findall(r"^jaxheads .*$", README + RESULTS, flags=re.MULTILINE))
 def test_the_verbs_are_used_as_they_are(line):
     _, verb, *words = shlex.split(line, comments=True)
     assert isinstance(_parse(_parser(verb), verb, words), VERBS[verb].options)
