@@ -17,7 +17,7 @@ from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.studies.workbench import model as lab
 from tests.support.reviews import write_jsonl
-from tests.support.tiny_study import found, kinds, study, write_study
+from tests.support.tiny_study import bounded, found, kinds, study, write_study
 
 HALF, ALL = 4, 8
 
@@ -81,7 +81,7 @@ def test_each_curve_is_summed_up(finished):
         (m, s) for s in (0, 1) for m in ("k95", "k99", "area")
     ]
     for row in found(finished, stage="contrast"):
-        assert row.low <= row.value <= row.high
+        assert bounded(row)
         assert row.budget == HALF
 
 
