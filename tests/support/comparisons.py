@@ -1,0 +1,96 @@
+"""Tables of ways to choose heads at equal budgets, made from the kept rows of finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxheads.records.rows import Row, kind_of
+from jaxheads.report.claims import side
+from jaxheads.report.folder import Study
+from jaxheads.report.spread import cell, number, short, signed, spread_of
+from tests.support.published import markdown, study_of
+
+NAMES = {
+    "gradient": "gradient, one pass",
+    "gradient, iterative": "gradient, scored again at each budget",
+    "refined": "gradient, refined by interactions",
+    "refined, rescaled": "gradient, refined and rescaled",
+    "magnitude": "weight magnitude",
+    "random": "random",
+    "random, per layer": "random, equally many in each layer",
+    "meta": "pruner trained on other tasks",
+}
+GATES = {"subset": "subset", "subset of the paper": "subset, relaxed as in the paper's code"}
+WHEN = {"pipelined": "on the fine-tuned model", "joint": "trained with the model"}
+PRUNED, AGAIN, SWEEP = "pruned", "trained again", "sweep of strengths"
+
+
+def named(method: str) -> str:
+    """A way to choose heads, as readers call it."""
+    gate, _, when = method.rpartition(", ")
+    return NAMES.get(method) or f"{GATES.get(gate, gate)}, {WHEN[when]}"
+
+
+def ways(study: Study) -> list[str]:
+    """The ways to choose heads, the random draws of one as one."""
+    return list(dict.fromkeys(kind_of(row.method) for row in study.at(PRUNED)))
+
+
+def value(study: Study, stage: str, method: str, budget: int) -> str:
+    """Mean accuracy with so many heads."""
+    rows = study.at(stage, metric="accuracy", budget=budget)
+    spread = spread_of([row for row in rows if kind_of(row.method) == method])
+    return "–" if spread is None else number(spread.mean)
+
+
+def contrast(study: Study, stage: str, method: str, budget: int) -> Row | None:
+    """The difference from the gradient's order."""
+    found = study.at(f"{stage}, contrast", method=f"{method} - gradient", budget=budget)
+    return found[0] if found else None
+
+
+def marked(study: Study, stage: str, method: str, budget: int) -> str:
+    """Mean accuracy, with + or * where it is better or worse than the gradient's order."""
+    row = contrast(study, stage, method, budget)
+    mark = "" if row is None else {1: "+", 0: "", -1: "\\*"}[side(row)]
+    return value(study, stage, method, budget) + mark
+
+
+def differing(study: Study, stage: str, method: str, budget: int) -> str:
+    """Mean accuracy with the difference from the gradient's order and its interval."""
+    row = contrast(study, stage, method, budget)
+    mean = value(study, stage, method, budget)
+    return mean if row is None else f"{mean} ({cell(spread_of([row]), signed)})"
+
+
+def budgets(study: Study) -> list[int]:
+    """The numbers of heads kept, from many to few."""
+    return sorted({row.budget for row in study.at(PRUNED) if row.budget}, reverse=True)
+
+
+def compared(name: str, *, bounds: Sequence[int] = (), again: Sequence[int] = ()) -> str:
+    """Ways by budget: marks, or for the budgets of `bounds` intervals; then trained once more."""
+    study = study_of(name)
+    form, shown = (differing, bounds) if bounds else (marked, budgets(study))
+    columns = [(PRUNED, budget) for budget in shown] + [(AGAIN, budget) for budget in again]
+    head = [f"{n} heads{', trained once more' * (stage == AGAIN)}" for stage, n in columns]
+    body = (
+        (named(way), *(form(study, stage, way, budget) for stage, budget in columns))
+        for way in ways(study)
+    )
+    return markdown(("", *head), body)
+
+
+def li_grammar_prices() -> str:
+    """L0 gates by the price of a head."""
+    study = study_of("li_grammar")
+    prices = dict.fromkeys(row.method for row in study.at(SWEEP))
+    body = (
+        (
+            price.removeprefix("L0 at "),
+            cell(spread_of(study.at(SWEEP, method=price, metric="heads open")), short),
+            cell(spread_of(study.at(SWEEP, method=price, metric="accuracy"))),
+        )
+        for price in prices
+    )
+    return markdown(("price of a head", "heads left open", "accuracy with these"), body)

@@ -1,0 +1,53 @@
+"""Kept rows of finished runs as cells of Markdown tables, with the reports' own reading."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from jaxheads.records.rows import kind_of, read_rows
+from jaxheads.report.folder import Study
+from jaxheads.report.spread import cell, number, spread_of
+from tests.support.paths import ROOT
+
+RESULTS = ROOT / "configs" / "results"
+Place = tuple[str, str]
+Lines = dict[str, Callable[[str, str], str]]
+
+
+@functools.cache
+def study_of(name: str) -> Study:
+    """The kept rows of a config's finished run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        path.write_bytes(gzip.decompress((RESULTS / f"{name}.jsonl.gz").read_bytes()))
+        return Study(tuple(read_rows(path)), {}, {})
+
+
+def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown, a line a row."""
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in lines)
+
+
+def by_place(places: dict[str, Place], lines: Lines) -> str:
+    """A table with a column for each model and task."""
+    body = ((name, *(line(*place) for place in places.values())) for name, line in lines.items())
+    return markdown(("", *places), body)
+
+
+def reader(name: str) -> Callable[..., Callable[[str, str], str]]:
+    """Lines of one study: `stage` and fields of rows give what stands for a model and a task."""
+    study = study_of(name)
+
+    def line(stage: str, metric="accuracy", *, method="", form=number, pair="{}", **fields):
+        def read(model: str, task: str) -> str:
+            rows = study.at(stage, model=model, task=pair.format(task), metric=metric, **fields)
+            return cell(spread_of([row for row in rows if kind_of(row.method) == method]), form)
+
+        return read
+
+    return line
