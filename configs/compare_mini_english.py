@@ -15,8 +15,10 @@ of the paper's budgets as shares of 16 heads; scores from 1,024 training pairs d
 steps. Random: 5 masks for each seed and budget.
 
 Numbers: accuracy with so many of 16 heads, mean over 3 seeds; all heads 0.624 (0.618 to 0.634),
-constant answer 0.564, bag of words 0.788, which no way reaches. * worse than "gradient", by a 95%
-interval over seeds and examples, not corrected for the number of comparisons (none is better).
+majority-class baseline 0.564, bag-of-words baseline 0.788, which no way reaches. * worse than
+"gradient", by a 95% interval, not corrected for the number of comparisons (none is better).
+Intervals are the earlier bootstraps over seeds and examples, known to be too narrow with few seeds
+(see `configs/README.md`).
 
                                  nothing trained again           trained once more
     heads                        12     8      4      1          12     8      4      1

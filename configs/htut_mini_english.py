@@ -15,7 +15,8 @@ Command: `jaxheads study configs/htut_mini_english.py --workers 2`, after `mini_
 
 Numbers: 933 sentences (RoBERTa; 67 are longer than the model reads) and 960 (ALBERT; 40); percent
 of arcs without punctuation, the best head chosen on one half and scored on the other, 95%
-intervals. Random weights: two models.
+intervals. These are the earlier bootstraps over sentences, and those over seeds are known to be too
+narrow (see `configs/README.md`). Random weights: two models.
 
                                   RoBERTa                 ALBERT
     trees, MAX                    14.3 [13.4, 15.1]       14.0 [13.1, 14.8]

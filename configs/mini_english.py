@@ -13,11 +13,12 @@ Method: fine-tuned on each task for 400 steps of 16, seeds 0, 1, 2; scores |dlos
 seed; a quarter and a half of the heads pruned before fine-tuning.
 
 Numbers, RoBERTa, 16 heads, accuracy: mean (lowest to highest over 3 seeds; random: over 15 draws);
-95% bootstrap intervals over seeds and examples in brackets.
+95% intervals in brackets. These are the earlier bootstraps over seeds and examples, known to be too
+narrow with few seeds (see `configs/README.md`).
 
                                     SST-2                      SICK
-    constant answer                 0.530                      0.564
-    bag of words                    0.780                      0.788
+    majority-class baseline         0.530                      0.564
+    bag-of-words baseline           0.780                      0.788
     all heads                       0.733 (0.724 to 0.738)     0.624 (0.618 to 0.634)
     8 heads, by the score           0.727 (0.710 to 0.736)     0.622 (0.620 to 0.624)
     8 heads, at random              0.681 (0.530 to 0.732)     0.587 (0.564 to 0.626)
@@ -26,7 +27,7 @@ Numbers, RoBERTa, 16 heads, accuracy: mean (lowest to highest over 3 seeds; rand
     random less reversed            0.109 [0.069, 0.151]       0.023 [0.005, 0.040]
     removed at 95% kept             12.7 of 16 (12 to 14)      13.3 of 16 (12 to 14)
     Spearman with masked LM         0.334 (0.324 to 0.344)     0.255 (0.012 to 0.550)
-      on the frozen body            0.564 (0.482 to 0.638)     0.688 (0.562 to 0.753)
+      linear probe, frozen encoder  0.564 (0.482 to 0.638)     0.688 (0.562 to 0.753)
     reliability: halves             0.991 (0.982 to 0.995)     0.988 (0.981 to 0.996)
               pairs of seeds        0.745 (0.612 to 0.829)     0.389 (0.291 to 0.579)
     A(1%): loss that masked LM
@@ -52,7 +53,7 @@ ALBERT, 16 uses of its 4 heads, gates of each use; "tied" takes a head from all 
     random less reversed            0.115 [0.054, 0.189]       0.022 [0.006, 0.041]
     removed at 95% kept             11.3 of 16 (8 to 14)       10.7 of 16 (10 to 12)
     Spearman with masked LM         0.738 (0.529 to 0.844)     0.664 (0.600 to 0.706)
-      on the frozen body            0.406 (0.262 to 0.521)     0.835 (0.809 to 0.862)
+      linear probe, frozen encoder  0.406 (0.262 to 0.521)     0.835 (0.809 to 0.862)
     reliability: pairs of seeds     0.793 (0.679 to 0.926)     0.679 (0.518 to 0.826)
     A(1%)                           0.0%, 0 [0, 8]             0.2%, 8 [0, 8]
     A(5%)                           0.2%, 8 [8, 8]             0.2%, 8 [8, 8]

@@ -14,11 +14,12 @@ represented by the first token's last state, which this model never trained for 
 no pooler.
 
 Numbers, 8 of 16 heads, fine-tuned under the mask for 400 steps of 16: mean (lowest to highest over
-3 seeds; random: over 6 draws), 95% bootstrap intervals over seeds and examples in brackets.
+3 seeds; random: over 6 draws), 95% intervals in brackets. These are the earlier bootstraps over
+seeds and examples, known to be too narrow with few seeds (see `configs/README.md`).
 
                                     SST-2                      SICK
-    constant answer                 0.509                      0.564
-    bag of words                    0.765                      0.788
+    majority-class baseline         0.509                      0.564
+    bag-of-words baseline           0.765                      0.788
     all heads                       0.689 (0.678 to 0.695)     0.626 (0.612 to 0.648)
     meta                            0.699 (0.689 to 0.712)     0.619 (0.614 to 0.628)
     inverted meta                   0.684 (0.679 to 0.690)     0.612 (0.590 to 0.640)
