@@ -35,15 +35,17 @@ REGIMES, REGIMES_CONTRAST, ABOVE = (
 )
 PROBE, TUNED, SHUFFLED = "frozen body", "fine-tuned", "labels shuffled"
 LM, BY_LM = "mlm", "gradient of mlm"
+SENTIMENT, INCONGRUITY = "grammar_sentiment", "grammar_incongruity"
+FINE_TUNED, MASKS, LIKENESS = "masked, fine-tuned", "contrast of masks", "likeness lost"
 
 QUICK: dict[str, Place] = {
-    "RoBERTa, sentiment": ("roberta", "grammar_sentiment"),
-    "RoBERTa, incongruity": ("roberta", "grammar_incongruity"),
-    "ALBERT, sentiment": ("albert", "grammar_sentiment"),
+    "RoBERTa, sentiment": ("roberta", SENTIMENT),
+    "RoBERTa, incongruity": ("roberta", INCONGRUITY),
+    "ALBERT, sentiment": ("albert", SENTIMENT),
 }
 BOTH: dict[str, Place] = {
-    "RoBERTa": ("roberta", "grammar_sentiment"),
-    "ALBERT": ("albert", "grammar_sentiment"),
+    "RoBERTa": ("roberta", SENTIMENT),
+    "ALBERT": ("albert", SENTIMENT),
 }
 
 
@@ -258,6 +260,38 @@ def grammar_michel() -> str:
     )
 
 
+def zhang_grammar() -> str:
+    """Half of each layer's heads by a pruner that never saw the task."""
+    line = reader("zhang_grammar")
+    names = {
+        "the pruner": "meta",
+        "the pruner's reversed scores": "inverted meta",
+        "random": "random",
+        "gradient of masked LM": "gradient",
+        "weight magnitude": "magnitude",
+    }
+    less = {name: names[name] for name in list(names)[1:]}
+    order = {"the pruner's reversed scores": "its reversed scores"}
+    return by_place(
+        {"sentiment": ("roberta", SENTIMENT), "incongruity": ("roberta", INCONGRUITY)},
+        {
+            **baselines(line),
+            **{f"8 heads by {name}": line(FINE_TUNED, method=way) for name, way in names.items()},
+            **{
+                f"the pruner less {order.get(name, name)}": line(
+                    MASKS, method=f"meta - {way}", form=signed
+                )
+                for name, way in less.items()
+            },
+            "the pruner less all 16 heads": line(MASKS, method="meta - whole", form=signed),
+            **{
+                f"likeness lost by {name}": line(LIKENESS, "likeness loss", method=way)
+                for name, way in names.items()
+            },
+        },
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "quickstart": quickstart,
     "quickstart-agreement": quickstart_agreement,
@@ -266,6 +300,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "grammar_michel": grammar_michel,
     "li_grammar-prices": li_grammar_prices,
     "li_grammar-budgets": functools.partial(compared, "li_grammar", bounds=(11, 8, 5, 3)),
+    "zhang_grammar": zhang_grammar,
 }
 
 
