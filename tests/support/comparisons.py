@@ -63,6 +63,14 @@ def differing(study: Study, stage: str, method: str, budget: int) -> str:
     return mean if row is None else f"{mean} ({cell(spread_of([row]), signed)})"
 
 
+def cost(study: Study, method: str) -> str:
+    """Passes forward and backward that a mask costs, the mean over budgets and seeds."""
+    spread = spread_of(
+        [row for row in study.at("cost", metric="examples") if kind_of(row.method) == method]
+    )
+    return "–" if spread is None else short(spread.mean)
+
+
 def budgets(study: Study) -> list[int]:
     """The numbers of heads kept, from many to few."""
     return sorted({row.budget for row in study.at(PRUNED) if row.budget}, reverse=True)
@@ -75,10 +83,10 @@ def compared(name: str, *, bounds: Sequence[int] = (), again: Sequence[int] = ()
     columns = [(PRUNED, budget) for budget in shown] + [(AGAIN, budget) for budget in again]
     head = [f"{n} heads{', trained once more' * (stage == AGAIN)}" for stage, n in columns]
     body = (
-        (named(way), *(form(study, stage, way, budget) for stage, budget in columns))
+        (named(way), *(form(study, stage, way, n) for stage, n in columns), cost(study, way))
         for way in ways(study)
     )
-    return markdown(("", *head), body)
+    return markdown(("", *head, "examples"), body)
 
 
 def li_grammar_prices() -> str:

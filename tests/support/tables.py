@@ -276,7 +276,7 @@ def zhang_grammar() -> str:
         {"sentiment": ("roberta", SENTIMENT), "incongruity": ("roberta", INCONGRUITY)},
         {
             **baselines(line),
-            **{f"8 heads by {name}": line(FINE_TUNED, method=way) for name, way in names.items()},
+            **{f"8 heads: {name}": line(FINE_TUNED, method=way) for name, way in names.items()},
             **{
                 f"the pruner less {order.get(name, name)}": line(
                     MASKS, method=f"meta - {way}", form=signed
@@ -285,7 +285,7 @@ def zhang_grammar() -> str:
             },
             "the pruner less all 16 heads": line(MASKS, method="meta - whole", form=signed),
             **{
-                f"likeness lost by {name}": line(LIKENESS, "likeness loss", method=way)
+                f"likeness lost: {name}": line(LIKENESS, "likeness loss", method=way)
                 for name, way in names.items()
             },
         },
