@@ -27,7 +27,7 @@ Stored in float16 (0.6 and 0.2 MB with the tokenizers) they have the same accura
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.models.checkpoint.families import encoder_config
-from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import ModelSettings, Pretrain, Run, TextSettings
 
 PRETRAIN = TrainingConfig(
     steps=6000,
@@ -49,7 +49,7 @@ ROBERTA = encoder_config("roberta", **SIZES, type_vocab_size=1, norm_eps=1e-5, p
 ALBERT = encoder_config("albert", **SIZES, type_vocab_size=2, embedding_size=64, hidden_groups=1)
 
 RUN = Run(
-    study="pretrain",
+    study=Pretrain(),
     name="builtin_models",
     models=(
         ModelSettings("roberta", encoder=ROBERTA, pretrain=PRETRAIN),

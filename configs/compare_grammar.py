@@ -69,7 +69,7 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
-    CompareSettings,
+    Compare,
     CurveSettings,
     ModelSettings,
     Run,
@@ -83,17 +83,7 @@ OPTIMIZER = OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01)
 FINETUNE = TrainingConfig(steps=150, batch_size=32, dropout=0.0, optimizer=OPTIMIZER)
 
 RUN = Run(
-    study="compare",
-    name="compare_grammar",
-    models=(ModelSettings("roberta", source="builtin:roberta"),),
-    text=TextSettings("grammar_mlm", length=24, paragraphs=400, held_out_blocks=16),
-    tasks=(TaskSettings("grammar_sentiment", length=18, examples=8_000, held_out_examples=500),),
-    finetune=FINETUNE,
-    probe=FINETUNE,
-    seeds=(0, 1, 2),
-    scoring=ScoringSettings(examples=512, ablated=0, rescored=512, batch_size=128),
-    curve=CurveSettings(readings=(), batch_size=128),
-    compare=CompareSettings(
+    study=Compare(
         methods=(
             *("gradient", "gradient, iterative", "random", "random, per layer", "magnitude"),
             *("refined", "refined, rescaled"),
@@ -104,9 +94,18 @@ RUN = Run(
             "meta",
         ),
         shares=(10 / 12, 8 / 12, 6 / 12, 4 / 12, 2 / 12),
-        rates=(0.05, 0.2, 0.5),  # the last is the paper's
+        rates=(0.05, 0.2, 0.5),
         timed=(8 / 12, 6 / 12, 4 / 12),
+        meta=PRUNED.study,
     ),
-    meta=PRUNED.meta,
+    name="compare_grammar",
+    models=(ModelSettings("roberta", source="builtin:roberta"),),
+    text=TextSettings("grammar_mlm", length=24, paragraphs=400, held_out_blocks=16),
+    tasks=(TaskSettings("grammar_sentiment", length=18, examples=8_000, held_out_examples=500),),
+    finetune=FINETUNE,
+    probe=FINETUNE,
+    seeds=(0, 1, 2),
+    scoring=ScoringSettings(examples=512, ablated=0, rescored=512, batch_size=128),
+    curve=CurveSettings(readings=(), batch_size=128),
     devices=1,
 )

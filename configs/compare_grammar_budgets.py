@@ -39,9 +39,9 @@ WHOLE = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN
 RUN = dataclasses.replace(
     WHOLE,
     name="compare_grammar_budgets",
-    meta=None,
-    compare=dataclasses.replace(
-        WHOLE.compare,
+    study=dataclasses.replace(
+        WHOLE.study,
+        meta=None,
         methods=(
             *("gradient", "gradient, iterative", "refined", "refined, rescaled", "magnitude"),
             *("random", "random, per layer", "subset, pipelined", "L0, pipelined"),

@@ -54,8 +54,8 @@ RUN = dataclasses.replace(
     tasks=(TaskSettings("grammar_entailment", length=48, examples=16_000, held_out_examples=500),),
     finetune=FINETUNE,
     probe=FINETUNE,
-    compare=dataclasses.replace(
-        OTHER.compare,
+    study=dataclasses.replace(
+        OTHER.study,
         methods=(
             *("gradient", "gradient, iterative", "random", "random, per layer", "magnitude"),
             *("refined", "refined, rescaled"),

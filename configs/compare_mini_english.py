@@ -57,7 +57,7 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
-    CompareSettings,
+    Compare,
     CurveSettings,
     ModelSettings,
     Run,
@@ -76,7 +76,15 @@ FINETUNE = TrainingConfig(
 )
 
 RUN = Run(
-    study="compare",
+    study=Compare(
+        methods=(
+            *("gradient", "gradient, iterative", "random", "random, per layer", "magnitude"),
+            *("refined", "refined, rescaled", "subset, joint", "subset, pipelined"),
+            *("straight-through, joint", "straight-through, pipelined"),
+            *("L0, joint", "L0, pipelined"),
+        ),
+        shares=(9 / 12, 6 / 12, 3 / 12, 1 / 12),
+    ),
     name="compare_mini_english",
     models=(ModelSettings("roberta", source="runs/mini_english_models/models/roberta"),),
     text=TextSettings(
@@ -96,14 +104,5 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=1024, ablated=0, rescored=1024, batch_size=64),
     curve=CurveSettings(readings=(), batch_size=64),
-    compare=CompareSettings(
-        methods=(
-            *("gradient", "gradient, iterative", "random", "random, per layer", "magnitude"),
-            *("refined", "refined, rescaled", "subset, joint", "subset, pipelined"),
-            *("straight-through, joint", "straight-through, pipelined"),
-            *("L0, joint", "L0, pipelined"),
-        ),
-        shares=(9 / 12, 6 / 12, 3 / 12, 1 / 12),
-    ),
     devices=1,
 )

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from jaxheads.config import TrainingConfig
 from jaxheads.studies.settings import (
+    Chiang2021,
     CurveSettings,
-    PruningSettings,
     ScoringSettings,
     TaskSettings,
     TextSettings,
@@ -45,5 +45,5 @@ RUN = dataclasses.replace(
     probe=dataclasses.replace(QUICK.probe, steps=300),
     scoring=ScoringSettings(examples=2048, ablated=512, rescored=512, batch_size=128),
     curve=CurveSettings(points=16, draws=5, batch_size=128),
-    pruning=PruningSettings(kept=(0.75, 0.5, 0.25), draws=1),
+    study=Chiang2021(kept=(0.75, 0.5, 0.25), draws=1),
 )

@@ -19,13 +19,13 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.studies.settings import CurveSettings, TaskSettings
+from jaxheads.studies.settings import CurveSettings, Michel2019, TaskSettings
 
 QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 
 RUN = dataclasses.replace(
     QUICK,
-    study="michel2019",
+    study=Michel2019(),
     name="grammar_michel",
     tasks=(
         TaskSettings(

@@ -18,7 +18,7 @@ accuracy by relation, whole trees, the best head of each layer, both baselines.
 The treebank is `dependencies.treebank`, the text for the importance of heads `text.train` and
 `text.held_out` (a paragraph a line).
 
-Command: `jaxheads study configs/htut_bert_pud.py --set dependencies.treebank=en_pud-ud-test.conllu`
+Command: `jaxheads study configs/htut_bert_pud.py --set study.treebank=en_pud-ud-test.conllu`
 on a TPU VM or a GPU box. Cost of a model: 4 passes over the treebank's 1,000 sentences with their
 spanning trees (2 minutes each on two CPU cores), and gradients of 2,000 blocks of text; nothing is
 trained. Not run by us: no accelerator and no hub could be reached.
@@ -28,7 +28,7 @@ from pathlib import Path
 
 from jaxheads.studies.settings import (
     CurveSettings,
-    DependencySettings,
+    Htut2019,
     ModelSettings,
     Run,
     ScoringSettings,
@@ -36,7 +36,7 @@ from jaxheads.studies.settings import (
 )
 
 RUN = Run(
-    study="htut2019",
+    study=Htut2019(treebank=Path("en_pud-ud-test.conllu"), controls=3),
     name="htut_bert_pud",
     models=(
         ModelSettings("bert", source="google-bert/bert-base-uncased"),
@@ -45,5 +45,4 @@ RUN = Run(
     text=TextSettings(train=Path("text.train.txt"), held_out=Path("text.held_out.txt"), length=128),
     scoring=ScoringSettings(examples=2_000, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(readings=(), batch_size=64),
-    dependencies=DependencySettings(treebank=Path("en_pud-ud-test.conllu"), controls=3),
 )

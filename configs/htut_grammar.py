@@ -44,17 +44,16 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.studies.settings import CurveSettings, DependencySettings, ScoringSettings
+from jaxheads.studies.settings import CurveSettings, Htut2019, ScoringSettings
 
 QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 
 RUN = dataclasses.replace(
     QUICK,
-    study="htut2019",
+    study=Htut2019(sentences=600, controls=2),
     name="htut_grammar",
     tasks=QUICK.tasks[:1],
     seeds=(0, 1),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(readings=(), batch_size=128),
-    dependencies=DependencySettings(sentences=600, controls=2),
 )

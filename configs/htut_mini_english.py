@@ -44,8 +44,7 @@ from pathlib import Path
 
 from jaxheads.studies.settings import (
     CurveSettings,
-    DependencySettings,
-    PruningSettings,
+    Htut2019,
     ScoringSettings,
 )
 
@@ -57,12 +56,10 @@ TREEBANK = MODELS["DATA"] / "ud/en_pud-r2.0-test.conllu"
 
 RUN = dataclasses.replace(
     STUDY["RUN"],
-    study="htut2019",
+    study=Htut2019(treebank=TREEBANK, controls=2),
     name="htut_mini_english",
     text=MODELS["TEXT"],
     seeds=(0, 1),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(readings=(), batch_size=64),
-    pruning=PruningSettings(),
-    dependencies=DependencySettings(treebank=TREEBANK, controls=2),
 )

@@ -28,15 +28,15 @@ Published: no table was available to us. Second-hand: up to 90% of the heads wit
 Command: `jaxheads study configs/li_bert_mnli.py` on a TPU VM or a GPU box. Cost: 315 trainings of
 36,815 steps of 32 examples (3 of fine-tuning, 132 joint, 132 pipelined, 15 of the sweep, 33 of
 models with all heads scaled); at 6 minutes each, a guess for one current GPU, 31 hours. Pruned
-models are not trained further, as in the paper; `--set compare.again=true` does it, with 495 more
+models are not trained further, as in the paper; `--set study.again=true` does it, with 495 more
 trainings (50 hours). Fewer `compare.shares` cost less. Not run by us: no accelerator and no hub
 could be reached. `compare_grammar.py` runs like methods with the built-in model.
 """
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
-    CompareSettings,
     CurveSettings,
+    Li2021,
     ModelSettings,
     Run,
     ScoringSettings,
@@ -54,17 +54,7 @@ FINETUNE = TrainingConfig(
 )
 
 RUN = Run(
-    study="li2021",
-    name="li_bert_mnli",
-    models=(ModelSettings("bert", source="google-bert/bert-base-uncased"),),
-    text=TextSettings(length=128),  # not read: the pre-training task has no part in this study
-    tasks=(TaskSettings("mnli", length=128),),
-    finetune=FINETUNE,
-    probe=FINETUNE,
-    seeds=(0, 1, 2),
-    scoring=ScoringSettings(examples=20_000, ablated=0, rescored=5_000, batch_size=64),
-    curve=CurveSettings(readings=(), batch_size=256),
-    compare=CompareSettings(
+    study=Li2021(
         methods=(
             *("gradient", "gradient, iterative", "gradient of the paper, iterative"),
             *("random", "random, per layer", "magnitude"),
@@ -77,4 +67,13 @@ RUN = Run(
         again=False,
         strengths=(0.0005, 0.001, 0.0015, 0.003, 0.006),
     ),
+    name="li_bert_mnli",
+    models=(ModelSettings("bert", source="google-bert/bert-base-uncased"),),
+    text=TextSettings(length=128),  # not read: the pre-training task has no part in this study
+    tasks=(TaskSettings("mnli", length=128),),
+    finetune=FINETUNE,
+    probe=FINETUNE,
+    seeds=(0, 1, 2),
+    scoring=ScoringSettings(examples=20_000, ablated=0, rescored=5_000, batch_size=64),
+    curve=CurveSettings(readings=(), batch_size=256),
 )

@@ -17,19 +17,19 @@ import dataclasses
 import runpy
 from pathlib import Path
 
+from jaxheads.studies.settings import Li2021
+
 OTHER = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN"]
 
 RUN = dataclasses.replace(
     OTHER,
-    study="li2021",
-    name="li_grammar",
-    compare=dataclasses.replace(
-        OTHER.compare,
+    study=Li2021(
         methods=("gradient", "subset, pipelined", "L0, pipelined"),
         shares=(8 / 12, 6 / 12, 4 / 12, 2 / 12),
         strengths=(0.003, 0.01, 0.03, 0.1, 0.3),
         again=False,
         timed=(),
+        meta=None,
     ),
-    meta=None,
+    name="li_grammar",
 )

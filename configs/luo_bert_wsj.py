@@ -15,9 +15,9 @@ importance is of 20,000 training examples and as many blocks of text. Heads rank
 are Li et al. 2020's. Not built: models other than BERT's kind (GPT-2, XLNet), hidden states and
 cosines as distances, the parser with a bias of its own to the right.
 
-Put sections 22 and 23 of the Wall Street Journal, one file each, where `constituency.tune` and
-`constituency.test` say, and plain text for the importance of heads, a paragraph a line, where
-`text.train` and `text.held_out` say, or name them: `--set constituency.tune=FILE`, `--set
+Put sections 22 and 23 of the Wall Street Journal, one file each, where `study.tune` and
+`study.test` say, and plain text for the importance of heads, a paragraph a line, where
+`text.train` and `text.held_out` say, or name them: `--set study.tune=FILE`, `--set
 text.train=FILE --set text.held_out=FILE`. The tasks come from the Hub: MRPC, STS-B, QQP
 (similarity), RTE and MNLI (entailment).
 
@@ -36,8 +36,8 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
-    ConstituencySettings,
     CurveSettings,
+    Luo2021,
     ModelSettings,
     Run,
     ScoringSettings,
@@ -63,7 +63,7 @@ def training(examples: int) -> TrainingConfig:
 EXAMPLES = {"mrpc": 3_668, "stsb": 5_749, "qqp": 363_846, "rte": 2_490, "mnli": 392_702}
 
 RUN = Run(
-    study="luo2021",
+    study=Luo2021(tune=TREEBANK / "wsj_22.mrg", test=TREEBANK / "wsj_23.mrg"),
     name="luo_bert_wsj",
     models=(
         ModelSettings("bert", source="google-bert/bert-base-cased"),
@@ -83,5 +83,4 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=20_000, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(points=12, draws=5, readings=(), batch_size=256),
-    constituency=ConstituencySettings(tune=TREEBANK / "wsj_22.mrg", test=TREEBANK / "wsj_23.mrg"),
 )

@@ -6,8 +6,8 @@ Kim et al. 2020's code. Models, data, sizes and training are ours, no published 
 
 Command: `jaxheads study configs/luo_grammar.py --workers 2`: 4.3 minutes on 2 CPU cores that tests
 used too (AMD EPYC, Python 3.11, jax 0.10.2, float32). After `configs/htut_grammar.py`, with
-`--set beside=runs/htut_grammar`, the maps of dependency arcs that it left of the same heads meet
-this study's and importance in one table of the report.
+`--set study.beside=runs/htut_grammar`, the maps of dependency arcs that it left of the same heads
+meet this study's and importance in one table of the report.
 
 Method: the built-in RoBERTa, 4 layers x 4 heads; heads chosen on 500 sentences of the validation
 split, scored on 500 of the test split; readings jsd and hellinger, bias 0 and 1.5; fine-tuned for
@@ -45,13 +45,13 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from jaxheads.studies.settings import ConstituencySettings, CurveSettings, ScoringSettings
+from jaxheads.studies.settings import CurveSettings, Luo2021, ScoringSettings
 
 QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))
 
 RUN = dataclasses.replace(
     QUICK["RUN"],
-    study="luo2021",
+    study=Luo2021(tune_sentences=500, test_sentences=500),
     name="luo_grammar",
     models=QUICK["RUN"].models[:1],
     tasks=(
@@ -60,5 +60,4 @@ RUN = dataclasses.replace(
     ),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(points=4, draws=5, readings=(), batch_size=128),
-    constituency=ConstituencySettings(tune_sentences=500, test_sentences=500),
 )

@@ -39,6 +39,7 @@ could be reached. `grammar_michel.py` runs the same with the built-in model.
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
+    Michel2019,
     ModelSettings,
     Run,
     ScoringSettings,
@@ -56,7 +57,7 @@ FINETUNE = TrainingConfig(
 )
 
 RUN = Run(
-    study="michel2019",
+    study=Michel2019(),
     name="michel_bert_mnli",
     models=(ModelSettings("bert", source="google-bert/bert-base-uncased"),),
     text=TextSettings(length=128),  # not read: the pre-training task has no part in this study

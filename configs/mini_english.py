@@ -78,9 +78,9 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
+    Chiang2021,
     CurveSettings,
     ModelSettings,
-    PruningSettings,
     Run,
     ScoringSettings,
     TaskSettings,
@@ -110,7 +110,7 @@ def task(name: str, folder: str) -> TaskSettings:
 
 
 RUN = Run(
-    study="chiang2021",
+    study=Chiang2021(kept=(0.75, 0.5), draws=1),
     name="mini_english",
     models=(
         ModelSettings("roberta", source=f"{MODELS}/roberta"),
@@ -128,6 +128,5 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=128, rescored=128, batch_size=64),
     curve=CurveSettings(points=8, draws=5, batch_size=64),
-    pruning=PruningSettings(kept=(0.75, 0.5), draws=1),
     devices=1,
 )

@@ -31,7 +31,7 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.models.checkpoint.families import encoder_config
-from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import ModelSettings, Pretrain, Run, TextSettings
 
 DATA = Path("../shared/data")
 
@@ -61,7 +61,7 @@ TEXT = TextSettings(
 )
 
 RUN = Run(
-    study="pretrain",
+    study=Pretrain(),
     name="mini_english_models",
     models=(
         ModelSettings("roberta", encoder=ROBERTA, pretrain=PRETRAIN),

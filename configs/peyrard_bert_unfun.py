@@ -1,7 +1,7 @@
 """Peyrard et al. 2021, "Laughing Heads" (arXiv 2105.09142): the models of the paper, on your data.
 
-Command: `jaxheads study configs/peyrard_bert_unfun.py --set humor.train=TRAIN.jsonl
---set humor.validation=VALIDATION.jsonl --set humor.test=TEST.jsonl`, files of JSON lines with `id`,
+Command: `jaxheads study configs/peyrard_bert_unfun.py --set study.train=TRAIN.jsonl
+--set study.validation=VALIDATION.jsonl --set study.test=TEST.jsonl`, files of JSON lines with `id`,
 `group` (the original), `funny`, `serious` and `mean_seriousness` (0 to 1, or null).
 
 Published (its Table 1, full test set): BERT 0.645 on single sentences and 0.766 on pairs,
@@ -38,8 +38,8 @@ from pathlib import Path
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
-    HumorSettings,
     ModelSettings,
+    Peyrard2021,
     Run,
     ScoringSettings,
     TaskSettings,
@@ -56,7 +56,13 @@ def training(steps: int, *, rate: float) -> TrainingConfig:
 
 
 RUN = Run(
-    study="peyrard2021",
+    study=Peyrard2021(
+        DATA / "train.jsonl",
+        DATA / "validation.jsonl",
+        DATA / "test.jsonl",
+        length=64,
+        paired=training(1_766, rate=2e-5),
+    ),
     name="peyrard_bert_unfun",
     models=(
         ModelSettings("bert", source="google-bert/bert-base-uncased"),
@@ -68,13 +74,6 @@ RUN = Run(
     finetune=training(3_531, rate=2e-5),
     probe=training(1_000, rate=1e-3),
     seeds=(0, 1, 2, 3, 4),
-    humor=HumorSettings(
-        DATA / "train.jsonl",
-        DATA / "validation.jsonl",
-        DATA / "test.jsonl",
-        length=64,
-        paired=training(1_766, rate=2e-5),
-    ),
     scoring=ScoringSettings(examples=1024, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(batch_size=64, readings=()),
 )

@@ -40,8 +40,8 @@ and the classifier does without it.
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
-    HumorSettings,
     ModelSettings,
+    Peyrard2021,
     Run,
     ScoringSettings,
     TaskSettings,
@@ -56,7 +56,7 @@ def training(steps: int, *, rate: float) -> TrainingConfig:
 
 
 RUN = Run(
-    study="peyrard2021",
+    study=Peyrard2021(length=40, pairs=4_000, held_out_pairs=400),
     name="peyrard_grammar",
     models=(ModelSettings("roberta", source="builtin:roberta"),),
     text=TextSettings("grammar_mlm", length=48),
@@ -72,7 +72,6 @@ RUN = Run(
     finetune=training(300, rate=1e-3),
     probe=training(60, rate=5e-3),
     seeds=(0, 1, 2),
-    humor=HumorSettings(length=40, pairs=4_000, held_out_pairs=400),
     scoring=ScoringSettings(examples=256, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(batch_size=128, readings=()),
     devices=1,

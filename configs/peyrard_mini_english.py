@@ -48,8 +48,8 @@ from pathlib import Path
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
-    HumorSettings,
     ModelSettings,
+    Peyrard2021,
     Run,
     ScoringSettings,
     TaskSettings,
@@ -67,7 +67,12 @@ def training(steps: int, *, rate: float) -> TrainingConfig:
 
 
 RUN = Run(
-    study="peyrard2021",
+    study=Peyrard2021(
+        UNFUN / "train.jsonl",
+        UNFUN / "validation.jsonl",
+        UNFUN / "test.jsonl",
+        length=64,
+    ),
     name="peyrard_mini_english",
     models=(
         ModelSettings("roberta", source="runs/mini_english_models/models/roberta"),
@@ -78,9 +83,6 @@ RUN = Run(
     finetune=training(300, rate=1e-3),
     probe=training(200, rate=2e-3),
     seeds=(0, 1, 2),
-    humor=HumorSettings(
-        UNFUN / "train.jsonl", UNFUN / "validation.jsonl", UNFUN / "test.jsonl", length=64
-    ),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(batch_size=64, readings=()),
     devices=1,

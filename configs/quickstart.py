@@ -36,9 +36,9 @@ with bounds of 0 and 8. `grammar_full.py` has more of everything.
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
+    Chiang2021,
     CurveSettings,
     ModelSettings,
-    PruningSettings,
     Run,
     ScoringSettings,
     TaskSettings,
@@ -64,7 +64,7 @@ def task(name: str, steps: int, *, length: int = 24) -> TaskSettings:
 
 
 RUN = Run(
-    study="chiang2021",
+    study=Chiang2021(kept=(0.5,), draws=1),
     name="quickstart",
     models=(
         ModelSettings("roberta", source="builtin:roberta"),
@@ -85,6 +85,5 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=128, rescored=128, batch_size=128),
     curve=CurveSettings(points=8, draws=5, readings=("token", "l2"), batch_size=128),
-    pruning=PruningSettings(kept=(0.5,), draws=1),
     devices=1,
 )

@@ -28,9 +28,9 @@ scores of MNLI, SST-2 and CoLA of 0.48 to 0.65, recomputed from the logs of a re
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
+    Chiang2021,
     CurveSettings,
     ModelSettings,
-    PruningSettings,
     Run,
     ScoringSettings,
     TaskSettings,
@@ -51,7 +51,7 @@ def three_epochs(examples: int, rate: float = 2e-5) -> TrainingConfig:
 
 
 RUN = Run(
-    study="chiang2021",
+    study=Chiang2021(kept=(0.9, 0.75, 0.5, 0.25), draws=1),
     name="roberta_base_glue",
     models=(ModelSettings("roberta", source="FacebookAI/roberta-base"),),
     text=TextSettings(length=128, held_out_blocks=2_000),
@@ -67,5 +67,4 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=5_000, ablated=500, rescored=2_000, batch_size=64),
     curve=CurveSettings(points=10, draws=5, batch_size=256),
-    pruning=PruningSettings(kept=(0.9, 0.75, 0.5, 0.25), draws=1),
 )

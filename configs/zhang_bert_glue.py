@@ -27,12 +27,12 @@ Cost: 12 pruners (for each seed one, and one more for RTE, MRPC and STS-B withou
 from jaxheads.config import OptimizerConfig, PrunerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
-    MetaSettings,
     ModelSettings,
     Run,
     ScoringSettings,
     TaskSettings,
     TextSettings,
+    Zhang2020,
 )
 
 
@@ -48,17 +48,7 @@ def task(name: str, steps: int = 1) -> TaskSettings:
 
 
 RUN = Run(
-    study="zhang2020",
-    name="zhang_bert_glue",
-    models=(ModelSettings("bert", source="google-bert/bert-base-uncased"),),
-    text=TextSettings(length=128, held_out_blocks=1_000),
-    tasks=(task("qnli", 9_800), task("rte", 230), task("mrpc", 340)),
-    finetune=finetuning(1_000),
-    probe=finetuning(1_000),
-    seeds=(0, 1, 2),
-    scoring=ScoringSettings(examples=2_048, ablated=0, rescored=0, batch_size=32),
-    curve=CurveSettings(batch_size=64),
-    meta=MetaSettings(
+    study=Zhang2020(
         tasks=tuple(map(task, ("mrpc", "qqp", "rte", "mnli", "cola", "sst2", "stsb"))),
         training=TrainingConfig(
             steps=4_900,
@@ -74,4 +64,13 @@ RUN = Run(
         similar=(task("stsb"),),
         pooler=True,
     ),
+    name="zhang_bert_glue",
+    models=(ModelSettings("bert", source="google-bert/bert-base-uncased"),),
+    text=TextSettings(length=128, held_out_blocks=1_000),
+    tasks=(task("qnli", 9_800), task("rte", 230), task("mrpc", 340)),
+    finetune=finetuning(1_000),
+    probe=finetuning(1_000),
+    seeds=(0, 1, 2),
+    scoring=ScoringSettings(examples=2_048, ablated=0, rescored=0, batch_size=32),
+    curve=CurveSettings(batch_size=64),
 )

@@ -33,12 +33,12 @@ the gradient that straight-through sampling follows can have the wrong sign.
 from jaxheads.config import OptimizerConfig, PrunerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
-    MetaSettings,
     ModelSettings,
     Run,
     ScoringSettings,
     TaskSettings,
     TextSettings,
+    Zhang2020,
 )
 
 
@@ -68,7 +68,16 @@ LEARNING = TrainingConfig(
 )
 
 RUN = Run(
-    study="zhang2020",
+    study=Zhang2020(
+        tasks=(
+            task("grammar_acceptability", examples=4_000),
+            task("grammar_entailment", length=48, examples=4_000),
+        ),
+        training=LEARNING,
+        pruner=PrunerConfig(frame=32, width=4),
+        draws=2,
+        similar=(task("grammar_paraphrase", length=48, examples=4_000),),
+    ),
     name="zhang_grammar",
     models=(ModelSettings("roberta", source="builtin:roberta"),),
     text=TextSettings("grammar_mlm", length=24, paragraphs=4_000, held_out_blocks=128),
@@ -81,15 +90,5 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(batch_size=128),
-    meta=MetaSettings(
-        tasks=(
-            task("grammar_acceptability", examples=4_000),
-            task("grammar_entailment", length=48, examples=4_000),
-        ),
-        training=LEARNING,
-        pruner=PrunerConfig(frame=32, width=4),
-        draws=2,
-        similar=(task("grammar_paraphrase", length=48, examples=4_000),),
-    ),
     devices=1,
 )

@@ -48,12 +48,12 @@ from pathlib import Path
 from jaxheads.config import OptimizerConfig, PrunerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     CurveSettings,
-    MetaSettings,
     ModelSettings,
     Run,
     ScoringSettings,
     TaskSettings,
     TextSettings,
+    Zhang2020,
 )
 
 DATA = Path("../shared/data")
@@ -79,7 +79,18 @@ def task(name: str, folder: str) -> TaskSettings:
 
 
 RUN = Run(
-    study="zhang2020",
+    study=Zhang2020(
+        tasks=(task("cola", "glue/cola"), task("mrpc", "glue/mrpc"), task("rte", "glue/rte")),
+        training=TrainingConfig(
+            steps=200,
+            batch_size=32,
+            accumulate=2,
+            optimizer=OptimizerConfig(rate=3e-3, warmup=0.0, weight_decay=0.0),
+        ),
+        pruner=PrunerConfig(frame=32, width=4),
+        draws=2,
+        similar=(task("stsb", "glue/stsb"),),
+    ),
     name="zhang_mini_english",
     models=(ModelSettings("roberta", source="runs/mini_english_models/models/roberta"),),
     text=TextSettings(
@@ -95,17 +106,5 @@ RUN = Run(
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=1_024, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(batch_size=50),
-    meta=MetaSettings(
-        tasks=(task("cola", "glue/cola"), task("mrpc", "glue/mrpc"), task("rte", "glue/rte")),
-        training=TrainingConfig(
-            steps=200,
-            batch_size=32,
-            accumulate=2,
-            optimizer=OptimizerConfig(rate=3e-3, warmup=0.0, weight_decay=0.0),
-        ),
-        pruner=PrunerConfig(frame=32, width=4),
-        draws=2,
-        similar=(task("stsb", "glue/stsb"),),
-    ),
     devices=1,
 )

@@ -7,14 +7,14 @@ import functools
 from pathlib import Path
 
 from jaxheads.cli.flags import Shard
-from jaxheads.cli.overrides import closest, load_config, override
+from jaxheads.cli.overrides import load_config, override
 from jaxheads.cli.study_options import StudyOptions
 from jaxheads.parallel.processes import join_hosts
 from jaxheads.storage.remote import fetched, localised, url_behind
 from jaxheads.studies import registry
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.runner import local_workers
-from jaxheads.studies.settings import Run
+from jaxheads.studies.workbench.settings import Run
 
 
 def run(options: StudyOptions) -> int | None:
@@ -29,10 +29,9 @@ def run(options: StudyOptions) -> int | None:
     if not isinstance(settings, Run):
         got = type(settings).__name__
         raise ValueError(f"{options.config}: expected RUN to be a studies.settings.Run, got {got}")
-    if settings.study not in STUDIES:
-        raise ValueError(
-            f"{options.config}: no study {settings.study!r}{closest(settings.study, STUDIES)}"
-        )
+    if type(settings.study) not in STUDIES:
+        known, got = ", ".join(each.__name__ for each in STUDIES), type(settings.study).__name__
+        raise ValueError(f"{options.config}: expected study to be one of {known}, got {got}")
     with fetched(settings) as local:
         registry.check_inputs(local)
         saves = _saves(dataclasses.asdict(settings))

@@ -27,28 +27,40 @@ from jaxheads.studies.peyrard2021 import study as peyrard2021
 from jaxheads.studies.runner.cells import SETTINGS, Cell
 from jaxheads.studies.runner.folder import open_folder
 from jaxheads.studies.runner.workers import ALONE, Hosts, run_cells
-from jaxheads.studies.settings import Run
+from jaxheads.studies.settings import (
+    Chiang2021,
+    Compare,
+    Htut2019,
+    Li2021,
+    Luo2021,
+    MetaSettings,
+    Michel2019,
+    Peyrard2021,
+    Pretrain,
+    Run,
+    Zhang2020,
+)
 from jaxheads.studies.workbench import pretrain
 from jaxheads.studies.workbench.other_studies import check_finished
+from jaxheads.studies.workbench.settings import MapStudy
 from jaxheads.studies.zhang2020 import study as zhang2020
 
-STUDIES: dict[str, Callable[[Run, Path], Iterable[Cell]]] = {
-    "chiang2021": chiang2021.cells,
-    "compare": compare.cells,
-    "htut2019": htut2019.cells,
-    "li2021": li2021.cells,
-    "luo2021": luo2021.cells,
-    "michel2019": michel2019.cells,
-    "peyrard2021": peyrard2021.cells,
-    "pretrain": pretrain.cells,
-    "zhang2020": zhang2020.cells,
+STUDIES: dict[type, Callable[[Run, Path], Iterable[Cell]]] = {
+    Chiang2021: chiang2021.cells,
+    Compare: compare.cells,
+    Htut2019: htut2019.cells,
+    Li2021: li2021.cells,
+    Luo2021: luo2021.cells,
+    Michel2019: michel2019.cells,
+    Peyrard2021: peyrard2021.cells,
+    Pretrain: pretrain.cells,
+    Zhang2020: zhang2020.cells,
 }
 
 
 # Whose cells several processes can compute together. The others read attention or train pruners,
 # of which each process would see its own part alone.
-ON_HOSTS = ("chiang2021", "michel2019", "pretrain")
-MAPPED = ("htut2019", "luo2021", "peyrard2021")  # compare maps of heads, those beside them too
+ON_HOSTS = (Chiang2021, Michel2019, Pretrain)
 
 
 def check_inputs(run: Run) -> None:
@@ -58,17 +70,12 @@ def check_inputs(run: Run) -> None:
         ValueError: names every data file that is missing, with its setting, or what is wrong with
             the other studies.
     """
-    if run.beside and run.study not in MAPPED:
-        raise ValueError(
-            f"expected no studies beside {run.study}, which compares no maps, got "
-            f"{', '.join(map(str, run.beside))}"
-        )
-    parts: dict[str, object] = {"text": run.text, "dependencies": run.dependencies}
-    parts |= {"humor": run.humor, "constituency": run.constituency}
+    parts: dict[str, object] = {"text": run.text, "study": run.study}
     parts |= {f"tasks.{task.name}": task for task in run.tasks}
-    if run.meta is not None:
-        for group in ("tasks", "similar"):
-            parts |= {f"meta.{group}.{task.name}": task for task in getattr(run.meta, group)}
+    meta = getattr(run.study, "meta", None)
+    for where, part in (("study", run.study), ("study.meta", meta)):
+        for group in ("tasks", "similar") if isinstance(part, MetaSettings) else ():
+            parts |= {f"{where}.{group}.{task.name}": task for task in getattr(part, group)}
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
@@ -80,7 +87,8 @@ def check_inputs(run: Run) -> None:
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]
     if missing:
         raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")
-    check_finished(run.beside)
+    if isinstance(run.study, MapStudy):
+        check_finished(run.study.beside)
 
 
 def run(settings: Run, local: Run, folder: Path, shard: tuple[int, int] = ALONE) -> bool:
@@ -100,12 +108,12 @@ def run(settings: Run, local: Run, folder: Path, shard: tuple[int, int] = ALONE)
             some cells failed.
     """
     hosts = Hosts(jax.process_count(), leads(), tell, show_mirrors)
-    if hosts.size > 1 and settings.study not in ON_HOSTS:
+    if hosts.size > 1 and not isinstance(settings.study, ON_HOSTS):
         raise ValueError(
-            f"expected one process for the study {settings.study}, got {hosts.size}; several may "
-            "share its cells (--shard)"
+            f"expected one process for the study {settings.study_name}, got {hosts.size}; several "
+            "may share its cells (--shard)"
         )
-    cells = list(STUDIES[settings.study](local, folder))
+    cells = list(STUDIES[type(settings.study)](local, folder))
     fetch_mirrors()
     write_once(functools.partial(_open_folder, settings, folder))
     _check_seen(folder)

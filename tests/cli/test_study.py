@@ -307,8 +307,10 @@ def test_bad_data_is_named_by_its_line(config, tmp_path, capsys):
 
 
 def test_an_unknown_study_is_refused(config, tmp_path, capsys):
-    assert study(config, tmp_path / "out", study="chiang2020") == 2
-    assert "did you mean chiang2021?" in capsys.readouterr().err
+    text = config.read_text().replace("study=Chiang2021(kept=(0.75, 0.5))", 'study="chiang2021"')
+    config.write_text(text)
+    assert study(config, tmp_path / "out") == 2
+    assert "expected study to be one of Chiang2021, Compare, Htut2019" in capsys.readouterr().err
 
 
 def test_what_is_no_run_is_refused(tmp_path, capsys):

@@ -17,7 +17,7 @@ import pytest
 from jaxheads.records.rows import read_rows
 from tests.support.tiny_study import write_study
 
-SHORT = ("study=michel2019", "seeds=(0,)", "curve.draws=1")
+SHORT, MICHEL = ("seeds=(0,)", "curve.draws=1"), "Michel2019()"
 
 
 def command(shelf: Path, *words: str) -> subprocess.Popen:
@@ -47,7 +47,7 @@ def ended(running: subprocess.Popen) -> str:
 
 @pytest.mark.slow
 def test_a_study_elsewhere_is_taken_up_and_ends_in_the_rows_of_a_local_one(tmp_path):
-    config, shelf = write_study(tmp_path, models=1), tmp_path / "shelf"
+    config, shelf = write_study(tmp_path, MICHEL, models=1), tmp_path / "shelf"
     there = shelf / "runs" / "tiny"
     (shelf / "data").mkdir(parents=True)
     shutil.copy(tmp_path / "sst2.held_out.jsonl", shelf / "data")
@@ -71,7 +71,7 @@ def test_a_study_elsewhere_is_taken_up_and_ends_in_the_rows_of_a_local_one(tmp_p
 
 @pytest.mark.slow
 def test_two_machines_share_a_study_by_way_of_a_url(tmp_path):
-    config, shelf = write_study(tmp_path, models=1), tmp_path / "shelf"
+    config, shelf = write_study(tmp_path, MICHEL, models=1), tmp_path / "shelf"
     out, there = ["--out", "shelf://runs/tiny"], shelf / "runs" / "tiny"
     workers = [begin(config, shelf, *out, "--shard", shard) for shard in ("1/2", "2/2")]
     said = [worker.communicate(timeout=300) for worker in workers]
@@ -92,7 +92,7 @@ def test_two_machines_share_a_study_by_way_of_a_url(tmp_path):
 
 @pytest.mark.slow
 def test_workers_of_one_machine_share_a_study_elsewhere_and_others_look_on(tmp_path):
-    config, there = write_study(tmp_path, models=1), tmp_path / "runs" / "tiny"
+    config, there = write_study(tmp_path, MICHEL, models=1), tmp_path / "runs" / "tiny"
     out = ["--out", "local://runs/tiny"]  # which every new process knows
     crew = begin(config, tmp_path, *out, "--workers", "2")
     while len(list(there.glob("cells/*.jsonl"))) < 2:

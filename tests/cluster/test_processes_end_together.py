@@ -46,9 +46,10 @@ def test_a_first_process_that_writes_for_long_is_waited_for(sentiment, review_fi
 
 
 def test_a_study_that_one_process_alone_can_run_is_refused_on_several(tmp_path, monkeypatch):
-    config = write_study(tmp_path, models=1)
+    zhang = "Zhang2020((task('cola'),), SHORT)"
+    config = write_study(tmp_path, zhang, models=1)
     monkeypatch.setattr("jax.process_count", lambda: 2)
-    words = ["study", str(config), "--out", str(tmp_path / "out"), "--set", "study=zhang2020"]
+    words = ["study", str(config), "--out", str(tmp_path / "out")]
     with pytest.raises(ValueError, match="expected one process for the study zhang2020, got 2"):
         main([*words, "--debug"])
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,6 @@ from tests.support.tiny_study import write_study
 PROGRAM = Path(__file__).with_name("host_of_many.py")
 DEVICES, STEPS = 4, "60"
 STUDY = (
-    "study=michel2019",
     "seeds=0",
     f"devices={DEVICES}",
     "curve.points=2",
@@ -98,10 +97,16 @@ class Commands:
         self.log = str(out / "tuned.jsonl")
 
 
+def write_main_study(folder: Path, *study: str) -> Path:
+    """The config of a study of one model and one task."""
+    config = write_study(folder, *study, models=1)
+    config.write_text(config.read_text().replace(', task("cola")', ","))
+    return config
+
+
 def write_data(folder: Path) -> Path:
     """The config of a study of one model and one task, and the task's examples for commands."""
-    config = write_study(folder, models=1)
-    config.write_text(config.read_text().replace(', task("cola")', ","))
+    write_main_study(folder, "Michel2019()")
     write_jsonl(folder / "sst2.train.jsonl", reviews(48))
     return folder
 
@@ -163,8 +168,9 @@ def test_a_study_of_two_processes_has_the_records_of_one(one, two):
 
 @pytest.mark.slow
 def test_the_main_study_of_two_processes_has_the_records_of_one(data, tmp_path):
-    changes = [word for change in ("study=chiang2021", *STUDY[1:]) for word in ("--set", change)]
-    words = ["study", str(data / "tiny.py"), *changes, "--out"]
+    changes = [word for change in STUDY for word in ("--set", change)]
+    config = write_main_study(tmp_path)
+    words = ["study", str(config), *changes, "--out"]
     assert main([*words, str(tmp_path / "one")]) == 0
     statuses, said = ended(start(tmp_path, 2, [[*words, str(tmp_path / "two")]]))
     assert statuses == [0, 0], said

@@ -167,7 +167,7 @@ def save(model: Model, path: Path) -> Path:
     return path
 
 
-def tiny_run(study: str, folder: Path, tasks: Sequence[str] = (), **more) -> Run:
+def tiny_run(study: Any, folder: Path, tasks: Sequence[str] = (), **more) -> Run:
     """Of the model in the folder, with train.jsonl and held_out.jsonl there for every task."""
     (folder / "text.txt").write_text("\n".join([" ".join(WORDS[:6])] * 8))
     files = (folder / "train.jsonl", folder / "held_out.jsonl")
@@ -192,7 +192,7 @@ def tiny_run(study: str, folder: Path, tasks: Sequence[str] = (), **more) -> Run
 
 def run_study(run: Run, folder: Path) -> list[Row]:
     """All rows of a study; models that stand in its folder already are not trained."""
-    assert run_cells(folder, list(STUDIES[run.study](run, folder)))
+    assert run_cells(folder, list(STUDIES[type(run.study)](run, folder)))
     return read_rows(folder / "rows.jsonl")
 
 

@@ -43,7 +43,7 @@ from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, read_rows
 from tests.planted.by_hand import saved
 from tests.support.reviews import write_jsonl
-from tests.support.tiny_study import study
+from tests.support.tiny_study import study as run_tiny
 
 MAIN, HARM, ECHO, HINT = (0, 2), (0, 3), (1, 1), (1, 3)  # (layer, head), from 0
 HEADS = {"main": MAIN, "harm": HARM, "echo": ECHO, "hint": HINT}
@@ -205,8 +205,8 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
-    CompareSettings, CurveSettings, ModelSettings, PruningSettings, Run, ScoringSettings,
-    TaskSettings, TextSettings,
+    Chiang2021, Compare, CurveSettings, Li2021, Michel2019, ModelSettings, Run,
+    ScoringSettings, TaskSettings, TextSettings,
 )
 
 HERE = Path({folder!r})
@@ -228,7 +228,7 @@ def task(name):
 
 
 RUN = Run(
-    study={study!r},
+    study={study},
     name="planted",
     models=tuple(
         ModelSettings(name, source=str(HERE / name), tasks=some) for name, some in {models!r}
@@ -253,7 +253,7 @@ Part = tuple[str, int, bool]  # kinds of words, examples of each label, whether 
 
 def write_planted(
     folder: Path,
-    name: str,
+    study: str,
     tasks: Mapping[str, Mapping[str, Sequence[Part]]],
     *,
     models: Mapping[str, Sequence[str]] | None = None,
@@ -276,7 +276,7 @@ def write_planted(
     for split, count, harmed in (("train", 20, 0), ("held_out", 30, 6)):
         (folder / f"{split}.txt").write_text(paragraphs(count, harmed))
     values = {
-        "study": name,
+        "study": study,
         "models": tuple(models.items()),
         "tasks": tuple(tasks),
         "seeds": tuple(seeds),
@@ -328,18 +328,19 @@ def _rows(path: Path) -> list[Row]:
 
 def finished(
     factory: pytest.TempPathFactory,
-    name: str,
+    study: str,
     tasks: Mapping[str, Mapping[str, Sequence[Part]]],
     settings: Mapping[str, Any] | None = None,
     **how: Any,
 ) -> Finished:
-    """A study of this name, with settings changed, run once for all workers of a test run."""
+    """A study ("Michel2019()"), with settings changed, run once for all workers of a test run."""
     own = factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"planted_{name}"
+    own = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = own / f"planted_{study.partition('(')[0]}"
     with filelock.FileLock(f"{folder}.lock"):
         if not folder.exists():
             folder.mkdir()
-            config = write_planted(folder, name, tasks, **how)
-            study(config, folder / "out", **(settings or {}))
+            config = write_planted(folder, study, tasks, **how)
+            run_tiny(config, folder / "out", **(settings or {}))
     assert (folder / "out" / "rows.jsonl").is_file(), "the study has failed"
     return Finished(folder)

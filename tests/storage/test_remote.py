@@ -16,7 +16,7 @@ from jaxheads.storage import leases
 from jaxheads.storage.leases import Worker
 from jaxheads.storage.remote import claim_mirrors, fetched, localised, outputs, put_mirrors
 from jaxheads.storage.urls import url_of
-from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
+from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 
 
 def score(**changes) -> ScoreOptions:
@@ -294,7 +294,7 @@ def test_settings_at_any_depth_are_fetched(memory):
     memory.pipe({"/data/train.jsonl": b"1", "/data/held/train.jsonl": b"2"})
     memory.pipe({"/m/config.json": b"{}"})
     run = Run(
-        study="chiang2021",
+        study=Chiang2021(),
         name="a",
         models=(ModelSettings("m", source="memory://m"),),
         text=TextSettings("grammar_mlm", length=24),

@@ -18,7 +18,8 @@ from pathlib import Path
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.studies.settings import (
-    CurveSettings, ModelSettings, PruningSettings, Run, ScoringSettings, TaskSettings, TextSettings
+    Chiang2021, Compare, CurveSettings, Michel2019, ModelSettings, Run, ScoringSettings,
+    TaskSettings, TextSettings, Zhang2020,
 )
 
 DATA = Path({folder!r})
@@ -39,7 +40,7 @@ def task(name):
 
 
 RUN = Run(
-    study="chiang2021",
+    study={study},
     name="tiny",
     models=(
         ModelSettings("roberta", encoder=ROBERTA, pretrain=SHORT),
@@ -52,21 +53,24 @@ RUN = Run(
     seeds=(0, 1),
     scoring=ScoringSettings(examples=16, ablated=8, rescored=8, batch_size=16, splits=2),
     curve=CurveSettings(points=4, draws=2, batch_size=16),
-    pruning=PruningSettings(kept=(0.75, 0.5)),
     devices=1,
 )
 '''
 
+CHIANG = "Chiang2021(kept=(0.75, 0.5))"
 
-def write_study(folder: Path, *, models: int = 2, vocabulary: int = 290) -> Path:
-    """Write the data and the config of the study into a folder; return the config's path."""
+
+def write_study(
+    folder: Path, study: str = CHIANG, *, models: int = 2, vocabulary: int = 290
+) -> Path:
+    """Write the data and the config of a study into a folder; return the config's path."""
     for name, rows in (("train", reviews(48)), ("held_out", reviews(24, start=60))):
         for task in ("sst2", "cola"):
             write_jsonl(folder / f"{task}.{name}.jsonl", rows[:: 1 if task == "sst2" else -1])
         (folder / f"{name}.txt").write_text("\n".join(row["sentence"] for row in rows * 2))
     path = folder / "tiny.py"
     values = {"folder": str(folder), "models": models, "vocabulary": vocabulary}
-    path.write_text(CONFIG.format(**values))
+    path.write_text(CONFIG.format(study=study, **values))
     return path
 
 

@@ -70,7 +70,7 @@ def acceptable(
     budgets, loss_K = [r.budget or 0 for r in lost], [r.value for r in lost]
     tasks = {task: _read(lab, task, by_seed) for task, by_seed in files.items()}
     rows: list[Row] = []
-    for tolerance in lab.run.pruning.tolerances:
+    for tolerance in lab.run.study.tolerances:
         margins = {task: answers.margins(tolerance) for task, answers in tasks.items()}
         each = list(margins.values())
         least = Estimates(*(np.min(side, axis=0) for side in zip(*each, strict=True)))

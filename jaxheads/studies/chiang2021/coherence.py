@@ -18,9 +18,9 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
 from jaxheads.inference.evaluate import METRICS
 from jaxheads.records.rows import Row
-from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import OWN, estimate_rows, is_draw, load_answers
+from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 
 LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported

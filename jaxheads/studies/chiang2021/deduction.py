@@ -17,7 +17,6 @@ from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.rows import Row
-from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab, Mask
 from jaxheads.studies.workbench.prunability import (
     OWN,
@@ -28,6 +27,7 @@ from jaxheads.studies.workbench.prunability import (
     save_answers,
     scores_name,
 )
+from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import Subject
 from jaxheads.studies.workbench.training_jobs import Fit
@@ -60,7 +60,7 @@ def mask_of(lab: Lab, method: str, budget: int) -> Mask:
 
 def methods(lab: Lab, seed_place: int) -> list[str]:
     """How heads are chosen before fine-tuning, with the random draws of one seed."""
-    draws = lab.run.pruning.draws
+    draws = lab.run.study.draws
     numbers = range(seed_place * draws, (seed_place + 1) * draws)
     tied = [f"{BEFORE} {TIED}"] if lab.layout.shares_blocks else []
     return [BEFORE, *tied, *(f"{RANDOM} {number}" for number in numbers)]
@@ -100,12 +100,12 @@ def trained_name(lab: Lab, task: str, seed: int, method: str, budget: int) -> st
 
 def budgets(lab: Lab) -> tuple[int, ...]:
     """The budgets at which the pre-trained model is pruned."""
-    return tuple(dict.fromkeys(budget_of(lab, share) for share in lab.run.pruning.kept))
+    return tuple(dict.fromkeys(budget_of(lab, share) for share in lab.run.study.kept))
 
 
 def compared(lab: Lab) -> set[int]:
     """The budgets at which the regimes are compared."""
-    return {budget_of(lab, share) for share in lab.run.pruning.compared}
+    return {budget_of(lab, share) for share in lab.run.study.compared}
 
 
 def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> list[Row]:

@@ -26,9 +26,9 @@ from jaxheads.analysis.intervals import crossed
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.coherence import agreement_values, pairs_of
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import NULLS, PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import estimate_rows, scores_name
+from jaxheads.studies.workbench.settings import NULLS, PRETRAINING
 from jaxheads.studies.workbench.steps import FROZEN, OF_WEIGHTS, TUNED, score_file
 
 SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS

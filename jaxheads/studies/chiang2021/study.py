@@ -38,7 +38,6 @@ from jaxheads.studies.chiang2021.nulls import (
 )
 from jaxheads.studies.chiang2021.regimes import compare
 from jaxheads.studies.runner.cells import Cell, cell_path
-from jaxheads.studies.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
@@ -49,6 +48,7 @@ from jaxheads.studies.workbench.prunability import (
     save_answers,
     score_all,
 )
+from jaxheads.studies.workbench.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.steps import (
     FROZEN,
     TUNED,

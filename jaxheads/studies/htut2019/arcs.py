@@ -35,7 +35,7 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
 from jaxheads.records.head_maps import read_arrays, save_maps, what_of
 from jaxheads.storage.files import write_atomically
-from jaxheads.studies.settings import DependencySettings
+from jaxheads.studies.htut2019.settings import Htut2019
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.sharpness import Sharpness
 from jaxheads.training.identity import encoder_bits
@@ -54,7 +54,7 @@ class Sentences(NamedTuple):
     counts: dict[str, int]
 
 
-def read_treebank(settings: DependencySettings) -> list[DependencyTree]:
+def read_treebank(settings: Htut2019) -> list[DependencyTree]:
     """The first sentences of a file, or of the built-in language's validation split."""
     if settings.treebank is not None:
         return read_conllu(settings.treebank)[: settings.sentences]
@@ -91,7 +91,7 @@ def readable(
 
 
 def word_maps(
-    lab: Lab, model: Model, pieces: Sequence[Pieces], settings: DependencySettings
+    lab: Lab, model: Model, pieces: Sequence[Pieces], settings: Htut2019
 ) -> Iterator[Maps]:
     """Attention between the words of sentences, all heads, as the settings have it."""
     found = attention_maps(

@@ -37,12 +37,12 @@ from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.htut2019 import arcs
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import PRETRAINING, DependencySettings, Run
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
+from jaxheads.studies.workbench.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.steps import finetuned, score_base
 from jaxheads.studies.workbench.views import save_views, view
 
@@ -55,8 +55,6 @@ SINGLE = ("max", "dependent to head", "head to dependent", "most attentive")  # 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: importance, the treebank, fine-tuned models on it, and what agrees."""
-    if run.dependencies is None:
-        raise ValueError("htut2019: expected settings of dependencies, got none")
     mesh = open_mesh(run.devices)
     for settings in run.models:
         yield from _cells_of(Lab(run, settings, folder, mesh))
@@ -69,7 +67,7 @@ def _cells_of(lab: Lab) -> Iterator[Cell]:
     yield beside_cell(lab, (first,))
     yield Cell(scores, functools.partial(score_base, lab), needs=(first,))
     yield Cell(base, functools.partial(pretrained_arcs, lab), needs=(first,))
-    random = tuple(f"{base}-random-{number}" for number in range(_settings(lab).controls))
+    random = tuple(f"{base}-random-{number}" for number in range(lab.run.study.controls))
     for number, name in enumerate(random):
         yield Cell(name, functools.partial(random_arcs, lab, number), needs=(first,))
     if len(random) > 1:
@@ -104,7 +102,7 @@ def pretrained_arcs(lab: Lab) -> list[Row]:
     rows += head_rows(Sampled(lab, PRETRAINING, 0), looks.hits)
     rows += _mass_rows(lab, found.trees, looks.hits)
     rows += baseline_rows(Sampled(lab, PRETRAINING, 0), found.trees)
-    numbers = arcs.examples(found.trees, chosen_N, _settings(lab).examples)
+    numbers = arcs.examples(found.trees, chosen_N, lab.run.study.examples)
     if numbers:
         _save_examples(lab, looks.hits, numbers)
     return rows
@@ -115,7 +113,7 @@ def random_arcs(lab: Lab, number: int) -> list[Row]:
     config, readout = lab.base.config, lab.base.readout
     model = init_model(config, readout, jax.random.key(1000 + number))
     trees = _sentences(lab).trees
-    looks = arcs.look(trees, _maps(lab, model), subtypes=_settings(lab).subtypes)
+    looks = arcs.look(trees, _maps(lab, model), subtypes=lab.run.study.subtypes)
     found = Sampled(lab, PRETRAINING, number)
     rows = head_rows(found, looks.hits, suffix=f", {RANDOM}")
     found.save(f"{lab.name}-arcs-random-{number}")
@@ -125,7 +123,7 @@ def random_arcs(lab: Lab, number: int) -> list[Row]:
 def tuned_arcs(lab: Lab, task: str, seed: int) -> list[Row]:
     """A fine-tuned model on the treebank, and what changed by fine-tuning."""
     looks = _look(lab, lab.tuned(task, seed), task, seed)
-    settings, trees = _settings(lab), _sentences(lab).trees
+    settings, trees = lab.run.study, _sentences(lab).trees
     before = arcs.load_hits(lab.folder, lab.name, "", 0, trees, settings.subtypes)
     found = Sampled(lab, task, seed)
     rows = head_rows(found, looks.hits) + change_rows(found, before, looks.hits)
@@ -152,7 +150,7 @@ def head_rows(found: Sampled, hits: ArcHits, suffix: str = "") -> list[Row]:
             rows += _generalist_rows(found, "UUAS", best, what)
     for method in SINGLE:
         for each in specialists(hits, method, chosen_N=chosen_N):
-            if each.signed.total >= _settings(found.lab).least:
+            if each.signed.total >= found.lab.run.study.least:
                 what = {"stage": f"{RELATION}{suffix}", "method": method}
                 rows += _specialist_rows(found, each, what)
     return rows
@@ -188,7 +186,7 @@ def _specialist_rows(found: Sampled, best: Specialist, what: dict) -> list[Row]:
 def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
     """The chain, and heads that see no word, on the half that heads are scored on."""
     chosen_N = _chosen(noted.lab)
-    looks = arcs.look(trees, _contentless(trees), subtypes=_settings(noted.lab).subtypes)
+    looks = arcs.look(trees, _contentless(trees), subtypes=noted.lab.run.study.subtypes)
     hits = looks.hits
     scored_A = ~chosen_N[hits.arcs.sentence_A]
     rows: list[Row] = []
@@ -208,7 +206,7 @@ def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
 
 def change_rows(found: Sampled, before: ArcHits, after: ArcHits) -> list[Row]:
     """The best head after fine-tuning less the best before, each chosen in its own model."""
-    settings, chosen_N = _settings(found.lab), _chosen(found.lab)
+    settings, chosen_N = found.lab.run.study, _chosen(found.lab)
     scored_A = ~chosen_N[before.arcs.sentence_A]
     rows: list[Row] = []
     for method in ("max", "mst"):
@@ -250,7 +248,7 @@ def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list
         "attention on gold arcs, uniform": 2 * len(words) / sum(words),
     }
     rows = lab.note.rows(PRETRAINING, values, stage="attention mass")
-    for relation, values in arcs.relation_masses(hits, words, _settings(lab).least):
+    for relation, values in arcs.relation_masses(hits, words, lab.run.study.least):
         for direction, shares in values.items():
             what = {"stage": "attention mass by relation", "method": direction}
             named = {f"{relation}, {name}": value for name, value in shares.items()}
@@ -261,29 +259,24 @@ def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list
 # -- what the cells share
 
 
-def _settings(lab: Lab) -> DependencySettings:
-    assert lab.run.dependencies is not None
-    return lab.run.dependencies
-
-
 @functools.lru_cache(2)
 def _sentences(lab: Lab) -> arcs.Sentences:
-    settings = _settings(lab)
+    settings = lab.run.study
     most = max_tokens(lab.base.config)
     return arcs.readable(lab.tokenizer, arcs.read_treebank(settings), most, settings.special)
 
 
 def _chosen(lab: Lab) -> np.ndarray:
     """The sentences on which heads are chosen."""
-    return halves(len(_sentences(lab).trees), _settings(lab).half)
+    return halves(len(_sentences(lab).trees), lab.run.study.half)
 
 
 def _maps(lab: Lab, model: Model) -> Iterator[Maps]:
-    return arcs.word_maps(lab, model, _sentences(lab).pieces, _settings(lab))
+    return arcs.word_maps(lab, model, _sentences(lab).pieces, lab.run.study)
 
 
 def _look(lab: Lab, model: Model, task: str, seed: int) -> arcs.Looks:
-    settings = _settings(lab)
+    settings = lab.run.study
     looks = arcs.look(_sentences(lab).trees, _maps(lab, model), subtypes=settings.subtypes)
     arcs.save_looks(lab, model, looks, task, seed, settings.half)
     return looks
@@ -311,7 +304,7 @@ def _save_examples(lab: Lab, hits: ArcHits, numbers: Sequence[int]) -> None:
         own = (best.layer, best.head)
         titles[own] = f"{titles[own]}; {name}" if own in titles else name
     pieces = [found.pieces[number] for number in numbers]
-    for index_N, attention in arcs.word_maps(lab, lab.base, pieces, _settings(lab)):
+    for index_N, attention in arcs.word_maps(lab, lab.base, pieces, lab.run.study):
         for place, map_LHPP in zip(index_N.tolist(), attention, strict=True):
             tree = found.trees[numbers[place]]
             drawn[place] = arcs.drawn_arcs(tree, map_LHPP, heads)

@@ -28,16 +28,16 @@ from jaxheads.studies.li2021.learning_rates import rate_cell, rate_cells, rate_o
 from jaxheads.studies.li2021.selection import (
     METHODS,
     budgets,
+    check_methods,
     choice_of,
     has_rate,
     is_pipelined,
     is_random,
     plain,
-    settings_of,
     starts_scaled,
 )
+from jaxheads.studies.li2021.settings import Compare
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import CompareSettings, Run
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
@@ -48,6 +48,7 @@ from jaxheads.studies.workbench.prunability import (
     save_answers,
 )
 from jaxheads.studies.workbench.pruners import META, pruner_cells, pruner_name
+from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, whole_name
 
 PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
@@ -70,12 +71,13 @@ LEARNED = ("subset", "straight-through")
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the comparison."""
-    how, mesh = settings_of(run), open_mesh(run.devices)
+    how, mesh = run.study, open_mesh(run.devices)
+    check_methods(how.methods)
     for settings in run.models:
         lab = Lab(run, settings, folder, mesh)
         if lab.layout.shares_blocks and "refined, rescaled" in how.methods:
             raise ValueError(
-                f"compare.methods: expected no 'refined, rescaled' for {lab.name}: it folds a gate "
+                f"study.methods: expected no 'refined, rescaled' for {lab.name}: it folds a gate "
                 "of each layer into weights that the layers of this model share"
             )
         base: tuple[str, ...] = ()
@@ -140,7 +142,7 @@ def whole(lab: Lab, name: str, seed: int) -> list[Row]:
 
 def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]:
     """Choose heads, measure without and with more training, and say what it took."""
-    task, how = lab.subject(name), settings_of(lab.run)
+    task, how = lab.subject(name), lab.run.study
     rate, begin = rate_of(lab, name, method), time.perf_counter()
     chosen = METHODS[method](choice_of(lab, task, seed, budget, rate))
     seconds = time.perf_counter() - begin
@@ -206,7 +208,7 @@ def scaled(lab: Lab, name: str, seed: int, budget: int) -> list[Row]:
 
 def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
     """The model without those heads: its size, and in `speed.jsonl` its speed beside the whole."""
-    how = settings_of(lab.run)
+    how = lab.run.study
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
     label = f"{plain(what['method'])}-{what['budget']}"
@@ -235,7 +237,7 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
     (`OURS`) and each learned subset; and of the former trained once more and pipelined subsets as
     they are, which take about as much training ("equal cost").
     """
-    how, metric = settings_of(lab.run), lab.subject(name).metrics[0]
+    how, metric = lab.run.study, lab.subject(name).metrics[0]
     rows = []
     for budget in budgets(lab):
         answers = {
@@ -257,7 +259,7 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
     return rows
 
 
-def _pairs(how: CompareSettings) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
+def _pairs(how: Compare) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
     """The stage of a contrast, and the two methods, each with the stage that it is measured in."""
     ours = [method for method in OURS if method in how.methods]
     subsets = [method for method in how.methods if method.startswith(LEARNED)]

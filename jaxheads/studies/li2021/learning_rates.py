@@ -21,7 +21,6 @@ from jaxheads.studies.li2021.selection import (
     has_rate,
     is_pipelined,
     plain,
-    settings_of,
 )
 from jaxheads.studies.runner.cells import Cell, cell_path
 from jaxheads.studies.workbench.model import Lab
@@ -32,9 +31,9 @@ CHOSEN = "choice of rate"
 
 def rate_cells(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
     """A cell for each method that has a rate, after that of the model which some of them need."""
-    methods = [method for method in settings_of(lab.run).methods if has_rate(method)]
+    methods = [method for method in lab.run.study.methods if has_rate(method)]
     before = base
-    if len(settings_of(lab.run).rates) > 1 and any(map(is_pipelined, methods)):
+    if len(lab.run.study.rates) > 1 and any(map(is_pipelined, methods)):
         before = (f"{lab.name}-{task}-tuned-for-rates",)
         yield Cell(*before, functools.partial(_tuned, lab, task), needs=base)
     for method in methods:
@@ -62,7 +61,7 @@ def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
     single rate needs no choice. `steps of all trials` counts the fine-tuning that they start from,
     which pipelined methods share.
     """
-    how = settings_of(lab.run)
+    how = lab.run.study
     if len(how.rates) == 1:
         return lab.note.rows(name, {"rate": how.rates[0]}, stage=CHOSEN, method=method)
     part = _without_tried(lab, name)
@@ -92,7 +91,7 @@ def _without_tried(lab: Lab, name: str) -> Subject:
     """The task as trials have it: what is held out is a part of its training examples by chance."""
     task = lab.subject(name)
     assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
-    train, rest = parted(task.train, settings_of(lab.run).chosen_on)
+    train, rest = parted(task.train, lab.run.study.chosen_on)
     batches = list(lab.reader.batches(rest, task.lengths, lab.run.curve.batch_size))
     return task._replace(name=f"{name}-for-rates", train=train, held_out=batches)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,6 @@ from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import prune_iteratively
-from jaxheads.studies.settings import CompareSettings, Run
 from jaxheads.studies.workbench.model import Lab, Mask
 from jaxheads.studies.workbench.pruners import score_by_pruner
 from jaxheads.studies.workbench.steps import score_file
@@ -209,26 +208,19 @@ def starts_scaled(method: str) -> bool:
 # -- of a run
 
 
-def settings_of(run: Run) -> CompareSettings:
-    """The study's own settings; ValueError where there are none, or methods that are unknown."""
-    if run.compare is None:
-        raise ValueError(f"run: expected compare for the study {run.study}, got none")
-    unknown = [name for name in run.compare.methods if name not in METHODS]
+def check_methods(methods: Sequence[str]) -> None:
+    """ValueError that names the methods that are unknown."""
+    unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise ValueError(
-            f"compare.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
+            f"study.methods: expected any of {', '.join(METHODS)}, got {', '.join(unknown)}"
         )
-    if "meta" in run.compare.methods and run.meta is None:
-        raise ValueError("run: expected meta, how a pruner learns, for the method meta, got none")
-    if run.compare.strengths and run.study != "li2021":
-        raise ValueError(f"compare.strengths: expected none for the study {run.study}, only li2021")
-    return run.compare
 
 
 def budgets(lab: Lab) -> tuple[int, ...]:
     """The numbers of heads that the shares are, decreasing, at least one head."""
     total = lab.layout.num_layers * lab.layout.num_heads
-    counts = (max(round(share * total), 1) for share in settings_of(lab.run).shares)
+    counts = (max(round(share * total), 1) for share in lab.run.study.shares)
     return tuple(dict.fromkeys(count for count in counts if count < total))
 
 
@@ -242,5 +234,5 @@ def choice_of(
 ) -> Choice:
     """What is asked of a method, with the budgets before and random masks of the seed's own."""
     before = tuple(each for each in budgets(lab) if each >= budget)
-    first = lab.run.seeds.index(seed) * settings_of(lab.run).draws
+    first = lab.run.seeds.index(seed) * lab.run.study.draws
     return Choice(lab, task, seed, before, rate, first + draw)

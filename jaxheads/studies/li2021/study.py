@@ -18,10 +18,9 @@ from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.li2021 import compare
 from jaxheads.studies.li2021.learning_rates import rate_cell, rate_of
-from jaxheads.studies.li2021.selection import settings_of
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import Run
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import whole_name
 from jaxheads.studies.workbench.training_jobs import Fit
 from jaxheads.training.optimizer import GATES
@@ -31,9 +30,9 @@ SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """The comparison, and one training for each strength and seed, at the rate chosen for L0."""
-    how = settings_of(run)
+    how = run.study
     if how.strengths and ALONE not in how.methods:
-        raise ValueError(f"compare.strengths: expected {ALONE} among methods, whose rate is theirs")
+        raise ValueError(f"study.strengths: expected {ALONE} among methods, whose rate is theirs")
     yield from compare.cells(run, folder)
     mesh = open_mesh(run.devices)
     for settings in run.models:

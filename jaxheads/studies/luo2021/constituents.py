@@ -35,11 +35,11 @@ from jaxheads.records.rows import Row, kind_of
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.luo2021.examples import write_examples
 from jaxheads.studies.luo2021.maps import F1, save_head_maps
-from jaxheads.studies.luo2021.treebank import Section, attention_of, section_of, settings_of
-from jaxheads.studies.settings import PRETRAINING
+from jaxheads.studies.luo2021.treebank import Section, attention_of, section_of
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import estimate_rows
 from jaxheads.studies.workbench.seeds import Sampled
+from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.sharpness import Sharpness
 
 DRAWS = 5  # of random trees
@@ -50,7 +50,7 @@ BY_F1 = "F1 on tune"  # the ranking that sees labels
 
 def readings_of(lab: Lab, *, all_measures: bool = True) -> list[Reading]:
     """How attention is read, the main reading first."""
-    settings = settings_of(lab)
+    settings = lab.run.study
     measures = settings.measures if all_measures else settings.measures[:1]
     return [Reading(measure, bias) for measure in measures for bias in settings.biases]
 

@@ -16,7 +16,7 @@ from jaxheads.analysis.spans import SpanCounts, choose_heads, gather, match_span
 from jaxheads.analysis.trees import Reading
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.luo2021.maps import F1, WHAT
-from jaxheads.studies.luo2021.treebank import Section, attention_of, settings_of
+from jaxheads.studies.luo2021.treebank import Section, attention_of
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.views import save_views, view
 
@@ -27,7 +27,7 @@ def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> 
     """The first sentences of some length, whatever their scores, with the best head's trees."""
     layer, number = choose_heads(tune, tune)[F1].head
     wanted = [n for n, parse in enumerate(test.parses) if SHORT <= len(parse.words) <= LONG]
-    wanted = wanted[: settings_of(lab).examples]
+    wanted = wanted[: lab.run.study.examples]
     examples: dict[int, dict[str, Any]] = {}
     views: dict[int, dict[str, Any]] = {}
     pieces = tuple(test.pieces[number] for number in wanted)

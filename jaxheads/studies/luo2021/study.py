@@ -19,14 +19,13 @@ from jaxheads.parallel.mesh import open_mesh
 from jaxheads.studies.luo2021.change import changes, changes_by_kind, kinds_of
 from jaxheads.studies.luo2021.constituents import base_trees, random_trees, tuned_trees
 from jaxheads.studies.luo2021.masking import answers_name, masked, masking_contrasts
-from jaxheads.studies.luo2021.treebank import settings_of
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import seeds_cell
+from jaxheads.studies.workbench.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.steps import finetuned, score_base
 
 
@@ -46,7 +45,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         name = f"{lab.name}-{PRETRAINING}-scores"
         yield Cell(name, functools.partial(score_base, lab), needs=base)
         yield Cell(f"{lab.name}-trees", functools.partial(base_trees, lab), needs=base)
-        for draw in range(settings_of(lab).controls):
+        for draw in range(lab.run.study.controls):
             name = f"{lab.name}-random-{draw}-trees"
             yield Cell(name, functools.partial(random_trees, lab, draw), needs=base)
         for task in lab.tasks:

@@ -18,7 +18,7 @@ from jaxheads.data.treebanks.constituency import Parse, iter_parses, parse_of
 from jaxheads.inference.attention_maps import attention_maps, fitting
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
-from jaxheads.studies.settings import ConstituencySettings
+from jaxheads.studies.luo2021.settings import Luo2021
 from jaxheads.studies.workbench.model import Lab
 
 SPLITS = {"tune": "validation", "test": "test"}  # of the built-in language, in the place of files
@@ -35,21 +35,14 @@ class Section(NamedTuple):
     counts: dict[str, int]
 
 
-def settings_of(lab: Lab) -> ConstituencySettings:
-    """The study's own settings; ValueError where the run has none."""
-    if lab.run.constituency is None:
-        raise ValueError("run: expected constituency, the settings of this study, got none")
-    return lab.run.constituency
-
-
 @functools.lru_cache(4)
 def section_of(lab: Lab, which: str) -> Section:
     """The section "tune" or "test"; ValueError where none of its sentences can be scored."""
-    read = list(_parses(settings_of(lab), which))
+    read = list(_parses(lab.run.study, which))
     worded = [parse for parse in read if len(parse.words) > 1]
     encoded = [lab.tokenizer.encode_words(parse.words) for parse in worded]
     seen = [place for place, each in enumerate(encoded) if max(each.word_of_piece) >= 0]
-    special = settings_of(lab).special
+    special = lab.run.study.special
     pieces = [
         pieces_of_words(encoded[place], len(worded[place].words), special=special) for place in seen
     ]
@@ -70,7 +63,7 @@ def section_of(lab: Lab, which: str) -> Section:
     return Section(parses, tuple(pieces[number] for number in kept), counts)
 
 
-def _parses(settings: ConstituencySettings, which: str) -> Iterator[Parse]:
+def _parses(settings: Luo2021, which: str) -> Iterator[Parse]:
     path: Path | None = getattr(settings, which)
     count: int | None = getattr(settings, f"{which}_sentences")
     if path is not None:
@@ -85,7 +78,7 @@ def attention_of(
     """Numbers of sentences of equally many words, with their attention `[n, L, H, N, N]`."""
     if jax.process_count() > 1:
         raise ValueError(f"constituents: expected one process, got {jax.process_count()}")
-    config, settings = model.config, settings_of(lab)
+    config, settings = model.config, lab.run.study
     maps = attention_maps(
         watch_for(config), model.params, pieces,
         pad_id=lab.tokenizer.pad_id,

@@ -34,12 +34,12 @@ from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import Run
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import OWN, contrasts, curves
 from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
+from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, score_file
 from jaxheads.studies.workbench.tasks import Subject, first_of
 

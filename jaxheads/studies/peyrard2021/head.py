@@ -30,7 +30,6 @@ from jaxheads.studies.peyrard2021.headlines import (
     TEST,
     UNTUNED,
     VALIDATION,
-    humor_settings,
     other_tasks,
     read_headlines,
     variant_file,
@@ -102,7 +101,7 @@ def _tested(case: Case, queries: str) -> Iterator[Row]:
     test, method = case.seen.contrast[TEST, queries], CALLED[queries]
     found = find_head(
         case.seen.contrast[VALIDATION, queries], test, case.groups,
-        permutations=humor_settings(case.lab).permutations,
+        permutations=case.lab.run.study.permutations,
     )  # fmt: skip
     layer, number = found.layer, found.head
     yield from case.bounded(HEAD, method, "contrast", found.test)
@@ -203,7 +202,7 @@ def _controlled(case: Case) -> Iterator[Row]:
         yield from case.bounded("control", f"itself - {called}", "contrast", found)
         best = find_head(
             there.contrast[VALIDATION, QUERIES[0]], test, case.groups,
-            permutations=humor_settings(case.lab).permutations,
+            permutations=case.lab.run.study.permutations,
         )  # fmt: skip
         corrected = float(best.holm_LH[best.layer, best.head])
         place = {"layer": best.layer + 1.0, "head": best.head + 1.0, "corrected p": corrected}

@@ -22,7 +22,6 @@ from jaxheads.studies.peyrard2021.attention import FUNNY, QUERIES, SERIOUS
 from jaxheads.studies.peyrard2021.head import Case, case_of
 from jaxheads.studies.peyrard2021.headlines import (
     TEST,
-    humor_settings,
     humor_subject,
     model_of,
     read_headlines,
@@ -75,7 +74,7 @@ def views(lab: Lab, task: str, seed: int) -> list[Row]:
 
     The first test pairs on which it points at the edited word, and as many on which it does not.
     """
-    case, count = case_of(lab, task, seed), humor_settings(lab).views
+    case, count = case_of(lab, task, seed), lab.run.study.views
     model = model_of(lab, task, seed)
     found = list(_views(case, model, _shown(case, count)))
     save_views(lab.folder, variant_file(lab, task, seed), found)

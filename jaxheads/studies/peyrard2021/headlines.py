@@ -21,7 +21,7 @@ from jaxheads.data.language.incongruity import aligned_pairs
 from jaxheads.data.tasks import task_named
 from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model
-from jaxheads.studies.settings import HumorSettings
+from jaxheads.studies.peyrard2021.settings import Peyrard2021
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.tasks import Subject
 
@@ -46,17 +46,10 @@ class Headlines(NamedTuple):
         return -(-longest // STEP) * STEP
 
 
-def humor_settings(lab: Lab) -> HumorSettings:
-    """The run's own; ValueError where it has none."""
-    if lab.run.humor is None:
-        raise ValueError(f"{lab.run.name}: expected settings `humor` for this study, got none")
-    return lab.run.humor
-
-
 @functools.lru_cache
 def read_headlines(lab: Lab) -> Headlines:
     """Read all splits, refuse originals that are in two of them, and encode what can be read."""
-    settings = humor_settings(lab)
+    settings = lab.run.study
     read = {split: _read(settings, split) for split in GENERATED}
     check_groups(read)
     most = check_length(lab.base.config, settings.length)
@@ -70,7 +63,7 @@ def read_headlines(lab: Lab) -> Headlines:
     return Headlines(splits, {split: each.too_long for split, each in found.items()})
 
 
-def _read(settings: HumorSettings, split: str) -> Sequence[Pair]:
+def _read(settings: Peyrard2021, split: str) -> Sequence[Pair]:
     limit = settings.pairs if split == TRAIN else settings.held_out_pairs
     path: Path | None = getattr(settings, split)
     if path is None:
@@ -83,7 +76,7 @@ def humor_subject(lab: Lab, task: str, seed: int, *, shuffled: bool = False) -> 
 
     The seed puts the sentences of a pair in order, and shuffles the labels.
     """
-    headlines, settings = read_headlines(lab), humor_settings(lab)
+    headlines, settings = read_headlines(lab), lab.run.study
     length = min(headlines.length, check_length(lab.base.config, settings.length))
     named = task_named(task)
     train = _source(lab, task, TRAIN, seed, shuffled=shuffled)
@@ -105,7 +98,7 @@ def validated(lab: Lab, subject: Subject, seed: int) -> Subject:
     return subject._replace(held_out=lab.reader.placed(source, subject.lengths))
 
 
-def _training(lab: Lab, settings: HumorSettings, task: str) -> TrainingConfig | None:
+def _training(lab: Lab, settings: Peyrard2021, task: str) -> TrainingConfig | None:
     single = settings.finetune or lab.run.finetune
     return settings.paired or single if task == PAIRED else single
 

@@ -39,7 +39,6 @@ from jaxheads.studies.peyrard2021.headlines import (
     TEST,
     TRAIN,
     UNTUNED,
-    humor_settings,
     humor_subject,
     model_of,
     other_tasks,
@@ -50,7 +49,6 @@ from jaxheads.studies.peyrard2021.headlines import (
 )
 from jaxheads.studies.peyrard2021.masking import masked
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import Run
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_cell
@@ -61,6 +59,7 @@ from jaxheads.studies.workbench.prunability import (
     score_all,
 )
 from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
+from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
 from jaxheads.training.identity import encoder_bits
 
@@ -72,7 +71,6 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     mesh = open_mesh(run.devices)
     for settings in run.models:
         lab, base = Lab(run, settings, folder, mesh), ()
-        humor_settings(lab)
         if settings.pretrain is not None:
             base = (f"{lab.name}-pretrained",)
             yield pretrained_cell(lab)
@@ -124,7 +122,7 @@ def _heads(lab: Lab) -> Iterator[Cell]:
 
 def pairs_of(lab: Lab) -> list[Row]:
     """How many pairs there are and pass the filter, and what surface leaks reach on test."""
-    headlines, settings = read_headlines(lab), humor_settings(lab)
+    headlines, settings = read_headlines(lab), lab.run.study
     layout = lab.base.config
     if settings.permutations + 1 < 20 * layout.num_layers * layout.num_heads:
         least = 20 * layout.num_layers * layout.num_heads - 1
@@ -215,7 +213,7 @@ def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
             rows += found.rows("accuracy", grouped(correct_N, groups, own_N), **what)
             rows += found.plain_rows({"questions": float(own_N.sum())}, **what)
     found.save(f"{variant_file(lab, task, seed)}-fine-tuned")
-    size_N, sizes = np.array([pair.size for pair in asked]), humor_settings(lab).sizes
+    size_N, sizes = np.array([pair.size for pair in asked]), lab.run.study.sizes
     for size, (small, large) in zip(
         sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
     ):

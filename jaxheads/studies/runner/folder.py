@@ -16,7 +16,7 @@ import jax
 
 from jaxheads.storage.files import is_draft, write_atomically
 from jaxheads.studies.runner.cells import SETTINGS
-from jaxheads.studies.settings import Run
+from jaxheads.studies.workbench.settings import Run
 from jaxheads.training.identity import differences, plain
 
 

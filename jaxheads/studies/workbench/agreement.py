@@ -21,9 +21,9 @@ from jaxheads.importance.reliability import split_half
 from jaxheads.pruning.mask import present_heads
 from jaxheads.records.head_maps import MapFile, load_halves, map_files, read_arrays
 from jaxheads.records.rows import Row
-from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_files
+from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import score_file
 
 STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"

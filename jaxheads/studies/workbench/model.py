@@ -40,7 +40,7 @@ from jaxheads.objectives import Objective, objective_for, training_objective
 from jaxheads.parallel.mesh import whole_params
 from jaxheads.storage.remote import put_mirrors, show_mirrors, write_once
 from jaxheads.studies.runner.cells import Noter
-from jaxheads.studies.settings import PRETRAINING, ModelSettings, Run, TaskSettings
+from jaxheads.studies.workbench.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies.workbench.tasks import Reader, Subject, first_of
 from jaxheads.studies.workbench.training_jobs import Fit, Learned
 from jaxheads.training.checkpoint import Checkpoints
@@ -67,7 +67,7 @@ class Lab:
     @property
     def note(self) -> Noter:
         """Makes rows of this model."""
-        return Noter(self.run.study, self.name)
+        return Noter(self.run.study_name, self.name)
 
     @property
     def tasks(self) -> tuple[TaskSettings, ...]:

@@ -39,7 +39,7 @@ def copy_maps(lab: Lab) -> list[Row]:
     ValueError for a study that is unfinished, has no maps of a model of this name, or has them of
     other weights.
     """
-    for study in lab.run.beside:
+    for study in lab.run.study.beside:
         files = _of_model(study, lab.name)
         _check_weights(lab, files)
         for file in files:
@@ -52,7 +52,7 @@ def copy_maps(lab: Lab) -> list[Row]:
 
 def beside_files(lab: Lab) -> Iterator[MapFile]:
     """The copies, study by study."""
-    for study in lab.run.beside:
+    for study in lab.run.study.beside:
         for file in map_files(lab.folder / FOLDER / study.name, lab.name):
             yield file._replace(study=study.name)
 

@@ -13,8 +13,8 @@ from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.settings import PRETRAINING, Run
 
 COUNTED = 20_000  # blocks of training text whose neighbours are counted
 HALF = "float16"

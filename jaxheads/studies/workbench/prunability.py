@@ -24,8 +24,8 @@ from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.remote import write_once
-from jaxheads.studies.settings import CurveSettings
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.settings import CurveSettings
 from jaxheads.studies.workbench.tasks import Subject
 
 OWN, REVERSED, RANDOM = "gradient", "reversed", "random"

@@ -31,8 +31,8 @@ from jaxheads.objectives import Represent, represent_for
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import MetaSettings, TaskSettings
 from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.settings import MetaSettings, TaskSettings
 from jaxheads.training.fit import fit
 
 META = "meta"
@@ -41,17 +41,16 @@ Mask = Bool[np.ndarray, "L H"]
 
 
 def meta_of(lab: Lab) -> MetaSettings:
-    """The run's settings of pruners; ValueError where it has none."""
-    if lab.run.meta is None:
-        raise ValueError(f"{lab.run.name}: expected the settings of a pruner (meta), got none")
-    return lab.run.meta
+    """How the run's pruners learn: its own settings, or a part of those of a comparison."""
+    study = lab.run.study
+    return study if isinstance(study, MetaSettings) else study.meta
 
 
 def teachers(lab: Lab, task: str) -> tuple[TaskSettings, ...]:
     """The tasks that a pruner for `task` learns on: never that task itself."""
     found = tuple(each for each in meta_of(lab).tasks if each.name != task)
     if not found:
-        raise ValueError(f"meta.tasks: expected another task than {task}, got none")
+        raise ValueError(f"tasks: expected another task than {task}, got none")
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
-from jaxheads.studies.settings import PRETRAINING
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import (
     answers_of,
@@ -13,6 +12,7 @@ from jaxheads.studies.workbench.prunability import (
     score_all,
     scores_name,
 )
+from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.tasks import Subject
 
 TUNED, FROZEN = "fine-tuned", "frozen body"

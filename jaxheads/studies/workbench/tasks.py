@@ -24,7 +24,7 @@ from jaxheads.data.tasks import Examples, Task, read_examples, task_named
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import METRICS
 from jaxheads.parallel.mesh import data_share, place_batch
-from jaxheads.studies.settings import PRETRAINING, Run, TaskSettings
+from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
 
 
 class Subject(NamedTuple):

@@ -29,7 +29,6 @@ from jaxheads.pruning.mask import random_mask
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
@@ -50,6 +49,7 @@ from jaxheads.studies.workbench.pruners import (
     representing,
     score_by_pruner,
 )
+from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
 from jaxheads.studies.workbench.training_jobs import Fit
 from jaxheads.training.identity import encoder_bits
 

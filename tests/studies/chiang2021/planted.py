@@ -26,7 +26,7 @@ WHOLE = {"sst2": 24 / 32, "cola": 28 / 32 - 4 / 32}  # both labels, and both gue
 TOP = {"sst2": MAIN, "cola": ECHO, "mlm": MAIN}
 SHAPE, SEEDS, ALL, HALF, BUDGETS = (2, 4), (0, 1), 8, 4, (8, 6, 4, 2, 0)
 BATCH = 24  # fewer than there are, so that seeds differ in what comes first
-MORE = "pruning=PruningSettings(kept=(0.75, 0.5, 0.01), compared=(0.5,), draws=1),"
+STUDY = "Chiang2021(kept=(0.75, 0.5, 0.01), compared=(0.5,), draws=1)"
 of_models = pytest.mark.parametrize(
     ("model", "task"), [("roberta", "sst2"), ("roberta", "cola"), ("albert", "sst2")]
 )
@@ -36,4 +36,4 @@ def chiang_study(factory: pytest.TempPathFactory) -> Finished:
     """The finished study, run once."""
     models = {"roberta": ("sst2", "cola"), "albert": ("sst2",)}
     settings = {"finetune__batch_size": BATCH, "probe__batch_size": BATCH}
-    return finished(factory, "chiang2021", TASKS, settings, models=models, more=MORE)
+    return finished(factory, STUDY, TASKS, settings, models=models)

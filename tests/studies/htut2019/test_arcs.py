@@ -18,7 +18,7 @@ from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.studies.htut2019.study import pretrained_arcs
-from jaxheads.studies.settings import DependencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import Htut2019, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 
 LAYER, HEAD = 0, 1
@@ -74,11 +74,10 @@ def lab(tmp_path_factory) -> Lab:
     save_model(model, folder / "model", tokenizer=tokenizer)
     treebank = write_treebank(folder / "trees.conllu")
     run = Run(
-        study="htut2019",
+        study=Htut2019(treebank=treebank, least=1, examples=1),
         name="planted",
         models=(ModelSettings("planted", source=str(folder / "model")),),
         text=TextSettings("grammar_mlm", length=12),
-        dependencies=DependencySettings(treebank=treebank, least=1, examples=1),
         devices=1,
     )
     return Lab(run, run.models[0], folder, None)

@@ -18,7 +18,7 @@ import pytest
 from jaxheads.analysis.intervals import crossed
 from jaxheads.analysis.specialists import halves
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
-from jaxheads.studies.settings import DependencySettings
+from jaxheads.studies.settings import Htut2019
 from tests.planted.heads import (
     BAD,
     GOOD,
@@ -137,8 +137,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(folder):
-    settings = DependencySettings(treebank=folder / "trees.conllu", least=1, examples=3, controls=2)
-    return run_study(tiny_run("htut2019", folder, ("sst2",), dependencies=settings), folder / "out")
+    settings = Htut2019(treebank=folder / "trees.conllu", least=1, examples=3, controls=2)
+    return run_study(tiny_run(settings, folder, ("sst2",)), folder / "out")
 
 
 def place(found: dict[str, float], name: str) -> str:

@@ -23,7 +23,7 @@ from jaxheads.studies.htut2019.arcs import (
     readable,
     relation_masses,
 )
-from jaxheads.studies.settings import DependencySettings
+from jaxheads.studies.settings import Htut2019
 from tests.support.tiny_study import bounded, found, study, write_study
 
 HEADS = (2, 3)
@@ -51,7 +51,7 @@ def planted_maps(trees, pieces, relation, size):
 
 
 def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
-    trees = read_treebank(DependencySettings(sentences=40))
+    trees = read_treebank(Htut2019(sentences=40))
     trees, pieces, counts = readable(tokenizer, trees, 200, "dropped")
     assert counts["read"] == 40
     size = max(len(own.ids) for own in pieces)
@@ -114,7 +114,7 @@ def test_arcs_to_draw_are_the_pairs_that_a_head_makes():
 
 
 def test_without_a_file_the_sentences_are_those_of_the_validation_split():
-    trees = read_treebank(DependencySettings(sentences=3))
+    trees = read_treebank(Htut2019(sentences=3))
     assert [tree.words for tree in trees] == [sentence("validation", n).words for n in range(3)]
 
 
@@ -130,15 +130,14 @@ TREEBANK = """# sent_id = s{number}
 """
 SETTINGS = """
 import dataclasses
-from jaxheads.studies.settings import DependencySettings
+from jaxheads.studies.settings import Htut2019
 
 RUN = dataclasses.replace(
     RUN,
-    study="htut2019",
     tasks=RUN.tasks[:1],
     scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16, splits=2),
     curve=CurveSettings(readings=(), batch_size=16),
-    dependencies=DependencySettings(
+    study=Htut2019(
         treebank=DATA / "trees.conllu", least=1, examples=2, controls=1
     ),
 )

@@ -16,7 +16,7 @@ from jaxheads.studies.li2021 import learning_rates as rates
 from jaxheads.studies.li2021 import selection as choosing
 from jaxheads.studies.li2021 import study as li2021
 from jaxheads.studies.li2021.selection import METHODS, has_rate
-from jaxheads.studies.settings import CompareSettings
+from jaxheads.studies.settings import Compare, Li2021
 from jaxheads.studies.workbench.model import Lab
 from tests.support.cases import sentences
 from tests.support.tiny_study import found, write_study
@@ -26,12 +26,8 @@ ASKED = ("gradient", "gradient, iterative", "random, per layer", "magnitude", "r
 
 
 def write_comparison(folder):
-    path = write_study(folder, models=1)
-    text = path.read_text().replace('study="chiang2021"', 'study="compare"')
-    text = text.replace("    CurveSettings, ", "    CompareSettings, CurveSettings, ")
-    wanted = f"compare=CompareSettings({ASKED!r}, shares=(0.75, 0.5), batches=(1,), repeats=1),\n"
-    path.write_text(text.replace("    devices=1,\n", f"    {wanted}    devices=1,\n"))
-    return path
+    asked = f"Compare({ASKED!r}, shares=(0.75, 0.5), batches=(1,), repeats=1)"
+    return write_study(folder, asked, models=1)
 
 
 @pytest.mark.slow
@@ -108,11 +104,11 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
 )
 def test_settings_that_cannot_be_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        CompareSettings(**{"methods": ("gradient",), **changes})
+        Compare(**{"methods": ("gradient",), **changes})
 
 
 def test_shares_are_the_budgets_of_the_paper_scaled_to_the_model():
-    shares = CompareSettings(("gradient",)).shares
+    shares = Compare(("gradient",)).shares
     assert [round(144 * share) for share in shares] == list(range(132, 0, -12))
 
 
@@ -130,11 +126,11 @@ def test_layers_that_share_their_weights_are_not_rescaled_one_by_one(tmp_path, c
 
 
 def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
-    run = dataclasses.replace(load_config(write_comparison(tmp_path)), study="li2021")
-    how = dataclasses.replace(run.compare, strengths=(0.5,))
+    run = load_config(write_comparison(tmp_path))
+    how = Li2021(**vars(run.study), strengths=(0.5,))
     swept = [
         cell
-        for cell in li2021.cells(dataclasses.replace(run, compare=how), tmp_path)
+        for cell in li2021.cells(dataclasses.replace(run, study=how), tmp_path)
         if "strength" in cell.name
     ]
     assert len(swept) == len(run.seeds) * len(run.tasks)
@@ -143,9 +139,7 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
         assert any(need.endswith("L0-pipelined-rate") for need in cell.needs)
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
-        list(li2021.cells(dataclasses.replace(run, compare=alone), tmp_path))
-    with pytest.raises(ValueError, match="expected none for the study compare, only li2021"):
-        list(compare.cells(dataclasses.replace(run, compare=how, study="compare"), tmp_path))
+        list(li2021.cells(dataclasses.replace(run, study=alone), tmp_path))
 
 
 def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, monkeypatch):
@@ -165,17 +159,16 @@ EVERYTHING = """
 import dataclasses
 
 from jaxheads.config import PrunerConfig
-from jaxheads.studies.settings import CompareSettings, MetaSettings
+from jaxheads.studies.settings import Li2021, MetaSettings
 
 RUN = dataclasses.replace(
-    RUN, study="li2021", tasks=RUN.tasks[:1], seeds=(0,),
-    scoring=dataclasses.replace(RUN.scoring, ablated=0),
-    compare=CompareSettings(
+    RUN, tasks=RUN.tasks[:1], seeds=(0,), scoring=dataclasses.replace(RUN.scoring, ablated=0),
+    study=Li2021(
         {methods}, shares=(0.5,), rates=(0.1,), strengths=(0.5,), again=False, draws=1, timed=(),
-    ),
-    meta=MetaSettings(
-        RUN.tasks[1:], dataclasses.replace(SHORT, accumulate=2, steps=2),
-        PrunerConfig(frame=16, width=2),
+        meta=MetaSettings(
+            RUN.tasks[1:], dataclasses.replace(SHORT, accumulate=2, steps=2),
+            PrunerConfig(frame=16, width=2),
+        ),
     ),
 )
 """

@@ -35,10 +35,10 @@ METHODS = ("gradient", *READ, "random", "random, per layer", "magnitude", "refin
 METHODS += ("refined, rescaled", *GATED)
 ONE_PASS = ("gradient", "refined", "refined, rescaled")
 SHAPE, SEEDS, BUDGETS, STEPS, EXAMPLES = (2, 4), (0, 1), (4, 1), 48, 32
-MORE = f"""compare=CompareSettings(
+STUDY = f"""Li2021(
         {METHODS!r}, shares=(0.5, 0.125), rates=(0.3, 1e-6), strengths=(1e-4, 10.0),
         chosen_on=0.25, draws=2, timed=(),
-    ),"""
+    )"""
 WHAT = {"model": "roberta", "task": "sst2"}
 
 
@@ -47,7 +47,7 @@ def compared(tmp_path_factory) -> Finished:
     """The finished study."""
     settings = {"finetune__steps": STEPS, "scoring__ablated": 0}  # gates learn in so many
     settings |= {"curve__readings": "()", "curve__rescored": "()"}
-    return finished(tmp_path_factory, "li2021", TASKS, settings, more=MORE)
+    return finished(tmp_path_factory, STUDY, TASKS, settings)
 
 
 def gates_of(compared: Finished, method: str, seed: int, budget: int) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from jaxheads.studies.luo2021.change import halves
 from jaxheads.studies.luo2021.constituents import baseline_counts, counted, readings_of
 from jaxheads.studies.luo2021.maps import head_maps
 from jaxheads.studies.luo2021.treebank import section_of
-from jaxheads.studies.settings import ConstituencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 
 LAYER, HEAD, WIDTH = 0, 2, 32
@@ -67,11 +67,10 @@ def lab(tmp_path_factory) -> Lab:
     plant(model.params, [tokenizer.encode_words([word]).ids[1] for word in sorted(words)])
     save_model(model, folder / "model", tokenizer=tokenizer)
     run = Run(
-        study="luo2021",
+        study=Luo2021(tune_sentences=60, test_sentences=60),
         name="planted",
         models=(ModelSettings("planted", source=str(folder / "model")),),
         text=TextSettings("grammar_mlm", length=24),
-        constituency=ConstituencySettings(tune_sentences=60, test_sentences=60),
         devices=1,
     )
     return Lab(run, run.models[0], folder, None)

@@ -17,7 +17,7 @@ from scipy import stats
 from jaxheads.importance import load_scores
 from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
-from jaxheads.studies.settings import ConstituencySettings
+from jaxheads.studies.settings import Luo2021
 from tests.planted.heads import (
     BAD,
     GOOD,
@@ -132,11 +132,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(folder):
-    settings = ConstituencySettings(
+    settings = Luo2021(
         tune=folder / "tune.mrg", test=folder / "test.mrg", measures=("jsd",), biases=(0.0,),
         controls=2, examples=2,
     )  # fmt: skip
-    run = tiny_run("luo2021", folder, TASKS, constituency=settings)
+    run = tiny_run(settings, folder, TASKS)
     return run_study(run, folder / "out")
 
 

@@ -30,15 +30,14 @@ SETTINGS = """
 
 import dataclasses
 
-from jaxheads.studies.settings import ConstituencySettings
+from jaxheads.studies.settings import Luo2021
 
 RUN = dataclasses.replace(
     RUN,
-    study="luo2021",
     tasks=(task("mrpc"), task("rte")),
     scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16),
     curve=CurveSettings(points=2, draws=2, readings=(), batch_size=16),
-    constituency=ConstituencySettings(
+    study=Luo2021(
         tune=DATA / "tune.mrg", test=DATA / "test.mrg", tune_sentences=12, controls=1, examples=2,
 
     ),

@@ -19,7 +19,7 @@ from jaxheads.studies.luo2021.constituents import (
     section_rows,
 )
 from jaxheads.studies.luo2021.treebank import section_of
-from jaxheads.studies.settings import ConstituencySettings, ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 
 ACCENT = "\u0301"  # the tokenizer leaves nothing of it
@@ -52,11 +52,10 @@ def lab(tmp_path_factory) -> Lab:
     (folder / "tune.mrg").write_text(ODD[0])
     (folder / "test.mrg").write_text("\n".join((*ODD[:2], *TREES, *ODD[2:])))
     run = Run(
-        study="luo2021",
+        study=Luo2021(tune=folder / "tune.mrg", test=folder / "test.mrg"),
         name="odd",
         models=(ModelSettings("odd", source=str(folder / "model")),),
         text=TextSettings("grammar_mlm", length=12),
-        constituency=ConstituencySettings(tune=folder / "tune.mrg", test=folder / "test.mrg"),
         devices=1,
     )
     return Lab(run, run.models[0], folder, None)

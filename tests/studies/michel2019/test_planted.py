@@ -41,7 +41,7 @@ WHAT = {"model": "roberta", "task": "sst2", "seed": 0, "metric": "accuracy"}
 def michel(tmp_path_factory) -> Finished:
     """The finished study."""
     models, settings = {"roberta": ("sst2",), "albert": ("sst2",)}, {"scoring__ablated": 32}
-    return finished(tmp_path_factory, "michel2019", TASKS, settings, models=models, seeds=(0,))
+    return finished(tmp_path_factory, "Michel2019()", TASKS, settings, models=models, seeds=(0,))
 
 
 def shown(layer: int, head: int) -> str:

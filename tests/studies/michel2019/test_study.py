@@ -21,7 +21,7 @@ from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
 from jaxheads.studies.michel2019 import study as michel2019
-from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import Michel2019, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.tasks import Subject
 from tests.support.cases import sentences
@@ -153,7 +153,7 @@ class MadeUp(Lab):
 
 def made_up(kind: type[Lab], folder: Path) -> Lab:
     settings = ModelSettings("m", source="builtin:albert")
-    return kind(Run("michel2019", "made up", (settings,), TextSettings()), settings, folder, None)
+    return kind(Run(Michel2019(), "made up", (settings,), TextSettings()), settings, folder, None)
 
 
 def test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_measured(tmp_path):

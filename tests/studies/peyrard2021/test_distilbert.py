@@ -13,7 +13,7 @@ CONFIG = '''"""A tiny DistilBERT on pairs of the built-in language; another task
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.studies.settings import (
-    CurveSettings, HumorSettings, ModelSettings, Run, ScoringSettings, TaskSettings, TextSettings
+    CurveSettings, Peyrard2021, ModelSettings, Run, ScoringSettings, TaskSettings, TextSettings
 )
 
 DISTILBERT = encoder_config(
@@ -24,7 +24,6 @@ SHORT = TrainingConfig(
     steps=4, batch_size=8, dropout=0.0, log_every=2, optimizer=OptimizerConfig(rate=1e-2)
 )
 RUN = Run(
-    study="peyrard2021",
     name="tiny",
     models=(ModelSettings("distilbert", encoder=DISTILBERT, pretrain=SHORT),),
     text=TextSettings("grammar_mlm", length=24, paragraphs=300, held_out_blocks=8),
@@ -32,7 +31,7 @@ RUN = Run(
     finetune=SHORT,
     probe=SHORT,
     seeds=(0,),
-    humor=HumorSettings(length=40, pairs=60, held_out_pairs=30, permutations=999),
+    study=Peyrard2021(length=40, pairs=60, held_out_pairs=30, permutations=999),
     scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16),
     curve=CurveSettings(batch_size=16, readings=()),
     devices=1,

@@ -17,7 +17,7 @@ from jaxheads.data.headlines.humor import paired_questions
 from jaxheads.data.headlines.pairs import read_pairs, with_random_words
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
 from jaxheads.studies.peyrard2021.headlines import humor_subject, validated
-from jaxheads.studies.settings import HumorSettings
+from jaxheads.studies.settings import Peyrard2021
 from jaxheads.studies.workbench.model import Lab
 from tests.planted.heads import (
     TOKENIZER,
@@ -69,11 +69,11 @@ def pairs(folder):
 @pytest.fixture(scope="module")
 def run(folder):
     files = (folder / f"{split}.jsonl" for split in ("train", "validation", "test"))
-    humor = HumorSettings(
+    humor = Peyrard2021(
         *files, length=12, permutations=999, sizes=(0.3,), views=2,
         paired=TrainingConfig(steps=2, batch_size=4),
     )  # fmt: skip
-    return tiny_run("peyrard2021", folder, probe=None, humor=humor)
+    return tiny_run(humor, folder, probe=None)
 
 
 @pytest.fixture(scope="module")

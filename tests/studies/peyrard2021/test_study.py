@@ -24,17 +24,16 @@ from pathlib import Path
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
-    CurveSettings, HumorSettings, ModelSettings, Run, ScoringSettings, TextSettings
+    CurveSettings, Peyrard2021, ModelSettings, Run, ScoringSettings, TextSettings
 )
 
 HERE = Path({folder!r})
 RUN = Run(
-    study="peyrard2021",
     name="planted",
     models=(ModelSettings("roberta", source=str(HERE / "model")),),
     text=TextSettings(length=32),
     seeds=(0,),
-    humor=HumorSettings(
+    study=Peyrard2021(
         HERE / "train.jsonl", HERE / "validation.jsonl", HERE / "test.jsonl", length=32,
         permutations=999, sizes=(0.2,), views=2,
         finetune=TrainingConfig(
@@ -232,4 +231,4 @@ def test_what_cannot_be_studied_is_refused_before_the_work(folder, tmp_path, cap
     assert "there is no" in refused(humor__test=tmp_path / "none.jsonl")
     assert "humor: sizes: expected Jaccard distances" in refused(humor__sizes="2")
     assert "expected three files or none" in refused(humor__test="none")
-    assert main(["study", str(folder / "planted.py"), "--set", "humor.length=2"]) == 2
+    assert main(["study", str(folder / "planted.py"), "--set", "study.length=2"]) == 2

@@ -42,7 +42,7 @@ def test_only_pre_training_waits_for_nothing_in_a_study(study, tmp_path):
 def of_config(name: str, tmp_path) -> dict[str, tuple[str, ...]]:
     run = load_config(ROOT / "configs" / f"{name}.py")
     assert isinstance(run, Run)
-    return needs_by_name(list(STUDIES[run.study](run, tmp_path / "out")))
+    return needs_by_name(list(STUDIES[type(run.study)](run, tmp_path / "out")))
 
 
 def test_a_choice_of_heads_waits_for_its_own_fine_tuning_and_rate(tmp_path):

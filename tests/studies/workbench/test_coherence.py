@@ -7,7 +7,7 @@ import pytest
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.tasks import TASKS
-from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench import coherence
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.tasks import Subject
@@ -55,7 +55,7 @@ def test_an_order_is_worth_its_share_of_the_own_gain_over_chance_if_there_is_one
     tmp_path, monkeypatch, seeds, expected
 ):
     settings = ModelSettings("m", source="builtin:albert")
-    run = Run("chiang2021", "made up", (settings,), TextSettings())
+    run = Run(Chiang2021(), "made up", (settings,), TextSettings())
     monkeypatch.setattr(coherence, "load_answers", lambda lab, name: seeds[int(name)])
     files = {"sst2": {seed: str(seed) for seed in range(len(seeds))}}
     rows = coherence.functional(MadeUp(run, settings, tmp_path, None), files)

@@ -14,7 +14,7 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.head_maps import load_halves, load_maps, read_arrays, save_maps
 from jaxheads.records.rows import Row, write_rows
-from jaxheads.studies.settings import ModelSettings, Run, TextSettings
+from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_files, check_finished, copy_maps
 from jaxheads.training.identity import encoder_bits
@@ -41,7 +41,8 @@ def other(tmp_path, config):
 def lab_beside(other, model: Model, name: str = "tiny") -> Lab:
     """A model whose study is beside the other one."""
     settings = ModelSettings(name, source="made up")
-    run = Run("luo2021", "own", (settings,), TextSettings(), beside=(other,))
+    study = Luo2021(tune_sentences=1, test_sentences=1, beside=(other,))
+    run = Run(study, "own", (settings,), TextSettings())
     lab = Lab(run, settings, other.parent / "own", None)
     lab.__dict__["base"] = model
     return lab
@@ -88,9 +89,8 @@ def test_unfinished_studies_are_all_named(other, config):
 
 
 def test_folders_of_one_name_are_refused(tmp_path):
-    models = (ModelSettings("roberta", source="builtin:roberta"),)
     with pytest.raises(ValueError, match="beside: expected folders of different names, got"):
-        Run("luo2021", "r", models, TextSettings(), beside=(tmp_path / "a/x", tmp_path / "b/x"))
+        Luo2021(tune_sentences=1, test_sentences=1, beside=(tmp_path / "a/x", tmp_path / "b/x"))
 
 
 # -- whole studies
@@ -101,32 +101,32 @@ CONFIG = '''"""A built-in model as it is, on few sentences of the built-in langu
 from jaxheads.studies.settings import *
 
 RUN = Run(
-    study={study!r},
+    study={study},
     name="tiny",
     models=(ModelSettings("roberta", source="builtin:roberta"),),
     text=TextSettings("grammar_mlm", length=24, paragraphs=40, held_out_blocks=4),
     scoring=ScoringSettings(examples=16, ablated=0, rescored=0, batch_size=16, splits=2),
-    constituency=ConstituencySettings(
-        tune_sentences=12, test_sentences=12, controls=0, examples=1
-    ),
-    dependencies=DependencySettings(sentences=12, least=1, controls=0, examples=1),
     devices=1,
 )
 '''
 
 
-def write(folder, name: str):
-    path = folder / f"{name}.py"
-    path.write_text(CONFIG.format(study=name))
+HTUT = "Htut2019(sentences=12, least=1, controls=0, examples=1)"
+LUO = "Luo2021(tune_sentences=12, test_sentences=12, controls=0, examples=1)"
+
+
+def write(folder, study: str):
+    path = folder / f"{study.partition('(')[0].lower()}.py"
+    path.write_text(CONFIG.format(study=study))
     return path
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("beside")
-    assert study(write(folder, "htut2019"), folder / "htut") == 0
-    luo = write(folder, "luo2021")
-    assert study(luo, folder / "luo", beside=str(folder / "htut")) == 0
+    assert study(write(folder, HTUT), folder / "htut") == 0
+    luo = write(folder, LUO)
+    assert study(luo, folder / "luo", study__beside=str(folder / "htut")) == 0
     return folder
 
 
@@ -160,13 +160,13 @@ def test_arcs_of_one_study_meet_importance_and_constituents_of_another(folders):
 @pytest.mark.slow
 def test_a_study_beside_one_that_is_not_there_does_not_begin(folders, capsys):
     out = folders / "other"
-    assert study(folders / "luo2021.py", out, beside=str(folders / "none")) == 2
+    assert study(folders / "luo2021.py", out, study__beside=str(folders / "none")) == 2
     assert "beside: expected folders of finished studies" in capsys.readouterr().err
     assert not out.exists()
 
 
 @pytest.mark.slow
 def test_a_study_that_compares_no_maps_has_none_beside_it(folders, capsys):
-    config = write(folders, "michel2019")
-    assert study(config, folders / "other", beside=str(folders / "htut")) == 2
-    assert "expected no studies beside michel2019" in capsys.readouterr().err
+    config = write(folders, "Michel2019()")
+    assert study(config, folders / "other", study__beside=str(folders / "htut")) == 2
+    assert "Michel2019 has no field 'beside'" in capsys.readouterr().err

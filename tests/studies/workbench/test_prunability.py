@@ -12,6 +12,7 @@ from jaxheads.studies.li2021.selection import METHODS, Choice
 from jaxheads.studies.settings import (
     READINGS,
     CurveSettings,
+    Michel2019,
     ModelSettings,
     Run,
     ScoringSettings,
@@ -23,7 +24,7 @@ from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_a
 
 TRAIN = TrainingConfig(steps=1)
 RUN = Run(
-    study="michel2019",
+    study=Michel2019(),
     name="readings",
     models=(ModelSettings("albert", source="builtin:albert"),),
     text=TextSettings("grammar_mlm"),

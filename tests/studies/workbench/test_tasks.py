@@ -12,7 +12,7 @@ from jaxheads.config import TrainingConfig
 from jaxheads.data.sources import shuffled
 from jaxheads.data.tasks import read_examples, task_named
 from jaxheads.studies.chiang2021 import study as chiang2021
-from jaxheads.studies.settings import ModelSettings, Run, TaskSettings, TextSettings
+from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench import tasks as subjects
 from jaxheads.studies.workbench.model import Lab
 from tests.support.cases import sentences
@@ -24,7 +24,7 @@ TASKS = (
     TaskSettings("grammar_incongruity", length=16, examples=8, held_out_examples=8, finetune=SHORT),
 )
 RUN = Run(
-    study="chiang2021",
+    study=Chiang2021(),
     name="subjects",
     models=(ModelSettings("albert", source="builtin:albert"),),
     text=TextSettings("grammar_mlm"),

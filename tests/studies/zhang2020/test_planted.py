@@ -32,7 +32,7 @@ from jaxheads.models.model import encode, init_model
 from jaxheads.objectives import objective_for, represent_for
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.head_maps import load_maps
-from jaxheads.studies.settings import MetaSettings, TaskSettings
+from jaxheads.studies.settings import TaskSettings, Zhang2020
 from jaxheads.studies.zhang2020.study import cells
 from jaxheads.training.fit import fit
 from tests.planted.heads import (
@@ -85,11 +85,11 @@ def run_in(folder):
     tasks = tuple(settings_of(folder, name) for name in TASKS)
     moving = OptimizerConfig(rate=0.05)
     pruner = dataclasses.replace(still, steps=3, accumulate=2, log_every=1, optimizer=moving)
-    meta = MetaSettings(
+    meta = Zhang2020(
         tasks, pruner, PrunerConfig(frame=8, width=1), draws=DRAWS,
         similar=(settings_of(folder, SIMILAR),),
     )  # fmt: skip
-    run = tiny_run("zhang2020", folder, meta=meta, finetune=still)
+    run = tiny_run(meta, folder, finetune=still)
     return dataclasses.replace(run, tasks=tasks)
 
 

@@ -23,13 +23,12 @@ from tests.support.tiny_study import found, kinds, study, write_study
 META = """
 import dataclasses
 from jaxheads.config import PrunerConfig
-from jaxheads.studies.settings import MetaSettings
+from jaxheads.studies.settings import Zhang2020
 
 RUN = dataclasses.replace(
     RUN,
-    study="zhang2020",
     tasks=RUN.tasks[:1],
-    meta=MetaSettings(
+    study=Zhang2020(
         tasks=RUN.tasks,
         training=dataclasses.replace(SHORT, accumulate=2, steps=2),
         pruner=PrunerConfig(frame=16, width=2),

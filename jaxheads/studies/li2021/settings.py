@@ -1,0 +1,52 @@
+"""Settings of the comparison, and of the study after Li et al. 2021."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxheads.config import refuse
+from jaxheads.studies.workbench.settings import MetaSettings, fields_below
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare:
+    """Ways to choose heads, compared at equal budgets."""
+
+    methods: tuple[str, ...]  # of studies.li2021.selection.METHODS
+    shares: tuple[float, ...] = tuple(kept / 12 for kept in range(11, 0, -1))  # 132, ..., 12 of 144
+    rates: tuple[float, ...] = (0.05, 0.2)  # of gates; one is chosen on held-out training examples
+    chosen_on: float = 0.1  # the share of the training examples that is held out for it
+    again: bool = True  # train every pruned model once more
+    draws: int = 5  # random masks for each seed and budget; the first is trained once more
+    timed: tuple[float, ...] = (0.5,)  # of `shares`: budgets at which cut models are measured
+    batches: tuple[int, ...] = (1, 16, 64)  # of those measurements
+    repeats: int = 5
+    meta: MetaSettings | None = None  # of the method "meta"
+
+    def __post_init__(self) -> None:
+        problems = list(fields_below(self, repeats=1, draws=1))
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            problems.append(f"methods: expected different names, got {self.methods}")
+        if list(self.shares) != sorted(set(self.shares), reverse=True) or not all(
+            0 < share < 1 for share in self.shares
+        ):
+            problems.append(f"shares: expected decreasing shares of 1, got {self.shares}")
+        if not self.rates or min(self.rates) <= 0:
+            problems.append(f"rates: expected positive numbers, got {self.rates}")
+        if not 0 < self.chosen_on < 1:
+            problems.append(f"chosen_on: expected a share between 0 and 1, got {self.chosen_on}")
+        if "meta" in self.methods and self.meta is None:
+            problems.append("meta: expected how a pruner learns, for the method meta, got none")
+        refuse("study", problems)
+
+
+@dataclasses.dataclass(frozen=True)
+class Li2021(Compare):
+    """The comparison, with the sweep of strengths that L0 gates need in the place of a budget."""
+
+    strengths: tuple[float, ...] = ()  # prices of a head, tried one by one
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.strengths and min(self.strengths) <= 0:
+            raise ValueError(f"study: strengths: expected positive numbers, got {self.strengths}")
