@@ -21,6 +21,7 @@ from jaxheads.studies.settings import (
     Compare,
     Htut2019,
     Luo2021,
+    MetaSettings,
     Michel2019,
     ModelSettings,
     Peyrard2021,
@@ -60,10 +61,15 @@ def test_no_file_is_both_trained_or_chosen_on_and_measured_on():
     seen = 0
     for path in CONFIGS:
         run = load_config(path)
-        parts = [run.text, *run.tasks, *(run.meta.tasks if run.meta else ())]
+        study, meta = run.study, getattr(run.study, "meta", None) or run.study
+        parts = [run.text, *run.tasks, *(meta.tasks if isinstance(meta, MetaSettings) else ())]
         files = [(part.train, part.held_out) for part in parts]
-        files += [(each.train, each.validation, each.test) for each in filter(None, [run.humor])]
-        files += [(each.tune, each.test) for each in filter(None, [run.constituency])]
+        files += [
+            (each.train, each.validation, each.test)
+            for each in [study]
+            if isinstance(each, Peyrard2021)
+        ]
+        files += [(each.tune, each.test) for each in [study] if isinstance(each, Luo2021)]
         for there in filter(any, files):
             assert None not in there, path
             assert len({file.resolve() for file in there}) == len(there), path

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxheads.storage.arrays import DAMAGED
 from jaxheads.storage.files import write_atomically
 
 NORMALIZE = ("none", "l2")
 # what reading a damaged npz file raises, zip's "encrypted" and "version not supported" included
-DAMAGED = (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
 KEYS = ("score", "method", "unit", "examples", "model")
 
 

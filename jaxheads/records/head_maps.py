@@ -11,8 +11,6 @@ by `training.identity.bits` of which weights the maps are, so that other studies
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
-from jaxheads.storage.files import read_json, write_atomically
-from jaxheads.storage.remote import write_once
+from jaxheads.storage.arrays import read_arrays
+from jaxheads.storage.files import read_json
+from jaxheads.storage.store import Store
 
 FOLDER = "maps"
 _PART = re.compile(r"[a-z0-9_.]+")
@@ -68,11 +68,12 @@ def save_maps(
     if problems:
         raise ValueError("maps: " + "; ".join(problems))
     path = map_path(folder, model, what, seed)
+    store = Store(folder)
     if halves is not None:
-        both = {name: np.stack([half[name] for half in halves]) for name in halves[0]}
-        write_once(functools.partial(_write, halves_path(path), both))
-    write_once(functools.partial(_write_weights, weights_path(path), weights))
-    write_once(functools.partial(_write, path, maps))
+        both = {name: _doubles([half[name] for half in halves]) for name in halves[0]}
+        store.write_arrays(halves_path(path), both)
+    store.write_json(weights_path(path), {"encoder": list(weights)})
+    store.write_arrays(path, {name: _doubles(array_LH) for name, array_LH in maps.items()})
     return path
 
 
@@ -124,18 +125,5 @@ def map_files(folder: Path, model: str) -> Iterator[MapFile]:
             yield MapFile(path, kind, task, int(seed))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file of the study's own."""
-    with np.load(path, allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
-
-
-def _write_weights(path: Path, weights: Sequence[int]) -> None:
-    with write_atomically(path) as draft:
-        draft.write_text(json.dumps({"encoder": list(weights)}) + "\n")
-
-
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with write_atomically(path) as draft:
-        named = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
-        np.savez(draft, allow_pickle=False, **named)
+def _doubles(array: ArrayLike) -> np.ndarray:
+    return np.asarray(array, np.float64)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxheads.records.rows import Row, read_rows
+from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.files import read_json
 
 ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES, SPEEDS = (
@@ -255,7 +256,7 @@ def _read_maps(folder: Path) -> tuple[tuple[HeadMap, ...], tuple[str, ...]]:
         if not what or not seed.isdecimal() or any(more):
             notes.append(f"{MAPS}/{path.name} is not named MODEL-WHAT-SEED and is not shown.")
             continue
-        for name, value_LH in _arrays(path, "maps").items():
+        for name, value_LH in read_arrays(path, what="maps").items():
             maps.append(HeadMap(model, what, int(seed), name, _checked(path, value_LH)))
     return tuple(maps), tuple(notes)
 
@@ -312,17 +313,8 @@ def _read_arcs(folder: Path) -> Iterator[ArcExample]:
 
 
 def _read_score(path: Path) -> Float[np.ndarray, "L H"]:
-    found = _arrays(path, "scores", "score")
+    found = read_arrays(path, "score", what="scores")
     return _checked(path, found["score"])
-
-
-def _arrays(path: Path, what: str, *names: str) -> dict[str, np.ndarray]:
-    """The arrays of an npz file: those of `names`, or all."""
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in names or found.files}
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}: expected an npz file with {what}, got {error}") from error
 
 
 def _checked(path: Path, value_LH: np.ndarray) -> Float[np.ndarray, "L H"]:

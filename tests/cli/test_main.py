@@ -204,7 +204,7 @@ def test_a_verb_decides_its_status(monkeypatch):
 @pytest.mark.parametrize(
     ("missing", "line"),
     [
-        ("jaxheads.bench.main", "bench is not built yet: there is no jaxheads.bench.main"),
+        ("jaxheads.cli.bench", "bench is not built yet: there is no jaxheads.cli.bench"),
         ("matplotlib", "bench needs the package matplotlib; `jaxheads doctor` says how"),
     ],
 )

@@ -18,8 +18,8 @@ from pathlib import Path
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.studies.settings import (
-    Chiang2021, Compare, CurveSettings, Michel2019, ModelSettings, Run, ScoringSettings,
-    TaskSettings, TextSettings, Zhang2020,
+    Chiang2021, Compare, CurveSettings, Michel2019, ModelSettings, Pretrain, Run,
+    ScoringSettings, TaskSettings, TextSettings, Zhang2020,
 )
 
 DATA = Path({folder!r})

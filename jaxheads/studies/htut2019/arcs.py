@@ -8,7 +8,6 @@ examples/MODEL-arcs-0.json   trees to be drawn
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,8 +32,9 @@ from jaxheads.data.treebanks.dependency import DependencyTree, read_conllu, stri
 from jaxheads.inference.attention_maps import Maps, attention_maps, fitting
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
-from jaxheads.records.head_maps import read_arrays, save_maps, what_of
-from jaxheads.storage.files import write_atomically
+from jaxheads.records.head_maps import save_maps, what_of
+from jaxheads.storage.arrays import read_arrays
+from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019.settings import Htut2019
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.sharpness import Sharpness
@@ -128,8 +128,7 @@ def save_looks(lab: Lab, model: Model, looks: Looks, task: str, seed: int, half:
     """Write everything that later cells and the report read."""
     hits, sentences = looks.hits, looks.hits.arcs.sentences
     name = what_of(WHAT, task)
-    with write_atomically(hits_path(lab.folder, lab.name, task, seed)) as draft:
-        np.savez(draft, allow_pickle=False, **_packed(hits))
+    lab.store.write_arrays(hits_path(lab.folder, lab.name, task, seed), _packed(hits))
     first_N = halves(sentences, half)
     both = tuple(arc_maps(hits, chosen[hits.arcs.sentence_A]) for chosen in (first_N, ~first_N))
     weights = encoder_bits(model)
@@ -247,5 +246,4 @@ def drawn_arcs(
 
 def save_examples(folder: Path, model: str, found: Sequence[dict]) -> None:
     """Write sentences with their arcs for the report."""
-    with write_atomically(folder / "examples" / f"{model}-{WHAT}-0.json") as draft:
-        draft.write_text(json.dumps(list(found), indent=1) + "\n", encoding="utf-8")
+    Store(folder).write_json(f"examples/{model}-{WHAT}-0.json", list(found))

@@ -32,7 +32,8 @@ from jaxheads.analysis.sums import Sums, together
 from jaxheads.analysis.trees import Ranking, Reading, TreeCounts, tree_counts
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, kind_of
-from jaxheads.storage.files import write_atomically
+from jaxheads.storage.arrays import read_arrays
+from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.examples import write_examples
 from jaxheads.studies.luo2021.maps import F1, save_head_maps
 from jaxheads.studies.luo2021.treebank import Section, attention_of, section_of
@@ -178,14 +179,13 @@ def save_counts(folder: Path, name: str, counts: Mapping[str, SpanCounts]) -> No
         for reading, found in counts.items()
         for field, array in found._asdict().items()
     }
-    with write_atomically(counts_path(folder, name)) as draft:
-        np.savez_compressed(draft, allow_pickle=False, **arrays)
+    Store(folder).write_arrays(counts_path(folder, name), arrays)
 
 
 def load_counts(folder: Path, name: str, reading: str) -> SpanCounts:
     """What `save_counts` wrote of one reading."""
-    with np.load(counts_path(folder, name), allow_pickle=False) as found:
-        return SpanCounts(*(found[f"{reading}/{field}"] for field in SpanCounts._fields))
+    found = read_arrays(counts_path(folder, name))
+    return SpanCounts(*(found[f"{reading}/{field}"] for field in SpanCounts._fields))
 
 
 def counts_path(folder: Path, name: str) -> Path:

@@ -6,7 +6,6 @@ views/MODEL-spans-0.json   what the head looks at
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from jaxheads.analysis.distances import adjacent_distances, top_down
 from jaxheads.analysis.spans import SpanCounts, choose_heads, gather, match_spans, sentence_f1
 from jaxheads.analysis.trees import Reading
-from jaxheads.storage.files import write_atomically
 from jaxheads.studies.luo2021.maps import F1, WHAT
 from jaxheads.studies.luo2021.treebank import Section, attention_of
 from jaxheads.studies.workbench.model import Lab
@@ -45,6 +43,5 @@ def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> 
                 "f1": f1,
             }
             views[place] = view(f"F1 {f1:.3f}", (layer, number), parse.words, own_NN)
-    with write_atomically(lab.folder / "trees" / f"{lab.name}.json") as draft:
-        draft.write_text(json.dumps([examples[n] for n in sorted(examples)], indent=1) + "\n")
+    lab.store.write_json(f"trees/{lab.name}.json", [examples[n] for n in sorted(examples)])
     save_views(lab.folder, f"{lab.name}-{WHAT}-0", (views[n] for n in sorted(views)))

@@ -36,7 +36,6 @@ from jaxheads.data.tokens import EncodedWords, max_tokens
 from jaxheads.inference.attention_maps import Maps, attention_maps
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
-from jaxheads.storage.files import write_atomically
 from jaxheads.studies.peyrard2021.headlines import TEST, VALIDATION, read_headlines
 from jaxheads.studies.workbench.model import Lab
 
@@ -255,15 +254,12 @@ def save_seen(lab: Lab, name: str, seen: Seen) -> None:
         arrays[f"predicted/{queries}/{int(specials)}"] = found
     for each, value in seen.mean.items():
         arrays |= {f"mean/{each}": value, f"counted/{each}": np.array(seen.counted[each])}
-    path = _path(lab, name)
-    with write_atomically(path) as draft:
-        np.savez_compressed(draft, allow_pickle=False, **arrays)
+    lab.store.write_arrays(_path(lab, name), arrays)
 
 
 def load_seen(lab: Lab, name: str) -> Seen:
     """Read what `save_seen` wrote."""
-    with np.load(_path(lab, name), allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
+    arrays = lab.store.read_arrays(_path(lab, name))
 
     def part(kind: str) -> dict[str, np.ndarray]:
         return {k.removeprefix(f"{kind}/"): v for k, v in arrays.items() if k.startswith(kind)}

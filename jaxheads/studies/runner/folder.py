@@ -16,16 +16,15 @@ import jax
 
 from jaxheads.storage.files import is_draft, write_atomically
 from jaxheads.studies.runner.cells import SETTINGS
-from jaxheads.studies.workbench.settings import Run
 from jaxheads.training.identity import differences, plain
 
 
-def open_folder(run: Run, folder: Path) -> None:
+def open_folder(settings: Any, folder: Path) -> None:
     """Make the study's folder, or take it up again.
 
     ValueError for a folder of other files, or of other settings, naming all that differ.
     """
-    settings = plain(dataclasses.asdict(run))
+    settings = plain(dataclasses.asdict(settings))
     others = folder.is_dir() and not all(is_draft(path) for path in folder.iterdir())
     if (folder / SETTINGS).is_file():  # looked for last: another worker may just have written it
         _check_same(folder / SETTINGS, settings)

@@ -19,8 +19,9 @@ from jaxheads.analysis.agreement import ceiling, rank_agreement, spearman_brown
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import split_half
 from jaxheads.pruning.mask import present_heads
-from jaxheads.records.head_maps import MapFile, load_halves, map_files, read_arrays
+from jaxheads.records.head_maps import MapFile, load_halves, map_files
 from jaxheads.records.rows import Row
+from jaxheads.storage.arrays import read_arrays
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_files
 from jaxheads.studies.workbench.settings import PRETRAINING

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for, training_objective
 from jaxheads.parallel.mesh import whole_params
-from jaxheads.storage.remote import put_mirrors, show_mirrors, write_once
+from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Noter
 from jaxheads.studies.workbench.settings import PRETRAINING, ModelSettings, Run, TaskSettings
 from jaxheads.studies.workbench.tasks import Reader, Subject, first_of
@@ -63,6 +62,11 @@ class Lab:
     def name(self) -> str:
         """The model's name in records and file names."""
         return self.settings.name
+
+    @property
+    def store(self) -> Store:
+        """The run's folder, as all processes write and read it."""
+        return Store(self.folder)
 
     @property
     def note(self) -> Noter:
@@ -231,10 +235,10 @@ class Lab:
 
         What is there is taken up, and goes when the block has ended well.
         """
-        kept = self.folder / "checkpoints" / name
+        kept = self.store.path(f"checkpoints/{name}")
         about = {"model": self.name, **about}
-        yield Checkpoints(kept, True, about, put_mirrors) if training.save_every else None
-        write_once(functools.partial(shutil.rmtree, kept, ignore_errors=True))
+        yield Checkpoints(kept, True, about, self.store.put) if training.save_every else None
+        self.store.remove(kept)
 
     def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
         """Write a model with its tokenizer where none is yet, once for all processes.
@@ -248,7 +252,7 @@ class Lab:
             if not path.is_dir():
                 save_model(model, path, tokenizer=tokenizer, dtype=dtype)
 
-        write_once(write)
+        self.store.write(write)
 
     # -- numbers
 
@@ -293,7 +297,7 @@ class Lab:
         )  # fmt: skip
         if name:
             gather_kept(self.kept(name))
-            show_mirrors()
+            self.store.show()
         return scores
 
     def kept(self, name: str) -> Path:
@@ -303,7 +307,7 @@ class Lab:
     def save(self, name: str, scores: Scores) -> None:
         """Write scores to where `saved` finds them."""
         path = self.folder / "scores" / f"{name}.npz"
-        write_once(functools.partial(save_scores, path, scores))
+        self.store.write(functools.partial(save_scores, path, scores))
 
     def saved(self, name: str) -> Scores:
         """Scores that an earlier cell has written."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +13,13 @@ from jaxheads.config import EncoderConfig
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.methods import ablation
 from jaxheads.importance.reliability import Reading, score_kept
-from jaxheads.importance.scores import DAMAGED, Scores
+from jaxheads.importance.scores import Scores
 from jaxheads.inference.evaluate import METRICS, Evaluation
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
 from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.records.rows import Row, kind_of
-from jaxheads.storage.files import write_atomically
-from jaxheads.storage.remote import write_once
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.settings import CurveSettings
 from jaxheads.studies.workbench.tasks import Subject
@@ -236,7 +232,7 @@ def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> li
 
 def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
     """What was answered to the held-out examples, for intervals that are computed later."""
-    write_once(functools.partial(_write_answers, answers_path(lab, name), arrays))
+    lab.store.write_arrays(_answers_file(name), arrays)
 
 
 def questions(found: Evaluation) -> dict[str, np.ndarray]:
@@ -249,26 +245,13 @@ def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
     return {"guess": found.answers.guess_M, **questions(found)}
 
 
-def _write_answers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with write_atomically(path) as draft:
-        np.savez_compressed(draft, allow_pickle=False, **arrays)
-
-
 def load_answers(lab: Lab, name: str) -> dict[str, np.ndarray]:
     """What `save_answers` wrote; ValueError for a damaged file."""
-    path = answers_path(lab, name)
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except FileNotFoundError:
-        raise
-    except DAMAGED as error:
-        raise ValueError(f"{path}: expected an npz file of answers, got {error}") from error
+    return lab.store.read_arrays(_answers_file(name), "answers")
 
 
-def answers_path(lab: Lab, name: str) -> Path:
-    """The file of a cell's answers."""
-    return lab.folder / "answers" / f"{name}.npz"
+def _answers_file(name: str) -> str:
+    return f"answers/{name}.npz"
 
 
 def contrasts(

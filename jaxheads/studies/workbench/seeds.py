@@ -12,15 +12,12 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxheads.analysis.sums import Sums, together
 from jaxheads.records.rows import Row
-from jaxheads.storage.files import write_atomically
-from jaxheads.storage.remote import write_once
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import estimate_rows
@@ -51,7 +48,12 @@ class Sampled:
 
     def save(self, cell: str) -> None:
         """Keep the sums, once the cell has all of them."""
-        write_once(functools.partial(_write, _path(self.lab, cell), self.sums))
+        arrays = {
+            f"{place}/{side}": array
+            for place, own in enumerate(self.sums.values())
+            for side, array in own._asdict().items()
+        }
+        self.lab.store.write_arrays(_file(cell), {"rows": np.array([*self.sums]), **arrays})
 
 
 def seeds_cell(lab: Lab, task: str, parts: Sequence[str]) -> Iterator[Cell]:
@@ -67,10 +69,7 @@ def together_rows(lab: Lab, task: str, names: Sequence[Sequence[str]], **counts:
 
     `names`: by model its cells. `counts` are the fields that say how many models there are.
     """
-    found = [
-        {key: sums for name in own for key, sums in _read(_path(lab, name)).items()}
-        for own in names
-    ]
+    found = [{key: sums for name in own for key, sums in _read(lab, name).items()} for own in names]
     rows: list[Row] = []
     for stage, method, metric in found[0]:
         sums = [each[stage, method, metric] for each in found if (stage, method, metric) in each]
@@ -80,20 +79,13 @@ def together_rows(lab: Lab, task: str, names: Sequence[Sequence[str]], **counts:
     return rows
 
 
-def _path(lab: Lab, cell: str) -> Path:
-    return lab.folder / "sums" / f"{cell}.npz"
+def _file(cell: str) -> str:
+    return f"sums/{cell}.npz"
 
 
-def _write(path: Path, sums: dict[Key, Sums]) -> None:
-    arrays = {f"{place}/{side}": array for place, own in enumerate(sums.values())
-              for side, array in own._asdict().items()}  # fmt: skip
-    with write_atomically(path) as draft:
-        np.savez_compressed(draft, allow_pickle=False, rows=np.array([*sums]), **arrays)
-
-
-def _read(path: Path) -> dict[Key, Sums]:
-    with np.load(path, allow_pickle=False) as found:
-        return {
-            tuple(key): Sums(*(found[f"{place}/{side}"] for side in Sums._fields))
-            for place, key in enumerate(found["rows"].tolist())
-        }
+def _read(lab: Lab, cell: str) -> dict[Key, Sums]:
+    found = lab.store.read_arrays(_file(cell))
+    return {
+        tuple(key): Sums(*(found[f"{place}/{side}"] for side in Sums._fields))
+        for place, key in enumerate(found["rows"].tolist())
+    }

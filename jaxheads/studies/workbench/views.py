@@ -5,7 +5,6 @@ views/MODEL-WHAT-SEED.json   what `attention_view` draws, sentence by sentence
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxheads.storage.files import write_atomically
+from jaxheads.storage.store import Store
 
 FOLDER = "views"
 
@@ -38,6 +37,4 @@ def view(
 
 def save_views(folder: Path, name: str, views: Iterable[dict[str, Any]]) -> None:
     """Write the views MODEL-WHAT-SEED into a study's folder, whole or not at all."""
-    text = json.dumps(list(views), ensure_ascii=False, indent=1) + "\n"
-    with write_atomically(folder / FOLDER / f"{name}.json") as draft:
-        draft.write_text(text, encoding="utf-8")
+    Store(folder).write_json(f"{FOLDER}/{name}.json", list(views))

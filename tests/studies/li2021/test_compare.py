@@ -97,7 +97,7 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
         ({"methods": ()}, "methods: expected different names"),
         ({"shares": (0.5, 0.75)}, "shares: expected decreasing shares of 1"),
         ({"shares": (1.0,)}, "shares: expected decreasing shares of 1"),
-        ({"rates": (0.0,)}, "rates, strengths: expected positive numbers"),
+        ({"rates": (0.0,)}, "rates: expected positive numbers"),
         ({"draws": 0}, "draws: expected at least 1"),
         ({"chosen_on": 1.0}, "chosen_on: expected a share between 0 and 1"),
     ],

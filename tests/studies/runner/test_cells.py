@@ -27,11 +27,11 @@ def test_needs_that_do_not_come_before_and_names_that_come_twice_are_all_told():
         needs_by_name(cells)
 
 
-@pytest.mark.parametrize("study", ["chiang2021", "michel2019", "pretrain"])
+@pytest.mark.parametrize("study", ["Chiang2021()", "Michel2019()", "Pretrain()"])
 def test_only_pre_training_waits_for_nothing_in_a_study(study, tmp_path):
-    run = load_config(write_study(tmp_path))
+    run = load_config(write_study(tmp_path, study))
     assert isinstance(run, Run)
-    needs = needs_by_name(list(STUDIES[study](run, tmp_path / "out")))
+    needs = needs_by_name(list(STUDIES[type(run.study)](run, tmp_path / "out")))
     assert {name for name, own in needs.items() if not own} == {
         "roberta-pretrained", "albert-pretrained"
     }  # fmt: skip

@@ -12,8 +12,9 @@ from scipy import stats
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.model import Model, init_model
-from jaxheads.records.head_maps import load_halves, load_maps, read_arrays, save_maps
+from jaxheads.records.head_maps import load_halves, load_maps, save_maps
 from jaxheads.records.rows import Row, write_rows
+from jaxheads.storage.arrays import read_arrays
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.other_studies import beside_files, check_finished, copy_maps

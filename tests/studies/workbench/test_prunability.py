@@ -10,7 +10,6 @@ from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.studies.li2021.selection import METHODS, Choice
 from jaxheads.studies.settings import (
-    READINGS,
     CurveSettings,
     Michel2019,
     ModelSettings,
@@ -21,6 +20,7 @@ from jaxheads.studies.settings import (
 )
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_as, score_all
+from jaxheads.studies.workbench.settings import READINGS
 
 TRAIN = TrainingConfig(steps=1)
 RUN = Run(

@@ -7,8 +7,8 @@ import pytest
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.tasks import TASKS
+from jaxheads.studies.chiang2021 import coherence
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench import coherence
 from jaxheads.studies.workbench.model import Lab
 from jaxheads.studies.workbench.tasks import Subject
 from tests.support.cases import sentences
