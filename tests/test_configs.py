@@ -61,8 +61,10 @@ def test_no_file_is_both_trained_or_chosen_on_and_measured_on():
     seen = 0
     for path in CONFIGS:
         run = load_config(path)
-        study, meta = run.study, getattr(run.study, "meta", None) or run.study
-        parts = [run.text, *run.tasks, *(meta.tasks if isinstance(meta, MetaSettings) else ())]
+        study = run.study
+        meta = getattr(study, "meta", None) or study
+        taught = meta.tasks if isinstance(meta, MetaSettings) else ()
+        parts = [run.text, *run.tasks, *taught]
         files = [(part.train, part.held_out) for part in parts]
         files += [
             (each.train, each.validation, each.test)

@@ -40,5 +40,5 @@ def test_maps_that_are_none_are_refused(tmp_path):
     path = save_maps(tmp_path, "roberta", "arcs", 0, {"x": np.ones((1, 2))}, weights=[])
     write_rows(tmp_path / "rows.jsonl", [Row("s", "roberta", "", "UUAS", 0.5)])
     path.write_bytes(b"not an npz")
-    with pytest.raises(ValueError, match=r"roberta-arcs-0.npz: expected an npz file with maps"):
+    with pytest.raises(ValueError, match=r"roberta-arcs-0.npz: expected an npz file of maps"):
         read_study(tmp_path)
