@@ -63,7 +63,7 @@ def check_finished(studies: tuple[Path, ...]) -> None:
     if missing:
         raise ValueError(
             f"beside: expected folders of finished studies, with {ROWS}, got {', '.join(missing)}; "
-            "run those studies first, or go without them (--set beside=)"
+            "run those studies first, or go without them (--set study.beside=)"
         )
 
 
