@@ -15,6 +15,7 @@ from jaxheads.report.spread import Spread, cell, number, percent, short, signed,
 from tests.support.comparisons import compared, li_grammar_prices
 from tests.support.paths import ROOT
 from tests.support.published import Lines, Place, by_place, reader, study_of
+from tests.support.syntax_tables import htut_grammar_relations, htut_grammar_trees
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "configs" / "README.md")
 BLOCK = re.compile(r"<!-- ([a-z0-9_-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
@@ -300,7 +301,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "grammar_michel": grammar_michel,
     "li_grammar-prices": li_grammar_prices,
     "li_grammar-budgets": functools.partial(compared, "li_grammar", bounds=(11, 8, 5, 3)),
+    "compare_grammar_budgets": functools.partial(compared, "compare_grammar_budgets"),
     "zhang_grammar": zhang_grammar,
+    "htut_grammar-trees": htut_grammar_trees,
+    "htut_grammar-relations": htut_grammar_relations,
 }
 
 
