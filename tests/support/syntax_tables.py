@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jaxheads.report.spread import cell, number, percent, spread_of
+from jaxheads.report.spread import cell, number, percent, signed, spread_of
 from tests.support.published import Place, by_place, markdown, reader, study_of
 
 BEST, RELATION, BLIND, CHANGE = "best head", "relation", "baseline", "change by fine-tuning"
@@ -70,3 +70,63 @@ def htut_grammar_relations() -> str:
                 cells.append(cell(spread_of(study.at(**at, model=model, metric=metric)), form))
         body.append(cells)
     return markdown(head, body)
+
+
+# -- constituents
+
+S_F1, LESS, TREES_ALONE = "sentence F1", "best head less baseline", "tree baselines"
+UNTRAINED, KINDS = "random weights", "change by kind"
+READINGS = {
+    "jsd": "Jensen-Shannon",
+    "jsd, bias 1.5": "Jensen-Shannon, right-branching bias",
+    "hellinger": "Hellinger",
+    "hellinger, bias 1.5": "Hellinger, right-branching bias",
+}
+
+
+def luo_grammar_heads() -> str:
+    """The best head at whole constituency trees, against trees that no model made."""
+    study = study_of("luo_grammar")
+    body = []
+    for reading, name in READINGS.items():
+        found = {
+            row.method.removeprefix(f"{reading}: "): row
+            for row in study.at(BEST, task=LM, metric=S_F1)
+            if row.method.startswith(f"{reading}: ")
+        }
+        ((head, row),) = found.items()
+        less = (
+            study.at(LESS, task=LM, metric=S_F1, method=f"{reading}: best head - {tree}")
+            for tree in ("right", "balanced", "random")
+        )
+        random = study.at(UNTRAINED, metric=S_F1, method=f"{reading}: best head")
+        body.append(
+            (
+                name, head, cell(spread_of([row])),
+                *(cell(spread_of(rows), signed) for rows in less), cell(spread_of(random)),
+            )
+        )  # fmt: skip
+    lead = ("distance", "head", "S-F1", "less right-branching", "less balanced", "less random")
+    return markdown((*lead, "best head of random weights"), body)
+
+
+def luo_grammar_changes() -> str:
+    """How fine-tuning changes the upper layers' mean, by the kind of task."""
+    study = study_of("luo_grammar")
+    kinds = {
+        "paraphrase (similarity)": "similarity",
+        "entailment": "entailment",
+        "similarity less entailment": "similarity - entailment",
+    }
+    readings = [r for r in READINGS if study.at(KINDS, method=f"{r}: similarity: upper layers")]
+    body = (
+        (
+            name,
+            *(
+                cell(spread_of(study.at(KINDS, method=f"{r}: {kind}: upper layers")), signed)
+                for r in readings
+            ),
+        )
+        for name, kind in kinds.items()
+    )
+    return markdown(("", *(READINGS[r] for r in readings)), body)

@@ -15,7 +15,12 @@ from jaxheads.report.spread import Spread, cell, number, percent, short, signed,
 from tests.support.comparisons import compared, li_grammar_prices
 from tests.support.paths import ROOT
 from tests.support.published import Lines, Place, by_place, reader, study_of
-from tests.support.syntax_tables import htut_grammar_relations, htut_grammar_trees
+from tests.support.syntax_tables import (
+    htut_grammar_relations,
+    htut_grammar_trees,
+    luo_grammar_changes,
+    luo_grammar_heads,
+)
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "configs" / "README.md")
 BLOCK = re.compile(r"<!-- ([a-z0-9_-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
@@ -305,6 +310,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "zhang_grammar": zhang_grammar,
     "htut_grammar-trees": htut_grammar_trees,
     "htut_grammar-relations": htut_grammar_relations,
+    "luo_grammar-heads": luo_grammar_heads,
+    "luo_grammar-changes": luo_grammar_changes,
 }
 
 
