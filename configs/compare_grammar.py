@@ -21,10 +21,11 @@ gradient of each example, layers not normalised (Michel's is of batches, normali
 and refinement from 512 training sentences, `iterative` from as many at every budget.
 
 Numbers: accuracy with so many of 16 heads, mean over 3 seeds, nothing trained again; all heads
-0.923 (0.854 to 0.962), bag of words 0.574. * worse than "gradient", + better, by a 95% interval
-over seeds and examples that is not corrected for the number of comparisons (150: 2 better, 70
-worse). In the next columns after 150 more steps. Then what a mask costs, with fine-tuning:
-thousands of examples, seconds.
+0.923 (0.854 to 0.962), bag-of-words baseline 0.574. * worse than "gradient", + better, by a 95%
+interval over seeds and examples that is not corrected for the number of comparisons (150: 2 better,
+70 worse). The intervals are the earlier bootstraps, known to be too narrow with few seeds (see
+`configs/README.md`). In the next columns after 150 more steps. Then what a mask costs, with fine-
+tuning: thousands of examples, seconds.
 
                                      nothing trained again          once more    cost
     heads                            13     11     8      5      3      8      3

@@ -14,8 +14,9 @@ pairs, which no part of that trial has seen; exact masks, measured on 500 held-o
 trained again. Random: 5 masks for each seed and budget.
 
 Numbers: accuracy with so many of 16 heads, mean over 3 seeds; all heads 0.698 (0.596 to 0.768),
-bag of words 0.326. In brackets less "gradient", with 95% intervals over seeds and examples that
-are not corrected for their number. Then what a mask costs, fine-tuning with all heads included:
+bag-of-words baseline 0.326. In brackets less "gradient", with 95% intervals that are not corrected
+for their number: the earlier bootstraps over seeds and examples, known to be too narrow with few
+seeds (see `configs/README.md`). Then what a mask costs, fine-tuning with all heads included:
 thousands of examples.
 
                           11 heads                        5 heads                         cost
