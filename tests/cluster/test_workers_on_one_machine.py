@@ -16,7 +16,7 @@ from jaxheads.studies.runner import local_workers as crew
 from jaxheads.studies.runner.progress import read_times
 from tests.support.tiny_study import study, write_study
 
-SHORT = {"study": "michel2019", "seeds": "(0, 1)", "curve__draws": 1}
+SHORT, MICHEL = {"seeds": "(0, 1)", "curve__draws": 1}, "Michel2019()"
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_what_does_not_go_together_is_refused(words, said, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.long
 def test_two_workers_leave_the_rows_of_one(tmp_path):
-    config = write_study(tmp_path, models=1)
+    config = write_study(tmp_path, MICHEL, models=1)
     assert study(config, tmp_path / "one", **SHORT) == 0
     assert study(config, tmp_path / "two", workers=2, **SHORT) == 0
     one, two = (read_rows(tmp_path / name / "rows.jsonl") for name in ("one", "two"))
-    nothing = {"value": 0.0, "low": None, "high": None}
+    nothing = {"value": 0.0, "low": None, "high": None, "p_value": None}
     named = [[dataclasses.replace(row, **nothing) for row in rows] for rows in (one, two)]
     assert named[0] == named[1]
     # Sums are made in another order where a worker has fewer threads.
@@ -102,7 +102,7 @@ def test_two_workers_leave_the_rows_of_one(tmp_path):
 
 @pytest.mark.slow
 def test_a_cell_that_fails_in_any_worker_is_named_once(tmp_path, capsys):
-    config = write_study(tmp_path, models=1)
+    config = write_study(tmp_path, MICHEL, models=1)
     (tmp_path / "sst2.held_out.jsonl").write_text("no json\n")
     assert study(config, tmp_path / "out", workers=2, **SHORT) == 2
     told = capsys.readouterr().err

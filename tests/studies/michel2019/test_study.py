@@ -33,9 +33,9 @@ slow = pytest.mark.slow  # a whole study of a tiny model
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("michel")
-    config = write_study(folder, models=1)
+    config = write_study(folder, "Michel2019()", models=1)
     other = folder / "sst2.train.jsonl"  # as a second data set
-    settings = {"study": "michel2019", "seeds": "0", "tasks__sst2__other_held_out": other}
+    settings = {"seeds": "0", "tasks__sst2__other_held_out": other}
     settings |= {"curve__timed": "1,2"}
     assert study(config, folder / "out", **settings) == 0
     return folder / "out"
