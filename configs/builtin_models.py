@@ -15,7 +15,7 @@ counted on 20,000 blocks.
 
                                       RoBERTa    ALBERT
     masked-LM accuracy                  0.370     0.363
-    commonest token                     0.093     0.119
+    most frequent token                 0.093     0.119
     best guess from the left            0.238     0.237
     best guess from the right           0.211     0.254
     best guess from both sides          0.300     0.300
@@ -34,7 +34,7 @@ PRETRAIN = TrainingConfig(
     batch_size=24,
     dropout=0.0,
     save_every=500,
-    optimizer=OptimizerConfig(rate=2e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
 )
 SIZES = {
     "vocab_size": 1000,

@@ -5,16 +5,16 @@ beats ranking them. Here on a task and a model of our own: the built-in RoBERTa 
 on sentiment of the built-in language, at five of their budgets as shares of 16 heads.
 
 Command: `jaxheads study configs/compare_grammar.py --workers 2`: 375 trainings of 150 steps, 121 to
-choose rates and 3 of pruners, 17 minutes on 2 CPU cores (AMD EPYC, Python 3.11, jax 0.10.2,
-float32) that ran tests too.
+choose learning rates and 3 of pruners, 17 minutes on 2 CPU cores (AMD EPYC, Python 3.11, jax
+0.10.2, float32) that ran tests too.
 
 Method: fine-tuned with all heads for 150 steps of 32 on 8,000 sentences, seeds 0, 1, 2; each
 learned gate is trained for as many steps, either with the parameters from the pre-trained model on
-(joint) or alone on the fine-tuned one (pipelined), its start and noise from the seed. The rate of
-gates is chosen from three by trials of the first seed at every budget, on a tenth of the training
-sentences that neither the gate nor its model has seen. Every choice is measured under its exact
-mask on 500 held-out sentences, and again after 150 more steps. Random: 5 masks for each seed and
-budget, of which the first is trained again. `subset` anneals from 1 to 0.01 with bounded gates,
+(joint) or alone on the fine-tuned one (pipelined), its start and noise from the seed. The learning
+rate of gates is chosen from three by trials of the first seed at every budget, on a tenth of the
+training sentences that neither the gate nor its model has seen. Every choice is measured under its
+exact mask on 500 held-out sentences, and again after 150 more steps. Random: 5 masks for each seed
+and budget, of which the first is trained again. `subset` anneals from 1 to 0.01 with bounded gates,
 which is ours; `subset of the paper` as the paper's code (1000 to 1e-8). `gradient`: the absolute
 gradient of each example, layers not normalised (Michel's is of batches, normalised by layer).
 `meta`: by the pruner of `zhang_grammar.py` for each seed, equally many heads in every layer. Scores
@@ -58,11 +58,11 @@ worth more than any choice, since the fine-tuned model is far from its end.
 
 Of what joint gates lose, their scale at the start explains a part: all heads at the scale of 3 of
 16 reach 0.791, less than all heads as they are, and far more than a joint gate keeps with 3 heads.
-Joint gates had 150 steps to train the model and to choose its heads. Rates: 0.05 for the paper's
-pipelined subset and joint L0, 0.2 for the bounded pipelined subset and pipelined L0, else 0.5. The
-heads that are on in a gate's last sample are as many as are kept but for L0 (10.0 and 8.7 for 13
-and 11, joint 1.3 and 1.0 for 5 and 3), and as good to 0.01 for bounded and straight-through gates,
-to 0.08 for the others.
+Joint gates had 150 steps to train the model and to choose its heads. Learning rates: 0.05 for the
+paper's pipelined subset and joint L0, 0.2 for the bounded pipelined subset and pipelined L0, else
+0.5. The heads that are on in a gate's last sample are as many as are kept but for L0 (10.0 and 8.7
+for 13 and 11, joint 1.3 and 1.0 for 5 and 3), and as good to 0.01 for bounded and straight-through
+gates, to 0.08 for the others.
 """
 
 import runpy
@@ -80,7 +80,7 @@ from jaxheads.studies.settings import (
 )
 
 PRUNED = runpy.run_path(str(Path(__file__).with_name("zhang_grammar.py")))["RUN"]
-OPTIMIZER = OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01)
+OPTIMIZER = OptimizerConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.01)
 FINETUNE = TrainingConfig(steps=150, batch_size=32, dropout=0.0, optimizer=OPTIMIZER)
 
 RUN = Run(
@@ -95,7 +95,7 @@ RUN = Run(
             "meta",
         ),
         shares=(10 / 12, 8 / 12, 6 / 12, 4 / 12, 2 / 12),
-        rates=(0.05, 0.2, 0.5),
+        learning_rates=(0.05, 0.2, 0.5),
         timed=(8 / 12, 6 / 12, 4 / 12),
         meta=PRUNED.study,
     ),

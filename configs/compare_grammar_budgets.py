@@ -3,8 +3,8 @@
 The task, the model, the training and the seeds of `compare_grammar.py`, which has all ways to
 choose heads at five budgets. Here those that need no training of the model with the gate: orders
 by one score, scoring again at every budget on the way, refinement by interactions, and the two
-gates that are learned on the fine-tuned model. Their rate is the one that was chosen for both
-there, 0.2, so nothing is trained to choose it; nothing is trained again after pruning.
+gates that are learned on the fine-tuned model. Their learning rate is the one that was chosen for
+both there, 0.2, so nothing is trained to choose it; nothing is trained again after pruning.
 
 Command: `jaxheads study configs/compare_grammar_budgets.py --workers 2`: 69 trainings of 150 steps,
 6 minutes on 2 CPU cores that other jobs used too (AMD EPYC, Python 3.11, jax 0.10.2, float32).
@@ -33,7 +33,7 @@ RUN = dataclasses.replace(
             *("random", "random, per layer", "subset, pipelined", "L0, pipelined"),
         ),
         shares=tuple(kept / 12 for kept in range(11, 0, -1)),
-        rates=(0.2,),
+        learning_rates=(0.2,),
         again=False,
         timed=(6 / 12,),
     ),

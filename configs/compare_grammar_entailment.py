@@ -5,13 +5,13 @@ of our own: 3 classes, the built-in RoBERTa (4 layers x 4 heads), at two of thei
 of 16 heads. Sizes and settings are ours.
 
 Command: `jaxheads study configs/compare_grammar_entailment.py --workers 2`: 27 trainings of 600
-steps, 13 to choose rates and 3 of pruners, 12 minutes on 2 CPU cores (AMD EPYC, Python 3.11, jax
-0.10.2, float32) that ran tests too.
+steps, 13 to choose learning rates and 3 of pruners, 12 minutes on 2 CPU cores (AMD EPYC, Python
+3.11, jax 0.10.2, float32) that ran tests too.
 
 Method: fine-tuned with all heads for 600 steps of 32 on 16,000 pairs, seeds 0, 1, 2; gates trained
-for as many steps, jointly or on the fine-tuned model, at a rate chosen on a tenth of the training
-pairs, which no part of that trial has seen; exact masks, measured on 500 held-out pairs, nothing
-trained again. Random: 5 masks for each seed and budget.
+for as many steps, jointly or on the fine-tuned model, at a learning rate chosen on a tenth of the
+training pairs, which no part of that trial has seen; exact masks, measured on 500 held-out pairs,
+nothing trained again. Random: 5 masks for each seed and budget.
 
 Numbers: accuracy with so many of 16 heads, mean over 3 seeds; all heads 0.698 (0.596 to 0.768),
 bag-of-words baseline 0.326. In brackets less "gradient", with 95% intervals that are not corrected
@@ -64,7 +64,7 @@ RUN = dataclasses.replace(
         ),
         shares=(8 / 12, 4 / 12),
         timed=(8 / 12, 4 / 12),
-        rates=(0.05, 0.2),
+        learning_rates=(0.05, 0.2),
         again=False,
     ),
 )

@@ -4,15 +4,15 @@ The comparison of `compare_grammar.py` with the mini RoBERTa of `mini_english_mo
 4 heads, D = 64), whose folder it reads. Sizes and settings are ours, for two cores.
 
 Command: `jaxheads study configs/compare_mini_english.py --workers 2`, after
-`mini_english_models.py`: 231 trainings of 400 steps and 49 to choose rates, 36 minutes on 2 CPU
-cores that tests used too (AMD EPYC, Python 3.11, jax 0.10.2, float32).
+`mini_english_models.py`: 231 trainings of 400 steps and 49 to choose learning rates, 36 minutes on
+2 CPU cores that tests used too (AMD EPYC, Python 3.11, jax 0.10.2, float32).
 
 Method: fine-tuned with all heads for 400 steps of 16, seeds 0, 1, 2; gates trained for as many
-steps, jointly or on the fine-tuned model, at the better of two rates by trials at every budget on a
-random tenth of the training pairs that neither the gate nor its model has seen; exact masks at four
-of the paper's budgets as shares of 16 heads; scores from 1,024 training pairs drawn by chance,
-`iterative` at every budget anew; measured on 500 held-out pairs, as they are and after 400 more
-steps. Random: 5 masks for each seed and budget.
+steps, jointly or on the fine-tuned model, at the better of two learning rates by trials at every
+budget on a random tenth of the training pairs that neither the gate nor its model has seen; exact
+masks at four of the paper's budgets as shares of 16 heads; scores from 1,024 training pairs drawn
+by chance, `iterative` at every budget anew; measured on 500 held-out pairs, as they are and after
+400 more steps. Random: 5 masks for each seed and budget.
 
 Numbers: accuracy with so many of 16 heads, mean over 3 seeds; all heads 0.624 (0.618 to 0.634),
 majority-class baseline 0.564, bag-of-words baseline 0.788, which no way reaches. * worse than
@@ -42,8 +42,8 @@ Of 96 differences from the gradient's order none is better and 8 are worse, 6 of
 further with the gradient and a learned subset 1 is for the former (iterative less pipelined
 straight-through with 4 heads, 0.043 [0.013, 0.074]) and none for the latter; at about equal cost 4
 of 24 are for it and none against. Once trained again, no way to choose heads stands out, random
-masks included. Every gate took the larger rate, 0.2. The heads that are on in a gate's last sample
-are as many as are kept but for L0 (10.7 and 9.0 for 12).
+masks included. Every gate took the larger learning rate, 0.2. The heads that are on in a gate's
+last sample are as many as are kept but for L0 (10.7 and 9.0 for 12).
 
 With fine-tuning a mask costs, in examples and seconds, 6,400 and 11 (magnitude, random), 7,424 and
 13 (gradient, refined), 8,960 and 16 (iterative, mean over budgets), 6,400 and 11 to 23 (joint
@@ -72,7 +72,7 @@ FINETUNE = TrainingConfig(
     batch_size=16,
     dropout=0.0,
     window=16,
-    optimizer=OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01),
+    optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.01),
 )
 
 RUN = Run(

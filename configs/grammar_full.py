@@ -1,7 +1,7 @@
 """The whole study on all five tasks of the built-in language, with the built-in models.
 
 As `quickstart.py`, with five tasks, longer training, three shares of heads kept before fine-tuning,
-more scored and held-out examples, and a lower rate for ALBERT, which needs it.
+more scored and held-out examples, and a lower learning rate for ALBERT, which needs it.
 
 Command: `jaxheads study configs/grammar_full.py`. Not run as a whole yet: 315 trainings of 400
 steps, an hour or two on 2 cores by our estimate.
@@ -24,8 +24,8 @@ QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 NAMES = ("sentiment", "acceptability", "entailment", "paraphrase", "incongruity")
 
 
-def _longer(*, rate: float) -> TrainingConfig:
-    optimizer = dataclasses.replace(QUICK.finetune.optimizer, rate=rate)
+def _longer(*, learning_rate: float) -> TrainingConfig:
+    optimizer = dataclasses.replace(QUICK.finetune.optimizer, learning_rate=learning_rate)
     return dataclasses.replace(QUICK.finetune, steps=400, optimizer=optimizer)
 
 
@@ -34,14 +34,14 @@ RUN = dataclasses.replace(
     name="grammar_full",
     models=(
         QUICK.models[0],
-        dataclasses.replace(QUICK.models[1], finetune=_longer(rate=5e-4), tasks=None),
+        dataclasses.replace(QUICK.models[1], finetune=_longer(learning_rate=5e-4), tasks=None),
     ),
     text=TextSettings("grammar_mlm", length=48, paragraphs=20_000, held_out_blocks=512),
     tasks=tuple(
         TaskSettings(f"grammar_{name}", length=48, examples=20_000, held_out_examples=1000)
         for name in NAMES
     ),
-    finetune=_longer(rate=1e-3),
+    finetune=_longer(learning_rate=1e-3),
     probe=dataclasses.replace(QUICK.probe, steps=300),
     scoring=ScoringSettings(examples=2048, ablated=512, rescored=512, batch_size=128),
     curve=CurveSettings(points=16, draws=5, batch_size=128),

@@ -56,7 +56,7 @@ def training(examples: int) -> TrainingConfig:
         dtype="bfloat16",
         window=64,
         save_every=2000,
-        optimizer=OptimizerConfig(rate=2e-5, warmup=0.1, weight_decay=0.01),
+        optimizer=OptimizerConfig(learning_rate=2e-5, warmup=0.1, weight_decay=0.01),
     )
 
 

@@ -6,8 +6,8 @@ Kim et al. 2020's code. Models, data, sizes and training are ours, no published 
 
 Command: `jaxheads study configs/luo_grammar.py --workers 2`: 2.5 minutes on 2 CPU cores that other
 jobs used too (AMD EPYC, Python 3.11, jax 0.10.2, float32). After `configs/htut_grammar.py`, with
-`--set study.beside=runs/htut_grammar`, the maps of dependency arcs that it left of the same heads
-meet this study's and importance in one table of the report.
+`--set study.other_studies=runs/htut_grammar`, the maps of dependency arcs that it left of the same
+heads meet this study's and importance in one table of the report.
 
 Method: the built-in RoBERTa, 4 layers x 4 heads; heads chosen on 500 sentences of the validation
 split, scored on 500 of the test split; readings jsd and hellinger, bias 0 and 1.5; fine-tuned for

@@ -10,7 +10,8 @@ Command: `jaxheads study configs/luo_mini_english.py --workers 2`, after the stu
 `configs/peyrard_mini_english.py`: 18 minutes on 2 CPU cores (AMD EPYC, Python 3.11, jax 0.10.2,
 float32) that ran tests too. The last two left maps of the same heads (dependency arcs on PUD, the
 contrast of headlines), which meet this study's and importance in one table of the report; without
-them, `--set study.beside=`. (26 minutes when that table was added; all other numbers were alike.)
+them, `--set study.other_studies=`. (26 minutes when that table was added; all other numbers were
+alike.)
 
 Method: 4 layers x 4 heads; sections 00 (tune) and 01 (test) of the Wall Street Journal, punctuation
 removed, no special tokens in the model; jsd and hellinger, without a bias and with 1.5; fine-tuned
@@ -83,9 +84,9 @@ DATA = Path("../shared/data")
 MINI = runpy.run_path(str(Path(__file__).with_name("mini_english_models.py")))["RUN"]
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 32."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=32, dropout=0.0, optimizer=optimizer)
 
 
@@ -100,7 +101,7 @@ RUN = Run(
     study=Luo2021(
         tune=DATA / "wsj/wsj_00.mrg",
         test=DATA / "wsj/wsj_01.mrg",
-        beside=(Path("runs/htut_mini_english"), Path("runs/peyrard_mini_english")),
+        other_studies=(Path("runs/htut_mini_english"), Path("runs/peyrard_mini_english")),
     ),
     name="luo_mini_english",
     models=tuple(
@@ -114,8 +115,8 @@ RUN = Run(
         task("sick", "sick"),
         task("rte", "glue/rte"),
     ),
-    finetune=training(300, rate=1e-3),
-    probe=training(100, rate=5e-3),
+    finetune=training(300, learning_rate=1e-3),
+    probe=training(100, learning_rate=5e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(points=4, draws=5, readings=(), batch_size=128),

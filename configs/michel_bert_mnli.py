@@ -24,7 +24,7 @@ timed on one device with random tokens of full length, medians of six turns.
 
 Published (matched accuracy; section numbers are the paper's): one head removed leaves the accuracy
 within a histogram of 0.824 to 0.838 (3.2); all heads but the best of one layer cost at most 0.96
-points, in layer 9 of 1 to 12 (3.3); effects on the two data sets correlate with r = 0.68 (3.4); up
+points, in layer 8 of 0 to 11 (3.3); effects on the two data sets correlate with r = 0.68 (3.4); up
 to 40% of the heads go without noticeable impact (4). An independent reproduction from public logs:
 0.8368 whole, 0.8303 at 57 of 144 heads removed by the score, 0.7987 by one-head ablation; 129 of
 144 heads within 0.2 points; r = 0.81.
@@ -53,7 +53,7 @@ FINETUNE = TrainingConfig(
     dtype="bfloat16",
     window=64,
     save_every=2000,
-    optimizer=OptimizerConfig(rate=2e-5, warmup=0.1, weight_decay=0.01),
+    optimizer=OptimizerConfig(learning_rate=2e-5, warmup=0.1, weight_decay=0.01),
 )
 
 RUN = Run(

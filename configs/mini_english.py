@@ -91,9 +91,9 @@ DATA = Path("../shared/data")
 MODELS = "runs/mini_english_models/models"
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 16, examples of like length together."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=16, dropout=0.0, window=16, optimizer=optimizer)
 
 
@@ -123,8 +123,8 @@ RUN = Run(
         held_out_blocks=128,
     ),
     tasks=(task("sst2", "glue/sst2"), task("sick", "sick")),
-    finetune=training(400, rate=1e-3),
-    probe=training(150, rate=2e-3),
+    finetune=training(400, learning_rate=1e-3),
+    probe=training(150, learning_rate=2e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=128, rescored=128, batch_size=64),
     curve=CurveSettings(points=8, draws=5, batch_size=64),

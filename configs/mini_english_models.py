@@ -13,7 +13,7 @@ counted on 20,000 blocks.
 
                                       RoBERTa    ALBERT
     masked-LM accuracy                  0.131     0.133
-    commonest token                     0.030     0.052
+    most frequent token                 0.030     0.052
     guess from the left                 0.122     0.139
     guess from the right                0.134     0.122
     guess from both sides               0.340     0.296
@@ -23,8 +23,8 @@ counted on 20,000 blocks.
 So these are weak models: they guess about as well as one neighbour does, 0.18 and 0.13 nats better
 than word frequencies. What is found of their pre-training task is found of that. Training still
 gained when it ended (loss of RoBERTa in the last 500 steps 6.00 after 10,000, 5.93 after 20,000,
-5.89 after 30,000). The rate matters: at 2e-3 and 3e-3 pilots stayed at word frequencies (RoBERTa
-6.05 after 12,000 steps of 16 blocks; with D = 128 at 2e-3 above 6.5).
+5.89 after 30,000). The learning rate matters: at 2e-3 and 3e-3 pilots stayed at word frequencies
+(RoBERTa 6.05 after 12,000 steps of 16 blocks; with D = 128 at 2e-3 above 6.5).
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ PRETRAIN = TrainingConfig(
     batch_size=12,
     dropout=0.0,
     save_every=1000,
-    optimizer=OptimizerConfig(rate=1e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
+    optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.01, beta2=0.98),
 )
 SIZES = {
     "vocab_size": 2048,

@@ -5,7 +5,7 @@ Command: `jaxheads study configs/peyrard_bert_unfun.py --set study.train=TRAIN.j
 `group` (the original), `funny`, `serious` and `mean_seriousness` (0 to 1, or null).
 
 Published (its Table 1, full test set): BERT 0.645 on single sentences and 0.766 on pairs,
-DistilBERT 0.651 and 0.777, RoBERTa 0.649 and 0.755; its head is layer 10, head 6 of BERT (from 1),
+DistilBERT 0.651 and 0.777, RoBERTa 0.649 and 0.755; its head is layer 9, head 5 of BERT (from 0),
 which points at the edited word in 37% of the headlines that the model calls funny (final word 12%,
 random 8%); a masked word flips 24.0% of decisions on funny single sentences where it is the edited
 one, 13.4% where another, 6.2% and 9.5% on serious ones (Table 3). On the 6,342 pairs that are
@@ -49,9 +49,9 @@ from jaxheads.studies.settings import (
 DATA = Path("data/unfun")
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 32, saved now and then."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=32, save_every=500, optimizer=optimizer)
 
 
@@ -61,7 +61,7 @@ RUN = Run(
         DATA / "validation.jsonl",
         DATA / "test.jsonl",
         length=64,
-        paired=training(1_766, rate=2e-5),
+        paired=training(1_766, learning_rate=2e-5),
     ),
     name="peyrard_bert_unfun",
     models=(
@@ -71,8 +71,8 @@ RUN = Run(
     ),
     text=TextSettings(length=64),
     tasks=(TaskSettings("sst2", length=64), TaskSettings("cola", length=64)),
-    finetune=training(3_531, rate=2e-5),
-    probe=training(1_000, rate=1e-3),
+    finetune=training(3_531, learning_rate=2e-5),
+    probe=training(1_000, learning_rate=1e-3),
     seeds=(0, 1, 2, 3, 4),
     scoring=ScoringSettings(examples=1024, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(batch_size=64, readings=()),

@@ -1,4 +1,4 @@
-"""Laughing heads on the built-in language, offline: an odd word in place of a joke.
+"""Heads that find an odd word, on the built-in language, offline: it stands in place of a joke.
 
 After Peyrard et al. 2021, "Laughing Heads" (arXiv 2105.09142), on sentences and models of our own.
 
@@ -17,7 +17,7 @@ originals, or lists of seeds. No count of words helps (naive Bayes 0.500, bag of
 
                                               single sentences          pairs
     accuracy                                  0.738 [0.694, 0.788]      0.924 [0.890, 0.953]
-    accuracy, frozen body                     0.510                     0.491
+    accuracy, linear probe                    0.510                     0.491
     accuracy, labels shuffled                 0.498                     0.465
     head (layer-head)                         3-2, 3-1, 3-1             2-3, 2-3, 2-3
     its p, corrected for 16 heads             0.0016 in each            0.0016 in each
@@ -49,9 +49,9 @@ from jaxheads.studies.settings import (
 )
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 32."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=32, dropout=0.0, optimizer=optimizer)
 
 
@@ -66,11 +66,11 @@ RUN = Run(
             length=24,
             examples=4_000,
             held_out_examples=300,
-            finetune=training(150, rate=1e-3),
+            finetune=training(150, learning_rate=1e-3),
         ),
     ),
-    finetune=training(300, rate=1e-3),
-    probe=training(60, rate=5e-3),
+    finetune=training(300, learning_rate=1e-3),
+    probe=training(60, learning_rate=5e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=256, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(batch_size=128, readings=()),

@@ -1,4 +1,4 @@
-"""Laughing heads on Unfun.me's headlines, with the mini models of English, at a size for a laptop.
+"""Heads that find the funny word in Unfun.me's headlines, with the mini models of English.
 
 After Peyrard et al. 2021, "Laughing Heads" (arXiv 2105.09142), with models of our own and the 6,342
 pairs of two public releases (27% of the paper's), lower-cased and split by original: no number of
@@ -37,8 +37,8 @@ the earlier bootstraps, which say nothing of other seeds (see `configs/README.md
       less the final-word rule    -0.068 [-0.259, 0.115]              -0.066 [-0.209, 0.103]
       gated, less another head    0.000 [-0.016, 0.016]               0.002 [-0.008, 0.012]
 
-"Longer is funny" reaches 0.679 on pairs (0.640 on all 6,342). So there is no laughing head in these
-models, which know single sentences less well than counts of words do; CoLA, the control of
+"Longer is funny" reaches 0.679 on pairs (0.640 on all 6,342). So no head attends to the funny word
+in these models, which know single sentences less well than counts of words do; CoLA, the control of
 another task, is not learned (Matthews 0.000). 0 of 100 maps of heads go with importance beyond
 chance (Holm within a model and task; what is scored is a random sample of the training examples).
 """
@@ -60,9 +60,9 @@ DATA = Path("../shared/data")
 UNFUN, COLA = DATA / "humor/unfun", DATA / "glue/cola"
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 32."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=32, dropout=0.1, optimizer=optimizer)
 
 
@@ -80,8 +80,8 @@ RUN = Run(
     ),
     text=TextSettings(length=64),
     tasks=(TaskSettings("cola", COLA / "train.jsonl", COLA / "validation.jsonl", length=40),),
-    finetune=training(300, rate=1e-3),
-    probe=training(200, rate=2e-3),
+    finetune=training(300, learning_rate=1e-3),
+    probe=training(200, learning_rate=2e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(batch_size=64, readings=()),

@@ -46,9 +46,9 @@ from jaxheads.studies.settings import (
 )
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 32."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=32, dropout=0.0, optimizer=optimizer)
 
 
@@ -59,7 +59,7 @@ def task(name: str, steps: int, *, length: int = 24) -> TaskSettings:
         length=length,
         examples=8_000,
         held_out_examples=500,
-        finetune=training(steps, rate=1e-3),
+        finetune=training(steps, learning_rate=1e-3),
     )
 
 
@@ -71,7 +71,7 @@ RUN = Run(
         ModelSettings(
             "albert",
             source="builtin:albert",
-            finetune=training(250, rate=5e-4),
+            finetune=training(250, learning_rate=5e-4),
             tasks=("grammar_sentiment",),
         ),
     ),
@@ -80,8 +80,8 @@ RUN = Run(
         task("grammar_sentiment", steps=150, length=18),
         task("grammar_incongruity", steps=200),
     ),
-    finetune=training(150, rate=1e-3),
-    probe=training(100, rate=5e-3),
+    finetune=training(150, learning_rate=1e-3),
+    probe=training(100, learning_rate=5e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=128, rescored=128, batch_size=128),
     curve=CurveSettings(points=8, draws=5, readings=("token", "l2"), batch_size=128),

@@ -8,7 +8,7 @@ No table or figure of that paper is reproduced, and none of its numbers is known
 Command: `jaxheads study configs/roberta_base_glue.py --set text.train=FILE --set
 text.held_out=FILE` with plain text, a paragraph a line (held-out Wikipedia text, for one). Model
 and tasks come from the Hub. Weights of fine-tuned models take 0.5 GB each, 15 of them. A run that
-was stopped is taken up by the same command.
+was stopped is resumed by the same command.
 
 Ours too: training computes in bfloat16, with examples of like length together; scores are absolute
 gradients of single examples (Michel et al.'s formula), of 5,000 training examples and as many
@@ -38,7 +38,7 @@ from jaxheads.studies.settings import (
 )
 
 
-def three_epochs(examples: int, rate: float = 2e-5) -> TrainingConfig:
+def three_epochs(examples: int, learning_rate: float = 2e-5) -> TrainingConfig:
     """Fine-tuning in batches of 32, in bfloat16."""
     return TrainingConfig(
         steps=3 * examples // 32,
@@ -46,7 +46,7 @@ def three_epochs(examples: int, rate: float = 2e-5) -> TrainingConfig:
         dtype="bfloat16",
         window=64,
         save_every=2000,
-        optimizer=OptimizerConfig(rate=rate, warmup=0.06, weight_decay=0.1),
+        optimizer=OptimizerConfig(learning_rate=learning_rate, warmup=0.06, weight_decay=0.1),
     )
 
 
@@ -63,7 +63,7 @@ RUN = Run(
         TaskSettings("mnli", length=128, finetune=three_epochs(392_702)),
     ),
     finetune=three_epochs(10_000),
-    probe=three_epochs(10_000, rate=1e-3),
+    probe=three_epochs(10_000, learning_rate=1e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=5_000, ablated=500, rescored=2_000, batch_size=64),
     curve=CurveSettings(points=10, draws=5, batch_size=256),

@@ -37,8 +37,8 @@ from jaxheads.studies.settings import (
 
 
 def finetuning(steps: int) -> TrainingConfig:
-    """AdamW at 2e-5, the rate falling to zero, no warm-up."""
-    optimizer = OptimizerConfig(rate=2e-5, warmup=0.0, weight_decay=0.0)
+    """AdamW at 2e-5, the learning rate falling to zero, no warm-up."""
+    optimizer = OptimizerConfig(learning_rate=2e-5, warmup=0.0, weight_decay=0.0)
     return TrainingConfig(steps=steps, batch_size=32, optimizer=optimizer, save_every=1_000)
 
 
@@ -56,7 +56,11 @@ RUN = Run(
             accumulate=8,
             save_every=500,
             optimizer=OptimizerConfig(
-                rate=2e-2, warmup=0.0, decay="constant", weight_decay=0.0, descent="sgd"
+                learning_rate=2e-2,
+                warmup=0.0,
+                schedule="constant",
+                weight_decay=0.0,
+                optimizer="sgd",
             ),
         ),
         pruner=PrunerConfig(frame=128, width=8, placing="corner"),

@@ -42,9 +42,9 @@ from jaxheads.studies.settings import (
 )
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 32."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=32, dropout=0.0, optimizer=optimizer)
 
 
@@ -55,7 +55,7 @@ def task(name: str, steps: int = 1, *, length: int = 24, examples: int = 8_000) 
         length=length,
         examples=examples,
         held_out_examples=512,
-        finetune=training(steps, rate=1e-3),
+        finetune=training(steps, learning_rate=1e-3),
     )
 
 
@@ -64,7 +64,7 @@ LEARNING = TrainingConfig(
     batch_size=32,
     accumulate=2,  # of one task each
     log_every=15,
-    optimizer=OptimizerConfig(rate=3e-3, warmup=0.0, weight_decay=0.0),
+    optimizer=OptimizerConfig(learning_rate=3e-3, warmup=0.0, weight_decay=0.0),
 )
 
 RUN = Run(
@@ -85,8 +85,8 @@ RUN = Run(
         task("grammar_sentiment", steps=150),
         task("grammar_incongruity", steps=200),
     ),
-    finetune=training(150, rate=1e-3),
-    probe=training(100, rate=5e-3),
+    finetune=training(150, learning_rate=1e-3),
+    probe=training(100, learning_rate=5e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(batch_size=128),

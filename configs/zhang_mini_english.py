@@ -59,9 +59,9 @@ from jaxheads.studies.settings import (
 DATA = Path("../shared/data")
 
 
-def training(steps: int, *, rate: float) -> TrainingConfig:
+def training(steps: int, *, learning_rate: float) -> TrainingConfig:
     """AdamW in batches of 16, examples of like length together."""
-    optimizer = OptimizerConfig(rate=rate, warmup=0.1, weight_decay=0.01)
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
     return TrainingConfig(steps=steps, batch_size=16, dropout=0.0, window=16, optimizer=optimizer)
 
 
@@ -85,7 +85,7 @@ RUN = Run(
             steps=200,
             batch_size=32,
             accumulate=2,
-            optimizer=OptimizerConfig(rate=3e-3, warmup=0.0, weight_decay=0.0),
+            optimizer=OptimizerConfig(learning_rate=3e-3, warmup=0.0, weight_decay=0.0),
         ),
         pruner=PrunerConfig(frame=32, width=4),
         draws=2,
@@ -101,8 +101,8 @@ RUN = Run(
         held_out_blocks=128,
     ),
     tasks=(task("sst2", "glue/sst2"), task("sick", "sick")),
-    finetune=training(400, rate=5e-4),
-    probe=training(150, rate=2e-3),
+    finetune=training(400, learning_rate=5e-4),
+    probe=training(150, learning_rate=2e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=1_024, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(batch_size=50),

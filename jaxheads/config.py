@@ -11,16 +11,16 @@ Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 PoolerActivation = Literal["tanh", "relu"]
 ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
-Decay = Literal["linear", "cosine", "constant"]
-Descent = Literal["adamw", "sgd"]
+Schedule = Literal["linear", "cosine", "constant"]
+Optimizer = Literal["adamw", "sgd"]
 Placing = Literal["resampled", "corner"]
 Compute = Literal["float32", "bfloat16"]
 
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
-DECAYS: tuple[str, ...] = ("linear", "cosine", "constant")
-DESCENTS: tuple[str, ...] = ("adamw", "sgd")
+SCHEDULES: tuple[str, ...] = ("linear", "cosine", "constant")
+OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
 FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
 PLACINGS: tuple[str, ...] = ("resampled", "corner")
 COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
@@ -224,33 +224,33 @@ class PrunerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW or SGD: decoupled decay, none on biases and norms; the rate rises, then falls."""
+    """AdamW or SGD: decoupled decay, none on biases and norms; a warm-up, then a schedule."""
 
-    rate: float = 1e-4  # the highest learning rate, reached when the warm-up ends
-    warmup: float = 0.1  # share of all steps in which the rate rises from zero
-    decay: Decay = "linear"
+    learning_rate: float = 1e-4  # the highest learning rate, reached when the warm-up ends
+    warmup: float = 0.1  # share of all steps in which the learning rate rises from zero
+    schedule: Schedule = "linear"
     weight_decay: float = 0.01
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
     clip_norm: float | None = 1.0  # of the gradient over all parameters; None: not clipped
-    descent: Descent = "adamw"  # sgd: the gradient itself, no momentum; the betas and eps rest
+    optimizer: Optimizer = "adamw"  # sgd: the gradient itself, no momentum; the betas and eps rest
 
     def __post_init__(self) -> None:
         refuse("optimizer", _optimizer_problems(self))
 
 
 def _optimizer_problems(c: OptimizerConfig):
-    if not 0 < c.rate < math.inf:
-        yield f"rate: expected a positive number, got {c.rate}"
+    if not 0 < c.learning_rate < math.inf:
+        yield f"learning_rate: expected a positive number, got {c.learning_rate}"
     if not 0 <= c.warmup <= 1:
         yield f"warmup: expected a share from 0 to 1, got {c.warmup}"
-    if c.decay not in DECAYS:
-        yield f"decay: expected one of {', '.join(DECAYS)}, got {c.decay!r}"
+    if c.schedule not in SCHEDULES:
+        yield f"schedule: expected one of {', '.join(SCHEDULES)}, got {c.schedule!r}"
     if not 0 <= c.weight_decay < math.inf:
         yield f"weight_decay: expected at least 0, got {c.weight_decay}"
-    if c.descent not in DESCENTS:
-        yield f"descent: expected one of {', '.join(DESCENTS)}, got {c.descent!r}"
+    if c.optimizer not in OPTIMIZERS:
+        yield f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {c.optimizer!r}"
     for name in ("beta1", "beta2"):
         if not 0 <= getattr(c, name) < 1:
             yield f"{name}: expected a number in [0, 1), got {getattr(c, name)}"
@@ -270,18 +270,18 @@ class TrainingConfig:
     seed: int = 0  # of the order of examples and of dropout
     optimizer: OptimizerConfig = OptimizerConfig()
     dtype: Compute = "float32"  # what the forward pass computes in; parameters stay float32
-    recompute: bool = False  # keep each layer's input alone, and compute the rest twice
-    spread: bool = False  # the optimizer's state lies split over the data axis too
+    remat: bool = False  # keep each layer's input alone, and compute the rest again
+    shard_opt_state: bool = False  # the optimizer's state is split over the data axis too (ZeRO-1)
     dropout: float | None = None  # while this lasts; none: the encoder's own rates
     window: int = 0  # batches within which examples of like length come together; 0: none
     log_every: int = 20  # steps between two lines of the log
-    judge_every: int = 0  # steps between two judgements, where there is a judge; 0: at the end
+    eval_every: int = 0  # steps between two evaluations, where there is an evaluator; 0: at the end
     save_every: int = 0  # steps between two checkpoints, where those are kept; 0: at the end
-    keep_last: int = 2  # checkpoints; the one that was judged best is kept too
+    keep_last: int = 2  # checkpoints; the one with the best evaluation is kept too
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("steps", "batch_size", "accumulate", "log_every", "keep_last"), 1)
-        least |= dict.fromkeys(("seed", "window", "judge_every", "save_every"), 0)
+        least |= dict.fromkeys(("seed", "window", "eval_every", "save_every"), 0)
         problems = list(too_low((name, getattr(self, name), low) for name, low in least.items()))
         if self.dtype not in COMPUTE:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")

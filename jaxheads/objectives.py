@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 Objective = Callable[..., Outcome]  # (params, gate, batch, key) -> Outcome
-Watch = Callable[..., Any]  # (params, gate, batch, observe) -> arrays [B, L, H, ...]
+ObservedPass = Callable[..., Any]  # (params, gate, batch, observe) -> arrays [B, L, H, ...]
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
@@ -53,14 +53,14 @@ def objective_for(
     *,
     compute_dtype: Compute = "float32",
     targets: Targets = "labels",
-    recompute: bool = False,
+    remat: bool = False,
 ) -> Objective:
     """The objective of a model: cross entropy in nats, or squared error for a single label.
 
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
     measure departure from the full model. It costs one forward pass more. Masked LM: positions are
-    still those of the batch. `recompute` is the encoder's. ValueError where the readout has no
+    still those of the batch. `remat` is the encoder's. ValueError where the readout has no
     loss, and for own targets of a regression, whose error is zero with a gradient of zero.
     """
     _check(readout, targets)
@@ -69,7 +69,7 @@ def objective_for(
 
     def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
         batch = jax.tree.map(jnp.asarray, batch)
-        run = functools.partial(_logits, config, readout, params, batch, dtype, recompute)
+        run = functools.partial(_logits, config, readout, params, batch, dtype, remat)
         logits, labels = run(gate=gate, key=key), jnp.asarray(batch.labels)
         if targets == "own":
             full = logits if gate is None and key is None else run(gate=None, key=None)
@@ -80,7 +80,7 @@ def objective_for(
 
 
 @functools.lru_cache
-def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> Watch:
+def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> ObservedPass:
     """A function `(params, gate, batch, observe)`: what `observe` makes of every head's attention.
 
     See `models.attention.View` for what `observe` is given: one layer, all its heads. Returns
@@ -120,7 +120,7 @@ Represent = Callable[..., Represented]  # (params, gate, batch, observe=None) ->
 def represent_for(config: EncoderConfig, readout: ReadoutConfig) -> Represent:
     """A function `(params, gate, batch, observe=None)` to the representations of the sentences.
 
-    Pairs apart, `[B, 2, T]`, are 2 B sentences, the two of a pair one after the other.
+    Siamese pairs, `[B, 2, T]`, are 2 B sentences, the two of a pair one after the other.
     """
 
     def represent(params: Params, gate, batch: Batch, observe: Observer | None = None):
@@ -135,7 +135,7 @@ def represent_for(config: EncoderConfig, readout: ReadoutConfig) -> Represent:
 
 @functools.lru_cache
 def cosine_for(represent: Represent, pooled: bool) -> Objective:
-    """The cosine of the two representations of a pair apart, as the answer to how alike they are.
+    """The cosine of the two representations of a siamese pair, as the answer to how alike they are.
 
     The loss is its squared distance from the label; nothing need be trained by it.
     """
@@ -174,12 +174,12 @@ def _check(readout: ReadoutConfig, targets: str) -> None:
         )
 
 
-def _logits(config, readout, params, batch, dtype, recompute, *, gate, key):
+def _logits(config, readout, params, batch, dtype, remat, *, gate, key):
     if readout.kind == "masked_lm" and batch.where_BP is None:
         raise ValueError("masked LM: expected a batch with positions to predict, where_BP is None")
     return logits(
         config, readout, params, batch.tokens_BT, batch.real_BT, batch.types_BT, gate,
-        where_BP=batch.where_BP, key=key, dtype=dtype, recompute=recompute,
+        where_BP=batch.where_BP, key=key, dtype=dtype, remat=remat,
     )  # fmt: skip
 
 
@@ -229,5 +229,5 @@ def training_objective(
         rates = {"hidden_dropout": config.dropout, "attention_dropout": config.dropout}
         encoder = dataclasses.replace(encoder, **rates)
         readout = dataclasses.replace(readout, dropout=config.dropout)
-    how = {"compute_dtype": config.dtype, "recompute": config.recompute}
+    how = {"compute_dtype": config.dtype, "remat": config.remat}
     return objective_for(encoder, readout, **how)

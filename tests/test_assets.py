@@ -73,7 +73,7 @@ def test_the_built_in_pruner_is_small_and_tells_heads_of_a_new_task_apart(tmp_pa
     assert np.ptp(score_LH, axis=1).min() > 1e-3  # a fresh pruner: 1 everywhere
 
 
-def test_an_unknown_built_in_model_is_refused(capsys):
+def test_an_unknown_built_in_model_is_rejected(capsys):
     words = ["--model", "builtin:bert", "--task", "grammar_mlm", "--out", "x.npz"]
     assert main(["score", *words]) == 2
     assert (

@@ -143,7 +143,7 @@ def test_one_function_stands_for_one_objective_so_that_it_is_compiled_once():
     assert watch_for(CONFIG) is watch_for(CONFIG)
 
 
-def test_what_has_no_loss_is_refused():
+def test_what_has_no_loss_is_rejected():
     with pytest.raises(ValueError, match=r"expected a masked LM, .* got none"):
         objective_for(CONFIG, ReadoutConfig())
     with pytest.raises(ValueError, match="own prediction has no error"):

@@ -23,7 +23,7 @@ def test_every_public_name_is_what_type_checkers_take_it_for():
         assert getattr(jaxheads, name) is getattr(importlib.import_module(room), name), name
 
 
-def test_an_unknown_name_is_refused():
+def test_an_unknown_name_is_rejected():
     with pytest.raises(AttributeError, match="module 'jaxheads' has no attribute 'prune_heads'"):
         jaxheads.prune_heads  # noqa: B018
 

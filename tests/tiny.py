@@ -16,7 +16,7 @@ MOST = {
     "sentences": 24, "tune_sentences": 16, "test_sentences": 16, "controls": 1, "least": 2,
     "repeats": 1,
 }  # fmt: skip
-FIRST = {"seeds": 2, "kept": 2, "shares": 2, "rates": 2, "strengths": 2, "batches": 1}
+FIRST = {"seeds": 2, "kept": 2, "shares": 2, "learning_rates": 2, "strengths": 2, "batches": 1}
 
 
 def shrink(run: Run) -> Run:

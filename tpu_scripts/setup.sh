@@ -10,7 +10,7 @@ usage: setup.sh [settings]
 
 On every worker: the checkout in ~/$ROOM/code (without runs, environments, caches and .git), uv,
 Python 3.12 and '.[tpu]' in ~/$ROOM/venv. Run it again after a change of the code; what runs have
-written is never touched. It is refused while a run is going on. Then the command of --mount.
+written is never touched. It stops with an error while a run is going on. Then the command of --mount.
 
 $SETTINGS_HELP
 HELP

@@ -44,7 +44,7 @@ class Located(NamedTuple):
 
 
 def most_edited_place(headlines: Sequence[Located]) -> int:
-    """The commonest edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
+    """The most frequent edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
 
     To be chosen on other headlines than it is scored on. Of equals, the nearest to either end.
     """

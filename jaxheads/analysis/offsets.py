@@ -18,7 +18,7 @@ SHIFTS = (1, -1, 2, -2)  # of the first four
 
 
 class OffsetBaseline(NamedTuple):
-    """The commonest offset of a relation's arcs, the share of arcs that have it, of a total.
+    """The most frequent offset of a relation's arcs, the share of arcs that have it, of a total.
 
     A magnitude where `signed` is false. `accuracy` is of the arcs scored, NaN for none.
     """
@@ -36,7 +36,7 @@ def offset_baseline(
     *,
     signed: bool,
 ) -> OffsetBaseline:
-    """Choose the commonest offset on some arcs (None: on those scored) and score it on others.
+    """Choose the most frequent offset on some arcs (None: on those scored) and score it on others.
 
     Among equally common ones the nearer, then the one to the left, is taken; 0 where no arc is
     there to choose on.

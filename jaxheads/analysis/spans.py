@@ -208,7 +208,7 @@ COLUMNS: dict[str, Callable[[SpanCounts], Sums]] = {
 # -- heads chosen on one section and scored on another
 
 
-class Chosen(NamedTuple):
+class BestHead(NamedTuple):
     """The best head of one section, its score there, and what it scores on another section."""
 
     head: tuple[int, ...]
@@ -216,7 +216,7 @@ class Chosen(NamedTuple):
     tested: Sums
 
 
-def choose_heads(tune: SpanCounts, test: SpanCounts) -> dict[str, Chosen]:
+def choose_heads(tune: SpanCounts, test: SpanCounts) -> dict[str, BestHead]:
     """The best head of each column on `tune`, scored on `test`.
 
     Of equal heads the first is chosen; a column that either section does not define is left out.
@@ -228,5 +228,5 @@ def choose_heads(tune: SpanCounts, test: SpanCounts) -> dict[str, Chosen]:
             continue
         place = np.unravel_index(int(np.nanargmax(score)), score.shape)
         head = tuple(map(int, place))
-        found[name] = Chosen(head, float(score[head]), there.pick(*head))
+        found[name] = BestHead(head, float(score[head]), there.pick(*head))
     return found

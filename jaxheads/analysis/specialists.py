@@ -78,7 +78,7 @@ def specialists(
 ) -> list[Specialist]:
     """Choose each relation's best head on some sentences (None: half of them) and score the rest.
 
-    In order of the relations' arcs in both halves, the commonest first; those without arcs in
+    In order of the relations' arcs in both halves, the most frequent first; those without arcs in
     either half are left out. Among equally good heads the first is taken. ValueError for chosen
     sentences of another number.
     """

@@ -42,8 +42,8 @@ class Layout(NamedTuple):
 
     data: int = 1
     model: int = 1
-    spread: bool = False
-    recompute: bool = False
+    shard_opt_state: bool = False
+    remat: bool = False
     dtype: str = "float32"
 
     @property
@@ -80,13 +80,11 @@ def training(config: EncoderConfig, readout: ReadoutConfig, layout: Layout, batc
     """The compiled step of AdamW."""
     mesh, optimizer = layout.mesh, OptimizerConfig()
     state = padded_shapes(mesh, state_shapes(abstract_params(config, readout), optimizer))
-    state = _placed(mesh, state, state_specs(mesh, state, spread=layout.spread))
-    objective = objective_for(
-        config, readout, compute_dtype=layout.dtype, recompute=layout.recompute
-    )
-    step: Any = make_step(objective, optimizer, mesh, spread=layout.spread)
-    rates = dict.fromkeys(state.trainable, np.float32(1e-5))
-    args = (state, _split(mesh, batch), constant(), np.uint32(0), rates)
+    state = _placed(mesh, state, state_specs(mesh, state, shard_opt_state=layout.shard_opt_state))
+    objective = objective_for(config, readout, compute_dtype=layout.dtype, remat=layout.remat)
+    step: Any = make_step(objective, optimizer, mesh, shard_opt_state=layout.shard_opt_state)
+    learning_rates = dict.fromkeys(state.trainable, np.float32(1e-5))
+    args = (state, _split(mesh, batch), constant(), np.uint32(0), learning_rates)
     return step.lower(*args).compile(QUICK)
 
 

@@ -36,14 +36,14 @@ SCALING = "scaling.json"
 ROWS = 4  # examples on each device, for --scaling
 LAYOUTS = (
     Layout(),
-    Layout(recompute=True, dtype="bfloat16"),
+    Layout(remat=True, dtype="bfloat16"),
     Layout(data=8),
-    Layout(data=8, spread=True, recompute=True, dtype="bfloat16"),
-    Layout(data=2, model=4, spread=True, recompute=True, dtype="bfloat16"),
+    Layout(data=8, shard_opt_state=True, remat=True, dtype="bfloat16"),
+    Layout(data=2, model=4, shard_opt_state=True, remat=True, dtype="bfloat16"),
 )
 
 
-FEW = (Layout(), Layout(data=4, model=2, spread=True, recompute=True))  # with --tiny
+FEW = (Layout(), Layout(data=4, model=2, shard_opt_state=True, remat=True))  # with --tiny
 
 
 def run(
@@ -137,8 +137,8 @@ def sizes(batch_size: int, length: int, *, tiny: bool) -> list[dict[str, Any]]:
                     "data": layout.data,
                     "model axis": layout.model,
                     "type": layout.dtype,
-                    "spread": layout.spread,
-                    "recompute": layout.recompute,
+                    "shard_opt_state": layout.shard_opt_state,
+                    "remat": layout.remat,
                     "state, MiB": round(found.state / 2**20, 1),
                     "peak, MiB": round(found.peak / 2**20, 1),
                     "compiling, s": round(took),

@@ -81,17 +81,17 @@ def _gate_alone(gate: Gate) -> Workload:
     """A sample, the penalty, their gradient and the optimizer's update of what a gate trains."""
     optimizer = make_optimizer(OptimizerConfig(), gates=GATES)
     trainable = {"params": {}, "gates": gate.init(jax.random.key(0))}
-    moments, seed = optimizer.init(trainable), np.uint32(0)
+    opt_state, seed = optimizer.init(trainable), np.uint32(0)
 
     @jax.jit
-    def once(gate: Gate, trainable, moments, step):
+    def once(gate: Gate, trainable, opt_state, step):
         def total(trainable):
             theta = trainable["gates"]
             return gate.sample(theta, gate_key(seed, step), step).sum() + gate.penalty(theta)
 
-        return optimizer.update(jax.grad(total)(trainable), moments, trainable)
+        return optimizer.update(jax.grad(total)(trainable), opt_state, trainable)
 
-    return lambda: jax.block_until_ready(once(gate, trainable, moments, np.int32(0)))
+    return lambda: jax.block_until_ready(once(gate, trainable, opt_state, np.int32(0)))
 
 
 def _steps(model: Model, batch: Batch, dtype: str, gate: Gate | None = None) -> Workload:
@@ -100,10 +100,10 @@ def _steps(model: Model, batch: Batch, dtype: str, gate: Gate | None = None) -> 
     step = make_step(objective_for(model.config, model.readout, compute_dtype=dtype), config)
     theta = gate.init(jax.random.key(0))
     state, placed = start(model.params, config, theta=theta), jax.device_put(batch)
-    seed, rates = np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
+    seed, learning_rates = np.uint32(0), dict.fromkeys(state.trainable, np.float32(1e-5))
 
     def once() -> None:
         nonlocal state
-        state = jax.block_until_ready(step(state, placed, gate, seed, rates))
+        state = jax.block_until_ready(step(state, placed, gate, seed, learning_rates))
 
     return once

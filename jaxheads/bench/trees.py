@@ -34,7 +34,7 @@ PIECES = 1.25  # of a word
 LOOPED = 2  # sentences that the plain loop reads
 
 
-class Sentences(NamedTuple):
+class BenchSentences(NamedTuple):
     """Sentences, each with gold arcs and drawn pieces and nested constituents."""
 
     pieces: list[Pieces]
@@ -89,9 +89,9 @@ def tree_speed(model: Model, dtype: str, repeats: int, trees: Sequence[Dependenc
     }
 
 
-def _drawn(model: Model, trees: Sequence[DependencyTree]) -> Sentences:
+def _drawn(model: Model, trees: Sequence[DependencyTree]) -> BenchSentences:
     """Draw what goes with the words; ValueError for a sentence that the model cannot read."""
-    random, drawn = np.random.default_rng(1), Sentences([], [], [])
+    random, drawn = np.random.default_rng(1), BenchSentences([], [], [])
     for tree in trees:
         words = len(tree.words)
         starts = sorted(random.choice(words - 1, min(words - 1, 12), replace=False).tolist())
@@ -148,7 +148,7 @@ def _forward(model: Model, pieces: Sequence[Pieces], dtype: str) -> Workload:
     return run
 
 
-def _arcs(model: Model, drawn: Sentences, dtype: str, method: str) -> Callable[[], None]:
+def _arcs(model: Model, drawn: BenchSentences, dtype: str, method: str) -> Callable[[], None]:
     def run() -> None:
         recorder = ArcRecorder((method,))
         for index_N, attention in _maps(model, drawn.pieces, dtype):
@@ -159,7 +159,7 @@ def _arcs(model: Model, drawn: Sentences, dtype: str, method: str) -> Callable[[
 
 
 def _constituents(
-    model: Model, drawn: Sentences, dtype: str, reading: Reading
+    model: Model, drawn: BenchSentences, dtype: str, reading: Reading
 ) -> Callable[[], None]:
     def run() -> None:
         groups = ((m.index_N, m.attention) for m in _maps(model, drawn.pieces, dtype))

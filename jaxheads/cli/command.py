@@ -1,4 +1,4 @@
-"""The door of `jaxheads study`: a look at a study's folder must not start jax."""
+"""The door of `jaxheads study`: the status of a study's folder must not start jax."""
 
 from __future__ import annotations
 

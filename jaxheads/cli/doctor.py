@@ -1,4 +1,4 @@
-"""`jaxheads doctor`: what this machine has, what is wrong, and the command that mends it."""
+"""`jaxheads doctor`: what this machine has, what is wrong, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROBE_SECONDS = 120  # the first start of a GPU or TPU is slow; a hanging one mu
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Something wrong, and the command or setting that mends it."""
+    """Something wrong, and the command or setting that fixes it."""
 
     what: str
     remedy: str
@@ -256,6 +256,6 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     for problem in report.problems:
         yield f"PROBLEM  {problem.what}"
-        yield f"   mend  {problem.remedy}"
+        yield f"   fix   {problem.remedy}"
     if not report.problems:
         yield "nothing is missing"

@@ -36,7 +36,9 @@ def learned(options: TrainOptions, config: EncoderConfig) -> Gate:
 
 def gates_optimizer(options: TrainOptions) -> OptimizerConfig:
     """How the gates are trained."""
-    return dataclasses.replace(GATES, rate=options.gate_rate or GATES.rate)
+    return dataclasses.replace(
+        GATES, learning_rate=options.gate_learning_rate or GATES.learning_rate
+    )
 
 
 def kept_by_gate(options: TrainOptions, gate: Gate, config: EncoderConfig, theta: Theta) -> Mask:

@@ -31,33 +31,35 @@ from jaxheads.storage.remote import localised, outputs
 from jaxheads.storage.urls import url_of
 
 
-class Verb(NamedTuple):
+class Command(NamedTuple):
     help: str
     options: type[Any]  # a frozen dataclass whose fields are `jaxheads.cli.options.option`s
     run: str = ""  # "module:function", takes the options and returns an exit status or None
     then: str = ""  # the same, after None: takes `options.folder` and returns what to print
 
 
-VERBS: dict[str, Verb] = {
-    "study": Verb(
+VERBS: dict[str, Command] = {
+    "study": Command(
         "run one config, from data to figures",
         StudyOptions,
         "jaxheads.cli.command:run",
         then="jaxheads.report.write:report",
     ),
-    "score": Verb("score every head on a task", ScoreOptions, "jaxheads.cli.score:run"),
-    "prune": Verb("write a smaller model", PruneOptions, "jaxheads.cli.prune:run"),
-    "train": Verb("fine-tune or pre-train a model", TrainOptions, "jaxheads.cli.train:run"),
-    "bench": Verb(
+    "score": Command("score every head on a task", ScoreOptions, "jaxheads.cli.score:run"),
+    "prune": Command("write a smaller model", PruneOptions, "jaxheads.cli.prune:run"),
+    "train": Command("fine-tune or pre-train a model", TrainOptions, "jaxheads.cli.train:run"),
+    "bench": Command(
         "measure speed on this machine",
         BenchOptions,
         "jaxheads.cli.bench:run",
         then="jaxheads.report.scaling:report",
     ),
-    "report": Verb(
+    "report": Command(
         "draw the page of a study's folder", ReportOptions, then="jaxheads.report.write:report"
     ),
-    "doctor": Verb("say what is installed and missing", DoctorOptions, "jaxheads.cli.doctor:run"),
+    "doctor": Command(
+        "say what is installed and missing", DoctorOptions, "jaxheads.cli.doctor:run"
+    ),
 }
 
 

@@ -127,19 +127,23 @@ class TrainOptions:
         metavar="FILE", role="in",
     )  # fmt: skip
     held_out: Path | None = option(
-        "what to judge by, never trained on", None, metavar="FILE", role="in"
+        "what to evaluate on, never trained on", None, metavar="FILE", role="in"
     )
     steps: int = option("batches to train on", metavar="N")
     batch_size: int = option("examples per step, over all devices", 32, metavar="B")
     accumulate: int = option("parts of a batch, one after the other, to save memory", 1)
-    rate: float = option("the highest learning rate", 2e-5)
+    learning_rate: float = option("the highest learning rate", 2e-5)
     warmup: float = option("share of the steps in which it rises", 0.1)
-    decay: Literal["linear", "cosine", "constant"] = option("how it falls afterwards", "linear")
+    schedule: Literal["linear", "cosine", "constant"] = option(
+        "how it falls after the warm-up", "linear"
+    )
     weight_decay: float = option("of kernels and tables, decoupled", 0.01)
     dropout: float | None = option("without it the model's own rates", None)
     whole_words: bool = option("masked LM: mask all tokens of a word, or none", False)
-    recompute: bool = option("keep less for the backward pass: less memory, more time", False)
-    spread: bool = option("split the optimizer's state over the data axis too", False)
+    remat: bool = option("keep less for the backward pass: less memory, more time", False)
+    shard_opt_state: bool = option(
+        "split the optimizer's state over the data axis too (ZeRO-1)", False
+    )
     only: Literal["encoder", "readout", "gates"] | None = option(
         "train this part alone", None, metavar="{encoder,readout,gates}"
     )
@@ -167,7 +171,7 @@ class TrainOptions:
         None,
         metavar="{safe,paper}",
     )
-    gate_rate: float | None = option("learning rate of the gates (0.1), constant", None)
+    gate_learning_rate: float | None = option("learning rate of the gates (0.1), constant", None)
     cut: bool = option("take the rest out of the weights instead", False)
     limit: int | None = option("train on the first N examples only", None, metavar="N")
     max_length: int = option("longest example in pieces", 128, metavar="T")
@@ -175,7 +179,7 @@ class TrainOptions:
     window: int = option("batches within which examples of like length meet; 0: none", 0)
     dtype: Literal["float32", "bfloat16"] = option("what the forward pass computes in", "float32")
     log_every: int = option("steps between two lines of the log", 20)
-    judge_every: int = option("steps between two looks at what is held out; 0: at the end", 0)
+    eval_every: int = option("steps between two evaluations on what is held out; 0: at the end", 0)
     checkpoints: Path | None = option(
         "a folder to keep the state of the run in; SIGTERM saves there, exit status 143", None,
         metavar="DIR", role="folder",
@@ -183,7 +187,7 @@ class TrainOptions:
     save_every: int = option("steps between two checkpoints; 0: at the end", 0)
     keep_last: int = option("checkpoints to keep, beside the best", 2)
     resume: bool = option("go on from the last checkpoint, if there is one", False)
-    best: bool = option("write the model of the step that was judged best", False)
+    best: bool = option("write the model of the step with the best evaluation", False)
     mesh: MeshShape = option(
         "devices per axis; without it all devices share the batch",
         MeshShape(),
@@ -249,12 +253,12 @@ def _gate_problems(o: TrainOptions) -> Iterator[str]:
         ("--strength", o.strength, ("hardconcrete",)),
         ("--relaxation", o.relaxation, ("subset",)),
         ("--annealing", o.annealing, ("subset",)),
-        ("--gate-rate", o.gate_rate, ("subset", "hardconcrete")),
+        ("--gate-learning-rate", o.gate_learning_rate, ("subset", "hardconcrete")),
         ("--only gates", o.only == "gates" or None, ("subset", "hardconcrete")),
     ):
         if given is not None and o.gate not in gates:
             yield f"{flag}: expected --gate {' or '.join(gates)} with it"
-    for flag, value in (("--strength", o.strength), ("--gate-rate", o.gate_rate)):
+    for flag, value in (("--strength", o.strength), ("--gate-learning-rate", o.gate_learning_rate)):
         if value is not None and not 0 < value < float("inf"):
             yield f"{flag}: expected a positive number, got {value}"
 

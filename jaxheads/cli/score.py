@@ -33,7 +33,7 @@ from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
-from jaxheads.parallel.processes import agreed, join_hosts, leads
+from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.remote import named
@@ -62,7 +62,7 @@ METHODS: dict[str, Callable[[ScoreOptions], Method]] = {
 }
 
 
-class Job(NamedTuple):
+class ScoreJob(NamedTuple):
     """A model, and the examples to score its heads on (None for a method that reads none)."""
 
     model: Model
@@ -82,8 +82,8 @@ def run(options: ScoreOptions) -> None:
         begin = time.perf_counter()
         scores = _score(options, job)
         seconds = time.perf_counter() - begin
-        agreed(lambda: save_scores(draft, scores))
-    if leads():
+        run_on_primary(lambda: save_scores(draft, scores))
+    if is_primary():
         print(_report(options, job.model, scores, seconds))
 
 
@@ -99,10 +99,10 @@ def _method(options: ScoreOptions) -> Method:
 def _place(out: Path) -> Iterator[Path]:
     """A draft of the file, of the first process alone; an unwritable place is an error at once."""
     with contextlib.ExitStack() as stack:
-        yield Path(agreed(lambda: str(stack.enter_context(write_atomically(out)))))
+        yield Path(run_on_primary(lambda: str(stack.enter_context(write_atomically(out)))))
 
 
-def _prepare(options: ScoreOptions, method: Method, task: Task, scratch: Path) -> Job:
+def _prepare(options: ScoreOptions, method: Method, task: Task, scratch: Path) -> ScoreJob:
     mesh = open_mesh(*options.mesh)
     with in_host_memory(mesh):
         model, tokenizer = open_model(options.model)
@@ -117,7 +117,7 @@ def _prepare(options: ScoreOptions, method: Method, task: Task, scratch: Path) -
         )
     if method.reads_examples:
         source = _source(options, method, task, model, tokenizer, mesh, scratch)
-    return Job(model, method, objective, source, mesh)
+    return ScoreJob(model, method, objective, source, mesh)
 
 
 def _source(
@@ -147,7 +147,7 @@ def _source(
     return mask_blocks(blocks, tokenizer, length=length, seed=options.seed, fixed=True)
 
 
-def _score(options: ScoreOptions, job: Job) -> Scores:
+def _score(options: ScoreOptions, job: ScoreJob) -> Scores:
     scores = score_heads(
         job.objective,
         job.model.params,
@@ -172,7 +172,7 @@ def _group(options: ScoreOptions, method: Method) -> int:
     return GROUP if UNITS[options.unit or method.units[0]].grouped else 1
 
 
-def _batches(options: ScoreOptions, job: Job) -> Iterable[Batch]:
+def _batches(options: ScoreOptions, job: ScoreJob) -> Iterable[Batch]:
     if job.source is None:
         return ()
     return batches(

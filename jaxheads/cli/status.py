@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from jaxheads.storage.leases import Watch
+from jaxheads.storage.leases import WorkerWatch
 from jaxheads.storage.remote import named
-from jaxheads.studies.runner.progress import Needs, Progress, look, read_plan, read_times
+from jaxheads.studies.runner.progress import Needs, Progress, read_plan, read_progress, read_times
 
 SHOWN = 8  # names of a kind
 
@@ -20,7 +20,7 @@ SHOWN = 8  # names of a kind
 def describe(folder: Path) -> str:
     """The lines that the command prints. ValueError for a folder where nothing was begun."""
     needs, times = read_plan(folder), read_times(folder)
-    found, watch = look(folder, needs), Watch(named(folder))
+    found, watch = read_progress(folder, needs), WorkerWatch(named(folder))
     workers = len(watch.alive())
     running = [name for name in watch.held() if name in needs.keys() - found.done]
     failed = [name for name in found.failed if name not in running]

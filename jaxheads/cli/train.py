@@ -32,15 +32,15 @@ from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective, training_objective
 from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh, whole_params
-from jaxheads.parallel.processes import agreed, join_hosts, leads
+from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.cut import check_zero, zero
 from jaxheads.storage.remote import claim_mirrors, named, put_mirrors
 from jaxheads.training.checkpoint import Checkpoints
-from jaxheads.training.fit import Fitted, Judge, fit
+from jaxheads.training.fit import Evaluator, Fitted, fit
 from jaxheads.training.saving import load_trained
 
 
-class Job(NamedTuple):
+class TrainJob(NamedTuple):
     """What is trained, and on what."""
 
     model: Model
@@ -60,7 +60,7 @@ def run(options: TrainOptions) -> None:
     task, config = task_named(options.task), _training(options)
     _check_place(options)
     job = _prepare(options, task, config)
-    judge = None if job.held_out is None else _judge(options, job, task, config.batch_size)
+    measure = None if job.held_out is None else _evaluator(options, job, task, config.batch_size)
     fitted = fit(
         job.objective,
         job.model.params,
@@ -69,7 +69,7 @@ def run(options: TrainOptions) -> None:
         gate=job.gate,
         gates=gates_optimizer(options),
         only=options.only,
-        judge=judge,
+        evaluate=measure,
         checkpoints=_checkpoints(options, job),
         mesh=job.mesh,
         lengths=bucket_lengths(int(job.train.lengths.max())),
@@ -81,16 +81,16 @@ def run(options: TrainOptions) -> None:
         fitted = _at_its_best(options, job, fitted)
     fitted = fitted._replace(params=whole_params(fitted.params))
     job, fitted = _decided(options, job, fitted)
-    agreed(lambda: _save(options, job, fitted))
-    if leads():
+    run_on_primary(lambda: _save(options, job, fitted))
+    if is_primary():
         print(_report(options, job, fitted))
 
 
 def _training(options: TrainOptions) -> TrainingConfig:
     optimizer = OptimizerConfig(
-        rate=options.rate,
+        learning_rate=options.learning_rate,
         warmup=options.warmup,
-        decay=options.decay,
+        schedule=options.schedule,
         weight_decay=options.weight_decay,
     )
     same = {field.name for field in dataclasses.fields(TrainingConfig)} - {"optimizer"}
@@ -99,7 +99,7 @@ def _training(options: TrainOptions) -> TrainingConfig:
 
 
 def _check_place(options: TrainOptions) -> None:
-    """Refuse before the work what could not be written after it."""
+    """Raise before the work where its result could not be written after it."""
     if options.out.is_dir() and any(options.out.iterdir()) and not options.resume:
         raise FileExistsError(f"{options.out}: expected a free place, got a directory with files")
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,11 +109,11 @@ def _check_place(options: TrainOptions) -> None:
 # -- what is trained
 
 
-def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Job:
+def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> TrainJob:
     mesh, tokenizer = open_mesh(*options.mesh), load_tokenizer(options.model)
     with in_host_memory(mesh):
         model, mask_LH = _masked_model(options, task, tokenizer)
-    return Job(
+    return TrainJob(
         model=model,
         mask_LH=mask_LH,
         gate=constant(mask_LH) if options.gate is None else learned(options, model.config),
@@ -146,7 +146,9 @@ def _masked_model(
 
 
 def _check_apart(options: TrainOptions, config: EncoderConfig) -> None:
-    """Refuse a gate whose heads could not be written: only a cut says which layer has which."""
+    """Raise ValueError for a gate whose heads only a cut could write, which says what each layer
+    has.
+    """
     if len(set(config.block_by_layer)) < config.num_layers:
         raise ValueError(
             f"--gate: expected --cut with it, since the layers of {options.model} share their "
@@ -206,14 +208,14 @@ def _source(
 def _masked(
     options: TrainOptions, blocks: EncodedSource, tokenizer: Tokenizer, length: int, *, held_out
 ) -> Source:
-    """Other masks in each epoch to train on, always the same to be judged by."""
+    """Other masks in each epoch to train on, always the same to evaluate on."""
     return mask_blocks(
         blocks, tokenizer, length=length, seed=0 if held_out else options.seed, fixed=held_out,
         whole_words=options.whole_words,
     )  # fmt: skip
 
 
-def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
+def _checkpoints(options: TrainOptions, job: TrainJob) -> Checkpoints | None:
     if options.checkpoints is None:
         return None
     about = {
@@ -225,16 +227,16 @@ def _checkpoints(options: TrainOptions, job: Job) -> Checkpoints | None:
     return Checkpoints(options.checkpoints, options.resume, about, put_mirrors)
 
 
-def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judge:
+def _evaluator(options: TrainOptions, job: TrainJob, task: Task, batch_size: int) -> Evaluator:
     """The task's metrics over all that is held out, the one to compare by first.
 
-    Under an exact mask: a gate that is trained is judged by the heads that it would keep now.
+    Under an exact mask: a gate that is trained is evaluated by the heads that it would keep now.
     """
     held_out = job.held_out
-    assert held_out is not None, "there is something to judge by"
+    assert held_out is not None, "there is something to evaluate on"
     lengths = bucket_lengths(int(held_out.lengths.max()))
 
-    def judge(params: Params, theta: Theta) -> dict[str, float]:
+    def measure(params: Params, theta: Theta) -> dict[str, float]:
         mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH
         gate = None if mask_LH is None else mask_LH.astype(np.float32)
         order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
@@ -243,16 +245,16 @@ def _judge(options: TrainOptions, job: Job, task: Task, batch_size: int) -> Judg
         ).metrics
         return {name: found[name] for name in (*task.metrics, *found)}
 
-    return judge
+    return measure
 
 
 # -- what comes of it
 
 
-def _at_its_best(options: TrainOptions, job: Job, fitted: Fitted) -> Fitted:
-    """The parameters of the checkpoint that was judged best."""
+def _at_its_best(options: TrainOptions, job: TrainJob, fitted: Fitted) -> Fitted:
+    """The parameters of the checkpoint with the best evaluation."""
     if fitted.best_step is None or options.checkpoints is None:
-        raise ValueError("--best: expected held-out examples to judge by, got none")
+        raise ValueError("--best: expected held-out examples to evaluate on, got none")
     names = {None: tuple(fitted.params), "gates": ()}.get(options.only, (options.only,))
     trained = {name: fitted.params[name] for name in names}
     best, theta = load_trained(
@@ -261,7 +263,7 @@ def _at_its_best(options: TrainOptions, job: Job, fitted: Fitted) -> Fitted:
     return fitted._replace(params={**fitted.params, **best}, theta=theta)
 
 
-def _decided(options: TrainOptions, job: Job, fitted: Fitted) -> tuple[Job, Fitted]:
+def _decided(options: TrainOptions, job: TrainJob, fitted: Fitted) -> tuple[TrainJob, Fitted]:
     """After a gate was trained: the heads that it keeps, which are cut if asked for."""
     if not fitted.theta:
         return job, fitted
@@ -272,7 +274,7 @@ def _decided(options: TrainOptions, job: Job, fitted: Fitted) -> tuple[Job, Fitt
     return job._replace(model=smaller), fitted._replace(params=smaller.params)
 
 
-def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
+def _save(options: TrainOptions, job: TrainJob, fitted: Fitted) -> None:
     """A directory that appears whole or not at all; heads that were masked are zeros in it."""
     params = jax.device_get(fitted.params)
     if job.mask_LH is not None:
@@ -291,16 +293,16 @@ def _save(options: TrainOptions, job: Job, fitted: Fitted) -> None:
         save_scores(options.learned_scores, scores)
 
 
-def _report(options: TrainOptions, job: Job, fitted: Fitted) -> str:
+def _report(options: TrainOptions, job: TrainJob, fitted: Fitted) -> str:
     first, last = fitted.log[0], fitted.log[-1]
     lines = [
         f"{named(options.model)}: {last.step} steps of {options.batch_size} of "
         f"{len(job.train.lengths)} examples of {options.task}, seed {options.seed}",
         f"training loss  {first.loss:.4f} at step {first.step}, {last.loss:.4f} at the end",
     ]
-    for judged in fitted.judged[-1:]:
-        step = fitted.best_step if options.best else judged.step
-        found = next(each for each in reversed(fitted.judged) if each.step == step)
+    for last_evaluation in fitted.evals[-1:]:
+        step = fitted.best_step if options.best else last_evaluation.step
+        found = next(each for each in reversed(fitted.evals) if each.step == step)
         values = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
         lines.append(f"held out       {values} at step {step}")
     wrote = [options.out, options.log_file, *[options.learned_scores] * bool(fitted.theta)]

@@ -118,7 +118,7 @@ Text = Sequence[int] | Int[np.ndarray, "tokens"]
 class Guesses(NamedTuple):
     """Accuracies, from 0 to 1, of the best guess of a token from what is beside it."""
 
-    unigram: float  # the commonest token
+    unigram: float  # the most frequent token
     left: float  # ... after the token on its left
     right: float  # ... before the token on its right
     both: float  # ... between both

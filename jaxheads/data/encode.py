@@ -43,7 +43,7 @@ class EncodedSource:
 
     @property
     def lengths(self) -> Int[np.ndarray, "N"]:
-        """How many tokens each example has; of a pair apart, its longer sentence."""
+        """How many tokens each example has; of a siamese pair, its longer sentence."""
         return self._lengths
 
     @functools.cached_property
@@ -90,12 +90,12 @@ def encode_task(
     max_length: int,
     *,
     long: Literal["error", "truncate"] = "error",
-    apart: bool = False,
+    siamese: bool = False,
     scratch: str | Path | None = None,
     share: tuple[int, int] = (0, 1),
     group: int = 1,
 ) -> EncodedSource:
-    """Encode a task's examples; the sentences of a pair together, or `apart` for the pair readout.
+    """Encode a task's examples; sentences of a pair together, or `siamese` for the pair readout.
 
     An example of more than `max_length` tokens is a ValueError that names its file and line, unless
     `long="truncate"`. With a `scratch` directory the tokens lie there on disk; with
@@ -116,11 +116,11 @@ def encode_task(
         for place, chunk in enumerate(_chunks(examples)):
             own_N = own_part(place * CHUNK + np.arange(len(chunk)), share, group)
             own = list(itertools.compress(chunk, own_N))
-            encoded = _encode_chunk(tokenizer, own, cut, apart) if own else Encoded([], [])
+            encoded = _encode_chunk(tokenizer, own, cut, siamese) if own else Encoded([], [])
             problems += _too_long(encoded, own, max_length)
             if len(problems) >= SHOWN:
                 break
-            writer.write(encoded, np.repeat(own_N, 1 + apart))
+            writer.write(encoded, np.repeat(own_N, 1 + siamese))
             labels.append(np.asarray([example.label for example in chunk]))
             bar.update(len(chunk))
     if problems:
@@ -129,7 +129,7 @@ def encode_task(
         raise ValueError("expected at least one example, got none")
     every = np.concatenate(labels)
     dtype = np.float32 if every.dtype.kind == "f" else np.int32
-    found = EncodedSource(*writer.close(), every.astype(dtype), tokenizer.pad_id, 1 + apart)
+    found = EncodedSource(*writer.close(), every.astype(dtype), tokenizer.pad_id, 1 + siamese)
     return dataclasses.replace(found, longest=int(found.lengths.max()))
 
 
@@ -175,16 +175,16 @@ class RaggedWriter:
 
 
 def _encode_chunk(
-    tokenizer: Tokenizer, chunk: list[Example], cut: int | None, apart: bool
+    tokenizer: Tokenizer, chunk: list[Example], cut: int | None, siamese: bool
 ) -> Encoded:
     """Encode some examples: one sequence each, or two in a row each."""
     firsts, seconds = [example.first for example in chunk], [example.second for example in chunk]
     texts = [text for text in seconds if text is not None]
     if texts and len(texts) < len(chunk):
         raise ValueError("expected pairs or single sentences, got both")
-    if apart and not texts:
+    if siamese and not texts:
         raise ValueError(f"{chunk[0].place}: expected pairs of sentences, got single ones")
-    if apart:
+    if siamese:
         return tokenizer.encode(list(itertools.chain(*zip(firsts, texts, strict=True))), None, cut)
     return tokenizer.encode(firsts, texts or None, cut)
 

@@ -10,11 +10,11 @@ def new_readout(task: Task) -> ReadoutConfig:
     """The readout that a model gets for a task."""
     if not task.labels:
         return ReadoutConfig("masked_lm")
-    return ReadoutConfig("pair" if task.apart else "classification", task.labels)
+    return ReadoutConfig("pair" if task.siamese else "classification", task.labels)
 
 
 def check_readout(task: Task, readout: ReadoutConfig) -> None:
-    """Refuse a readout that cannot do a task."""
+    """Raise ValueError for a readout that cannot do a task."""
     if not task.labels:
         if readout.kind != "masked_lm":
             raise ValueError(f"task {task.name}: expected a masked LM, got {_described(readout)}")

@@ -81,7 +81,7 @@ def _without_cut_out(pipeline: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
 
 
 def _check_spiece(path: Path, where: Path) -> None:
-    """Refuse a damaged file here: transformers would ask for `tiktoken` instead."""
+    """Raise ValueError for a damaged file here: transformers would ask for `tiktoken` instead."""
     import sentencepiece
 
     try:

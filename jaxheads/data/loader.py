@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Drawing(Source, Protocol):
+class SamplingSource(Source, Protocol):
     """A source that chooses itself what each step of training sees, as one of several tasks does.
 
     The choice is a pure function of the step, so that nothing else need be known to resume.
@@ -131,7 +131,7 @@ Choose = Callable[[int], tuple[np.ndarray, np.ndarray]]  # a step -> examples an
 
 
 def _chooser(source: Source, batch_size: int, seed: int, window: int) -> Choose:
-    if isinstance(source, Drawing):
+    if isinstance(source, SamplingSource):
         return _drawing(source, batch_size, seed)
     return _shuffling(source, batch_size, seed, window)
 
@@ -152,13 +152,13 @@ def _shuffling(source: Source, batch_size: int, seed: int, window: int) -> Choos
     return choose
 
 
-def _drawing(source: Drawing, batch_size: int, seed: int) -> Choose:
+def _drawing(source: SamplingSource, batch_size: int, seed: int) -> Choose:
     none_B = np.zeros(batch_size, np.int64)
     return lambda step: (source.draw(step, batch_size, seed=seed), none_B)
 
 
 def _check(source: Source, batch_size: int, share: tuple[int, int], lengths: Sequence[int]) -> int:
-    """Refuse what cannot be batched; return the rows of a batch that one process yields."""
+    """Raise ValueError for what cannot be batched; return the rows of one process's batch."""
     process, processes = share
     problems = []
     if not 0 <= process < processes:

@@ -73,8 +73,8 @@ def _units(
     """The unit of each piece (-1: of none) by its word (-1: a special token), and their number.
 
     Without special tokens unit `i` is word `i`, whether it has pieces or not. With them, each is a
-    unit of its own in its place among the words, and words without pieces are refused, as they have
-    no place.
+    unit of its own in its place among the words, and words without pieces are rejected, as they
+    have no place.
     """
     word_T = np.asarray(word_of_piece, int)
     if word_T.ndim != 1 or ((word_T < -1) | (word_T >= words)).any():

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Row(NamedTuple):
+class Record(NamedTuple):
     """One record. `problem` says what is wrong with the line; then `fields` is empty."""
 
     line: int  # from 1
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     problem: str = ""
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_records(path: Path) -> Iterator[Record]:
     """Read a file record by record, in constant memory.
 
     A missing file or an unknown extension is a ValueError at once.
@@ -46,45 +46,45 @@ def read_rows(path: Path) -> Iterator[Row]:
     return reader(path)
 
 
-def _read_jsonl(path: Path) -> Iterator[Row]:
+def _read_jsonl(path: Path) -> Iterator[Record]:
     for line, text, problem in _lines(path):
         if problem:
-            yield Row(line, {}, problem)
+            yield Record(line, {}, problem)
         elif text.strip():
             yield _json_row(line, text)
 
 
-def _json_row(line: int, text: str) -> Row:
+def _json_row(line: int, text: str) -> Record:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Row(line, {}, f"not JSON: {error}")
+        return Record(line, {}, f"not JSON: {error}")
     if not isinstance(fields, dict):
-        return Row(line, {}, f"expected a JSON object, got {type(fields).__name__}")
-    return Row(line, fields)
+        return Record(line, {}, f"expected a JSON object, got {type(fields).__name__}")
+    return Record(line, fields)
 
 
-def _read_txt(path: Path) -> Iterator[Row]:
+def _read_txt(path: Path) -> Iterator[Record]:
     for line, text, problem in _lines(path):
         if problem or text.strip():
-            yield Row(line, {} if problem else {"text": text}, problem)
+            yield Record(line, {} if problem else {"text": text}, problem)
 
 
-def _read_tsv(path: Path) -> Iterator[Row]:
+def _read_tsv(path: Path) -> Iterator[Record]:
     lines = _lines(path)
     _, top, unreadable = next(lines, (1, "", ""))
     header = top.split("\t")
     if problem := unreadable or _header_problem(header):
-        yield Row(1, {}, problem)
+        yield Record(1, {}, problem)
         return
     for line, text, problem in lines:
         if problem:
-            yield Row(line, {}, problem)
+            yield Record(line, {}, problem)
         elif text:
             yield _column_row(line, header, text.split("\t"))
 
 
-def _read_csv(path: Path) -> Iterator[Row]:
+def _read_csv(path: Path) -> Iterator[Record]:
     unreadable: dict[int, str] = {}
 
     def lines() -> Iterator[str]:
@@ -96,16 +96,16 @@ def _read_csv(path: Path) -> Iterator[Row]:
     try:
         header = next(records, [])
         if problem := unreadable.get(1) or _header_problem(header):
-            yield Row(1, {}, problem)
+            yield Record(1, {}, problem)
             return
         for record in records:
             if unreadable:
-                yield from (Row(line, {}, problem) for line, problem in unreadable.items())
+                yield from (Record(line, {}, problem) for line, problem in unreadable.items())
                 unreadable.clear()
             elif record:
                 yield _column_row(records.line_num, header, record)
     except csv.Error as error:
-        yield Row(records.line_num, {}, f"not CSV: {error}")
+        yield Record(records.line_num, {}, f"not CSV: {error}")
 
 
 def _header_problem(header: list[str]) -> str:
@@ -113,14 +113,14 @@ def _header_problem(header: list[str]) -> str:
     return f"expected different column names, got {', '.join(twice)} twice" if twice else ""
 
 
-def _column_row(line: int, header: list[str], values: list[str]) -> Row:
+def _column_row(line: int, header: list[str], values: list[str]) -> Record:
     if len(values) != len(header):
         problem = f"expected {len(header)} columns ({', '.join(header)}), got {len(values)}"
-        return Row(line, {}, problem)
-    return Row(line, dict(zip(header, values, strict=True)))
+        return Record(line, {}, problem)
+    return Record(line, dict(zip(header, values, strict=True)))
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path) -> Iterator[Record]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -130,9 +130,9 @@ def _read_parquet(path: Path) -> Iterator[Row]:
             for chunk in file.iter_batches(batch_size=1024):
                 for fields in chunk.to_pylist():
                     line += 1
-                    yield Row(line, fields)
+                    yield Record(line, fields)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        yield Row(line + 1, {}, f"not Parquet: {' '.join(str(error).split())}")
+        yield Record(line + 1, {}, f"not Parquet: {' '.join(str(error).split())}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -148,7 +148,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
                 yield line, "", f"expected UTF-8, got byte 0x{byte:02x} at byte {error.start + 1}"
 
 
-READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
     ".jsonl": _read_jsonl,
     ".json": _read_jsonl,
     ".csv": _read_csv,

@@ -16,7 +16,7 @@ from jaxheads.data.labels import check_readout, class_numbers
 from jaxheads.data.mlm import encode_blocks
 from jaxheads.data.tasks import Task, iter_examples
 from jaxheads.data.tokens import Tokenizer
-from jaxheads.parallel.processes import gather_processes, in_parts
+from jaxheads.parallel.processes import gather_processes, run_on_all
 
 
 def read_texts(
@@ -70,14 +70,14 @@ def read_task(
     def encoded() -> EncodedSource:
         examples = iter_examples(task, path, split=split, limit=limit)
         return encode_task(
-            tokenizer, examples, max_length, apart=readout.kind == "pair", long=long,
+            tokenizer, examples, max_length, siamese=readout.kind == "pair", long=long,
             scratch=scratch, share=share, group=group,
         )  # fmt: skip
 
     if share == (0, 1):
         source = encoded()
     else:
-        source = in_parts(encoded)
+        source = run_on_all(encoded)
         longest = gather_processes(np.array([source.longest])).max()
         source = dataclasses.replace(source, longest=int(longest))
     classes = np.asarray(class_numbers(task, readout))

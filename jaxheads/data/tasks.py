@@ -12,7 +12,7 @@ from typing import NamedTuple, overload
 from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, SINGLE
 from jaxheads.data.headlines.pairs import read_pairs
 from jaxheads.data.language.tasks import iter_drawn
-from jaxheads.data.rows import Row, read_rows
+from jaxheads.data.rows import Record, read_records
 from jaxheads.storage import hub
 
 SHOWN = 5  # problems of one file that its error names
@@ -37,7 +37,8 @@ class Task:
     span: tuple[float, float] | None = None
     renamed: tuple[tuple[str, str], ...] = ()  # fields that the Hub calls otherwise
     aligned: bool = False  # its files hold pairs of headlines (see `pairs`), not examples
-    apart: bool = False  # the two sentences are read apart, and compared by a pair readout
+    # the two sentences are encoded separately, and compared by a pair readout
+    siamese: bool = False
     generated: bool = False  # drawn from the built-in language where no file is given
     seed: int = 0  # ... by this seed
 
@@ -94,11 +95,18 @@ def _generated(
     labels: tuple[str, ...],
     metrics: tuple[str, ...] = ACCURACY,
     *,
-    apart: bool = False,
+    siamese: bool = False,
 ) -> Task:
     """A task of the built-in language."""
     return Task(
-        name, fields, labels, metrics, hub="", splits=tuple(GENERATED), apart=apart, generated=True
+        name,
+        fields,
+        labels,
+        metrics,
+        hub="",
+        splits=tuple(GENERATED),
+        siamese=siamese,
+        generated=True,
     )
 
 
@@ -137,7 +145,7 @@ TASKS: dict[str, Task] = {
             renamed=(("sentence_A", "premise"), ("sentence_B", "hypothesis")),
         ),
         Task(SINGLE, ("sentence",), ("serious", "funny"), ACCURACY, hub="", aligned=True),
-        Task(PAIRED, PAIR, FUNNIER, ACCURACY, hub="", aligned=True, apart=True),
+        Task(PAIRED, PAIR, FUNNIER, ACCURACY, hub="", aligned=True, siamese=True),
         Task("mlm", ("text",), (), ("loss", "accuracy"), hub="", splits=("train", "validation")),
         _generated("grammar_mlm", ("text",), (), ("loss", "accuracy")),
         _generated("grammar_acceptability", ("sentence",), ("unacceptable", "acceptable")),
@@ -145,7 +153,7 @@ TASKS: dict[str, Task] = {
         _generated("grammar_entailment", ("premise", "hypothesis"), THREE_WAY),
         _generated("grammar_paraphrase", PAIR, ("not_equivalent", "equivalent")),
         _generated("grammar_incongruity", ("sentence",), ("incongruous", "congruous")),
-        _generated("grammar_incongruity_pair", PAIR, FUNNIER, apart=True),
+        _generated("grammar_incongruity_pair", PAIR, FUNNIER, siamese=True),
     )
 }
 
@@ -188,7 +196,7 @@ def iter_examples(
     problems: list[str] = []
     count = 0
     for file, row in chain.from_iterable(
-        ((file, row) for row in read_rows(file)) for file in files
+        ((file, row) for row in read_records(file)) for file in files
     ):
         example, found = _read_example(task, row, f"{file}:{row.line}")
         problems += found
@@ -256,7 +264,7 @@ def _hub_files(task: Task, split: str) -> list[Path]:
     return sorted(folder.glob(pattern))
 
 
-def _read_example(task: Task, row: Row, place: str) -> tuple[Example | None, list[str]]:
+def _read_example(task: Task, row: Record, place: str) -> tuple[Example | None, list[str]]:
     """Check one record; return its example, or what is wrong with it."""
     if row.problem:
         return None, [f"{place}: {row.problem}"]

@@ -223,7 +223,7 @@ def max_tokens(config: EncoderConfig) -> int:
 
 
 def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
-    """Refuse a tokenizer that cannot belong to an encoder: every mismatch in one ValueError."""
+    """Raise ValueError for a tokenizer that cannot belong to an encoder, with every mismatch."""
     problems = []
     if tokenizer.vocab_size > config.vocab_size:
         problems.append(

@@ -20,7 +20,7 @@ from jaxheads.importance.units import same_block
 from jaxheads.objectives import Objective, Outcome
 from jaxheads.parallel.mesh import split_over_data
 
-Measure = Callable[[Outcome, Any], Float[Array, "B"]]  # (outcome, batch) -> more is better
+ExampleMetric = Callable[[Outcome, Any], Float[Array, "B"]]  # (outcome, batch) -> more is better
 
 
 class Variants(NamedTuple):
@@ -88,7 +88,7 @@ def costs(
     batch: Any,
     gates_cLH: Float[Array | np.ndarray, "c L H"],
     *,
-    measure: Measure | None = None,
+    measure: ExampleMetric | None = None,
     mesh: Mesh | None = None,
 ) -> Float[Array, "B c"]:
     """Under every gate the loss of every example, or minus a measure of which more is better.

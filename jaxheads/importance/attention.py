@@ -17,7 +17,7 @@ from jax.scipy.special import xlogy
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
-from jaxheads.objectives import Watch
+from jaxheads.objectives import ObservedPass
 from jaxheads.parallel.mesh import split_over_data
 
 Statistic = Callable[[Any, Array], Float[Array, "B H"]]  # (models.attention.View, counted_BT)
@@ -53,7 +53,7 @@ def _mean_over_queries(value_BHT, counted_BT):
 
 @functools.partial(jax.jit, static_argnames=("watch", "statistic", "skipped", "mesh"))
 def attention_statistic(
-    watch: Watch,
+    watch: ObservedPass,
     statistic: Statistic,
     params: Any,
     batch: Any,

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxheads.parallel.processes import agreed, gather_processes, leads
+from jaxheads.parallel.processes import gather_processes, is_primary, run_on_primary
 from jaxheads.storage.files import write_atomically
 
 CHUNK = 4096  # rows read at a time
@@ -148,14 +148,14 @@ def _gather(path: Path, part: Float[np.ndarray, "N L H"]) -> None:
     chunks = (gather_processes(np.asarray(part[start : start + CHUNK])) for start in starts)
 
     failed: Exception | None = None
-    if leads():
+    if is_primary():
         try:
             join_kept(path, (len(part), part.shape[1], part.shape[2]), chunks)
         except (OSError, ValueError) as error:
             failed = error
     for _ in chunks:  # what was not asked for yet: all of them send all they have
         pass
-    agreed(functools.partial(_end, failed))
+    run_on_primary(functools.partial(_end, failed))
 
 
 def _end(failed: Exception | None) -> None:

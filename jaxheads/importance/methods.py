@@ -15,7 +15,7 @@ from jaxtyping import Float
 from jaxheads.config import EncoderConfig
 from jaxheads.importance import attention, baselines
 from jaxheads.importance.ablation import (
-    Measure,
+    ExampleMetric,
     Variants,
     alone_in_layer,
     chunks,
@@ -27,7 +27,7 @@ from jaxheads.importance.gradient import Effects, gate_gradients, integrated_gra
 from jaxheads.importance.meta.pruner import Pruner
 from jaxheads.importance.meta.scoring import channel_of, pruner_scores
 from jaxheads.importance.units import Tie, already_tied, same_block, tie_mean, tie_sum
-from jaxheads.objectives import Objective, Watch, watch_for
+from jaxheads.objectives import Objective, ObservedPass, watch_for
 
 BY_GRADIENT = ("example", "token", "batch", "signed", "fisher")
 BY_ABLATION = ("signed", "example", "batch", "fisher")
@@ -124,7 +124,7 @@ def integrated(points: int = 8, rule: str = "gauss") -> Method:
     return Method("integrated", BY_GRADIENT, tie_sum, needs_loss=True, start=start)
 
 
-def ablation(measure: Measure | None = None, rows: int = 128) -> Method:
+def ablation(measure: ExampleMetric | None = None, rows: int = 128) -> Method:
     """Score by what the removal of one head at a time adds to the loss; tied, of all its uses.
 
     Args:
@@ -138,7 +138,7 @@ def ablation(measure: Measure | None = None, rows: int = 128) -> Method:
     return Method("ablation", BY_ABLATION, already_tied, needs_loss=True, start=start)
 
 
-def alone(measure: Measure | None = None, rows: int = 128) -> Method:
+def alone(measure: ExampleMetric | None = None, rows: int = 128) -> Method:
     """Score by what a head does as the only one of its layer (Michel et al. 2019, section 3.3).
 
     Args:
@@ -152,7 +152,7 @@ def alone(measure: Measure | None = None, rows: int = 128) -> Method:
     return Method("alone", ("signed",), None, needs_loss=True, start=start)
 
 
-def confidence(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method:
+def confidence(skipped: tuple[int, ...] = (), watch: ObservedPass | None = None) -> Method:
     """Score by the greatest attention weight of a query (Voita et al. 2019), in [0, 1].
 
     Args:
@@ -163,7 +163,7 @@ def confidence(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Met
     return _attention("confidence", attention.confidence, skipped, watch)
 
 
-def entropy(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method:
+def entropy(skipped: tuple[int, ...] = (), watch: ObservedPass | None = None) -> Method:
     """Score by minus the entropy of a query's attention, in nats: a focused head is kept.
 
     Args:
@@ -173,7 +173,7 @@ def entropy(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method
     return _attention("entropy", attention.focus, skipped, watch)
 
 
-def output_norm(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Method:
+def output_norm(skipped: tuple[int, ...] = (), watch: ObservedPass | None = None) -> Method:
     """Score by the length of what a head adds to the residual stream at a query.
 
     Args:
@@ -183,7 +183,7 @@ def output_norm(skipped: tuple[int, ...] = (), watch: Watch | None = None) -> Me
     return _attention("output_norm", attention.output_norm, skipped, watch)
 
 
-def meta(pruner: Pruner, pair: bool = False, watch: Watch | None = None) -> Method:
+def meta(pruner: Pruner, pair: bool = False, watch: ObservedPass | None = None) -> Method:
     """Score attention maps by a pruner that learned on other tasks (Zhang et al. 2020).
 
     Args:
@@ -232,7 +232,7 @@ def _needed(value: T | None, what: str, name: str) -> T:
     return value
 
 
-def _watch(r: Request, own: Watch | None, name: str) -> Watch:
+def _watch(r: Request, own: ObservedPass | None, name: str) -> ObservedPass:
     known = watch_for(r.config) if own is None and r.config is not None else own
     return _needed(known, "a config as heads, or a watch,", name)
 
@@ -252,7 +252,9 @@ def _named_value(value: np.ndarray) -> dict[str, np.ndarray]:
     return {"value": value}
 
 
-def _ablated(name: str, r: Request, variants: Variants, measure: Measure | None, rows: int) -> Pass:
+def _ablated(
+    name: str, r: Request, variants: Variants, measure: ExampleMetric | None, rows: int
+) -> Pass:
     objective = _needed(r.objective, "an objective", name)
     everywhere = rows * (1 if r.mesh is None else r.mesh.shape["data"])
 
@@ -269,7 +271,7 @@ def _ablated(name: str, r: Request, variants: Variants, measure: Measure | None,
 
 
 def _attention(
-    name: str, statistic: attention.Statistic, skipped: tuple[int, ...], watch: Watch | None
+    name: str, statistic: attention.Statistic, skipped: tuple[int, ...], watch: ObservedPass | None
 ) -> Method:
     def start(r: Request) -> Pass:
         shown = _watch(r, watch, name)

@@ -18,7 +18,7 @@ from jaxheads.importance.scores import normalize_layers
 from jaxheads.importance.units import GROUP, tie_mean, tie_sum, unit_of
 
 
-class Reading(NamedTuple):
+class ScoreReading(NamedTuple):
     """How effects become scores; the arguments of `score_heads` of the same names.
 
     The unit "token" is for `NAME.token.npy`, "mean" for statistics of attention; any other unit is
@@ -32,11 +32,11 @@ class Reading(NamedTuple):
     present_LH: Bool[np.ndarray, "L H"] | None = None  # heads neither cut nor masked; None: all
 
 
-PLAIN = Reading()
+PLAIN = ScoreReading()
 
 
 def score_kept(
-    matrix_NLH: Float[np.ndarray, "N L H"], reading: Reading = PLAIN
+    matrix_NLH: Float[np.ndarray, "N L H"], reading: ScoreReading = PLAIN
 ) -> Float[np.ndarray, "L H"]:
     """The scores from all kept effects: those of `score_heads`, to rounding.
 
@@ -48,7 +48,7 @@ def score_kept(
 
 def split_half(
     matrix_NLH: Float[np.ndarray, "N L H"],
-    reading: Reading = PLAIN,
+    reading: ScoreReading = PLAIN,
     *,
     splits: int = 20,
     seed: int = 0,
@@ -71,7 +71,7 @@ def split_half(
 
 def reliability(
     kept: Sequence[Float[np.ndarray, "N L H"]],
-    reading: Reading = PLAIN,
+    reading: ScoreReading = PLAIN,
     *,
     splits: int = 20,
     seed: int = 0,
@@ -112,7 +112,7 @@ def reliability(
 
 
 def _half_scores(
-    matrix_NLH: np.ndarray, reading: Reading, splits: int, seed: int
+    matrix_NLH: np.ndarray, reading: ScoreReading, splits: int, seed: int
 ) -> tuple[Float[np.ndarray, "S X"], Float[np.ndarray, "S X"]]:
     """The scores of the `X` present heads from both halves of each random split."""
     rows = _count(matrix_NLH, reading)
@@ -127,7 +127,7 @@ def _half_scores(
 
 
 def _scores(
-    matrix_NLH: np.ndarray, reading: Reading, weights: Callable[[int, int], np.ndarray]
+    matrix_NLH: np.ndarray, reading: ScoreReading, weights: Callable[[int, int], np.ndarray]
 ) -> Float[np.ndarray, "S L H"]:
     """The scores under `S` weightings of the rows; `weights(start, n)` are those of n rows."""
     sums, count_S, start = np.zeros(1), np.zeros(1), 0
@@ -142,7 +142,7 @@ def _scores(
     return np.stack([normalize_layers(s, reading.normalize, present_LH) for s in score_SLH])
 
 
-def _rows(matrix_NLH: np.ndarray, reading: Reading) -> Iterator[Float[np.ndarray, "n L H"]]:
+def _rows(matrix_NLH: np.ndarray, reading: ScoreReading) -> Iterator[Float[np.ndarray, "n L H"]]:
     """The rows whose mean is the score, float64, a piece at a time."""
     unit = unit_of(reading.unit)
     group = reading.group if unit.grouped else 1
@@ -157,12 +157,12 @@ def _rows(matrix_NLH: np.ndarray, reading: Reading) -> Iterator[Float[np.ndarray
         yield unit.of(piece)
 
 
-def _count(matrix_NLH: np.ndarray, reading: Reading) -> int:
+def _count(matrix_NLH: np.ndarray, reading: ScoreReading) -> int:
     group = reading.group if unit_of(reading.unit).grouped else 1
     return -(-len(matrix_NLH) // group)
 
 
-def _present(matrix_NLH: np.ndarray, reading: Reading) -> Bool[np.ndarray, "L H"]:
+def _present(matrix_NLH: np.ndarray, reading: ScoreReading) -> Bool[np.ndarray, "L H"]:
     if reading.present_LH is None:
         return np.ones(matrix_NLH.shape[1:], bool)
     return reading.present_LH

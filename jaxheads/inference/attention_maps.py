@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.data.pieces import Pieces, check_choices, piece_weights
 from jaxheads.inference.stream import stream
-from jaxheads.objectives import Watch
+from jaxheads.objectives import ObservedPass
 from jaxheads.parallel.mesh import data_share, place_params, split_over_data
 
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # each that occurs is compiled once
@@ -53,7 +53,7 @@ def fitting(sentences: Sequence[Pieces], most: int) -> tuple[list[int], list[int
 
 
 def attention_maps(
-    watch: Watch,
+    watch: ObservedPass,
     params: Any,
     sentences: Sequence[Pieces],
     *,
@@ -69,7 +69,7 @@ def attention_maps(
 
     watch: `objectives.watch_for` of the model's config; keep one for all calls. A head that is cut
       gives zeros, as in every other array over heads.
-    most: tokens that the model can read (`data.tokens.max_tokens`); longer sentences are refused,
+    most: tokens that the model can read (`data.tokens.max_tokens`); longer sentences are rejected,
       so that none is cut: leave them out by `fitting`, and count them.
     queries, keys: how the pieces of a unit count as rows ("mean", "first", "last") and as columns
       ("sum", "first", "last"); a unit without pieces has a row and a column of zeros.
@@ -98,7 +98,7 @@ def attention_maps(
 
 @functools.partial(jax.jit, static_argnames=("watch", "mesh"))
 def unit_maps(
-    watch: Watch,
+    watch: ObservedPass,
     params: Any,
     batch: UnitBatch,
     *,

@@ -33,9 +33,9 @@ class Answers(NamedTuple):
 class Evaluation(NamedTuple):
     """Metrics of a split by name, and the floor under each.
 
-    The floor is what the same answer to everything would get: the commonest label (masked LM: the
-    commonest target token), or the mean of real labels. `loss` is the mean over terms, in nats or
-    squared units; its floor knows how often each label occurs.
+    The floor is what the majority-class baseline gets: the most frequent label (masked LM: the
+    most frequent target token), or the mean of real labels. `loss` is the mean over terms, in nats
+    or squared units; its floor knows how often each label occurs.
     """
 
     metrics: dict[str, float]
@@ -139,7 +139,7 @@ def _check_rows(rows: _Rows) -> None:
 
 
 def constant_answer(label: Num[np.ndarray, "N"]) -> Num[np.ndarray, "N"]:
-    """The same answer to everything: the mean, or the commonest label (of equals, the lowest)."""
+    """The majority-class baseline: the mean, or the most frequent label (of equals, the lowest)."""
     if label.dtype.kind == "f":
         return np.full(len(label), label.mean(dtype=np.float64))
     return np.full(len(label), np.bincount(label).argmax())

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxheads.config import EncoderConfig
 from jaxheads.models.attention import Attention, Draw, Observer, Projection
 from jaxheads.models.dropout import drop
-from jaxheads.models.layout import Run, Stack, runs, stacks
+from jaxheads.models.layout import LayerRun, Stack, runs, stacks
 
 
 @jax.custom_jvp
@@ -70,7 +70,7 @@ class Norm(nnx.Module):
         return (centred * scale * self.scale[...] + self.bias[...]).astype(x.dtype)
 
 
-class Table(nnx.Module):
+class EmbeddingTable(nnx.Module):
     """An embedding table `[rows, E]`."""
 
     def __init__(self, rows: int, width: int, draw: Draw):
@@ -87,10 +87,10 @@ class Embeddings(nnx.Module):
 
     def __init__(self, config: EncoderConfig, draw: Draw):
         inner, width = config.embedding_width, config.hidden_size
-        self.word = Table(config.vocab_size, inner, draw)
-        self.position = Table(config.max_positions, inner, draw)
+        self.word = EmbeddingTable(config.vocab_size, inner, draw)
+        self.position = EmbeddingTable(config.max_positions, inner, draw)
         if config.type_vocab_size:
-            self.type = Table(config.type_vocab_size, inner, draw)
+            self.type = EmbeddingTable(config.type_vocab_size, inner, draw)
         self.norm = Norm(inner, config.norm_eps)
         if config.projects_embeddings:
             self.project = Projection((inner, width), (width,), draw)
@@ -159,11 +159,11 @@ class Encoder(nnx.Module):
         key=None,
         observe: Observer | None = None,
         dtype=jnp.float32,
-        recompute: bool = False,
+        remat: bool = False,
     ) -> Trace:
         """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved.
 
-        With `recompute` a backward pass is left with each layer's input, and computes the rest of
+        With `remat` a backward pass is left with each layer's input, and computes the rest of
         the layer again: the same numbers in less memory and more time.
 
         Raises:
@@ -181,11 +181,11 @@ class Encoder(nnx.Module):
         observed = []
         for run in plan:
             last = where_BP if run is plan[-1] else None
-            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, recompute)
+            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat)
             observed.append(seen)
         return Trace(x, None if observe is None else _gather(config, plan, observed))
 
-    def _run(self, run: Run, x, real_BT, gate, keys, observe, where_BP, recompute):
+    def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat):
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
         rows = _RunInputs(params, _run_gate(self.config, gate, run), _run_keys(keys, run))
         chosen = None
@@ -197,7 +197,7 @@ class Encoder(nnx.Module):
             block = nnx.merge(graph, chosen if run.shared else row.params)
             return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
 
-        if recompute:
+        if remat:
             layer = jax.checkpoint(layer)
         elif rows.key is not None:  # in training, where memory is what limits
             layer = jax.checkpoint(layer, policy=KEPT, prevent_cse=False)
@@ -262,7 +262,7 @@ def full_gate(config: EncoderConfig, head_mask, shape) -> Float[Array, "#B L H #
     return jnp.broadcast_to(gate, (gate.shape[0], layers, heads, gate.shape[3]))
 
 
-def _run_gate(config: EncoderConfig, gate, run: Run):
+def _run_gate(config: EncoderConfig, gate, run: LayerRun):
     """The gate rows of a run, `[n, #B, h, #T]`, for the heads that its layers have."""
     if gate is None:
         return None
@@ -273,7 +273,7 @@ def _run_gate(config: EncoderConfig, gate, run: Run):
     return jnp.moveaxis(rows, 1, 0)
 
 
-def _run_keys(keys, run: Run):
+def _run_keys(keys, run: LayerRun):
     return None if keys[0] is None else jnp.stack([keys[1 + layer] for layer in run.layers])
 
 

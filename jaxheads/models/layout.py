@@ -29,7 +29,7 @@ class Stack(NamedTuple):
         return len(self.heads[0])
 
 
-class Run(NamedTuple):
+class LayerRun(NamedTuple):
     """Layers computed by one scan over one stack.
 
     `heads` names the original heads of each layer, equally many. `select` gives, for a shared
@@ -58,17 +58,17 @@ def stacks(config: EncoderConfig) -> tuple[Stack, ...]:
 
 
 @functools.lru_cache
-def runs(config: EncoderConfig) -> tuple[Run, ...]:
+def runs(config: EncoderConfig) -> tuple[LayerRun, ...]:
     """The encoder's runs, in order of computation: every layer once, the last one alone."""
     if config.shares_blocks:
         return _shared_runs(config)
     return tuple(
-        Run(number, stack.blocks, stack.heads, shared=False, select=None)
+        LayerRun(number, stack.blocks, stack.heads, shared=False, select=None)
         for number, stack in enumerate(stacks(config))
     )
 
 
-def _shared_runs(config: EncoderConfig) -> tuple[Run, ...]:
+def _shared_runs(config: EncoderConfig) -> tuple[LayerRun, ...]:
     blocks, heads, held = config.block_by_layer, config.heads_by_layer, config.heads_by_block
     last = config.num_layers - 1
     out = []
@@ -78,5 +78,5 @@ def _shared_runs(config: EncoderConfig) -> tuple[Run, ...]:
         layers = tuple(group)
         select = tuple(held[block].index(head) for head in kept)
         whole = kept == held[block]
-        out.append(Run(block, layers, (kept,) * len(layers), True, None if whole else select))
+        out.append(LayerRun(block, layers, (kept,) * len(layers), True, None if whole else select))
     return tuple(out)

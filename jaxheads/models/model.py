@@ -59,7 +59,7 @@ def encode(
     key=None,
     observe: Observer | None = None,
     dtype=jnp.float32,
-    recompute: bool = False,
+    remat: bool = False,
 ) -> Trace:
     """Hidden states, and what `observe` collects of each layer.
 
@@ -81,7 +81,7 @@ def encode(
     encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     return encoder(
         tokens_BT, real_BT, types_BT, head_mask,
-        where_BP=where_BP, key=key, observe=observe, dtype=dtype, recompute=recompute,
+        where_BP=where_BP, key=key, observe=observe, dtype=dtype, remat=remat,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def logits(
     where_BP: Int[Array, "B P"] | None = None,
     key=None,
     dtype=jnp.float32,
-    recompute: bool = False,
+    remat: bool = False,
 ) -> Float[Array, "B *P C"]:
     """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at `where_BP`.
 
@@ -112,7 +112,7 @@ def logits(
     """
     keys = (None, None) if key is None else jax.random.split(key)
     inputs = (tokens_BT, real_BT, types_BT, head_mask)
-    how = {"dtype": dtype, "recompute": recompute}
+    how = {"dtype": dtype, "remat": remat}
     return LOGITS[readout.kind](config, readout, params, inputs, where_BP, keys, how)
 
 

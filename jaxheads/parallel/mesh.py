@@ -89,10 +89,10 @@ def data_share(mesh: Mesh | None) -> tuple[int, int]:
     return next(mine), len(parts)
 
 
-def parameter_specs(mesh: Mesh, params: Any, *, spread: bool = False) -> Any:
+def parameter_specs(mesh: Mesh, params: Any, *, over_data: bool = False) -> Any:
     """The tree of `PartitionSpec` that the table gives to `params` (arrays or shapes).
 
-    With `spread` the largest dimension that is left whole and that `data` divides is split over
+    With `over_data` the largest dimension that is left whole and that `data` divides is split over
     `data`: for what every device keeps but none needs whole, as an optimizer's state (ZeRO, stage 1
     of Rajbhandari et al. 2020).
     """
@@ -100,12 +100,12 @@ def parameter_specs(mesh: Mesh, params: Any, *, spread: bool = False) -> Any:
     def spec_of(path, leaf) -> P:
         shape = np.shape(leaf)
         spec = _spec_of(mesh, _path_name(path), shape)
-        return _spread(mesh, spec, shape) if spread else spec
+        return _split_over_data(mesh, spec, shape) if over_data else spec
 
     return jax.tree_util.tree_map_with_path(spec_of, params)
 
 
-def _spread(mesh: Mesh, spec: P, shape: tuple[int, ...]) -> P:
+def _split_over_data(mesh: Mesh, spec: P, shape: tuple[int, ...]) -> P:
     axes = [*spec, *(None for _ in shape[len(spec) :])]
     free = [
         place

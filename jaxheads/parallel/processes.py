@@ -46,7 +46,7 @@ def join_hosts(
     `start_distributed`. ValueError where another process cannot begin (`cannot_begin`).
     """
     _join(coordinator, num_processes, process_id, saves=saves)
-    in_parts(lambda: None)
+    run_on_all(lambda: None)
 
 
 def cannot_begin(
@@ -65,7 +65,7 @@ def cannot_begin(
 
     with contextlib.suppress(Exception):  # the caller has the error that counts
         _join(coordinator, num_processes, process_id, saves=False)
-        in_parts(fail)
+        run_on_all(fail)
 
 
 def _join(
@@ -102,7 +102,7 @@ def part_hosts() -> None:
     has files to write when the others have nothing to do any more.
     """
     if jax.distributed.is_initialized():
-        meet()
+        barrier()
 
 
 def start_distributed(
@@ -169,12 +169,12 @@ def gather_rows(array: np.ndarray) -> np.ndarray:
     return np.concatenate([own[:count] for own, count in zip(rows, counts, strict=True)])
 
 
-def tell(number: int) -> int:
+def broadcast_int(number: int) -> int:
     """The first process's number, on all of them; all must call."""
-    return int(from_first(np.int32(number)))
+    return int(broadcast(np.int32(number)))
 
 
-def from_first(array: np.ndarray | np.generic) -> np.ndarray:
+def broadcast(array: np.ndarray | np.generic) -> np.ndarray:
     """The first process's array on all of them, bit for bit; all give one of its shape and type."""
     if jax.process_count() == 1:
         return np.asarray(array)
@@ -183,7 +183,7 @@ def from_first(array: np.ndarray | np.generic) -> np.ndarray:
     return np.ascontiguousarray(sent).view(array.dtype).reshape(array.shape)
 
 
-def agreed(work: Callable[[], Any]) -> Any:
+def run_on_primary(work: Callable[[], Any]) -> Any:
     """What the first process alone does: its answer, of JSON values, or its error, on all of them.
 
     The others wait, and raise ValueError where it was one, else OSError, in the first one's words.
@@ -205,7 +205,7 @@ def agreed(work: Callable[[], Any]) -> Any:
     return told["found"]
 
 
-def in_parts(work: Callable[[], T]) -> T:
+def run_on_all(work: Callable[[], T]) -> T:
     """What every process does by itself; ValueError on all, in each one's words, where any fails.
 
     So that what is wrong with the part of one does not leave the others waiting.
@@ -235,10 +235,10 @@ def _words(error: Exception) -> str:
 def _told(value: dict[str, Any]) -> dict[str, Any]:
     """The first process's JSON object, on all of them."""
     text = json.dumps(value).encode()
-    size = tell(len(text))
+    size = broadcast_int(len(text))
     room = 64 << max((size - 1) // 64, 0).bit_length()  # few lengths, so few compiled programs
     mine = text.ljust(room) if jax.process_index() == 0 else bytes(room)
-    return json.loads(from_first(np.frombuffer(mine, np.uint8)).tobytes())
+    return json.loads(broadcast(np.frombuffer(mine, np.uint8)).tobytes())
 
 
 def told_to_stop(step: int) -> bool:
@@ -254,12 +254,12 @@ def several() -> bool:
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
-def leads() -> bool:
+def is_primary() -> bool:
     """Whether this is the first process, or the only one; starts no backend."""
     return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
-def meet() -> None:
+def barrier() -> None:
     """Wait until every process has come here."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("met")

@@ -1,7 +1,7 @@
 """Removing heads: physically (`cut`), or by zeros in a layout that any reader opens (`zero`).
 
 Both take float parameters alone, as numpy or jax arrays or as shapes (`jax.eval_shape`), and any
-tree of the same form, such as the moments of an optimizer.
+tree of the same form, such as the state of an optimizer.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
 
 
 def check_zero(config: EncoderConfig, mask_LH: ArrayLike) -> None:
-    """ValueError where `zero` will refuse a mask, before there are parameters to lose."""
+    """ValueError where `zero` will reject a mask, before there are parameters to lose."""
     _check_shared(config, kept_heads(config, mask_LH))
 
 

@@ -28,7 +28,7 @@ def agreement_section(study: Study) -> Section | None:
         return None
     lead = (
         "Rank correlation over heads between what a head does (its accuracy on dependency arcs, "
-        "or any other map that this study, or one beside it, left) and its importance to a task. "
+        "or any other map that this study, or another one, left) and its importance to a task. "
         "The maps of a fine-tuned model are compared with importance in that same model. Few heads "
         "make wide chance: the p-values are by permutation, of single comparisons. The ceiling is "
         "what the two maps can be expected to reach at most: the root of the product of their "

@@ -1,4 +1,6 @@
-"""Which models answer no question: those not shown to be above a constant answer, or at the top."""
+"""Which models answer no question: those not shown to beat the majority-class baseline, or at
+the top.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ from jaxheads.report.spread import by_seed, mean_of, spread_of
 
 STAGE = "above the baseline"
 MARK = "not shown to be above chance"
-CROSS, CROSSED = " †", f" †: {MARK}, a constant answer."  # the same in cells, and their caption
-TUNED, FROZEN, TIMED = "fine-tuned", "frozen body", "before and after"
+# the same in cells, and their caption
+CROSS, CROSSED = " †", f" †: {MARK}, the majority-class baseline."
+TUNED, FROZEN, TIMED = "fine-tuned", "linear probe", "before and after"
 TOP = 0.9995  # printed as 1.000, the most that any metric but a loss can be
 
 
@@ -20,7 +23,7 @@ def at_chance(
 
     By the study's own interval of the difference where there is one; else by the values of the
     seeds, Student's t; of one seed only where its value is not above the baseline's. False where
-    neither is known. `method` is "fine-tuned", "frozen body", or one of the regimes with its
+    neither is known. `method` is "fine-tuned", "linear probe", or one of the regimes with its
     `budget`.
     """
     where = {"model": model, "task": task}

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import looks, shown
+from jaxheads.report.figures.style import line_styles, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.overview import BAG
 from jaxheads.report.parts import Drawing, slug
@@ -70,10 +70,10 @@ def _drawing(
 
 
 def draw_levels(axis: Axes, study: Study, model: str, task: str, *, whole: bool = False) -> None:
-    """What a constant answer and a bag of words reach, as lines; with `whole` all heads too."""
+    """The majority-class baseline and a bag of words, as lines; with `whole` all heads too."""
     metric = study.metric(task)
     levels = {"all heads": ("whole", metric)} if whole else {}
-    levels |= {"constant answer": ("floor", metric), BAG: ("floor", BAG)}
+    levels |= {"majority-class baseline": ("floor", metric), BAG: ("floor", BAG)}
     for label, (stage, name) in levels.items():
         level = spread_of(study.at(stage, model=model, task=task, metric=name))
         if level is not None:
@@ -82,10 +82,10 @@ def draw_levels(axis: Axes, study: Study, model: str, task: str, *, whole: bool 
 
 def _draw_panel(axis: Axes, rows: Sequence[Row], kinds: list[str]) -> list[Spread]:
     found = spreads(rows, lambda row: (kind_of(row.method), row.budget or 0))
-    for kind, look in looks(kinds).items():
+    for kind, style in line_styles(kinds).items():
         points = {float(budget): s for (name, budget), s in found.items() if name == kind}
         if points:
-            draw_line(axis, _label(kind), look, points)
+            draw_line(axis, _label(kind), style, points)
     return list(found.values())
 
 

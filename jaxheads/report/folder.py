@@ -58,7 +58,7 @@ class HeadView(NamedTuple):
     what: str
     seed: int
     title: str
-    layer: int  # from 1
+    layer: int
     head: int
     words: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]

@@ -18,7 +18,7 @@ from jaxheads.report.spread import short
 COLORS, SMALL = "viridis", 1.3  # inches: of a small map
 _PLACES = {
     "": "measured in the pre-trained model for masked LM, in the fine-tuned ones for tasks",
-    "frozen": "measured in the pre-trained body under a readout trained alone",
+    "frozen": "measured under a linear probe (encoder frozen)",
 }
 
 
@@ -93,6 +93,6 @@ def _draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> Non
     for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):
         step = 1 if count <= 8 else 2  # as many labels as fit
         numbers = range(0, count, step)
-        ticks([n + 0.5 for n in numbers], [str(n + 1) for n in numbers])
+        ticks([n + 0.5 for n in numbers], [str(n) for n in numbers])
     axis.set(title=title, ylabel="layer")
     axis.set_xlabel(f"head\n{ends}", color=MUTED)

@@ -1,4 +1,4 @@
-"""What the models reach with all heads, what a constant answer reaches, and all other stages."""
+"""The models with all heads, the majority-class baseline, and all other stages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jaxheads.report.spread import cell, spread_of, spreads
 
 BAG = "bag of words"
 KNOWN = {
-    *("floor", "whole", "frozen body", "masked", "prunability", "contrast", "coherence"),
+    *("floor", "whole", "linear probe", "masked", "prunability", "contrast", "coherence"),
     *("null", "more than nulls", "contrast with nulls"),
     *("ceiling", "reliability", "functional coherence", "deduction", "pruned, then fine-tuned"),
     *("acceptable deduction", "before and after", "before and after, contrast", "drift"),
@@ -36,7 +36,7 @@ KNOWN = {
     *(
         "cost",
         "cut, compared",
-        "choice of rate",
+        "choice of learning rate",
         "heads of the last sample",
         "equal cost, contrast",
     ),
@@ -46,7 +46,7 @@ MOST = 200  # lines of a table of a stage that has no section of its own
 
 
 def overview_section(study: Study) -> Section | None:
-    """One table: floors, bags of words, frozen bodies and whole models."""
+    """One table: floors, bags of words, linear probes (encoder frozen) and whole models."""
     rows = [
         row
         for stage in ("whole", FROZEN, "floor")
@@ -63,9 +63,9 @@ def overview_section(study: Study) -> Section | None:
     if not body:
         return None
     lead = (
-        "Floors: the best constant answer (the commonest label, the mean, or for masked LM the "
-        "word frequencies), and a bag of words: a linear model on counts of words, learned from "
-        "all training examples of the task. A number near its floor says nothing about heads."
+        "Floors: the majority-class baseline (the most frequent label, the mean, or for masked LM "
+        "the word frequencies), and a bag of words: a linear model on counts of words, learned "
+        "from all training examples of the task. A number near its floor says nothing about heads."
     )
     caption = (
         "Measured on held-out examples: mean (lowest to highest) over seeds. The first metric of a "
@@ -73,13 +73,15 @@ def overview_section(study: Study) -> Section | None:
         "shuffled”: fine-tuned on permuted labels."
         f"{CROSSED}"
     )
-    head = ("model", "task", "metric", "floor", BAG, "frozen body", *shuffled, "all heads", "seeds")
+    head = (
+        "model", "task", "metric", "floor", BAG, "linear probe", *shuffled, "all heads", "seeds",
+    )  # fmt: skip
     table = Table("overview-table", caption, head, body, labels=3)
     return Section("overview", "Whole models and floors", lead, (table,))
 
 
 def floor_suffices(study: Study, model: str, task: str, share: float) -> bool:
-    """Whether a constant answer has that share of the whole model's metric: no head is needed."""
+    """Whether no head is needed for that share of the whole model's metric: the baseline has it."""
     own = {"model": model, "task": task, "metric": study.metric(task)}
     floor, whole = (spread_of(study.at(stage, **own)) for stage in ("floor", "whole"))
     return floor is not None and whole is not None and floor.mean >= share * whole.mean

@@ -31,8 +31,8 @@ def _drawing(rows: list[dict[str, int]]) -> Drawing:
     devices = [row["devices"] for row in rows]
     axis.plot(devices, [row[SIZE] for row in rows], label=SIZE_LABEL, color="0.7", linewidth=6)
     names = [name for name in rows[0] if name not in ("devices", SIZE)]
-    for name, look in zip(names, SPARE, strict=False):
-        how = {"color": look.color, "marker": look.marker, "linestyle": look.line}
+    for name, style in zip(names, SPARE, strict=False):
+        how = {"color": style.color, "marker": style.marker, "linestyle": style.line}
         axis.plot(devices, [row[name] for row in rows], label=name, **how)
     axis.set_xscale("log", base=2)
     axis.set_xticks(devices, [str(count) for count in devices])

@@ -40,7 +40,7 @@ class Worker:
             {"host": _host(), "pid": os.getpid(), "started": _started(os.getpid())}
         )
         self._held: dict[str, str] = {}
-        self._watch = Watch(place)
+        self._watch = WorkerWatch(place)
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._beat_on, daemon=True)
 
@@ -135,7 +135,7 @@ class Worker:
                 _LOG.warning("%s: no sign of life was left: %s", self._place, error)
 
 
-class Watch:
+class WorkerWatch:
     """Tells which workers of a folder live, from what was seen of them since it was made."""
 
     def __init__(self, place: str | Path) -> None:

@@ -48,7 +48,7 @@ class Mirror:
             self._alone.__exit__(None, None, None)
 
     def fetch(self, skipped: Set[str] = frozenset()) -> None:
-        """Make what is there, and only that, be here; models whose last file is missing are not.
+        """Copy the remote files here and remove all others; not models whose last file is missing.
 
         What lies in a folder of a `skipped` name is left as it is.
         """

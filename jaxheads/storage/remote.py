@@ -3,7 +3,7 @@
 What a command reads is fetched before it runs, what it writes is put in its place when it has
 ended well, and not at all when it has not. A folder that a command works in, a study's or that of
 checkpoints, is mirrored: fetched, put as far as it has come whenever something is complete
-(`put_mirrors`), and taken up again by the next command. A single file gets its name when it is
+(`put_mirrors`), and resumed by the next command. A single file gets its name when it is
 complete. Of a directory `config.json`, without which it is no model, comes last.
 
 Several processes need nothing shared but the URL: each fetches to a disk of its own, the first
@@ -59,10 +59,10 @@ def named(place: str | Path) -> str:
 
 def outputs(options: Any) -> list[str]:
     """The URLs where this process has put what was written by the end of `localised`."""
-    from jaxheads.parallel.processes import leads
+    from jaxheads.parallel.processes import is_primary
 
     urls = [url for role, url in _remote(options).values() if role not in ("in", "look")]
-    return urls if urls and leads() else []
+    return urls if urls and is_primary() else []
 
 
 def _remote(options: Any) -> dict[str, tuple[str, str]]:
@@ -91,7 +91,7 @@ def localised(options: Any) -> Iterator[Any]:
     if not urls:
         yield options
         return
-    from jaxheads.parallel.processes import agreed
+    from jaxheads.parallel.processes import run_on_primary
 
     with _scratch() as scratch, contextlib.ExitStack() as folders:
         local: dict[str, Path] = {}
@@ -118,7 +118,7 @@ def localised(options: Any) -> Iterator[Any]:
         )
         outs = {url: local[name].parent for name, (role, url) in urls.items() if role in OUT}
         if outs:
-            agreed(functools.partial(put_all, outs))
+            run_on_primary(functools.partial(put_all, outs))
 
 
 @contextlib.contextmanager
@@ -179,30 +179,30 @@ def put_one(path: Path) -> None:
 
 def claim_mirrors() -> None:
     """Work in the mirrored folders alone, as they are now. ValueError if another command does."""
-    from jaxheads.parallel.processes import agreed
+    from jaxheads.parallel.processes import run_on_primary
 
     if _mirrors:
-        agreed(lambda: [mirror.claim() for mirror in _mirrors])
+        run_on_primary(lambda: [mirror.claim() for mirror in _mirrors])
         for mirror in _mirrors:
             mirror.fetch()
 
 
 def write_once(write: Callable[[], Any]) -> None:
     """Let the first process write what all of them then see; its error is that of all."""
-    from jaxheads.parallel.processes import agreed
+    from jaxheads.parallel.processes import run_on_primary
 
-    agreed(write)
+    run_on_primary(write)
     show_mirrors()
 
 
 def show_mirrors() -> None:
     """Let all processes see what the first has written by now. OSError on all if that fails."""
-    from jaxheads.parallel.processes import agreed, leads, several
+    from jaxheads.parallel.processes import is_primary, run_on_primary, several
 
     if not (_mirrors and several()):
         return
-    agreed(lambda: [mirror.put() for mirror in _mirrors])
-    if not leads():
+    run_on_primary(lambda: [mirror.put() for mirror in _mirrors])
+    if not is_primary():
         for mirror in _mirrors:
             mirror.fetch(UNSHARED)
 
@@ -216,18 +216,18 @@ def fetch_mirrors(skipped: Set[str] = frozenset()) -> bool:
 
 @contextlib.contextmanager
 def _mirrored(mirror: Mirror) -> Iterator[None]:
-    from jaxheads.parallel.processes import agreed, leads
+    from jaxheads.parallel.processes import is_primary, run_on_primary
 
     mirror.fetch()
     _mirrors.append(mirror)
     try:
         yield
     except BaseException:
-        if leads():
+        if is_primary():
             _put_last(mirror)
         raise
     else:
-        agreed(functools.partial(_put_last, mirror))
+        run_on_primary(functools.partial(_put_last, mirror))
     finally:
         _mirrors.remove(mirror)
         mirror.release()

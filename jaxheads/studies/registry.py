@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jax
 
-from jaxheads.parallel.processes import leads, tell
+from jaxheads.parallel.processes import broadcast_int, is_primary
 from jaxheads.storage.leases import Worker
 from jaxheads.storage.remote import (
     fetch_mirrors,
@@ -88,7 +88,7 @@ def check_inputs(run: Run) -> None:
     if missing:
         raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")
     if isinstance(run.study, MapStudy):
-        check_finished(run.study.beside)
+        check_finished(run.study.other_studies)
 
 
 def run(settings: Run, local: Run, folder: Path, shard: tuple[int, int] = ALONE) -> bool:
@@ -107,7 +107,7 @@ def run(settings: Run, local: Run, folder: Path, shard: tuple[int, int] = ALONE)
         ValueError: the folder holds something else, the study cannot run on several processes, or
             some cells failed.
     """
-    hosts = Hosts(jax.process_count(), leads(), tell, show_mirrors)
+    hosts = Hosts(jax.process_count(), is_primary(), broadcast_int, show_mirrors)
     if hosts.size > 1 and not isinstance(settings.study, ON_HOSTS):
         raise ValueError(
             f"expected one process for the study {settings.study_name}, got {hosts.size}; several "

@@ -6,7 +6,7 @@ when it is complete, so that a killed process leaves the checkpoints before it a
 
 Of several processes the first alone reads and writes the folder, and it alone must have it: it is
 sent their parts of the arrays, and sends the whole ones. So the folder need not be shared, a state
-may be taken up by any number of processes, and all of it must fit the memory of a host.
+may be resumed by any number of processes, and all of it must fit the memory of a host.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import jax
 import numpy as np
 
 from jaxheads.parallel.mesh import first_of, whole_params, zero_padded
-from jaxheads.parallel.processes import agreed, from_first
+from jaxheads.parallel.processes import broadcast, run_on_primary
 from jaxheads.training.identity import bits, check_same, plain, shapes
-from jaxheads.training.silence_orbax import Hush
+from jaxheads.training.silence_orbax import SilenceOrbax
 from jaxheads.training.step import TrainState
 
 _LOG = logging.getLogger(__name__)
@@ -80,12 +80,12 @@ class Keeper:
         self._saved, self._like = saved, like
         self._settings = plain(settings)
         self._manager: Any = None  # of the first process alone
-        agreed(functools.partial(self._open, keep_last))
+        run_on_primary(functools.partial(self._open, keep_last))
         self._good = max(self.steps(), default=None)
-        self._hush, self._failed = Hush(self.folder), False
+        self._silence, self._failed = SilenceOrbax(self.folder), False
 
     def __enter__(self) -> Keeper:
-        self._hush.begin()
+        self._silence.begin()
         return self
 
     def __exit__(
@@ -102,11 +102,11 @@ class Keeper:
                 with contextlib.suppress(Exception):  # a second error about what was reported
                     self._manager.close()
             if not self._failed:
-                self._hush.end()
+                self._silence.end()
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, ascending."""
-        return agreed(self._steps)
+        return run_on_primary(self._steps)
 
     def _steps(self) -> list[int]:
         return sorted(self._manager.all_steps())
@@ -114,7 +114,7 @@ class Keeper:
     def best(self) -> int | None:
         """The step that was saved with the highest score, if any was; waits for the last save."""
         self.wait()
-        return agreed(self._best)
+        return run_on_primary(self._best)
 
     def _best(self) -> int | None:
         scored = any(self._manager.metrics(step) for step in self._steps())
@@ -148,7 +148,7 @@ class Keeper:
         whole = whole_params(state)
         with self._reported():
             self._wait()
-            agreed(functools.partial(self._begin, step, whole, record, score))
+            run_on_primary(functools.partial(self._begin, step, whole, record, score))
 
     def _begin(
         self, step: int, state: TrainState, record: dict[str, Any], score: float | None
@@ -176,7 +176,7 @@ class Keeper:
             self._wait()
 
     def _wait(self) -> None:
-        self._good = agreed(self._finish)
+        self._good = run_on_primary(self._finish)
 
     def _finish(self) -> int | None:
         self._manager.wait_until_finished()
@@ -220,14 +220,14 @@ class Keeper:
         return None
 
     def _read(self, step: int, placed: TrainState) -> Kept:
-        record = _whole_or_broken(agreed(functools.partial(self._record, step)))
+        record = _whole_or_broken(run_on_primary(functools.partial(self._record, step)))
         ours: dict[str, Any] = {"shapes": shapes(self._like._asdict())}
         if self._settings is not None:
             ours["settings"] = self._settings
         theirs = {name: record[name] for name in ours}
         check_same(self.folder / str(step), theirs, ours)
         arrays = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._like._asdict())
-        _whole_or_broken(agreed(functools.partial(self._load, step, arrays)))
+        _whole_or_broken(run_on_primary(functools.partial(self._load, step, arrays)))
         state = TrainState(**jax.tree.map(_sent, arrays, placed._asdict()))
         if bits(state, self._like) != record["bits"]:
             raise _Broken(f"{step}: its arrays are not those that were saved")
@@ -264,7 +264,7 @@ class Keeper:
         _LOG.warning(
             "%s: passed over what cannot be read: %s", self.folder, "; ".join(reversed(broken))
         )
-        agreed(functools.partial(self._rename, steps))
+        run_on_primary(functools.partial(self._rename, steps))
 
     def _rename(self, steps: list[int]) -> None:
         for step in steps:
@@ -290,7 +290,7 @@ def _whole_or_broken(found: Any) -> Any:
 
 def _sent(array: np.ndarray, placed: jax.Array) -> jax.Array:
     """The first process's array, placed as another."""
-    whole = zero_padded(from_first(array), placed.shape)
+    whole = zero_padded(broadcast(array), placed.shape)
     return jax.make_array_from_callback(whole.shape, placed.sharding, lambda index: whole[index])
 
 
@@ -335,7 +335,7 @@ def _open(folder: Path, keep_last: int) -> Any:
 
 
 def _check_space(folder: Path, state: TrainState) -> None:
-    """Refuse to begin what cannot end, while that can be said in one line."""
+    """Raise before a run that cannot end begins, while that can be said in one line."""
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     free = shutil.disk_usage(folder).free
     if free < size:

@@ -21,12 +21,12 @@ from jaxheads.objectives import Objective, Params
 from jaxheads.parallel.mesh import data_share, pad_rows, place_batch, place_params, without_padding
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.gating import Gated, agreement
-from jaxheads.training.optimizer import GATES, rate_schedule
+from jaxheads.training.optimizer import GATES, learning_rate_schedule
 from jaxheads.training.saving import Saving, naming_last_good, open_keeper, resumed
-from jaxheads.training.step import gate_key, look, make_step, start, state_shapes
-from jaxheads.training.watch import Judged, Point, Watch
+from jaxheads.training.step import gate_key, make_step, start, state_shapes, take_window
+from jaxheads.training.watch import EvalPoint, Point, TrainingLog
 
-Judge = Callable[[Params, Theta], Mapping[str, float]]
+Evaluator = Callable[[Params, Theta], Mapping[str, float]]
 OPEN = constant()
 GROUPS = ("params", "gates")
 
@@ -37,9 +37,9 @@ class Fitted(NamedTuple):
     params: Params  # after the last step
     theta: Theta  # what was trained of the gate, for its `score`; empty for a constant one
     log: tuple[Point, ...]
-    judged: tuple[Judged, ...]
+    evals: tuple[EvalPoint, ...]
     gated: tuple[Gated, ...]
-    best_step: int | None  # of the checkpoint that was judged best
+    best_step: int | None  # of the checkpoint with the best evaluation
 
 
 def fit(
@@ -51,7 +51,7 @@ def fit(
     gate: Gate = OPEN,
     gates: OptimizerConfig = GATES,
     only: str | None = None,
-    judge: Judge | None = None,
+    evaluate: Evaluator | None = None,
     checkpoints: Checkpoints | None = None,
     mesh: Mesh | None = None,
     lengths: Sequence[int] = LENGTHS,
@@ -65,47 +65,51 @@ def fit(
     optimizer of their own, `gates`. `only` names the one top-level group of `params` to train
     ("readout"), or "gates" for those alone: the rest stays as it is, without a gradient. The pass
     computes in the type of the objective. `log` names a file of JSON lines, one `Point`, `Gated` or
-    `Judged` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the first step
-    whose loss or gradient is not finite; it comes within `2 * log_every` steps.
+    `EvalPoint` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the first
+    step whose loss or gradient is not finite; it comes within `2 * log_every` steps.
 
-    `judge` measures the parameters, and what is trained of the gate, every `config.judge_every`
+    `evaluate` measures the parameters, and what is trained of the gate, every `config.eval_every`
     steps and at the end, and must not keep them; the first of its metrics says which step is best
     (the highest; of a `loss` the lowest). With `checkpoints` the state is kept every
-    `config.save_every` steps, when judged, and at the end. A run that resumes goes on from the
-    newest that is whole, and ends in the same bits, and the same log but for its times, as one that
-    was never stopped. SIGTERM ends the step, saves, and raises Preempted.
+    `config.save_every` steps, when evaluated, and at the end. A run that resumes goes on from the
+    newest that is whole, and is bit-identical to one that was never stopped, as is its log but for
+    the times. SIGTERM ends the step, saves, and raises Preempted.
     """
     trained, held = divide(params, only)
-    seed = np.uint32(config.seed)
-    step = _step(objective, config, gates, mesh)
+    seed, step = np.uint32(config.seed), _step(objective, config, gates, mesh)
     theta = gate.init(gate_key(seed))
-    state = start(trained, config.optimizer, mesh, theta=theta, gates=gates, spread=config.spread)
+    how = {"gates": gates, "shard_opt_state": config.shard_opt_state}
+    state = start(trained, config.optimizer, mesh, theta=theta, **how)
     held, placed_gate = place_params(mesh, held), place_params(mesh, gate)
-    rates = rates_of(config, gates)
+    learning_rates = learning_rates_of(config, gates)
     about = {"gate": describe(gate), "gates": dataclasses.asdict(gates), "only": only}
     shapes = functools.partial(state_shapes, trained, config.optimizer, theta, gates)
     with open_keeper(checkpoints, config, source, shapes, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
         order = _order(source, config, done, mesh, lengths)
-        watch = Watch(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
+        watch = TrainingLog(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
         with naming_last_good(keeper), watch, Saving(keeper, config, watch) as saving:
             for batch in itertools.islice(order, config.steps - done):
                 placed = place_batch(mesh, _even(batch, config.accumulate, mesh))
-                state = step(state, placed, placed_gate, seed, rates(done), held)
+                state = step(state, placed, placed_gate, seed, learning_rates(done), held)
                 done += 1
                 if done % config.log_every == 0 or done == config.steps:
-                    state, window = look(state, mesh)
+                    state, window = take_window(state, mesh)
                     watch.add(done, window, agreement(placed_gate, state, seed))
-                metrics = _judged(judge, config, done, state, held)
+                metrics = _evaluated(evaluate, config, done, state, held)
                 saving.after(done, state, metrics)
         trained, theta = jax.block_until_ready(tuple(map(state.trainable.get, GROUPS)))
         best = None if keeper is None else keeper.best()
     whole = without_padding(mesh, {**held, **trained}, params)
-    return Fitted(whole, theta, tuple(watch.points), tuple(watch.judged), tuple(watch.gated), best)
+    return Fitted(whole, theta, tuple(watch.points), tuple(watch.evals), tuple(watch.gated), best)
 
 
 def _step(objective: Objective, config: TrainingConfig, gates: OptimizerConfig, mesh: Mesh | None):
-    how = {"accumulate": config.accumulate, "gates": gates, "spread": config.spread}
+    how = {
+        "accumulate": config.accumulate,
+        "gates": gates,
+        "shard_opt_state": config.shard_opt_state,
+    }
     return make_step(objective, config.optimizer, mesh, **how)
 
 
@@ -117,20 +121,23 @@ def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None,
     )  # fmt: skip
 
 
-def rates_of(config: TrainingConfig, gates: OptimizerConfig) -> Callable[[int], dict[str, Any]]:
-    """The rates of both groups by step."""
-    both = [rate_schedule(each, config.steps) for each in (config.optimizer, gates)]
+def learning_rates_of(
+    config: TrainingConfig, gates: OptimizerConfig
+) -> Callable[[int], dict[str, Any]]:
+    """The learning rates of both groups by step."""
+    both = [learning_rate_schedule(each, config.steps) for each in (config.optimizer, gates)]
     return lambda step: {
-        name: np.float32(rate(step)) for name, rate in zip(GROUPS, both, strict=True)
+        name: np.float32(learning_rate(step))
+        for name, learning_rate in zip(GROUPS, both, strict=True)
     }
 
 
-def _judged(judge: Judge | None, config: TrainingConfig, done: int, state, held):
-    """What the judge says where it is asked, else nothing."""
-    due = done == config.steps or (config.judge_every and done % config.judge_every == 0)
-    if judge is None or not due:
+def _evaluated(evaluate: Evaluator | None, config: TrainingConfig, done: int, state, held):
+    """The metrics where the step is one to evaluate after, else nothing."""
+    due = done == config.steps or (config.eval_every and done % config.eval_every == 0)
+    if evaluate is None or not due:
         return {}
-    return judge({**held, **state.trainable["params"]}, state.trainable["gates"])
+    return evaluate({**held, **state.trainable["params"]}, state.trainable["gates"])
 
 
 def divide(params: Params, only: str | None) -> tuple[Params, Params]:

@@ -66,7 +66,7 @@ def _sum_of_words(leaf: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def check_same(where: Path, theirs: Any, ours: Any) -> None:
-    """Refuse the checkpoint of another run with every difference."""
+    """Raise ValueError, with every difference, for the checkpoint of another run."""
     found = [f"{name.removeprefix('settings.')} {text}" for name, text in differences(theirs, ours)]
     if found:
         raise ValueError(f"{where}: expected a checkpoint of this very run, got {'; '.join(found)}")

@@ -15,11 +15,11 @@ import optax
 
 from jaxheads.config import OptimizerConfig
 
-Rate = Callable[[int], float]
+LearningRate = Callable[[int], float]
 
-# For what a gate trains, if nothing else is said: a rate some thousand times that of parameters,
-# since a weight has to travel some units; no decay; clipped by itself.
-GATES = OptimizerConfig(rate=0.1, warmup=0.0, decay="constant", weight_decay=0.0)
+# For what a gate trains, if nothing else is said: a learning rate some thousand times that of
+# parameters, since a weight has to travel some units; no decay; clipped by itself.
+GATES = OptimizerConfig(learning_rate=0.1, warmup=0.0, schedule="constant", weight_decay=0.0)
 
 # The last name in a parameter's path says whether it decays.
 DECAYS: dict[str, bool] = {
@@ -31,59 +31,60 @@ DECAYS: dict[str, bool] = {
 def make_optimizer(
     config: OptimizerConfig, *, gates: OptimizerConfig | None = None
 ) -> optax.GradientTransformation:
-    """From gradients to directions: clipping by the global norm, then AdamW or SGD, no rate yet.
+    """From gradients to directions: clipping by the global norm, then AdamW or SGD.
 
-    A step is `parameter - rate * direction`, with the rate of `rate_schedule`: the rate is no part
-    of the compiled program. Moments are those of the clipped gradient. Decay is decoupled: it adds
-    `weight_decay * parameter` to the direction of kernels and tables, nothing to biases and norms.
+    A step is `parameter - learning_rate * direction`, with `learning_rate_schedule`: the rate is no
+    part of the compiled program. Moments are those of the clipped gradient. Decay is decoupled: it
+    adds `weight_decay * parameter` to the direction of kernels and tables, nothing to biases and
+    norms.
 
     With `gates` the tree is `{"params": ..., "gates": ...}` and each group is clipped by its own
     norm; gates decay, towards zero, only by the `weight_decay` of `gates`.
     """
-    params = _descent(config, decay_mask)
+    params = _transformation(config, decay_mask)
     if gates is None:
         return params
     groups: dict[Hashable, optax.GradientTransformation] = {
-        "params": params, "gates": _descent(gates, mask=None)
+        "params": params, "gates": _transformation(gates, mask=None)
     }  # fmt: skip
     return optax.multi_transform(groups, {name: name for name in groups})
 
 
-def _descent(config: OptimizerConfig, mask: Callable[[Any], Any] | None):
+def _transformation(config: OptimizerConfig, mask: Callable[[Any], Any] | None):
     clip = config.clip_norm
     return optax.chain(
         optax.identity() if clip is None else optax.clip_by_global_norm(clip),
-        DESCENT[config.descent](config),
+        OPTIMIZERS[config.optimizer](config),
         optax.add_decayed_weights(config.weight_decay, mask=mask),
     )
 
 
 # How a gradient becomes a direction.
-DESCENT: dict[str, Callable[[OptimizerConfig], optax.GradientTransformation]] = {
+OPTIMIZERS: dict[str, Callable[[OptimizerConfig], optax.GradientTransformation]] = {
     "adamw": lambda c: optax.scale_by_adam(c.beta1, c.beta2, c.eps),
     "sgd": lambda _: optax.identity(),
 }
 
 
-def rate_schedule(config: OptimizerConfig, steps: int) -> Rate:
+def learning_rate_schedule(config: OptimizerConfig, steps: int) -> LearningRate:
     """The learning rate of the steps 0 to `steps` - 1, all of them above zero.
 
-    With w steps of warm-up, step s has `rate * (s + 1) / w` before step w, the whole rate at step
-    w, and then falls towards zero at `steps`: linearly, by half a cosine, or not at all.
+    With w steps of warm-up, step s has `learning_rate * (s + 1) / w` before step w, all of it at
+    step w, and then falls towards zero at `steps`: linearly, by half a cosine, or not at all.
     """
     warm = round(config.warmup * steps)
-    left = DECAY[config.decay]
+    left = SCHEDULES[config.schedule]
 
-    def rate(step: int) -> float:
+    def learning_rate(step: int) -> float:
         if step < warm:
-            return config.rate * (step + 1) / warm
-        return config.rate * left(min((step - warm) / max(steps - warm, 1), 1.0))
+            return config.learning_rate * (step + 1) / warm
+        return config.learning_rate * left(min((step - warm) / max(steps - warm, 1), 1.0))
 
-    return rate
+    return learning_rate
 
 
-# What is left of the rate, by the share of the steps after the warm-up that are done.
-DECAY: dict[str, Callable[[float], float]] = {
+# What is left of the learning rate, by the share of the steps after the warm-up that are done.
+SCHEDULES: dict[str, Callable[[float], float]] = {
     "linear": lambda share: 1 - share,
     "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
     "constant": lambda _: 1.0,

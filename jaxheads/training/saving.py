@@ -24,12 +24,12 @@ from jaxheads.parallel.processes import told_to_stop
 from jaxheads.training.checkpoint import Checkpoints, Keeper
 from jaxheads.training.preempt import Preempted, StopRequest
 from jaxheads.training.step import TrainState, start, state_shapes
-from jaxheads.training.watch import Diverged, Watch
+from jaxheads.training.watch import Diverged, TrainingLog
 
 UNDER_WAY = 2  # steps that the device may be behind when a request to stop comes
 
 # Settings that a run may change when it resumes: they say when and where, not what it computes.
-FREE = ("save_every", "keep_last", "recompute", "spread")
+FREE = ("save_every", "keep_last", "remat", "shard_opt_state")
 
 
 @contextlib.contextmanager
@@ -114,9 +114,9 @@ def naming_last_good(keeper: Keeper | None) -> Iterator[None]:
 
 
 class Saving:
-    """After each step: write what was judged, save what is due, and stop when asked to."""
+    """After each step: write what was evaluated, save what is due, and stop when asked to."""
 
-    def __init__(self, keeper: Keeper | None, config: TrainingConfig, watch: Watch) -> None:
+    def __init__(self, keeper: Keeper | None, config: TrainingConfig, watch: TrainingLog) -> None:
         self._keeper, self._config, self._watch = keeper, config, watch
         self._stop = StopRequest()
         self._under_way: collections.deque[jax.Array] = collections.deque()
@@ -131,9 +131,9 @@ class Saving:
             self._stop.__exit__(*how)
 
     def after(self, done: int, state: TrainState, metrics: Mapping[str, float]) -> None:
-        """`metrics` are empty where nothing was judged. Preempted if a request to stop came."""
+        """`metrics` are empty where nothing was evaluated. Preempted if a request to stop came."""
         if metrics:
-            self._watch.add_judged(done, metrics)
+            self._watch.add_evaluation(done, metrics)
         if self._keeper is None:
             return
         self._keep_pace(state)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 
-class Hush(logging.Filter):
+class SilenceOrbax(logging.Filter):
     """From `begin` to `end`, nothing is heard of the writers of `folder` but the error they raise.
 
     After a failed save there is no `end`: the writer's last words may come at any time.

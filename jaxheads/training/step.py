@@ -24,7 +24,7 @@ NEVER = np.iinfo(np.int32).max
 
 
 class Window(NamedTuple):
-    """Sums since the last look, kept on the device so that no step waits for the host.
+    """Sums since the last `take_window`, kept on the device so that no step waits for the host.
 
     `bad_step` is the first step whose loss or gradient was not finite, `NEVER` if none was.
     """
@@ -39,13 +39,14 @@ class TrainState(NamedTuple):
     """All that a step changes. The order of data and dropout follow from `step` and the seed."""
 
     trainable: Any  # {"params": ..., "gates": ...}: either is empty where it is not trained
-    moments: Any  # what the optimizer keeps
+    opt_state: Any  # of the optimizer
     step: Int[Array | np.ndarray, ""]
     window: Window
 
 
-# (state, batch, gate, seed, rates, held) -> state; the state that went in is used up. `rates` has
-# one for each group. `held` are parameters beside those of the state, which stay as they are.
+# (state, batch, gate, seed, learning_rates, held) -> state; the state that went in is used up.
+# `learning_rates` has one for each group. `held` are parameters beside those of the state, which
+# stay as they are.
 Step = Callable[..., TrainState]
 
 
@@ -56,31 +57,37 @@ def start(
     *,
     theta: Theta | None = None,
     gates: OptimizerConfig = GATES,
-    spread: bool = False,
+    shard_opt_state: bool = False,
 ) -> TrainState:
     """The state before step 0. It holds copies: the caller's `params` stay usable.
 
     `theta` is what is trained of a gate (`Gate.init`), and `gates` its optimizer. With
-    `spread` what the optimizers keep lies split over `data` too.
+    `shard_opt_state` the state of the optimizers is split over `data` too (ZeRO-1).
     """
     placed = place_params(mesh, {"params": params, "gates": theta or {}})
     copied = jax.tree.map(jnp.copy, placed)  # placing may have shared the caller's memory
-    moments = _moments(_rateless(config), _rateless(gates), mesh, spread)(copied)
+    opt_state = _opt_state_init(_unscheduled(config), _unscheduled(gates), mesh, shard_opt_state)(
+        copied
+    )
     rest = place_params(mesh, (np.zeros((), np.int32), fresh_window()))
-    return TrainState(copied, moments, *rest)
+    return TrainState(copied, opt_state, *rest)
 
 
 @functools.lru_cache
-def _moments(config, gates, mesh: Mesh | None, spread: bool) -> Callable[[Any], Any]:
-    """What the optimizers keep at the beginning, made where it is to lie."""
+def _opt_state_init(
+    config, gates, mesh: Mesh | None, shard_opt_state: bool
+) -> Callable[[Any], Any]:
+    """The initial state of the optimizers, made where it is to be."""
     optimizer = make_optimizer(config, gates=gates)
     if mesh is None:
         return optimizer.init
 
     @jax.jit
     def init(trainable):
-        moments = optimizer.init(trainable)
-        return _constrained(mesh, moments, parameter_specs(mesh, moments, spread=spread))
+        opt_state = optimizer.init(trainable)
+        return _constrained(
+            mesh, opt_state, parameter_specs(mesh, opt_state, over_data=shard_opt_state)
+        )
 
     return init
 
@@ -103,13 +110,15 @@ def gate_key(seed, step=None):
     return key if step is None else jax.random.fold_in(key, step)
 
 
-def state_specs(mesh: Mesh, state: TrainState, *, spread: bool = False) -> TrainState:
+def state_specs(mesh: Mesh, state: TrainState, *, shard_opt_state: bool = False) -> TrainState:
     """How a state (arrays or shapes) is split: the tree of `PartitionSpec`."""
-    specs = parameter_specs(mesh, state._replace(moments=None))
-    return specs._replace(moments=parameter_specs(mesh, state.moments, spread=spread))
+    specs = parameter_specs(mesh, state._replace(opt_state=None))
+    return specs._replace(
+        opt_state=parameter_specs(mesh, state.opt_state, over_data=shard_opt_state)
+    )
 
 
-def look(state: TrainState, mesh: Mesh | None = None) -> tuple[TrainState, Window]:
+def take_window(state: TrainState, mesh: Mesh | None = None) -> tuple[TrainState, Window]:
     """The window so far, and the state with a new one; neither waits for a step to end."""
     return state._replace(window=place_params(mesh, fresh_window())), state.window
 
@@ -127,37 +136,41 @@ def make_step(
     *,
     accumulate: int = 1,
     gates: OptimizerConfig = GATES,
-    spread: bool = False,
+    shard_opt_state: bool = False,
 ) -> Step:
     """A step for any objective: the mean over all terms of the batch, AdamW, dropout by step.
 
     The mean is `sum(weight * loss) / sum(weight * terms)`: per example for classification, per
-    predicted token for a masked LM. Padding rows change nothing. Rates are an argument, so that
-    runs which differ in them, or in their length, share one compiled program; so is the gate, with
-    one sample for the whole batch and its penalty added to the mean.
+    predicted token for a masked LM. Padding rows change nothing. Learning rates are an argument, so
+    that runs which differ in them, or in their length, share one compiled program; so is the gate,
+    with one sample for the whole batch and its penalty added to the mean.
 
     With `accumulate` parts the batch goes through the model a part at a time, in the memory of one
     part: the same mean, by sums in another order; dropout draws anew in each part. What a pass
     itself moves (`Outcome.moved`) has moved before the next part. ValueError where the rows do not
-    divide into the parts. `gates` is the optimizer of what a gate trains; `spread`
+    divide into the parts. `gates` is the optimizer of what a gate trains; `shard_opt_state`
     is that of `start`.
     """
-    return _make_step(objective, _rateless(config), mesh, accumulate, _rateless(gates), spread)
+    return _make_step(
+        objective, _unscheduled(config), mesh, accumulate, _unscheduled(gates), shard_opt_state
+    )
 
 
-def _rateless(config: OptimizerConfig) -> OptimizerConfig:
-    """The optimizer without what only sets its rates: one for all that differ in nothing else."""
-    return dataclasses.replace(config, rate=1.0, warmup=0.0, decay="constant")
+def _unscheduled(config: OptimizerConfig) -> OptimizerConfig:
+    """The optimizer without its learning rates: one for all that differ in nothing else."""
+    return dataclasses.replace(config, learning_rate=1.0, warmup=0.0, schedule="constant")
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
 def _make_step(
-    objective: Objective, config, mesh: Mesh | None, accumulate: int, gates, spread: bool
+    objective: Objective, config, mesh: Mesh | None, accumulate: int, gates, shard_opt_state: bool
 ) -> Step:
     optimizer = make_optimizer(config, gates=gates)
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, batch: Batch, gate: Gate, seed, rates, held=None) -> TrainState:
+    def step(
+        state: TrainState, batch: Batch, gate: Gate, seed, learning_rates, held=None
+    ) -> TrainState:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         place = (gate_key(seed, state.step), state.step)
         total = functools.partial(_total_loss, objective, gate, place, held or {})
@@ -166,18 +179,22 @@ def _make_step(
         else:
             parts = _parts(mesh, batch, accumulate)
             gradient, sums, moved = _gradient_by_parts(total, gate, state.trainable, parts, key)
-        direction, moments = optimizer.update(gradient, state.moments, state.trainable)
-        trainable = _with_moved(_move(state.trainable, direction, rates), moved)
+        direction, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
+        trainable = _with_moved(_move(state.trainable, direction, learning_rates), moved)
         window = _extend(state.window, state.step, sums, _norm(gradient))
-        return _settle(mesh, TrainState(trainable, moments, state.step + 1, window), spread)
+        return _settle(
+            mesh, TrainState(trainable, opt_state, state.step + 1, window), shard_opt_state
+        )
 
     return step
 
 
-def _move(trainable, direction, rates):
-    """Each group a step along its direction, at its own rate."""
+def _move(trainable, direction, learning_rates):
+    """Each group a step along its direction, at its own learning rate."""
     return {
-        name: jax.tree.map(lambda x, way, r=rates[name]: x - r * way, group, direction[name])
+        name: jax.tree.map(
+            lambda x, way, r=learning_rates[name]: x - r * way, group, direction[name]
+        )
         for name, group in trainable.items()
     }
 
@@ -289,11 +306,11 @@ def _extend(window: Window, step, sums: _Sums, norm) -> Window:
     return Window(window.loss + sums.loss, window.terms + sums.terms, norm, bad_step)
 
 
-def _settle(mesh: Mesh | None, state: TrainState, spread: bool) -> TrainState:
+def _settle(mesh: Mesh | None, state: TrainState, shard_opt_state: bool) -> TrainState:
     """The state split over the mesh as it came, so that the next step is the same program."""
     if mesh is None:
         return state
-    return _constrained(mesh, state, state_specs(mesh, state, spread=spread))
+    return _constrained(mesh, state, state_specs(mesh, state, shard_opt_state=shard_opt_state))
 
 
 def _constrained(mesh: Mesh, tree: Any, specs: Any) -> Any:

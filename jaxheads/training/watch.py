@@ -15,7 +15,7 @@ import tqdm
 
 from jaxheads.config import TrainingConfig
 from jaxheads.training.gating import Gated
-from jaxheads.training.optimizer import rate_schedule
+from jaxheads.training.optimizer import learning_rate_schedule
 from jaxheads.training.step import NEVER, Window
 
 
@@ -29,24 +29,24 @@ class Point(NamedTuple):
     step: int  # steps done
     loss: float  # mean over terms (examples, or predicted tokens), nats
     gradient_norm: float  # of the last step, before clipping
-    rate: float  # of the last step
+    learning_rate: float  # of the last step
     examples_per_s: float
 
 
-class Judged(NamedTuple):
-    """Another line of the log: what a judge said of the parameters after so many steps."""
+class EvalPoint(NamedTuple):
+    """Another line of the log: the metrics of the parameters after so many steps."""
 
     step: int
     metrics: dict[str, float]
 
 
-KINDS = (Point, Judged, Gated)
+KINDS = (Point, EvalPoint, Gated)
 
 
-class Watch:
+class TrainingLog:
     """Takes windows in, and reads each only when the next has come, so that no step waits.
 
-    A context manager; `points` and `judged` are complete after the block. A run that goes on after
+    A context manager; `points` and `evals` are complete after the block. A run that goes on after
     `done` steps gives the `lines` that it had written by then.
     """
 
@@ -62,16 +62,16 @@ class Watch:
     ) -> None:
         self._board = None
         self.points: list[Point] = []
-        self.judged: list[Judged] = []
+        self.evals: list[EvalPoint] = []
         self.gated: list[Gated] = []
         self._kinds = {
             Point: ("train", self.points),
-            Judged: ("held_out", self.judged),
+            EvalPoint: ("held_out", self.evals),
             Gated: ("gates", self.gated),
         }
         self.lines: list[dict[str, Any]] = []
         self._config, self._name = config, name
-        self._rate = rate_schedule(config.optimizer, config.steps)
+        self._learning_rate = learning_rate_schedule(config.optimizer, config.steps)
         self._waiting: tuple[int, tuple[Window, Mapping[str, jax.Array]]] | None = None
         self._file = None if log is None or jax.process_index() else _open(Path(log))
         self._seen, self._time = done, time.perf_counter()
@@ -88,7 +88,7 @@ class Watch:
         if tensorboard is not None and not jax.process_index():
             self._board = _open_board(Path(tensorboard))  # it has the lines before from before
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> TrainingLog:
         return self
 
     def __exit__(
@@ -115,17 +115,17 @@ class Watch:
         self.read()
         self._waiting = (step, (window, gates))
 
-    def add_judged(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write what a judge said, after the points before it."""
+    def add_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics of an evaluation, after the points before it."""
         self.read()
-        self._write(Judged(step, {name: float(value) for name, value in metrics.items()}))
+        self._write(EvalPoint(step, {name: float(value) for name, value in metrics.items()}))
 
     def check(self, bad_step: int) -> None:
         """Diverged if a window has such a step."""
         if bad_step != NEVER:
             raise Diverged(
                 f"{self._name}: the loss or its gradient is not finite at step {bad_step}; "
-                f"a lower rate than {self._config.optimizer.rate:g} may help"
+                f"a lower learning rate than {self._config.optimizer.learning_rate:g} may help"
             )
 
     def read(self) -> None:
@@ -143,7 +143,7 @@ class Watch:
         self._bar.set_postfix(loss=f"{point.loss:.3f}")
         self._seen = step
 
-    def _write(self, line: Point | Judged | Gated) -> None:
+    def _write(self, line: Point | EvalPoint | Gated) -> None:
         kind, kept = self._kinds[type(line)]
         kept.append(line)
         self.lines.append(line._asdict())
@@ -164,7 +164,7 @@ class Watch:
             step=step,
             loss=float(window.loss) / max(float(window.terms), 1.0),
             gradient_norm=float(window.gradient_norm),
-            rate=self._rate(step - 1),
+            learning_rate=self._learning_rate(step - 1),
             examples_per_s=examples / (self._time - before),
         )
 

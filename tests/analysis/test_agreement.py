@@ -141,7 +141,7 @@ def test_equal_scores_are_taken_as_pruning_takes_them():
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 0.01])
-def test_an_overlap_of_no_or_all_heads_is_refused(share):
+def test_an_overlap_of_no_or_all_heads_is_rejected(share):
     with pytest.raises(ValueError, match="expected a share of some of 12 heads"):
         overlap(ONE, TWO, share, lowest=True)
 
@@ -154,7 +154,7 @@ def test_an_overlap_of_no_or_all_heads_is_refused(share):
         (np.ones((1, 1)), np.ones((1, 1)), "first scores.*; second scores"),
     ],
 )
-def test_scores_without_an_order_are_refused(one, two, fault):
+def test_scores_without_an_order_are_rejected(one, two, fault):
     with pytest.raises(ValueError, match=fault):
         rank_agreement(one, two)
     with pytest.raises(ValueError, match=fault):

@@ -117,7 +117,7 @@ def test_neither_the_diagonal_nor_edges_into_the_root_count():
     assert heavy[0, 0, 0] == 1e6  # the weights given are left alone
 
 
-def test_roots_and_weights_that_are_none_are_refused():
+def test_roots_and_weights_that_are_none_are_rejected():
     with pytest.raises(ValueError, match="root: expected 0 to 2, got 3"):
         maximum_arborescences(np.ones((1, 3, 3)), 3)
     with pytest.raises(ValueError, match="root: expected 0 to 2, got -1"):

@@ -206,14 +206,14 @@ def test_a_word_that_attends_to_no_other_points_nowhere():
         (np.ones((1, 3, 5, 5)), r"expected heads \(2, 3\), got \(1, 3\)"),
     ],
 )
-def test_maps_that_do_not_fit_are_refused(attention, problem):
+def test_maps_that_do_not_fit_are_rejected(attention, problem):
     recorder = ArcRecorder()
     recorder.add(DOG, np.ones((2, 3, 5, 5)))
     with pytest.raises(ValueError, match=problem):
         recorder.add(DOG, attention)
 
 
-def test_groups_that_do_not_fit_are_refused():
+def test_groups_that_do_not_fit_are_rejected():
     recorder = ArcRecorder()
     recorder.add_group([4], [DOG], np.ones((1, 2, 3, 5, 5)))
     with pytest.raises(ValueError, match="sentence s: expected another number than 4"):
@@ -222,7 +222,7 @@ def test_groups_that_do_not_fit_are_refused():
         recorder.add_group([5, 6], [DOG], np.ones((1, 2, 3, 5, 5)))
 
 
-def test_unknown_names_are_refused():
+def test_unknown_names_are_rejected():
     with pytest.raises(ValueError, match=r"methods: expected some of max, .*, got min"):
         ArcRecorder(("max", "min"))
     with pytest.raises(ValueError, match="at least one sentence, got none"):

@@ -91,7 +91,7 @@ def test_a_word_without_pieces_gets_nothing_and_two_edits_are_averaged():
     np.testing.assert_allclose(looked(weights, [0, 1]).edited_LH, 0.125)
 
 
-def test_what_does_not_fit_is_refused():
+def test_what_does_not_fit_is_rejected():
     attention = attention_of(np.random.default_rng(0), 4)
     with pytest.raises(ValueError, match="expected weights of 5 tokens"):
         word_weights(received(attention), [-1, 0, 1, 2, -1])

@@ -91,7 +91,7 @@ def test_a_word_without_pieces_has_distances_too(measure):
     assert top_down(found).start.shape == (2, 4)
 
 
-def test_bad_attention_and_unknown_measures_are_refused():
+def test_bad_attention_and_unknown_measures_are_rejected():
     bad = attention_of(1, 1, 3, 3)
     bad[0, 0, 1, 1] = np.nan
     with pytest.raises(ValueError, match="expected finite weights of at least 0, got nan and 0"):

@@ -173,7 +173,7 @@ def test_a_cluster_counts_once_in_a_contrast():
     assert twice.difference[:3] == pytest.approx(alone.difference[:3], abs=0.01)
 
 
-def test_contrasts_of_sides_that_do_not_meet_are_refused():
+def test_contrasts_of_sides_that_do_not_meet_are_rejected():
     with pytest.raises(ValueError, match="answers of the same seeds, got 1 and 2"):
         contrast([[np.ones(2)]], [[np.ones(2)]] * 2, np.ones(2), ACCURACY)
     with pytest.raises(ValueError, match="as many on both sides, got 2 and 3"):

@@ -12,7 +12,7 @@ OFFSETS = np.array([1, 1, -1, -1, -1, 2, -2, -2])
 ARCS = Arcs(("dep",), np.zeros(8, int), np.zeros(8, int), OFFSETS, 1)
 
 
-def test_the_commonest_offset_is_taken():
+def test_the_most_frequent_offset_is_taken():
     every = ARCS.of("dep")
     assert offset_baseline(ARCS, every, signed=True) == (-1, 3 / 8, 8, True)
     assert offset_baseline(ARCS, every, signed=False) == (1, 5 / 8, 8, False)

@@ -117,6 +117,6 @@ def test_halves_are_drawn_from_the_seed():
     assert (halves(50, 1) != halves(50, 2)).any()
 
 
-def test_another_number_of_sentences_is_refused():
+def test_another_number_of_sentences_is_rejected():
     with pytest.raises(ValueError, match="chosen_N: expected 40 sentences, got 3"):
         specialists(record(lambda _: True), "dependent to head", chosen_N=np.ones(3, bool))

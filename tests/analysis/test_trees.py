@@ -107,7 +107,7 @@ def test_a_planted_chunking_head_comes_first_without_labels_and_leads_the_ensemb
     assert f1_K[0] > f1_K[-1]
 
 
-def test_bad_attention_and_no_sentences_are_refused(groups):
+def test_bad_attention_and_no_sentences_are_rejected(groups):
     index, maps = groups[0]
     with pytest.raises(ValueError, match="expected finite weights of at least 0, got nan"):
         tree_counts([(index, maps * np.nan)], SPANS, READINGS)

@@ -44,7 +44,7 @@ def test_the_bench_prints_one_json_object(capsys, monkeypatch):
     assert report["memory"]["peak_mib_after_2_batches"] > 0
 
 
-def test_an_unknown_section_is_refused(capsys):
+def test_an_unknown_section_is_rejected(capsys):
     assert main(["bench", "--only", "speed", "--tiny"]) == 2
     wanted = (
         "--only: expected one of gate_gradient, compile, memory, cut, fine_tune, gate, trees, "
@@ -157,7 +157,7 @@ def test_a_sample_of_sentences_is_of_so_many_by_chance_and_in_their_order():
     assert places != list(range(10))
 
 
-def test_sentences_that_no_model_reads_are_refused(capsys, tmp_path):
+def test_sentences_that_no_model_reads_are_rejected(capsys, tmp_path):
     path = tmp_path / "trees.conllu"
     path.write_text("".join(
         f"{n}\tw\t_\tX\t_\t_\t{n - 1}\t{'dep' if n > 1 else 'root'}\t_\t_\n" for n in range(1, 600)

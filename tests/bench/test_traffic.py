@@ -61,7 +61,7 @@ def test_the_numbers_in_long_tuples_hide_neither_a_collective_nor_a_loop():
     assert found == {"all-reduce": 12 * 16 + 2 * 3 * 2 + 4, "all-gather": 32}
 
 
-def test_a_loop_of_unknown_length_with_a_collective_is_refused():
+def test_a_loop_of_unknown_length_with_a_collective_is_rejected():
     with pytest.raises(ValueError, match="body: expected a loop with a known number of turns"):
         bytes_moved(HLO.replace("TRIPS", "metadata={}"))
     with pytest.raises(ValueError, match="expected the text of a compiled program"):
@@ -117,7 +117,7 @@ def test_scoring_moves_nothing_and_training_its_gradient_on_any_number_of_device
 def test_a_spread_state_takes_less_of_every_device(capsys):
     words = ["bench", "--sizes", "--tiny", "--length", "8", "--training-batch", "8", "--json"]
     assert main(words) == 0
-    one, spread = json.loads(capsys.readouterr().out)["sizes"]
-    assert (one["data"], one["model axis"], one["spread"]) == (1, 1, False)
-    assert (spread["data"], spread["model axis"], spread["spread"]) == (4, 2, True)
-    assert 0 < 2 * spread["state, MiB"] < one["state, MiB"] < one["peak, MiB"]
+    one, sharded = json.loads(capsys.readouterr().out)["sizes"]
+    assert (one["data"], one["model axis"], one["shard_opt_state"]) == (1, 1, False)
+    assert (sharded["data"], sharded["model axis"], sharded["shard_opt_state"]) == (4, 2, True)
+    assert 0 < 2 * sharded["state, MiB"] < one["state, MiB"] < one["peak, MiB"]

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong and names the command that mends it."""
+"""The doctor finds what is wrong and names the command that fixes it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_flax_and_jax_must_fit(flax, jax, broken):
     )
 
 
-def test_flax_is_mended_as_the_python_allows():
+def test_flax_is_fixed_as_the_python_allows():
     versions = {"flax": "0.12.8", "jax": "0.12.0"}
     assert problems(versions, python=(3, 11))[0].remedy == "pip install 'jax<0.11.1'"
     assert problems(versions, python=(3, 12))[0].remedy == "pip install -U 'flax>=0.12.9'"

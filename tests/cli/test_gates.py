@@ -1,4 +1,4 @@
-"""`jaxheads train --gate`: the model with exact masks or cut, the scores, and what is refused."""
+"""`jaxheads train --gate`: the model with exact masks or cut, the scores, and what is rejected."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_words_about_gates_that_do_not_go_together_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_layers_with_shared_weights_cannot_keep_is_refused_before_training(
+def test_what_layers_with_shared_weights_cannot_keep_is_rejected_before_training(
     review_file, tmp_path, capsys
 ):
     given = {"budget": 9, "steps": 1, "max_length": 48}

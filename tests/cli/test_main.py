@@ -1,4 +1,4 @@
-"""The command line refuses what it does not know, in one line, and starts nothing it need not."""
+"""The command line rejects what it does not know, in one line, and starts nothing it need not."""
 
 from __future__ import annotations
 

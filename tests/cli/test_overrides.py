@@ -158,7 +158,7 @@ def test_any_text_is_a_value_or_a_valueerror(text, kind):
         assert "expected" in str(error)
 
 
-def test_a_type_without_a_text_form_is_refused():
+def test_a_type_without_a_text_form_is_rejected():
     with pytest.raises(ValueError, match="cannot be set from text: its type is dict"):
         parse_value("{}", dict)
 

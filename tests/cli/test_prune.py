@@ -152,14 +152,14 @@ def assert_refused(capsys, tmp_path, status, *words):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_scores_of_another_model_are_refused(tmp_path, capsys):
+def test_scores_of_another_model_are_rejected(tmp_path, capsys):
     scores = write_scores(tmp_path / "scores.npz", np.ones((3, 4)))
     status = prune(FIXTURES / "roberta-classification", scores, tmp_path / "out", 4)
     words = ("scores.npz", "expected scores [layers, heads] [2, 4]", "got [3, 4]")
     assert_refused(capsys, tmp_path, status, *words)
 
 
-def test_a_budget_out_of_range_is_refused(tmp_path, scores, capsys):
+def test_a_budget_out_of_range_is_rejected(tmp_path, scores, capsys):
     status = prune(FIXTURES / "roberta-classification", scores, tmp_path / "out", 9)
     assert_refused(capsys, tmp_path, status, "budget: expected 0 to 8 heads kept, got 9")
 
@@ -173,7 +173,7 @@ def test_a_place_that_is_taken_is_left_alone(tmp_path, scores, capsys):
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
 
 
-def test_missing_and_foreign_score_files_are_refused(tmp_path, capsys):
+def test_missing_and_foreign_score_files_are_rejected(tmp_path, capsys):
     source = FIXTURES / "roberta-classification"
     status = prune(source, tmp_path / "none.npz", tmp_path / "out", 4)
     assert_refused(capsys, tmp_path, status, "none.npz: No such file")
@@ -185,7 +185,7 @@ def test_missing_and_foreign_score_files_are_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_corrupt_score_file_is_one_line(tmp_path, scores, capsys, seed):
-    """Cut short or with some bytes changed: refused, or read where the change did not matter."""
+    """Cut short or with some bytes changed: rejected, or read where the change did not matter."""
     rng = np.random.default_rng(seed)
     content = bytearray(scores.read_bytes())
     if seed % 2:

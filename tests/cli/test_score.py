@@ -1,4 +1,4 @@
-"""`jaxheads score` from end to end: what it writes, and what it refuses without writing."""
+"""`jaxheads score` from end to end: what it writes, and what it rejects without writing."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_names_that_are_not_the_tasks_stand_for_its_order():
     assert class_numbers(TASKS["rte"], two) == (1, 0)
 
 
-# -- what is refused
+# -- what is rejected
 
 
 def refused(capsys, problem):
@@ -248,7 +248,7 @@ def test_a_text_is_needed_for_masked_lm(checkpoint, tmp_path, capsys):
     refused(capsys, "task mlm: expected a text with --data FILE, got none")
 
 
-def test_a_tokenizer_of_another_model_is_refused(checkpoint, review_file, tmp_path, capsys):
+def test_a_tokenizer_of_another_model_is_rejected(checkpoint, review_file, tmp_path, capsys):
     model = checkpoint("classification", ("a", "b"), vocab_size=100)
     assert score(model, "sst2", review_file, tmp_path / "s.npz") == 2
     refused(capsys, "the tokenizer does not fit the encoder: vocab_size: expected at most 100")

@@ -1,4 +1,4 @@
-"""`jaxheads study` on two tiny models: what it leaves, how it goes on, and what it refuses."""
+"""`jaxheads study` on two tiny models: what it leaves, how it goes on, and what it rejects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.studies.workbench import model as lab
+from jaxheads.studies.workbench import model as study_model
 from tests.support.reviews import write_jsonl
 from tests.support.tiny_study import bounded, found, kinds, study, write_study
 
@@ -95,7 +95,7 @@ def test_every_two_tasks_are_compared_at_both_places(finished):
     assert pairs == {
         (pair, place, seed)
         for pair in ("mlm~sst2", "mlm~cola", "sst2~cola")
-        for place in ("fine-tuned", "frozen body")
+        for place in ("fine-tuned", "linear probe")
         for seed in (0, 1)
     }
     names = {row.metric for row in found(finished, stage="coherence")}
@@ -108,7 +108,7 @@ def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
     assert {row.method for row in rows if row.task == "mlm"} == {"other examples"}
     parts = {"other examples", "other seed", "other examples and seed"}
     assert {row.method for row in rows if row.task == "sst2"} == {
-        *parts, *(f"{part}, frozen body" for part in parts)
+        *parts, *(f"{part}, linear probe" for part in parts)
     }  # fmt: skip
     of = {(row.task, row.method): row.value for row in rows}
     kept = [open_kept(finished / "scores/kept" / f"albert-sst2-{s}.npy") for s in (0, 1)]
@@ -120,8 +120,8 @@ def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
     for pair, place, values in (
         ("mlm~sst2", "fine-tuned", (of["mlm", "other examples"], of["sst2", both])),
         (
-            "sst2~cola", "frozen body",
-            [of[task, f"{both}, frozen body"] for task in ("sst2", "cola")],
+            "sst2~cola", "linear probe",
+            [of[task, f"{both}, linear probe"] for task in ("sst2", "cola")],
         ),
     ):  # fmt: skip
         (row,) = found(finished, stage="ceiling", model="albert", task=pair, method=place)
@@ -173,7 +173,7 @@ def test_differences_of_regimes_are_those_of_their_printed_metrics(finished):
         for regime in mean
         if regime not in ("prune, fine-tune, tied",)
     })  # fmt: skip
-    for place, stage in (("fine-tuned", "whole"), ("frozen body", "frozen body")):
+    for place, stage in (("fine-tuned", "whole"), ("linear probe", "linear probe")):
         values = [row.value for row in found(finished, stage=stage, **what)]
         (row,) = found(finished, stage="above the baseline", method=place, **what)
         assert row.value == pytest.approx(np.mean(values) - floor.value)
@@ -236,8 +236,8 @@ def test_training_is_logged(finished):
 @pytest.mark.slow
 def test_a_finished_study_is_not_run_again(finished, config, monkeypatch):
     before = (finished / "rows.jsonl").read_bytes()
-    monkeypatch.setattr(lab, "fit", None)
-    monkeypatch.setattr(lab, "evaluate", None)
+    monkeypatch.setattr(study_model, "fit", None)
+    monkeypatch.setattr(study_model, "evaluate", None)
     assert study(config, finished) == 0
     assert (finished / "rows.jsonl").read_bytes() == before
 
@@ -258,7 +258,7 @@ def test_a_study_that_stopped_goes_on_and_ends_the_same(
             shutil.rmtree(each) if each.is_dir() else each.unlink()
     (out / "rows.jsonl").unlink()
     (out / "models" / ".albert.1.draft").mkdir()  # as a killed run leaves it
-    calls, fit = [], lab.fit
+    calls, fit = [], study_model.fit
 
     def failing(*args, **kwargs):
         calls.append(kwargs["name"])
@@ -266,24 +266,24 @@ def test_a_study_that_stopped_goes_on_and_ends_the_same(
             raise OSError("the machine went away")
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(lab, "fit", failing)
+    monkeypatch.setattr(study_model, "fit", failing)
     assert study(config, out) == 2
     assert not (out / "rows.jsonl").exists()
-    monkeypatch.setattr(lab, "fit", fit)
+    monkeypatch.setattr(study_model, "fit", fit)
     assert study(config, out) == 0
     assert (out / "rows.jsonl").read_bytes() == (finished / "rows.jsonl").read_bytes()
     assert not (out / "models" / ".albert.1.draft").exists()
 
 
 @pytest.mark.slow
-def test_a_folder_of_other_settings_is_refused(finished, config, capsys):
+def test_a_folder_of_other_settings_is_rejected(finished, config, capsys):
     assert study(config, finished, models__albert__pretrain__steps=13) == 2
     assert "other settings" in (err := capsys.readouterr().err)
     assert "models.albert.pretrain.steps 6 and here 13" in err
     assert err.count("\n") == 1
 
 
-def test_a_folder_of_other_files_is_refused(config, tmp_path, capsys):
+def test_a_folder_of_other_files_is_rejected(config, tmp_path, capsys):
     (tmp_path / "thesis.tex").touch()
     assert study(config, tmp_path) == 2
     assert "expected a free folder or one of this study" in capsys.readouterr().err
@@ -306,14 +306,14 @@ def test_bad_data_is_named_by_its_line(config, tmp_path, capsys):
     assert "bad.jsonl:1: label" in capsys.readouterr().err
 
 
-def test_an_unknown_study_is_refused(config, tmp_path, capsys):
+def test_an_unknown_study_is_rejected(config, tmp_path, capsys):
     text = config.read_text().replace("study=Chiang2021(kept=(0.75, 0.5))", 'study="chiang2021"')
     config.write_text(text)
     assert study(config, tmp_path / "out") == 2
     assert "expected study to be one of Chiang2021, Compare, Htut2019" in capsys.readouterr().err
 
 
-def test_what_is_no_run_is_refused(tmp_path, capsys):
+def test_what_is_no_run_is_rejected(tmp_path, capsys):
     path = tmp_path / "config.py"
     path.write_text('"""Sizes."""\nfrom jaxheads.config import TrainingConfig\n')
     path.write_text(path.read_text() + "RUN = TrainingConfig(steps=3)\n")

@@ -1,4 +1,4 @@
-"""`jaxheads train` from end to end: what it writes, and what it refuses."""
+"""`jaxheads train` from end to end: what it writes, and what it rejects."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def held_out(tmp_path) -> Path:
     return write_jsonl(tmp_path / "held_out.jsonl", reviews(20, start=60))
 
 
-def test_a_model_is_fine_tuned_and_judged(sentiment, review_file, held_out, tmp_path, capsys):
+def test_a_model_is_fine_tuned_and_evaluated(sentiment, review_file, held_out, tmp_path, capsys):
     out = tmp_path / "tuned"
-    assert train(sentiment, review_file, out, held_out=held_out, judge_every=6, dropout=0) == 0
+    assert train(sentiment, review_file, out, held_out=held_out, eval_every=6, dropout=0) == 0
     model = load_model(out)
     assert model.readout.labels == ("negative", "positive")
     assert load_tokenizer(out).vocab_size == model.config.vocab_size
@@ -32,11 +32,11 @@ def test_a_model_is_fine_tuned_and_judged(sentiment, review_file, held_out, tmp_
     log = lines(tmp_path / "tuned.jsonl")
     assert [line["step"] for line in log] == [3, 6, 6, 9, 12, 12]
     assert log[-2]["loss"] < log[0]["loss"] - 0.03
-    judged = [line["metrics"] for line in log if "metrics" in line]
-    assert [list(each) for each in judged] == [["accuracy", "loss"]] * 2
+    evaluations = [line["metrics"] for line in log if "metrics" in line]
+    assert [list(each) for each in evaluations] == [["accuracy", "loss"]] * 2
     text = capsys.readouterr().out
     assert "12 steps of 8 of 37 examples of sst2, seed 0" in text
-    assert f"held out       accuracy {judged[-1]['accuracy']:.4f}" in text
+    assert f"held out       accuracy {evaluations[-1]['accuracy']:.4f}" in text
 
 
 def test_a_masked_lm_gets_a_new_readout_for_a_task(checkpoint, review_file, tmp_path):
@@ -105,7 +105,7 @@ def test_bad_words_are_one_line(sentiment, review_file, tmp_path, more, message,
     assert re.search(message, error)
 
 
-def test_a_used_place_is_refused_before_training(sentiment, review_file, tmp_path, capsys):
+def test_a_used_place_is_rejected_before_training(sentiment, review_file, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
     assert train(sentiment, review_file, tmp_path / "out") == 2
@@ -116,14 +116,17 @@ def test_a_used_place_is_refused_before_training(sentiment, review_file, tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize("mesh", ["data=1", "data=2,model=2"])
 def test_the_best_step_can_be_written(sentiment, review_file, held_out, tmp_path, capsys, mesh):
-    given = {"held_out": held_out, "judge_every": 1, "rate": 0.1, "steps": 6, "mesh": mesh}
+    given = {"held_out": held_out, "eval_every": 1, "learning_rate": 0.1, "steps": 6, "mesh": mesh}
     out, kept = tmp_path / "best", tmp_path / "kept"
     assert train(sentiment, review_file, out, "--best", checkpoints=kept, **given) == 0
-    judged = [line for line in lines(tmp_path / "best.jsonl") if "metrics" in line]
-    best = max(line["metrics"]["accuracy"] for line in judged)
+    evaluations = [line for line in lines(tmp_path / "best.jsonl") if "metrics" in line]
+    best = max(line["metrics"]["accuracy"] for line in evaluations)
     text = capsys.readouterr().out
     assert f"held out       accuracy {best:.4f}" in text
-    assert train(out, review_file, tmp_path / "again", steps=1, rate=1e-30, held_out=held_out) == 0
+    assert (
+        train(out, review_file, tmp_path / "again", steps=1, learning_rate=1e-30, held_out=held_out)
+        == 0
+    )
     again = lines(tmp_path / "again.jsonl")[-1]["metrics"]["accuracy"]
     assert again == pytest.approx(best)
 

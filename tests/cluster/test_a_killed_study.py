@@ -1,4 +1,4 @@
-"""A study that is killed again and again ends in the same bits as one that never was."""
+"""A study that is killed again and again is bit-identical to one that never was."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_model_that_one_host_cannot_fetch_ends_all(shelves, verb, lacking):
     words = [verb, "--model", "shelf://in/model", "--task", "sst2"]
     words += ["--data", "shelf://in/sst2.train.jsonl", "--batch-size", "8"]
     words += ["--out", {"score": "shelf://out/s.npz", "train": "shelf://out/tuned"}[verb]]
-    words += {"score": [], "train": ["--steps", "2", "--rate", "0.001"]}[verb]
+    words += {"score": [], "train": ["--steps", "2", "--learning-rate", "0.001"]}[verb]
     statuses, errors, seconds = run_two(shelves if lacking else shelves[::-1], *words)
     told = "shelf://in/model: no such file or directory"
     assert statuses == [2, 2]

@@ -34,7 +34,7 @@ def wait_for(log: Path, count: int, process: subprocess.Popen) -> None:
 
 
 def saved(folder: Path) -> dict:
-    """What the newest checkpoint says of itself: fingerprints of parameters and moments."""
+    """What the newest checkpoint says of itself: fingerprints of parameters and optimizer state."""
     newest = max(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
     return json.loads((folder / str(newest) / "run" / "metadata").read_text())
 
@@ -101,7 +101,7 @@ def test_files_that_may_not_grow_are_one_error_and_the_last_checkpoint_loads(
 def test_a_run_killed_ten_times_ends_in_the_same_bits(sentiment, tmp_path):
     """kill -9 at random moments, from the start of the process to the end of the training."""
     data = write_jsonl(tmp_path / "reviews.jsonl", reviews(120))
-    given = {"steps": 240, "save_every": 5, "log_every": 5, "judge_every": 100}
+    given = {"steps": 240, "save_every": 5, "log_every": 5, "eval_every": 100}
     given["held_out"] = write_jsonl(tmp_path / "held_out.jsonl", reviews(20, start=120))
     whole = words(sentiment, data, tmp_path / "a", checkpoints=tmp_path / "a-kept", **given)
     begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Studies and trainings whose folders lie elsewhere: taken up from there as from a local one."""
+"""Studies and trainings whose folders lie elsewhere: resumed from there as from a local one."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def test_two_machines_share_a_study_by_way_of_a_url(tmp_path):
 def test_workers_of_one_machine_share_a_study_elsewhere_and_others_look_on(tmp_path):
     config, there = write_study(tmp_path, MICHEL, models=1), tmp_path / "runs" / "tiny"
     out = ["--out", "local://runs/tiny"]  # which every new process knows
-    crew = begin(config, tmp_path, *out, "--workers", "2")
+    workers = begin(config, tmp_path, *out, "--workers", "2")
     while len(list(there.glob("cells/*.jsonl"))) < 2:
-        assert crew.poll() is None, crew.communicate()
+        assert workers.poll() is None, workers.communicate()
         time.sleep(0.05)
     look, other = (
         begin(config, tmp_path, *out, "--status"),
@@ -105,6 +105,6 @@ def test_workers_of_one_machine_share_a_study_elsewhere_and_others_look_on(tmp_p
     said, refused = look.communicate(timeout=60)[0], other.communicate(timeout=60)[1]
     assert look.returncode == 0 and "cells done, 2 workers" in said, said
     assert other.returncode == 2 and "holds a study with other settings" in refused, refused
-    said = ended(crew)
+    said = ended(workers)
     assert (there / "rows.jsonl").is_file() and (there / "report" / "index.html").is_file()
     assert "put at local://runs/tiny" in said

@@ -45,7 +45,7 @@ def test_a_first_process_that_writes_for_long_is_waited_for(sentiment, review_fi
     assert (tmp_path / "s.npz").is_file()
 
 
-def test_a_study_that_one_process_alone_can_run_is_refused_on_several(tmp_path, monkeypatch):
+def test_a_study_that_one_process_alone_can_run_is_rejected_on_several(tmp_path, monkeypatch):
     zhang = "Zhang2020((task('cola'),), SHORT)"
     config = write_study(tmp_path, zhang, models=1)
     monkeypatch.setattr("jax.process_count", lambda: 2)

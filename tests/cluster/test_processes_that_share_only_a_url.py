@@ -61,7 +61,7 @@ def commands(place: str, model: str, data: str) -> tuple[list[str], list[str]]:
     task = ["--model", model, "--task", "sst2", "--data", data, "--batch-size", "8"]
     score = ["score", *task, "--unit", "batch", "--limit", "21", "--out", f"{place}/scores.npz"]
     score += ["--keep-gradients", f"{place}/gradients.npy"]
-    train = ["train", *task, "--steps", STEPS, "--rate", "0.001", "--log-every", "2"]
+    train = ["train", *task, "--steps", STEPS, "--learning-rate", "0.001", "--log-every", "2"]
     train += ["--checkpoints", f"{place}/kept", "--save-every", "4", "--out", f"{place}/tuned"]
     return score, train
 

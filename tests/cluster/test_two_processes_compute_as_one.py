@@ -89,7 +89,7 @@ class Commands:
             "--out", str(out / "scores.npz"),
         ]  # fmt: skip
         self.train = [
-            "train", *task, "--steps", STEPS, "--batch-size", "8", "--rate", "0.001",
+            "train", *task, "--steps", STEPS, "--batch-size", "8", "--learning-rate", "0.001",
             "--log-every", "2", "--checkpoints", str(out / "kept"), "--out", str(out / "tuned"),
         ]  # fmt: skip
         changes = [word for change in STUDY for word in ("--set", change)]
@@ -222,10 +222,10 @@ def test_a_model_that_lies_on_two_processes_is_trained_as_on_one(
     words += ["--dropout", "0", "--held-out", str(held_out), "--mesh", f"data=1,model={DEVICES}"]
     alone = [*words[: words.index("--checkpoints")], *words[words.index("--checkpoints") + 2 :]]
     assert main([*alone, "--out", str(tmp_path / "one")]) == 0
-    expected = judged(capsys.readouterr().out)
+    expected = evaluations(capsys.readouterr().out)
     statuses, said = ended(start(tmp_path, 2, [[*words, "--out", str(tmp_path / "two")]]))
     assert statuses == [0, 0], said
-    assert judged(said) == pytest.approx(expected, abs=2e-4)  # as they are printed
+    assert evaluations(said) == pytest.approx(expected, abs=2e-4)  # as they are printed
     untouched, one, two = (
         load_model(path).params for path in (odd, *map(tmp_path.joinpath, ("one", "two")))
     )
@@ -235,7 +235,7 @@ def test_a_model_that_lies_on_two_processes_is_trained_as_on_one(
     assert record["shapes"]["trainable/params/encoder/embeddings/word/table"] == [303, 16]
 
 
-def judged(said: str) -> tuple[float, ...]:
+def evaluations(said: str) -> tuple[float, ...]:
     """Accuracy and loss on what is held out."""
     found = re.search(r"held out +accuracy (\S+), loss (\S+) at step 2", said)
     assert found is not None, said

@@ -14,7 +14,7 @@ import pytest
 
 from jaxheads.cli.flags import Shard, parse_shard
 from jaxheads.cli.status import describe, seconds_left
-from jaxheads.studies.runner.progress import look, read_plan, read_times
+from jaxheads.studies.runner.progress import read_plan, read_progress, read_times
 from jaxheads.studies.runner.workers import Hosts, run_cells
 from tests.cluster.worker_of_many import cells
 
@@ -100,7 +100,7 @@ def test_a_failed_cell_is_recorded_and_stops_only_what_needs_it(alone, tmp_path,
     with pytest.raises(ValueError, match="2 further cells need what failed") as refused:
         run_cells(out, cells(log, ("m-1-2",)))
     assert str(refused.value).startswith("cell m-1-2: m-1-2 cannot be computed; 2 ")
-    found = look(out, read_plan(out))
+    found = read_progress(out, read_plan(out))
     assert len(found.done) == ALL - 3 and set(found.failed) == {"m-1-2"}
     assert "traceback" in (out / "failed" / "m-1-2.json").read_text()
     assert not (out / "rows.jsonl").exists()
@@ -117,7 +117,7 @@ def test_a_failed_cell_is_recorded_and_stops_only_what_needs_it(alone, tmp_path,
 
 def test_what_fails_in_a_process_that_follows_is_recorded(tmp_path):
     told = iter([0, 1])
-    hosts = Hosts(size=2, leads=False, tell=lambda _: next(told))
+    hosts = Hosts(size=2, is_primary=False, broadcast_int=lambda _: next(told))
     with pytest.raises(ValueError, match="cell m-0-1: m-0-1 cannot be computed"):
         run_cells(tmp_path / "out", cells(tmp_path / "out.log", ("m-0-1",)), hosts=hosts)
     failed = (tmp_path / "out" / "failed" / "m-0-1.json").read_text()
@@ -166,7 +166,7 @@ def test_status_tells_what_runs(tmp_path):
 def test_the_rest_is_estimated_from_like_cells_and_the_longest_chain():
     needs = {"a-0-x": (), "a-1-x": (), "b-9-x": (), "a-0-y": ("a-1-x", "b-9-x"), "z": ("a-0-y",)}
     times = {"a-0-x": 10.0}
-    done = look(Path("nowhere"), needs)._replace(done=frozenset({"a-0-x"}))
+    done = read_progress(Path("nowhere"), needs)._replace(done=frozenset({"a-0-x"}))
     # a-1-x and b-9-x take 10 s each as their like, the others 10 s as all do
     assert seconds_left(needs, done, times, workers=1) == 40
     assert seconds_left(needs, done, times, workers=4) == 30  # x, y, z one after the other

@@ -1,4 +1,4 @@
-"""Several workers on one machine: the same study, its cores divided, and what becomes of a crew."""
+"""Several workers on one machine: the same study, its cores divided, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxheads.cli.main import main
 from jaxheads.records.rows import read_rows
-from jaxheads.studies.runner import local_workers as crew
+from jaxheads.studies.runner import local_workers
 from jaxheads.studies.runner.progress import read_times
 from tests.support.tiny_study import study, write_study
 
@@ -29,7 +29,7 @@ SHORT, MICHEL = {"seeds": "(0, 1)", "curve__draws": 1}, "Michel2019()"
     ],
 )
 def test_all_cores_are_used_and_none_twice_unless_there_are_too_few(cores, workers, expected):
-    assert crew.shares(cores, workers) == expected
+    assert local_workers.shares(cores, workers) == expected
 
 
 def test_workers_take_no_accelerator(tmp_path, capsys, monkeypatch):
@@ -57,7 +57,7 @@ def no_programs():
 
 def test_workers_share_programs_in_a_folder_that_goes_away(no_programs):
     jax.jit(lambda x: x * 3 + 1)(2.0)  # jax looks for a folder at the first compilation alone
-    with crew._programs() as folder:
+    with local_workers._programs() as folder:
         jax.jit(lambda x: x * 5 - 2)(2.0)
         assert any(name.endswith("-cache") for name in os.listdir(folder))
     assert not os.path.exists(folder)
@@ -66,7 +66,7 @@ def test_workers_share_programs_in_a_folder_that_goes_away(no_programs):
 
 def test_workers_keep_programs_where_their_user_does(no_programs, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    with crew._programs() as folder:
+    with local_workers._programs() as folder:
         assert folder == str(tmp_path)
     assert tmp_path.is_dir() and jax.config.values["jax_compilation_cache_dir"] == str(tmp_path)
 
@@ -78,7 +78,7 @@ def test_workers_keep_programs_where_their_user_does(no_programs, tmp_path):
         (["--workers", "2", "--shard", "1/2"], "--workers: expected neither --shard nor"),
     ],
 )
-def test_what_does_not_go_together_is_refused(words, said, tmp_path, capsys):
+def test_what_does_not_go_together_is_rejected(words, said, tmp_path, capsys):
     assert main(["study", str(write_study(tmp_path)), *words]) == 2
     assert said in capsys.readouterr().err
 

@@ -84,12 +84,12 @@ def test_examples_are_needed():
 
 def test_guesses_by_hand():
     train = [[9, 1, 2, 3], [9, 1, 2, 4], [9, 5, 2, 4], [9, 1, 6, 4]]
-    # commonest: 1, 2 and 4 three times each, 1 is first. left: 9->1, 1->2, 2->4, 6->4, 5->2;
+    # most frequent: 1, 2 and 4 three times each, 1 is first. left: 9->1, 1->2, 2->4, 6->4, 5->2;
     # right: before 2: 1, before 3: 2, before 4: 2, before 6: 1, before the end: 4
     test = [[9, 1, 6, 4], [9, 5, 2, 3], [9, 7, 4, 4]]
     got = guess_accuracies(train, test, unpredicted={9})
     assert got.unigram == 1 / 9  # one 1 among 1 6 4 5 2 3 7 4 4
-    assert got.left == 3 / 9  # 1 | 6->4 | 5->2; after 7 and 4 the commonest, 1
+    assert got.left == 3 / 9  # 1 | 6->4 | 5->2; after 7 and 4 the most frequent, 1
     assert got.right == 4 / 9  # 1 before 6, 4 at an end, 2 before 3, 4 at an end
     # 1: (9, 6) 1 | 6: (1, 4) 2 as first of 2 and 6 | 4: (6, end) 4 | 5: (9, 2) 1 | 2: 5 on its left
     # | 3: (2, end) 4 | 7: 9 on its left, 1 | 4: 7 is unknown, before 4: 2 | 4: at an end, 4

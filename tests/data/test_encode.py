@@ -68,7 +68,7 @@ def test_scores_stay_real_and_classes_whole(unigram: Tokenizer):
 
 def test_sentences_apart_make_two_rows_of_their_own(unigram: Tokenizer):
     examples = pairs(5)
-    source = encode_task(unigram, examples, 32, apart=True)
+    source = encode_task(unigram, examples, 32, siamese=True)
     batch = rows(source, 4, 1, -1, length=16)
     assert batch.tokens_BT.shape == (3, 2, 16) and batch.labels.shape == (3,)
     for row, index in enumerate((4, 1)):
@@ -90,7 +90,7 @@ def test_a_line_that_is_too_long_is_named_or_cut_if_asked(unigram: Tokenizer):
     assert source.lengths[3] == 32
     with pytest.raises(ValueError, match=r"^file\.jsonl:7: .*; file\.jsonl:7: .*; --long truncate"):
         both = long._replace(second=long.first)
-        encode_task(unigram, [*pairs(3), both, *pairs(3)], 32, apart=True)
+        encode_task(unigram, [*pairs(3), both, *pairs(3)], 32, siamese=True)
 
 
 def test_many_long_lines_are_five_in_the_error(unigram: Tokenizer):
@@ -102,7 +102,7 @@ def test_many_long_lines_are_five_in_the_error(unigram: Tokenizer):
 def test_singles_and_pairs_are_not_mixed_up(bpe: Tokenizer):
     single = Example("a", None, 0, "here:1")
     with pytest.raises(ValueError, match="here:1: expected pairs of sentences, got single ones"):
-        encode_task(bpe, [single], 32, apart=True)
+        encode_task(bpe, [single], 32, siamese=True)
     with pytest.raises(ValueError, match="expected pairs or single sentences, got both"):
         encode_task(bpe, [single, *pairs(1)], 32)
     with pytest.raises(ValueError, match="expected at least one example, got none"):
@@ -123,14 +123,20 @@ def test_arrays_on_disk_are_those_in_memory(unigram: Tokenizer, tmp_path: Path):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-@pytest.mark.parametrize("apart", [False, True])
-def test_a_share_has_the_rows_of_its_process_and_no_others(unigram, tmp_path, apart, on_disk):
-    examples, whole = pairs(2100), encode_task(unigram, pairs(2100), 32, apart=apart)
+@pytest.mark.parametrize("siamese", [False, True])
+def test_a_share_has_the_rows_of_its_process_and_no_others(unigram, tmp_path, siamese, on_disk):
+    examples, whole = pairs(2100), encode_task(unigram, pairs(2100), 32, siamese=siamese)
     total = 0
     for process in range(3):
         scratch = tmp_path / str(process) if on_disk else None
         source = encode_task(
-            unigram, iter(examples), 32, apart=apart, share=(process, 3), group=2, scratch=scratch
+            unigram,
+            iter(examples),
+            32,
+            siamese=siamese,
+            share=(process, 3),
+            group=2,
+            scratch=scratch,
         )
         own = np.flatnonzero(own_part(np.arange(2100), (process, 3), 2))
         for one, two in zip(rows(source, *own[-9:], -1), rows(whole, *own[-9:], -1), strict=True):

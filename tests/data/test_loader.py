@@ -228,12 +228,12 @@ def test_processes_slice_the_same_global_batch():
         ({"window": -1}, "window at least 0, got 1, -1"),
     ],
 )
-def test_what_cannot_be_batched_is_refused(options: dict, said: str):
+def test_what_cannot_be_batched_is_rejected(options: dict, said: str):
     with pytest.raises(ValueError, match=said):
         next(batches(make_source(60), **{"batch_size": 4, "lengths": BUCKETS, **options}))
 
 
-def test_an_empty_source_and_a_negative_step_are_refused():
+def test_an_empty_source_and_a_negative_step_are_rejected():
     with pytest.raises(ValueError, match="source: expected at least one example, got none"):
         next(batches(make_source(0), 4))
     with pytest.raises(ValueError, match="start_step: expected at least 0, got -1"):

@@ -216,7 +216,7 @@ def test_a_block_of_special_tokens_alone_has_nothing_to_predict(bpe: Tokenizer):
     assert batch.tokens_BT[0].tolist() == [0, 3, 3, 2, 1, 1, 1, 1]
 
 
-def test_what_cannot_be_masked_is_refused(bpe: Tokenizer, texts: list[str]):
+def test_what_cannot_be_masked_is_rejected(bpe: Tokenizer, texts: list[str]):
     blocks = blocks_of(bpe, texts)
     with pytest.raises(ValueError, match="rate: expected a share between 0 and 1, got 1"):
         mask_blocks(blocks, bpe, length=LENGTH, seed=0, rate=1.0)

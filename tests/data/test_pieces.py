@@ -47,7 +47,7 @@ def test_a_special_token_amid_the_words_keeps_its_place():
         ([-1, 0, 0, 0, -1], "kept", "got none of \\[1\\]"),
     ],
 )
-def test_words_that_do_not_fit_the_pieces_are_refused(word_of_piece, special, problem):
+def test_words_that_do_not_fit_the_pieces_are_rejected(word_of_piece, special, problem):
     with pytest.raises(ValueError, match=problem):
         pieces_of_words(EncodedWords([0, 5, 6, 7, 2], word_of_piece), 2, special=special)
 
@@ -57,7 +57,7 @@ def test_single_pieces_are_units_of_their_own():
     assert (found.ids.tolist(), found.unit_T.tolist(), found.units) == ([5, 6, 7], [0, 1, 2], 3)
 
 
-def test_nothing_to_read_is_refused():
+def test_nothing_to_read_is_rejected():
     with pytest.raises(ValueError, match="special: expected one of dropped, kept, absent, got 'x'"):
         pieces_of_words(ENCODED, 2, special="x")
     with pytest.raises(ValueError, match="expected at least one piece, got none"):

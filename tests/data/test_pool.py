@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.loader import Drawing, training_batches
+from jaxheads.data.loader import SamplingSource, training_batches
 from jaxheads.data.pool import Pool, copies
 
 
@@ -38,7 +38,7 @@ def test_a_row_is_its_tasks_example_and_its_label_the_tasks():
 
 
 def test_each_part_is_of_one_task_and_has_no_example_twice():
-    assert isinstance(POOL, Drawing)
+    assert isinstance(POOL, SamplingSource)
     for batch in drawn(20):
         for part in range(3):
             assert len(set(batch.labels[part::3].tolist())) == 1
@@ -59,7 +59,7 @@ def test_a_later_step_is_the_same_wherever_one_starts():
     assert other.index_B.tolist() != drawn(1)[0].index_B.tolist()
 
 
-def test_what_cannot_be_pooled_is_refused():
+def test_what_cannot_be_pooled_is_rejected():
     with pytest.raises(ValueError, match="expected tasks of equally many sequences, got 1, 2"):
         Pool((task(0, 4), task(0, 4, sentences=2)), (0, 1))
     with pytest.raises(ValueError, match="got no tasks"):

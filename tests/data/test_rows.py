@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxheads.data.rows import Row, read_rows
+from jaxheads.data.rows import Record, read_records
 
 RECORDS = [{"sentence": 'He said: "no"', "label": "1"}, {"sentence": "a\u2028b, c", "label": "0"}]
 LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\t\x00"))
@@ -21,12 +21,12 @@ def write(path: Path, content: bytes | str) -> Path:
     return path
 
 
-def rows_of(path: Path) -> list[Row]:
-    return list(read_rows(path))
+def rows_of(path: Path) -> list[Record]:
+    return list(read_records(path))
 
 
 def problems_of(path: Path) -> list[str]:
-    return [f"{row.line}: {row.problem}" for row in read_rows(path) if row.problem]
+    return [f"{row.line}: {row.problem}" for row in read_records(path) if row.problem]
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -53,14 +53,14 @@ def test_parquet_yields_its_rows(tmp_path: Path):
 
 def test_text_files_have_one_text_a_line(tmp_path: Path):
     rows = rows_of(write(tmp_path / "a.txt", "one\n\n  \ntwo\u2028still two\n"))
-    assert rows == [Row(1, {"text": "one"}), Row(4, {"text": "two\u2028still two"})]
+    assert rows == [Record(1, {"text": "one"}), Record(4, {"text": "two\u2028still two"})]
 
 
 def test_a_quoted_csv_field_may_hold_line_ends(tmp_path: Path):
     rows = rows_of(write(tmp_path / "a.csv", 'sentence,label\n"a\nb",1\nc,0\n'))
     assert rows == [
-        Row(3, {"sentence": "a\nb", "label": "1"}),
-        Row(4, {"sentence": "c", "label": "0"}),
+        Record(3, {"sentence": "a\nb", "label": "1"}),
+        Record(4, {"sentence": "c", "label": "0"}),
     ]
 
 
@@ -100,7 +100,9 @@ def test_columns_must_agree_with_the_header(tmp_path: Path, name: str, mark: str
 
 
 def test_broken_quotes_are_a_problem_in_csv_and_plain_text_in_tsv(tmp_path: Path):
-    assert rows_of(write(tmp_path / "a.tsv", 'a\tb\n"x\ty"\n')) == [Row(2, {"a": '"x', "b": 'y"'})]
+    assert rows_of(write(tmp_path / "a.tsv", 'a\tb\n"x\ty"\n')) == [
+        Record(2, {"a": '"x', "b": 'y"'})
+    ]
     said = problems_of(write(tmp_path / "a.csv", 'a,b\n"x"y,z\n'))
     assert said == ["2: not CSV: ',' expected after '\"'"]
 
@@ -118,17 +120,17 @@ def test_a_truncated_parquet_file_is_one_problem(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.JSONX", "a.gz"])
-def test_unknown_extensions_are_refused(tmp_path: Path, name: str):
+def test_unknown_extensions_are_rejected(tmp_path: Path, name: str):
     with pytest.raises(ValueError, match=r"expected a file ending in \.jsonl"):
-        read_rows(write(tmp_path / name, "x"))
+        read_records(write(tmp_path / name, "x"))
 
 
-def test_missing_files_and_directories_are_refused(tmp_path: Path):
+def test_missing_files_and_directories_are_rejected(tmp_path: Path):
     with pytest.raises(ValueError, match="no such file"):
-        read_rows(tmp_path / "a.jsonl")
+        read_records(tmp_path / "a.jsonl")
     (tmp_path / "b.jsonl").mkdir()
     with pytest.raises(ValueError, match="a directory, not a file"):
-        read_rows(tmp_path / "b.jsonl")
+        read_records(tmp_path / "b.jsonl")
 
 
 @given(st.lists(st.tuples(LINES, LINES), min_size=1, max_size=5))
@@ -142,7 +144,7 @@ def test_any_text_survives_jsonl_tsv_and_csv(tmp_path_factory, pairs: list[tuple
     with (folder / "a.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("a", "b"), *pairs])
     for name in ("a.jsonl", "a.tsv", "a.csv"):
-        assert [row.fields for row in read_rows(folder / name)] == records
+        assert [row.fields for row in read_records(folder / name)] == records
 
 
 @given(st.binary(max_size=200), st.sampled_from([".jsonl", ".csv", ".tsv", ".txt", ".parquet"]))
@@ -150,4 +152,4 @@ def test_random_bytes_are_rows_or_problems_of_one_line_and_never_an_exception(
     tmp_path_factory, content: bytes, extension: str
 ):
     path = write(tmp_path_factory.mktemp("bytes") / f"a{extension}", content)
-    assert all("\n" not in row.problem for row in read_rows(path))
+    assert all("\n" not in row.problem for row in read_records(path))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxheads.data import tasks as glue
-from jaxheads.data.rows import Row
+from jaxheads.data.rows import Record
 from jaxheads.data.tasks import TASKS, Example, iter_examples, read_examples
 from jaxheads.storage import hub
 
@@ -44,7 +44,7 @@ def write(path: Path, *records: object) -> Path:
 
 
 def refused(task: str, path: Path, **options) -> str:
-    """The one line that a file is refused with."""
+    """The one line of the error that a file raises."""
     with pytest.raises(ValueError, match=r".") as caught:
         read_examples(task, path, **options)
     assert "\n" not in str(caught.value)
@@ -57,7 +57,7 @@ def test_the_tasks_are_those_of_the_command_line():
     aligned = {name for name, task in TASKS.items() if task.aligned}
     assert aligned == {"humor_single", "humor_pair"}  # whose files are those of test_pairs
     assert set(TASKS) - aligned == wanted | built_in == set(GOOD)
-    assert {name for name, task in TASKS.items() if task.apart} == {
+    assert {name for name, task in TASKS.items() if task.siamese} == {
         *("humor_pair", "grammar_incongruity_pair")
     }
     assert all(name.startswith("grammar_") for name in built_in)
@@ -88,13 +88,13 @@ def test_labels_are_numbers_or_their_names(tmp_path: Path):
 @pytest.mark.parametrize(
     "label", [2, -2, 1.0, True, None, "1.0", "", "good", [1], 10**30, math.nan]
 )
-def test_a_label_that_is_none_is_refused_with_the_choice(tmp_path: Path, label: object):
+def test_a_label_that_is_none_is_rejected_with_the_choice(tmp_path: Path, label: object):
     said = refused("sst2", write(tmp_path / "a.jsonl", {"sentence": "a", "label": label}))
     assert f"{tmp_path / 'a.jsonl'}:1: label: expected one of 0 (negative), 1 (positive)" in said
 
 
 @pytest.mark.parametrize("label", [math.nan, math.inf, -0.1, 5.1, "x", "", None, True, [2.0]])
-def test_a_score_outside_the_range_or_not_finite_is_refused(tmp_path: Path, label: object):
+def test_a_score_outside_the_range_or_not_finite_is_rejected(tmp_path: Path, label: object):
     record = {"sentence1": "a", "sentence2": "b", "label": label}
     said = refused("stsb", write(tmp_path / "a.jsonl", record))
     assert "a.jsonl:1: label: expected a number from 0 to 5, got" in said
@@ -107,7 +107,7 @@ def test_hidden_test_labels_are_explained(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", [3, None, ["a"], "\ud800"])
-def test_a_field_that_is_no_text_is_refused(tmp_path: Path, text: object):
+def test_a_field_that_is_no_text_is_rejected(tmp_path: Path, text: object):
     said = refused("sst2", write(tmp_path / "a.jsonl", {"sentence": text, "label": 1}))
     assert "a.jsonl:1: sentence: expected text, got" in said
 
@@ -122,11 +122,11 @@ def test_up_to_five_problems_are_named_in_one_line(tmp_path: Path):
 
 
 def test_a_file_is_not_read_on_after_five_problems(tmp_path: Path, monkeypatch):
-    def five_lines(path: Path) -> Iterator[Row]:
-        yield from (Row(line, {}, "broken") for line in range(1, 6))
+    def five_lines(path: Path) -> Iterator[Record]:
+        yield from (Record(line, {}, "broken") for line in range(1, 6))
         pytest.fail("read on")
 
-    monkeypatch.setattr(glue, "read_rows", five_lines)
+    monkeypatch.setattr(glue, "read_records", five_lines)
     assert refused("sst2", tmp_path / "a.jsonl").count("broken") == 5
 
 
@@ -156,7 +156,7 @@ def test_nothing_is_yielded_after_a_problem(tmp_path: Path):
         next(stream)
 
 
-def test_an_empty_file_and_an_unknown_task_are_refused(tmp_path: Path):
+def test_an_empty_file_and_an_unknown_task_are_rejected(tmp_path: Path):
     for name, content in (("a.jsonl", "\n\n"), ("a.csv", "sentence,label\n"), ("a.tsv", "")):
         (tmp_path / name).write_text(content)
         assert "expected examples, got an empty file" in refused("sst2", tmp_path / name)

@@ -1,4 +1,4 @@
-"""Tokenizers: what comes out, what survives a round trip, and what is refused."""
+"""Tokenizers: what comes out, what survives a round trip, and what is rejected."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_word_without_a_piece_is_reported(unigram: Tokenizer):
     assert set(encoded.word_of_piece) == {-1, 0, 2}
 
 
-def test_a_word_that_lacks_the_mark_of_a_start_is_refused(bpe: Tokenizer):
+def test_a_word_that_lacks_the_mark_of_a_start_is_rejected(bpe: Tokenizer):
     spec = json.loads(bpe.pipeline.to_str())
     spaces = {"type": "Split", "pattern": {"String": "Ġ"}, "behavior": "Removed", "invert": False}
     steps = [spec["pre_tokenizer"], spaces]  # takes the mark away again
@@ -192,7 +192,7 @@ def test_the_positions_that_roberta_never_uses_are_not_counted():
     assert max_tokens(sizes(family="bert", max_positions=512)) == 512
 
 
-def test_a_tokenizer_of_another_model_is_refused_with_every_reason(
+def test_a_tokenizer_of_another_model_is_rejected_with_every_reason(
     bpe: Tokenizer, unigram: Tokenizer
 ):
     check_fits(bpe, sizes())
@@ -232,7 +232,7 @@ def test_a_damaged_sentencepiece_model_is_called_that(tmp_path: Path):
         ({"tokenizer_config.json": '{"pad_token": 3}'}, "pad_token: expected a token, got 3"),
     ],
 )
-def test_a_directory_without_a_whole_tokenizer_is_refused(tmp_path: Path, files: dict, said: str):
+def test_a_directory_without_a_whole_tokenizer_is_rejected(tmp_path: Path, files: dict, said: str):
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=said):
@@ -253,7 +253,7 @@ def test_special_tokens_must_be_there_and_be_used(bpe: Tokenizer, tmp_path: Path
 
 
 @pytest.mark.parametrize("texts", [["a", None], ["a", 3], ["\ud800"]])
-def test_what_is_no_text_is_refused(bpe: Tokenizer, texts: list):
+def test_what_is_no_text_is_rejected(bpe: Tokenizer, texts: list):
     from jaxtyping import TypeCheckError
 
     with pytest.raises((ValueError, TypeCheckError)):

@@ -93,13 +93,13 @@ def test_a_long_paragraph_is_learnt_from_like_others():
         ({"vocab_size": 6, "kind": "unigram"}, "cannot train 6 pieces on this text"),
     ],
 )
-def test_too_small_vocabularies_are_refused(texts: list[str], options: dict, said: str):
+def test_too_small_vocabularies_are_rejected(texts: list[str], options: dict, said: str):
     with pytest.raises(ValueError, match=said) as caught:
         train_tokenizer(texts, **options)
     assert "\n" not in str(caught.value)
 
 
-def test_text_without_words_is_refused_or_yields_bytes():
+def test_text_without_words_is_rejected_or_yields_bytes():
     assert train_tokenizer(["", " "], vocab_size=300, kind="bpe").vocab_size == 261
     with pytest.raises(ValueError, match="cannot train 50 pieces"):
         train_tokenizer(["", " "], vocab_size=50, kind="unigram")

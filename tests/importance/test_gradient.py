@@ -187,7 +187,7 @@ def test_rules_are_exact_up_to_their_degree_and_no_further(rule, degree):
     assert not exact[degree + 1] or degree == 15
 
 
-def test_an_unknown_rule_or_no_points_is_refused():
+def test_an_unknown_rule_or_no_points_is_rejected():
     with pytest.raises(ValueError, match=", ".join(RULES)):
         quadrature("simpson", 8)
     with pytest.raises(ValueError, match="at least 1 point"):

@@ -28,7 +28,7 @@ def test_rows_filled_in_any_order_are_read_back(tmp_path):
         ([0], "expected 2 examples, got 1"),
     ],
 )
-def test_wrong_repeated_and_missing_examples_are_refused_and_leave_no_file(
+def test_wrong_repeated_and_missing_examples_are_rejected_and_leave_no_file(
     tmp_path, index, message
 ):
     with pytest.raises(ValueError, match=message):
@@ -37,7 +37,7 @@ def test_wrong_repeated_and_missing_examples_are_refused_and_leave_no_file(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_example_that_came_in_an_earlier_batch_is_refused(tmp_path):
+def test_an_example_that_came_in_an_earlier_batch_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="got example 1 twice"):
         with keep_rows(tmp_path / "g.npy", (2, 1, 1)) as rows:
             rows.fill(np.array([1]), np.zeros((1, 1, 1), np.float32))
@@ -78,7 +78,7 @@ def test_names_of_files():
         (b"not numpy", "expected an npy file of effects"),
     ],
 )
-def test_other_files_are_refused(tmp_path, content, message):
+def test_other_files_are_rejected(tmp_path, content, message):
     path = tmp_path / "g.npy"
     path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
     with pytest.raises(ValueError, match=message):

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from jaxheads.importance import reliability
 from jaxheads.importance.kept import keep_rows, open_kept
-from jaxheads.importance.reliability import Reading, score_kept, split_half
+from jaxheads.importance.reliability import ScoreReading, score_kept, split_half
 from jaxheads.importance.units import UNITS, Mean, tie_sum
 
 
@@ -30,7 +30,7 @@ def test_kept_effects_give_the_scores_of_the_pass_that_kept_them(unit, tmp_path)
         rows.fill(np.arange(47), effect_NLH)
     mean = Mean(UNITS[unit], (3, 8), 4)
     mean.add(np.arange(47), effect_NLH)
-    found = score_kept(open_kept(tmp_path / "g.npy"), Reading(unit, group=4))
+    found = score_kept(open_kept(tmp_path / "g.npy"), ScoreReading(unit, group=4))
     np.testing.assert_allclose(found, mean.result()[0], rtol=1e-12)
 
 
@@ -38,7 +38,7 @@ def test_kept_effects_are_tied_masked_and_normalised_as_scores_are():
     effect_NLH = effects(30, 1.0)
     present_LH = np.ones((3, 8), bool)
     present_LH[1, 2] = False
-    reading = Reading("example", "l2", blocks=(0, 1, 0), present_LH=present_LH)
+    reading = ScoreReading("example", "l2", blocks=(0, 1, 0), present_LH=present_LH)
     plain_LH = np.abs(tie_sum(effect_NLH, (0, 1, 0))).mean(0) * present_LH
     expected_LH = plain_LH / np.linalg.norm(plain_LH, axis=1, keepdims=True)
     np.testing.assert_allclose(score_kept(effect_NLH, reading), expected_LH, rtol=1e-12)
@@ -82,19 +82,19 @@ def test_splits_repeat_with_a_seed_and_absent_heads_are_not_ranked():
     noise = np.random.default_rng(1).normal(size=effect_NLH.shape).astype(np.float32)
     present_LH = np.arange(24).reshape(3, 8) < 12
     clean, mixed = effects(400, 0.1), np.where(present_LH, effects(400, 0.1), noise[:1] * 9)
-    masked = Reading(present_LH=present_LH)
+    masked = ScoreReading(present_LH=present_LH)
     assert split_half(mixed, masked).mean() == split_half(clean, masked).mean()
 
 
 def test_groups_are_what_the_unit_batch_splits():
     effect_NLH = effects(12, 1.0)
-    found = split_half(effect_NLH, Reading("batch", group=6), splits=2)
+    found = split_half(effect_NLH, ScoreReading("batch", group=6), splits=2)
     sums = np.abs(effect_NLH.reshape(2, 6, 3, 8).sum(1))
     expected = spearmanr(sums[0].ravel(), sums[1].ravel()).statistic
     np.testing.assert_allclose(found, 2 * expected / (1 + expected), rtol=1e-6)
 
 
-def test_what_cannot_be_split_or_scored_is_refused():
+def test_what_cannot_be_split_or_scored_is_rejected():
     one = effects(1, 1.0)
     with pytest.raises(ValueError, match="2 rows and 1 split at least, got 1, 20"):
         split_half(one)
@@ -103,7 +103,7 @@ def test_what_cannot_be_split_or_scored_is_refused():
     with pytest.raises(ValueError, match="at least one example"):
         score_kept(one[:0])
     with pytest.raises(ValueError, match="unit: expected one of"):
-        score_kept(one, Reading("head"))
+        score_kept(one, ScoreReading("head"))
 
 
 def planted(task: float, model: float, example: float, *, models: int, seed: int) -> list:
@@ -122,11 +122,11 @@ def planted(task: float, model: float, example: float, *, models: int, seed: int
 def test_reliability_is_the_share_of_the_task_among_the_planted_variances():
     """And so what the scores of two further models on further examples correlate by."""
     kept = planted(2.0, 1.0, 1.0, models=4, seed=0)
-    found = reliability.reliability(kept, Reading("signed"))
+    found = reliability.reliability(kept, ScoreReading("signed"))
     assert found == pytest.approx(2 / 4, abs=0.06)
     new = [m.mean(0).ravel() for m in planted(2.0, 1.0, 1.0, models=2, seed=1)]
     assert found == pytest.approx(spearmanr(*new).statistic, abs=0.1)
-    alone = [reliability.reliability([each], Reading("signed")) for each in kept]
+    alone = [reliability.reliability([each], ScoreReading("signed")) for each in kept]
     assert np.mean(alone) == pytest.approx((2 + 1) / 4, abs=0.05)  # a seed repeats with itself
 
 

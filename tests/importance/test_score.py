@@ -12,7 +12,7 @@ from jaxheads.importance import methods
 from jaxheads.importance.ablation import costs
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.importance.kept import open_kept
-from jaxheads.importance.reliability import Reading, score_kept
+from jaxheads.importance.reliability import ScoreReading, score_kept
 from jaxheads.importance.score import score_heads
 from jaxheads.parallel.mesh import make_mesh, place_batch, place_params
 
@@ -83,13 +83,13 @@ def test_all_units_come_from_the_effects_that_one_pass_kept(task, tmp_path):
     kept_NLH = open_kept(path)
     effect_NLH = gate_gradients(task.objective, task.params, task.data, ONES).effect_BLH
     np.testing.assert_allclose(kept_NLH, effect_NLH, rtol=1e-4, atol=1e-6)
-    by_position = score_kept(open_kept(tmp_path / "g.token.npy"), Reading("token"))
+    by_position = score_kept(open_kept(tmp_path / "g.token.npy"), ScoreReading("token"))
     np.testing.assert_allclose(by_position, token_LH, rtol=1e-12)
     # the triangle inequality; the readout reads one position of the last layer
     assert (token_LH[0] > score_kept(kept_NLH)[0]).any()
     np.testing.assert_array_less(score_kept(kept_NLH), token_LH * (1 + 1e-6))
     for unit in ("example", "batch", "signed", "fisher"):
-        reading = Reading(unit, "l2", group=3)
+        reading = ScoreReading(unit, "l2", group=3)
         np.testing.assert_allclose(
             score_kept(kept_NLH, reading), score(task, unit=unit, normalize="l2"), rtol=1e-4
         )
@@ -143,7 +143,7 @@ def test_tied_effects_are_summed_over_layers_before_their_size_is_taken():
     np.testing.assert_array_equal(masked.score_LH, [[0, 3.5], [4, 3.5]])
 
 
-def test_labels_that_the_readout_does_not_have_are_refused_by_example(task):
+def test_labels_that_the_readout_does_not_have_are_rejected_by_example(task):
     labels = task.data.labels.copy()
     labels[13] = 3
     bad = task._replace(data=task.data._replace(labels=labels))
@@ -176,7 +176,7 @@ def test_labels_that_the_readout_does_not_have_are_refused_by_example(task):
         ({"normalize": "l1"}, "normalize: expected one of none, l2, got 'l1'"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(task, wrong, message):
+def test_settings_that_do_not_fit_are_rejected(task, wrong, message):
     with pytest.raises(ValueError, match=message):
         score(task, **wrong)
 
@@ -195,7 +195,7 @@ def test_cut_heads_are_absent_and_no_data_is_read_where_none_is_needed(task):
     assert (found.unit, found.examples) == ("none", 0)
 
 
-def test_a_rule_that_cannot_be_is_refused_where_the_method_is_made():
+def test_a_rule_that_cannot_be_is_rejected_where_the_method_is_made():
     with pytest.raises(ValueError, match=r"expected a rule among gauss, .* got 'simpson' and 8"):
         methods.integrated(rule="simpson")
     with pytest.raises(ValueError, match="at least 1 point, got 'gauss' and 0"):

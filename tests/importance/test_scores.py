@@ -25,7 +25,7 @@ def test_the_same_scores_are_the_same_file(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_another_suffix_is_refused_and_nothing_is_written(tmp_path):
+def test_another_suffix_is_rejected_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.npz, got .*scores\.npy"):
         save_scores(tmp_path / "scores.npy", SCORES)
     assert not list(tmp_path.iterdir())
@@ -41,7 +41,7 @@ def test_another_suffix_is_refused_and_nothing_is_written(tmp_path):
         ({"examples": np.array(1.5)}, "examples: expected one whole number, got float64"),
     ],
 )
-def test_a_file_that_holds_no_scores_is_refused(tmp_path, changed, message):
+def test_a_file_that_holds_no_scores_is_rejected(tmp_path, changed, message):
     arrays = {"score": np.zeros((1, 2)), "method": "m", "unit": "u", "examples": 1, "model": ""}
     np.savez(tmp_path / "bad.npz", **{**arrays, **changed})
     with pytest.raises(ValueError, match=message):
@@ -55,13 +55,13 @@ def test_all_missing_keys_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"\x80\x04cos\nsystem\n", b"x"])
-def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
+def test_a_file_that_is_no_archive_is_rejected(tmp_path, content):
     (tmp_path / "bad.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"bad\.npz: expected an npz file of scores"):
         load_scores(tmp_path / "bad.npz")
 
 
-def test_an_array_file_and_an_object_array_are_refused(tmp_path):
+def test_an_array_file_and_an_object_array_are_rejected(tmp_path):
     with (tmp_path / "bad.npz").open("wb") as file:
         np.save(file, np.zeros((1, 2)))
     with pytest.raises(ValueError, match="expected an npz file of scores"):

@@ -79,7 +79,7 @@ def test_memory_is_constant_where_groups_come_whole(effect_NLH):
     assert most == 0
 
 
-def test_an_example_that_comes_too_often_and_no_examples_at_all_are_refused(effect_NLH):
+def test_an_example_that_comes_too_often_and_no_examples_at_all_are_rejected(effect_NLH):
     mean = Mean(UNITS["batch"], HEADS, 4)
     with pytest.raises(ValueError, match=r"expected every example once, got 5 .* from 0 to 3"):
         mean.add(np.zeros(5, int), effect_NLH[:5])

@@ -191,7 +191,7 @@ def test_attention_that_is_not_a_number_is_an_error_that_names_the_sentence(robe
         ({"tokens": 0}, "tokens: expected at least 1, got 0"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(roberta, wrong, message):
+def test_options_that_do_not_fit_are_rejected(roberta, wrong, message):
     with pytest.raises(ValueError, match=message):
         streamed(*roberta, [single_pieces([2, 3])], **wrong)
 

@@ -64,7 +64,7 @@ def test_the_metrics_of_two_classes_are_those_counted_by_hand():
     assert found.metrics["loss"] == pytest.approx(np.arange(9).mean())
 
 
-def test_the_floor_is_that_of_the_commonest_label():
+def test_the_floor_is_that_of_the_most_frequent_label():
     found = evaluate(known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"))
     entropy = -(6 / 9 * np.log(6 / 9) + 3 / 9 * np.log(3 / 9))
     expected = {"loss": entropy, "accuracy": 6 / 9, "f1": 2 * 6 / (9 + 6), "matthews": 0.0}

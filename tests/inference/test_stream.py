@@ -67,7 +67,7 @@ def test_no_more_than_a_few_batches_live_at_a_time():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_row_that_is_not_finite_is_refused_by_its_examples_number(bad):
+def test_a_row_that_is_not_finite_is_rejected_by_its_examples_number(bad):
     def step(batch):
         return {"a": jnp.zeros((4, 1)), "b": jnp.array([0.0, bad, 0.0, bad])}
 
@@ -77,7 +77,7 @@ def test_a_row_that_is_not_finite_is_refused_by_its_examples_number(bad):
     np.testing.assert_array_equal(next(padded)[1], [1.0])
 
 
-def test_a_weight_other_than_zero_or_one_is_refused():
+def test_a_weight_other_than_zero_or_one_is_rejected():
     batch = make_batch(0)._replace(weight_B=np.full(4, 0.5, np.float32))
     with pytest.raises(ValueError, match=r"weight_B: expected 0 or 1, got 0\.5"):
         list(stream(double, [batch]))

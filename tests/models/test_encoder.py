@@ -91,13 +91,13 @@ def test_gates_of_one_change_nothing_and_a_gate_of_zero_silences_one_head_alone(
 @pytest.mark.parametrize(
     "shape", [(4, 3), (3,), (2, 3, 4), (3, 3, 4, 1), (1, 2, 4, 1), (1, 3, 4, 6)]
 )
-def test_a_gate_of_another_shape_is_refused(shape):
+def test_a_gate_of_another_shape_is_rejected(shape):
     params = abstract_params(BERT, BINARY)
     with pytest.raises(ValueError, match=r"head_mask: expected shape \[3, 4\], or .* got \["):
         jax.eval_shape(lambda p: encode(BERT, p, *inputs(), jnp.ones(shape)), params)
 
 
-def test_observing_some_positions_alone_is_refused():
+def test_observing_some_positions_alone_is_rejected():
     params = abstract_params(BERT, BINARY)
     with pytest.raises(ValueError, match="observe: expected all positions"):
         jax.eval_shape(
@@ -239,6 +239,6 @@ def test_shared_blocks_hold_what_any_layer_uses():
         ({"kept": ((1, 0), (), (4,))}, r"kept\[0\].*kept\[2\]"),
     ],
 )
-def test_sizes_that_fit_no_encoder_are_refused(change, message):
+def test_sizes_that_fit_no_encoder_are_rejected(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(BERT, **change)

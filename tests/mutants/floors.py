@@ -3,7 +3,7 @@
 # fmt: off
 from __future__ import annotations
 
-BASELINES, SUBJECTS = "jaxheads/data/baselines.py", "jaxheads/studies/workbench/tasks.py"
+BASELINES, TASKS = "jaxheads/data/baselines.py", "jaxheads/studies/workbench/tasks.py"
 BAGS = "tests/data/test_baselines.py::test_"
 COUNTED = "tests/studies/workbench/test_tasks.py::test_words"
 RIDGE = f"{BAGS}real_labels_are_guessed_by_ridge_regression_as_its_normal_equations_say"
@@ -14,7 +14,7 @@ ANSWERS = "jaxheads/report/chiang2021/answers.py"
 PRINTED = "tests/report/chiang2021/test_answers.py::test_reliability_and_floors_are_printed"
 
 CURVES = "jaxheads/studies/workbench/prunability.py"
-CHOOSING = "jaxheads/studies/li2021/selection.py"
+SELECTION = "jaxheads/studies/li2021/selection.py"
 READINGS = "tests/studies/workbench/test_prunability.py::test_"
 BUDGETS = f"{READINGS}budgets_are_those_of_the_code_of_michel_et_al"
 UNITS = f"{READINGS}a_reading_has_its_unit_and_its_normalisation"
@@ -38,7 +38,7 @@ HANG = f"{PLANTED}decisions_hang_on_the_words_that_heads_carry"
 ACCURACY = f"{PLANTED}accuracy_is_of_test_and_of_the_pairs_it_says"
 HEAD = f"{PLANTED}validation_names_the_head_and_test_says_what_it_is_worth"
 BY_PLACE = f"{PLANTED}attention_by_place_is_that_of_heads_that_look_where_they_are_planted"
-LAUGHING = "jaxheads/studies/peyrard2021/attention.py"
+ATTENTION = "jaxheads/studies/peyrard2021/attention.py"
 FOUND = "jaxheads/studies/peyrard2021/head.py"
 PEYRARD, CONTRAST = "jaxheads/studies/peyrard2021/study.py", "jaxheads/analysis/contrast.py"
 PLACES = "tests/analysis/test_contrast.py::test_places_are_of_words_and_special_tokens"
@@ -65,12 +65,12 @@ FAULTS = (
     ("bag of words: lengths for cosines", BASELINES, COSINE,
      "np.sqrt((one * one).sum(1) * (other * other).sum(1))",
      "np.sqrt(one.sum(1) * other.sum(1))"),
-    ("bag of words: always accuracy", SUBJECTS, OWN_METRIC,
+    ("bag of words: always accuracy", TASKS, OWN_METRIC,
      "METRICS[task.metrics[0]](guess_N", 'METRICS["accuracy"](guess_N'),
-    ("bag of words: measured on training examples", SUBJECTS, OWN_METRIC,
+    ("bag of words: measured on training examples", TASKS, OWN_METRIC,
      "return read_examples(settings.name, settings.held_out",
      "return read_examples(settings.name, settings.train"),
-    ("bag of words: from a few examples", SUBJECTS, OWN_METRIC,
+    ("bag of words: from a few examples", TASKS, OWN_METRIC,
      'split="train", limit=settings.examples', 'split="train", limit=2'),
     ("floors: above for below", ANSWERS, PRINTED,
      "whole.mean <= floor.mean", "whole.mean >= floor.mean"),
@@ -81,9 +81,9 @@ FAULTS = (
      'if "l2" in (unit, more)', 'if "l2" in (unit,)'),
     ("readings: anew by examples alone", CURVES, ANEW,
      '"mask_LH": mask_LH, **read_as(reading)', '"mask_LH": mask_LH'),
-    ("the baseline of Li et al.: not normalised", CHOOSING, LI,
+    ("the baseline of Li et al.: not normalised", SELECTION, LI,
      'unit="batch", normalize="l2"', 'unit="batch"'),
-    ("the baseline of Li et al.: of examples", CHOOSING, LI,
+    ("the baseline of Li et al.: of examples", SELECTION, LI,
      'unit="batch", normalize="l2"', 'normalize="l2"'),
     ("alone: the greatest loss", MICHEL, STAYS, '[-each["loss"]', '[each["loss"]'),
     ("alone: by the metric where it is measured", MICHEL, STAYS,
@@ -108,9 +108,9 @@ FAULTS = (
      "[name not in pair.oppositions for pair in asked]"),
     ("places: the first for the last", CONTRAST, PLACES,
      "weight_LHN[..., -1:], weight_LHN", "weight_LHN[..., :1], weight_LHN"),
-    ("places: counted twice", LAUGHING, BY_PLACE,
+    ("places: counted twice", ATTENTION, BY_PLACE,
      "self._add(name, value_LH, 1)", "self._add(name, value_LH, 2)"),
-    ("places: of validation too", LAUGHING, BY_PLACE,
+    ("places: of validation too", ATTENTION, BY_PLACE,
      "if sentence.split in (TEST, OTHER):\n                places",
      "if sentence.split in (TEST, OTHER, VALIDATION):\n                places"),
     ("head: rank from the lowest", FOUND, HEAD,

@@ -39,24 +39,36 @@ PRUNABILITY = "jaxheads/studies/workbench/prunability.py"
 
 FAULTS = (
     ("tune is test", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     'tune, test = section_of(lab, "tune"), section_of(lab, "test")\n    readings, main',
-     'tune, test = section_of(lab, "test"), section_of(lab, "test")\n    readings, main'),
+     'tune, test = section_of(model, "tune"), section_of(model, "test")\n'
+     "    readings, main",
+     'tune, test = section_of(model, "test"), section_of(model, "test")\n'
+     "    readings, main"),
     ("sections swapped", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     'tune, test = section_of(lab, "tune"), section_of(lab, "test")\n    readings, main',
-     'test, tune = section_of(lab, "tune"), section_of(lab, "test")\n    readings, main'),
+     'tune, test = section_of(model, "tune"), section_of(model, "test")\n'
+     "    readings, main",
+     'test, tune = section_of(model, "tune"), section_of(model, "test")\n'
+     "    readings, main"),
     ("fine-tuned: chosen on test", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     '    on_tune = counted(lab, model, section_of(lab, "tune"), readings)\n    on_test = '
-     'counted(lab, model',
-     '    on_tune = counted(lab, model, section_of(lab, "test"), readings)\n    on_test = '
-     'counted(lab, model'),
+     '    on_tune = counted(study_model, model, section_of(study_model, "tune"), readings)\n'
+     "    on_test = counted(\n"
+     "        study_model, model",
+     '    on_tune = counted(study_model, model, section_of(study_model, "test"), readings)\n'
+     "    on_test = counted(study_model, model"),
     ("fine-tuned: base looked at", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     "model, readings = lab.tuned(task, seed), readings_of(lab, all_measures=False)",
-     "model, readings = lab.base, readings_of(lab, all_measures=False)"),
+     "model, readings = study_model.tuned(task, seed), readings_of(study_model, "
+     "all_measures=False)",
+     "model, readings = study_model.base, readings_of(study_model, all_measures=False)"),
     ("fine-tuned: scored on tune", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     '    on_test = counted(lab, model, section_of(lab, "test"), readings, '
-     'sharpness=sharpness)\n    save_counts(lab.folder, f"',
-     '    on_test = counted(lab, model, section_of(lab, "tune"), readings, '
-     'sharpness=sharpness)\n    save_counts(lab.folder, f"'),
+     "    on_test = counted(\n"
+     '        study_model, model, section_of(study_model, "test"), readings, '
+     "sharpness=sharpness\n"
+     "    )\n"
+     "    save_counts(\n"
+     "        study_model.folder,\n"
+     '        f"',
+     '    on_test = counted(study_model, model, section_of(study_model, "tune"), readings, '
+     "sharpness=sharpness)\n"
+     '    save_counts(study_model.folder, f"'),
     ("best rows: sections swapped", CONSTITUENTS_FILE, HEAD_CHOSEN,
      "best = choose_heads(tune, test)",
      "best = choose_heads(test, tune)"),
@@ -83,8 +95,8 @@ FAULTS = (
      "Sums(heads.top_X.mean(-2), heads.bottom_X)"),
     ("rankings from test", CONSTITUENTS_FILE, MARGINS_LAYERS,
      "rankings = {name: rankings_of(found) for name, found in on_tune.items()}",
-     "rankings = {name: rankings_of(found) for name, found in counted(lab, lab.base, test, "
-     "readings, unlabelled=True).items()}"),
+     "rankings = {name: rankings_of(found) for name, found in counted(model, model.base, "
+     "test, readings, unlabelled=True).items()}"),
     ("rankings reversed", CONSTITUENTS_FILE, MARGINS_LAYERS,
      "return {name: ranked(score_LH) for name, score_LH in scores.items()}",
      "return {name: ranked(-score_LH) for name, score_LH in scores.items()}"),
@@ -95,23 +107,27 @@ FAULTS = (
      "rank_agreement(tune.unlabelled[name], f1_LH)",
      "rank_agreement(-tune.unlabelled[name], f1_LH)"),
     ("random weights are the base", CONSTITUENTS_FILE, OTHER_TREES,
-     "model = init_model(lab.base.config, lab.base.readout, jax.random.key(draw))",
-     "model = lab.base"),
+     "model = init_model(study_model.base.config, study_model.base.readout, "
+     "jax.random.key(draw))",
+     "model = study_model.base"),
     ("random weights of one draw", CONSTITUENTS_FILE, OTHER_TREES,
      "jax.random.key(draw))\n    readings",
      "jax.random.key(0))\n    readings"),
     ("head named one off", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     'return f"layer {layer + 1} head {head + 1}"',
-     'return f"layer {layer + 1} head {head}"'),
+     'return f"layer {layer} head {head}"',
+     'return f"layer {layer} head {head + 1}"'),
     ("counts of tune kept (base)", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     "save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})",
-     "save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_tune.items()})"),
+     "save_counts(model.folder, model.name, {name: found.heads for name, found in "
+     "on_test.items()})",
+     "save_counts(model.folder, model.name, {name: found.heads for name, found in "
+     "on_tune.items()})"),
     ("maps of tune (base)", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     'save_head_maps(lab, lab.base, "", 0, on_test, main',
-     'save_head_maps(lab, lab.base, "", 0, on_tune, main'),
+     "save_head_maps(\n"
+     '        model, model.base, "", 0, on_test, main',
+     'save_head_maps(model, model.base, "", 0, on_tune, main'),
     ("examples: head by test", CONSTITUENTS_FILE, HEAD_DRAWN,
-     "write_examples(lab, test, main, on_tune[main.name].heads)",
-     "write_examples(lab, test, main, on_test[main.name].heads)"),
+     "write_examples(model, test, main, on_tune[main.name].heads)",
+     "write_examples(model, test, main, on_test[main.name].heads)"),
     ("ensemble rank off by one", CONSTITUENTS_FILE, MARGINS_LAYERS,
      "budget=place + 1,",
      "budget=place + 2,"),
@@ -125,11 +141,11 @@ FAULTS = (
      "score, there = column(tune).ratio, column(test)",
      "score, there = column(tune).ratio, column(tune)"),
     ("change: before less after", CONSTITUENT_CHANGE, CHANGE_AFTER,
-     "f1_by_sentence(load_counts(lab.folder, name, reading)) - before for name",
-     "before - f1_by_sentence(load_counts(lab.folder, name, reading)) for name"),
+     "f1_by_sentence(load_counts(model.folder, name, reading)) - before for name",
+     "before - f1_by_sentence(load_counts(model.folder, name, reading)) for name"),
     ("change: one seed for all", CONSTITUENT_CHANGE, CHANGE_AFTER,
-     'names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]',
-     'names = [f"{lab.name}-{task}-{lab.run.seeds[0]}" for seed in lab.run.seeds]'),
+     'names = [f"{model.name}-{task}-{seed}" for seed in model.run.seeds]',
+     'names = [f"{model.name}-{task}-{model.run.seeds[0]}" for seed in model.run.seeds]'),
     ("change: upper and lower swapped", CONSTITUENT_CHANGE, CHANGE_AFTER,
      '"upper layers": layers_SXL[..., middle:]}',
      '"upper layers": layers_SXL[..., :middle]}'),
@@ -175,14 +191,15 @@ FAULTS = (
      "for score in (-ability_LH, ability_LH))",
      "for score in (ability_LH, -ability_LH))"),
     ("ability of the pre-trained model", CONSTITUENT_MASKING, TASK_FALLS,
-     'load_maps(lab.folder, lab.name, f"spans.{name}", seed)["F1"]',
-     'load_maps(lab.folder, lab.name, "spans", 0)["F1"]'),
+     'load_maps(study_model.folder, study_model.name, f"spans.{name}", seed)["F1"]',
+     'load_maps(study_model.folder, study_model.name, "spans", 0)["F1"]'),
     ("ability of the first seed", CONSTITUENT_MASKING, TASK_FALLS,
-     'load_maps(lab.folder, lab.name, f"spans.{name}", seed)["F1"]',
-     'load_maps(lab.folder, lab.name, f"spans.{name}", lab.run.seeds[0])["F1"]'),
+     'load_maps(study_model.folder, study_model.name, f"spans.{name}", seed)["F1"]',
+     'load_maps(study_model.folder, study_model.name, f"spans.{name}", '
+     'study_model.run.seeds[0])["F1"]'),
     ("masked: the base model", CONSTITUENT_MASKING, TASK_FALLS,
-     "task, model = lab.subject(name), lab.tuned(name, seed)",
-     "task, model = lab.subject(name), lab.tuned(name, lab.run.seeds[0])"),
+     "task, model = study_model.task(name), study_model.tuned(name, seed)",
+     "task, model = study_model.task(name), study_model.tuned(name, study_model.run.seeds[0])"),
     ("of layer is not", CONSTITUENT_MASKING, TASK_FALLS,
      "keep = functools.partial(mask_from_scores, per_layer=layered)",
      "keep = functools.partial(mask_from_scores, per_layer=False)"),
@@ -199,7 +216,7 @@ FAULTS = (
      '(f"{WORST} {OF_LAYER}", f"{BEST} {OF_LAYER}"),',
      '(f"{BEST} {OF_LAYER}", f"{WORST} {OF_LAYER}"),'),
     ("random draws of one seed", CONSTITUENT_MASKING, MASKING_ENDS,
-     "first = lab.run.seeds.index(seed) * count",
+     "first = model.run.seeds.index(seed) * count",
      "first = 0"),
     ("random of layer is not", CONSTITUENT_MASKING, TASK_FALLS,
      "return random_mask(*shape, budget, draw, per_layer=layered)",

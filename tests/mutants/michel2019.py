@@ -12,7 +12,7 @@ ALONE = f"{TESTS}the_head_that_stays_alone_is_the_best_on_training_examples"
 ORDERS = f"{TESTS}heads_go_in_the_order_of_the_gradient_and_of_chance"
 
 MICHEL, ABLATION = "jaxheads/studies/michel2019/study.py", "jaxheads/importance/ablation.py"
-SUBJECTS = "jaxheads/studies/workbench/tasks.py"
+TASKS = "jaxheads/studies/workbench/tasks.py"
 
 FAULTS = (
     ("removed: sign", MICHEL, REMOVED,
@@ -24,16 +24,21 @@ FAULTS = (
     ("removed: head and layer swapped", MICHEL, REMOVED,
      "found[int(layers[0]), int(heads[0])]", "found[int(heads[0]), int(layers[0])]"),
     ("removed: layers named one too high", MICHEL, REMOVED,
-     'method = f"layer {layer + 1} head {head + 1}"',
-     'method = f"layer {layer + 2} head {head + 1}"'),
+     'method = f"layer {layer} head {head}"',
+     'method = f"layer {layer + 2} head {head}"'),
     ("removed: heads named one too low", MICHEL, REMOVED,
-     'method = f"layer {layer + 1} head {head + 1}"', 'method = f"layer {layer + 1} head {head}"'),
+     'method = f"layer {layer} head {head}"', 'method = f"layer {layer} head {head + 1}"'),
     ("removed: on training examples", MICHEL, REMOVED,
-     "_effects(lab, model, task, task.held_out), Sampled",
-     "_effects(lab, model, task, [*lab.reader.batches(task.train, task.lengths, 32)]), Sampled"),
+     "_effects(study_model, model, task, task.held_out),\n"
+     "        Sampled",
+     "_effects(study_model, model, task, [*study_model.reader.batches(task.train, "
+     "task.lengths, 32)]), Sampled"),
     ("removed: of the pre-trained body", MICHEL, REMOVED,
-     "task, model = lab.subject(name), lab.tuned(name, seed)\n    effects",
-     "task = lab.subject(name)\n    model = lab.fresh(task, seed)\n    effects"),
+     "task, model = study_model.task(name), study_model.tuned(name, seed)\n"
+     "    effects",
+     "task = study_model.task(name)\n"
+     "    model = study_model.fresh(task, seed)\n"
+     "    effects"),
     ("removed: all that is not removed", MICHEL, REMOVED,
      'mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0',
      'mask_LH: Bool[np.ndarray, "L H"] = gate_LH == 0'),
@@ -55,14 +60,16 @@ FAULTS = (
      "_correlations(gradient, -change_N.reshape(gradient.shape))",
      "_correlations(gradient, -change_N.reshape(gradient.shape)[::-1])"),
     ("data sets: the same twice", MICHEL, SET_AGAINST,
-     "there = _effects(lab, model, task, other)",
-     "there = _effects(lab, model, task, task.held_out)"),
-    ("data sets: the second is the first", SUBJECTS, SET_AGAINST,
+     "there = _effects(study_model, model, task, other)",
+     "there = _effects(study_model, model, task, task.held_out)"),
+    ("data sets: the second is the first", TASKS, SET_AGAINST,
      'self._held_out(settings, task.readout, path, split or "validation", task.lengths)',
      'self._held_out(settings, task.readout, settings.held_out, "validation", task.lengths)'),
     ("data sets: the whole model on the first", MICHEL, SET_AGAINST,
-     "whole = lab.measure(model, task).answers\n    found = {}",
-     "whole = lab.measure(model, lab.subject(task.name)).answers\n    found = {}"),
+     "whole = study_model.measure(model, task).answers\n"
+     "    found = {}",
+     "whole = study_model.measure(model, study_model.task(task.name)).answers\n"
+     "    found = {}"),
     ("data sets: changes of as many examples differ by rounding", MICHEL, SET_AGAINST,
      "np.round([change.ratio for change in effects.values()], 12)",
      "np.array([change.ratio for change in effects.values()])"),
@@ -85,14 +92,16 @@ FAULTS = (
      '", best of all": [change.ratio for change in changes]',
      '", best of all": [-each["loss"] for each in tried]'),
     ("alone: sign", MICHEL, ALONE,
-     "_change(task, whole, lab.measure(model, task, mask_LH).answers) for mask_LH in masks_VLH",
-     "_change(task, lab.measure(model, task, mask_LH).answers, whole) for mask_LH in masks_VLH"),
+     "_change(task, whole, study_model.measure(model, task, mask_LH).answers)\n"
+     "        for mask_LH in masks_VLH",
+     "_change(task, study_model.measure(model, task, mask_LH).answers, whole) for mask_LH "
+     "in masks_VLH"),
     ("alone: all heads but one", MICHEL, ALONE,
      "alone_in_layer(np.ones((layers, heads)))", "without_each(np.ones((layers, heads)))"),
     ("curves: of another place's draws", MICHEL, ORDERS,
      "numbers = range(place * draws, (place + 1) * draws)",
      "numbers = range((place + 1) * draws, (place + 2) * draws)"),
     ("curves: another task's scores", MICHEL, ORDERS,
-     "draws, file = lab.run.curve.draws, score_file(lab, name, seed)",
-     'draws, file = lab.run.curve.draws, score_file(lab, name, seed) + ".ablation"'),
+     "draws, file = model.run.curve.draws, score_file(model, name, seed)",
+     'draws, file = model.run.curve.draws, score_file(model, name, seed) + ".ablation"'),
 )

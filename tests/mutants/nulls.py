@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 NULLS, RELIABILITY = "jaxheads/studies/chiang2021/nulls.py", "jaxheads/importance/reliability.py"
-AGREEMENT, SUBJECTS = "jaxheads/analysis/agreement.py", "jaxheads/studies/workbench/tasks.py"
+AGREEMENT, TASKS = "jaxheads/analysis/agreement.py", "jaxheads/studies/workbench/tasks.py"
 PAGE = "jaxheads/report/chiang2021/nulls.py"
 ANSWER = "jaxheads/report/chiang2021/coherence_answer.py"
 SECTION, BASELINE = "jaxheads/report/chiang2021/coherence.py", "jaxheads/report/baseline.py"
@@ -35,15 +35,16 @@ FAULTS = (
      f"{PARTIAL}the_p_values_of_partial_correlations_are_uniform_under_their_null",
      "shuffled_SN = rest(rng.permuted", "shuffled_SN = (rng.permuted"),
     ("nulls: labels are not shuffled", NULLS, TRAINED,
-     "task = lab.reader.shuffled(lab.subject(name), seed)", "task = lab.subject(name)"),
-    ("nulls: scored on true labels", SUBJECTS,
+     "task = study_model.reader.shuffled(study_model.task(name), seed)", "task = "
+         "study_model.task(name)"),
+    ("nulls: scored on true labels", TASKS,
      "tests/studies/workbench/test_tasks.py::test_shuffled_labels_are_those_of_training_in_another_order",
      "scored=self._scored(self._settings(task.name), train)", "scored=task.scored"),
     ("nulls: the whole model is trained for the probe", NULLS, TRAINED,
      "    if place == FROZEN:\n        model", "    if place == TUNED:\n        model"),
     ("nulls: beside the importance of their own task alone", NULLS, MAPS,
-     "_map(lab, score_file(lab, two, seed, place)),",
-     "_map(lab, score_file(lab, one, seed, place)),"),
+     "_map(model, score_file(model, two, seed, place)),",
+     "_map(model, score_file(model, one, seed, place)),"),
     ("nulls: a task's null beside its own importance is subtracted", NULLS, MAPS,
      "zip(pair, (two_LH, one_LH), strict=True)", "zip(pair, (one_LH, two_LH), strict=True)"),
     ("nulls: the side that agrees less is subtracted", NULLS, MAPS,
@@ -52,11 +53,11 @@ FAULTS = (
      f"{PLANTED}a_null_that_disagrees_adds_nothing", "- max(0.0, *blind)", "- max(blind)"),
     ("nulls: the pre-trained model's held constant for both", NULLS,
      f"{PLANTED}what_is_held_constant_are_the_nulls_of_both_models",
-     "null_file(lab, null, task, seed, place)) for task in pair]",
-     "null_file(lab, null, PRETRAINING, seed, place)) for task in pair]"),
+     "null_file(model, null, task, seed, place)) for task in pair]",
+     "null_file(model, null, PRETRAINING, seed, place)) for task in pair]"),
     ("nulls: those that nobody asked for", NULLS,
      f"{PLANTED}only_the_nulls_that_are_asked_for_are_there",
-     "for null in lab.run.scoring.nulls if null in known", "for null in known"),
+     "for null in model.run.scoring.nulls if null in known", "for null in known"),
     ("page: any partial correlation is more than magnitude", PAGE, ONLY_SIZE,
      "clear = p < LEVEL and all", "clear = p < 2 or all"),
     ("page: an interval that holds 0 is more than shuffled labels", PAGE, BLIND,

@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params
-from jaxheads.parallel import processes as hosts
+from jaxheads.parallel import processes
 from jaxheads.parallel.mesh import (
     PARAMETER_SPECS,
     data_share,
@@ -114,7 +114,7 @@ def test_meshes_have_automatic_axes_and_all_devices_unless_told():
 
 
 @pytest.mark.parametrize("shape", [(16, 1), (None, 3), (None, 16), (0, 1), (4, -1)])
-def test_a_mesh_that_the_devices_cannot_make_is_refused(shape):
+def test_a_mesh_that_the_devices_cannot_make_is_rejected(shape):
     with pytest.raises(ValueError, match=f"mesh: expected .*data={shape[0]}, model={shape[1]}"):
         make_mesh(*shape)
 
@@ -198,7 +198,7 @@ def test_no_cluster_and_no_coordinator_is_one_clear_error(monkeypatch):
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.0, 0), (0.3, 1)])
 def test_whoever_waits_for_others_for_long_is_told_why(monkeypatch, caplog, seconds, told):
-    monkeypatch.setattr(hosts, "LOST", 0.1)
+    monkeypatch.setattr(processes, "LOST", 0.1)
     monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: time.sleep(seconds))
     start_distributed(saves=False)
     time.sleep(0.2)

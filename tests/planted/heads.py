@@ -60,14 +60,14 @@ def planted(
     labels: Sequence[str] = (),
     *,
     says: Mapping[str, float] | None = None,
-    apart: bool = False,
+    siamese: bool = False,
 ) -> Model:
     """A masked LM, or with labels a classifier that takes the second one where TO is above 0.
 
     carries: heads that write FROM to TO, and how much of it. says: the words with something in FROM
-    (None: GOOD 1, BAD -1). apart: a pair's label is the second where the first sentence has more.
+    (None: GOOD 1, BAD -1). siamese: a pair's label is the second where the first sentence has more.
     """
-    kind = "pair" if apart else "classification" if labels else "masked_lm"
+    kind = "pair" if siamese else "classification" if labels else "masked_lm"
     model = init_model(SIZES, ReadoutConfig(kind, tuple(labels)), jax.random.key(0))
     params = jax.tree.map(np.array, model.params)
     encoder, readout = params["encoder"], params["readout"]
@@ -83,7 +83,7 @@ def planted(
         weights = {head: weight for (of, head), weight in (carries or {}).items() if of == layer}
         _plant(jax.tree.map(lambda leaf, row=row: leaf[row], stack), own, weights)
     if labels:
-        _read(readout, apart)
+        _read(readout, siamese)
     return model._replace(params=params)
 
 
@@ -151,11 +151,11 @@ def _look(query: np.ndarray, key: np.ndarray, looks: Looks) -> None:
             key[SEEN.index(word), place] = strength * (1 + np.log(weight) / SHARP)
 
 
-def _read(readout, apart: bool) -> None:
+def _read(readout, siamese: bool) -> None:
     for part in readout.values():
         part["kernel"][:], part["bias"][:] = 0, 0
     out, readout["out"]["bias"][:] = readout["out"]["kernel"], (0.5, -0.5)  # for what says nothing
-    if apart:  # the mean states of both sentences, side by side
+    if siamese:  # the mean states of both sentences, side by side
         out[TO], out[TO + 2 * HALF] = (-50, 50), (50, -50)
     else:
         readout["dense"]["kernel"][TO, 0], out[0] = 50, (-4, 4)
@@ -232,19 +232,16 @@ def value_of(rows: list[Row], **what) -> float:
     return row.value
 
 
-FIRST = 1  # the number of the first layer, and of the first head, in records
-
-
 def layer_named(layer: int) -> str:
     """A layer as records have it."""
-    return f"layer {layer + FIRST}"
+    return f"layer {layer}"
 
 
 def named(head: Head) -> str:
     """A head as records have it."""
-    return f"{layer_named(head[0])} head {head[1] + FIRST}"
+    return f"{layer_named(head[0])} head {head[1]}"
 
 
 def place_named(layer: float, head: float) -> str:
     """The same, of numbers that records have."""
-    return named((int(layer) - FIRST, int(head) - FIRST))
+    return named((int(layer), int(head)))

@@ -212,10 +212,10 @@ from jaxheads.studies.settings import (
 HERE = Path({folder!r})
 
 
-def training(rate):
+def training(learning_rate):
     """Without dropout, and with a line of the log for every step."""
     optimizer = OptimizerConfig(
-        rate, warmup=0.0, decay="constant", weight_decay=0.0, eps=0.01, clip_norm=None
+        learning_rate, warmup=0.0, schedule="constant", weight_decay=0.0, eps=0.01, clip_norm=None
     )
     return TrainingConfig(steps=16, batch_size=32, dropout=0.0, log_every=1, optimizer=optimizer)
 

@@ -39,7 +39,7 @@ def test_the_acceptable_deduction_is_the_largest_loss_before_the_first_failure()
     assert acceptable_deduction((0.0, 0.2), (-0.1, 0.1)) == (0.0, 0)
 
 
-def test_what_is_no_curve_is_refused():
+def test_what_is_no_curve_is_rejected():
     with pytest.raises(ValueError, match="two decreasing budgets"):
         removable((4, 8), (1.0, 1.0), 0.9)
     with pytest.raises(ValueError, match="two decreasing budgets"):

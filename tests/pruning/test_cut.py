@@ -202,7 +202,7 @@ def test_a_shared_block_loses_a_head_only_when_no_layer_uses_it(tiny):
     np.testing.assert_array_equal(got, kernel[:, :, [0]])
 
 
-def test_keeping_a_head_that_was_cut_is_refused_by_name(tiny):
+def test_keeping_a_head_that_was_cut_is_rejected_by_name(tiny):
     config, _, params, _ = tiny("bert")
     mask_LH = np.ones((3, 4), bool)
     mask_LH[0, 1] = mask_LH[2] = False
@@ -212,7 +212,7 @@ def test_keeping_a_head_that_was_cut_is_refused_by_name(tiny):
             remove(*smaller, np.ones((3, 4), bool))
 
 
-def test_parameters_of_another_model_are_refused_with_every_path(tiny):
+def test_parameters_of_another_model_are_rejected_with_every_path(tiny):
     config, _, params, _ = tiny("bert")
     mask_LH = np.ones((3, 4), bool)
     larger = dataclasses.replace(config, num_layers=4)
@@ -226,7 +226,7 @@ def test_parameters_of_another_model_are_refused_with_every_path(tiny):
         cut(params, dataclasses.replace(config, type_vocab_size=0), mask_LH)
 
 
-def test_a_mask_of_another_type_is_refused(tiny):
+def test_a_mask_of_another_type_is_rejected(tiny):
     config, _, params, _ = tiny("bert")
     with pytest.raises(ValueError, match=r"mask: expected bool \[3, 4\], got float64 \[3, 4\]"):
         cut(params, config, np.ones((3, 4)))
@@ -275,7 +275,7 @@ def test_a_cut_model_grows_back_to_the_uncut_layout_with_zeros(family):
     assert_same_tree(zero(grown, family.config, mask_LH), grown)
 
 
-def test_zeroing_a_shared_head_in_some_of_its_layers_is_refused_by_layer(tiny):
+def test_zeroing_a_shared_head_in_some_of_its_layers_is_rejected_by_layer(tiny):
     config, _, params, _ = tiny("albert_groups")
     mask_LH = np.ones((4, 4), bool)
     mask_LH[1, 2] = mask_LH[2, 3] = mask_LH[3, 3] = mask_LH[3, 0] = False

@@ -174,7 +174,7 @@ def test_the_scores_of_absent_tied_heads_are_not_read():
     np.testing.assert_array_equal(got, rows("001 001"))
 
 
-def test_a_budget_that_splits_a_tied_head_is_refused_with_the_nearest_ones():
+def test_a_budget_that_splits_a_tied_head_is_rejected_with_the_nearest_ones():
     with pytest.raises(ValueError, match=r"budget: expected 3 or 6.*got 4"):
         mask_from_scores(np.ones((3, 4)), 4, tied_rows=(0, 0, 0))
     uneven = np.array([[1.0, 2.0], [1.0, 2.0], [9.0, 0.0]])
@@ -182,7 +182,7 @@ def test_a_budget_that_splits_a_tied_head_is_refused_with_the_nearest_ones():
         mask_from_scores(uneven, 4, tied_rows=(0, 0, 1))
 
 
-def test_tied_rows_that_do_not_fit_are_refused():
+def test_tied_rows_that_do_not_fit_are_rejected():
     with pytest.raises(ValueError, match=r"tied rows: expected a block number.*3 layers.*\[0, 0\]"):
         mask_from_scores(np.ones((3, 2)), 3, tied_rows=(0, 0))
     with pytest.raises(ValueError, match=r"tied rows: expected a block number.*\[0, 2, 2\]"):
@@ -191,7 +191,7 @@ def test_tied_rows_that_do_not_fit_are_refused():
         mask_from_scores(np.ones((2, 2)), 2, tied_rows=(0, 0), present=rows("11 10"))
 
 
-def test_scores_that_are_not_finite_are_refused_by_name_unless_absent():
+def test_scores_that_are_not_finite_are_rejected_by_name_unless_absent():
     score_LH = SCORES.copy()
     score_LH[0, 2], score_LH[1, 0] = np.nan, np.inf
     with pytest.raises(ValueError, match="got nan at layer 0 head 2, inf at layer 1 head 0"):
@@ -201,17 +201,17 @@ def test_scores_that_are_not_finite_are_refused_by_name_unless_absent():
 
 
 @pytest.mark.parametrize("budget", [-1, 7])
-def test_a_budget_out_of_range_is_refused(budget):
+def test_a_budget_out_of_range_is_rejected(budget):
     with pytest.raises(ValueError, match=f"budget: expected 0 to 6 heads kept, got {budget}"):
         mask_from_scores(SCORES, budget)
 
 
-def test_a_budget_above_the_present_heads_is_refused():
+def test_a_budget_above_the_present_heads_is_rejected():
     with pytest.raises(ValueError, match="budget: expected 0 to 2 heads kept, got 3"):
         mask_from_scores(SCORES, 3, present=rows("100 100"))
 
 
-def test_scores_and_presence_of_other_shapes_or_types_are_refused():
+def test_scores_and_presence_of_other_shapes_or_types_are_rejected():
     with pytest.raises(ValueError, match=r"scores: expected real numbers.*got float64 \[6\]"):
         mask_from_scores(SCORES.ravel(), 1)
     with pytest.raises(ValueError, match=r"scores: expected real numbers.*got complex128"):
@@ -252,7 +252,7 @@ def test_present_heads_are_those_of_the_config(tiny):
     np.testing.assert_array_equal(present_heads(smaller), rows("1010 0000 0001"))
 
 
-def test_a_mask_that_does_not_fit_the_model_is_refused(tiny):
+def test_a_mask_that_does_not_fit_the_model_is_rejected(tiny):
     config = dataclasses.replace(tiny("bert").config, kept=((0, 2), (), (3,)))
     assert kept_heads(config, rows("1000 0000 0001")) == ((0,), (), (3,))
     with pytest.raises(ValueError, match="no longer has layer 0 head 1, layer 1 head 3"):

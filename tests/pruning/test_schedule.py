@@ -48,7 +48,7 @@ def test_absent_heads_stay_away():
 
 
 @pytest.mark.parametrize("budgets", [(12,), (6, 7), (3, -1)])
-def test_budgets_that_are_no_curve_are_refused(budgets):
+def test_budgets_that_are_no_curve_are_rejected(budgets):
     present = FULL.copy()
     present[0, 0] = False
     with pytest.raises(

@@ -29,7 +29,7 @@ def test_the_report_reads_the_maps_that_a_study_wrote(tmp_path):
     assert study.notes == ("maps/roberta-arcs.npz is not named MODEL-WHAT-SEED and is not shown.",)
 
 
-def test_maps_that_are_none_are_refused(tmp_path):
+def test_maps_that_are_none_are_rejected(tmp_path):
     with pytest.raises(ValueError, match=r"what: expected small letters.*got 'a-b'; expected maps"):
         save_maps(
             tmp_path, "roberta", "a-b", 0, {"x": np.ones((1, 2)), "y": np.ones((2, 2))}, weights=[]

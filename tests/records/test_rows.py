@@ -1,4 +1,4 @@
-"""Rows come back whole or not at all; what is no row is refused by file and line."""
+"""Rows come back whole or not at all; what is no row raises, by file and line."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def whole(models, tasks, seeds):
         yield model, task, "loss", 0.4, {"stage": "whole", "seed": seed}
         yield model, task, "accuracy", 0.8 + seed / 100, {"stage": "whole", "seed": seed}
         if task != "mlm":
-            yield model, task, "accuracy", 0.6, {"stage": "frozen body", "seed": seed}
+            yield model, task, "accuracy", 0.6, {"stage": "linear probe", "seed": seed}
             what = {"stage": "labels shuffled", "method": "fine-tuned", "seed": seed}
             yield model, task, "accuracy", 0.51, what
 
@@ -177,7 +177,7 @@ def repeats(models, tasks, seeds):
             yield model, pair, "spearman", top, {"stage": "ceiling", "method": "fine-tuned"}
 
 
-PLACES = {"fine-tuned": 0.4, "frozen body": 0.1}
+PLACES = {"fine-tuned": 0.4, "linear probe": 0.1}
 
 
 def nulls(models, tasks, seeds):
@@ -198,7 +198,7 @@ def nulls(models, tasks, seeds):
 
 def null_maps(models, tasks, seeds):
     for model, (one, two) in itertools.product(models, itertools.product(tasks, tasks)):
-        for method in ("magnitude", "magnitude, frozen body"):
+        for method in ("magnitude", "magnitude, linear probe"):
             what = {"stage": "null", "method": method}
             yield model, f"{one}~{two}", "spearman", 0.3, what
             yield model, f"{one}~{two}", "kendall", 0.2, what
@@ -282,14 +282,14 @@ def regimes(models, tasks, seeds):
 def single(models, tasks, seeds):
     model, task = models[0], tasks[-1]
     for place in range(HEADS):
-        name = f"layer {place // 4 + 1} head {place % 4 + 1}"
-        value = -0.05 if name == "layer 2 head 3" else 0.001
+        name = f"layer {place // 4} head {place % 4}"
+        value = -0.05 if name == "layer 1 head 2" else 0.001
         ends = {"low": value - 0.01, "high": value + 0.01}
         what = {"stage": "one head removed", "method": name}
         yield model, task, "accuracy", value, what | ends
-    for layer in range(1, 5):
+    for layer in range(4):
         what = {"stage": "one head kept", "method": f"layer {layer}"}
-        yield model, task, "accuracy", -0.02 * layer, what | {"low": -0.1, "high": 0.0}
+        yield model, task, "accuracy", -0.02 * (layer + 1), what | {"low": -0.1, "high": 0.0}
     yield model, task, "significant at 1%", 1.0, {"stage": "one head removed, summary"}
     yield model, f"{task}~{task} 2", "pearson", 0.68, {"stage": "agreement of data sets"}
     yield model, task, "spearman", 0.7, {"stage": "gradient and ablation"}

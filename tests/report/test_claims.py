@@ -140,7 +140,7 @@ def test_holm_multiplies_by_what_is_left_and_never_falls():
 
 
 def test_holm_is_the_closed_test_of_bonferroni():
-    """A hypothesis is refused where all intersections with it are: their largest p-value."""
+    """A hypothesis is rejected where all intersections with it are: their largest p-value."""
     for p_values in np.random.default_rng(0).choice([0.001, 0.01, 0.02, 0.3, 0.9], (40, 5)):
         sets = [s for size in range(1, 6) for s in itertools.combinations(range(5), size)]
         expected = [
@@ -182,7 +182,7 @@ def test_a_model_is_at_chance_unless_its_seeds_lie_clearly_above_the_baseline(va
 
 
 def test_each_place_and_regime_has_its_own_baseline():
-    assert at_chance(study_of((0.5, 0.51), stage="frozen body"), "m", "t", "frozen body")
+    assert at_chance(study_of((0.5, 0.51), stage="linear probe"), "m", "t", "linear probe")
     where = {"stage": "before and after", "method": "prune", "budget": 8}
     assert at_chance(study_of((0.5, 0.51), **where), "m", "t", "prune", 8)
     assert not at_chance(study_of((0.5, 0.51), **where), "m", "t", "prune", 4)

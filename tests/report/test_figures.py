@@ -17,7 +17,7 @@ from jaxheads.report.chiang2021.regimes import regimes_section
 from jaxheads.report.curves import curve_drawings
 from jaxheads.report.figures.drawing import render
 from jaxheads.report.figures.panels import write_cell
-from jaxheads.report.figures.style import FIXED, SPARE, STYLE, looks, shown
+from jaxheads.report.figures.style import FIXED, SPARE, STYLE, line_styles, shown
 from jaxheads.report.folder import ScoreMap, Study
 from jaxheads.report.maps import maps_section
 from jaxheads.report.michel2019.single import single_section
@@ -81,7 +81,7 @@ def test_lines_are_means_and_bands_the_ends(study):
     assert (at_8.min(), at_8.max()) == pytest.approx((0.8 * 0.82, 0.82 * 0.82))
     assert sentiment.xaxis_inverted()
     levels = [(text.get_text(), text.xy[1]) for text in sentiment.texts]
-    assert levels == [("constant answer", 0.5), ("bag of words", 0.55)]
+    assert levels == [("majority-class baseline", 0.5), ("bag of words", 0.55)]
     assert "lowest to the highest of up to 6 values" in drawing.caption
 
 
@@ -89,16 +89,16 @@ def test_kinds_differ_in_colour_marker_and_line():
     every = [*FIXED.values(), *SPARE]
     for part in zip(*every, strict=True):
         assert len(set(part)) == len(every)
-    assert len(set(looks(["gradient", "a", "b", "random"]).values())) == 4
+    assert len(set(line_styles(["gradient", "a", "b", "random"]).values())) == 4
 
 
 def test_kinds_differ_in_grey_and_stand_out_from_white():
     def light(color):
         return np.dot([0.2126, 0.7152, 0.0722], np.power(matplotlib.colors.to_rgb(color), 2.2))
 
-    greys = sorted(light(look.color) for look in FIXED.values())
+    greys = sorted(light(style.color) for style in FIXED.values())
     assert greys[-1] - greys[0] > 0.1
-    assert all(1.05 / (light(look.color) + 0.05) > 2 for look in (*FIXED.values(), *SPARE))
+    assert all(1.05 / (light(style.color) + 0.05) > 2 for style in (*FIXED.values(), *SPARE))
 
 
 @pytest.mark.parametrize("colors", ["viridis", "cividis"])
@@ -132,7 +132,7 @@ def test_maps_show_the_mean_over_seeds_with_layers_from_the_top():
 def test_the_matrix_has_reliabilities_on_the_diagonal(study):
     drawing = drawings(coherence_section(study))["coherence-roberta"]
     tuned, frozen = drawing.figure.axes
-    assert [axis.get_title() for axis in (tuned, frozen)] == ["fine-tuned", "frozen body"]
+    assert [axis.get_title() for axis in (tuned, frozen)] == ["fine-tuned", "linear probe"]
     expected = [[0.95, 0.4, 0.4], [0.4, 0.8, 0.4], [0.4, 0.4, 0.8]]
     np.testing.assert_allclose(tuned.collections[0].get_array(), expected)
     assert [text.get_text() for text in tuned.texts] == [
@@ -145,7 +145,7 @@ def test_the_matrix_has_reliabilities_on_the_diagonal(study):
 
 def test_a_frozen_body_has_a_reliability_of_its_own(study):
     rows = [
-        dataclasses.replace(row, method=f"{row.method}, frozen body", value=0.6)
+        dataclasses.replace(row, method=f"{row.method}, linear probe", value=0.6)
         for row in study.rows
         if row.stage == "reliability" and row.task != "mlm"
     ]
@@ -230,7 +230,7 @@ def test_the_map_of_removed_heads_finds_the_planted_one(study):
     assert np.unravel_index(found.argmin(), found.shape) == (1, 2)
     first = tables(section)["removed-table"].body[0]
     assert first[3:] == (
-        "layer 2 head 3",
+        "layer 1 head 2",
         "−0.050 [−0.060 to −0.040]",
         "the head helps in this one model",
     )
@@ -259,7 +259,7 @@ def test_tables_have_the_numbers(study):
     shuffled = {line[1]: line[whole.head.index("labels shuffled")] for line in whole.body}
     assert shuffled == {"masked LM": "–", **dict.fromkeys(TASKS[1:], "0.510 (0.510 to 0.510)")}
     kept = tables(single_section(study))["kept-table"]
-    line = ("roberta", "entailment", "layer 4", "accuracy", "–", "−0.080 [−0.100 to +0.000]")
+    line = ("roberta", "entailment", "layer 3", "accuracy", "–", "−0.080 [−0.100 to +0.000]")
     assert kept.body[-1] == line
 
 

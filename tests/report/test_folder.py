@@ -26,7 +26,7 @@ def test_an_unfinished_study_is_read_from_its_cells(tmp_path):
     assert read_study(tmp_path).finished
 
 
-def test_a_folder_without_rows_is_refused(tmp_path):
+def test_a_folder_without_rows_is_rejected(tmp_path):
     with pytest.raises(ValueError, match=r"expected a study's rows.jsonl or cells.*, got neither"):
         read_study(tmp_path)
     (tmp_path / "rows.jsonl").touch()
@@ -72,7 +72,7 @@ def test_scores_of_whole_models_are_read_and_other_readings_passed_over(tmp_path
 
 
 @pytest.mark.parametrize("array", [np.ones(3), np.ones((2, 2), int), np.array([[{}]], object)])
-def test_scores_that_are_none_are_refused_by_name(tmp_path, array):
+def test_scores_that_are_none_are_rejected_by_name(tmp_path, array):
     write_rows(tmp_path / "rows.jsonl", [row()])
     (tmp_path / "scores").mkdir()
     np.savez(tmp_path / "scores/roberta-sst2-0.npz", score=array)
@@ -84,7 +84,7 @@ def test_scores_that_are_none_are_refused_by_name(tmp_path, array):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": 1, "made_on": {}}', '{"run": {}}'])
-def test_settings_that_are_none_are_refused(tmp_path, text):
+def test_settings_that_are_none_are_rejected(tmp_path, text):
     write_rows(tmp_path / "rows.jsonl", [row()])
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run.json: expected"):

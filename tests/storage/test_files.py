@@ -85,7 +85,7 @@ def test_an_empty_directory_may_be_filled(tmp_path):
     assert (target / "a").exists()
 
 
-def test_an_unwritable_place_is_refused_before_the_work(tmp_path):
+def test_an_unwritable_place_is_rejected_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError), write_atomically(tmp_path / "file" / "scores.npz"):
         pytest.fail("the block must not start")

@@ -10,14 +10,14 @@ import sys
 import pytest
 
 from jaxheads.storage import leases
-from jaxheads.storage.leases import Watch, Worker
+from jaxheads.storage.leases import Worker, WorkerWatch
 
 
 def test_a_cell_has_one_holder_until_it_is_released(tmp_path):
     with Worker(tmp_path) as one, Worker(tmp_path) as two:
         assert one.claim("a") and not two.claim("a") and not one.claim("a")
         assert two.claim("b")
-        assert Watch(tmp_path).held() == {"a": one.token, "b": two.token}
+        assert WorkerWatch(tmp_path).held() == {"a": one.token, "b": two.token}
         assert one.others() == {two.token}
         one.release("a")
         assert two.claim("a")
@@ -45,9 +45,9 @@ def dead_worker(folder, **changes) -> str:
 
 def test_what_a_dead_process_holds_is_taken_over_by_one(tmp_path):
     token = dead_worker(tmp_path)
-    assert Watch(tmp_path).held() == {}
+    assert WorkerWatch(tmp_path).held() == {}
     with Worker(tmp_path) as one, Worker(tmp_path) as two:
-        assert one.others() == {two.token} and token not in Watch(tmp_path).alive()
+        assert one.others() == {two.token} and token not in WorkerWatch(tmp_path).alive()
         assert one.claim("a") and not two.claim("a")
         assert (tmp_path / "leases" / "a@1").read_text() == one.token
         one.release("a")
@@ -80,7 +80,7 @@ def test_a_worker_of_another_host_lives_while_its_heart_is_seen_to_beat(tmp_path
 def test_who_was_taken_for_dead_learns_that_the_cell_is_lost(tmp_path, monkeypatch):
     with Worker(tmp_path) as slow, Worker(tmp_path) as quick:
         assert slow.claim("a") and slow.holds("a")
-        monkeypatch.setattr(Watch, "lives", lambda *_: False)
+        monkeypatch.setattr(WorkerWatch, "lives", lambda *_: False)
         assert quick.claim("a")
         assert quick.holds("a") and not slow.holds("a")
         slow.release("a")
@@ -122,7 +122,7 @@ def test_a_url_has_leases_as_a_folder_has(memory, monkeypatch):
     monkeypatch.setattr(leases.time, "monotonic", lambda: now[0])
     with Worker(URL) as one, Worker(URL) as two:
         assert one.claim("a") and not two.claim("a") and two.claim("b") and one.holds("a")
-        assert Watch(URL).held() == {"a": one.token, "b": two.token}
+        assert WorkerWatch(URL).held() == {"a": one.token, "b": two.token}
         assert not one.took_over("a") and one.others() == {two.token}
         memory.pipe("/runs/one/workers/far", b'{"host": "elsewhere", "pid": 1, "started": ""}')
         memory.pipe("/runs/one/leases/c@0", b"far")
@@ -136,7 +136,7 @@ def test_a_url_has_leases_as_a_folder_has(memory, monkeypatch):
     assert not memory.find("/runs")
 
 
-def test_who_needs_a_folder_alone_waits_for_silence_and_is_refused_by_a_sign_of_life(
+def test_who_needs_a_folder_alone_waits_for_silence_and_is_rejected_by_a_sign_of_life(
     memory, monkeypatch
 ):
     """Another host's heart beats while it is watched; then it beats no more."""
@@ -157,7 +157,7 @@ def test_who_needs_a_folder_alone_waits_for_silence_and_is_refused_by_a_sign_of_
             worker.take("all")
         beats[0] = 0
         begin = now[0]
-        worker._watch = Watch(URL)
+        worker._watch = WorkerWatch(URL)
         worker.take("all")
         assert leases.SILENT <= now[0] - begin <= leases.SILENT + 2 * leases.LOOK
         assert worker.holds("all")

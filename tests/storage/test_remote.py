@@ -126,7 +126,7 @@ def test_a_file_system_that_cannot_be_asked_is_one_line(memory, monkeypatch, cap
         assert ": no route" in error and error.count("\n") == 1
 
 
-def test_paths_without_a_role_are_refused_where_they_are_remote(capsys):
+def test_paths_without_a_role_are_rejected_where_they_are_remote(capsys):
     assert main(["bench", "--out", "gs://bucket/out"]) == 2
     assert "--out: expected a local path, got 'gs://bucket/out'" in capsys.readouterr().err
 
@@ -259,14 +259,14 @@ def test_a_look_at_a_study_fetches_what_it_tells_and_puts_nothing(memory):
     kept = ("plan.json", "times/a.json", "cells/a.jsonl", "failed/b.json")
     heavy = ("models/m/config.json", "scores/a.npz", "scores/kept/a.npy", "checkpoints/x/3/d")
     memory.pipe({f"/runs/one/{name}": b"{}" for name in (*kept, *heavy)})
-    looks = dataclasses.replace(study_at("memory://runs/one"), status=True)
-    with localised(looks) as local:
+    status = dataclasses.replace(study_at("memory://runs/one"), status=True)
+    with localised(status) as local:
         assert sorted(names(local.out)) == sorted(kept)
         write(local.out / "cells/new.jsonl", "x", second=1)
-    assert not memory.exists("/runs/one/cells/new.jsonl") and not outputs(looks)
+    assert not memory.exists("/runs/one/cells/new.jsonl") and not outputs(status)
 
 
-def test_a_folder_where_a_command_works_is_refused_to_another(memory):
+def test_a_folder_where_a_command_works_is_rejected_to_another(memory):
     with localised(study_at("memory://runs/one")) as local:
         claim_mirrors()
         with Worker("memory://runs/one") as other:
@@ -281,7 +281,7 @@ def test_who_has_been_taken_for_dead_puts_nothing(memory, monkeypatch):
         with localised(study_at("memory://runs/one")) as local:
             claim_mirrors()
             with Worker("memory://runs/one") as other:
-                monkeypatch.setattr(leases.Watch, "lives", lambda *_: False)
+                monkeypatch.setattr(leases.WorkerWatch, "lives", lambda *_: False)
                 other.take("all")
                 write(local.out / "cells/a.jsonl", "a", second=1)
                 put_mirrors()

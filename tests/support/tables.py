@@ -39,7 +39,7 @@ REGIMES, REGIMES_CONTRAST, ABOVE = (
     "before and after, contrast",
     "above the baseline",
 )
-PROBE, TUNED, SHUFFLED = "frozen body", "fine-tuned", "labels shuffled"
+PROBE, TUNED, SHUFFLED = "linear probe", "fine-tuned", "labels shuffled"
 LM, BY_LM = "mlm", "gradient of mlm"
 SENTIMENT, INCONGRUITY = "grammar_sentiment", "grammar_incongruity"
 FINE_TUNED, MASKS, LIKENESS = "masked, fine-tuned", "contrast of masks", "likeness lost"

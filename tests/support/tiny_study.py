@@ -28,7 +28,7 @@ SIZES = dict(
     max_positions=18, norm_eps=1e-5, initializer_range=0.3,
 )
 SHORT = TrainingConfig(
-    steps=6, batch_size=8, dropout=0.0, log_every=2, optimizer=OptimizerConfig(rate=1e-2)
+    steps=6, batch_size=8, dropout=0.0, log_every=2, optimizer=OptimizerConfig(learning_rate=1e-2)
 )
 ROBERTA = encoder_config("roberta", type_vocab_size=1, pad_token_id=1, **SIZES)
 ALBERT = encoder_config("albert", type_vocab_size=2, embedding_size=8, hidden_groups=1, **SIZES)

@@ -11,7 +11,13 @@ import numpy as np
 from jaxheads.cli.main import main
 from jaxheads.models.checkpoint.convert import load_model
 
-WORDS = {"--task": "sst2", "--steps": 12, "--batch-size": 8, "--rate": 0.01, "--log-every": 3}
+WORDS = {
+    "--task": "sst2",
+    "--steps": 12,
+    "--batch-size": 8,
+    "--learning-rate": 0.01,
+    "--log-every": 3,
+}
 
 
 def words(model, data, out, *more, **changes) -> list[str]:

@@ -151,6 +151,6 @@ def test_local_runs_need_no_cloud(cloud):
 
 
 @pytest.mark.parametrize("words", [[], ["--run", "a/b", "x"], ["--env", "1=2", "x"], ["--stop"]])
-def test_what_makes_no_sense_is_refused(cloud, words):
+def test_what_makes_no_sense_is_rejected(cloud, words):
     found = cloud.run("run.sh", *words)
     assert found.returncode == 2 and "expected" in found.stderr and not cloud.calls()

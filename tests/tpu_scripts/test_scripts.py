@@ -103,7 +103,7 @@ def test_the_type_says_the_runtime_and_the_chips(cloud, type_, runtime, accelera
         ("", "expected a value for --type"),
     ],
 )
-def test_types_without_vms_are_refused_in_one_line(cloud, type_, says):
+def test_types_without_vms_are_rejected_in_one_line(cloud, type_, says):
     for script in ("env.sh", "create.sh"):
         found = cloud.run(script, type=type_)
         assert found.returncode == 2 and says in found.stderr
@@ -111,7 +111,7 @@ def test_types_without_vms_are_refused_in_one_line(cloud, type_, says):
 
 
 @pytest.mark.parametrize("script", NAMES)
-def test_unknown_options_and_missing_values_are_refused(cloud, script):
+def test_unknown_options_and_missing_values_are_rejected(cloud, script):
     assert cloud.run(script, "--nonsense").returncode == 2
     found = cloud.run(script, "--zone")
     assert found.returncode == 2 and "--zone: expected a value" in found.stderr

@@ -93,7 +93,7 @@ def test_setup_tells_what_failed_and_can_be_repeated(cloud, checkout, step, says
     assert setup(cloud, checkout).returncode == 0
 
 
-def test_setup_is_refused_while_a_run_is_going_on(cloud, checkout):
+def test_setup_is_rejected_while_a_run_is_going_on(cloud, checkout):
     assert setup(cloud, checkout).returncode == 0
     (cloud.workers[1] / "slow").write_text("20")
     assert cloud.run("run.sh", "--run", "mine", "--detach", "doctor").returncode == 0

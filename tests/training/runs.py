@@ -19,7 +19,7 @@ CONFIG = TrainingConfig(
     batch_size=10,
     log_every=4,
     save_every=3,
-    optimizer=OptimizerConfig(rate=1e-2, warmup=0.1),
+    optimizer=OptimizerConfig(learning_rate=1e-2, warmup=0.1),
 )
 
 
@@ -63,13 +63,13 @@ def noisy(case):
 
 
 def train(
-    case, folder, *, resume=False, about=None, log=None, mesh=None, act=crash, at=-1, judge=None,
+    case, folder, *, resume=False, about=None, log=None, mesh=None, act=crash, at=-1, evaluate=None,
     **changes,
 ) -> Fitted:  # fmt: skip
     config = dataclasses.replace(CONFIG, **changes)
     return fit(
         case.objective, case.params, Calls(case.source, at, act), config, lengths=LENGTHS,
-        log=log, mesh=mesh, judge=judge, name="tuning",
+        log=log, mesh=mesh, evaluate=evaluate, name="tuning",
         checkpoints=Checkpoints(folder, resume, about or {}),
     )  # fmt: skip
 
@@ -98,6 +98,7 @@ def equal(one, two) -> bool:
 def assert_same(whole, fitted, folder, log):
     _, expected, place = whole
     assert equal(fitted.params, expected.params)
-    assert record(folder)["bits"] == record(place / "whole")["bits"]  # of the moments, too
+    # of the optimizer's state, too
+    assert record(folder)["bits"] == record(place / "whole")["bits"]
     assert logged(log) == logged(place / "whole.jsonl")
     assert timeless(p._asdict() for p in fitted.log) == timeless(p._asdict() for p in expected.log)

@@ -1,4 +1,4 @@
-"""A run that was stopped, by whatever, ends in the same bits as one that was not."""
+"""A run that was stopped, by whatever, is bit-identical to one that was not."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_resuming_from_nothing_begins(whole):
     assert_same(whole, fitted, place / "new" / "deep", place / "new.jsonl")
 
 
-def test_a_used_place_is_refused_unless_one_resumes(whole):
+def test_a_used_place_is_rejected_unless_one_resumes(whole):
     case, _, place = whole
     with pytest.raises(ValueError, match=r"/whole: expected a place without .* the steps 27, 30;"):
         train(case, place / "whole")
@@ -120,12 +120,12 @@ def test_a_run_goes_on_on_other_devices(simple, tmp_path):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
-# -- what is refused
+# -- what is rejected
 
 
-def test_the_checkpoint_of_another_run_is_refused_with_every_difference(whole, classifier):
+def test_the_checkpoint_of_another_run_is_rejected_with_every_difference(whole, classifier):
     case, _, place = whole
-    optimizer = dataclasses.replace(CONFIG.optimizer, rate=0.02)
+    optimizer = dataclasses.replace(CONFIG.optimizer, learning_rate=0.02)
     with pytest.raises(ValueError, match="expected a checkpoint of this very run") as error:
         train(
             case, place / "whole", resume=True, seed=3, optimizer=optimizer,
@@ -133,20 +133,20 @@ def test_the_checkpoint_of_another_run_is_refused_with_every_difference(whole, c
         )  # fmt: skip
     assert str(error.value) == (
         f"{place / 'whole' / '30'}: expected a checkpoint of this very run, got about.encoder none "
-        "and here {'kept': [[0, 1]]}; training.optimizer.rate 0.01 and here 0.02; "
+        "and here {'kept': [[0, 1]]}; training.optimizer.learning_rate 0.01 and here 0.02; "
         "training.seed 0 and here 3"
     )
     assert steps(place / "whole") == [27, 30]
 
 
-def test_other_data_and_other_shapes_are_refused(whole):
+def test_other_data_and_other_shapes_are_rejected(whole):
     case, _, place = whole
     with pytest.raises(ValueError, match=r"data\.lengths \d+ and here \d+; data\.tokens \d+ and"):
         train(case._replace(source=sentences(seed=1)), place / "whole", resume=True)
     other = case._replace(params={**case.params, "table": jnp.zeros(V + 1)})
     with pytest.raises(ValueError, match=r"params/table \[40\] and here \[41\]$"):
         train(other, place / "whole", resume=True)
-    assert steps(place / "whole") == [27, 30]  # refused is not broken
+    assert steps(place / "whole") == [27, 30]  # rejected is not broken
 
 
 def test_how_often_and_how_many_are_saved_may_change(whole):

@@ -23,7 +23,7 @@ from jaxheads.training.watch import Diverged
 from tests.support.cases import LENGTHS
 
 CONFIG = TrainingConfig(
-    steps=30, batch_size=10, log_every=10, optimizer=OptimizerConfig(rate=1e-2, warmup=0.1)
+    steps=30, batch_size=10, log_every=10, optimizer=OptimizerConfig(learning_rate=1e-2, warmup=0.1)
 )
 
 
@@ -109,7 +109,11 @@ def test_a_loss_that_is_no_number_stops_with_its_step(simple):
         bad = (batch.index_B == fifth).all()
         return outcome._replace(loss_B=jnp.where(bad, jnp.nan, outcome.loss_B))
 
-    with pytest.raises(Diverged, match=r"^tuning: .* not finite at step 4; a lower rate than 0.01"):
+    with pytest.raises(
+        Diverged,
+        match=r"^tuning: .* not finite at step 4; a lower learning rate "
+        r"than 0.01",
+    ):
         train(simple, breaks, log_every=3)
 
 
@@ -129,7 +133,8 @@ def test_the_log_is_one_json_line_a_point(simple, tmp_path):
     assert [line["step"] for line in lines] == [10, 20, 25]
     assert [tuple(line.values()) for line in lines] == list(fitted.log)
     assert all(line["examples_per_s"] > 0 for line in lines)
-    assert lines[0]["rate"] == pytest.approx(1e-2 * (25 - 9) / (25 - 2))  # of step 9; 2 warm up
+    # of step 9; 2 warm up
+    assert lines[0]["learning_rate"] == pytest.approx(1e-2 * (25 - 9) / (25 - 2))
 
 
 def test_the_loss_in_the_log_is_the_mean_since_the_line_before(simple):
@@ -220,7 +225,7 @@ def test_tensorboard_gets_the_numbers_of_the_log(simple, tmp_path, monkeypatch):
     board = types.SimpleNamespace(SummaryWriter=Writer)
     monkeypatch.setitem(sys.modules, "tensorboardX", board)
     log = train(simple, board=tmp_path / "board").log
-    names = ("loss", "gradient_norm", "rate", "examples_per_s")
+    names = ("loss", "gradient_norm", "learning_rate", "examples_per_s")
     assert written == [
         *((f"train/{name}", getattr(point, name), point.step) for point in log for name in names),
         "closed",

@@ -24,7 +24,7 @@ from tests.support.cases import LENGTHS, word_case
 from tests.training.runs import CONFIG, Calls, Crash, crash, equal, logged, record
 
 HEADS = (2, 4)
-FAST = dataclasses.replace(GATES, rate=0.2)
+FAST = dataclasses.replace(GATES, learning_rate=0.2)
 
 
 def gated_words():
@@ -72,7 +72,7 @@ def test_a_run_with_gates_that_crashes_ends_in_the_same_bits(tmp_path):
     assert equal((whole.params, whole.theta), (params, theta))
 
 
-def test_a_checkpoint_of_another_gate_is_refused(tmp_path):
+def test_a_checkpoint_of_another_gate_is_rejected(tmp_path):
     case = gated_words()
     train(case, tmp_path, gate=GATE["bounded"])
     with pytest.raises(ValueError, match="expected a checkpoint of this very run") as error:

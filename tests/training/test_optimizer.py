@@ -1,4 +1,4 @@
-"""AdamW decays what it should, at the rate that its settings say."""
+"""AdamW decays what it should, at the learning rate that its settings say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import abstract_params
-from jaxheads.training.optimizer import decay_mask, make_optimizer, rate_schedule
+from jaxheads.training.optimizer import decay_mask, learning_rate_schedule, make_optimizer
 
 SIZES = {"hidden_size": 8, "num_layers": 2, "num_heads": 2, "intermediate_size": 8}
 FAMILIES = {
@@ -44,7 +44,7 @@ def test_kernels_and_tables_decay_and_biases_and_norms_do_not(family, readout):
     assert not decayed["params/encoder/stack0/attention/out/bias"]  # [n, D]: no matter its rank
 
 
-def test_a_parameter_of_an_unknown_kind_is_refused():
+def test_a_parameter_of_an_unknown_kind_is_rejected():
     with pytest.raises(ValueError, match="params/gate: expected a parameter named kernel"):
         decay_mask({"params": {"gate": jnp.ones(3)}})
 
@@ -56,7 +56,7 @@ def by_hand(config, params, gradients):
     for step, gradient in enumerate(gradients):
         norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradient.values()))
         shrink = min(1.0, config.clip_norm / norm)
-        rate = rate_schedule(config, len(gradients))(step)
+        learning_rate = learning_rate_schedule(config, len(gradients))(step)
         for name, raw in gradient.items():
             g = shrink * np.float64(raw)
             m, v = state[name]
@@ -67,24 +67,29 @@ def by_hand(config, params, gradients):
             fair_v = v / (1 - config.beta2 ** (step + 1))
             update = fair_m / (np.sqrt(fair_v) + config.eps)
             decay = config.weight_decay * params[name] if name == "kernel" else 0.0
-            params[name] = params[name] - rate * (update + decay)
+            params[name] = params[name] - learning_rate * (update + decay)
     return params
 
 
 def test_updates_are_those_of_adamw_written_out():
-    config = OptimizerConfig(rate=0.1, weight_decay=0.3, clip_norm=2.0, warmup=0.5, eps=1e-3)
+    config = OptimizerConfig(
+        learning_rate=0.1, weight_decay=0.3, clip_norm=2.0, warmup=0.5, eps=1e-3
+    )
     rng = np.random.default_rng(0)
     params = {"kernel": np.float32(rng.normal(size=(3, 2))), "bias": np.float32(rng.normal(size=2))}
     gradients = [
         {name: np.float32(scale * rng.normal(size=p.shape)) for name, p in params.items()}
         for scale in (3.0, 0.1, 5.0, 1.0)  # above and below the norm at which they are clipped
     ]
-    optimizer, rate = make_optimizer(config), rate_schedule(config, len(gradients))
+    optimizer, learning_rate = (
+        make_optimizer(config),
+        learning_rate_schedule(config, len(gradients)),
+    )
     trained = {"params": jax.tree.map(jnp.asarray, params)}
     state = optimizer.init(trained)
     for step, gradient in enumerate(gradients):
         way, state = jax.jit(optimizer.update)({"params": gradient}, state, trained)
-        moves = jax.tree.map(functools.partial(jnp.multiply, -rate(step)), way)
+        moves = jax.tree.map(functools.partial(jnp.multiply, -learning_rate(step)), way)
         trained = jax.tree.map(jnp.add, trained, moves)
     expected = by_hand(config, params, gradients)
     for name in params:
@@ -93,7 +98,7 @@ def test_updates_are_those_of_adamw_written_out():
 
 
 def test_plain_descent_follows_the_clipped_gradient():
-    config = OptimizerConfig(rate=0.1, weight_decay=0.5, clip_norm=2.0, descent="sgd")
+    config = OptimizerConfig(learning_rate=0.1, weight_decay=0.5, clip_norm=2.0, optimizer="sgd")
     trained = {"params": {"kernel": jnp.float32([3.0]), "bias": jnp.float32([1.0])}}
     optimizer = make_optimizer(config)
     gradient = {"params": {"kernel": jnp.float32([6.0]), "bias": jnp.float32([8.0])}}  # of norm 10
@@ -103,27 +108,29 @@ def test_plain_descent_follows_the_clipped_gradient():
 
 
 @pytest.mark.parametrize(
-    ("decay", "expected"),
+    ("schedule", "expected"),
     [
         ("linear", [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25]),
         ("cosine", [0.25, 0.5, 0.75, 1.0, 1.0, 0.85355339, 0.5, 0.14644661]),
         ("constant", [0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0]),
     ],
 )
-def test_the_rate_rises_and_falls_as_its_closed_form(decay, expected):
-    rate = rate_schedule(OptimizerConfig(rate=3e-4, warmup=0.5, decay=decay), 8)
-    rates = [rate(step) for step in range(8)]
-    np.testing.assert_allclose(rates, 3e-4 * np.array(expected), rtol=1e-6)
+def test_the_rate_rises_and_falls_as_its_closed_form(schedule, expected):
+    learning_rate = learning_rate_schedule(
+        OptimizerConfig(learning_rate=3e-4, warmup=0.5, schedule=schedule), 8
+    )
+    learning_rates = [learning_rate(step) for step in range(8)]
+    np.testing.assert_allclose(learning_rates, 3e-4 * np.array(expected), rtol=1e-6)
 
 
 def test_without_warm_up_the_rate_starts_at_its_height():
-    rate = rate_schedule(OptimizerConfig(rate=1.0, warmup=0.0), 4)
-    assert [rate(step) for step in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    learning_rate = learning_rate_schedule(OptimizerConfig(learning_rate=1.0, warmup=0.0), 4)
+    assert [learning_rate(step) for step in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
 
 
 def test_one_step_alone_trains_at_the_whole_rate():
-    rate = rate_schedule(OptimizerConfig(rate=1.0, warmup=1.0), 1)
-    assert rate(0) == 1.0
+    learning_rate = learning_rate_schedule(OptimizerConfig(learning_rate=1.0, warmup=1.0), 1)
+    assert learning_rate(0) == 1.0
 
 
 def test_without_clipping_a_gradient_goes_in_as_it_is():
@@ -137,8 +144,12 @@ def test_without_clipping_a_gradient_goes_in_as_it_is():
 
 
 def test_settings_out_of_range_are_named_together():
-    with pytest.raises(ValueError, match=r"optimizer: rate: .*0\.0; .*warmup: .*1\.5; .*clip_norm"):
-        OptimizerConfig(rate=0.0, warmup=1.5, clip_norm=-1.0)
+    with pytest.raises(
+        ValueError,
+        match=r"optimizer: learning_rate: .*0\.0; .*warmup: .*1\.5; "
+        r".*clip_norm",
+    ):
+        OptimizerConfig(learning_rate=0.0, warmup=1.5, clip_norm=-1.0)
     with pytest.raises(ValueError, match=r"training: steps: .*got 0; log_every: .*got 0"):
         TrainingConfig(steps=0, log_every=0)
 

@@ -110,7 +110,7 @@ def learned(planted: Planted, name: str, seed: int) -> np.ndarray:
     )
     fitted = fit(
         planted.objective, planted.params, planted.source, config, gate=gate,
-        gates=dataclasses.replace(GATES, rate=0.2), only="gates", lengths=(LENGTH,),
+        gates=dataclasses.replace(GATES, learning_rate=0.2), only="gates", lengths=(LENGTH,),
     )  # fmt: skip
     return np.asarray(gate.score(fitted.theta), np.float64)
 

@@ -16,10 +16,10 @@ from jaxheads.importance.gates.hard_concrete import l0, lagrangian
 from jaxheads.importance.gates.subset import subset
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training.optimizer import GATES
-from jaxheads.training.step import NEVER, look, make_step, start
+from jaxheads.training.step import NEVER, make_step, start, take_window
 from tests.support.cases import on_device, word_sum
 
-CONFIG = OptimizerConfig(rate=1e-2, weight_decay=0.0)
+CONFIG = OptimizerConfig(learning_rate=1e-2, weight_decay=0.0)
 
 
 def rows(case, index):
@@ -28,16 +28,16 @@ def rows(case, index):
 
 
 def one_step(case, batch, head_mask=None, mesh=None, **settings):
-    """The state and the window after one step at the rate 0.01."""
+    """The state and the window after one step at the learning rate 0.01."""
     step = make_step(case.objective, CONFIG, mesh, **settings)
     state = start(case.params, CONFIG, mesh)
     gate = constant(head_mask)
-    return look(step(state, batch, gate, np.uint32(0), both(1e-2)), mesh)
+    return take_window(step(state, batch, gate, np.uint32(0), both(1e-2)), mesh)
 
 
-def both(rate):
-    """One rate for what is trained of the parameters and of gates."""
-    return dict.fromkeys(("params", "gates"), np.float32(rate))
+def both(learning_rate):
+    """One learning rate for what is trained of the parameters and of gates."""
+    return dict.fromkeys(("params", "gates"), np.float32(learning_rate))
 
 
 def test_the_loss_is_a_mean_over_terms_and_not_over_examples(simple):
@@ -72,7 +72,7 @@ def test_padding_rows_change_nothing(simple):
 def test_an_example_of_weight_two_counts_twice(simple):
     doubled = rows(simple, [3, 4])._replace(weight_B=np.float32([2, 1]))
     one, two = one_step(simple, doubled)[0], one_step(simple, rows(simple, [3, 3, 4]))[0]
-    for a, b in zip(jax.tree.leaves(one.moments), jax.tree.leaves(two.moments), strict=True):
+    for a, b in zip(jax.tree.leaves(one.opt_state), jax.tree.leaves(two.opt_state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8)
 
 
@@ -119,14 +119,16 @@ def test_one_program_serves_all_steps_seeds_rates_and_masks(simple, shape):
         return outcome._replace(loss_B=outcome.loss_B * gate.mean())
 
     mesh = None if shape is None else make_mesh(*shape)
-    for rate in (1e-2, 1e-3):
-        step = make_step(counted, OptimizerConfig(rate=rate), mesh)
-        state = start(simple.params, OptimizerConfig(rate=rate), mesh)
+    for learning_rate in (1e-2, 1e-3):
+        step = make_step(counted, OptimizerConfig(learning_rate=learning_rate), mesh)
+        state = start(simple.params, OptimizerConfig(learning_rate=learning_rate), mesh)
         for number in range(3):
             gate = np.full((2, 2), number, np.float32)
             gate = constant(gate)
-            state = step(state, rows(simple, range(8)), gate, np.uint32(number), both(rate))
-            state, _ = look(state, mesh)
+            state = step(
+                state, rows(simple, range(8)), gate, np.uint32(number), both(learning_rate)
+            )
+            state, _ = take_window(state, mesh)
     assert len(traced) == 1
     assert step._cache_size() == 1  # and so no state came back in another layout
 
@@ -154,8 +156,8 @@ def test_one_program_serves_all_budgets_temperatures_and_seeds_of_a_gate(simple,
         theta = gate.init(jax.random.key(budget))
         state = start(simple.params, OptimizerConfig(), theta=theta)
         for seed in range(2):
-            rates = dict.fromkeys(state.trainable, np.float32(0.1))
-            state = step(state, rows(simple, range(8)), gate, np.uint32(seed), rates)
+            learning_rates = dict.fromkeys(state.trainable, np.float32(0.1))
+            state = step(state, rows(simple, range(8)), gate, np.uint32(seed), learning_rates)
     assert step._cache_size() == 1
 
 
@@ -177,7 +179,7 @@ def test_parts_of_a_batch_with_other_numbers_of_terms_give_the_same_mean(simple)
     words_B = np.asarray(batch.real_BT.sum(1) * batch.weight_B)
     assert len({words_B[part::3].sum() for part in range(3)}) == 3
     (one, window), (two, parts) = one_step(case, batch), one_step(case, batch, accumulate=3)
-    for a, b in zip(jax.tree.leaves(one.moments), jax.tree.leaves(two.moments), strict=True):
+    for a, b in zip(jax.tree.leaves(one.opt_state), jax.tree.leaves(two.opt_state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(parts, window, rtol=1e-6)
 
@@ -196,7 +198,7 @@ def test_each_part_draws_dropout_of_its_own(simple):
     assert float(again.loss) == pytest.approx(drawn[2], rel=1e-6)
 
 
-def test_rows_that_do_not_divide_into_the_parts_are_refused(simple):
+def test_rows_that_do_not_divide_into_the_parts_are_rejected(simple):
     with pytest.raises(ValueError, match="accumulate: expected a divisor of the 10 rows, got 4"):
         one_step(simple, rows(simple, range(10)), accumulate=4)
 
@@ -210,12 +212,12 @@ def own_gate(start_LH, price=0.0, sample=None):
     )
 
 
-def gated_step(case, gate, batch, gates=GATES, rates=None, **settings):
-    """The state after one step of `gate`, at the rates 0 and 0.1."""
+def gated_step(case, gate, batch, gates=GATES, learning_rates=None, **settings):
+    """The state after one step of `gate`, at the learning rates 0 and 0.1."""
     state = start(case.params, CONFIG, theta=gate.init(None), gates=gates)
     step = make_step(case.objective, CONFIG, gates=gates, **settings)
-    rates = rates or {"params": np.float32(0.0), "gates": np.float32(0.1)}
-    return step(state, batch, gate, np.uint32(0), rates)
+    learning_rates = learning_rates or {"params": np.float32(0.0), "gates": np.float32(0.1)}
+    return step(state, batch, gate, np.uint32(0), learning_rates)
 
 
 def times_first_row(case):
@@ -230,7 +232,7 @@ def test_gates_are_trained_beside_the_parameters_at_a_rate_of_their_own(simple):
     gate = own_gate(np.full((2, 3), 0.5, np.float32))
     state = gated_step(times_first_row(simple), gate, rows(simple, range(10)))
     assert not np.asarray(state.trainable["params"]["table"]).any()
-    # Adam's first step is the rate, against the sign of the gradient; no gradient, no step
+    # Adam's first step is the learning rate, against the sign of the gradient; no gradient, no step
     expected = [[0.4, 0.4, 0.4], [0.5, 0.5, 0.5]]
     np.testing.assert_allclose(state.trainable["gates"]["gate"], expected, rtol=1e-5)
 
@@ -241,18 +243,18 @@ def test_a_penalty_is_added_once_to_the_mean_and_each_group_is_clipped_alone(sim
     batch, start_LH = rows(simple, range(10)), np.full((2, 3), 0.5, np.float32)
     state = gated_step(case, own_gate(start_LH, 3.0), batch, gates, accumulate=parts)
     mean = float(np.mean(simple.objective(simple.params, None, batch, None).loss_B))
-    moments = state.moments.inner_states["gates"].inner_state[1].mu["gates"]["gate"]
+    opt_state = state.opt_state.inner_states["gates"].inner_state[1].mu["gates"]["gate"]
     expected = [[0.1 * (mean + 3)] * 3, [0.1 * 3] * 3]  # Adam keeps a tenth of the gradient
-    np.testing.assert_allclose(moments, expected, rtol=1e-5)
+    np.testing.assert_allclose(opt_state, expected, rtol=1e-5)
     huge = gated_step(case, own_gate(start_LH, 3e9), batch, accumulate=parts)
-    for one, two in zip(*(_moments(s, "params") for s in (state, huge)), strict=True):
+    for one, two in zip(*(_opt_state(s, "params") for s in (state, huge)), strict=True):
         assert np.array_equal(one, two)
-    (clipped,) = _moments(huge, "gates")
+    (clipped,) = _opt_state(huge, "gates")
     assert np.linalg.norm(clipped) == pytest.approx(0.1, rel=1e-5)
 
 
-def _moments(state, group):
-    return jax.tree.leaves(state.moments.inner_states[group].inner_state[1].mu[group])
+def _opt_state(state, group):
+    return jax.tree.leaves(state.opt_state.inner_states[group].inner_state[1].mu[group])
 
 
 def test_one_sample_of_the_gate_serves_all_parts_of_a_batch_and_none_two_steps(simple):

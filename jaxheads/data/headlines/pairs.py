@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from jaxheads.data.draws import Draws
 from jaxheads.data.language.incongruity import KIND_OF, AlignedPair
-from jaxheads.data.rows import Row, read_rows
+from jaxheads.data.rows import Record, read_records
 
 SHOWN = 5  # problems of one file that its error names
 
@@ -56,7 +56,7 @@ def read_pairs(path: str | Path) -> tuple[Pair, ...]:
     path = Path(path)
     pairs: list[Pair] = []
     problems: list[str] = []
-    for row in read_rows(path):
+    for row in read_records(path):
         place = f"{path}:{row.line}"
         found = _read_pair(row, place)
         if isinstance(found, str):
@@ -88,7 +88,7 @@ def generated_pairs(drawn: Iterable[AlignedPair], split: str = "") -> tuple[Pair
 
 
 def check_groups(splits: Mapping[str, Sequence[Pair]]) -> None:
-    """Refuse splits that share an original: a group, or a funny headline word for word.
+    """Raise ValueError for splits that share an original: a group, or a funny headline.
 
     A classifier would know such a headline from training. Up to five originals are named in one
     ValueError, with both places.
@@ -114,7 +114,7 @@ def check_groups(splits: Mapping[str, Sequence[Pair]]) -> None:
 MARKED = re.compile(r"<([^<>]*)/>")
 
 
-def _read_pair(row: Row, place: str) -> Pair | str:
+def _read_pair(row: Record, place: str) -> Pair | str:
     """Return the pair, or what is wrong with the record."""
     if row.problem:
         return row.problem

@@ -19,7 +19,7 @@ from jaxheads.data.language.clauses import Clause, Phrase, Relative, Statement, 
 from jaxheads.data.language.lexicon import BY_KIND, NAMED
 from jaxheads.data.language.plain import add_place, draw_attached_plain, draw_neutral, draw_where
 
-Family = Literal["some", "every", "the"]
+DeterminerFamily = Literal["some", "every", "the"]
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 
 # label -> (premise negative, hypothesis negative, premise the stronger) where order is kept
@@ -42,7 +42,7 @@ def draw_entailment(draws: Draws, label: int) -> tuple[str, str, str]:
     They are split by their core (see `_core`), which every sentence has but one of, so that no
     sentence of a split occurs in another one, on neither side.
     """
-    family: Family = draws.pick(("some", "every", "the"))
+    family: DeterminerFamily = draws.pick(("some", "every", "the"))
     weak, strong, kept = _draw_two(draws, family)
     negative, negative_too, drops = draws.pick(CELLS[label])
     premise, hypothesis = (strong, weak) if drops == kept else (weak, strong)
@@ -60,7 +60,7 @@ def _core(clause: Clause) -> str:
     return " ".join([clause.verb.base, str(clause.subject.plural), *tops])
 
 
-def _said(clause: Clause, family: Family, negative: bool, denied: bool) -> str:
+def _said(clause: Clause, family: DeterminerFamily, negative: bool, denied: bool) -> str:
     """Put a clause into words that mean its negation if `negative`, denied or not."""
     assert clause.subject is not None
     negated = negative != denied  # two negations are none
@@ -70,7 +70,7 @@ def _said(clause: Clause, family: Family, negative: bool, denied: bool) -> str:
     return spoken(Statement(clause)).text
 
 
-FORMS: dict[tuple[Family, bool], tuple[str, Literal["", "not"]]] = {
+FORMS: dict[tuple[DeterminerFamily, bool], tuple[str, Literal["", "not"]]] = {
     ("some", False): ("some", ""),
     ("some", True): ("no", ""),
     ("every", False): ("every", ""),
@@ -80,7 +80,7 @@ FORMS: dict[tuple[Family, bool], tuple[str, Literal["", "not"]]] = {
 }
 
 
-def _draw_two(draws: Draws, family: Family) -> tuple[Clause, Clause, bool]:
+def _draw_two(draws: Draws, family: DeterminerFamily) -> tuple[Clause, Clause, bool]:
     """Draw a weaker and a stronger clause, and whether the context keeps the order."""
     kind = draws.weighted(((75, "person"), (25, "animal")))
     plural = family != "every" and draws.chance(45)

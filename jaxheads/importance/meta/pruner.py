@@ -23,14 +23,14 @@ EPS = 1e-5  # of the batch norms: above the variance that the first of them sees
 MOMENTUM = 0.1  # the share of a new batch in the running statistics
 INITIAL = 0.01  # standard deviation of fresh kernels, and of fresh scales around 1
 
-Params = dict[str, Any]
+PrunerParams = dict[str, Any]
 
 
 class Pruner(NamedTuple):
     """A pruner: what it looks like, and its parameters (running statistics among them)."""
 
     config: PrunerConfig
-    params: Params
+    params: PrunerParams
 
 
 def init_pruner(config: PrunerConfig, seed: int) -> Pruner:
@@ -40,7 +40,7 @@ def init_pruner(config: PrunerConfig, seed: int) -> Pruner:
     def draw(shape, mean: float):
         return jnp.asarray(random.normal(mean, INITIAL, shape).astype(np.float32))
 
-    params: Params = {}
+    params: PrunerParams = {}
     inputs, outputs = 1, config.width
     for layer in range(config.depth):
         params[f"conv{layer}"] = {"kernel": draw((4, 4, inputs, outputs), 0.0)}
@@ -101,8 +101,8 @@ def _overlaps(frame: int, real_BT):
 
 
 def score_frames(
-    params: Params, frame_NFF: Float[Array, "N F F"], *, training: bool
-) -> tuple[Float[Array, "N 2"], Params]:
+    params: PrunerParams, frame_NFF: Float[Array, "N F F"], *, training: bool
+) -> tuple[Float[Array, "N 2"], PrunerParams]:
     """Scores of maps in (0, 2), and the running statistics with those of this batch in them.
 
     In training a batch norm goes by the statistics of the batch, else by the running ones, which
@@ -126,7 +126,7 @@ def _convolve(x, layer, *, stride: int, pad: int):
     )  # fmt: skip
 
 
-def _normalize(x, norm: Params, training: bool):
+def _normalize(x, norm: PrunerParams, training: bool):
     """As PyTorch's BatchNorm2d: biased variance to divide by, unbiased in the running one."""
     mean, variance = (jax.lax.stop_gradient(norm[name]) for name in ("mean", "variance"))
     statistics = {"mean": mean, "variance": variance}

@@ -17,8 +17,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jaxheads.config import PrunerConfig
-from jaxheads.importance.meta.pruner import PAIR, SINGLE, Params, framed, score_frames
-from jaxheads.objectives import Objective, Outcome, Represent, Watch
+from jaxheads.importance.meta.pruner import PAIR, SINGLE, PrunerParams, framed, score_frames
+from jaxheads.objectives import Objective, ObservedPass, Outcome, Represent
 from jaxheads.parallel.mesh import split_over_data
 
 DRAWS = 5  # for each head of a layer
@@ -33,10 +33,10 @@ GROUP = 2  # sentences that share a distribution
 
 @functools.partial(jax.jit, static_argnames=("watch", "config", "mesh"))
 def pruner_scores(
-    watch: Watch,
+    watch: ObservedPass,
     config: PrunerConfig,
     channel: int | Array,
-    pruner_params: Params,
+    pruner_params: PrunerParams,
     params: Any,
     batch: Any,
     gate_LH: Float[Array | np.ndarray, "L H"],

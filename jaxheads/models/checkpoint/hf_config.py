@@ -1,4 +1,4 @@
-"""`config.json` to our configs and back: every attribute is used or refused."""
+"""`config.json` to our configs and back: every attribute is used or rejected."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def _all_idle(study: Study, each: Acceptable) -> bool:
 
 
 def _needs_none(study: Study, each: Acceptable, task: str) -> bool:
-    """Whether a task keeps that share of its metric at chance, or by a constant answer."""
+    """Whether a task keeps that share of its metric at chance, or by the majority class."""
     suffices = floor_suffices(study, each.model, task, 1 - each.tolerance / 100)
     return suffices or at_chance(study, each.model, task)
 
@@ -216,7 +216,7 @@ def _idle(study: Study, each: Acceptable) -> str:
     text = f"; on {', '.join(top)} the whole model is at the ceiling" if top else ""
     if idle:
         text += (
-            f"; but on {', '.join(idle)} the model is {MARK}, or a constant answer does as well, "
-            "which says nothing of heads"
+            f"; but on {', '.join(idle)} the model is {MARK}, or the majority-class baseline does "
+            "as well, which says nothing of heads"
         )
     return text

@@ -112,7 +112,7 @@ def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
     if not asked:
         return (
             "Unknown: of no whole model is it shown that 95% of its metric needs any head (a "
-            "constant answer keeps it, or the model without heads does)."
+            "majority-class baseline keeps it, or the model without heads does)."
         )
     asked = {p: share for p, share in asked.items() if share.has_bounds} or asked
     places = sorted(asked, key=lambda place: asked[place].mean)
@@ -160,7 +160,8 @@ def _idle(study: Study, model: str, task: str, share: Spread) -> str:
         said.append(f"the whole model is {MARK}: this says nothing of heads")
     elif floor_suffices(study, model, task, 0.95):
         said.append(
-            f"a constant answer has 95% of the {study.metric(task)}: this says nothing of heads"
+            f"the majority-class baseline has 95% of the {study.metric(task)}: this says nothing "
+            "of heads"
         )
     elif share.mean >= 1:
         said.append("it is kept without any head: this says nothing of which heads matter")
@@ -179,7 +180,7 @@ BELOW = ": the whole model is not above its floor."
 
 
 def floors_answer(study: Study) -> Answer | None:
-    """How far whole models lie above a constant answer, and above a bag of words."""
+    """How far whole models lie above the majority-class baseline, and above a bag of words."""
     points = tuple(_floors(study))
     if not points:
         return None
@@ -202,7 +203,7 @@ def _floors(study: Study) -> Iterator[str]:
             bag = spread_of(study.at("floor", **own, metric="bag of words"))
             whole = spread_of(study.at("whole", **own, metric=study.metric(task)))
             yield (
-                f"{model}, {shown(task)}: {study.metric(task)} of a constant answer "
+                f"{model}, {shown(task)}: {study.metric(task)} of the majority-class baseline "
                 f"{number(floor.mean)}"
                 + (f", of a bag of words {number(bag.mean)}" if bag is not None else "")
                 + (f", of the whole model {words(whole)}" if whole is not None else "")

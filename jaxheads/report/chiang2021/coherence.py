@@ -38,14 +38,14 @@ def coherence_section(study: Study) -> Section | None:
     lead = (
         "Rank agreement of head scores on two tasks, and what pruning one task by the other's "
         "order costs. Importance on a task is measured twice: in models fine-tuned on it, and in "
-        "the pre-trained body under a readout trained alone (“frozen body”), which tells a change "
-        "by the task from a change by fine-tuning. Two maps can agree no better than each repeats: "
-        "the ceiling of a correlation is the root of the product of both reliabilities. The "
-        "reliability of a map is what the same task gives once more, with other examples and, "
-        "where several were trained, another fine-tuning seed. The pre-trained model is one: its "
-        "map repeats over examples alone, and another pre-training is not in it. Large heads "
-        "matter to any loss, so that agreement may be of size alone: the nulls say what maps that "
-        "know nothing of labels reach."
+        "the pre-trained encoder under a readout trained alone (“linear probe”, encoder frozen), "
+        "which tells a change by the task from a change by fine-tuning. Two maps can agree no "
+        "better than each repeats: the ceiling of a correlation is the root of the product of "
+        "both reliabilities. The reliability of a map is what the same task gives once more, with "
+        "other examples and, where several were trained, another fine-tuning seed. The "
+        "pre-trained model is one: its map repeats over examples alone, and another pre-training "
+        "is not in it. Large heads matter to any loss, so that agreement may be of size alone: "
+        "the nulls say what maps that know nothing of labels reach."
     )
     return Section("coherence", "Do tasks need the same heads", lead, parts)
 

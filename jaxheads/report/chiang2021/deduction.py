@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from jaxheads.records.rows import kind_of
 from jaxheads.report.chiang2021.acceptable import ORDER, ORDERS, TRAINED, acceptable_table
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import INK, Look, looks, shown
+from jaxheads.report.figures.style import INK, LineStyle, line_styles, shown
 from jaxheads.report.folder import PRETRAINING, Study
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import INTERVAL, Spread, by_seed, cell, percent, range_of, spreads
@@ -86,19 +86,19 @@ def _draw_plot(
 ) -> list[Spread]:
     start = {0.0: range_of([1.0])}
     least: dict[float, Spread] = dict(start)
-    for task, look in looks(curves).items():
+    for task, style in line_styles(curves).items():
         points = {lost[b].mean: s for b, s in curves[task].items() if b in lost}
-        draw_line(axis, shown(task), look, {**start, **points})
+        draw_line(axis, shown(task), style, {**start, **points})
         for budget, share in curves[task].items():
             if budget in lost and lost[budget].kind == INTERVAL:
                 ends = [lost[budget].low, lost[budget].high]
-                axis.plot(ends, [share.mean] * 2, color=look.color, linewidth=0.8)
+                axis.plot(ends, [share.mean] * 2, color=style.color, linewidth=0.8)
     for budget, increase in lost.items():
         kept = [found[budget].mean for found in curves.values() if budget in found]
         if len(kept) == len(curves):
             least[increase.mean] = range_of([min(kept)])
     if len(curves) > 1:
-        draw_line(axis, LEAST, Look(INK, "", "-"), least, alpha=0.35, zorder=1)
+        draw_line(axis, LEAST, LineStyle(INK, "", "-"), least, alpha=0.35, zorder=1)
         axis.lines[-1].set_linewidth(5)
     for share in (0.99, 0.95):
         draw_level(axis, share, percent(share))

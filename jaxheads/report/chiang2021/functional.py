@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, at_chance
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import looks, shown
+from jaxheads.report.figures.style import line_styles, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Drawing, Table, slug
 from jaxheads.report.spread import Spread, cell, spreads
@@ -80,11 +80,11 @@ def _found(study: Study, model: str) -> dict[tuple[str, int], Spread]:
 def _draw_panel(
     axis: Axes, found: Mapping[tuple[str, int], Spread], task: str, orders: list[str]
 ) -> None:
-    for order, look in looks([f"order of {shown(order)}" for order in orders]).items():
+    for order, style in line_styles([f"order of {shown(order)}" for order in orders]).items():
         pair = {f"order of {shown(one)}": f"{one}~{task}" for one in orders}[order]
         points = {float(budget): s for (name, budget), s in found.items() if name == pair}
         if points:
-            draw_line(axis, order, look, points)
+            draw_line(axis, order, style, points)
     draw_level(axis, 1.0, "own order")
     draw_level(axis, 0.0, "random orders")
     ends = list(

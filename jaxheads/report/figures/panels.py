@@ -11,7 +11,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxheads.report.figures.style import MUTED, Look
+from jaxheads.report.figures.style import MUTED, LineStyle
 from jaxheads.report.spread import INTERVAL, RANGE, Spread
 
 COLUMNS = 3
@@ -41,19 +41,19 @@ def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
 
 
 def draw_line(
-    axis: Axes, label: str, look: Look, points: Mapping[float, Spread], **more: Any
+    axis: Axes, label: str, style: LineStyle, points: Mapping[float, Spread], **more: Any
 ) -> None:
     """Means over x with a band between their bounds."""
     places = sorted(points)
     found = [points[x] for x in places]
     axis.plot(
-        places, [s.mean for s in found], label=label, color=look.color, marker=look.marker,
-        linestyle=look.line, markersize=4.2, linewidth=1.5, **more,
+        places, [s.mean for s in found], label=label, color=style.color, marker=style.marker,
+        linestyle=style.line, markersize=4.2, linewidth=1.5, **more,
     )  # fmt: skip
     if any(s.has_bounds for s in found):
         axis.fill_between(
             places, [s.low for s in found], [s.high for s in found],
-            color=look.color, alpha=0.15, linewidth=0,
+            color=style.color, alpha=0.15, linewidth=0,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How figures look: one style, and for each line a colour, a marker and a dash that differ."""
+"""The style of figures: one for all; for each line a colour, a marker and a dash that differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """Colour, marker and line all differ, so that print and any eye can tell lines apart."""
 
     color: str  # of the palette of Okabe and Ito, its yellow darkened, and a grey
@@ -26,14 +26,14 @@ class Look(NamedTuple):
     line: str | tuple[int, tuple[int, ...]]
 
 
-FIXED: dict[str, Look] = {
-    "gradient": Look("#0072B2", "o", "-"),
-    "random": Look(MUTED, "^", ":"),
-    "reversed": Look("#D55E00", "v", "-."),
+FIXED: dict[str, LineStyle] = {
+    "gradient": LineStyle("#0072B2", "o", "-"),
+    "random": LineStyle(MUTED, "^", ":"),
+    "reversed": LineStyle("#D55E00", "v", "-."),
 }
 _DASHES = ("--", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (8, 2)))
 SPARE = tuple(
-    Look(color, marker, line)
+    LineStyle(color, marker, line)
     for (color, marker), line in zip(
         zip(
             ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#8C6D00"),
@@ -46,8 +46,8 @@ SPARE = tuple(
 )
 
 
-def looks(names: Iterable[str]) -> dict[str, Look]:
-    """A look for each name; the well-known orders have the same one in every figure."""
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
+    """A style for each name; the well-known orders have the same one in every figure."""
     spare = itertools.cycle(SPARE)
     return {name: FIXED[name] if name in FIXED else next(spare) for name in names}
 

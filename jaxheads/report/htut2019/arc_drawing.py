@@ -22,7 +22,7 @@ LEGEND = (
 )
 
 
-class Sentence(NamedTuple):
+class ArcSentence(NamedTuple):
     """Words, gold arcs (dependent, head, relation) and the pairs of words that a head joins."""
 
     words: tuple[str, ...]
@@ -46,7 +46,7 @@ def places(words: Sequence[str]) -> list[float]:
     return middles
 
 
-def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
+def draw_sentence(axis: Axes, sentence: ArcSentence, title: str) -> None:
     """One sentence on a panel of its own."""
     middle, right = places(sentence.words), sentence.right
     for place, word in zip(middle, sentence.words, strict=True):
@@ -54,8 +54,8 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
     highest = 1.0
     for one, two, relation in sentence.gold:
         pair = (min(one, two), max(one, two))
-        look = {"color": INK, "linewidth": 1.5 if pair in right else 0.7}
-        height = _arc(axis, middle, pair, 1, look)
+        style = {"color": INK, "linewidth": 1.5 if pair in right else 0.7}
+        height = _arc(axis, middle, pair, 1, style)
         highest = max(highest, height)
         axis.text(
             (middle[one] + middle[two]) / 2, height + 0.62, relation, ha="center", va="bottom",
@@ -65,9 +65,9 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
     lowest = 1.0
     for pair in sentence.made:
         good = (min(pair), max(pair)) in right
-        look = {"color": RIGHT if good else WRONG, "linewidth": 2.2 if good else 1.0}
-        look["linestyle"] = "-" if good else (0, (4, 2))
-        lowest = max(lowest, _arc(axis, middle, (min(pair), max(pair)), -1, look))
+        style = {"color": RIGHT if good else WRONG, "linewidth": 2.2 if good else 1.0}
+        style["linestyle"] = "-" if good else (0, (4, 2))
+        lowest = max(lowest, _arc(axis, middle, (min(pair), max(pair)), -1, style))
     axis.set_xlim(0, middle[-1] + max(len(sentence.words[-1]), 3) / 2 + 1)
     axis.set_ylim(-lowest - 0.8, highest + 1.2)
     axis.set_axis_off()
@@ -75,7 +75,7 @@ def draw_sentence(axis: Axes, sentence: Sentence, title: str) -> None:
 
 
 def _arc(
-    axis: Axes, middle: Sequence[float], pair: tuple[int, int], side: int, look: dict
+    axis: Axes, middle: Sequence[float], pair: tuple[int, int], side: int, style: dict
 ) -> float:
     """Half an ellipse between two words; return how high it is."""
     left, right = (middle[word] for word in pair)
@@ -84,7 +84,7 @@ def _arc(
     axis.add_patch(
         Arc(
             ((left + right) / 2, 0.6 * side), right - left - 0.4, 2 * height,
-            theta1=angles[0], theta2=angles[1], **look,
+            theta1=angles[0], theta2=angles[1], **style,
         )
     )  # fmt: skip
     return height

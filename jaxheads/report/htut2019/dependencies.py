@@ -304,12 +304,12 @@ def _figures(study: Study) -> Iterator[Drawing]:
 
 
 def _draw_relations(study: Study, model: str, axis: Axes, names: list[str]) -> None:
-    looks = {
+    styles = {
         "best head": (RELATION, "{}", "o", "#0072B2"),
         "best unsigned offset": (RELATION, "{}, unsigned", "|", "#000000"),
         "random weights": (RELATION + RANDOM, "{}", "^", MUTED),
     }
-    for label, (stage, metric, marker, color) in looks.items():
+    for label, (stage, metric, marker, color) in styles.items():
         found = [_one(study, stage, model, "max", metric.format(name)) for name in names]
         there = [(row, spread) for row, spread in enumerate(found) if spread is not None]
         axis.plot(

@@ -8,19 +8,19 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import looks, shown
+from jaxheads.report.figures.style import line_styles, shown
 from jaxheads.report.folder import PRETRAINING, HeadMap, Study
-from jaxheads.report.htut2019.arc_drawing import LEGEND, Sentence, draw_sentence, places
+from jaxheads.report.htut2019.arc_drawing import LEGEND, ArcSentence, draw_sentence, places
 from jaxheads.report.maps import draw_maps, draw_small_maps
 from jaxheads.report.parts import Drawing, Folded, slug
 from jaxheads.report.spread import Spread, spread_of, spreads
 
 OF_LAYER, UUAS = "best head of a layer", "UUAS"
-SHOWN = 9  # heat maps for a model: whole trees, then the commonest relations; others are folded
+SHOWN = 9  # heat maps for a model: whole trees, then the most frequent relations; others are folded
 
 
 def map_parts(study: Study) -> Iterator[Drawing | Folded]:
-    """Layer by head: whole trees and the commonest relations open, the others folded."""
+    """Layer by head: whole trees and the most frequent relations open, the others folded."""
     for model in study.models:
         own = [found for found in study.maps if (found.model, found.what) == (model, "arcs")]
         chosen = [found for found in own if np.isfinite(found.value_LH).any()]
@@ -56,10 +56,10 @@ def layer_drawings(study: Study) -> Iterator[Drawing]:
         names = ("as it is", "random weights", *study.downstream)
         seen: list[Spread] = []
         for axis, method in zip(axes, ("max", "mst"), strict=True):
-            for name, look in looks(names).items():
+            for name, style in line_styles(names).items():
                 points = _by_layer(study, model, method, name)
                 if points:
-                    draw_line(axis, shown(name), look, points)
+                    draw_line(axis, shown(name), style, points)
                     seen += points.values()
             chain = spread_of(
                 study.at("baseline", model=model, method=f"{method}: chain", metric=UUAS)
@@ -102,7 +102,7 @@ def arc_drawings(study: Study) -> Iterator[Drawing]:
         width = max(places(one.words)[-1] for one in own) * 0.085 + 0.5
         figure, axes = grid(len(panels), max(width, 4.0), 2.5, columns=1)
         for axis, (one, name, pairs) in zip(axes, panels, strict=True):
-            sentence = Sentence(one.words, one.gold, pairs)
+            sentence = ArcSentence(one.words, one.gold, pairs)
             counted = f"{len(sentence.right)} of {len(one.gold)} gold arcs found"
             draw_sentence(axis, sentence, f"{name}: {counted}")
         yield Drawing(

@@ -11,13 +11,14 @@ from matplotlib.ticker import MaxNLocator
 from jaxheads.records.rows import Row
 from jaxheads.report.curves import draw_levels
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_line, grid
-from jaxheads.report.figures.style import SPARE, looks, shown
+from jaxheads.report.figures.style import SPARE, line_styles, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.li2021.differences import STAGES, contrast_table, further_table, side_by_side
 from jaxheads.report.parts import Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, short, spread_of, spreads
 
-COST, CUT, CHOSEN, SEEN = "cost", "cut, compared", "choice of rate", "heads of the last sample"
+COST, CUT, SEEN = "cost", "cut, compared", "heads of the last sample"
+CHOSEN = "choice of learning rate"
 SCALED, SWEEP, OPEN = "all heads, scaled", "sweep of strengths", "heads open"
 GROUP = len(SPARE)  # methods in one figure, beside the two that are in all
 ALWAYS = ("gradient", "random")
@@ -75,10 +76,10 @@ def _curve(study: Study, model: str, methods: list[str], number: int) -> Drawing
         metric = study.metric(task)
         own = [r for r in rows if (r.task, r.stage, r.metric) == (task, stage, metric)]
         found = spreads(own, lambda row: (row.method, row.budget or 0))
-        for name, look in looks(methods).items():
+        for name, style in line_styles(methods).items():
             points = {float(budget): s for (way, budget), s in found.items() if way == name}
             if points:
-                draw_line(axis, name, look, points)
+                draw_line(axis, name, style, points)
                 seen += points.values()
         draw_levels(axis, study, model, task, whole=True)
         axis.set(title=f"{shown(task)}, {stage}", xlabel="heads kept", ylabel=metric)
@@ -94,7 +95,7 @@ def _cost_table(study: Study) -> Table | None:
     found = spreads(study.at(COST), lambda row: (row.model, row.task, row.method, row.metric))
     choosing, training, scoring = (
         _speeds(study, f"{what}, seconds")
-        for what in ("choosing", "fine-tuning", "one pass of the gradient")
+        for what in ("selection", "fine-tuning", "one pass of the gradient")
     )
     unknown, body = [float("nan")], []
     for (model, task, method, metric), steps in found.items():
@@ -116,11 +117,11 @@ def _cost_table(study: Study) -> Table | None:
         return None
     caption = (
         "What one mask costs, fine-tuning with all heads included where the method needs it; more "
-        "training afterwards, the trials of rates and the training of a pruner are not. A ranking "
-        "is made once for all budgets, a learned gate anew for each. Seconds are means over seeds "
-        "and budgets, of fine-tuning the fastest seed's (the first compile), on a machine that did "
-        "other work too: of everything that is counted here, and of the choice alone, without "
-        "fine-tuning and without a pass that was made before."
+        "training afterwards, the trials of learning rates and the training of a pruner are not. "
+        "A ranking is made once for all budgets, a learned gate anew for each. Seconds are means "
+        "over seeds and budgets, of fine-tuning the fastest seed's (the first compile), on a "
+        "machine that did other work too: of everything that is counted here, and of the choice "
+        "alone, without fine-tuning and without a pass that was made before."
     )
     head = (
         *("model", "task", "method", "steps", "examples", "and trained once more"),
@@ -207,11 +208,11 @@ def _rate_table(study: Study) -> Table | None:
         for row in study.at(CHOSEN)
     )
     caption = (
-        "The rates of gates that were tried, on training examples held out for it, by models that "
-        "were trained without those."
+        "The learning rates of gates that were tried, on training examples held out for it, by "
+        "models that were trained without those."
     )
     head = ("model", "task", "method", "metric", "heads", "value")
-    return Table("comparison-rates", caption, head, body, labels=4) if body else None
+    return Table("comparison-learning-rates", caption, head, body, labels=4) if body else None
 
 
 def _budget(row: Row) -> str:
@@ -258,11 +259,11 @@ def _paretos(study: Study) -> Iterator[Drawing]:
         figure, axes = grid(len(tasks), 4.2, 3.2)
         for axis, task in zip(axes, tasks, strict=True):
             points = [line for line in own if line["task"] == task]
-            for line, look in zip(points, _looks_of(points), strict=True):
+            for line, style in zip(points, _styles_of(points), strict=True):
                 value = _quality(study, model, line)
                 if value is not None:
                     axis.plot(
-                        line["value"], value.mean, color=look.color, marker=look.marker,
+                        line["value"], value.mean, color=style.color, marker=style.marker,
                         linestyle="", label=f"{line['method']}, {line['budget']} heads",
                     )  # fmt: skip
             axis.set(title=shown(task), xlabel=whats[-1], ylabel=study.metric(task))
@@ -275,8 +276,8 @@ def _paretos(study: Study) -> Iterator[Drawing]:
         yield Drawing(slug("pareto", model), figure, f"Quality against speed of {model}", caption)
 
 
-def _looks_of(points: list[Mapping]) -> list:
-    named = looks(f"{line['method']} {line['budget']}" for line in points)
+def _styles_of(points: list[Mapping]) -> list:
+    named = line_styles(f"{line['method']} {line['budget']}" for line in points)
     return list(named.values())
 
 

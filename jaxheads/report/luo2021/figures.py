@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxheads.records.rows import kind_of
 from jaxheads.report.curves import draw_levels
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import looks, shown
+from jaxheads.report.figures.style import line_styles, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.rows import (
     CHANGE,
@@ -51,9 +51,9 @@ def ensemble_drawings(study: Study) -> Iterator[Drawing]:
         figure, (axis,) = grid(1, 5.5, 3.2)
         found = spreads(rows, lambda row: (row.method.partition(": ")[2], float(row.budget or 0)))
         kinds = list(dict.fromkeys(kind for kind, _ in found))
-        for kind, look in looks(kinds).items():
+        for kind, style in line_styles(kinds).items():
             points = {k: spread for (name, k), spread in found.items() if name == kind}
-            draw_line(axis, f"ranked by {kind}", look, points)
+            draw_line(axis, f"ranked by {kind}", style, points)
         _draw_nulls(axis, study, model, ("right", "balanced", "random"))
         axis.set(xlabel="heads in the ensemble", ylabel=F1)
         add_legend(figure, [axis])
@@ -75,9 +75,9 @@ def layer_drawings(study: Study) -> Iterator[Drawing]:
         figure, axes = grid(len(stages), 3.6)
         found = spreads(own, lambda row: (row.stage, row.task, float(layer_of(row) or 0)))
         for axis, stage in zip(axes, stages, strict=True):
-            for task, look in looks(tasks).items():
+            for task, style in line_styles(tasks).items():
                 points = {x: each for (s, t, x), each in found.items() if (s, t) == (stage, task)}
-                draw_line(axis, trained_on(task), look, points)
+                draw_line(axis, trained_on(task), style, points)
             _draw_nulls(axis, study, model, ("right", "balanced"))
             axis.set(title=titles[stage], xlabel="layer", ylabel=F1)
             _tick_layers(axis, {x for *_, x in found})
@@ -101,14 +101,14 @@ def change_drawings(study: Study) -> Iterator[Drawing]:
         tasks = [task for task in study.tasks if task in {row.task for row in own}]
         figure, (axis,) = grid(1, 5.5, 3.2)
         seen = []
-        for task, look in looks(tasks).items():
+        for task, style in line_styles(tasks).items():
             points = {
                 float(layer_of(row) or 0): spread
                 for row in own
                 if row.task == task and (spread := spread_of([row])) is not None
             }
             seen += points.values()
-            draw_line(axis, shown(task), look, points)
+            draw_line(axis, shown(task), style, points)
         axis.axhline(0, color="black", linewidth=0.8)
         axis.set(xlabel="layer", ylabel=f"change of {F1}")
         _tick_layers(axis, {float(layer_of(row) or 0) for row in own})
@@ -146,10 +146,10 @@ def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -
             lambda row: (kind_of(row.method), float(row.budget or 0)),
         )
         seen += found.values()
-        for kind, look in looks(kinds).items():
+        for kind, style in line_styles(kinds).items():
             points = {budget: s for (name, budget), s in found.items() if name == kind}
             if points:
-                draw_line(axis, kind, look, points)
+                draw_line(axis, kind, style, points)
         draw_levels(axis, study, model, task)
         axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -173,10 +173,10 @@ def _layers_masked(study: Study, model: str) -> Drawing:
     tasks = [task for task in study.tasks if any(row.task == task for row in rows)]
     figure, axes = grid(len(tasks))
     found = spreads(rows, lambda row: (row.task, float(row.method.removeprefix("layer "))))
-    (look,) = looks(["one layer masked"]).values()
+    (style,) = line_styles(["one layer masked"]).values()
     for axis, task in zip(axes, tasks, strict=True):
         points = {layer: spread for (name, layer), spread in found.items() if name == task}
-        draw_line(axis, "one layer masked", look, points)
+        draw_line(axis, "one layer masked", style, points)
         draw_levels(axis, study, model, task, whole=True)
         axis.set(title=shown(task), xlabel="layer without heads", ylabel=study.metric(task))
         _tick_layers(axis, points)
@@ -184,7 +184,7 @@ def _layers_masked(study: Study, model: str) -> Drawing:
         slug("ability", model, "without-layer"), figure,
         f"Metrics of {model} with all heads of one layer masked, layer by layer",
         f"{model}, fine-tuned, all heads of one layer masked at a time: what is left of each "
-        "task's metric; dotted: all heads, the best constant answer, and a bag of words. "
+        "task's metric; dotted: all heads, the majority-class baseline, and a bag of words. "
         f"The line is the mean, {bands_are([*found.values()])}.",
     )  # fmt: skip
 

@@ -126,7 +126,7 @@ def _chosen_table(study: Study) -> Table | None:
         for key, rows in found.items()
     )
     caption = (
-        "Which head each column chose on the tune section, as “layer, head” counted from 1, and "
+        "Which head each column chose on the tune section, as “layer, head” counted from 0, and "
         "its score there; of several fine-tuned models one after the other, by seed. A score that "
         "chose its head is too high: read those of the test section as results."
     )

@@ -95,9 +95,9 @@ def _drawings(study: Study) -> Iterator[Drawing]:
 
 def _matrix(found: dict[str, Spread]) -> Float[np.ndarray, "L H"]:
     places = {
-        (int(match[1]) - 1, int(match[2]) - 1): spread.mean
+        (int(match[1]), int(match[2])): spread.mean
         for head, spread in found.items()
-        if (match := _HEAD.fullmatch(head)) and min(int(match[1]), int(match[2])) > 0
+        if (match := _HEAD.fullmatch(head))
     }
     sizes = [1 + max((place[axis] for place in places), default=-1) for axis in (0, 1)]
     matrix = np.full(sizes, np.nan)
@@ -116,8 +116,8 @@ def _draw_map(axis: Axes, title: str, matrix: Float[np.ndarray, "L H"]) -> None:
                 share = (value - low) / (high - low)
                 write_cell(axis, row, column, _points(value), share, COLORS)
     layers, heads = matrix.shape
-    axis.set_xticks([n + 0.5 for n in range(heads)], [str(n + 1) for n in range(heads)])
-    axis.set_yticks([n + 0.5 for n in range(layers)], [str(n + 1) for n in range(layers)])
+    axis.set_xticks([n + 0.5 for n in range(heads)], [str(n) for n in range(heads)])
+    axis.set_yticks([n + 0.5 for n in range(layers)], [str(n) for n in range(layers)])
     axis.set(title=title, ylabel="layer", xlabel="head (changes in points, 100 = 1)")
 
 

@@ -1,1 +1,1 @@
-"""Sections of the page on Peyrard et al. 2021: the laughing head."""
+"""Sections of the page on Peyrard et al. 2021: the head that attends to the funny word."""

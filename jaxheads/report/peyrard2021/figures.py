@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.figures.attention_view import READING, attention_views
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_cells, draw_line, grid
-from jaxheads.report.figures.style import looks, shown
+from jaxheads.report.figures.style import line_styles, shown
 from jaxheads.report.folder import HeadView, Study
 from jaxheads.report.parts import Drawing, Markup, slug
 from jaxheads.report.spread import spreads
@@ -76,20 +76,20 @@ def _mean_maps(study: Study, model: str, what: str) -> dict[str, Float[np.ndarra
 
 
 def _chosen(study: Study, model: str, task: str) -> set[tuple[int, int]]:
-    """The (layer, head) of every seed, from 0."""
+    """The (layer, head) of every seed."""
     rows = study.at("head", model=model, task=task, method="all tokens")
     value = {
         (row.seed, row.metric): int(row.value) for row in rows if row.metric in ("layer", "head")
     }
     seeds = {seed for seed, _ in value}
-    return {(value[seed, "layer"] - 1, value[seed, "head"] - 1) for seed in seeds}
+    return {(value[seed, "layer"], value[seed, "head"]) for seed in seeds}
 
 
 def _label(axis: Axes, title: str, what: str, shape: tuple[int, ...]) -> None:
     layers, heads = shape
     for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):
         numbers = range(0, count, 1 if count <= 8 else 2)
-        ticks([n + 0.5 for n in numbers], [str(n + 1) for n in numbers])
+        ticks([n + 0.5 for n in numbers], [str(n) for n in numbers])
     axis.set(xlabel="head", ylabel="layer" + ", untuned" * (what == UNTUNED))
     axis.set_title(title, fontsize=8.5)
 
@@ -104,15 +104,15 @@ def distance_drawing(study: Study, model: str) -> Drawing | None:
     if not panels:
         return None
     found = spreads(rows, lambda row: (row.metric, *row.method.rsplit(", layer ", 1)))
-    styles = looks(dict.fromkeys(variant for _, variant, _ in found))
+    styles = line_styles(dict.fromkeys(variant for _, variant, _ in found))
     figure, axes = grid(len(panels), 4.4, 3.0)
     for axis, metric in zip(axes, panels, strict=True):
-        for variant, look in styles.items():
+        for variant, style in styles.items():
             points = {
                 float(layer): s for (m, v, layer), s in found.items() if (m, v) == (metric, variant)
             }
             if points:
-                draw_line(axis, shown(variant), look, points)
+                draw_line(axis, shown(variant), style, points)
         axis.set(title=DISTANCES[metric], xlabel="layer", ylabel="distance of attention")
         axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     add_legend(figure, axes, columns=3)

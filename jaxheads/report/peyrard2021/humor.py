@@ -91,14 +91,14 @@ def _accuracy(study: Study) -> Table:
                 at("surface leak", metric="naive Bayes"),
                 at("floor", metric="bag of words"),
                 at("labels shuffled"),
-                at("frozen body", metric="accuracy"),
+                at("linear probe", metric="accuracy"),
                 at("accuracy on headlines", metric="accuracy", method="all"),
                 at("accuracy on headlines", metric="accuracy", method="rated serious by all"),
             )
         )  # fmt: skip
     head = (
         "model", "task", "constant", "longer is funny", "naive Bayes", "bag of words",
-        "labels shuffled", "frozen body", "fine-tuned", "rated serious by all",
+        "labels shuffled", "linear probe", "fine-tuned", "rated serious by all",
     )  # fmt: skip
     caption = (
         "Accuracy on test. humor_single: is this sentence funny; humor_pair: is the first of two. "
@@ -186,7 +186,7 @@ def _heads(study: Study) -> Table:
         "corrected p", "heads below 0.05", "rank by last word", "share of its layer", *HEAD_WORDS,
     )  # fmt: skip
     caption = (
-        "The head (layer-head, from 1) chosen for each classifier, and the mean attention that an "
+        "The head (layer-head, from 0) chosen for each classifier, and the mean attention that an "
         "edited and another word get from it on test. Looking are all tokens, or the first alone. "
         "Rank by last word: its place among all heads by how much they look at the last word. "
         "Share of its layer: of the distance between sides, summed over the layer's heads."

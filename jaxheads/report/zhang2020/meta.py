@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from jaxheads.records.rows import Row, kind_of
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
 from jaxheads.report.figures.panels import grid
-from jaxheads.report.figures.style import INK, Look, looks, shown
+from jaxheads.report.figures.style import INK, LineStyle, line_styles, shown
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
 from jaxheads.report.spread import Spread, cell, ends, number, signed, spread_of, spreads, words
@@ -140,17 +140,17 @@ def _draw_panel(study: Study, axis: Axes, model: str, task: str) -> None:
     metric = study.metric(task)
     rows = study.at(TRAINED, model=model, task=task, metric=metric)
     names = _in_order(dict.fromkeys(kind_of(row.method) for row in rows))
-    found: dict[str, Look] = looks(names)
+    found: dict[str, LineStyle] = line_styles(names)
     for place, name in enumerate(names):
         values = [row.value for row in rows if kind_of(row.method) == name]
         shifts = [0.28 * (n / max(len(values) - 1, 1) - 0.5) for n in range(len(values))]
-        look = found[name]
+        style = found[name]
         axis.plot(
-            values, [place + shift for shift in shifts], linestyle="none", marker=look.marker,
-            color=look.color, markersize=4.5, markerfacecolor="white",
+            values, [place + shift for shift in shifts], linestyle="none", marker=style.marker,
+            color=style.color, markersize=4.5, markerfacecolor="white",
         )  # fmt: skip
         middle = sum(values) / len(values)
-        axis.plot([middle, middle], [place - 0.32, place + 0.32], color=look.color, linewidth=2.2)
+        axis.plot([middle, middle], [place - 0.32, place + 0.32], color=style.color, linewidth=2.2)
     whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
     if whole is not None:
         axis.axvline(whole.mean, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))

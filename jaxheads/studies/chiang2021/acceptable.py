@@ -20,7 +20,7 @@ from jaxheads.inference.evaluate import METRICS
 from jaxheads.pruning.curve import acceptable_deduction
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.deduction import BEFORE
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows, load_answers
 
 ALL = "all tasks"
@@ -59,7 +59,7 @@ class Retained(NamedTuple):
 
 
 def acceptable(
-    lab: Lab, before: Sequence[Row], files: Mapping[str, Mapping[int, Sequence[str]]]
+    model: StudyModel, before: Sequence[Row], files: Mapping[str, Mapping[int, Sequence[str]]]
 ) -> list[Row]:
     """A(eps) of every task and of all tasks, with bounds over seeds and examples.
 
@@ -68,16 +68,16 @@ def acceptable(
     """
     lost = [r for r in before if r.method == BEFORE and r.metric == "loss increase"]
     budgets, loss_K = [r.budget or 0 for r in lost], [r.value for r in lost]
-    tasks = {task: _read(lab, task, by_seed) for task, by_seed in files.items()}
+    tasks = {task: _read(model, task, by_seed) for task, by_seed in files.items()}
     rows: list[Row] = []
-    for tolerance in lab.run.study.tolerances:
+    for tolerance in model.run.study.tolerances:
         margins = {task: answers.margins(tolerance) for task, answers in tasks.items()}
         each = list(margins.values())
         least = Estimates(*(np.min(side, axis=0) for side in zip(*each, strict=True)))
         for name, margin in [*margins.items(), (ALL, least)]:
             for what, found in reached(margin, budgets, loss_K).items():
                 rows += estimate_rows(
-                    lab, name, f"{what} at {tolerance:.0%}", found,
+                    model, name, f"{what} at {tolerance:.0%}", found,
                     stage="acceptable deduction", method=BEFORE,
                 )  # fmt: skip
     return rows
@@ -104,8 +104,8 @@ def reached(
     }
 
 
-def _read(lab: Lab, task: str, by_seed: Mapping[int, Sequence[str]]) -> Retained:
-    answers = [[load_answers(lab, name) for name in names] for names in by_seed.values()]
+def _read(model: StudyModel, task: str, by_seed: Mapping[int, Sequence[str]]) -> Retained:
+    answers = [[load_answers(model, name) for name in names] for names in by_seed.values()]
     guess_SKM = np.array([[each["guess"] for each in of_seed] for of_seed in answers])
-    metric, first = METRICS[lab.subject(task).metrics[0]], answers[0][0]
+    metric, first = METRICS[model.task(task).metrics[0]], answers[0][0]
     return Retained(metric, guess_SKM, first["label"], first["example"])

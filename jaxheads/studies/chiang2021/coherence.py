@@ -18,7 +18,7 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
 from jaxheads.inference.evaluate import METRICS
 from jaxheads.records.rows import Row
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import OWN, estimate_rows, is_draw, load_answers
 from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
@@ -26,26 +26,27 @@ from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported
 
 
-def coherence(lab: Lab) -> list[Row]:
+def coherence(model: StudyModel) -> list[Row]:
     """Agreement of the scores of every two tasks, seed by seed."""
     rows = []
     for place in (TUNED, FROZEN):
-        for one, two in pairs_of(lab):
-            for seed in lab.run.seeds:
+        for one, two in pairs_of(model):
+            for seed in model.run.seeds:
                 one_LH, two_LH = (
-                    lab.saved(score_file(lab, task, seed, place)).score_LH for task in (one, two)
+                    model.saved(score_file(model, task, seed, place)).score_LH
+                    for task in (one, two)
                 )
                 what = {"stage": "coherence", "method": place, "seed": seed}
-                rows += lab.note.rows(f"{one}~{two}", _statistics(one_LH, two_LH), **what)
+                rows += model.make_rows(f"{one}~{two}", _statistics(one_LH, two_LH), **what)
     return rows
 
 
-def pairs_of(lab: Lab) -> Iterator[tuple[str, str]]:
+def pairs_of(model: StudyModel) -> Iterator[tuple[str, str]]:
     """Every two of the tasks that are compared."""
-    return itertools.combinations(lab.subjects, 2)
+    return itertools.combinations(model.task_names, 2)
 
 
-def reliabilities(lab: Lab) -> list[Row]:
+def reliabilities(model: StudyModel) -> list[Row]:
     """How each map of scores repeats, and the ceiling that this sets to each correlation of two.
 
     "other examples": on as many other examples in the same model, from halves (Spearman and Brown).
@@ -54,35 +55,37 @@ def reliabilities(lab: Lab) -> list[Row]:
     one, so that its map repeats over examples alone.
     """
     rows, both = [], {}
-    for task in lab.subjects:
+    for task in model.task_names:
         places = (TUNED,) if task == PRETRAINING else (TUNED, FROZEN)
-        seeds = (0,) if task == PRETRAINING else lab.run.seeds
+        seeds = (0,) if task == PRETRAINING else model.run.seeds
         for place in places:
-            names = {seed: score_file(lab, task, seed, place) for seed in seeds}
-            both[task, place], found = _repeats(lab, task, place, names)
+            names = {seed: score_file(model, task, seed, place) for seed in seeds}
+            both[task, place], found = _repeats(model, task, place, names)
             rows += found
-    for place, (one, two) in itertools.product((TUNED, FROZEN), pairs_of(lab)):
+    for place, (one, two) in itertools.product((TUNED, FROZEN), pairs_of(model)):
         values = [both[task, TUNED if task == PRETRAINING else place] for task in (one, two)]
-        rows += lab.note.rows(
+        rows += model.make_rows(
             f"{one}~{two}", {"spearman": ceiling(*values)}, stage="ceiling", method=place
         )
     return rows
 
 
-def _repeats(lab: Lab, task: str, place: str, names: Mapping[int, str]) -> tuple[float, list[Row]]:
+def _repeats(
+    model: StudyModel, task: str, place: str, names: Mapping[int, str]
+) -> tuple[float, list[Row]]:
     """The reliability of one map, by the files of all seeds, and the rows of its parts."""
-    suffix, splits = "" if place == TUNED else f", {place}", lab.run.scoring.splits
-    kept = {seed: open_kept(lab.kept(name)) for seed, name in names.items()}
+    suffix, splits = "" if place == TUNED else f", {place}", model.run.scoring.splits
+    kept = {seed: open_kept(model.kept(name)) for seed, name in names.items()}
     rows: list[Row] = []
 
     def note(what: str, seed: int, values: Mapping[str, float]) -> None:
         where = {"stage": "reliability", "method": what + suffix, "seed": seed}
-        rows.extend(lab.note.rows(task, values, **where))
+        rows.extend(model.make_rows(task, values, **where))
 
     for seed, matrix_NLH in kept.items():
         note("other examples", seed, {"spearman": reliability([matrix_NLH], splits=splits)})
     for number, pair in enumerate(itertools.combinations(names.values(), 2)):
-        one_LH, two_LH = (lab.saved(name).score_LH for name in pair)
+        one_LH, two_LH = (model.saved(name).score_LH for name in pair)
         note("other seed", number, agreement_values(one_LH, two_LH))
     value = reliability(list(kept.values()), splits=splits)
     if len(kept) > 1:
@@ -90,23 +93,23 @@ def _repeats(lab: Lab, task: str, place: str, names: Mapping[int, str]) -> tuple
     return value, rows
 
 
-def functional(lab: Lab, names: Mapping[str, Mapping[int, str]]) -> list[Row]:
+def functional(model: StudyModel, names: Mapping[str, Mapping[int, str]]) -> list[Row]:
     """What the orders of other tasks are worth, at every budget, with intervals.
 
     `names`: by task and seed, the file of the answers along that task's curves.
     """
     rows: list[Row] = []
     for task, files in names.items():
-        answers = [load_answers(lab, name) for name in files.values()]
+        answers = [load_answers(model, name) for name in files.values()]
         prefix = "order of "
         others = [n for n in answers[0] if n.startswith(prefix) and not n.endswith(".budgets")]
         for name in others:
-            rows += _functional(lab, task, f"{name.removeprefix(prefix)}~{task}", name, answers)
+            rows += _functional(model, task, f"{name.removeprefix(prefix)}~{task}", name, answers)
     return rows
 
 
-def _functional(lab: Lab, task: str, pair: str, name: str, answers) -> list[Row]:
-    metric = lab.subject(task).metrics[0]
+def _functional(model: StudyModel, task: str, pair: str, name: str, answers) -> list[Row]:
+    metric = model.task(task).metrics[0]
     budgets, rows = answers[0][f"{OWN}.budgets"], []
     for place in range(1, len(budgets) - 1):  # the ends are the same for every order
         orders = [
@@ -115,7 +118,7 @@ def _functional(lab: Lab, task: str, pair: str, name: str, answers) -> list[Row]
         ]
         found = _shared_gain(orders, answers[0]["label"], answers[0]["example"], METRICS[metric])
         rows += estimate_rows(
-            lab, pair, metric, found,
+            model, pair, metric, found,
             stage="functional coherence", method=OWN, budget=int(budgets[place]),
         )  # fmt: skip
     return rows

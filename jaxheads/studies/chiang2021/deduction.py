@@ -17,7 +17,7 @@ from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.rows import Row
-from jaxheads.studies.workbench.model import Lab, Mask
+from jaxheads.studies.workbench.model import Mask, StudyModel
 from jaxheads.studies.workbench.prunability import (
     OWN,
     RANDOM,
@@ -29,8 +29,8 @@ from jaxheads.studies.workbench.prunability import (
 )
 from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import score_file
-from jaxheads.studies.workbench.tasks import Subject
-from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.studies.workbench.tasks import PreparedTask
+from jaxheads.studies.workbench.training_jobs import TrainingJob
 
 BEFORE = f"{OWN} of {PRETRAINING}"
 TWICE, AGAIN = "prune, fine-tune, fine-tune", "fine-tune, prune, fine-tune"
@@ -38,44 +38,44 @@ LATE = "fine-tune, prune"
 AFTER_PRUNING, REGIMES = "pruned, then fine-tuned", "before and after"
 
 
-def budget_of(lab: Lab, share: float) -> int:
+def budget_of(model: StudyModel, share: float) -> int:
     """The number of heads that a share of them is; for shared blocks a multiple of the layers."""
-    config = lab.layout
+    config = model.layout
     total = config.num_layers * config.num_heads
     multiple = int(np.bincount(config.block_by_layer).max()) if config.shares_blocks else 1
     return multiple * round(share * total / multiple)
 
 
-def mask_of(lab: Lab, method: str, budget: int) -> Mask:
+def mask_of(model: StudyModel, method: str, budget: int) -> Mask:
     """The heads of the pre-trained model that a method keeps: by score, tied, or at random."""
-    config = lab.layout
+    config = model.layout
     if method.startswith(RANDOM):
         draw = int(method.rpartition(" ")[2])
         return random_mask(config.num_layers, config.num_heads, budget, draw)
     rows = config.block_by_layer if method.endswith(TIED) else None
-    name = score_file(lab, PRETRAINING, 0)
-    scores = lab.saved(scores_name(name, TIED if rows is not None else ""))
+    name = score_file(model, PRETRAINING, 0)
+    scores = model.saved(scores_name(name, TIED if rows is not None else ""))
     return mask_from_scores(scores.score_LH, budget, tied_rows=rows)
 
 
-def methods(lab: Lab, seed_place: int) -> list[str]:
+def methods(model: StudyModel, seed_place: int) -> list[str]:
     """How heads are chosen before fine-tuning, with the random draws of one seed."""
-    draws = lab.run.study.draws
+    draws = model.run.study.draws
     numbers = range(seed_place * draws, (seed_place + 1) * draws)
-    tied = [f"{BEFORE} {TIED}"] if lab.layout.shares_blocks else []
+    tied = [f"{BEFORE} {TIED}"] if model.layout.shares_blocks else []
     return [BEFORE, *tied, *(f"{RANDOM} {number}" for number in numbers)]
 
 
-def loss_before(lab: Lab) -> list[Row]:
+def loss_before(model: StudyModel) -> list[Row]:
     """What the pre-trained model loses on its own task at each budget, relative to all heads."""
-    rows, task = [], lab.text
-    whole = lab.measure(lab.base, task)
-    for method in [name for name in methods(lab, 0) if not name.startswith(RANDOM)]:
-        for budget in (lab.layout.num_layers * lab.layout.num_heads, *budgets(lab)):
-            found = lab.measure(lab.base, task, mask_of(lab, method, budget))
+    rows, task = [], model.text
+    whole = model.measure(model.base, task)
+    for method in [name for name in methods(model, 0) if not name.startswith(RANDOM)]:
+        for budget in (model.layout.num_layers * model.layout.num_heads, *budgets(model)):
+            found = model.measure(model.base, task, mask_of(model, method, budget))
             what = {"stage": "deduction", "method": method, "budget": budget}
             for metric, estimate in _lost(whole, found).items():
-                rows += estimate_rows(lab, task.name, metric, estimate, **what)
+                rows += estimate_rows(model, task.name, metric, estimate, **what)
     return rows
 
 
@@ -93,63 +93,72 @@ def _lost(whole: Evaluation, found: Evaluation) -> dict[str, Estimate]:
     }
 
 
-def trained_name(lab: Lab, task: str, seed: int, method: str, budget: int) -> str:
+def trained_name(model: StudyModel, task: str, seed: int, method: str, budget: int) -> str:
     """The cell, log and answers of a model that was fine-tuned without some heads."""
-    return f"{lab.name}-{task}-{seed}-{method.replace(' ', '-')}-{budget}"
+    return f"{model.name}-{task}-{seed}-{method.replace(' ', '-')}-{budget}"
 
 
-def budgets(lab: Lab) -> tuple[int, ...]:
+def budgets(model: StudyModel) -> tuple[int, ...]:
     """The budgets at which the pre-trained model is pruned."""
-    return tuple(dict.fromkeys(budget_of(lab, share) for share in lab.run.study.kept))
+    return tuple(dict.fromkeys(budget_of(model, share) for share in model.run.study.kept))
 
 
-def compared(lab: Lab) -> set[int]:
+def compared(model: StudyModel) -> set[int]:
     """The budgets at which the regimes are compared."""
-    return {budget_of(lab, share) for share in lab.run.study.compared}
+    return {budget_of(model, share) for share in model.run.study.compared}
 
 
-def prune_and_train(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> list[Row]:
+def prune_and_train(
+    study_model: StudyModel, task: PreparedTask, seed: int, method: str, budget: int
+) -> list[Row]:
     """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
-    name = trained_name(lab, task.name, seed, method, budget)
-    mask_LH = mask_of(lab, method, budget)
-    twice = method == BEFORE and budget in compared(lab)
-    model = lab.fitted(training(lab, task, seed, method, budget))
-    found = lab.measure(model, task, mask_LH)
-    again = _twice(lab, model, task, seed, name, mask_LH) if twice else None
+    name = trained_name(study_model, task.name, seed, method, budget)
+    mask_LH = mask_of(study_model, method, budget)
+    twice = method == BEFORE and budget in compared(study_model)
+    model = study_model.fitted(training(study_model, task, seed, method, budget))
+    found = study_model.measure(model, task, mask_LH)
+    again = _twice(study_model, model, task, seed, name, mask_LH) if twice else None
     answers = {TWICE: again.answers.guess_M} if again else {}
-    save_answers(lab, name, answers_of(found) | answers)
+    save_answers(study_model, name, answers_of(found) | answers)
     what = {"method": method, "budget": budget, "seed": seed}
-    rows = lab.note.rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
-    if budget not in compared(lab):
+    rows = study_model.make_rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
+    if budget not in compared(study_model):
         return rows
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
-    rows += lab.note.rows(task.name, _main(task, found), method=_regime(method), **what)
+    rows += study_model.make_rows(task.name, _main(task, found), method=_regime(method), **what)
     if again:
-        rows += lab.note.rows(task.name, _main(task, again), method=TWICE, **what)
-        after = lab.score(model, task, mask_LH=mask_LH)
-        before = lab.saved(probing_name(lab, task.name, seed, budget))
+        rows += study_model.make_rows(task.name, _main(task, again), method=TWICE, **what)
+        after = study_model.score(model, task, mask_LH=mask_LH)
+        before = study_model.saved(probing_name(study_model, task.name, seed, budget))
         drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
         values = {"spearman": drift["spearman"].value}
         what = {"stage": "drift", "method": "before~after", "budget": budget, "seed": seed}
-        rows += lab.note.rows(task.name, values, **what)
-        if seed == lab.run.seeds[0]:
-            rows += cut_and_save(lab, model, task, mask_LH, budget)
+        rows += study_model.make_rows(task.name, values, **what)
+        if seed == study_model.run.seeds[0]:
+            rows += cut_and_save(study_model, model, task, mask_LH, budget)
     return rows
 
 
-def training(lab: Lab, task: Subject, seed: int, method: str, budget: int) -> Fit:
+def training(
+    model: StudyModel, task: PreparedTask, seed: int, method: str, budget: int
+) -> TrainingJob:
     """The fine-tuning of the pre-trained model without some heads."""
-    name, mask_LH = trained_name(lab, task.name, seed, method, budget), mask_of(lab, method, budget)
-    return lab.refitting(lab.fresh(task, seed), task, seed, name, mask_LH)
+    name, mask_LH = (
+        trained_name(model, task.name, seed, method, budget),
+        mask_of(model, method, budget),
+    )
+    return model.refitting(model.fresh(task, seed), task, seed, name, mask_LH)
 
 
-def _twice(lab: Lab, model, task: Subject, seed: int, name: str, mask_LH: Mask) -> Evaluation:
+def _twice(
+    study_model: StudyModel, model, task: PreparedTask, seed: int, name: str, mask_LH: Mask
+) -> Evaluation:
     """The model after a second training like the first, for "fine-tune, prune, fine-tune"."""
-    again = lab.fitted(lab.refitting(model, task, seed, f"{name}-twice", mask_LH))
-    return lab.measure(again, task, mask_LH)
+    again = study_model.fitted(study_model.refitting(model, task, seed, f"{name}-twice", mask_LH))
+    return study_model.measure(again, task, mask_LH)
 
 
-def _main(task: Subject, found: Evaluation) -> dict[str, float]:
+def _main(task: PreparedTask, found: Evaluation) -> dict[str, float]:
     """The metric by which models are compared."""
     return {task.metrics[0]: found.metrics[task.metrics[0]]}
 
@@ -161,70 +170,74 @@ def _regime(method: str) -> str:
     return f"prune, fine-tune, {TIED}" if method.endswith(TIED) else "prune, fine-tune"
 
 
-def cut_and_save(lab: Lab, model, task: Subject, mask_LH: Mask, budget: int) -> list[Row]:
+def cut_and_save(
+    study_model: StudyModel, model, task: PreparedTask, mask_LH: Mask, budget: int
+) -> list[Row]:
     """Cut the masked heads out of the weights; the smaller model is saved and measured anew."""
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
-    path = lab.folder / "smaller" / f"{lab.name}-{task.name}-{budget}"
-    lab.save_model(smaller, path)
-    found = lab.measure(smaller, task)
+    path = study_model.folder / "smaller" / f"{study_model.name}-{task.name}-{budget}"
+    study_model.save_model(smaller, path)
+    found = study_model.measure(smaller, task)
     sizes = {
         "parameters": float(count_parameters(params)),
         "parameters of the whole": float(count_parameters(model.params)),
     }
-    what = {"stage": "cut", "method": BEFORE, "budget": budget, "seed": lab.run.seeds[0]}
-    return lab.note.rows(task.name, found.metrics | sizes, **what)
+    what = {"stage": "cut", "method": BEFORE, "budget": budget, "seed": study_model.run.seeds[0]}
+    return study_model.make_rows(task.name, found.metrics | sizes, **what)
 
 
-def probe_pruned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
+def probe_pruned(study_model: StudyModel, task: PreparedTask, seed: int, budget: int) -> list[Row]:
     """Prune only: a readout trained on the pruned body, which stays as it is."""
-    mask_LH, how = mask_of(lab, BEFORE, budget), probing(lab, task, seed, budget)
-    model = lab.fitted(how)
-    found = lab.measure(model, task, mask_LH)
-    lab.save(how.name, lab.score(model, task, mask_LH=mask_LH))
-    save_answers(lab, how.name, answers_of(found))
+    mask_LH, how = mask_of(study_model, BEFORE, budget), probing(study_model, task, seed, budget)
+    model = study_model.fitted(how)
+    found = study_model.measure(model, task, mask_LH)
+    study_model.save(how.name, study_model.score(model, task, mask_LH=mask_LH))
+    save_answers(study_model, how.name, answers_of(found))
     what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
-    return lab.note.rows(task.name, _main(task, found), **what)
+    return study_model.make_rows(task.name, _main(task, found), **what)
 
 
-def probing(lab: Lab, task: Subject, seed: int, budget: int) -> Fit:
+def probing(model: StudyModel, task: PreparedTask, seed: int, budget: int) -> TrainingJob:
     """The training of a readout on the pruned body."""
-    name = probing_name(lab, task.name, seed, budget)
-    return lab.probing(task, seed, name, mask_of(lab, BEFORE, budget))
+    name = probing_name(model, task.name, seed, budget)
+    return model.probing(task, seed, name, mask_of(model, BEFORE, budget))
 
 
-def probing_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+def probing_name(model: StudyModel, task: str, seed: int, budget: int) -> str:
     """The log, the scores and the answers of a readout on the pruned body."""
-    return f"{lab.name}-{task}-pruned{budget}-{seed}"
+    return f"{model.name}-{task}-pruned{budget}-{seed}"
 
 
-def prune_tuned(lab: Lab, task: Subject, seed: int, budget: int) -> list[Row]:
+def prune_tuned(study_model: StudyModel, task: PreparedTask, seed: int, budget: int) -> list[Row]:
     """Fine-tune, prune by the task's own score; and fine-tune again, as long as the first time.
 
     The last regime so has twice the training of the others; `TWICE` has as much.
     """
-    model, rows, answers = lab.tuned(task.name, seed), [], {}
-    name = again_name(lab, task.name, seed, budget)
-    own = score_file(lab, task.name, seed)
-    shape = (lab.layout.num_layers, lab.layout.num_heads)
+    model, rows, answers = study_model.tuned(task.name, seed), [], {}
+    name = again_name(study_model, task.name, seed, budget)
+    own = score_file(study_model, task.name, seed)
+    shape = (study_model.layout.num_layers, study_model.layout.num_heads)
     masks = {
-        "": mask_from_scores(lab.saved(own).score_LH, budget),
+        "": mask_from_scores(study_model.saved(own).score_LH, budget),
         f", {RANDOM}": random_mask(*shape, budget, seed),
     }
-    if lab.layout.shares_blocks:
-        tied, blocks = lab.saved(scores_name(own, TIED)), lab.layout.block_by_layer
+    if study_model.layout.shares_blocks:
+        tied, blocks = study_model.saved(scores_name(own, TIED)), study_model.layout.block_by_layer
         masks[f", {TIED}"] = mask_from_scores(tied.score_LH, budget, tied_rows=blocks)
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
-    found = {f"{LATE}{kind}": lab.measure(model, task, mask) for kind, mask in masks.items()}
-    again = lab.fitted(lab.refitting(model, task, seed, name, masks[""]))
-    found[AGAIN] = lab.measure(again, task, masks[""])
+    found = {
+        f"{LATE}{kind}": study_model.measure(model, task, mask) for kind, mask in masks.items()
+    }
+    again = study_model.fitted(study_model.refitting(model, task, seed, name, masks[""]))
+    found[AGAIN] = study_model.measure(again, task, masks[""])
     for method, each in found.items():
-        rows += lab.note.rows(task.name, _main(task, each), method=method, **what)
+        rows += study_model.make_rows(task.name, _main(task, each), method=method, **what)
         answers |= answers_of(each) | {method: each.answers.guess_M}
-    save_answers(lab, name, answers)
+    save_answers(study_model, name, answers)
     return rows
 
 
-def again_name(lab: Lab, task: str, seed: int, budget: int) -> str:
+def again_name(model: StudyModel, task: str, seed: int, budget: int) -> str:
     """The cell, the log and the answers of a fine-tuned model that is pruned, and trained again."""
-    return f"{lab.name}-{task}-{seed}-again-{budget}"
+    return f"{model.name}-{task}-{seed}-again-{budget}"

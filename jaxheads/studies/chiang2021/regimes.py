@@ -26,9 +26,9 @@ from jaxheads.studies.chiang2021.deduction import (
     probing_name,
     trained_name,
 )
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import RANDOM, contrast_rows, load_answers
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.tasks import PreparedTask
 
 EARLY, BASELINE = "prune, fine-tune", "above the baseline"
 COMPARED = (
@@ -39,55 +39,59 @@ COMPARED = (
 )
 
 
-def compare(lab: Lab, task: Subject, places: Mapping[str, Sequence[str]]) -> list[Row]:
+def compare(
+    model: StudyModel, task: PreparedTask, places: Mapping[str, Sequence[str]]
+) -> list[Row]:
     """Differences of regimes, and of each model from the majority-class baseline, with intervals.
 
     Intervals are over seeds, random draws and examples. `places`: the files of answers of whole
-    models, by seed, under what they are called ("fine-tuned", "frozen body").
+    models, by seed, under what they are called ("fine-tuned", "linear probe").
     """
     rows: list[Row] = []
     for place, names in places.items():
-        answers = [load_answers(lab, name) for name in names]
+        answers = [load_answers(model, name) for name in names]
         found = {place: [[each["guess"]] for each in answers]}
-        rows += _above_baseline(lab, task, found, answers[0])
-    for budget in sorted(compared(lab), reverse=True):
-        files = [_answers(lab, task.name, *each, budget) for each in enumerate(lab.run.seeds)]
+        rows += _above_baseline(model, task, found, answers[0])
+    for budget in sorted(compared(model), reverse=True):
+        files = [_answers(model, task.name, *each, budget) for each in enumerate(model.run.seeds)]
         answered = {regime: [by_regime[regime] for by_regime, _ in files] for regime in files[0][0]}
         due = files[0][1]
-        rows += _above_baseline(lab, task, answered, due, budget=budget)
+        rows += _above_baseline(model, task, answered, due, budget=budget)
         for one, two in COMPARED:
             rows += _contrast(
-                lab, task, answered[one], answered[two], due,
+                model, task, answered[one], answered[two], due,
                 stage=f"{REGIMES}, contrast", method=f"{one} - {two}", budget=budget,
             )  # fmt: skip
     return rows
 
 
-def _above_baseline(lab: Lab, task: Subject, answered, due, **what) -> list[Row]:
+def _above_baseline(model: StudyModel, task: PreparedTask, answered, due, **what) -> list[Row]:
     rows: list[Row] = []
     for method, guesses in answered.items():
         constant = [[constant_answer(due["label"])]] * len(guesses)
         what |= {"stage": BASELINE, "method": method}
-        rows += _contrast(lab, task, guesses, constant, due, **what)
+        rows += _contrast(model, task, guesses, constant, due, **what)
     return rows
 
 
-def _contrast(lab: Lab, task: Subject, one, two, due: Mapping[str, np.ndarray], **what):
+def _contrast(
+    model: StudyModel, task: PreparedTask, one, two, due: Mapping[str, np.ndarray], **what
+):
     metric = task.metrics[0]
     found = contrast(one, two, due["label"], METRICS[metric], due["example"])
-    return contrast_rows(lab, task.name, metric, found, **what)
+    return contrast_rows(model, task.name, metric, found, **what)
 
 
 def _answers(
-    lab: Lab, task: str, place: int, seed: int, budget: int
+    model: StudyModel, task: str, place: int, seed: int, budget: int
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, np.ndarray]]:
     """The answers of a seed by regime, a list of draws each, and what was due."""
     trained = {
-        method: load_answers(lab, trained_name(lab, task, seed, method, budget))
-        for method in methods(lab, place)
+        method: load_answers(model, trained_name(model, task, seed, method, budget))
+        for method in methods(model, place)
     }
-    own, again = trained[BEFORE], load_answers(lab, again_name(lab, task, seed, budget))
-    probed = load_answers(lab, probing_name(lab, task, seed, budget))
+    own, again = trained[BEFORE], load_answers(model, again_name(model, task, seed, budget))
+    probed = load_answers(model, probing_name(model, task, seed, budget))
     chance = [found["guess"] for method, found in trained.items() if method.startswith(RANDOM)]
     by_regime = {"prune": [probed["guess"]], EARLY: [own["guess"]], f"{EARLY}, {RANDOM}": chance}
     by_regime |= {TWICE: [own[TWICE]]}

@@ -36,7 +36,7 @@ from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019.settings import Htut2019
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.sharpness import Sharpness
 from jaxheads.training.identity import encoder_bits
 
@@ -91,49 +91,63 @@ def readable(
 
 
 def word_maps(
-    lab: Lab, model: Model, pieces: Sequence[Pieces], settings: Htut2019
+    study_model: StudyModel, model: Model, pieces: Sequence[Pieces], settings: Htut2019
 ) -> Iterator[Maps]:
     """Attention between the words of sentences, all heads, as the settings have it."""
     found = attention_maps(
         watch_for(model.config),
         model.params,
         pieces,
-        pad_id=lab.tokenizer.pad_id,
+        pad_id=study_model.tokenizer.pad_id,
         most=max_tokens(model.config),
         queries=settings.queries,
         keys=settings.keys,
-        mesh=lab.mesh,
+        mesh=study_model.mesh,
     )
     for index_N, attention in found:
         yield Maps(index_N, renormalised(attention) if settings.renormalise else attention)
 
 
-class Looks(NamedTuple):
+class ArcRecord(NamedTuple):
     """What one pass over a treebank leaves: gold arcs found, and how sharply heads attend."""
 
     hits: ArcHits
     sharpness: Sharpness
 
 
-def look(trees: Sequence[DependencyTree], maps: Iterable[Maps], *, subtypes: bool = False) -> Looks:
+def record_arcs(
+    trees: Sequence[DependencyTree], maps: Iterable[Maps], *, subtypes: bool = False
+) -> ArcRecord:
     """Read the maps of all sentences once, a group in memory at a time."""
     recorder, sharpness = ArcRecorder(tuple(METHODS), subtypes=subtypes), Sharpness()
     for index_N, attention in sharpness.watch(maps):
         numbers = index_N.tolist()
         recorder.add_group(numbers, [trees[number] for number in numbers], attention)
-    return Looks(recorder.result(), sharpness)
+    return ArcRecord(recorder.result(), sharpness)
 
 
-def save_looks(lab: Lab, model: Model, looks: Looks, task: str, seed: int, half: int) -> None:
+def save_arc_record(
+    study_model: StudyModel, model: Model, record: ArcRecord, task: str, seed: int, half: int
+) -> None:
     """Write everything that later cells and the report read."""
-    hits, sentences = looks.hits, looks.hits.arcs.sentences
+    hits, sentences = record.hits, record.hits.arcs.sentences
     name = what_of(WHAT, task)
-    lab.store.write_arrays(hits_path(lab.folder, lab.name, task, seed), _packed(hits))
+    study_model.store.write_arrays(
+        hits_path(study_model.folder, study_model.name, task, seed), _packed(hits)
+    )
     first_N = halves(sentences, half)
     both = tuple(arc_maps(hits, chosen[hits.arcs.sentence_A]) for chosen in (first_N, ~first_N))
     weights = encoder_bits(model)
-    save_maps(lab.folder, lab.name, name, seed, arc_maps(hits), (both[0], both[1]), weights=weights)
-    looks.sharpness.save(lab, model, task, seed, first_N)
+    save_maps(
+        study_model.folder,
+        study_model.name,
+        name,
+        seed,
+        arc_maps(hits),
+        (both[0], both[1]),
+        weights=weights,
+    )
+    record.sharpness.save(study_model, model, task, seed, first_N)
 
 
 def arc_maps(

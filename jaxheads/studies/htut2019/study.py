@@ -38,8 +38,8 @@ from jaxheads.records.rows import Row
 from jaxheads.studies.htut2019 import arcs
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.agreement import map_agreement
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.other_studies import beside_cell
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.other_studies import other_studies_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
 from jaxheads.studies.workbench.settings import PRETRAINING, Run
@@ -57,77 +57,79 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: importance, the treebank, fine-tuned models on it, and what agrees."""
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        yield from _cells_of(Lab(run, settings, folder, mesh))
+        yield from _cells_of(StudyModel(run, settings, folder, mesh))
 
 
-def _cells_of(lab: Lab) -> Iterator[Cell]:
-    first, scores = f"{lab.name}-pretrained", f"{lab.name}-{PRETRAINING}-scores"
-    base, whole = f"{lab.name}-arcs", [scores, f"{lab.name}-beside"]
-    yield pretrained_cell(lab)
-    yield beside_cell(lab, (first,))
-    yield Cell(scores, functools.partial(score_base, lab), needs=(first,))
-    yield Cell(base, functools.partial(pretrained_arcs, lab), needs=(first,))
-    random = tuple(f"{base}-random-{number}" for number in range(lab.run.study.controls))
+def _cells_of(model: StudyModel) -> Iterator[Cell]:
+    first, scores = f"{model.name}-pretrained", f"{model.name}-{PRETRAINING}-scores"
+    base, whole = f"{model.name}-arcs", [scores, f"{model.name}-other-studies"]
+    yield pretrained_cell(model)
+    yield other_studies_cell(model, (first,))
+    yield Cell(scores, functools.partial(score_base, model), needs=(first,))
+    yield Cell(base, functools.partial(pretrained_arcs, model), needs=(first,))
+    random = tuple(f"{base}-random-{number}" for number in range(model.run.study.controls))
     for number, name in enumerate(random):
-        yield Cell(name, functools.partial(random_arcs, lab, number), needs=(first,))
+        yield Cell(name, functools.partial(random_arcs, model, number), needs=(first,))
     if len(random) > 1:
         draws = [[name] for name in random]
-        work = functools.partial(together_rows, lab, PRETRAINING, draws, draws=len(draws))
+        work = functools.partial(together_rows, model, PRETRAINING, draws, draws=len(draws))
         yield Cell(f"{base}-random", work, needs=random)
-    for task in lab.tasks:
-        for seed in lab.run.seeds:
-            name = f"{lab.name}-{task.name}-{seed}"
+    for task in model.tasks:
+        for seed in model.run.seeds:
+            name = f"{model.name}-{task.name}-{seed}"
             yield Cell(
                 f"{name}-fine-tuned",
-                functools.partial(finetuned, lab, task.name, seed),
+                functools.partial(finetuned, model, task.name, seed),
                 needs=(first,),
             )
-            work = functools.partial(tuned_arcs, lab, task.name, seed)
+            work = functools.partial(tuned_arcs, model, task.name, seed)
             yield Cell(f"{name}-arcs", work, needs=(base, f"{name}-fine-tuned"))
             whole += [f"{name}-fine-tuned", f"{name}-arcs"]
-        yield from seeds_cell(lab, task.name, ("arcs",))
-    work = functools.partial(map_agreement, lab)
-    yield Cell(f"{lab.name}-agreement", work, needs=(base, *whole))
+        yield from seeds_cell(model, task.name, ("arcs",))
+    work = functools.partial(map_agreement, model)
+    yield Cell(f"{model.name}-agreement", work, needs=(base, *whole))
 
 
 # -- cells
 
 
-def pretrained_arcs(lab: Lab) -> list[Row]:
+def pretrained_arcs(model: StudyModel) -> list[Row]:
     """The pre-trained model on the treebank, beside what needs no model."""
-    found, chosen_N = _sentences(lab), _chosen(lab)
-    looks = _look(lab, lab.base, "", 0)
-    note = functools.partial(lab.note.rows, PRETRAINING)
+    found, chosen_N = _sentences(model), _chosen(model)
+    record = _recorded(model, model.base, "", 0)
+    note = functools.partial(model.make_rows, PRETRAINING)
     rows = note({name: float(n) for name, n in found.counts.items()}, stage=SENTENCES)
-    rows += head_rows(Sampled(lab, PRETRAINING, 0), looks.hits)
-    rows += _mass_rows(lab, found.trees, looks.hits)
-    rows += baseline_rows(Sampled(lab, PRETRAINING, 0), found.trees)
-    numbers = arcs.examples(found.trees, chosen_N, lab.run.study.examples)
+    rows += head_rows(Sampled(model, PRETRAINING, 0), record.hits)
+    rows += _mass_rows(model, found.trees, record.hits)
+    rows += baseline_rows(Sampled(model, PRETRAINING, 0), found.trees)
+    numbers = arcs.examples(found.trees, chosen_N, model.run.study.examples)
     if numbers:
-        _save_examples(lab, looks.hits, numbers)
+        _save_examples(model, record.hits, numbers)
     return rows
 
 
-def random_arcs(lab: Lab, number: int) -> list[Row]:
+def random_arcs(study_model: StudyModel, number: int) -> list[Row]:
     """A model of the same architecture whose weights are as they were drawn."""
-    config, readout = lab.base.config, lab.base.readout
+    config, readout = study_model.base.config, study_model.base.readout
     model = init_model(config, readout, jax.random.key(1000 + number))
-    trees = _sentences(lab).trees
-    looks = arcs.look(trees, _maps(lab, model), subtypes=lab.run.study.subtypes)
-    found = Sampled(lab, PRETRAINING, number)
-    rows = head_rows(found, looks.hits, suffix=f", {RANDOM}")
-    found.save(f"{lab.name}-arcs-random-{number}")
+    trees = _sentences(study_model).trees
+    record = arcs.record_arcs(
+        trees, _maps(study_model, model), subtypes=study_model.run.study.subtypes
+    )
+    found = Sampled(study_model, PRETRAINING, number)
+    rows = head_rows(found, record.hits, suffix=f", {RANDOM}")
+    found.save(f"{study_model.name}-arcs-random-{number}")
     return rows
 
 
-def tuned_arcs(lab: Lab, task: str, seed: int) -> list[Row]:
+def tuned_arcs(model: StudyModel, task: str, seed: int) -> list[Row]:
     """A fine-tuned model on the treebank, and what changed by fine-tuning."""
-    looks = _look(lab, lab.tuned(task, seed), task, seed)
-    settings, trees = lab.run.study, _sentences(lab).trees
-    before = arcs.load_hits(lab.folder, lab.name, "", 0, trees, settings.subtypes)
-    found = Sampled(lab, task, seed)
-    rows = head_rows(found, looks.hits) + change_rows(found, before, looks.hits)
-    found.save(f"{lab.name}-{task}-{seed}-arcs")
+    record = _recorded(model, model.tuned(task, seed), task, seed)
+    settings, trees = model.run.study, _sentences(model).trees
+    before = arcs.load_hits(model.folder, model.name, "", 0, trees, settings.subtypes)
+    found = Sampled(model, task, seed)
+    rows = head_rows(found, record.hits) + change_rows(found, before, record.hits)
+    found.save(f"{model.name}-{task}-{seed}-arcs")
     return rows
 
 
@@ -136,7 +138,7 @@ def tuned_arcs(lab: Lab, task: str, seed: int) -> list[Row]:
 
 def head_rows(found: Sampled, hits: ArcHits, suffix: str = "") -> list[Row]:
     """The best heads of whole trees and of relations, chosen on one half, scored on the other."""
-    chosen_N = _chosen(found.lab)
+    chosen_N = _chosen(found.study_model)
     rows: list[Row] = []
     for method in METHODS:
         what = {"stage": f"{BEST}{suffix}", "method": method}
@@ -145,12 +147,12 @@ def head_rows(found: Sampled, hits: ArcHits, suffix: str = "") -> list[Row]:
             rows += _generalist_rows(found, metric, best, what)
     for method in ("max", "mst"):
         layers = layer_generalists(hits, method, punctuation=False, chosen_N=chosen_N)
-        for layer, best in enumerate(layers, start=1):
+        for layer, best in enumerate(layers):
             what = {"stage": f"{OF_LAYER}{suffix}", "method": f"{method}, layer {layer}"}
             rows += _generalist_rows(found, "UUAS", best, what)
     for method in SINGLE:
         for each in specialists(hits, method, chosen_N=chosen_N):
-            if each.signed.total >= found.lab.run.study.least:
+            if each.signed.total >= found.study_model.run.study.least:
                 what = {"stage": f"{RELATION}{suffix}", "method": method}
                 rows += _specialist_rows(found, each, what)
     return rows
@@ -161,8 +163,8 @@ def _generalist_rows(found: Sampled, metric: str, best: Generalist, what: dict) 
     rows += found.rows(f"{metric}, mean of sentences", best.macro, **what)
     place = {
         f"{metric}, best of all": best.best_of_all,
-        f"{metric}, layer": best.layer + 1,
-        f"{metric}, head": best.head + 1,
+        f"{metric}, layer": best.layer,
+        f"{metric}, head": best.head,
     }
     return rows + found.plain_rows({name: float(n) for name, n in place.items()}, **what)
 
@@ -173,8 +175,8 @@ def _specialist_rows(found: Sampled, best: Specialist, what: dict) -> list[Row]:
     rows += found.rows(f"{name}, gain", best.gain, **what)
     values = {
         f"{name}, arcs": best.signed.total,
-        f"{name}, layer": best.layer + 1,
-        f"{name}, head": best.head + 1,
+        f"{name}, layer": best.layer,
+        f"{name}, head": best.head,
         f"{name}, chosen half": best.chosen_accuracy,
         f"{name}, offset": best.unsigned.offset,
         f"{name}, unsigned": best.unsigned.accuracy,
@@ -185,9 +187,11 @@ def _specialist_rows(found: Sampled, best: Specialist, what: dict) -> list[Row]:
 
 def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
     """The chain, and heads that see no word, on the half that heads are scored on."""
-    chosen_N = _chosen(noted.lab)
-    looks = arcs.look(trees, _contentless(trees), subtypes=noted.lab.run.study.subtypes)
-    hits = looks.hits
+    chosen_N = _chosen(noted.study_model)
+    record = arcs.record_arcs(
+        trees, _contentless(trees), subtypes=noted.study_model.run.study.subtypes
+    )
+    hits = record.hits
     scored_A = ~chosen_N[hits.arcs.sentence_A]
     rows: list[Row] = []
     for method in METHODS:
@@ -206,7 +210,7 @@ def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
 
 def change_rows(found: Sampled, before: ArcHits, after: ArcHits) -> list[Row]:
     """The best head after fine-tuning less the best before, each chosen in its own model."""
-    settings, chosen_N = found.lab.run.study, _chosen(found.lab)
+    settings, chosen_N = found.study_model.run.study, _chosen(found.study_model)
     scored_A = ~chosen_N[before.arcs.sentence_A]
     rows: list[Row] = []
     for method in ("max", "mst"):
@@ -239,7 +243,7 @@ def _change(
     return arc_sums(two_A - one_A, before.arcs, scored_A)
 
 
-def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list[Row]:
+def _mass_rows(model: StudyModel, trees: Sequence[DependencyTree], hits: ArcHits) -> list[Row]:
     """The share of attention between words on gold arcs; uniform: what looking anywhere gives."""
     words = [len(tree.words) for tree in trees]
     values = {
@@ -247,12 +251,12 @@ def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list
         "attention on gold arcs, mean of heads": float(hits.gold_mass_LH.mean()),
         "attention on gold arcs, uniform": 2 * len(words) / sum(words),
     }
-    rows = lab.note.rows(PRETRAINING, values, stage="attention mass")
-    for relation, values in arcs.relation_masses(hits, words, lab.run.study.least):
+    rows = model.make_rows(PRETRAINING, values, stage="attention mass")
+    for relation, values in arcs.relation_masses(hits, words, model.run.study.least):
         for direction, shares in values.items():
             what = {"stage": "attention mass by relation", "method": direction}
             named = {f"{relation}, {name}": value for name, value in shares.items()}
-            rows += lab.note.rows(PRETRAINING, named, **what)
+            rows += model.make_rows(PRETRAINING, named, **what)
     return rows
 
 
@@ -260,26 +264,28 @@ def _mass_rows(lab: Lab, trees: Sequence[DependencyTree], hits: ArcHits) -> list
 
 
 @functools.lru_cache(2)
-def _sentences(lab: Lab) -> arcs.Sentences:
-    settings = lab.run.study
-    most = max_tokens(lab.base.config)
-    return arcs.readable(lab.tokenizer, arcs.read_treebank(settings), most, settings.special)
+def _sentences(model: StudyModel) -> arcs.Sentences:
+    settings = model.run.study
+    most = max_tokens(model.base.config)
+    return arcs.readable(model.tokenizer, arcs.read_treebank(settings), most, settings.special)
 
 
-def _chosen(lab: Lab) -> np.ndarray:
+def _chosen(model: StudyModel) -> np.ndarray:
     """The sentences on which heads are chosen."""
-    return halves(len(_sentences(lab).trees), lab.run.study.half)
+    return halves(len(_sentences(model).trees), model.run.study.half)
 
 
-def _maps(lab: Lab, model: Model) -> Iterator[Maps]:
-    return arcs.word_maps(lab, model, _sentences(lab).pieces, lab.run.study)
+def _maps(study_model: StudyModel, model: Model) -> Iterator[Maps]:
+    return arcs.word_maps(study_model, model, _sentences(study_model).pieces, study_model.run.study)
 
 
-def _look(lab: Lab, model: Model, task: str, seed: int) -> arcs.Looks:
-    settings = lab.run.study
-    looks = arcs.look(_sentences(lab).trees, _maps(lab, model), subtypes=settings.subtypes)
-    arcs.save_looks(lab, model, looks, task, seed, settings.half)
-    return looks
+def _recorded(study_model: StudyModel, model: Model, task: str, seed: int) -> arcs.ArcRecord:
+    settings = study_model.run.study
+    record = arcs.record_arcs(
+        _sentences(study_model).trees, _maps(study_model, model), subtypes=settings.subtypes
+    )
+    arcs.save_arc_record(study_model, model, record, task, seed, settings.half)
+    return record
 
 
 def _contentless(trees: Sequence[DependencyTree]) -> Iterator[Maps]:
@@ -291,26 +297,26 @@ def _contentless(trees: Sequence[DependencyTree]) -> Iterator[Maps]:
         yield Maps(index_N, np.stack(found))
 
 
-def _save_examples(lab: Lab, hits: ArcHits, numbers: Sequence[int]) -> None:
+def _save_examples(model: StudyModel, hits: ArcHits, numbers: Sequence[int]) -> None:
     """Draw what the best heads make of some sentences, and what they look at."""
-    found, chosen_N = _sentences(lab), _chosen(lab)
+    found, chosen_N = _sentences(model), _chosen(model)
     heads: dict[str, tuple[str, int, int]] = {}
     titles: dict[tuple[int, int], str] = {}
     drawn, views = {}, {}
     for method in ("mst", "max"):
         best = generalist(hits, method, punctuation=False, chosen_N=chosen_N)
-        name = f"{method.upper()}, layer {best.layer + 1} head {best.head + 1}"
+        name = f"{method.upper()}, layer {best.layer} head {best.head}"
         heads[name] = (method, best.layer, best.head)
         own = (best.layer, best.head)
         titles[own] = f"{titles[own]}; {name}" if own in titles else name
     pieces = [found.pieces[number] for number in numbers]
-    for index_N, attention in arcs.word_maps(lab, lab.base, pieces, lab.run.study):
+    for index_N, attention in arcs.word_maps(model, model.base, pieces, model.run.study):
         for place, map_LHPP in zip(index_N.tolist(), attention, strict=True):
             tree = found.trees[numbers[place]]
             drawn[place] = arcs.drawn_arcs(tree, map_LHPP, heads)
             views[place] = [
                 view(title, head, tree.words, map_LHPP[head]) for head, title in titles.items()
             ]
-    arcs.save_examples(lab.folder, lab.name, [drawn[place] for place in sorted(drawn)])
+    arcs.save_examples(model.folder, model.name, [drawn[place] for place in sorted(drawn)])
     every = (one for place in sorted(views) for one in views[place])
-    save_views(lab.folder, f"{lab.name}-{arcs.WHAT}-0", every)
+    save_views(model.folder, f"{model.name}-{arcs.WHAT}-0", every)

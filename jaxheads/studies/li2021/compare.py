@@ -2,9 +2,9 @@
 
 Each method of `selection.py` picks its heads for each task, seed and budget; the model is
 measured under the exact mask as it is, and again after training it once more (of random masks the
-first). Of a gate, the heads of its last sample are measured too. The rate of gates is chosen by
-`studies.li2021.learning_rates`; what is held out of training is measured once. Rows are the
-same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
+first). Of a gate, the heads of its last sample are measured too. The learning rate of gates is
+chosen by `studies.li2021.learning_rates`; what is held out of training is measured once. Rows are
+the same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.rows import Row
-from jaxheads.studies.li2021.learning_rates import rate_cell, rate_cells, rate_of
+from jaxheads.studies.li2021.learning_rates import (
+    learning_rate_cell,
+    learning_rate_cells,
+    learning_rate_of,
+)
 from jaxheads.studies.li2021.selection import (
     METHODS,
     budgets,
     check_methods,
     choice_of,
-    has_rate,
+    has_learning_rate,
     is_pipelined,
     is_random,
     plain,
@@ -39,7 +43,7 @@ from jaxheads.studies.li2021.selection import (
 from jaxheads.studies.li2021.settings import Compare
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
     contrast_rows,
@@ -61,8 +65,8 @@ PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
     "equal cost",
 )
 BASELINE = "gradient"
-FINE_TUNING, ONE_PASS, CHOOSING = (
-    f"{what}, seconds" for what in ("fine-tuning", "one pass of the gradient", "choosing")
+FINE_TUNING, ONE_PASS, SELECTION = (
+    f"{what}, seconds" for what in ("fine-tuning", "one pass of the gradient", "selection")
 )
 # What a pass of the gradient gives beyond one ranking is compared with learned subsets too.
 OURS = ("gradient, iterative", "refined", "refined, rescaled")
@@ -74,96 +78,107 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     how, mesh = run.study, open_mesh(run.devices)
     check_methods(how.methods)
     for settings in run.models:
-        lab = Lab(run, settings, folder, mesh)
-        if lab.layout.shares_blocks and "refined, rescaled" in how.methods:
+        model = StudyModel(run, settings, folder, mesh)
+        if model.layout.shares_blocks and "refined, rescaled" in how.methods:
             raise ValueError(
-                f"study.methods: expected no 'refined, rescaled' for {lab.name}: it folds a gate "
+                f"study.methods: expected no 'refined, rescaled' for {model.name}: it folds a gate "
                 "of each layer into weights that the layers of this model share"
             )
         base: tuple[str, ...] = ()
         if settings.pretrain is not None:
-            base = (f"{lab.name}-pretrained",)
-            yield pretrained_cell(lab)
+            base = (f"{model.name}-pretrained",)
+            yield pretrained_cell(model)
         if META in how.methods:
-            yield from pruner_cells(lab, (task.name for task in lab.tasks), base)
-        for task in lab.tasks:
-            yield from _cells_of(lab, how.methods, task.name, base)
+            yield from pruner_cells(model, (task.name for task in model.tasks), base)
+        for task in model.tasks:
+            yield from _cells_of(model, how.methods, task.name, base)
 
 
-def _cells_of(lab: Lab, methods: Sequence[str], task: str, base: tuple[str, ...]) -> Iterator[Cell]:
-    """The fine-tuned models of a task, the rates of gates, and every choice of heads."""
+def _cells_of(
+    model: StudyModel, methods: Sequence[str], task: str, base: tuple[str, ...]
+) -> Iterator[Cell]:
+    """The fine-tuned models of a task, the learning rates of gates, and every choice of heads."""
     pruned: list[str] = []
-    tuned = {seed: whole_name(lab, task, seed) for seed in lab.run.seeds}
+    tuned = {seed: whole_name(model, task, seed) for seed in model.run.seeds}
     for seed, name in tuned.items():
-        yield Cell(name, functools.partial(whole, lab, task, seed), needs=base)
-    yield from rate_cells(lab, task, base)
+        yield Cell(name, functools.partial(whole, model, task, seed), needs=base)
+    yield from learning_rate_cells(model, task, base)
     for method in methods:
-        rate = (rate_cell(lab, task, method),) if has_rate(method) else ()
-        for seed in lab.run.seeds:
-            pruner = (pruner_name(lab, task, seed),) if method == META else ()
-            before = (tuned[seed], *rate, *pruner)
-            for budget in budgets(lab):
-                name = cell_name(lab, task, method, seed, budget)
-                yield Cell(name, functools.partial(prune, lab, task, method, seed, budget), before)
+        learning_rate = (
+            (learning_rate_cell(model, task, method),) if has_learning_rate(method) else ()
+        )
+        for seed in model.run.seeds:
+            pruner = (pruner_name(model, task, seed),) if method == META else ()
+            before = (tuned[seed], *learning_rate, *pruner)
+            for budget in budgets(model):
+                name = cell_name(model, task, method, seed, budget)
+                yield Cell(
+                    name, functools.partial(prune, model, task, method, seed, budget), before
+                )
                 pruned.append(name)
-    yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*pruned,))
+    yield Cell(
+        f"{model.name}-{task}-contrasts", functools.partial(contrasts, model, task), (*pruned,)
+    )
     if any(map(starts_scaled, methods)):
-        for seed, budget in itertools.product(lab.run.seeds, budgets(lab)):
-            work = functools.partial(scaled, lab, task, seed, budget)
-            yield Cell(f"{lab.name}-{task}-{seed}-scaled-{budget}", work, needs=base)
+        for seed, budget in itertools.product(model.run.seeds, budgets(model)):
+            work = functools.partial(scaled, model, task, seed, budget)
+            yield Cell(f"{model.name}-{task}-{seed}-scaled-{budget}", work, needs=base)
 
 
-def cell_name(lab: Lab, task: str, method: str, seed: int, budget: int) -> str:
+def cell_name(model: StudyModel, task: str, method: str, seed: int, budget: int) -> str:
     """The cell, and the answers, of one choice of heads."""
-    return f"{lab.name}-{task}-{seed}-{plain(method)}-{budget}"
+    return f"{model.name}-{task}-{seed}-{plain(method)}-{budget}"
 
 
 # -- cells
 
 
-def whole(lab: Lab, name: str, seed: int) -> list[Row]:
+def whole(model: StudyModel, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, score; and say how long a training and a pass take.
 
     The pass that is timed is a second one, of the gradient by the gate alone, from a compiled
     program.
     """
     times, begin = {}, time.perf_counter()
-    if not lab.tuned_path(name, seed).is_dir():
-        lab.tuned(name, seed)
+    if not model.tuned_path(name, seed).is_dir():
+        model.tuned(name, seed)
         times[FINE_TUNING] = time.perf_counter() - begin
-    rows = finetuned(lab, name, seed)
+    rows = finetuned(model, name, seed)
     for _ in range(2):
         begin = time.perf_counter()
-        lab.score(lab.tuned(name, seed), lab.subject(name))
+        model.score(model.tuned(name, seed), model.task(name))
         times[ONE_PASS] = time.perf_counter() - begin
-    note_speed(lab, name, {"method": "", "budget": None, "seed": seed}, times)
+    note_speed(model, name, {"method": "", "budget": None, "seed": seed}, times)
     return rows
 
 
-def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]:
+def prune(study_model: StudyModel, name: str, method: str, seed: int, budget: int) -> list[Row]:
     """Choose heads, measure without and with more training, and say what it took."""
-    task, how = lab.subject(name), lab.run.study
-    rate, begin = rate_of(lab, name, method), time.perf_counter()
-    chosen = METHODS[method](choice_of(lab, task, seed, budget, rate))
+    task, how = study_model.task(name), study_model.run.study
+    learning_rate, begin = learning_rate_of(study_model, name, method), time.perf_counter()
+    chosen = METHODS[method](choice_of(study_model, task, seed, budget, learning_rate))
     seconds = time.perf_counter() - begin
     what = {"method": method, "budget": budget, "seed": seed}
-    note_speed(lab, name, what, {CHOOSING: seconds})
+    note_speed(study_model, name, what, {SELECTION: seconds})
     others = range(1, how.draws if is_random(method) else 1)
-    more = (METHODS[method](choice_of(lab, task, seed, budget, rate, draw)) for draw in others)
+    more = (
+        METHODS[method](choice_of(study_model, task, seed, budget, learning_rate, draw))
+        for draw in others
+    )
     masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
-    measured = [lab.measure(chosen.model, task, mask_LH) for mask_LH in masks]
+    measured = [study_model.measure(chosen.model, task, mask_LH) for mask_LH in masks]
     rows = [
         row
         for found in measured
-        for row in lab.note.rows(name, found.metrics, stage=PRUNED, **what)
+        for row in study_model.make_rows(name, found.metrics, stage=PRUNED, **what)
     ]
     guesses = np.stack([found.answers.guess_M for found in measured])
     answers = {**questions(measured[0]), PRUNED: guesses}
     if chosen.seen_LH is not None:
-        seen = lab.measure(chosen.model, task, chosen.seen_LH).metrics
+        seen = study_model.measure(chosen.model, task, chosen.seen_LH).metrics
         seen["heads"] = float(chosen.seen_LH.sum())
         seen["heads kept of them"] = float((chosen.seen_LH & chosen.mask_LH).sum())
-        rows += lab.note.rows(name, seen, stage=SEEN, **what)
+        rows += study_model.make_rows(name, seen, stage=SEEN, **what)
     assert task.training is not None
     base = chosen.base * task.training.steps
     cost = {
@@ -176,74 +191,82 @@ def prune(lab: Lab, name: str, method: str, seed: int, budget: int) -> list[Row]
         cost["steps, trained again"] = cost["steps"] + task.training.steps
         once = task.training.steps * task.training.batch_size
         cost["examples, trained again"] = cost["examples"] + once
-    rows += lab.note.rows(name, cost, stage=COST, **what)
+    rows += study_model.make_rows(name, cost, stage=COST, **what)
     model, mask_LH = chosen.model, chosen.mask_LH
     if how.again:
-        label = f"{cell_name(lab, name, method, seed, budget)}-again"
-        model = lab.fitted(lab.refitting(model, task, seed, label, mask_LH))
-        found = lab.measure(model, task, mask_LH)
-        rows += lab.note.rows(name, found.metrics, stage=AGAIN, **what)
+        label = f"{cell_name(study_model, name, method, seed, budget)}-again"
+        model = study_model.fitted(study_model.refitting(model, task, seed, label, mask_LH))
+        found = study_model.measure(model, task, mask_LH)
+        rows += study_model.make_rows(name, found.metrics, stage=AGAIN, **what)
         answers[AGAIN] = found.answers.guess_M[None]
-    save_answers(lab, cell_name(lab, name, method, seed, budget), answers)
-    timed = {round(share * lab.layout.num_layers * lab.layout.num_heads) for share in how.timed}
-    if seed == lab.run.seeds[0] and budget in timed:
-        rows += _cut(lab, name, model, mask_LH, what)
+    save_answers(study_model, cell_name(study_model, name, method, seed, budget), answers)
+    timed = {
+        round(share * study_model.layout.num_layers * study_model.layout.num_heads)
+        for share in how.timed
+    }
+    if seed == study_model.run.seeds[0] and budget in timed:
+        rows += _cut(study_model, name, model, mask_LH, what)
     return rows
 
 
-def scaled(lab: Lab, name: str, seed: int, budget: int) -> list[Row]:
+def scaled(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
     """Train and measure with the gates that joint training begins with, and nothing pruned.
 
     Every head of N is multiplied by K / N. What that takes from the fine-tuned model is the price
     of the smaller scale; what a joint gate loses beside it, that of the choice (Voita et al. 2019's
     and Li et al. 2021's gates change both at once).
     """
-    task, heads = lab.subject(name), (lab.layout.num_layers, lab.layout.num_heads)
+    task, heads = (
+        study_model.task(name),
+        (study_model.layout.num_layers, study_model.layout.num_heads),
+    )
     gate_LH = np.full(heads, budget / math.prod(heads))
-    label = f"{lab.name}-{name}-{seed}-scaled-{budget}"
-    model = lab.fitted(lab.refitting(lab.fresh(task, seed), task, seed, label, gate_LH))
-    metrics = lab.measure(model, task, gate_LH).metrics
-    return lab.note.rows(name, metrics, stage=SCALED, budget=budget, seed=seed)
+    label = f"{study_model.name}-{name}-{seed}-scaled-{budget}"
+    model = study_model.fitted(
+        study_model.refitting(study_model.fresh(task, seed), task, seed, label, gate_LH)
+    )
+    metrics = study_model.measure(model, task, gate_LH).metrics
+    return study_model.make_rows(name, metrics, stage=SCALED, budget=budget, seed=seed)
 
 
-def _cut(lab: Lab, name: str, model, mask_LH, what) -> list[Row]:
+def _cut(study_model: StudyModel, name: str, model, mask_LH, what) -> list[Row]:
     """The model without those heads: its size, and in `speed.jsonl` its speed beside the whole."""
-    how = lab.run.study
+    how = study_model.run.study
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
     label = f"{plain(what['method'])}-{what['budget']}"
-    path = lab.folder / "smaller" / f"{lab.name}-{name}-{label}"
+    path = study_model.folder / "smaller" / f"{study_model.name}-{name}-{label}"
     if not path.is_dir():
-        lab.save_model(smaller, path)
-    task = lab.subject(name)
+        study_model.save_model(smaller, path)
+    task = study_model.task(name)
     assert task.training is not None
     speeds = measure_speed(
         model, smaller, how.batches, max(task.lengths), how.repeats,
         training_batch=task.training.batch_size,
     )  # fmt: skip
-    note_speed(lab, name, what, speeds)
+    note_speed(study_model, name, what, speeds)
     sizes = {
         "parameters": float(count_parameters(params)),
         "parameters of the whole": float(count_parameters(model.params)),
         "bytes on disk": float((path / "model.safetensors").stat().st_size),
     }
-    return lab.note.rows(name, sizes, stage=CUT, **what)
+    return study_model.make_rows(name, sizes, stage=CUT, **what)
 
 
-def contrasts(lab: Lab, name: str) -> list[Row]:
+def contrasts(model: StudyModel, name: str) -> list[Row]:
     """Differences of methods at equal budgets, with intervals over seeds and examples.
 
     Of every method and the gradient's one-shot order; of what goes further with the gradient
     (`OURS`) and each learned subset; and of the former trained once more and pipelined subsets as
     they are, which take about as much training ("equal cost").
     """
-    how, metric = lab.run.study, lab.subject(name).metrics[0]
+    how, metric = model.run.study, model.task(name).metrics[0]
     rows = []
-    for budget in budgets(lab):
+    for budget in budgets(model):
         answers = {
             method: [
-                load_answers(lab, cell_name(lab, name, method, seed, budget))
-                for seed in lab.run.seeds
+                load_answers(model, cell_name(model, name, method, seed, budget))
+                for seed in model.run.seeds
             ]
             for method in how.methods
         }
@@ -253,7 +276,7 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
                 [list(found[at]) for found in answers[method]] for method, at in (one, two)
             )
             rows += contrast_rows(
-                lab, name, metric, contrast(first, second, label_M, METRICS[metric], example_M),
+                model, name, metric, contrast(first, second, label_M, METRICS[metric], example_M),
                 stage=f"{stage}, contrast", method=f"{one[0]} - {two[0]}", budget=budget,
             )  # fmt: skip
     return rows

@@ -1,4 +1,4 @@
-"""At which rate gates learn: tried on training examples that are held out for it.
+"""At which learning rate gates learn: tried on training examples that are held out for it.
 
 Pipelined gates are tried on a model that was fine-tuned without those examples too.
 """
@@ -18,82 +18,88 @@ from jaxheads.studies.li2021.selection import (
     METHODS,
     budgets,
     choice_of,
-    has_rate,
+    has_learning_rate,
     is_pipelined,
     plain,
 )
 from jaxheads.studies.runner.cells import Cell, cell_path
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.tasks import PreparedTask
 
-CHOSEN = "choice of rate"
+CHOSEN = "choice of learning rate"
 
 
-def rate_cells(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
-    """A cell for each method that has a rate, after that of the model which some of them need."""
-    methods = [method for method in lab.run.study.methods if has_rate(method)]
+def learning_rate_cells(model: StudyModel, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
+    """A cell for each method with a learning rate, after that of the model which some of them
+    need.
+    """
+    methods = [method for method in model.run.study.methods if has_learning_rate(method)]
     before = base
-    if len(lab.run.study.rates) > 1 and any(map(is_pipelined, methods)):
-        before = (f"{lab.name}-{task}-tuned-for-rates",)
-        yield Cell(*before, functools.partial(_tuned, lab, task), needs=base)
+    if len(model.run.study.learning_rates) > 1 and any(map(is_pipelined, methods)):
+        before = (f"{model.name}-{task}-tuned-for-learning-rates",)
+        yield Cell(*before, functools.partial(_tuned, model, task), needs=base)
     for method in methods:
-        work = functools.partial(choose_rate, lab, task, method)
-        yield Cell(rate_cell(lab, task, method), work, needs=before)
+        work = functools.partial(choose_learning_rate, model, task, method)
+        yield Cell(learning_rate_cell(model, task, method), work, needs=before)
 
 
-def rate_cell(lab: Lab, task: str, method: str) -> str:
-    """The cell in which a method's rate is chosen."""
-    return f"{lab.name}-{task}-{plain(method)}-rate"
+def learning_rate_cell(model: StudyModel, task: str, method: str) -> str:
+    """The cell in which a method's learning rate is chosen."""
+    return f"{model.name}-{task}-{plain(method)}-learning-rate"
 
 
-def rate_of(lab: Lab, name: str, method: str) -> float:
-    """The rate that was chosen; that of methods without gates is not used."""
-    if not has_rate(method):
+def learning_rate_of(model: StudyModel, name: str, method: str) -> float:
+    """The learning rate that was chosen; that of methods without gates is not used."""
+    if not has_learning_rate(method):
         return 1.0
-    rows = read_rows(cell_path(lab.folder, rate_cell(lab, name, method)))
-    return next(row.value for row in rows if row.metric == "rate")
+    rows = read_rows(cell_path(model.folder, learning_rate_cell(model, name, method)))
+    return next(row.value for row in rows if row.metric == "learning rate")
 
 
-def choose_rate(lab: Lab, name: str, method: str) -> list[Row]:
-    """The rate with the best metric on training examples that no part of the trial has seen.
+def choose_learning_rate(model: StudyModel, name: str, method: str) -> list[Row]:
+    """The learning rate with the best metric on training examples that the trial has not seen.
 
     The mean over all budgets (at a large one nearly any heads will do), with the first seed; a
-    single rate needs no choice. `steps of all trials` counts the fine-tuning that they start from,
+    single one needs no choice. `steps of all trials` counts the fine-tuning that they start from,
     which pipelined methods share.
     """
-    how = lab.run.study
-    if len(how.rates) == 1:
-        return lab.note.rows(name, {"rate": how.rates[0]}, stage=CHOSEN, method=method)
-    part = _without_tried(lab, name)
+    how = model.run.study
+    if len(how.learning_rates) == 1:
+        return model.make_rows(
+            name, {"learning rate": how.learning_rates[0]}, stage=CHOSEN, method=method
+        )
+    part = _without_tried(model, name)
     assert part.training is not None
     rows: list[Row] = []
-    found: dict[float, list[float]] = {rate: [] for rate in how.rates}
+    found: dict[float, list[float]] = {learning_rate: [] for learning_rate in how.learning_rates}
     steps = part.training.steps if is_pipelined(method) else 0
-    for rate, budget in itertools.product(how.rates, budgets(lab)):
-        chosen = METHODS[method](choice_of(lab, part, lab.run.seeds[0], budget, rate))
+    for learning_rate, budget in itertools.product(how.learning_rates, budgets(model)):
+        chosen = METHODS[method](choice_of(model, part, model.run.seeds[0], budget, learning_rate))
         steps += chosen.steps
-        metrics = lab.measure(chosen.model, part, chosen.mask_LH).metrics
-        found[rate].append(metrics[part.metrics[0]])
+        metrics = model.measure(chosen.model, part, chosen.mask_LH).metrics
+        found[learning_rate].append(metrics[part.metrics[0]])
         what = {"stage": CHOSEN, "method": method, "budget": budget}
-        rows += lab.note.rows(name, {f"{part.metrics[0]} at {rate:g}": found[rate][-1]}, **what)
-    best = max(found, key=lambda rate: sum(found[rate]))
-    values = {"rate": best, "steps of all trials": float(steps)}
-    return rows + lab.note.rows(name, values, stage=CHOSEN, method=method)
+        rows += model.make_rows(
+            name, {f"{part.metrics[0]} at {learning_rate:g}": found[learning_rate][-1]}, **what
+        )
+    best = max(found, key=lambda learning_rate: sum(found[learning_rate]))
+    values = {"learning rate": best, "steps of all trials": float(steps)}
+    return rows + model.make_rows(name, values, stage=CHOSEN, method=method)
 
 
-def _tuned(lab: Lab, name: str) -> list[Row]:
+def _tuned(model: StudyModel, name: str) -> list[Row]:
     """The fine-tuned model of the trials."""
-    lab.trained(_without_tried(lab, name), lab.run.seeds[0])
+    model.trained(_without_tried(model, name), model.run.seeds[0])
     return []
 
 
-def _without_tried(lab: Lab, name: str) -> Subject:
+def _without_tried(model: StudyModel, name: str) -> PreparedTask:
     """The task as trials have it: what is held out is a part of its training examples by chance."""
-    task = lab.subject(name)
+    task = model.task(name)
     assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
-    train, rest = parted(task.train, lab.run.study.chosen_on)
-    batches = list(lab.reader.batches(rest, task.lengths, lab.run.curve.batch_size))
-    return task._replace(name=f"{name}-for-rates", train=train, held_out=batches)
+    train, rest = parted(task.train, model.run.study.chosen_on)
+    batches = list(model.reader.batches(rest, task.lengths, model.run.curve.batch_size))
+    return task._replace(name=f"{name}-for-learning-rates", train=train, held_out=batches)
 
 
 def parted(source: EncodedSource, share: float) -> tuple[EncodedSource, EncodedSource]:

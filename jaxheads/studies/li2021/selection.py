@@ -23,22 +23,22 @@ from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import prune_iteratively
-from jaxheads.studies.workbench.model import Lab, Mask
+from jaxheads.studies.workbench.model import Mask, StudyModel
 from jaxheads.studies.workbench.pruners import score_by_pruner
 from jaxheads.studies.workbench.steps import score_file
-from jaxheads.studies.workbench.tasks import Subject
-from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.studies.workbench.tasks import PreparedTask
+from jaxheads.studies.workbench.training_jobs import TrainingJob
 from jaxheads.training.optimizer import GATES
 
 
 class Choice(NamedTuple):
     """What is asked of a method."""
 
-    lab: Lab
-    task: Subject
+    study_model: StudyModel
+    task: PreparedTask
     seed: int
     budgets: tuple[int, ...]  # decreasing, the last being the one that is asked for
-    rate: float  # of gates
+    learning_rate: float  # of gates
     draw: int = 0  # which random mask
 
     @property
@@ -49,15 +49,15 @@ class Choice(NamedTuple):
     @property
     def heads(self) -> tuple[int, int]:
         """Layers, and heads of each."""
-        return self.lab.layout.num_layers, self.lab.layout.num_heads
+        return self.study_model.layout.num_layers, self.study_model.layout.num_heads
 
     @property
     def tuned(self) -> Model:
         """The model fine-tuned with all its heads."""
-        return self.lab.trained(self.task, self.seed)
+        return self.study_model.trained(self.task, self.seed)
 
 
-class Chosen(NamedTuple):
+class Selection(NamedTuple):
     """The heads to keep, of which model, and what it took beside fine-tuning with all heads.
 
     `steps` are optimizer steps, `examples` passes forward and backward over single examples.
@@ -76,77 +76,83 @@ class Chosen(NamedTuple):
     seen_LH: Mask | None = None
 
 
-def _gradient(choice: Choice) -> Chosen:
-    scores = choice.lab.saved(score_file(choice.lab, choice.task.name, choice.seed))
+def _gradient(choice: Choice) -> Selection:
+    scores = choice.study_model.saved(score_file(choice.study_model, choice.task.name, choice.seed))
     mask_LH = mask_from_scores(scores.score_LH, choice.budget)
-    return Chosen(mask_LH, choice.tuned, examples=scores.examples, passes=1)
+    return Selection(mask_LH, choice.tuned, examples=scores.examples, passes=1)
 
 
-def _iterative(choice: Choice, **reading: str) -> Chosen:
-    """Scored anew on the way at every budget of the comparison; see `Lab.score` for `reading`."""
-    limit = choice.lab.run.scoring.rescored or choice.lab.run.scoring.examples
+def _iterative(choice: Choice, **reading: str) -> Selection:
+    """Scored anew at every budget of the comparison; see `StudyModel.score` for `reading`."""
+    limit = choice.study_model.run.scoring.rescored or choice.study_model.run.scoring.examples
 
     def rescore(mask_LH: Mask):
         how = {"limit": limit, "mask_LH": mask_LH, **reading}
-        return choice.lab.score(choice.tuned, choice.task, **how).score_LH
+        return choice.study_model.score(choice.tuned, choice.task, **how).score_LH
 
-    *_, mask_LH = prune_iteratively(rescore, choice.budgets, present_heads(choice.lab.layout))
-    return Chosen(mask_LH, choice.tuned, examples=limit * len(choice.budgets))
+    *_, mask_LH = prune_iteratively(
+        rescore, choice.budgets, present_heads(choice.study_model.layout)
+    )
+    return Selection(mask_LH, choice.tuned, examples=limit * len(choice.budgets))
 
 
-def _random(choice: Choice, *, per_layer: bool) -> Chosen:
+def _random(choice: Choice, *, per_layer: bool) -> Selection:
     mask_LH = random_mask(*choice.heads, choice.budget, choice.draw, per_layer=per_layer)
-    return Chosen(mask_LH, choice.tuned)
+    return Selection(mask_LH, choice.tuned)
 
 
-def _magnitude(choice: Choice) -> Chosen:
-    scores = choice.lab.score(choice.tuned, choice.task, method=magnitude(), limit=1)
-    return Chosen(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)
+def _magnitude(choice: Choice) -> Selection:
+    scores = choice.study_model.score(choice.tuned, choice.task, method=magnitude(), limit=1)
+    return Selection(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)
 
 
-def _refined(choice: Choice, *, rescaled: bool) -> Chosen:
+def _refined(choice: Choice, *, rescaled: bool) -> Selection:
     """From the effects that the gradient's pass has kept."""
-    name = score_file(choice.lab, choice.task.name, choice.seed)
-    effect_NLH = open_kept(choice.lab.kept(name))
+    name = score_file(choice.study_model, choice.task.name, choice.seed)
+    effect_NLH = open_kept(choice.study_model.kept(name))
     mask_LH, model = refined_mask(effect_NLH, choice.budget), choice.tuned
     if rescaled:
         gate_LH = np.where(mask_LH, rescaling(interaction(effect_NLH), mask_LH), 1.0)
         model = model._replace(params=fold(model.params, model.config, gate_LH))
-    return Chosen(mask_LH, model, examples=len(effect_NLH), passes=1)
+    return Selection(mask_LH, model, examples=len(effect_NLH), passes=1)
 
 
-def _meta(choice: Choice) -> Chosen:
+def _meta(choice: Choice) -> Selection:
     """One shot on the pre-trained model, by a pruner that learned on other tasks; by layers.
 
     The training of the pruner, which serves all tasks that it has not seen, is not charged: the
     study has trained it in a cell of its own.
     """
-    lab, name, seed = choice.lab, choice.task.name, choice.seed
-    settings = next(task for task in lab.tasks if task.name == name)
-    source = lab.reader.taught(settings)
-    scores = score_by_pruner(lab, settings, source, seed)
+    model, name, seed = choice.study_model, choice.task.name, choice.seed
+    settings = next(task for task in model.tasks if task.name == name)
+    source = model.reader.taught(settings)
+    scores = score_by_pruner(model, settings, source, seed)
     mask_LH = mask_from_scores(scores.score_LH, choice.budget, per_layer=True)
-    return Chosen(mask_LH, choice.tuned, examples=scores.examples)
+    return Selection(mask_LH, choice.tuned, examples=scores.examples)
 
 
-def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool) -> Chosen:
+def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool) -> Selection:
     """A gate that is trained with the model, or alone on the fine-tuned one."""
-    lab, task = choice.lab, choice.task
+    study_model, task = choice.study_model, choice.task
     training = task.training
     assert training is not None, "a task says how it is trained"
     training = dataclasses.replace(training, seed=choice.seed)
-    model = lab.fresh(task, choice.seed) if joint else choice.tuned
+    model = study_model.fresh(task, choice.seed) if joint else choice.tuned
     gate = make(choice, training.steps)
-    name = f"{lab.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]
-    name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.rate:g}"
-    gates = dataclasses.replace(GATES, rate=choice.rate)
+    name = f"{study_model.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]
+    name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.learning_rate:g}"
+    gates = dataclasses.replace(GATES, learning_rate=choice.learning_rate)
     only = None if joint else "gates"
-    found = lab.learned(Fit(name, model, task, training, gate, gates, only))
+    found = study_model.learned(TrainingJob(name, model, task, training, gate, gates, only))
     mask_LH = mask_from_scores(found.score_LH, choice.budget)
-    return Chosen(
-        mask_LH, found.model, training.steps, training.steps * training.batch_size,
-        base=0 if joint else 1, seen_LH=found.sample_LH > 0.5,
-    )  # fmt: skip
+    return Selection(
+        mask_LH,
+        found.model,
+        training.steps,
+        training.steps * training.batch_size,
+        base=0 if joint else 1,
+        seen_LH=found.sample_LH > 0.5,
+    )
 
 
 def _subset(relaxation: str, annealing: Annealing = SAFE) -> Callable[[Choice, int], Gate]:
@@ -166,7 +172,7 @@ GATED: dict[str, Callable[[Choice, int], Gate]] = {
     "L0": _l0,
 }
 
-METHODS: dict[str, Callable[[Choice], Chosen]] = {
+METHODS: dict[str, Callable[[Choice], Selection]] = {
     "gradient": _gradient,
     "gradient, iterative": _iterative,
     # the baseline in the code of Li et al. 2021: groups of 32 examples, layers normalised
@@ -190,14 +196,14 @@ def is_random(method: str) -> bool:
     return method.partition(",")[0] == "random"
 
 
-def has_rate(method: str) -> bool:
-    """Whether a method trains gates, at a rate that has to be chosen."""
+def has_learning_rate(method: str) -> bool:
+    """Whether a method trains gates, at a learning rate that has to be chosen."""
     return method.partition(",")[0] in GATED
 
 
 def is_pipelined(method: str) -> bool:
     """Whether a method trains gates alone, on the fine-tuned model."""
-    return has_rate(method) and method.endswith(", pipelined")
+    return has_learning_rate(method) and method.endswith(", pipelined")
 
 
 def starts_scaled(method: str) -> bool:
@@ -217,10 +223,10 @@ def check_methods(methods: Sequence[str]) -> None:
         )
 
 
-def budgets(lab: Lab) -> tuple[int, ...]:
+def budgets(model: StudyModel) -> tuple[int, ...]:
     """The numbers of heads that the shares are, decreasing, at least one head."""
-    total = lab.layout.num_layers * lab.layout.num_heads
-    counts = (max(round(share * total), 1) for share in lab.run.study.shares)
+    total = model.layout.num_layers * model.layout.num_heads
+    counts = (max(round(share * total), 1) for share in model.run.study.shares)
     return tuple(dict.fromkeys(count for count in counts if count < total))
 
 
@@ -230,9 +236,14 @@ def plain(method: str) -> str:
 
 
 def choice_of(
-    lab: Lab, task: Subject, seed: int, budget: int, rate: float, draw: int = 0
+    model: StudyModel,
+    task: PreparedTask,
+    seed: int,
+    budget: int,
+    learning_rate: float,
+    draw: int = 0,
 ) -> Choice:
     """What is asked of a method, with the budgets before and random masks of the seed's own."""
-    before = tuple(each for each in budgets(lab) if each >= budget)
-    first = lab.run.seeds.index(seed) * lab.run.study.draws
-    return Choice(lab, task, seed, before, rate, first + draw)
+    before = tuple(each for each in budgets(model) if each >= budget)
+    first = model.run.seeds.index(seed) * model.run.study.draws
+    return Choice(model, task, seed, before, learning_rate, first + draw)

@@ -14,7 +14,7 @@ class Compare:
 
     methods: tuple[str, ...]  # of studies.li2021.selection.METHODS
     shares: tuple[float, ...] = tuple(kept / 12 for kept in range(11, 0, -1))  # 132, ..., 12 of 144
-    rates: tuple[float, ...] = (0.05, 0.2)  # of gates; one is chosen on held-out training examples
+    learning_rates: tuple[float, ...] = (0.05, 0.2)  # of gates, chosen on held-out training data
     chosen_on: float = 0.1  # the share of the training examples that is held out for it
     again: bool = True  # train every pruned model once more
     draws: int = 5  # random masks for each seed and budget; the first is trained once more
@@ -31,8 +31,8 @@ class Compare:
             0 < share < 1 for share in self.shares
         ):
             problems.append(f"shares: expected decreasing shares of 1, got {self.shares}")
-        if not self.rates or min(self.rates) <= 0:
-            problems.append(f"rates: expected positive numbers, got {self.rates}")
+        if not self.learning_rates or min(self.learning_rates) <= 0:
+            problems.append(f"learning_rates: expected positive numbers, got {self.learning_rates}")
         if not 0 < self.chosen_on < 1:
             problems.append(f"chosen_on: expected a share between 0 and 1, got {self.chosen_on}")
         if "meta" in self.methods and self.meta is None:

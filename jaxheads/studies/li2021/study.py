@@ -17,43 +17,47 @@ from jaxheads.importance.gates.hard_concrete import l0, naturally_open
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.li2021 import compare
-from jaxheads.studies.li2021.learning_rates import rate_cell, rate_of
+from jaxheads.studies.li2021.learning_rates import learning_rate_cell, learning_rate_of
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import whole_name
-from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.studies.workbench.training_jobs import TrainingJob
 from jaxheads.training.optimizer import GATES
 
 SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
-    """The comparison, and one training for each strength and seed, at the rate chosen for L0."""
+    """The comparison, and a training for each strength and seed at the learning rate of L0."""
     how = run.study
     if how.strengths and ALONE not in how.methods:
-        raise ValueError(f"study.strengths: expected {ALONE} among methods, whose rate is theirs")
+        raise ValueError(
+            f"study.strengths: expected {ALONE} among methods, whose learning rate is theirs"
+        )
     yield from compare.cells(run, folder)
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        lab = Lab(run, settings, folder, mesh)
-        for task in (task.name for task in lab.tasks):
-            rate = rate_cell(lab, task, ALONE)
+        model = StudyModel(run, settings, folder, mesh)
+        for task in (task.name for task in model.tasks):
+            learning_rate = learning_rate_cell(model, task, ALONE)
             for strength in how.strengths:
                 for seed in run.seeds:
-                    name = f"{lab.name}-{task}-{seed}-strength-{strength:g}"
-                    work = functools.partial(swept, lab, task, strength, seed, name)
-                    yield Cell(name, work, needs=(whole_name(lab, task, seed), rate))
+                    name = f"{model.name}-{task}-{seed}-strength-{strength:g}"
+                    work = functools.partial(swept, model, task, strength, seed, name)
+                    yield Cell(name, work, needs=(whole_name(model, task, seed), learning_rate))
 
 
-def swept(lab: Lab, name: str, strength: float, seed: int, label: str) -> list[Row]:
+def swept(study_model: StudyModel, name: str, strength: float, seed: int, label: str) -> list[Row]:
     """Gates alone, on the fine-tuned model, at one price of a head."""
-    task, model = lab.subject(name), lab.tuned(name, seed)
+    task, model = study_model.task(name), study_model.tuned(name, seed)
     assert task.training is not None, "a task says how it is trained"
     training = dataclasses.replace(task.training, seed=seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
-    gates = dataclasses.replace(GATES, rate=rate_of(lab, name, ALONE))
-    found = lab.learned(Fit(label, model, task, training, gate, gates, "gates"))
+    gates = dataclasses.replace(GATES, learning_rate=learning_rate_of(study_model, name, ALONE))
+    found = study_model.learned(TrainingJob(label, model, task, training, gate, gates, "gates"))
     mask_LH = naturally_open(found.score_LH)
-    values = lab.measure(found.model, task, mask_LH).metrics | {"heads open": float(mask_LH.sum())}
-    return lab.note.rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)
+    values = study_model.measure(found.model, task, mask_LH).metrics | {
+        "heads open": float(mask_LH.sum())
+    }
+    return study_model.make_rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)

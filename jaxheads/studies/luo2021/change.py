@@ -13,7 +13,7 @@ from jaxheads.analysis.intervals import crossed
 from jaxheads.analysis.spans import f1_by_sentence
 from jaxheads.records.rows import Row
 from jaxheads.studies.luo2021.constituents import F1, load_counts, readings_of
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows
 
 KINDS = {
@@ -22,43 +22,43 @@ KINDS = {
 }
 
 
-def changes(lab: Lab, task: str) -> list[Row]:
+def changes(model: StudyModel, task: str) -> list[Row]:
     """What a task changes in every layer and in the halves, and in how many heads it is clear."""
     rows = []
-    for reading in readings_of(lab, all_measures=False):
-        change_SXLH = _changes(lab, task, reading.name)
+    for reading in readings_of(model, all_measures=False):
+        change_SXLH = _changes(model, task, reading.name)
         layers_SXL = change_SXLH.mean(-1)
-        places = {f"layer {n + 1}": layers_SXL[..., n] for n in range(layers_SXL.shape[2])}
+        places = {f"layer {n}": layers_SXL[..., n] for n in range(layers_SXL.shape[2])}
         places |= halves(layers_SXL)
         found = crossed(np.stack([*places.values()], -1))
         for column, place in enumerate(places):
             method = f"{reading.name}: {place}"
-            what = {"stage": "change", "method": method, "seeds": len(lab.run.seeds)}
-            rows += estimate_rows(lab, task, F1, found.at(column), **what)
+            what = {"stage": "change", "method": method, "seeds": len(model.run.seeds)}
+            rows += estimate_rows(model, task, F1, found.at(column), **what)
         heads = crossed(change_SXLH)
         values = {
             "heads": float(heads.value.size),
             "higher": float((heads.low > 0).sum()),
             "lower": float((heads.high < 0).sum()),
         }
-        rows += lab.note.rows(task, values, stage="changed heads", method=reading.name)
+        rows += model.make_rows(task, values, stage="changed heads", method=reading.name)
     return rows
 
 
-def kinds_of(lab: Lab) -> dict[str, list[str]]:
+def kinds_of(model: StudyModel) -> dict[str, list[str]]:
     """The run's tasks of each kind; a kind without a task is left out."""
-    tasks = [task.name for task in lab.tasks]
+    tasks = [task.name for task in model.tasks]
     own = {kind: [task for task in tasks if task in names] for kind, names in KINDS.items()}
     return {kind: names for kind, names in own.items() if names}
 
 
-def changes_by_kind(lab: Lab) -> list[Row]:
+def changes_by_kind(model: StudyModel) -> list[Row]:
     """The mean change over the tasks of each kind, in all and in the halves, and the difference."""
-    rows, kinds = [], kinds_of(lab)
-    for reading in readings_of(lab, all_measures=False):
+    rows, kinds = [], kinds_of(model)
+    for reading in readings_of(model, all_measures=False):
         mean = {
             kind: halves(
-                np.mean([_changes(lab, task, reading.name).mean(-1) for task in tasks], axis=0)
+                np.mean([_changes(model, task, reading.name).mean(-1) for task in tasks], axis=0)
             )
             for kind, tasks in kinds.items()
         }
@@ -68,9 +68,9 @@ def changes_by_kind(lab: Lab) -> list[Row]:
         for kind, places in mean.items():
             found = crossed(np.stack([*places.values()], -1))
             for column, place in enumerate(places):
-                what = {"stage": "change by kind", "seeds": len(lab.run.seeds)}
+                what = {"stage": "change by kind", "seeds": len(model.run.seeds)}
                 method = f"{reading.name}: {kind}: {place}"
-                rows += estimate_rows(lab, "", F1, found.at(column), method=method, **what)
+                rows += estimate_rows(model, "", F1, found.at(column), method=method, **what)
     return rows
 
 
@@ -83,10 +83,10 @@ def halves(layers_SXL: np.ndarray) -> dict[str, np.ndarray]:
     return {name: part.mean(-1) for name, part in parts.items()}
 
 
-def _changes(lab: Lab, task: str, reading: str) -> np.ndarray:
+def _changes(model: StudyModel, task: str, reading: str) -> np.ndarray:
     """Fine-tuned less pre-trained `[S, X, L, H]`, of every seed, sentence and head."""
-    before = f1_by_sentence(load_counts(lab.folder, lab.name, reading))
-    names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]
+    before = f1_by_sentence(load_counts(model.folder, model.name, reading))
+    names = [f"{model.name}-{task}-{seed}" for seed in model.run.seeds]
     return np.stack(
-        [f1_by_sentence(load_counts(lab.folder, name, reading)) - before for name in names]
+        [f1_by_sentence(load_counts(model.folder, name, reading)) - before for name in names]
     )

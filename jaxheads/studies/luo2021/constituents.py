@@ -19,7 +19,7 @@ from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, rank
 from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
 from jaxheads.analysis.spans import (
     COLUMNS,
-    Chosen,
+    BestHead,
     SpanCounts,
     baseline_distances,
     choose_heads,
@@ -36,8 +36,8 @@ from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.examples import write_examples
 from jaxheads.studies.luo2021.maps import F1, save_head_maps
-from jaxheads.studies.luo2021.treebank import Section, attention_of, section_of
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.luo2021.treebank import TreebankSection, attention_of, section_of
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows
 from jaxheads.studies.workbench.seeds import Sampled
 from jaxheads.studies.workbench.settings import PRETRAINING
@@ -49,9 +49,9 @@ NULLS = ("right", "balanced", RANDOM)  # what the best heads are compared with
 BY_F1 = "F1 on tune"  # the ranking that sees labels
 
 
-def readings_of(lab: Lab, *, all_measures: bool = True) -> list[Reading]:
+def readings_of(model: StudyModel, *, all_measures: bool = True) -> list[Reading]:
     """How attention is read, the main reading first."""
-    settings = lab.run.study
+    settings = model.run.study
     measures = settings.measures if all_measures else settings.measures[:1]
     return [Reading(measure, bias) for measure in measures for bias in settings.biases]
 
@@ -59,60 +59,73 @@ def readings_of(lab: Lab, *, all_measures: bool = True) -> list[Reading]:
 # -- cells
 
 
-def base_trees(lab: Lab) -> list[Row]:
+def base_trees(model: StudyModel) -> list[Row]:
     """All tables of the pre-trained model, and the baselines on the same sentences."""
-    tune, test = section_of(lab, "tune"), section_of(lab, "test")
-    readings, main = readings_of(lab), readings_of(lab)[0]
-    on_tune = counted(lab, lab.base, tune, readings, unlabelled=True)
+    tune, test = section_of(model, "tune"), section_of(model, "test")
+    readings, main = readings_of(model), readings_of(model)[0]
+    on_tune = counted(model, model.base, tune, readings, unlabelled=True)
     rankings = {name: rankings_of(found) for name, found in on_tune.items()}
-    deep = {each.name: rankings[each.name] for each in readings_of(lab, all_measures=False)}
+    deep = {each.name: rankings[each.name] for each in readings_of(model, all_measures=False)}
     sharpness = Sharpness()
-    on_test = counted(lab, lab.base, test, readings, rankings=deep, sharpness=sharpness)
+    on_test = counted(model, model.base, test, readings, rankings=deep, sharpness=sharpness)
     nulls = baseline_counts(test, main.measure)
-    save_counts(lab.folder, lab.name, {name: found.heads for name, found in on_test.items()})
-    save_head_maps(lab, lab.base, "", 0, on_test, main, sharpness, on_tune[main.name].unlabelled)
-    found = Sampled(lab, PRETRAINING, 0)
-    rows = section_rows(lab, tune, "tune") + section_rows(lab, test, "test")
-    rows += null_rows(lab, nulls)
+    save_counts(model.folder, model.name, {name: found.heads for name, found in on_test.items()})
+    save_head_maps(
+        model, model.base, "", 0, on_test, main, sharpness, on_tune[main.name].unlabelled
+    )
+    found = Sampled(model, PRETRAINING, 0)
+    rows = section_rows(model, tune, "tune") + section_rows(model, test, "test")
+    rows += null_rows(model, nulls)
     for name in on_test:
         rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
-        rows += margin_rows(lab, name, on_tune[name].heads, on_test[name].heads, nulls)
+        rows += margin_rows(model, name, on_tune[name].heads, on_test[name].heads, nulls)
         rows += layer_rows(found, name, on_test[name])
-        rows += ensemble_rows(lab, name, on_test[name])
-        rows += unlabelled_rows(lab, name, on_tune[name], on_test[name])
-    write_examples(lab, test, main, on_tune[main.name].heads)
+        rows += ensemble_rows(model, name, on_test[name])
+        rows += unlabelled_rows(model, name, on_tune[name], on_test[name])
+    write_examples(model, test, main, on_tune[main.name].heads)
     return rows
 
 
-def random_trees(lab: Lab, draw: int) -> list[Row]:
+def random_trees(study_model: StudyModel, draw: int) -> list[Row]:
     """The control without any knowledge: the same encoder with random weights."""
-    model = init_model(lab.base.config, lab.base.readout, jax.random.key(draw))
-    readings = readings_of(lab, all_measures=False)
-    both = [counted(lab, model, section_of(lab, each), readings) for each in ("tune", "test")]
+    model = init_model(study_model.base.config, study_model.base.readout, jax.random.key(draw))
+    readings = readings_of(study_model, all_measures=False)
+    both = [
+        counted(study_model, model, section_of(study_model, each), readings)
+        for each in ("tune", "test")
+    ]
     rows = []
     for name in both[0]:
         what = {"stage": "random weights", "seed": draw}
         chosen = choose_heads(both[0][name].heads, both[1][name].heads)
         values = {column: float(each.tested.ratio) for column, each in chosen.items()}
-        rows += lab.note.rows(PRETRAINING, values, method=f"{name}: best head", **what)
+        rows += study_model.make_rows(PRETRAINING, values, method=f"{name}: best head", **what)
         mean = float(sentence_f1(both[1][name].heads).mean())
-        rows += lab.note.rows(PRETRAINING, {F1: mean}, method=f"{name}: mean of heads", **what)
+        rows += study_model.make_rows(
+            PRETRAINING, {F1: mean}, method=f"{name}: mean of heads", **what
+        )
     return rows
 
 
-def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
+def tuned_trees(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     """The same tables of a fine-tuned model, of the main measure."""
-    model, readings = lab.tuned(task, seed), readings_of(lab, all_measures=False)
+    model, readings = study_model.tuned(task, seed), readings_of(study_model, all_measures=False)
     sharpness = Sharpness()
-    on_tune = counted(lab, model, section_of(lab, "tune"), readings)
-    on_test = counted(lab, model, section_of(lab, "test"), readings, sharpness=sharpness)
-    save_counts(lab.folder, f"{lab.name}-{task}-{seed}", {n: f.heads for n, f in on_test.items()})
-    save_head_maps(lab, model, task, seed, on_test, readings[0], sharpness)
-    rows, found = [], Sampled(lab, task, seed)
+    on_tune = counted(study_model, model, section_of(study_model, "tune"), readings)
+    on_test = counted(
+        study_model, model, section_of(study_model, "test"), readings, sharpness=sharpness
+    )
+    save_counts(
+        study_model.folder,
+        f"{study_model.name}-{task}-{seed}",
+        {n: f.heads for n, f in on_test.items()},
+    )
+    save_head_maps(study_model, model, task, seed, on_test, readings[0], sharpness)
+    rows, found = [], Sampled(study_model, task, seed)
     for name in on_test:
         rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
         rows += layer_rows(found, name, on_test[name])
-    found.save(f"{lab.name}-{task}-{seed}-trees")
+    found.save(f"{study_model.name}-{task}-{seed}-trees")
     return rows
 
 
@@ -120,9 +133,9 @@ def tuned_trees(lab: Lab, task: str, seed: int) -> list[Row]:
 
 
 def counted(
-    lab: Lab,
+    study_model: StudyModel,
     model: Model,
-    section: Section,
+    section: TreebankSection,
     readings: list[Reading],
     rankings: Mapping[str, Mapping[str, Ranking]] | None = None,
     *,
@@ -130,7 +143,7 @@ def counted(
     sharpness: Sharpness | None = None,
 ) -> dict[str, TreeCounts]:
     """What the trees of a model share with those of a section, whose heads `sharpness` watches."""
-    attention = attention_of(lab, model, section.pieces)
+    attention = attention_of(study_model, model, section.pieces)
     return tree_counts(
         attention if sharpness is None else sharpness.watch(attention),
         [parse.spans for parse in section.parses],
@@ -158,7 +171,7 @@ class Nulls(NamedTuple):
         return COLUMNS[column](self.counts).top_X[:, own].mean(1)
 
 
-def baseline_counts(section: Section, measure: str) -> Nulls:
+def baseline_counts(section: TreebankSection, measure: str) -> Nulls:
     """The counts of all baselines."""
     random, rows, names = np.random.default_rng(0), [], []
     for number, parse in enumerate(section.parses):
@@ -196,22 +209,22 @@ def counts_path(folder: Path, name: str) -> Path:
 # -- rows
 
 
-def section_rows(lab: Lab, section: Section, which: str) -> list[Row]:
+def section_rows(model: StudyModel, section: TreebankSection, which: str) -> list[Row]:
     """How many sentences there are, and how many were left out."""
     values = {name: float(count) for name, count in section.counts.items()}
-    return lab.note.rows("", values, stage="treebank", method=which)
+    return model.make_rows("", values, stage="treebank", method=which)
 
 
-def null_rows(lab: Lab, nulls: Nulls) -> list[Row]:
+def null_rows(model: StudyModel, nulls: Nulls) -> list[Row]:
     """Every column of every baseline, with intervals over sentences, and over draws too."""
     rows = []
     for column, sums in _columns(nulls.counts):
         found, what = sums.intervals(), {"stage": "tree baselines"}
         for place, name in enumerate(nulls.names):
-            rows += estimate_rows(lab, "", column, found.at(place), method=name, **what)
+            rows += estimate_rows(model, "", column, found.at(place), method=name, **what)
         random = [sums.pick(n) for n, name in enumerate(nulls.names) if kind_of(name) == RANDOM]
         what |= {"method": RANDOM, "draws": len(random)}
-        rows += estimate_rows(lab, "", column, together(random).at(), **what)
+        rows += estimate_rows(model, "", column, together(random).at(), **what)
     return rows
 
 
@@ -232,7 +245,7 @@ def best_rows(found: Sampled, reading: str, tune: SpanCounts, test: SpanCounts) 
 
 
 def margin_rows(
-    lab: Lab, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Nulls
+    model: StudyModel, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Nulls
 ) -> list[Row]:
     """How far the best heads lie above trees that need no model, paired over sentences."""
     rows = []
@@ -242,7 +255,7 @@ def margin_rows(
         found = Sums(margin_YN, own.bottom_X).intervals()
         for place, null in enumerate(NULLS):
             rows += estimate_rows(
-                lab, PRETRAINING, column, found.at(place), stage="best head less baseline",
+                model, PRETRAINING, column, found.at(place), stage="best head less baseline",
                 method=f"{reading}: best head - {null}",
             )  # fmt: skip
     return rows
@@ -254,25 +267,27 @@ def layer_rows(found: Sampled, reading: str, test: TreeCounts) -> list[Row]:
     mean = Sums(heads.top_X.mean(-1), heads.bottom_X)
     for stage, sums in (("mean of layer", mean), ("averaged layer", COLUMNS[F1](test.layers))):
         for layer in range(sums.top_X.shape[1]):
-            method = f"{reading}: layer {layer + 1}"
+            method = f"{reading}: layer {layer}"
             rows += found.rows(F1, sums.pick(layer), stage=stage, method=method)
     return rows
 
 
-def ensemble_rows(lab: Lab, reading: str, test: TreeCounts) -> list[Row]:
+def ensemble_rows(model: StudyModel, reading: str, test: TreeCounts) -> list[Row]:
     """F1 of the first K heads of every ranking together."""
     rows = []
     for ranking, counts in test.ensembles.items():
         found = COLUMNS[F1](counts).intervals()
         for place in range(len(found.value)):
             rows += estimate_rows(
-                lab, PRETRAINING, F1, found.at(place), stage="ensembles",
+                model, PRETRAINING, F1, found.at(place), stage="ensembles",
                 method=f"{reading}: {ranking}", budget=place + 1,
             )  # fmt: skip
     return rows
 
 
-def unlabelled_rows(lab: Lab, reading: str, tune: TreeCounts, test: TreeCounts) -> list[Row]:
+def unlabelled_rows(
+    model: StudyModel, reading: str, tune: TreeCounts, test: TreeCounts
+) -> list[Row]:
     """How far scores without labels, from the tune section, rank heads as F1 on the test one."""
     rows = []
     f1_LH = sentence_f1(test.heads)
@@ -280,14 +295,14 @@ def unlabelled_rows(lab: Lab, reading: str, tune: TreeCounts, test: TreeCounts) 
         found = rank_agreement(tune.unlabelled[name], f1_LH)["spearman"]
         values = {"spearman": found.value, "p": found.p_value}
         method = f"{reading}: {name}"
-        rows += lab.note.rows(PRETRAINING, values, stage="rankings", method=method)
+        rows += model.make_rows(PRETRAINING, values, stage="rankings", method=method)
     return rows
 
 
-def head_name(chosen: Chosen) -> str:
-    """As records have it, counted from 1."""
+def head_name(chosen: BestHead) -> str:
+    """As records have it, counted from 0."""
     layer, head = chosen.head
-    return f"layer {layer + 1} head {head + 1}"
+    return f"layer {layer} head {head}"
 
 
 def _columns(counts: SpanCounts) -> Iterator[tuple[str, Sums]]:

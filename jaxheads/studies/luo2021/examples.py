@@ -14,22 +14,24 @@ from jaxheads.analysis.distances import adjacent_distances, top_down
 from jaxheads.analysis.spans import SpanCounts, choose_heads, gather, match_spans, sentence_f1
 from jaxheads.analysis.trees import Reading
 from jaxheads.studies.luo2021.maps import F1, WHAT
-from jaxheads.studies.luo2021.treebank import Section, attention_of
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.luo2021.treebank import TreebankSection, attention_of
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.views import save_views, view
 
 SHORT, LONG = 6, 14  # words of the sentences that are drawn
 
 
-def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> None:
+def write_examples(
+    model: StudyModel, test: TreebankSection, main: Reading, tune: SpanCounts
+) -> None:
     """The first sentences of some length, whatever their scores, with the best head's trees."""
     layer, number = choose_heads(tune, tune)[F1].head
     wanted = [n for n, parse in enumerate(test.parses) if SHORT <= len(parse.words) <= LONG]
-    wanted = wanted[: lab.run.study.examples]
+    wanted = wanted[: model.run.study.examples]
     examples: dict[int, dict[str, Any]] = {}
     views: dict[int, dict[str, Any]] = {}
     pieces = tuple(test.pieces[number] for number in wanted)
-    for index_n, attention in attention_of(lab, lab.base, pieces) if pieces else ():
+    for index_n, attention in attention_of(model, model.base, pieces) if pieces else ():
         for place, map_LHNN in zip(index_n.tolist(), attention, strict=True):
             parse, own_NN = test.parses[wanted[place]], map_LHNN[layer, number]
             distance = adjacent_distances(own_NN, main.measure)
@@ -38,10 +40,10 @@ def write_examples(lab: Lab, test: Section, main: Reading, tune: SpanCounts) -> 
                 "words": parse.words,
                 "gold": parse.spans,
                 "found": np.stack(top_down(distance), -1).tolist(),
-                "head": f"layer {layer + 1} head {number + 1}",
+                "head": f"layer {layer} head {number}",
                 "reading": main.name,
                 "f1": f1,
             }
             views[place] = view(f"F1 {f1:.3f}", (layer, number), parse.words, own_NN)
-    lab.store.write_json(f"trees/{lab.name}.json", [examples[n] for n in sorted(examples)])
-    save_views(lab.folder, f"{lab.name}-{WHAT}-0", (views[n] for n in sorted(views)))
+    model.store.write_json(f"trees/{model.name}.json", [examples[n] for n in sorted(examples)])
+    save_views(model.folder, f"{model.name}-{WHAT}-0", (views[n] for n in sorted(views)))

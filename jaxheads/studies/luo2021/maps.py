@@ -13,7 +13,7 @@ from jaxheads.analysis.spans import LABELS, label_recall, sentence_f1
 from jaxheads.analysis.trees import Reading, TreeCounts
 from jaxheads.models.model import Model
 from jaxheads.records.head_maps import Named, save_maps, what_of
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.sharpness import Sharpness
 from jaxheads.training.identity import encoder_bits
 
@@ -21,7 +21,7 @@ WHAT, F1 = "spans", "sentence F1"
 
 
 def save_head_maps(
-    lab: Lab,
+    study_model: StudyModel,
     model: Model,
     task: str,
     seed: int,
@@ -41,8 +41,16 @@ def save_head_maps(
     )
     maps, what = head_maps(found, main) | dict(more or {}), what_of(WHAT, task)
     weights = encoder_bits(model)
-    save_maps(lab.folder, lab.name, what, seed, maps, (halves[0], halves[1]), weights=weights)
-    sharpness.save(lab, model, task, seed, first_N)
+    save_maps(
+        study_model.folder,
+        study_model.name,
+        what,
+        seed,
+        maps,
+        (halves[0], halves[1]),
+        weights=weights,
+    )
+    sharpness.save(study_model, model, task, seed, first_N)
 
 
 def head_maps(found: Mapping[str, TreeCounts], main: Reading) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
 from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
-from jaxheads.studies.workbench.model import Lab, Mask
+from jaxheads.studies.workbench.model import Mask, StudyModel
 from jaxheads.studies.workbench.prunability import RANDOM, Curve, along, contrasts, curve_budgets
 
 BEST, WORST, OF_LAYER = "best", "worst", "of layer"
@@ -31,29 +31,37 @@ PAIRS = (
 STAGES = ("masked by ability", "area by ability")
 
 
-def masked(lab: Lab, name: str, seed: int) -> list[Row]:
+def masked(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """The task's metrics along every order, and without each whole layer."""
-    task, model = lab.subject(name), lab.tuned(name, seed)
-    ability_LH = load_maps(lab.folder, lab.name, f"spans.{name}", seed)["F1"]
+    task, model = study_model.task(name), study_model.tuned(name, seed)
+    ability_LH = load_maps(study_model.folder, study_model.name, f"spans.{name}", seed)["F1"]
     found = along(
-        lab, model, task, answers_name(lab, name, seed), seed, orders(lab, ability_LH, seed), STAGES
+        study_model,
+        model,
+        task,
+        answers_name(study_model, name, seed),
+        seed,
+        orders(study_model, ability_LH, seed),
+        STAGES,
     )
     for layer in range(len(ability_LH)):
         mask_LH = np.ones(ability_LH.shape, bool)
         mask_LH[layer] = False
-        metrics = lab.measure(model, task, mask_LH).metrics
-        method = f"layer {layer + 1}"
-        found += lab.note.rows(name, metrics, stage="layer masked", method=method, seed=seed)
+        metrics = study_model.measure(model, task, mask_LH).metrics
+        method = f"layer {layer}"
+        found += study_model.make_rows(
+            name, metrics, stage="layer masked", method=method, seed=seed
+        )
     return found
 
 
 def orders(
-    lab: Lab, ability_LH: Float[np.ndarray, "L H"], seed: int
+    model: StudyModel, ability_LH: Float[np.ndarray, "L H"], seed: int
 ) -> Iterator[tuple[str, Curve]]:
     """Every order by its name; random ones with the numbers of their draws, new for each seed."""
-    shape, count = ability_LH.shape, lab.run.curve.draws
-    budgets = tuple(dict.fromkeys(curve_budgets(ability_LH.size, lab.run.curve.points)))
-    first = lab.run.seeds.index(seed) * count
+    shape, count = ability_LH.shape, model.run.curve.draws
+    budgets = tuple(dict.fromkeys(curve_budgets(ability_LH.size, model.run.curve.points)))
+    first = model.run.seeds.index(seed) * count
     for layered in (False, True):
         suffix = f" {OF_LAYER}" if layered else ""
         keep = functools.partial(mask_from_scores, per_layer=layered)
@@ -69,15 +77,15 @@ def orders(
                     yield f"like {like} {draw}", Curve(budgets, shuffled)
 
 
-def masking_contrasts(lab: Lab, name: str) -> list[Row]:
+def masking_contrasts(model: StudyModel, name: str) -> list[Row]:
     """Whether masking the best heads costs more than masking others, at half of the heads."""
-    files = {seed: answers_name(lab, name, seed) for seed in lab.run.seeds}
-    return contrasts(lab, lab.subject(name), files, PAIRS, "contrast by ability")
+    files = {seed: answers_name(model, name, seed) for seed in model.run.seeds}
+    return contrasts(model, model.task(name), files, PAIRS, "contrast by ability")
 
 
-def answers_name(lab: Lab, task: str, seed: int) -> str:
+def answers_name(model: StudyModel, task: str, seed: int) -> str:
     """The cell and the answers of a fine-tuned model with heads masked."""
-    return f"{lab.name}-{task}-{seed}-masked"
+    return f"{model.name}-{task}-{seed}-masked"
 
 
 def _chance(shape: tuple[int, int], draw: int, layered: bool, budget: int) -> Mask:

@@ -21,8 +21,8 @@ from jaxheads.studies.luo2021.constituents import base_trees, random_trees, tune
 from jaxheads.studies.luo2021.masking import answers_name, masked, masking_contrasts
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.agreement import map_agreement
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.other_studies import beside_cell
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.other_studies import other_studies_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import seeds_cell
 from jaxheads.studies.workbench.settings import PRETRAINING, Run
@@ -33,37 +33,39 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """All cells of the study, in an order in which each finds what it needs."""
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        lab = Lab(run, settings, folder, mesh)
-        if lab.layout.kept is not None:
+        model = StudyModel(run, settings, folder, mesh)
+        if model.layout.kept is not None:
             raise ValueError(
-                f"luo2021: expected a model with all its heads, got {lab.name} with some cut: a "
+                f"luo2021: expected a model with all its heads, got {model.name} with some cut: a "
                 "head that is not there makes right-branching trees, which score well"
             )
-        base = (f"{lab.name}-pretrained",)
-        yield pretrained_cell(lab)
-        yield beside_cell(lab, base)
-        name = f"{lab.name}-{PRETRAINING}-scores"
-        yield Cell(name, functools.partial(score_base, lab), needs=base)
-        yield Cell(f"{lab.name}-trees", functools.partial(base_trees, lab), needs=base)
-        for draw in range(lab.run.study.controls):
-            name = f"{lab.name}-random-{draw}-trees"
-            yield Cell(name, functools.partial(random_trees, lab, draw), needs=base)
-        for task in lab.tasks:
-            yield from _task(lab, task.name, base)
-        names = [f"{lab.name}-{task.name}-{seed}" for task in lab.tasks for seed in run.seeds]
+        base = (f"{model.name}-pretrained",)
+        yield pretrained_cell(model)
+        yield other_studies_cell(model, base)
+        name = f"{model.name}-{PRETRAINING}-scores"
+        yield Cell(name, functools.partial(score_base, model), needs=base)
+        yield Cell(f"{model.name}-trees", functools.partial(base_trees, model), needs=base)
+        for draw in range(model.run.study.controls):
+            name = f"{model.name}-random-{draw}-trees"
+            yield Cell(name, functools.partial(random_trees, model, draw), needs=base)
+        for task in model.tasks:
+            yield from _task(model, task.name, base)
+        names = [f"{model.name}-{task.name}-{seed}" for task in model.tasks for seed in run.seeds]
         needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "trees")]
-        needs += [f"{lab.name}-{what}" for what in (f"{PRETRAINING}-scores", "trees", "beside")]
-        work = functools.partial(map_agreement, lab)
-        yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
-        if kinds_of(lab):
+        needs += [
+            f"{model.name}-{what}" for what in (f"{PRETRAINING}-scores", "trees", "other-studies")
+        ]
+        work = functools.partial(map_agreement, model)
+        yield Cell(f"{model.name}-agreement", work, needs=tuple(needs))
+        if kinds_of(model):
             yield Cell(
-                f"{lab.name}-changes",
-                functools.partial(changes_by_kind, lab),
+                f"{model.name}-changes",
+                functools.partial(changes_by_kind, model),
                 needs=(
-                    f"{lab.name}-trees",
+                    f"{model.name}-trees",
                     *(
-                        f"{lab.name}-{task}-{seed}-trees"
-                        for tasks in kinds_of(lab).values()
+                        f"{model.name}-{task}-{seed}-trees"
+                        for tasks in kinds_of(model).values()
                         for task in tasks
                         for seed in run.seeds
                     ),
@@ -71,20 +73,20 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             )
 
 
-def _task(lab: Lab, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
+def _task(model: StudyModel, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
     """The models fine-tuned on a task, their trees, and the task without some of their heads."""
-    names = [f"{lab.name}-{task}-{seed}" for seed in lab.run.seeds]
-    for name, seed in zip(names, lab.run.seeds, strict=True):
+    names = [f"{model.name}-{task}-{seed}" for seed in model.run.seeds]
+    for name, seed in zip(names, model.run.seeds, strict=True):
         tuned, trees = f"{name}-fine-tuned", f"{name}-trees"
-        yield Cell(tuned, functools.partial(finetuned, lab, task, seed), needs=base)
-        yield Cell(trees, functools.partial(tuned_trees, lab, task, seed), needs=(tuned,))
-        masking = answers_name(lab, task, seed)
-        yield Cell(masking, functools.partial(masked, lab, task, seed), needs=(trees,))
-    yield from seeds_cell(lab, task, ("trees",))
-    trees = (f"{lab.name}-trees", *(f"{name}-trees" for name in names))
-    yield Cell(f"{lab.name}-{task}-changes", functools.partial(changes, lab, task), needs=trees)
+        yield Cell(tuned, functools.partial(finetuned, model, task, seed), needs=base)
+        yield Cell(trees, functools.partial(tuned_trees, model, task, seed), needs=(tuned,))
+        masking = answers_name(model, task, seed)
+        yield Cell(masking, functools.partial(masked, model, task, seed), needs=(trees,))
+    yield from seeds_cell(model, task, ("trees",))
+    trees = (f"{model.name}-trees", *(f"{name}-trees" for name in names))
+    yield Cell(f"{model.name}-{task}-changes", functools.partial(changes, model, task), needs=trees)
     yield Cell(
-        f"{lab.name}-{task}-contrasts",
-        functools.partial(masking_contrasts, lab, task),
+        f"{model.name}-{task}-contrasts",
+        functools.partial(masking_contrasts, model, task),
         needs=tuple(f"{name}-masked" for name in names),
     )

@@ -19,12 +19,12 @@ from jaxheads.inference.attention_maps import attention_maps, fitting
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
 from jaxheads.studies.luo2021.settings import Luo2021
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 
 SPLITS = {"tune": "validation", "test": "test"}  # of the built-in language, in the place of files
 
 
-class Section(NamedTuple):
+class TreebankSection(NamedTuple):
     """The sentences of a section that a model reads, and how many are left out, by reason.
 
     A sentence of fewer than two words has no tree to find, and counts in no score.
@@ -36,17 +36,17 @@ class Section(NamedTuple):
 
 
 @functools.lru_cache(4)
-def section_of(lab: Lab, which: str) -> Section:
+def section_of(model: StudyModel, which: str) -> TreebankSection:
     """The section "tune" or "test"; ValueError where none of its sentences can be scored."""
-    read = list(_parses(lab.run.study, which))
+    read = list(_parses(model.run.study, which))
     worded = [parse for parse in read if len(parse.words) > 1]
-    encoded = [lab.tokenizer.encode_words(parse.words) for parse in worded]
+    encoded = [model.tokenizer.encode_words(parse.words) for parse in worded]
     seen = [place for place, each in enumerate(encoded) if max(each.word_of_piece) >= 0]
-    special = lab.run.study.special
+    special = model.run.study.special
     pieces = [
         pieces_of_words(encoded[place], len(worded[place].words), special=special) for place in seen
     ]
-    kept, long = fitting(pieces, max_tokens(lab.base.config))
+    kept, long = fitting(pieces, max_tokens(model.base.config))
     parses = tuple(worded[seen[number]] for number in kept)
     if not parses:
         raise ValueError(f"{which}: expected sentences to score, got none of {len(read)}")
@@ -60,7 +60,7 @@ def section_of(lab: Lab, which: str) -> Section:
         "left out, without pieces": len(worded) - len(seen),
         "left out, too long": len(long),
     }
-    return Section(parses, tuple(pieces[number] for number in kept), counts)
+    return TreebankSection(parses, tuple(pieces[number] for number in kept), counts)
 
 
 def _parses(settings: Luo2021, which: str) -> Iterator[Parse]:
@@ -73,15 +73,16 @@ def _parses(settings: Luo2021, which: str) -> Iterator[Parse]:
 
 
 def attention_of(
-    lab: Lab, model: Model, pieces: tuple[Pieces, ...]
+    study_model: StudyModel, model: Model, pieces: tuple[Pieces, ...]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Numbers of sentences of equally many words, with their attention `[n, L, H, N, N]`."""
     if jax.process_count() > 1:
         raise ValueError(f"constituents: expected one process, got {jax.process_count()}")
-    config, settings = model.config, lab.run.study
+    config, settings = model.config, study_model.run.study
     maps = attention_maps(
         watch_for(config), model.params, pieces,
-        pad_id=lab.tokenizer.pad_id,
-        most=max_tokens(config), mesh=lab.mesh, queries=settings.queries, keys=settings.keys,
+        pad_id=study_model.tokenizer.pad_id,
+        most=max_tokens(config), mesh=study_model.mesh, queries=settings.queries,
+        keys=settings.keys,
     )  # fmt: skip
     return ((each.index_N, each.attention) for each in maps)

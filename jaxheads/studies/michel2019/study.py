@@ -35,13 +35,13 @@ from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import OWN, contrasts, curves
 from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, score_file
-from jaxheads.studies.workbench.tasks import Subject, first_of
+from jaxheads.studies.workbench.tasks import PreparedTask, first_of
 
 REMOVED, ALONE, TIMED = "one head removed", "one head kept", "half cut"
 REPEATS = 6  # of a timing, as in the paper
@@ -53,47 +53,52 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Every table of the paper for each model, task and seed."""
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        lab, base = Lab(run, settings, folder, mesh), ()
+        model, base = StudyModel(run, settings, folder, mesh), ()
         if settings.pretrain is not None:
-            base = (f"{lab.name}-pretrained",)
-            yield pretrained_cell(lab)
-        for task in lab.tasks:
+            base = (f"{model.name}-pretrained",)
+            yield pretrained_cell(model)
+        for task in model.tasks:
             for place, seed in enumerate(run.seeds):
-                yield from _tables(lab, task.name, place, seed, base)
-            yield from seeds_cell(lab, task.name, ("removed", "alone"))
+                yield from _tables(model, task.name, place, seed, base)
+            yield from seeds_cell(model, task.name, ("removed", "alone"))
             yield Cell(
-                f"{lab.name}-{task.name}-contrasts",
-                functools.partial(contrasts_of, lab, task.name),
-                needs=tuple(f"{lab.name}-{task.name}-{seed}-curves" for seed in run.seeds),
+                f"{model.name}-{task.name}-contrasts",
+                functools.partial(contrasts_of, model, task.name),
+                needs=tuple(f"{model.name}-{task.name}-{seed}-curves" for seed in run.seeds),
             )
 
 
-def _tables(lab: Lab, task: str, place: int, seed: int, base: tuple[str, ...]) -> Iterator[Cell]:
+def _tables(
+    model: StudyModel, task: str, place: int, seed: int, base: tuple[str, ...]
+) -> Iterator[Cell]:
     """A fine-tuned model, and what is measured on it."""
-    name = f"{lab.name}-{task}-{seed}"
-    work = functools.partial(finetuned, lab, task, seed)
+    name = f"{model.name}-{task}-{seed}"
+    work = functools.partial(finetuned, model, task, seed)
     yield Cell(f"{name}-fine-tuned", work, base)
     for suffix, compute in (
         ("removed", removed),
         ("alone", alone),
         ("curves", functools.partial(pruned, place=place)),
     ):
-        work = functools.partial(compute, lab, task, seed)
+        work = functools.partial(compute, model, task, seed)
         yield Cell(f"{name}-{suffix}", work, needs=(f"{name}-fine-tuned",))
-    if lab.run.curve.timed and not place:
-        work = functools.partial(timed, lab, task, seed)
+    if model.run.curve.timed and not place:
+        work = functools.partial(timed, model, task, seed)
         yield Cell(f"{name}-timed", work, needs=(f"{name}-fine-tuned",))
 
 
-def removed(lab: Lab, name: str, seed: int) -> list[Row]:
+def removed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """What the metric changes by when one head is masked, head by head."""
-    task, model = lab.subject(name), lab.tuned(name, seed)
-    effects, found = _effects(lab, model, task, task.held_out), Sampled(lab, name, seed)
+    task, model = study_model.task(name), study_model.tuned(name, seed)
+    effects, found = (
+        _effects(study_model, model, task, task.held_out),
+        Sampled(study_model, name, seed),
+    )
     rows: list[Row] = []
     for (layer, head), change in effects.items():
-        method = f"layer {layer + 1} head {head + 1}"
+        method = f"layer {layer} head {head}"
         rows += found.rows(task.metrics[0], change, stage=REMOVED, method=method)
-    found.save(f"{lab.name}-{name}-{seed}-removed")
+    found.save(f"{study_model.name}-{name}-{seed}-removed")
     significant = [row.p_value is not None and row.p_value < LEVEL for row in rows]
     change_N = _changes(effects)
     values = {
@@ -103,95 +108,99 @@ def removed(lab: Lab, name: str, seed: int) -> list[Row]:
         "expected by chance at 1%": LEVEL * len(effects),
         "heads within 0.2 points": float((np.abs(change_N) <= NEAR + 1e-12).sum()),
     }
-    rows += lab.note.rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
-    gradient = lab.saved(score_file(lab, name, seed)).score_LH
+    rows += study_model.make_rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
+    gradient = study_model.saved(score_file(study_model, name, seed)).score_LH
     values = _correlations(gradient, -change_N.reshape(gradient.shape))
-    rows += lab.note.rows(name, values, stage="gradient and ablation", seed=seed)
-    if other := lab.reader.other_held_out(task):
-        there = _effects(lab, model, task, other)
+    rows += study_model.make_rows(name, values, stage="gradient and ablation", seed=seed)
+    if other := study_model.reader.other_held_out(task):
+        there = _effects(study_model, model, task, other)
         there_N = _changes(there)
         values = _correlations(change_N, there_N)
-        rows += lab.note.rows(name, values, stage="agreement of data sets", seed=seed)
+        rows += study_model.make_rows(name, values, stage="agreement of data sets", seed=seed)
     return rows
 
 
-def alone(lab: Lab, name: str, seed: int) -> list[Row]:
+def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """What the metric changes by when all heads of a layer but one are masked.
 
     The head that stays has the least loss on training examples (ours) or the best metric on them
     (as the paper chooses it on 5,000 of MNLI's), or it is the best on the very examples that it is
     measured on (as in the paper's main table). Of equals it is the first.
     """
-    task, model = lab.subject(name), lab.tuned(name, seed)
+    task, model = study_model.task(name), study_model.tuned(name, seed)
     layers, heads = model.config.num_layers, model.config.num_heads
-    limit = lab.run.scoring.ablated or None
-    chosen_on = lab.reader.placed(first_of(task.scored, limit), task.lengths)
-    whole, metric = lab.measure(model, task).answers, task.metrics[0]
+    limit = study_model.run.scoring.ablated or None
+    chosen_on = study_model.reader.placed(first_of(task.scored, limit), task.lengths)
+    whole, metric = study_model.measure(model, task).answers, task.metrics[0]
     masks_VLH = alone_in_layer(np.ones((layers, heads))).gates_VLH[1:] > 0
     training = task._replace(held_out=chosen_on)
-    tried = [lab.measure(model, training, mask_LH).metrics for mask_LH in masks_VLH]
+    tried = [study_model.measure(model, training, mask_LH).metrics for mask_LH in masks_VLH]
     changes = [
-        _change(task, whole, lab.measure(model, task, mask_LH).answers) for mask_LH in masks_VLH
+        _change(task, whole, study_model.measure(model, task, mask_LH).answers)
+        for mask_LH in masks_VLH
     ]
     ways = {
         "": [-each["loss"] for each in tried],
         f", chosen by {metric}": [each[metric] for each in tried],
         ", best of all": [change.ratio for change in changes],
     }
-    rows, found = [], Sampled(lab, name, seed)
+    rows, found = [], Sampled(study_model, name, seed)
     for layer, (suffix, score_V) in itertools.product(range(layers), ways.items()):
         best = layer * heads + int(np.argmax(score_V[layer * heads : (layer + 1) * heads]))
-        method = f"layer {layer + 1}{suffix}"
+        method = f"layer {layer}{suffix}"
         rows += found.rows(metric, changes[best], stage=ALONE, method=method)
-    found.save(f"{lab.name}-{name}-{seed}-alone")
+    found.save(f"{study_model.name}-{name}-{seed}-alone")
     return rows
 
 
-def pruned(lab: Lab, name: str, seed: int, *, place: int) -> list[Row]:
+def pruned(model: StudyModel, name: str, seed: int, *, place: int) -> list[Row]:
     """The metric along every order of pruning."""
-    draws, file = lab.run.curve.draws, score_file(lab, name, seed)
+    draws, file = model.run.curve.draws, score_file(model, name, seed)
     numbers = range(place * draws, (place + 1) * draws)
-    return curves(lab, lab.tuned(name, seed), lab.subject(name), file, seed, {}, numbers)
+    return curves(model, model.tuned(name, seed), model.task(name), file, seed, {}, numbers)
 
 
-def timed(lab: Lab, name: str, seed: int) -> list[Row]:
+def timed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """The size of the model cut to half of its heads, and how much faster it may be at best.
 
     How much faster it is, at the batches of `curve.timed`, is noted in `speed.jsonl`.
     """
-    task, model = lab.subject(name), lab.tuned(name, seed)
-    score_LH, length = lab.saved(score_file(lab, name, seed)).score_LH, max(task.lengths)
+    task, model = study_model.task(name), study_model.tuned(name, seed)
+    score_LH, length = (
+        study_model.saved(score_file(study_model, name, seed)).score_LH,
+        max(task.lengths),
+    )
     mask_LH = mask_from_scores(score_LH, score_LH.size // 2)
     params, config = cut(model.params, model.config, mask_LH)
-    smaller, sizes = model._replace(params=params, config=config), lab.run.curve.timed
+    smaller, sizes = model._replace(params=params, config=config), study_model.run.curve.timed
     speeds = measure_speed(model, smaller, sizes, length, REPEATS, training_batch=max(sizes))
     what = {"method": OWN, "budget": int(mask_LH.sum()), "seed": seed}
-    note_speed(lab, name, what, speeds)
+    note_speed(study_model, name, what, speeds)
     values = {
         "ideal speed-up": ideal_speedup(model.config, length, mask_LH),
         "parameters": float(count_parameters(params)),
         "parameters of the whole": float(count_parameters(model.params)),
     }
-    return lab.note.rows(name, values, stage=TIMED, **what)
+    return study_model.make_rows(name, values, stage=TIMED, **what)
 
 
-def contrasts_of(lab: Lab, name: str) -> list[Row]:
+def contrasts_of(model: StudyModel, name: str) -> list[Row]:
     """Whether the order of the gradient beats chance, and chance the reverse."""
-    files = {seed: score_file(lab, name, seed) for seed in lab.run.seeds}
-    return contrasts(lab, lab.subject(name), files)
+    files = {seed: score_file(model, name, seed) for seed in model.run.seeds}
+    return contrasts(model, model.task(name), files)
 
 
 def _effects(
-    lab: Lab, model: Model, task: Subject, held_out: list[Batch]
+    study_model: StudyModel, model: Model, task: PreparedTask, held_out: list[Batch]
 ) -> dict[tuple[int, int], Sums]:
     """By head, the change of the metric."""
     shape = (model.config.num_layers, model.config.num_heads)
     variants, task = without_each(np.ones(shape)), task._replace(held_out=held_out)
-    whole = lab.measure(model, task).answers
+    whole = study_model.measure(model, task).answers
     found = {}
     for gate_LH, (layers, heads) in zip(variants.gates_VLH[1:], variants.entries, strict=True):
         mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0
-        answers = lab.measure(model, task, mask_LH).answers
+        answers = study_model.measure(model, task, mask_LH).answers
         found[int(layers[0]), int(heads[0])] = _change(task, whole, answers)
     return found
 
@@ -201,7 +210,7 @@ def _changes(effects: Mapping[tuple[int, int], Sums]) -> Float[np.ndarray, "head
     return np.round([change.ratio for change in effects.values()], 12)
 
 
-def _change(task: Subject, whole: Answers, masked: Answers) -> Sums:
+def _change(task: PreparedTask, whole: Answers, masked: Answers) -> Sums:
     """The metric of the masked model less the whole one's, paired over groups of examples."""
     one, two = [[masked.guess_M]], [[whole.guess_M]]
     metric = METRICS[task.metrics[0]]

@@ -1,1 +1,1 @@
-"""Peyrard et al. 2021: the laughing head."""
+"""Peyrard et al. 2021: the head that attends to the funny word."""

@@ -37,7 +37,7 @@ from jaxheads.inference.attention_maps import Maps, attention_maps
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
 from jaxheads.studies.peyrard2021.headlines import TEST, VALIDATION, read_headlines
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 
 QUERIES = ("all", "first")
 REPLACED = "replaced"  # test pairs whose edited words are random ones on the funny side
@@ -46,7 +46,7 @@ UNTUNED, SIDES = "from untuned", "funny to serious"  # distances
 FUNNY, SERIOUS = "funny", "serious"
 
 
-class Sentence(NamedTuple):
+class PairSide(NamedTuple):
     """One sentence to look at: a side of a pair of a split."""
 
     split: str
@@ -73,59 +73,59 @@ class Seen(NamedTuple):
     counted: dict[str, int]
 
 
-def look(lab: Lab, model: Model, base: Model | None) -> Seen:
+def measure_attention(study_model: StudyModel, model: Model, base: Model | None) -> Seen:
     """Look at all small pairs of validation and test, and measure distances on all test pairs.
 
     Two distances: from the `base` model's maps, over the sentences of both sides; and between the
     sides of a pair, over the pairs of equally many tokens.
     """
-    sentences, notes = list(sentences_of(lab)), _Notes()
-    own = _maps(lab, model, sentences)
+    sentences, notes = list(sentences_of(study_model)), _Notes()
+    own = _maps(study_model, model, sentences)
     if base is None:
         for maps in own:
             notes.take(sentences, maps)
     else:
-        for maps, other in zip(own, _maps(lab, base, sentences), strict=True):
+        for maps, other in zip(own, _maps(study_model, base, sentences), strict=True):
             notes.take(sentences, maps)
             notes.compare(sentences, maps, other)
     return notes.seen()
 
 
-def sentences_of(lab: Lab) -> Iterator[Sentence]:
+def sentences_of(model: StudyModel) -> Iterator[PairSide]:
     """Both sides of every pair that is looked at; of replaced pairs the funny side alone.
 
     A replaced sentence that is too long is left out: a word of chance may have many pieces.
     """
-    splits = read_headlines(lab).splits
+    splits = read_headlines(model).splits
     small = {split: analysable(splits[split]) for split in (VALIDATION, TEST)}
     for split, found in small.items():
         yield from _sides(split, found.pairs)
     rest = set(range(len(splits[TEST]))).difference(small[TEST].places)
     yield from _sides(OTHER, [splits[TEST][place] for place in sorted(rest)])
     random = tuple(with_random_words([each.pair for each in small[TEST].pairs], 0))
-    most = max_tokens(lab.base.config)
-    for each in _sides(REPLACED, encode_pairs(lab.tokenizer, random, sys.maxsize).pairs):
+    most = max_tokens(model.base.config)
+    for each in _sides(REPLACED, encode_pairs(model.tokenizer, random, sys.maxsize).pairs):
         if each.side == FUNNY and len(each.encoded.ids) <= most:
             yield each
 
 
-def _sides(split: str, pairs: Sequence[EncodedPair]) -> Iterator[Sentence]:
+def _sides(split: str, pairs: Sequence[EncodedPair]) -> Iterator[PairSide]:
     for number, (pair, funny, serious) in enumerate(pairs):
         equal = len(funny.ids) == len(serious.ids)
-        yield Sentence(split, number, FUNNY, funny, pair.funny_edits, equal)
-        yield Sentence(split, number, SERIOUS, serious, pair.serious_edits, equal)
+        yield PairSide(split, number, FUNNY, funny, pair.funny_edits, equal)
+        yield PairSide(split, number, SERIOUS, serious, pair.serious_edits, equal)
 
 
-def _maps(lab: Lab, model: Model, sentences: Sequence[Sentence]) -> Iterator[Maps]:
-    """Attention between all tokens, special ones too; the same order for every model of a lab."""
+def _maps(study_model: StudyModel, model: Model, sentences: Sequence[PairSide]) -> Iterator[Maps]:
+    """Attention between all tokens, special ones too; the same order for every model."""
     config = model.config
     return attention_maps(
         watch_for(config),
         model.params,
         [single_pieces(each.encoded.ids) for each in sentences],
-        pad_id=lab.tokenizer.pad_id,
+        pad_id=study_model.tokenizer.pad_id,
         most=max_tokens(config),
-        mesh=lab.mesh,
+        mesh=study_model.mesh,
     )
 
 
@@ -133,12 +133,12 @@ class _Notes:
     """Gathers what is kept, sentence by sentence, in any order."""
 
     def __init__(self) -> None:
-        self.looks: dict[tuple[str, str, str, int], Looked] = {}
+        self.looked_at: dict[tuple[str, str, str, int], Looked] = {}
         self.words: dict[tuple[str, bool, int], np.ndarray] = {}
         self.totals: dict[str, list] = {n: [0.0, 0] for n in (UNTUNED, SIDES, *PLACES)}
         self.waiting: dict[tuple[str, int], np.ndarray] = {}  # the side that came first
 
-    def take(self, sentences: Sequence[Sentence], maps: Maps) -> None:
+    def take(self, sentences: Sequence[PairSide], maps: Maps) -> None:
         """Note what each sentence's words get, and how far the sides of a pair lie apart."""
         weights = {queries: received(maps.attention, queries) for queries in QUERIES}
         for row, number in enumerate(maps.index_N):
@@ -153,7 +153,7 @@ class _Notes:
                 if sentence.equal:
                     self._compare_sides(sentence, maps.attention[row])
 
-    def compare(self, sentences: Sequence[Sentence], maps: Maps, other: Maps) -> None:
+    def compare(self, sentences: Sequence[PairSide], maps: Maps, other: Maps) -> None:
         """Note how far the maps of two models lie apart on the same sentences."""
         assert (maps.index_N == other.index_N).all(), "both models read the same sentences"
         counted = [sentences[number].split in (TEST, OTHER) for number in maps.index_N]
@@ -161,17 +161,17 @@ class _Notes:
             found = attention_distance(maps.attention[counted], other.attention[counted])
             self._add(UNTUNED, found.sum(0), len(found))
 
-    def _look(self, sentence: Sentence, queries: str, weight_LHT: np.ndarray) -> None:
+    def _look(self, sentence: PairSide, queries: str, weight_LHT: np.ndarray) -> None:
         split, number, side, encoded, edited, _ = sentence
         weight_LHN = word_weights(weight_LHT, encoded.word_of_piece)
-        self.looks[split, queries, side, number] = looked(weight_LHN, edited)
+        self.looked_at[split, queries, side, number] = looked(weight_LHN, edited)
         if (split, side) == (TEST, FUNNY):
             for specials in (False, True):
                 self.words[queries, specials, number] = predicted_words(
                     weight_LHT, encoded.word_of_piece, specials=specials
                 )
 
-    def _compare_sides(self, sentence: Sentence, attention_LHTT: np.ndarray) -> None:
+    def _compare_sides(self, sentence: PairSide, attention_LHTT: np.ndarray) -> None:
         first = self.waiting.pop((sentence.split, sentence.number), None)
         if first is None:
             self.waiting[sentence.split, sentence.number] = attention_LHTT
@@ -186,15 +186,15 @@ class _Notes:
         """Everything by pair, in the order of the pairs."""
         number, contrast = {}, {}
         for split in (VALIDATION, TEST, REPLACED):
-            own = sorted({n for s, _, side, n in self.looks if (s, side) == (split, FUNNY)})
+            own = sorted({n for s, _, side, n in self.looked_at if (s, side) == (split, FUNNY)})
             number[split] = np.array(own, int)
             serious = TEST if split == REPLACED else split
             for queries in QUERIES:
                 contrast[split, queries] = gather_pairs(
                     [
                         (
-                            self.looks[split, queries, FUNNY, n],
-                            self.looks[serious, queries, SERIOUS, n],
+                            self.looked_at[split, queries, FUNNY, n],
+                            self.looked_at[serious, queries, SERIOUS, n],
                         )
                         for n in own
                     ]
@@ -245,7 +245,7 @@ def _named(contrasts: Mapping[str, Contrasts]) -> dict[str, Float[np.ndarray, "L
 # -- on disk
 
 
-def save_seen(lab: Lab, name: str, seen: Seen) -> None:
+def save_seen(model: StudyModel, name: str, seen: Seen) -> None:
     """Write what a pass found, whole or not at all."""
     arrays = {f"number/{split}": value for split, value in seen.number.items()}
     for (split, queries), found in seen.contrast.items():
@@ -254,12 +254,12 @@ def save_seen(lab: Lab, name: str, seen: Seen) -> None:
         arrays[f"predicted/{queries}/{int(specials)}"] = found
     for each, value in seen.mean.items():
         arrays |= {f"mean/{each}": value, f"counted/{each}": np.array(seen.counted[each])}
-    lab.store.write_arrays(_path(lab, name), arrays)
+    model.store.write_arrays(_path(model, name), arrays)
 
 
-def load_seen(lab: Lab, name: str) -> Seen:
+def load_seen(model: StudyModel, name: str) -> Seen:
     """Read what `save_seen` wrote."""
-    arrays = lab.store.read_arrays(_path(lab, name))
+    arrays = model.store.read_arrays(_path(model, name))
 
     def part(kind: str) -> dict[str, np.ndarray]:
         return {k.removeprefix(f"{kind}/"): v for k, v in arrays.items() if k.startswith(kind)}
@@ -279,5 +279,5 @@ def load_seen(lab: Lab, name: str) -> Seen:
     )
 
 
-def _path(lab: Lab, name: str) -> Path:
-    return lab.folder / "attention" / f"{name}.npz"
+def _path(model: StudyModel, name: str) -> Path:
+    return model.folder / "attention" / f"{name}.npz"

@@ -34,7 +34,7 @@ from jaxheads.studies.peyrard2021.headlines import (
     read_headlines,
     variant_file,
 )
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import load_answers
 from jaxheads.studies.workbench.seeds import Sampled
 
@@ -46,7 +46,7 @@ HEAD = "head"
 class Case(NamedTuple):
     """One classifier whose head is in question."""
 
-    lab: Lab
+    study_model: StudyModel
     task: str
     seed: int
     seen: Seen
@@ -74,22 +74,22 @@ class Case(NamedTuple):
         return self.found.rows(metric, sums, stage=stage, method=method)
 
 
-def case_of(lab: Lab, task: str, seed: int) -> Case:
+def case_of(model: StudyModel, task: str, seed: int) -> Case:
     """The classifier, whose attention has been looked at by now."""
-    seen = load_seen(lab, variant_file(lab, task, seed))
-    found = analysable(read_headlines(lab).splits[TEST])
-    return Case(lab, task, seed, seen, found.pairs, found.places, Sampled(lab, task, seed))
+    seen = load_seen(model, variant_file(model, task, seed))
+    found = analysable(read_headlines(model).splits[TEST])
+    return Case(model, task, seed, seen, found.pairs, found.places, Sampled(model, task, seed))
 
 
-def head(lab: Lab, task: str, seed: int) -> list[Row]:
+def head(model: StudyModel, task: str, seed: int) -> list[Row]:
     """Choose the head and test it; localise with it; look at the same head in other models."""
-    case = case_of(lab, task, seed)
+    case = case_of(model, task, seed)
     rows = [
         *(row for queries in QUERIES for row in _tested(case, queries)),
         *_localised(case),
         *_controlled(case),
     ]
-    case.found.save(f"{variant_file(lab, task, seed)}-head")
+    case.found.save(f"{variant_file(model, task, seed)}-head")
     return rows
 
 
@@ -101,13 +101,13 @@ def _tested(case: Case, queries: str) -> Iterator[Row]:
     test, method = case.seen.contrast[TEST, queries], CALLED[queries]
     found = find_head(
         case.seen.contrast[VALIDATION, queries], test, case.groups,
-        permutations=case.lab.run.study.permutations,
+        permutations=case.study_model.run.study.permutations,
     )  # fmt: skip
     layer, number = found.layer, found.head
     yield from case.bounded(HEAD, method, "contrast", found.test)
     values = {
-        "layer": layer + 1,
-        "head": number + 1,
+        "layer": layer,
+        "head": number,
         "contrast on validation": found.validation,
         "p": found.p_value,
         "corrected p": found.holm_LH[layer, number],
@@ -132,7 +132,7 @@ def _tested(case: Case, queries: str) -> Iterator[Row]:
 def _localised(case: Case) -> Iterator[Row]:
     """How often the head points at the edited word of the funny side, and how often rules do."""
     layer, number = case.chosen
-    validation = analysable(read_headlines(case.lab).splits[VALIDATION]).pairs
+    validation = analysable(read_headlines(case.study_model).splits[VALIDATION]).pairs
     common = most_edited_place([_located(each) for each in validation])
     headlines = [_located(each) for each in case.pairs]
     hits = rule_hits(headlines, common)
@@ -164,8 +164,8 @@ def _pointing(queries: str, specials: bool) -> str:
 
 def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
     """Whether the funny side was called funny, or the pair put in the right order."""
-    answers = load_answers(case.lab, variant_file(case.lab, case.task, case.seed))
-    pairs = [each.pair for each in read_headlines(case.lab).splits[TEST]]
+    answers = load_answers(case.study_model, variant_file(case.study_model, case.task, case.seed))
+    pairs = [each.pair for each in read_headlines(case.study_model).splits[TEST]]
     questions = QUESTIONS[case.task](pairs, case.seed)
     right = {
         question.pair
@@ -180,10 +180,10 @@ def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
 # -- controls
 
 
-def controls(lab: Lab, task: str) -> dict[str, str]:
+def controls(model: StudyModel, task: str) -> dict[str, str]:
     """The other models in which the head of a task is looked at, by what they are called."""
     other = PAIRED if task == SINGLE else SINGLE
-    tuned = {f"fine-tuned on {name}": name for name in (other, *other_tasks(lab))}
+    tuned = {f"fine-tuned on {name}": name for name in (other, *other_tasks(model))}
     return {"untuned": UNTUNED, "labels shuffled": task + SHUFFLED} | tuned
 
 
@@ -193,8 +193,8 @@ def _controlled(case: Case) -> Iterator[Row]:
     own = case.seen.contrast[TEST, QUERIES[0]]
     yield from _same_head(case, "itself", own)
     yield from _random_word(case, own)
-    for called, variant in controls(case.lab, case.task).items():
-        there = load_seen(case.lab, variant_file(case.lab, variant, case.seed))
+    for called, variant in controls(case.study_model, case.task).items():
+        there = load_seen(case.study_model, variant_file(case.study_model, variant, case.seed))
         test = there.contrast[TEST, QUERIES[0]]
         yield from _same_head(case, called, test)
         less_X = own.contrast()[:, layer, number] - test.contrast()[:, layer, number]
@@ -202,10 +202,10 @@ def _controlled(case: Case) -> Iterator[Row]:
         yield from case.bounded("control", f"itself - {called}", "contrast", found)
         best = find_head(
             there.contrast[VALIDATION, QUERIES[0]], test, case.groups,
-            permutations=case.lab.run.study.permutations,
+            permutations=case.study_model.run.study.permutations,
         )  # fmt: skip
         corrected = float(best.holm_LH[best.layer, best.head])
-        place = {"layer": best.layer + 1.0, "head": best.head + 1.0, "corrected p": corrected}
+        place = {"layer": float(best.layer), "head": float(best.head), "corrected p": corrected}
         yield from case.rows("control", f"best head, {called}", place)
         yield from case.bounded("control", f"best head, {called}", "contrast", best.test)
 

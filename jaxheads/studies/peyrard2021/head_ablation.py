@@ -22,29 +22,29 @@ from jaxheads.studies.peyrard2021.attention import FUNNY, QUERIES, SERIOUS
 from jaxheads.studies.peyrard2021.head import Case, case_of
 from jaxheads.studies.peyrard2021.headlines import (
     TEST,
-    humor_subject,
+    humor_task,
     model_of,
     read_headlines,
     variant_file,
 )
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.views import save_views, view
 
 
-def gated(lab: Lab, task: str, seed: int) -> list[Row]:
+def gated(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     """How the test accuracy changes when the head, or another one of its layer, is gated to zero.
 
     Beside the changes stands the head's less the mean of the others', paired over questions.
     """
-    case, subject = case_of(lab, task, seed), humor_subject(lab, task, seed)
-    model = model_of(lab, task, seed)
+    case, prepared = case_of(study_model, task, seed), humor_task(study_model, task, seed)
+    model = model_of(study_model, task, seed)
     layer, chosen = case.chosen
     shape = (model.config.num_layers, model.config.num_heads)
-    pairs = [each.pair for each in read_headlines(lab).splits[TEST]]
+    pairs = [each.pair for each in read_headlines(study_model).splits[TEST]]
     groups = [pairs[question.pair].group for question in QUESTIONS[task](pairs, seed)]
 
     def correct(mask_LH: Bool[np.ndarray, "L H"]) -> np.ndarray:
-        answers = lab.measure(model, subject, mask_LH).answers
+        answers = study_model.measure(model, prepared, mask_LH).answers
         return (answers.guess_M == answers.label_M).astype(float)
 
     whole_N, changes = correct(np.ones(shape, bool)), []
@@ -53,7 +53,7 @@ def gated(lab: Lab, task: str, seed: int) -> list[Row]:
         mask_LH[layer, number] = False
         changes.append(correct(mask_LH) - whole_N)
     others = [change for number, change in enumerate(changes) if number != chosen]
-    named = {f"layer {layer + 1} head {n + 1}": change for n, change in enumerate(changes)}
+    named = {f"layer {layer} head {n}": change for n, change in enumerate(changes)}
     named["head"] = changes[chosen]
     if others:
         named["others of its layer"] = np.mean(others, 0)
@@ -61,7 +61,7 @@ def gated(lab: Lab, task: str, seed: int) -> list[Row]:
     rows: list[Row] = []
     for method, change_N in named.items():
         rows += case.bounded("gated", method, "accuracy", grouped(change_N, groups))
-    case.found.save(f"{variant_file(lab, task, seed)}-gated")
+    case.found.save(f"{variant_file(study_model, task, seed)}-gated")
     lower = sum(float(change.mean()) <= float(changes[chosen].mean()) for change in changes)
     return rows + case.rows("gated", "head", {"rank of loss in its layer": lower})
 
@@ -69,15 +69,15 @@ def gated(lab: Lab, task: str, seed: int) -> list[Row]:
 # -- views
 
 
-def views(lab: Lab, task: str, seed: int) -> list[Row]:
+def views(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     """Keep the head's attention over a few headlines, both sides, for the page.
 
     The first test pairs on which it points at the edited word, and as many on which it does not.
     """
-    case, count = case_of(lab, task, seed), lab.run.study.views
-    model = model_of(lab, task, seed)
+    case, count = case_of(study_model, task, seed), study_model.run.study.views
+    model = model_of(study_model, task, seed)
     found = list(_views(case, model, _shown(case, count)))
-    save_views(lab.folder, variant_file(lab, task, seed), found)
+    save_views(study_model.folder, variant_file(study_model, task, seed), found)
     return []
 
 
@@ -108,13 +108,13 @@ def _views(case: Case, model: Model, shown: dict[int, bool]) -> Iterator[dict[st
         int(index): attention[layer, number]
         for group in attention_maps(
             watch_for(config), model.params, inputs, most=max_tokens(config),
-            pad_id=case.lab.tokenizer.pad_id,
-            mesh=case.lab.mesh,
+            pad_id=case.study_model.tokenizer.pad_id,
+            mesh=case.study_model.mesh,
         )
         for index, attention in zip(group.index_N, group.attention, strict=True)
     }  # fmt: skip
     for index, (place, side, words, encoded, edited) in enumerate(sides):
-        names, marked = _units(case.lab, words, encoded, edited)
+        names, marked = _units(case.study_model, words, encoded, edited)
         title = f"{side} ({'finds' if shown[place] else 'misses'} the edit)"
         yield view(title, case.chosen, names, maps[index], marked)
 
@@ -127,7 +127,7 @@ def _side(each: EncodedPair, side: str) -> tuple[Sequence[str], EncodedWords, tu
 
 
 def _units(
-    lab: Lab, words: Sequence[str], encoded: EncodedWords, edited: tuple[int, ...]
+    model: StudyModel, words: Sequence[str], encoded: EncodedWords, edited: tuple[int, ...]
 ) -> tuple[list[str], list[int]]:
     """What the rows of a map with special tokens are called, and which of them are edited words."""
     units = pieces_of_words(encoded, len(words), special="kept")
@@ -135,7 +135,7 @@ def _units(
     names, marked = [], []
     for unit in range(units.units):
         word = encoded.word_of_piece[first[unit]]
-        special = lab.tokenizer.pipeline.id_to_token(encoded.ids[first[unit]])
+        special = model.tokenizer.pipeline.id_to_token(encoded.ids[first[unit]])
         names.append(special if word < 0 else words[word])
         marked += [unit] if word in edited else []
     return names, marked

@@ -22,8 +22,8 @@ from jaxheads.data.tasks import task_named
 from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model
 from jaxheads.studies.peyrard2021.settings import Peyrard2021
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.tasks import PreparedTask
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 GENERATED = {TRAIN: 4_000, VALIDATION: 500, TEST: 500}  # pairs of the built-in language
@@ -47,13 +47,13 @@ class Headlines(NamedTuple):
 
 
 @functools.lru_cache
-def read_headlines(lab: Lab) -> Headlines:
-    """Read all splits, refuse originals that are in two of them, and encode what can be read."""
-    settings = lab.run.study
+def read_headlines(model: StudyModel) -> Headlines:
+    """Read all splits, reject originals that are in two of them, and encode what can be read."""
+    settings = model.run.study
     read = {split: _read(settings, split) for split in GENERATED}
     check_groups(read)
-    most = check_length(lab.base.config, settings.length)
-    found = {split: encode_pairs(lab.tokenizer, pairs, most) for split, pairs in read.items()}
+    most = check_length(model.base.config, settings.length)
+    found = {split: encode_pairs(model.tokenizer, pairs, most) for split, pairs in read.items()}
     empty = [split for split, each in found.items() if not each.pairs]
     if empty:
         raise ValueError(
@@ -71,66 +71,68 @@ def _read(settings: Peyrard2021, split: str) -> Sequence[Pair]:
     return read_pairs(path)[:limit]
 
 
-def humor_subject(lab: Lab, task: str, seed: int, *, shuffled: bool = False) -> Subject:
+def humor_task(model: StudyModel, task: str, seed: int, *, shuffled: bool = False) -> PreparedTask:
     """A task on the pairs, measured on the test split; `shuffled`: trained on labels of chance.
 
     The seed puts the sentences of a pair in order, and shuffles the labels.
     """
-    headlines, settings = read_headlines(lab), lab.run.study
-    length = min(headlines.length, check_length(lab.base.config, settings.length))
+    headlines, settings = read_headlines(model), model.run.study
+    length = min(headlines.length, check_length(model.base.config, settings.length))
     named = task_named(task)
-    train = _source(lab, task, TRAIN, seed, shuffled=shuffled)
-    return Subject(
+    train = _source(model, task, TRAIN, seed, shuffled=shuffled)
+    return PreparedTask(
         name=task + SHUFFLED if shuffled else task,
         task=named,
         readout=new_readout(named),
         train=train,
-        scored=lab.reader.sample(train, drawn=settings.train is None),
-        held_out=lab.reader.placed(_source(lab, task, TEST, seed), (length,)),
+        scored=model.reader.sample(train, drawn=settings.train is None),
+        held_out=model.reader.placed(_source(model, task, TEST, seed), (length,)),
         lengths=(length,),
-        training=_training(lab, settings, task),
+        training=_training(model, settings, task),
     )
 
 
-def validated(lab: Lab, subject: Subject, seed: int) -> Subject:
+def validated(model: StudyModel, task: PreparedTask, seed: int) -> PreparedTask:
     """The same, measured on the validation split."""
-    source = _source(lab, subject.task.name, VALIDATION, seed)
-    return subject._replace(held_out=lab.reader.placed(source, subject.lengths))
+    source = _source(model, task.task.name, VALIDATION, seed)
+    return task._replace(held_out=model.reader.placed(source, task.lengths))
 
 
-def _training(lab: Lab, settings: Peyrard2021, task: str) -> TrainingConfig | None:
-    single = settings.finetune or lab.run.finetune
+def _training(model: StudyModel, settings: Peyrard2021, task: str) -> TrainingConfig | None:
+    single = settings.finetune or model.run.finetune
     return settings.paired or single if task == PAIRED else single
 
 
-def _source(lab: Lab, task: str, split: str, seed: int, *, shuffled: bool = False) -> EncodedSource:
-    pairs, pad_id = read_headlines(lab).splits[split], lab.tokenizer.pad_id
+def _source(
+    model: StudyModel, task: str, split: str, seed: int, *, shuffled: bool = False
+) -> EncodedSource:
+    pairs, pad_id = read_headlines(model).splits[split], model.tokenizer.pad_id
     return question_source(pairs, task, pad_id, seed=seed, shuffled=shuffled)
 
 
 # -- variants
 
 
-def variants(lab: Lab) -> tuple[str, ...]:
+def variants(model: StudyModel) -> tuple[str, ...]:
     """What is fine-tuned, for every seed."""
-    return (*TASKS, *(task + SHUFFLED for task in TASKS), *other_tasks(lab))
+    return (*TASKS, *(task + SHUFFLED for task in TASKS), *other_tasks(model))
 
 
-def other_tasks(lab: Lab) -> tuple[str, ...]:
+def other_tasks(model: StudyModel) -> tuple[str, ...]:
     """Further tasks of the run, of which models are controls."""
-    return tuple(task.name for task in lab.tasks)
+    return tuple(task.name for task in model.tasks)
 
 
-def variant_file(lab: Lab, variant: str, seed: int) -> str:
+def variant_file(model: StudyModel, variant: str, seed: int) -> str:
     """The name of a variant's files and cells; the untuned model has one seed."""
-    return f"{lab.name}-{variant}-{0 if variant == UNTUNED else seed}"
+    return f"{model.name}-{variant}-{0 if variant == UNTUNED else seed}"
 
 
-def model_of(lab: Lab, variant: str, seed: int) -> Model:
+def model_of(model: StudyModel, variant: str, seed: int) -> Model:
     """The model of a variant, trained now or as it was saved."""
     if variant == UNTUNED:
-        return lab.base
-    if variant in other_tasks(lab):
-        return lab.tuned(variant, seed)
+        return model.base
+    if variant in other_tasks(model):
+        return model.tuned(variant, seed)
     task = variant.removesuffix(SHUFFLED)
-    return lab.trained(humor_subject(lab, task, seed, shuffled=task != variant), seed)
+    return model.trained(humor_task(model, task, seed, shuffled=task != variant), seed)

@@ -17,35 +17,35 @@ from jaxheads.records.rows import Row
 from jaxheads.studies.peyrard2021.attention import FUNNY, SERIOUS
 from jaxheads.studies.peyrard2021.headlines import (
     TEST,
-    humor_subject,
+    humor_task,
     model_of,
     read_headlines,
     variant_file,
 )
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.seeds import Sampled
 
 MASKED = "words masked"
 
 
-def masked(lab: Lab, task: str, seed: int) -> list[Row]:
+def masked(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     """The share of decisions that flip: edited words, others, and the difference, by side."""
-    pairs = analysable(read_headlines(lab).splits[TEST]).pairs
-    subject, model = humor_subject(lab, task, seed), model_of(lab, task, seed)
-    pad_id, mask_id = lab.tokenizer.pad_id, lab.tokenizer.mask_id
+    pairs = analysable(read_headlines(study_model).splits[TEST]).pairs
+    prepared, model = humor_task(study_model, task, seed), model_of(study_model, task, seed)
+    pad_id, mask_id = study_model.tokenizer.pad_id, study_model.tokenizer.mask_id
     assert mask_id is not None, "the tokenizer of a masked LM has a mask token"
     whole = question_source(pairs, task, pad_id, seed=seed)
     changed, words = masked_source(pairs, task, pad_id, mask_id, seed=seed)
     before_Q, after_W = (
-        lab.measure(
-            model, subject._replace(held_out=lab.reader.placed(source, subject.lengths))
+        study_model.measure(
+            model, prepared._replace(held_out=study_model.reader.placed(source, prepared.lengths))
         ).answers.guess_M
         for source in (whole, changed)
     )
     question_W, pair_W, side_W, edited_W = map(np.array, zip(*words, strict=True))
     flipped_W = after_W != before_Q[question_W]
     groups = [each.pair.group for each in pairs]
-    rows, found = [], Sampled(lab, task, seed)
+    rows, found = [], Sampled(study_model, task, seed)
     for side in (FUNNY, SERIOUS):
         edited_X, other_X = (
             _share_by_pair(flipped_W[own_W], pair_W[own_W])
@@ -55,7 +55,7 @@ def masked(lab: Lab, task: str, seed: int) -> list[Row]:
         for name, share_X in shares.items():
             what = {"stage": MASKED, "method": f"{name}, {side}"}
             rows += found.rows("decisions flipped", grouped(share_X, groups), **what)
-    found.save(f"{variant_file(lab, task, seed)}-masked")
+    found.save(f"{variant_file(study_model, task, seed)}-masked")
     return rows
 
 

@@ -31,7 +31,12 @@ from jaxheads.inference.evaluate import Answers
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.records.rows import Row
-from jaxheads.studies.peyrard2021.attention import half_maps, look, named_maps, save_seen
+from jaxheads.studies.peyrard2021.attention import (
+    half_maps,
+    measure_attention,
+    named_maps,
+    save_seen,
+)
 from jaxheads.studies.peyrard2021.head import head
 from jaxheads.studies.peyrard2021.head_ablation import gated, views
 from jaxheads.studies.peyrard2021.headlines import (
@@ -39,7 +44,7 @@ from jaxheads.studies.peyrard2021.headlines import (
     TEST,
     TRAIN,
     UNTUNED,
-    humor_subject,
+    humor_task,
     model_of,
     other_tasks,
     read_headlines,
@@ -50,8 +55,8 @@ from jaxheads.studies.peyrard2021.headlines import (
 from jaxheads.studies.peyrard2021.masking import masked
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.agreement import map_agreement
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.other_studies import beside_cell
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.other_studies import other_studies_cell
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
     answers_of,
@@ -70,41 +75,41 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: the pairs, the classifiers, what their heads see, and the head."""
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        lab, base = Lab(run, settings, folder, mesh), ()
+        model, base = StudyModel(run, settings, folder, mesh), ()
         if settings.pretrain is not None:
-            base = (f"{lab.name}-pretrained",)
-            yield pretrained_cell(lab)
-        yield beside_cell(lab, base)
-        read = f"{lab.name}-pairs"
-        yield Cell(read, functools.partial(pairs_of, lab), needs=base)
-        yield from _models(lab, read)
-        yield from _heads(lab)
-        names = [variant_file(lab, *each) for each in itertools.product(TASKS, lab.run.seeds)]
+            base = (f"{model.name}-pretrained",)
+            yield pretrained_cell(model)
+        yield other_studies_cell(model, base)
+        read = f"{model.name}-pairs"
+        yield Cell(read, functools.partial(pairs_of, model), needs=base)
+        yield from _models(model, read)
+        yield from _heads(model)
+        names = [variant_file(model, *each) for each in itertools.product(TASKS, model.run.seeds)]
         needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "attention")]
-        needs += [f"{variant_file(lab, UNTUNED, 0)}-attention", f"{lab.name}-beside"]
-        work = functools.partial(map_agreement, lab)
-        yield Cell(f"{lab.name}-agreement", work, needs=tuple(needs))
+        needs += [f"{variant_file(model, UNTUNED, 0)}-attention", f"{model.name}-other-studies"]
+        work = functools.partial(map_agreement, model)
+        yield Cell(f"{model.name}-agreement", work, needs=tuple(needs))
 
 
-def _models(lab: Lab, read: str) -> Iterator[Cell]:
+def _models(model: StudyModel, read: str) -> Iterator[Cell]:
     """Every fine-tuned model, and what its heads see."""
-    name = variant_file(lab, UNTUNED, 0)
-    yield Cell(f"{name}-attention", functools.partial(attention, lab, UNTUNED, 0), needs=(read,))
-    for variant, seed in itertools.product(variants(lab), lab.run.seeds):
-        name = variant_file(lab, variant, seed)
-        compute = finetuned if variant in other_tasks(lab) else classified
-        tuned = functools.partial(compute, lab, variant, seed)
+    name = variant_file(model, UNTUNED, 0)
+    yield Cell(f"{name}-attention", functools.partial(attention, model, UNTUNED, 0), needs=(read,))
+    for variant, seed in itertools.product(variants(model), model.run.seeds):
+        name = variant_file(model, variant, seed)
+        compute = finetuned if variant in other_tasks(model) else classified
+        tuned = functools.partial(compute, model, variant, seed)
         yield Cell(f"{name}-fine-tuned", tuned, needs=(read,))
-        looked = functools.partial(attention, lab, variant, seed)
+        looked = functools.partial(attention, model, variant, seed)
         yield Cell(f"{name}-attention", looked, needs=(f"{name}-fine-tuned",))
 
 
-def _heads(lab: Lab) -> Iterator[Cell]:
+def _heads(model: StudyModel) -> Iterator[Cell]:
     """The head of each classifier, and what it is worth."""
-    for task, seed in itertools.product(TASKS, lab.run.seeds):
-        name = variant_file(lab, task, seed)
+    for task, seed in itertools.product(TASKS, model.run.seeds):
+        name = variant_file(model, task, seed)
         seen = tuple(
-            f"{variant_file(lab, each, seed)}-attention" for each in (UNTUNED, *variants(lab))
+            f"{variant_file(model, each, seed)}-attention" for each in (UNTUNED, *variants(model))
         )
         for suffix, compute, needs in (
             ("head", head, (*seen, f"{name}-fine-tuned")),
@@ -112,22 +117,24 @@ def _heads(lab: Lab) -> Iterator[Cell]:
             ("masked", masked, (f"{name}-fine-tuned",)),
             ("views", views, (f"{name}-attention",)),
         ):
-            yield Cell(f"{name}-{suffix}", functools.partial(compute, lab, task, seed), needs=needs)
+            yield Cell(
+                f"{name}-{suffix}", functools.partial(compute, model, task, seed), needs=needs
+            )
     for task in TASKS:
-        yield from seeds_cell(lab, task, ("fine-tuned", "head", "gated", "masked"))
+        yield from seeds_cell(model, task, ("fine-tuned", "head", "gated", "masked"))
 
 
 # -- the pairs, and what can be had without a model
 
 
-def pairs_of(lab: Lab) -> list[Row]:
+def pairs_of(model: StudyModel) -> list[Row]:
     """How many pairs there are and pass the filter, and what surface leaks reach on test."""
-    headlines, settings = read_headlines(lab), lab.run.study
-    layout = lab.base.config
+    headlines, settings = read_headlines(model), model.run.study
+    layout = model.base.config
     if settings.permutations + 1 < 20 * layout.num_layers * layout.num_heads:
         least = 20 * layout.num_layers * layout.num_heads - 1
         raise ValueError(
-            f"humor.permutations: expected at least {least} to test the heads of {lab.name} at "
+            f"humor.permutations: expected at least {least} to test the heads of {model.name} at "
             f"0.05, got {settings.permutations}"
         )
     rows = []
@@ -144,21 +151,21 @@ def pairs_of(lab: Lab) -> list[Row]:
             "small edits": float(len(found.pairs)),
             "left out for words without pieces": float(found.dropped),
         }
-        rows += lab.note.rows("", values, stage="pairs of headlines", method=split)
+        rows += model.make_rows("", values, stage="pairs of headlines", method=split)
     train, test = ([each.pair for each in headlines.splits[s]] for s in (TRAIN, TEST))
-    return rows + _leaks(lab, train, test)
+    return rows + _leaks(model, train, test)
 
 
-def _leaks(lab: Lab, train: Sequence[Pair], test: Sequence[Pair]) -> list[Row]:
+def _leaks(model: StudyModel, train: Sequence[Pair], test: Sequence[Pair]) -> list[Row]:
     bayes = naive_bayes_accuracies(train, test)
     rows: list[Row] = []
     for task in TASKS:
         bag = bag_of_words_accuracy(_examples(task, train), _examples(task, test))
-        rows += lab.note.rows(task, {"bag of words": bag}, stage="floor")
+        rows += model.make_rows(task, {"bag of words": bag}, stage="floor")
         values = {"naive Bayes": bayes[task]}
         if task == PAIRED:
             values["longer is funny"] = longer_is_funny(test)
-        rows += lab.note.rows(task, values, stage="surface leak")
+        rows += model.make_rows(task, values, stage="surface leak")
     return rows
 
 
@@ -172,31 +179,33 @@ def _examples(task: str, pairs: Sequence[Pair]) -> list[Example]:
 # -- classifiers
 
 
-def classified(lab: Lab, variant: str, seed: int) -> list[Row]:
+def classified(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     """Fine-tune on headlines and measure on test; with true labels, score the heads too."""
     task = next(task for task in TASKS if variant.startswith(task))
-    subject, model = humor_subject(lab, task, seed), model_of(lab, variant, seed)
-    found = lab.measure(model, subject)
+    prepared, model = humor_task(study_model, task, seed), model_of(study_model, variant, seed)
+    found = study_model.measure(model, prepared)
     if variant != task:
         accuracy = {"accuracy": found.metrics["accuracy"]}
-        return lab.note.rows(task, accuracy, stage="labels shuffled", seed=seed)
-    name = variant_file(lab, task, seed)
-    save_answers(lab, name, answers_of(found))
-    score_all(lab, model, subject, name)
-    rows = lab.note.rows(task, found.metrics, stage="whole", seed=seed)
-    if seed == lab.run.seeds[0]:
-        rows += lab.note.rows(task, found.floors, stage="floor")
-    chosen = lab.measure(model, validated(lab, subject, seed)).metrics["accuracy"]
-    rows += lab.note.rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
-    if lab.run.probe is not None:
-        frozen = lab.measure(lab.fitted(lab.probing(subject, seed, f"{name}-frozen")), subject)
-        rows += lab.note.rows(task, frozen.metrics, stage="frozen body", seed=seed)
-    return rows + _accuracies(lab, task, seed, found.answers)
+        return study_model.make_rows(task, accuracy, stage="labels shuffled", seed=seed)
+    name = variant_file(study_model, task, seed)
+    save_answers(study_model, name, answers_of(found))
+    score_all(study_model, model, prepared, name)
+    rows = study_model.make_rows(task, found.metrics, stage="whole", seed=seed)
+    if seed == study_model.run.seeds[0]:
+        rows += study_model.make_rows(task, found.floors, stage="floor")
+    chosen = study_model.measure(model, validated(study_model, prepared, seed)).metrics["accuracy"]
+    rows += study_model.make_rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
+    if study_model.run.probe is not None:
+        frozen = study_model.measure(
+            study_model.fitted(study_model.probing(prepared, seed, f"{name}-frozen")), prepared
+        )
+        rows += study_model.make_rows(task, frozen.metrics, stage="linear probe", seed=seed)
+    return rows + _accuracies(study_model, task, seed, found.answers)
 
 
-def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
+def _accuracies(model: StudyModel, task: str, seed: int, answers: Answers) -> list[Row]:
     """Accuracy with intervals over originals: all, those of sure raters, by opposition; by size."""
-    pairs = [each.pair for each in read_headlines(lab).splits[TEST]]
+    pairs = [each.pair for each in read_headlines(model).splits[TEST]]
     asked = [pairs[question.pair] for question in QUESTIONS[task](pairs, seed)]
     correct_N = answers.guess_M == answers.label_M
     rated_N = np.array([pair.seriousness == RATED for pair in asked])
@@ -205,15 +214,15 @@ def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
     for name in sorted({name for pair in asked for name in pair.oppositions}):
         own_N = np.array([name in pair.oppositions for pair in asked])
         parts["accuracy by opposition", name] = own_N
-    rows, found = [], Sampled(lab, task, seed)
+    rows, found = [], Sampled(model, task, seed)
     groups = [pair.group for pair in asked]
     for (stage, method), own_N in parts.items():
         if own_N.any():
             what = {"stage": stage, "method": method}
             rows += found.rows("accuracy", grouped(correct_N, groups, own_N), **what)
             rows += found.plain_rows({"questions": float(own_N.sum())}, **what)
-    found.save(f"{variant_file(lab, task, seed)}-fine-tuned")
-    size_N, sizes = np.array([pair.size for pair in asked]), lab.run.study.sizes
+    found.save(f"{variant_file(model, task, seed)}-fine-tuned")
+    size_N, sizes = np.array([pair.size for pair in asked]), model.run.study.sizes
     for size, (small, large) in zip(
         sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
     ):
@@ -226,23 +235,23 @@ def _accuracies(lab: Lab, task: str, seed: int, answers: Answers) -> list[Row]:
 # -- attention
 
 
-def attention(lab: Lab, variant: str, seed: int) -> list[Row]:
+def attention(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     """Look at all headlines, keep what is seen; tell distances by layer, attention by place."""
-    model = model_of(lab, variant, seed)
-    seen = look(lab, model, None if variant == UNTUNED else lab.base)
-    save_seen(lab, variant_file(lab, variant, seed), seen)
+    model = model_of(study_model, variant, seed)
+    seen = measure_attention(study_model, model, None if variant == UNTUNED else study_model.base)
+    save_seen(study_model, variant_file(study_model, variant, seed), seen)
     if variant in (UNTUNED, *TASKS):
         what = what_of("humor", "" if variant == UNTUNED else variant)
         maps, halves = named_maps(seen), half_maps(seen)
         weights = encoder_bits(model)
-        save_maps(lab.folder, lab.name, what, seed, maps, halves, weights=weights)
+        save_maps(study_model.folder, study_model.name, what, seed, maps, halves, weights=weights)
     rows: list[Row] = []
     for name, value_LH in seen.mean.items():
         if name in PLACES:
             what = {"stage": "attention by place", "method": variant, "seed": seed}
-            rows += lab.note.rows("", {name: float(value_LH.mean())}, **what)
+            rows += study_model.make_rows("", {name: float(value_LH.mean())}, **what)
             continue
-        for layer, value in enumerate(value_LH.mean(1), start=1):
+        for layer, value in enumerate(value_LH.mean(1)):
             what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
-            rows += lab.note.rows("", {name: float(value)}, seed=seed, **what)
+            rows += study_model.make_rows("", {name: float(value)}, seed=seed, **what)
     return rows

@@ -25,13 +25,13 @@ class Cell(NamedTuple):
     needs: tuple[str, ...] | None = None  # earlier cells that it reads; None: all before it
 
 
-class Noter(NamedTuple):
+class RowFactory(NamedTuple):
     """Makes rows of one study and one model."""
 
     study: str
     model: str
 
-    def rows(self, task: str, values: Mapping[str, float], **what: Any) -> list[Row]:
+    def __call__(self, task: str, values: Mapping[str, float], **what: Any) -> list[Row]:
         """One row for each metric of `values`; `what` are further fields of `Row`."""
         return [
             Row(self.study, self.model, task, metric, float(value), **what)

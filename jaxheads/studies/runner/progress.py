@@ -70,7 +70,7 @@ def read_plan(folder: Path) -> dict[str, tuple[str, ...]]:
         raise ValueError(f"{path}: expected the cells of a study, got {error!r}") from error
 
 
-def look(folder: Path, needs: Needs) -> Progress:
+def read_progress(folder: Path, needs: Needs) -> Progress:
     """What is finished and what has failed by now."""
     there = {path.name.removesuffix(".jsonl") for path in _listed(folder / CELLS)}
     failed = {path.stem: failure_of(folder, path.stem) for path in _listed(folder / FAILED)}

@@ -28,15 +28,15 @@ from jaxheads.studies.runner.progress import (
     failure_of,
     forget_failure,
     is_done,
-    look,
     note_failure,
     note_time,
+    read_progress,
     write_plan,
 )
 
 ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is finished
 ALONE = (1, 1)
-END, WAIT = -1, -2  # what hosts are told instead of the place of a cell
+END, WAIT = -1, -2  # what hosts receive instead of the place of a cell
 FAR_PAUSE = 5.0  # seconds between two looks at what other workers do elsewhere; here PAUSE
 STARTING = 60.0  # seconds in which a worker that writes a study's settings is counted as alive
 
@@ -45,9 +45,11 @@ class Hosts(NamedTuple):
     """The processes that make up one worker and compute every cell together."""
 
     size: int = 1
-    leads: bool = True  # this one chooses the cells and writes the rows
-    tell: Callable[[int], int] = int  # what the leader says, on all of them; all must call
-    show: Callable[[], None] = lambda: None  # what the leader wrote is there for all; all must call
+    is_primary: bool = True  # this one chooses the cells and writes the rows
+    # the primary process's number, on all of them; all must call
+    broadcast_int: Callable[[int], int] = int
+    # what the primary process wrote is there for all; all must call
+    show: Callable[[], None] = lambda: None
 
 
 LONE = Hosts()
@@ -63,7 +65,7 @@ def run_cells(
     processes ends with the first cell that fails: where each of them stands is not known. False if
     another worker has put the rows together.
     """
-    if not hosts.leads:
+    if not hosts.is_primary:
         _follow(folder, cells, hosts)
         return False
     needs = needs_by_name(cells)
@@ -75,13 +77,13 @@ def run_cells(
         by_name = {cell.name: (place, cell) for place, cell in enumerate(cells, start=1)}
         while (name := queue.next()) is not None:
             place, cell = by_name[name]
-            hosts.tell(place - 1)
+            hosts.broadcast_int(place - 1)
             hosts.show()
             said = _run(folder, cell, worker, hosts)
             put_mirrors()
             worker.release(name)
             print(f"[{place}/{len(cells)}] {name} {said}", flush=True)
-        hosts.tell(END)
+        hosts.broadcast_int(END)
         _remove_drafts(folder, worker)
         _check_finished(folder, needs)
         return _put_together(folder, list(needs), worker, renew=there)
@@ -100,7 +102,7 @@ class Queue:
     ) -> None:
         self._folder, self._needs, self._worker, self._hosts = folder, needs, worker, hosts
         self._tried_before = {
-            name: failure.mark for name, failure in look(folder, needs).failed.items()
+            name: failure.mark for name, failure in read_progress(folder, needs).failed.items()
         }
         number, shares = shard
         mine = {name: place % shares + 1 == number for place, name in enumerate(needs)}
@@ -110,14 +112,14 @@ class Queue:
         """A cell that this worker now holds; waits for what others do. None: nothing is left."""
         while True:
             far = fetch_mirrors(UNSHARED)
-            found = look(self._folder, self._needs)
+            found = read_progress(self._folder, self._needs)
             ready = {name for name in found.open(self._needs) if not self._failed(name)}
             for name in self._order:
                 if name in ready and self._take(name):
                     return name
             if not ready:
                 return None
-            self._hosts.tell(WAIT)
+            self._hosts.broadcast_int(WAIT)
             time.sleep(FAR_PAUSE if far else PAUSE)
 
     def _take(self, name: str) -> bool:
@@ -138,7 +140,7 @@ class Queue:
 
 def _follow(folder: Path, cells: Sequence[Cell], hosts: Hosts) -> None:
     """Compute what the leader says; it alone needs the rows. What fails here is recorded here."""
-    while (place := hosts.tell(WAIT)) != END:
+    while (place := hosts.broadcast_int(WAIT)) != END:
         if place != WAIT:
             hosts.show()
             cell = cells[place]
@@ -200,7 +202,7 @@ def _starting(draft: Path) -> bool:
 
 
 def _check_finished(folder: Path, needs: dict[str, tuple[str, ...]]) -> None:
-    found = look(folder, needs)
+    found = read_progress(folder, needs)
     if len(found.done) == len(needs):
         return
     reasons = [f"cell {name}: {failure.error}" for name, failure in found.failed.items()]
@@ -210,7 +212,7 @@ def _check_finished(folder: Path, needs: dict[str, tuple[str, ...]]) -> None:
 
 
 def _told(folder: Path, reasons: list[str]) -> str:
-    """What failed, and what is there to go on from."""
+    """What failed, and which cells are finished."""
     done = len(list((folder / CELLS).glob("*.jsonl")))
     return "; ".join([*reasons, f"{done} cells in {folder / CELLS} are finished and stay"])
 

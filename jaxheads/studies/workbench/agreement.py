@@ -2,7 +2,7 @@
 
 Every map that a study left in `maps/` is compared with the importance scores of the same model: the
 maps of a fine-tuned model with the scores of the same fine-tuning, those of the pre-trained model,
-of the studies beside this one too, with the scores on the pre-training task and on every task. Each
+of the other studies too, with the scores on the pre-training task and on every task. Each
 map also meets the first of the other files of the same model.
 """
 
@@ -22,8 +22,8 @@ from jaxheads.pruning.mask import present_heads
 from jaxheads.records.head_maps import MapFile, load_halves, map_files
 from jaxheads.records.rows import Row
 from jaxheads.storage.arrays import read_arrays
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.other_studies import beside_files
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.other_studies import other_studies_files
 from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import score_file
 
@@ -37,27 +37,29 @@ class _Map(NamedTuple):
     reliability: float
 
 
-def map_agreement(lab: Lab) -> list[Row]:
+def map_agreement(model: StudyModel) -> list[Row]:
     """Rank correlations of all maps of a model, with p-values and ceilings.
 
     Heads that are cut, or for which either map has no value, are left out; maps that do not vary
     are passed over. p-values are of single comparisons.
     """
-    read = {f: _maps(f) for f in (*map_files(lab.folder, lab.name), *beside_files(lab))}
-    scores = {key: _score(lab, *key) for key in _scored(lab, list(read))}
+    read = {
+        f: _maps(f) for f in (*map_files(model.folder, model.name), *other_studies_files(model))
+    }
+    scores = {key: _score(model, *key) for key in _scored(model, list(read))}
     rows: list[Row] = []
     for file, maps in read.items():
         for name, found in maps.items():
             where = {"stage": RELIABILITY, "method": f"{_kind(file)}: {name}", "seed": file.seed}
-            rows += lab.note.rows("", {"halves": found.reliability}, **where)
+            rows += model.make_rows("", {"halves": found.reliability}, **where)
         for task, seed in _partners(file, scores):
             for name, found in maps.items():
                 where = {"stage": STAGE, "method": f"{_kind(file)}: {name}", "seed": seed}
-                rows += _compared(lab, task, found, scores[task, seed], where)
-    return rows + list(_between(lab, read))
+                rows += _compared(model, task, found, scores[task, seed], where)
+    return rows + list(_between(model, read))
 
 
-def _between(lab: Lab, read: Mapping[MapFile, Mapping[str, _Map]]) -> Iterator[Row]:
+def _between(model: StudyModel, read: Mapping[MapFile, Mapping[str, _Map]]) -> Iterator[Row]:
     """The maps of every two files of one model as it is, or fine-tuned alike."""
     for one, two in itertools.combinations(read, 2):
         if (one.task, one.seed) == (two.task, two.seed):
@@ -65,7 +67,7 @@ def _between(lab: Lab, read: Mapping[MapFile, Mapping[str, _Map]]) -> Iterator[R
                 method = f"{_origin(one)}: {name} ~ {_origin(two)}: {other}"
                 where = {"stage": BETWEEN, "method": method, "seed": one.seed}
                 task, maps = one.task or PRETRAINING, (read[one][name], read[two][other])
-                yield from _compared(lab, task, *maps, where)
+                yield from _compared(model, task, *maps, where)
 
 
 def _pairs(one: list[str], two: list[str]) -> list[tuple[str, str]]:
@@ -73,8 +75,10 @@ def _pairs(one: list[str], two: list[str]) -> list[tuple[str, str]]:
     return [(one[0], name) for name in two] + [(name, two[0]) for name in one[1:]]
 
 
-def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Row]:
-    present = np.isfinite(one.value_LH) & np.isfinite(two.value_LH) & present_heads(lab.base.config)
+def _compared(model: StudyModel, task: str, one: _Map, two: _Map, where: dict) -> list[Row]:
+    present = (
+        np.isfinite(one.value_LH) & np.isfinite(two.value_LH) & present_heads(model.base.config)
+    )
     values = [each.value_LH[present] for each in (one, two)]
     if any(len(value) < 3 or np.ptp(value) == 0 for value in values):
         return []
@@ -84,7 +88,7 @@ def _compared(lab: Lab, task: str, one: _Map, two: _Map, where: dict) -> list[Ro
     numbers = {name: each.value for name, each in found.items()}
     numbers |= {f"p of {name}": each.p_value for name, each in found.items()}
     numbers["ceiling of spearman"] = ceiling(one.reliability, two.reliability)
-    return lab.note.rows(task, numbers, **where)
+    return model.make_rows(task, numbers, **where)
 
 
 def _kind(file: MapFile) -> str:
@@ -105,13 +109,13 @@ def _maps(file: MapFile) -> dict[str, _Map]:
     }
 
 
-def _scored(lab: Lab, files: list[MapFile]) -> list[tuple[str, int]]:
+def _scored(model: StudyModel, files: list[MapFile]) -> list[tuple[str, int]]:
     """The tasks and seeds whose importance the study has kept."""
-    tuned = [(task.name, seed) for task in lab.tasks for seed in lab.run.seeds]
+    tuned = [(task.name, seed) for task in model.tasks for seed in model.run.seeds]
     every = dict.fromkeys(
         [(PRETRAINING, 0), *tuned, *((file.task, file.seed) for file in files if file.task)]
     )
-    return [key for key in every if lab.kept(score_file(lab, *key)).is_file()]
+    return [key for key in every if model.kept(score_file(model, *key)).is_file()]
 
 
 def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[str, int]]:
@@ -119,7 +123,7 @@ def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[
     return [key for key in scores if key == own or not file.task]
 
 
-def _score(lab: Lab, task: str, seed: int) -> _Map:
-    name = score_file(lab, task, seed)
-    splits = split_half(open_kept(lab.kept(name)), splits=lab.run.scoring.splits)
-    return _Map(lab.saved(name).score_LH, float(splits.mean()))
+def _score(model: StudyModel, task: str, seed: int) -> _Map:
+    name = score_file(model, task, seed)
+    splits = split_half(open_kept(model.kept(name)), splits=model.run.scoring.splits)
+    return _Map(model.saved(name).score_LH, float(splits.mean()))

@@ -13,7 +13,7 @@ from jaxheads.bench.programs import Layout, example_batch, memory, training
 from jaxheads.bench.timing import Turns
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.model import Model, logits
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 
 WHOLE, CUT, SPEED = "whole", "cut", "speed.jsonl"
 
@@ -48,11 +48,11 @@ def measure_speed(
     return found
 
 
-def note_speed(lab: Lab, task: str, what: dict, values: dict[str, float]) -> None:
+def note_speed(model: StudyModel, task: str, what: dict, values: dict[str, float]) -> None:
     """Keep measured times, which differ from run to run and so are no rows, in `speed.jsonl`."""
-    with (lab.folder / SPEED).open("a") as file:
+    with (model.folder / SPEED).open("a") as file:
         for name, value in values.items():
-            line = {"model": lab.name, "task": task, **what, "what": name, "value": value}
+            line = {"model": model.name, "task": task, **what, "what": name, "value": value}
             file.write(json.dumps(line) + "\n")
 
 

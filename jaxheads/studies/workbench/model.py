@@ -1,7 +1,7 @@
 """One model of a study with all that is done to it: reading, training, measuring, scoring.
 
-What is trained or scored is saved under the study's folder and read from there: a study that is
-taken up again goes on from the same numbers.
+What is trained or scored is saved under the study's folder and read from there: a study that
+resumes goes on from the same numbers.
 
     models/NAME          the pre-trained model, and NAME-TASK-SEED the models fine-tuned from it
     scores/*.npz         scores [L, H]; scores/kept/*.npy the effects on single examples
@@ -38,10 +38,10 @@ from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for, training_objective
 from jaxheads.parallel.mesh import whole_params
 from jaxheads.storage.store import Store
-from jaxheads.studies.runner.cells import Noter
+from jaxheads.studies.runner.cells import RowFactory
 from jaxheads.studies.workbench.settings import PRETRAINING, ModelSettings, Run, TaskSettings
-from jaxheads.studies.workbench.tasks import Reader, Subject, first_of
-from jaxheads.studies.workbench.training_jobs import Fit, Learned
+from jaxheads.studies.workbench.tasks import PreparedTask, Reader, first_of
+from jaxheads.studies.workbench.training_jobs import TrainedModel, TrainingJob
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import fit
 
@@ -50,7 +50,7 @@ Gates = Float[np.ndarray, "L H"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Lab:
+class StudyModel:
     """One model of a run, in the run's folder; everything is made when it is first needed."""
 
     run: Run
@@ -69,9 +69,9 @@ class Lab:
         return Store(self.folder)
 
     @property
-    def note(self) -> Noter:
+    def make_rows(self) -> RowFactory:
         """Makes rows of this model."""
-        return Noter(self.run.study_name, self.name)
+        return RowFactory(self.run.study_name, self.name)
 
     @property
     def tasks(self) -> tuple[TaskSettings, ...]:
@@ -80,7 +80,7 @@ class Lab:
         return tuple(task for task in self.run.tasks if named is None or task.name in named)
 
     @property
-    def subjects(self) -> tuple[str, ...]:
+    def task_names(self) -> tuple[str, ...]:
         """The names of all that this model's heads are scored on: the pre-training task first."""
         return (PRETRAINING, *(task.name for task in self.tasks))
 
@@ -104,13 +104,13 @@ class Lab:
         return Reader(self.run, self.tokenizer, self.mesh, self.settings.finetune)
 
     @functools.cached_property
-    def text(self) -> Subject:
+    def text(self) -> PreparedTask:
         """The pre-training task, masked the same way whenever it is scored or measured."""
         pretrain = None if self.settings.source else self.settings.pretrain
         return self.reader.text(pretrain)
 
-    @functools.cache  # noqa: B019 a lab lives as long as its study
-    def subject(self, name: str) -> Subject:
+    @functools.cache  # noqa: B019 a model lives as long as its study
+    def task(self, name: str) -> PreparedTask:
         """A downstream task, or the pre-training task by its name."""
         return self.text if name == PRETRAINING else self.reader.task(name)
 
@@ -156,15 +156,17 @@ class Lab:
         )
         key = jax.random.key(settings.pretrain.seed)
         model = init_model(encoder, ReadoutConfig("masked_lm"), key)
-        how = Fit(settings.name, model, self.text, settings.pretrain, constant(_gate(model, None)))
+        how = TrainingJob(
+            settings.name, model, self.text, settings.pretrain, constant(_gate(model, None))
+        )
         model = self.fitted(how)
         self.save_model(model, self.folder / "models" / self.name)
 
-    def tuned(self, subject: str, seed: int) -> Model:
+    def tuned(self, task: str, seed: int) -> Model:
         """The model fine-tuned on a task, with all its heads: trained now, or as it was saved."""
-        return self.trained(self.subject(subject), seed)
+        return self.trained(self.task(task), seed)
 
-    def trained(self, task: Subject, seed: int) -> Model:
+    def trained(self, task: PreparedTask, seed: int) -> Model:
         """As `tuned`, of a task that is read elsewhere."""
         path = self.tuned_path(task.name, seed)
         if not path.is_dir():
@@ -175,38 +177,40 @@ class Lab:
     def _loaded(self, path: Path) -> Model:
         return load_model(path)
 
-    def tuned_path(self, subject: str, seed: int) -> Path:
+    def tuned_path(self, task: str, seed: int) -> Path:
         """Where the model fine-tuned on a task is, once it has been trained."""
-        return self.folder / "models" / f"{self.name}-{subject}-{seed}"
+        return self.folder / "models" / f"{self.name}-{task}-{seed}"
 
-    def fresh(self, task: Subject, seed: int) -> Model:
+    def fresh(self, task: PreparedTask, seed: int) -> Model:
         """The pre-trained encoder with a new readout."""
         model = init_model(self.base.config, task.readout, jax.random.key(seed))
         return model._replace(params={**model.params, "encoder": self.base.params["encoder"]})
 
-    def tuning(self, task: Subject, seed: int) -> Fit:
+    def tuning(self, task: PreparedTask, seed: int) -> TrainingJob:
         """Fine-tuning with all heads."""
         name = self.tuned_path(task.name, seed).name
         return self.refitting(self.fresh(task, seed), task, seed, name, None)
 
     def refitting(
-        self, model: Model, task: Subject, seed: int, name: str, mask_LH: Mask | Gates | None
-    ) -> Fit:
+        self, model: Model, task: PreparedTask, seed: int, name: str, mask_LH: Mask | Gates | None
+    ) -> TrainingJob:
         """Training a model on the task with heads masked, or gated."""
         gate = constant(_gate(model, mask_LH))
-        return Fit(name, model, task, _seeded(task.training, seed), gate)
+        return TrainingJob(name, model, task, _seeded(task.training, seed), gate)
 
-    def probing(self, task: Subject, seed: int, name: str, mask_LH: Mask | None = None) -> Fit:
+    def probing(
+        self, task: PreparedTask, seed: int, name: str, mask_LH: Mask | None = None
+    ) -> TrainingJob:
         """Training a readout alone on the pre-trained encoder, which stays as it is."""
         model = self.fresh(task, seed)
         gate = constant(_gate(model, mask_LH))
-        return Fit(name, model, task, _seeded(self.run.probe, seed), gate, only="readout")
+        return TrainingJob(name, model, task, _seeded(self.run.probe, seed), gate, only="readout")
 
-    def fitted(self, fit: Fit) -> Model:
+    def fitted(self, fit: TrainingJob) -> Model:
         """The model that a training gives."""
         return self.learned(fit).model
 
-    def learned(self, what: Fit) -> Learned:
+    def learned(self, what: TrainingJob) -> TrainedModel:
         """What a training gives: the model and a gate, trained together, or one of them alone."""
         plain = _plain(what.model)
         with self.checkpoints(what.name, what.training, task=what.task.name) as checkpoints:
@@ -225,7 +229,7 @@ class Lab:
                 name=what.name,
             )
         model = what.model._replace(params=found.params)
-        return Learned(model, what.gate, found.theta, what.training)
+        return TrainedModel(model, what.gate, found.theta, what.training)
 
     @contextlib.contextmanager
     def checkpoints(
@@ -233,7 +237,7 @@ class Lab:
     ) -> Iterator[Checkpoints | None]:
         """Where a training keeps its state while it lasts; None where it keeps none.
 
-        What is there is taken up, and goes when the block has ended well.
+        A state that is there is resumed, and goes when the block has ended well.
         """
         kept = self.store.path(f"checkpoints/{name}")
         about = {"model": self.name, **about}
@@ -262,7 +266,7 @@ class Lab:
         return objective_for(model.config, model.readout)
 
     def measure(
-        self, model: Model, task: Subject, mask_LH: Mask | Gates | None = None
+        self, model: Model, task: PreparedTask, mask_LH: Mask | Gates | None = None
     ) -> Evaluation:
         """The task's metrics on what is held out, with heads masked, or gated."""
         return evaluate(
@@ -273,7 +277,7 @@ class Lab:
     def score(
         self,
         model: Model,
-        task: Subject,
+        task: PreparedTask,
         *,
         name: str | None = None,
         method: Method = gradient(),  # noqa: B008 (a record of functions, never changed)

@@ -1,6 +1,6 @@
 """Maps of heads that finished studies left of the very same model, so that they meet this study's.
 
-    beside/STUDY/maps/MODEL-WHAT-SEED.npz   copies, as they are in that study's folder
+    other_studies/STUDY/maps/MODEL-WHAT-SEED.npz   copies, as they are in that study's folder
 
 Of the model as it is alone: what another study fine-tuned is another model.
 """
@@ -22,38 +22,38 @@ from jaxheads.records.head_maps import (
 from jaxheads.records.rows import Row
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.training.identity import encoder_bits
 
-FOLDER, ROWS = "beside", "rows.jsonl"
+FOLDER, ROWS = "other_studies", "rows.jsonl"
 
 
-def beside_cell(lab: Lab, needs: tuple[str, ...]) -> Cell:
+def other_studies_cell(model: StudyModel, needs: tuple[str, ...]) -> Cell:
     """The cell that copies them; it needs the pre-trained model."""
-    return Cell(f"{lab.name}-beside", functools.partial(copy_maps, lab), needs=needs)
+    return Cell(f"{model.name}-other-studies", functools.partial(copy_maps, model), needs=needs)
 
 
-def copy_maps(lab: Lab) -> list[Row]:
-    """Copy the maps of this model from all studies beside this one.
+def copy_maps(model: StudyModel) -> list[Row]:
+    """Copy the maps of this model from the other studies of the run.
 
     ValueError for a study that is unfinished, has no maps of a model of this name, or has them of
     other weights.
     """
-    for study in lab.run.study.beside:
-        files = _of_model(study, lab.name)
-        _check_weights(lab, files)
+    for study in model.run.study.other_studies:
+        files = _of_model(study, model.name)
+        _check_weights(model, files)
         for file in files:
-            target = lab.folder / FOLDER / study.name / file.path.relative_to(study)
+            target = model.folder / FOLDER / study.name / file.path.relative_to(study)
             _copy(halves_path(file.path), halves_path(target))
             _copy(weights_path(file.path), weights_path(target))
             _copy(file.path, target)
     return []
 
 
-def beside_files(lab: Lab) -> Iterator[MapFile]:
+def other_studies_files(model: StudyModel) -> Iterator[MapFile]:
     """The copies, study by study."""
-    for study in lab.run.study.beside:
-        for file in map_files(lab.folder / FOLDER / study.name, lab.name):
+    for study in model.run.study.other_studies:
+        for file in map_files(model.folder / FOLDER / study.name, model.name):
             yield file._replace(study=study.name)
 
 
@@ -62,8 +62,9 @@ def check_finished(studies: tuple[Path, ...]) -> None:
     missing = [str(study) for study in studies if not (study / ROWS).is_file()]
     if missing:
         raise ValueError(
-            f"beside: expected folders of finished studies, with {ROWS}, got {', '.join(missing)}; "
-            "run those studies first, or go without them (--set study.beside=)"
+            f"other_studies: expected folders of finished studies, with {ROWS}, got "
+            f"{', '.join(missing)}; run those studies first, or go without them (--set "
+            "study.other_studies=)"
         )
 
 
@@ -71,19 +72,21 @@ def _of_model(study: Path, model: str) -> list[MapFile]:
     check_finished((study,))
     files = [file for file in map_files(study, model) if (file.task, file.seed) == ("", 0)]
     if not files:
-        raise ValueError(f"beside: expected maps of {model}, not fine-tuned, in {study}, got none")
+        raise ValueError(
+            f"other_studies: expected maps of {model}, not fine-tuned, in {study}, got none"
+        )
     return files
 
 
-def _check_weights(lab: Lab, files: list[MapFile]) -> None:
-    ours = encoder_bits(lab.base)
+def _check_weights(model: StudyModel, files: list[MapFile]) -> None:
+    ours = encoder_bits(model.base)
     for file in files:
         theirs = load_weights(file.path)
         if theirs != ours:
             got = "those of other weights" if theirs else "a file that does not say of which"
             raise ValueError(
-                f"beside: expected maps of the weights that {lab.name} has here, got {got}: "
-                f"{file.path}"
+                f"other_studies: expected maps of the weights that {model.name} has here, got "
+                f"{got}: {file.path}"
             )
 
 

@@ -13,7 +13,7 @@ from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import PRETRAINING, Run
 
 COUNTED = 20_000  # blocks of training text whose neighbours are counted
@@ -24,43 +24,43 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Each model is trained and measured, and stored again in half precision."""
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        lab = Lab(run, settings, folder, mesh)
-        trained = (f"{lab.name}-pretrained",)
-        yield pretrained_cell(lab)
-        yield Cell(f"{lab.name}-guesses", functools.partial(guesses, lab), needs=trained)
-        yield Cell(f"{lab.name}-{HALF}", functools.partial(halved, lab), needs=trained)
+        model = StudyModel(run, settings, folder, mesh)
+        trained = (f"{model.name}-pretrained",)
+        yield pretrained_cell(model)
+        yield Cell(f"{model.name}-guesses", functools.partial(guesses, model), needs=trained)
+        yield Cell(f"{model.name}-{HALF}", functools.partial(halved, model), needs=trained)
 
 
-def pretrained_cell(lab: Lab) -> Cell:
+def pretrained_cell(model: StudyModel) -> Cell:
     """The first cell of a model, which reads the text that masked LM is trained and measured on.
 
     ValueError where the run has no such text.
     """
-    text = lab.run.text
+    text = model.run.text
     if text.task == "mlm" and None in (text.train, text.held_out):
         raise ValueError(
-            f"{lab.run.name}: expected plain text for masked LM (--set text.train=FILE --set "
+            f"{model.run.name}: expected plain text for masked LM (--set text.train=FILE --set "
             f"text.held_out=FILE), got {text.train} and {text.held_out}"
         )
-    return Cell(f"{lab.name}-pretrained", functools.partial(pretrained, lab), needs=())
+    return Cell(f"{model.name}-pretrained", functools.partial(pretrained, model), needs=())
 
 
-def pretrained(lab: Lab) -> list[Row]:
-    """Pre-train, unless the model came so, and measure it beside the constant answer."""
-    lab.pretrain()
-    found = lab.measure(lab.base, lab.text)
+def pretrained(model: StudyModel) -> list[Row]:
+    """Pre-train, unless the model came so, and measure it beside the majority-class baseline."""
+    model.pretrain()
+    found = model.measure(model.base, model.text)
     return [
-        *lab.note.rows(PRETRAINING, found.floors, stage="floor"),
-        *lab.note.rows(PRETRAINING, found.metrics, stage="whole"),
+        *model.make_rows(PRETRAINING, found.floors, stage="floor"),
+        *model.make_rows(PRETRAINING, found.metrics, stage="whole"),
     ]
 
 
-def guesses(lab: Lab) -> list[Row]:
+def guesses(model: StudyModel) -> list[Row]:
     """How many tokens of the held-out text are guessed from their neighbours alone.
 
     The neighbours are those of the text as it is, where a masked LM finds some of them masked.
     """
-    text, tokenizer = lab.run.text, lab.tokenizer
+    text, tokenizer = model.run.text, model.tokenizer
     train, test = (
         read_blocks(
             tokenizer, path, text.length, task=text.task, split=split, limit=limit,
@@ -73,15 +73,15 @@ def guesses(lab: Lab) -> list[Row]:
     )  # fmt: skip
     found = guess_accuracies(_rows(train), _rows(test), unpredicted=tokenizer.special_ids)
     values = {f"accuracy, {name} guess": value for name, value in found._asdict().items()}
-    return lab.note.rows(PRETRAINING, values, stage="floor")
+    return model.make_rows(PRETRAINING, values, stage="floor")
 
 
-def halved(lab: Lab) -> list[Row]:
+def halved(model: StudyModel) -> list[Row]:
     """Store the model in half precision, as built-in models are, and measure what is read back."""
-    path = lab.folder / HALF / lab.name
-    lab.save_model(lab.base, path, dtype=HALF)
-    found = lab.measure(load_model(path), lab.text)
-    return lab.note.rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
+    path = model.folder / HALF / model.name
+    model.save_model(model.base, path, dtype=HALF)
+    found = model.measure(load_model(path), model.text)
+    return model.make_rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
 
 
 def _rows(source: EncodedSource) -> Iterator[list[int]]:

@@ -12,7 +12,7 @@ from jaxheads.analysis.intervals import Contrast, Estimate, contrast
 from jaxheads.config import EncoderConfig
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.methods import ablation
-from jaxheads.importance.reliability import Reading, score_kept
+from jaxheads.importance.reliability import ScoreReading, score_kept
 from jaxheads.importance.scores import Scores
 from jaxheads.inference.evaluate import METRICS, Evaluation
 from jaxheads.models.model import Model
@@ -20,9 +20,9 @@ from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
 from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.records.rows import Row, kind_of
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import CurveSettings
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.tasks import PreparedTask
 
 OWN, REVERSED, RANDOM = "gradient", "reversed", "random"
 ITERATIVE, ABLATION, TIED = "gradient, iterative", "ablation", "tied"
@@ -42,17 +42,17 @@ class Curve(NamedTuple):
 # -- scores
 
 
-def score_all(lab: Lab, model: Model, task: Subject, name: str) -> None:
+def score_all(study_model: StudyModel, model: Model, task: PreparedTask, name: str) -> None:
     """Score by every method of the study; all scores go to disk under names that begin alike."""
-    how = lab.run.scoring
-    lab.score(model, task, name=name)
-    for reading in ("", *lab.run.curve.readings):
-        lab.save(scores_name(name, reading), _read(lab, name, reading))
+    how = study_model.run.scoring
+    study_model.score(model, task, name=name)
+    for reading in ("", *study_model.run.curve.readings):
+        study_model.save(scores_name(name, reading), _read(study_model, name, reading))
     if model.config.shares_blocks:
-        lab.save(scores_name(name, TIED), _read(lab, name, TIED, model.config))
+        study_model.save(scores_name(name, TIED), _read(study_model, name, TIED, model.config))
     if how.ablated:
-        ablated = lab.score(model, task, method=ablation(), limit=how.ablated)
-        lab.save(scores_name(name, ABLATION), ablated)
+        ablated = study_model.score(model, task, method=ablation(), limit=how.ablated)
+        study_model.save(scores_name(name, ABLATION), ablated)
 
 
 def scores_name(name: str, reading: str = "") -> str:
@@ -60,13 +60,15 @@ def scores_name(name: str, reading: str = "") -> str:
     return f"{name}.{reading}" if reading else name
 
 
-def _read(lab: Lab, name: str, reading: str, config: EncoderConfig | None = None) -> Scores:
+def _read(
+    model: StudyModel, name: str, reading: str, config: EncoderConfig | None = None
+) -> Scores:
     """One reading of the effects that are kept on disk."""
-    path, how = lab.kept(name), read_as("" if reading == TIED else reading)
+    path, how = model.kept(name), read_as("" if reading == TIED else reading)
     matrix_NLH = open_kept(token_file(path) if how["unit"] == "token" else path)
     blocks = config.block_by_layer if config is not None else None
-    score_LH = score_kept(matrix_NLH, Reading(how["unit"], how["normalize"], blocks))
-    return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), lab.name)
+    score_LH = score_kept(matrix_NLH, ScoreReading(how["unit"], how["normalize"], blocks))
+    return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), model.name)
 
 
 def read_as(reading: str) -> dict[str, str]:
@@ -93,13 +95,18 @@ def _unique(budgets: Iterable[int]) -> tuple[int, ...]:
 
 
 def orders(
-    lab: Lab, model: Model, task: Subject, name: str, others: Mapping[str, str], draws: range
+    study_model: StudyModel,
+    model: Model,
+    task: PreparedTask,
+    name: str,
+    others: Mapping[str, str],
+    draws: range,
 ) -> Iterator[tuple[str, Curve]]:
     """Every order of the study by its name; `others`: orders by other tasks' scores."""
-    config, settings = model.config, lab.run.curve
+    config, settings = model.config, study_model.run.curve
     total = config.num_layers * config.num_heads
     budgets = _unique(curve_budgets(total, settings.points))
-    own_LH = lab.saved(name).score_LH
+    own_LH = study_model.saved(name).score_LH
 
     def by(score_LH, rows=None) -> Order:
         return lambda budget: mask_from_scores(score_LH, budget, tied_rows=rows)
@@ -109,21 +116,21 @@ def orders(
     for draw in draws:
         yield f"{RANDOM} {draw}", Curve(budgets, _chance(config, draw))
     for reading in settings.readings:
-        score_LH = lab.saved(scores_name(name, reading)).score_LH
+        score_LH = study_model.saved(scores_name(name, reading)).score_LH
         yield f"{OWN}/{reading}", Curve(budgets, by(score_LH))
-    if lab.run.scoring.ablated:
-        yield ABLATION, Curve(budgets, by(lab.saved(scores_name(name, ABLATION)).score_LH))
-    if lab.run.scoring.rescored:
+    if study_model.run.scoring.ablated:
+        yield ABLATION, Curve(budgets, by(study_model.saved(scores_name(name, ABLATION)).score_LH))
+    if study_model.run.scoring.rescored:
         for reading in ("", *settings.rescored):
-            order = _iterative(lab, model, task, budgets, reading)
+            order = _iterative(study_model, model, task, budgets, reading)
             yield (
                 ITERATIVE.replace(OWN, f"{OWN}/{reading}" if reading else OWN),
                 Curve(budgets, order),
             )
     for other, file in others.items():
-        yield f"order of {other}", Curve(budgets, by(lab.saved(file).score_LH))
+        yield f"order of {other}", Curve(budgets, by(study_model.saved(file).score_LH))
     if config.shares_blocks:
-        yield from _tied(lab, config, name, settings, draws)
+        yield from _tied(study_model, config, name, settings, draws)
 
 
 def _chance(config: EncoderConfig, draw: int, rows=None) -> Order:
@@ -132,7 +139,7 @@ def _chance(config: EncoderConfig, draw: int, rows=None) -> Order:
 
 
 def _tied(
-    lab: Lab, config: EncoderConfig, name: str, settings: CurveSettings, draws: range
+    model: StudyModel, config: EncoderConfig, name: str, settings: CurveSettings, draws: range
 ) -> Iterator[tuple[str, Curve]]:
     """Orders in which a head goes in all layers of its block at once, so that weights go."""
     rows = config.block_by_layer
@@ -141,7 +148,7 @@ def _tied(
         return  # budgets that every order reaches are multiples of one number only where all agree
     total, multiple = config.num_layers * config.num_heads, int(uses[0])
     budgets = _unique(curve_budgets(total, settings.points, multiple))
-    score_LH = lab.saved(scores_name(name, TIED)).score_LH
+    score_LH = model.saved(scores_name(name, TIED)).score_LH
     for label, scores in ((OWN, score_LH), (REVERSED, -score_LH)):
         yield (
             f"{label} {TIED}",
@@ -152,14 +159,18 @@ def _tied(
 
 
 def _iterative(
-    lab: Lab, model: Model, task: Subject, budgets: tuple[int, ...], reading: str
+    study_model: StudyModel,
+    model: Model,
+    task: PreparedTask,
+    budgets: tuple[int, ...],
+    reading: str,
 ) -> Order:
     """Heads scored anew at every budget."""
 
     def rescore(mask_LH: Mask):
-        limit = lab.run.scoring.rescored
+        limit = study_model.run.scoring.rescored
         how = {"limit": limit, "mask_LH": mask_LH, **read_as(reading)}
-        return lab.score(model, task, **how).score_LH
+        return study_model.score(model, task, **how).score_LH
 
     present_LH = present_heads(model.config)
     masks = (present_LH, *prune_iteratively(rescore, budgets[1:], present_LH))
@@ -170,22 +181,24 @@ def _iterative(
 
 
 def curves(
-    lab: Lab,
+    study_model: StudyModel,
     model: Model,
-    task: Subject,
+    task: PreparedTask,
     name: str,
     seed: int,
     others: Mapping[str, str],
     draws: range,
 ) -> list[Row]:
     """The metrics of the masked model along every order, and each order in one number."""
-    return along(lab, model, task, name, seed, orders(lab, model, task, name, others, draws))
+    return along(
+        study_model, model, task, name, seed, orders(study_model, model, task, name, others, draws)
+    )
 
 
 def along(
-    lab: Lab,
+    study_model: StudyModel,
     model: Model,
-    task: Subject,
+    task: PreparedTask,
     name: str,
     seed: int,
     wanted: Iterable[tuple[str, Curve]],
@@ -196,26 +209,28 @@ def along(
     rows: list[Row] = []
     guesses: dict[str, np.ndarray] = {}
     for method, (budgets, order) in wanted:
-        found = [_measured(lab, model, task, order(budget), seen) for budget in budgets]
+        found = [_measured(study_model, model, task, order(budget), seen) for budget in budgets]
         for budget, evaluation in zip(budgets, found, strict=True):
             what = {"stage": stages[0], "method": method, "budget": budget, "seed": seed}
-            rows += lab.note.rows(task.name, evaluation.metrics, **what)
+            rows += study_model.make_rows(task.name, evaluation.metrics, **what)
         guesses[method] = np.stack([each.answers.guess_M for each in found])
         guesses[f"{method}.budgets"] = np.array(budgets)
         guesses |= questions(found[0])
-        rows += _summary(lab, task, method, budgets, found, seed, stages[1])
-    save_answers(lab, name, guesses)
+        rows += _summary(study_model, task, method, budgets, found, seed, stages[1])
+    save_answers(study_model, name, guesses)
     return rows
 
 
-def _measured(lab, model, task, mask_LH, seen) -> Evaluation:
+def _measured(study_model, model, task, mask_LH, seen) -> Evaluation:
     key = mask_LH.tobytes()
     if key not in seen:
-        seen[key] = lab.measure(model, task, mask_LH)
+        seen[key] = study_model.measure(model, task, mask_LH)
     return seen[key]
 
 
-def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> list[Row]:
+def _summary(
+    model: StudyModel, task: PreparedTask, method, budgets, found, seed, stage
+) -> list[Row]:
     """k95, k99 and the area, where the whole model has something to keep."""
     metric_K = [each.metrics[task.metrics[0]] for each in found]
     if not metric_K[0] > 0:
@@ -224,15 +239,17 @@ def _summary(lab: Lab, task: Subject, method, budgets, found, seed, stage) -> li
         name: float(removable(budgets, metric_K, share)) for name, share in KEPT_SHARES.items()
     }
     values["area"] = area(budgets, metric_K)
-    return lab.note.rows(task.name, values, stage=stage, method=method, seed=seed)
+    return model.make_rows(task.name, values, stage=stage, method=method, seed=seed)
 
 
 # -- answers of masked models
 
 
-def save_answers(lab: Lab, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
+def save_answers(
+    model: StudyModel, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]
+) -> None:
     """What was answered to the held-out examples, for intervals that are computed later."""
-    lab.store.write_arrays(_answers_file(name), arrays)
+    model.store.write_arrays(_answers_file(name), arrays)
 
 
 def questions(found: Evaluation) -> dict[str, np.ndarray]:
@@ -245,9 +262,9 @@ def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
     return {"guess": found.answers.guess_M, **questions(found)}
 
 
-def load_answers(lab: Lab, name: str) -> dict[str, np.ndarray]:
+def load_answers(model: StudyModel, name: str) -> dict[str, np.ndarray]:
     """What `save_answers` wrote; ValueError for a damaged file."""
-    return lab.store.read_arrays(_answers_file(name), "answers")
+    return model.store.read_arrays(_answers_file(name), "answers")
 
 
 def _answers_file(name: str) -> str:
@@ -255,8 +272,8 @@ def _answers_file(name: str) -> str:
 
 
 def contrasts(
-    lab: Lab,
-    task: Subject,
+    model: StudyModel,
+    task: PreparedTask,
     names: Mapping[int, str],
     pairs: Sequence[tuple[str, str]] = ((OWN, RANDOM), (RANDOM, REVERSED)),
     stage: str = "contrast",
@@ -265,7 +282,7 @@ def contrasts(
 
     The interval is over seeds, draws and examples (`analysis.intervals.contrast`).
     """
-    answers = [load_answers(lab, name) for name in names.values()]
+    answers = [load_answers(model, name) for name in names.values()]
     first = next(order for order in answers[0] if kind_of(order) == pairs[0][0])
     budgets = answers[0][f"{first}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
@@ -276,22 +293,22 @@ def contrasts(
     for one, two in pairs:
         found = contrast(of[one], of[two], label_M, METRICS[metric], example_M)
         rows += contrast_rows(
-            lab, task.name, metric, found, stage=stage, method=f"{one} - {two}",
+            model, task.name, metric, found, stage=stage, method=f"{one} - {two}",
             budget=int(budgets[place]),
         )  # fmt: skip
     return rows
 
 
-def estimate_rows(lab: Lab, task: str, metric: str, found: Estimate, **what) -> list[Row]:
+def estimate_rows(model: StudyModel, task: str, metric: str, found: Estimate, **what) -> list[Row]:
     """The row of a value with its interval."""
     ends = {name: float(getattr(found, name)) for name in ("low", "high", "p_value")}
-    return lab.note.rows(task, {metric: found.value}, **ends, **what)
+    return model.make_rows(task, {metric: found.value}, **ends, **what)
 
 
-def contrast_rows(lab: Lab, task: str, metric: str, found: Contrast, **what) -> list[Row]:
+def contrast_rows(model: StudyModel, task: str, metric: str, found: Contrast, **what) -> list[Row]:
     """The row of a difference, with what it was computed from."""
     counts = found._asdict()
-    return estimate_rows(lab, task, metric, counts.pop("difference"), **counts, **what)
+    return estimate_rows(model, task, metric, counts.pop("difference"), **counts, **what)
 
 
 def is_draw(name: str) -> bool:

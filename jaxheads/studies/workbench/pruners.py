@@ -31,7 +31,7 @@ from jaxheads.objectives import Represent, represent_for
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import MetaSettings, TaskSettings
 from jaxheads.training.fit import fit
 
@@ -40,89 +40,95 @@ META = "meta"
 Mask = Bool[np.ndarray, "L H"]
 
 
-def meta_of(lab: Lab) -> MetaSettings:
+def meta_of(model: StudyModel) -> MetaSettings:
     """How the run's pruners learn: its own settings, or a part of those of a comparison."""
-    study = lab.run.study
+    study = model.run.study
     return study if isinstance(study, MetaSettings) else study.meta
 
 
-def teachers(lab: Lab, task: str) -> tuple[TaskSettings, ...]:
+def teachers(model: StudyModel, task: str) -> tuple[TaskSettings, ...]:
     """The tasks that a pruner for `task` learns on: never that task itself."""
-    found = tuple(each for each in meta_of(lab).tasks if each.name != task)
+    found = tuple(each for each in meta_of(model).tasks if each.name != task)
     if not found:
         raise ValueError(f"tasks: expected another task than {task}, got none")
     return found
 
 
-def pruner_name(lab: Lab, task: str, seed: int) -> str:
+def pruner_name(model: StudyModel, task: str, seed: int) -> str:
     """A pruner's name; tasks that none learns on share one."""
-    own = any(each.name == task for each in meta_of(lab).tasks)
-    return f"{lab.name}-pruner{f'.{task}' if own else ''}-{seed}"
+    own = any(each.name == task for each in meta_of(model).tasks)
+    return f"{model.name}-pruner{f'.{task}' if own else ''}-{seed}"
 
 
-def pruner_path(lab: Lab, task: str, seed: int) -> Path:
+def pruner_path(model: StudyModel, task: str, seed: int) -> Path:
     """Where the pruner for a task is."""
-    return lab.folder / "pruners" / pruner_name(lab, task, seed)
+    return model.folder / "pruners" / pruner_name(model, task, seed)
 
 
-def body(lab: Lab) -> Model:
+def body(model: StudyModel) -> Model:
     """The pre-trained model as a pruner sees it: without a readout, or with BERT's pooler."""
-    if not meta_of(lab).pooler:
-        params = {"encoder": lab.base.params["encoder"], "readout": {}}
-        return lab.base._replace(readout=ReadoutConfig(), params=params)
-    if lab.base.config.family != "bert" or lab.settings.source is None:
-        raise ValueError(f"meta.pooler: expected a BERT checkpoint, got {lab.base.config.family}")
+    if not meta_of(model).pooler:
+        params = {"encoder": model.base.params["encoder"], "readout": {}}
+        return model.base._replace(readout=ReadoutConfig(), params=params)
+    if model.base.config.family != "bert" or model.settings.source is None:
+        raise ValueError(f"meta.pooler: expected a BERT checkpoint, got {model.base.config.family}")
     classifier = ReadoutConfig("classification", ("0", "1"))  # whose first layer is the pooler
-    return load_model(lab.settings.source, readout=classifier, key=jax.random.key(0))
+    return load_model(model.settings.source, readout=classifier, key=jax.random.key(0))
 
 
-def representing(lab: Lab) -> Represent:
+def representing(study_model: StudyModel) -> Represent:
     """The representations that a pruner is to keep."""
-    model = body(lab)
+    model = body(study_model)
     return represent_for(model.config, model.readout)
 
 
-def kept_heads(lab: Lab) -> int:
+def kept_heads(model: StudyModel) -> int:
     """How many heads of each layer a mask keeps."""
-    return min(max(round(meta_of(lab).kept * lab.layout.num_heads), 1), lab.layout.num_heads - 1)
+    return min(
+        max(round(meta_of(model).kept * model.layout.num_heads), 1), model.layout.num_heads - 1
+    )
 
 
-def layer_mask(lab: Lab, score_LH: Float[np.ndarray, "L H"]) -> Mask:
+def layer_mask(model: StudyModel, score_LH: Float[np.ndarray, "L H"]) -> Mask:
     """The best heads of every layer."""
-    budget = kept_heads(lab) * lab.layout.num_layers
+    budget = kept_heads(model) * model.layout.num_layers
     return mask_from_scores(score_LH, budget, per_layer=True)
 
 
-def pruner_cells(lab: Lab, tasks: Iterable[str], needs: tuple[str, ...]) -> Iterator[Cell]:
+def pruner_cells(model: StudyModel, tasks: Iterable[str], needs: tuple[str, ...]) -> Iterator[Cell]:
     """A pruner for every task and seed, one for all the tasks that it may serve."""
-    every = itertools.product(tasks, lab.run.seeds)
-    for name, place in {pruner_name(lab, *place): place for place in every}.items():
-        yield Cell(name, functools.partial(train_pruner, lab, *place), needs=needs)
+    every = itertools.product(tasks, model.run.seeds)
+    for name, place in {pruner_name(model, *place): place for place in every}.items():
+        yield Cell(name, functools.partial(train_pruner, model, *place), needs=needs)
 
 
-def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
+def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     """Train a pruner for `task` on the other tasks and save it; rows of the loss at both ends."""
-    meta, path, model = meta_of(lab), pruner_path(lab, task, seed), body(lab)
-    found = teachers(lab, task)
+    meta, path, model = (
+        meta_of(study_model),
+        pruner_path(study_model, task, seed),
+        body(study_model),
+    )
+    found = teachers(study_model, task)
     channels = tuple(channel_of(task_named(each.name).is_pair) for each in found)
-    sources = tuple(lab.reader.teaching(each) for each in found)
+    sources = tuple(study_model.reader.teaching(each) for each in found)
     pool = Pool(sources, channels, meta.training.accumulate)
     represent = represent_for(model.config, model.readout)
     longest = max(each.length for each in found)
     lengths = bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
     names = [each.name for each in found]
-    with lab.checkpoints(path.name, meta.training, tasks=names) as checkpoints:
+    with study_model.checkpoints(path.name, meta.training, tasks=names) as checkpoints:
         fitted = fit(
-            meta_objective(represent, meta.pruner, kept_heads(lab)),
+            meta_objective(represent, meta.pruner, kept_heads(study_model)),
             {**model.params, "pruner": fresh.params},
             pool,
             dataclasses.replace(meta.training, seed=seed),
             only="pruner",
             checkpoints=checkpoints,
-            mesh=lab.mesh,
+            mesh=study_model.mesh,
             lengths=lengths,
-            log=lab.folder / "logs" / f"{path.name}.jsonl",
+            log=study_model.folder / "logs" / f"{path.name}.jsonl",
             name=path.name,
         )
     if not path.is_dir():
@@ -131,22 +137,24 @@ def train_pruner(lab: Lab, task: str, seed: int) -> list[Row]:
     return [
         row
         for end, loss in ends.items()
-        for row in lab.note.rows(
+        for row in study_model.make_rows(
             "", {"likeness loss": loss}, stage="pruner training", method=end, seed=seed
         )
     ]
 
 
-def score_by_pruner(lab: Lab, task: TaskSettings, source: EncodedSource, seed: int) -> Scores:
+def score_by_pruner(
+    model: StudyModel, task: TaskSettings, source: EncodedSource, seed: int
+) -> Scores:
     """One shot: scores of the pre-trained model's heads by forward passes over some sentences."""
-    pruner, pair = load_pruner(pruner_path(lab, task.name, seed)), task_named(task.name).is_pair
+    pruner, pair = load_pruner(pruner_path(model, task.name, seed)), task_named(task.name).is_pair
     return score_heads(
         None,
-        lab.base.params,
-        lab.reader.batches(source, (task.length,), lab.run.scoring.batch_size),
-        heads=lab.base.config,
+        model.base.params,
+        model.reader.batches(source, (task.length,), model.run.scoring.batch_size),
+        heads=model.base.config,
         method=meta(pruner, pair=pair),
-        mesh=lab.mesh,
-        model=f"{lab.name}-{task.name}",
+        mesh=model.mesh,
+        model=f"{model.name}-{task.name}",
         progress=False,
     )

@@ -19,7 +19,7 @@ import numpy as np
 from jaxheads.analysis.sums import Sums, together
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows
 
 Key = tuple[str, str, str]  # the stage, method and metric of a row
@@ -29,7 +29,7 @@ Key = tuple[str, str, str]  # the stage, method and metric of a row
 class Sampled:
     """Makes the rows of one model that have intervals over examples, and gathers their sums."""
 
-    lab: Lab
+    study_model: StudyModel
     task: str
     seed: int
     sums: dict[Key, Sums] = dataclasses.field(default_factory=dict)
@@ -40,11 +40,11 @@ class Sampled:
         """The row of a value; `kind` is the method of all seeds together where it is another."""
         self.sums[stage, method if kind is None else kind, metric] = sums
         what = {"stage": stage, "method": method, "seed": self.seed}
-        return estimate_rows(self.lab, self.task, metric, sums.intervals().at(), **what)
+        return estimate_rows(self.study_model, self.task, metric, sums.intervals().at(), **what)
 
     def plain_rows(self, values: Mapping[str, float], **what: Any) -> list[Row]:
         """Rows of single numbers."""
-        return self.lab.note.rows(self.task, values, seed=self.seed, **what)
+        return self.study_model.make_rows(self.task, values, seed=self.seed, **what)
 
     def save(self, cell: str) -> None:
         """Keep the sums, once the cell has all of them."""
@@ -53,29 +53,33 @@ class Sampled:
             for place, own in enumerate(self.sums.values())
             for side, array in own._asdict().items()
         }
-        self.lab.store.write_arrays(_file(cell), {"rows": np.array([*self.sums]), **arrays})
+        self.study_model.store.write_arrays(_file(cell), {"rows": np.array([*self.sums]), **arrays})
 
 
-def seeds_cell(lab: Lab, task: str, parts: Sequence[str]) -> Iterator[Cell]:
+def seeds_cell(model: StudyModel, task: str, parts: Sequence[str]) -> Iterator[Cell]:
     """The cell of several seeds together, if there are; `parts` end the names of their cells."""
-    names = [[f"{lab.name}-{task}-{seed}-{part}" for part in parts] for seed in lab.run.seeds]
+    names = [[f"{model.name}-{task}-{seed}-{part}" for part in parts] for seed in model.run.seeds]
     if len(names) > 1:
-        work = functools.partial(together_rows, lab, task, names, seeds=len(names))
-        yield Cell(f"{lab.name}-{task}-seeds", work, needs=tuple(itertools.chain(*names)))
+        work = functools.partial(together_rows, model, task, names, seeds=len(names))
+        yield Cell(f"{model.name}-{task}-seeds", work, needs=tuple(itertools.chain(*names)))
 
 
-def together_rows(lab: Lab, task: str, names: Sequence[Sequence[str]], **counts: int) -> list[Row]:
+def together_rows(
+    model: StudyModel, task: str, names: Sequence[Sequence[str]], **counts: int
+) -> list[Row]:
     """The rows that several models have in common, over these models and examples.
 
     `names`: by model its cells. `counts` are the fields that say how many models there are.
     """
-    found = [{key: sums for name in own for key, sums in _read(lab, name).items()} for own in names]
+    found = [
+        {key: sums for name in own for key, sums in _read(model, name).items()} for own in names
+    ]
     rows: list[Row] = []
     for stage, method, metric in found[0]:
         sums = [each[stage, method, metric] for each in found if (stage, method, metric) in each]
         if len(sums) == len(found):
             what = {"stage": stage, "method": method, **counts}
-            rows += estimate_rows(lab, task, metric, together(sums).at(), **what)
+            rows += estimate_rows(model, task, metric, together(sums).at(), **what)
     return rows
 
 
@@ -83,8 +87,8 @@ def _file(cell: str) -> str:
     return f"sums/{cell}.npz"
 
 
-def _read(lab: Lab, cell: str) -> dict[Key, Sums]:
-    found = lab.store.read_arrays(_file(cell))
+def _read(model: StudyModel, cell: str) -> dict[Key, Sums]:
+    found = model.store.read_arrays(_file(cell))
     return {
         tuple(key): Sums(*(found[f"{place}/{side}"] for side in Sums._fields))
         for place, key in enumerate(found["rows"].tolist())

@@ -168,15 +168,15 @@ class Pretrain:
 class MapStudy:
     """The base of studies that compare maps of heads, those that other studies left too."""
 
-    beside: tuple[Path, ...] = ()  # finished studies of the same models, whose maps of heads join
+    other_studies: tuple[Path, ...] = ()  # finished studies whose maps of heads join
 
     def __post_init__(self) -> None:
         refuse("study", self._problems())
 
     def _problems(self) -> Iterator[str]:
-        if len({folder.name for folder in self.beside}) < len(self.beside):
-            got = ", ".join(map(str, self.beside))
-            yield f"beside: expected folders of different names, got {got}"
+        if len({folder.name for folder in self.other_studies}) < len(self.other_studies):
+            got = ", ".join(map(str, self.other_studies))
+            yield f"other_studies: expected folders of different names, got {got}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from jaxheads.analysis.words import confidence, focus
 from jaxheads.models.model import Model
 from jaxheads.records.head_maps import save_maps, what_of
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.training.identity import encoder_bits
 
 WHAT = "attention"
@@ -45,7 +45,12 @@ class Sharpness:
         return np.stack([found[number] for number in sorted(found)])
 
     def save(
-        self, lab: Lab, model: Model, task: str, seed: int, first_N: Bool[np.ndarray, "N"]
+        self,
+        study_model: StudyModel,
+        model: Model,
+        task: str,
+        seed: int,
+        first_N: Bool[np.ndarray, "N"],
     ) -> None:
         """Keep the means of all sentences, of the `first_N` and of the others."""
         every_N = np.ones_like(first_N)
@@ -54,4 +59,6 @@ class Sharpness:
             for chosen_N in (every_N, first_N, ~first_N)
         )
         what, weights = what_of(WHAT, task), encoder_bits(model)
-        save_maps(lab.folder, lab.name, what, seed, maps, (one, two), weights=weights)
+        save_maps(
+            study_model.folder, study_model.name, what, seed, maps, (one, two), weights=weights
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import (
     answers_of,
     save_answers,
@@ -13,52 +13,54 @@ from jaxheads.studies.workbench.prunability import (
     scores_name,
 )
 from jaxheads.studies.workbench.settings import PRETRAINING
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.tasks import PreparedTask
 
-TUNED, FROZEN = "fine-tuned", "frozen body"
+TUNED, FROZEN = "fine-tuned", "linear probe"
 # Of the very model that is scored: what may be held constant.
 OF_WEIGHTS = {"magnitude": magnitude(), "output_norm": output_norm()}
 
 
-def score_file(lab: Lab, task: str, seed: int, place: str = TUNED) -> str:
+def score_file(model: StudyModel, task: str, seed: int, place: str = TUNED) -> str:
     """The name of a task's scores; the pre-training task has one seed and one place."""
     if task == PRETRAINING:
-        return f"{lab.name}-{PRETRAINING}-0"
+        return f"{model.name}-{PRETRAINING}-0"
     middle = "-frozen" if place == FROZEN else ""
-    return f"{lab.name}-{task}{middle}-{seed}"
+    return f"{model.name}-{task}{middle}-{seed}"
 
 
-def whole_name(lab: Lab, task: str, seed: int) -> str:
+def whole_name(model: StudyModel, task: str, seed: int) -> str:
     """The cell and the answers of a fine-tuned model with all its heads."""
-    return f"{lab.name}-{task}-{seed}-fine-tuned"
+    return f"{model.name}-{task}-{seed}-fine-tuned"
 
 
-def score_base(lab: Lab) -> list[Row]:
+def score_base(model: StudyModel) -> list[Row]:
     """Score the pre-trained model on the pre-training task."""
-    name = score_file(lab, PRETRAINING, 0)
-    score_all(lab, lab.base, lab.text, name)
-    score_weights(lab, lab.base, lab.text, name)
+    name = score_file(model, PRETRAINING, 0)
+    score_all(model, model.base, model.text, name)
+    score_weights(model, model.base, model.text, name)
     return []
 
 
-def finetuned(lab: Lab, name: str, seed: int) -> list[Row]:
+def finetuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, and score."""
-    task, model = lab.subject(name), lab.tuned(name, seed)
-    found = lab.measure(model, task)
-    save_answers(lab, whole_name(lab, name, seed), answers_of(found))
-    score_all(lab, model, task, score_file(lab, name, seed))
-    score_weights(lab, model, task, score_file(lab, name, seed))
+    task, model = study_model.task(name), study_model.tuned(name, seed)
+    found = study_model.measure(model, task)
+    save_answers(study_model, whole_name(study_model, name, seed), answers_of(found))
+    score_all(study_model, model, task, score_file(study_model, name, seed))
+    score_weights(study_model, model, task, score_file(study_model, name, seed))
     floors = {}
-    if seed == lab.run.seeds[0]:
-        floors = found.floors | lab.reader.bag_of_words(name)
+    if seed == study_model.run.seeds[0]:
+        floors = found.floors | study_model.reader.bag_of_words(name)
     return [
-        *lab.note.rows(name, floors, stage="floor"),
-        *lab.note.rows(name, found.metrics, stage="whole", seed=seed),
+        *study_model.make_rows(name, floors, stage="floor"),
+        *study_model.make_rows(name, found.metrics, stage="whole", seed=seed),
     ]
 
 
-def score_weights(lab: Lab, model: Model, task: Subject, name: str) -> None:
+def score_weights(study_model: StudyModel, model: Model, task: PreparedTask, name: str) -> None:
     """Score the heads of a model by magnitude and output norm, beside its importance `name`."""
-    nulls = [null for null in lab.run.scoring.nulls if null in OF_WEIGHTS]
+    nulls = [null for null in study_model.run.scoring.nulls if null in OF_WEIGHTS]
     for null in nulls:  # in one order in all processes
-        lab.save(scores_name(name, null), lab.score(model, task, method=OF_WEIGHTS[null]))
+        study_model.save(
+            scores_name(name, null), study_model.score(model, task, method=OF_WEIGHTS[null])
+        )

@@ -27,7 +27,7 @@ from jaxheads.parallel.mesh import data_share, place_batch
 from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
 
 
-class Subject(NamedTuple):
+class PreparedTask(NamedTuple):
     """A task as a model meets it. What is held out is used by nothing but evaluation."""
 
     name: str  # in records and file names
@@ -54,7 +54,7 @@ class Reader:
     mesh: Mesh | None
     finetune: TrainingConfig | None = None  # the model's own; None: the task's, or the run's
 
-    def text(self, pretrain: TrainingConfig | None) -> Subject:
+    def text(self, pretrain: TrainingConfig | None) -> PreparedTask:
         """The pre-training task, with as many blocks as training takes and scoring needs.
 
         What is scored or measured is masked the same way every time.
@@ -71,7 +71,7 @@ class Reader:
             limit=text.held_out_blocks,
         )  # fmt: skip
         scored = first(blocks, self.run.scoring.examples)
-        return Subject(
+        return PreparedTask(
             name=PRETRAINING,
             task=task_named(text.task),
             readout=ReadoutConfig("masked_lm"),
@@ -82,7 +82,7 @@ class Reader:
             training=pretrain,
         )
 
-    def task(self, name: str) -> Subject:
+    def task(self, name: str) -> PreparedTask:
         """A downstream task. Batches have one length, unless training sorts by length in windows.
 
         One length means one compilation, which is what small models need most.
@@ -94,7 +94,7 @@ class Reader:
         readout = new_readout(task)
         lengths = bucket_lengths(settings.length) if training.window else (settings.length,)
         train = self._read(settings, readout, settings.train, "train", settings.examples)
-        return Subject(
+        return PreparedTask(
             name=name,
             task=task,
             readout=readout,
@@ -105,7 +105,7 @@ class Reader:
             training=training,
         )
 
-    def shuffled(self, task: Subject, seed: int) -> Subject:
+    def shuffled(self, task: PreparedTask, seed: int) -> PreparedTask:
         """The task with the labels of its training examples permuted among them.
 
         What is scored has the permuted labels too; what is held out stays as it is.
@@ -116,7 +116,7 @@ class Reader:
         train = dataclasses.replace(train, labels=train.labels[order_N])
         return task._replace(train=train, scored=self._scored(self._settings(task.name), train))
 
-    def other_held_out(self, task: Subject) -> list[Batch]:
+    def other_held_out(self, task: PreparedTask) -> list[Batch]:
         """A second data set of a task; none where its settings name none."""
         settings = self._settings(task.name)
         path, split = settings.other_held_out, settings.other_split
@@ -158,7 +158,7 @@ class Reader:
         """The examples of a task that a pruner scores heads on."""
         return self._scored(settings, self.teaching(settings))
 
-    def apart(self, settings: TaskSettings) -> list[Batch]:
+    def siamese(self, settings: TaskSettings) -> list[Batch]:
         """The held-out pairs of a task, each sentence by itself."""
         readout = ReadoutConfig("pair", task_named(settings.name).labels)
         return self._held_out(

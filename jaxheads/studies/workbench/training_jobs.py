@@ -10,12 +10,12 @@ from jaxtyping import Float
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.importance.gates.gate import Gate, Theta
 from jaxheads.models.model import Model
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.training.gating import sampled
 from jaxheads.training.optimizer import GATES
 
 
-class Fit(NamedTuple):
+class TrainingJob(NamedTuple):
     """A training that a study asks for; `only` as in `training.fit`.
 
     `name` is that of its log and its checkpoints, and no other training of the study has it.
@@ -23,14 +23,14 @@ class Fit(NamedTuple):
 
     name: str
     model: Model  # where it starts
-    task: Subject
+    task: PreparedTask
     training: TrainingConfig
     gate: Gate
     gates: OptimizerConfig = GATES
     only: str | None = None
 
 
-class Learned(NamedTuple):
+class TrainedModel(NamedTuple):
     """A trained model, and the gate it was trained with."""
 
     model: Model

@@ -27,8 +27,8 @@ def view(
     """One head (layer, number; from 0) over one sentence; `marked` are numbers of words."""
     return {
         "title": title,
-        "layer": head[0] + 1,
-        "head": head[1] + 1,
+        "layer": head[0],
+        "head": head[1],
         "words": list(words),
         "marked": list(marked),
         "weights": [[round(float(value), 4) for value in row] for row in weights],

@@ -29,7 +29,7 @@ from jaxheads.pruning.mask import random_mask
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
     answers_of,
@@ -50,7 +50,7 @@ from jaxheads.studies.workbench.pruners import (
     score_by_pruner,
 )
 from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
-from jaxheads.studies.workbench.training_jobs import Fit
+from jaxheads.studies.workbench.training_jobs import TrainingJob
 from jaxheads.training.identity import encoder_bits
 
 WHOLE, INVERTED, RANDOM, GRADIENT, MAGNITUDE = (
@@ -65,168 +65,177 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Pruners and scores, then for each task and seed the same training under every mask."""
     mesh = open_mesh(run.devices)
     for settings in run.models:
-        lab = Lab(run, settings, folder, mesh)
-        yield pretrained_cell(lab)
-        yield from _scored(lab)
-        for task in lab.tasks:
-            yield from _tuned(lab, task.name)
-        for task, seed in itertools.product(meta_of(lab).similar, run.seeds):
-            work = functools.partial(similarity, lab, task, seed)
-            needs = scored_cells(lab, task.name, seed)
-            yield Cell(f"{lab.name}-{task.name}-{seed}-similarity", work, needs)
-        every = itertools.product(_scored_tasks(lab), run.seeds)
-        needs = tuple(scored_cell(lab, META, task.name, seed) for task, seed in every)
-        yield Cell(f"{lab.name}-overlap", functools.partial(overlap, lab), needs)
+        model = StudyModel(run, settings, folder, mesh)
+        yield pretrained_cell(model)
+        yield from _scored(model)
+        for task in model.tasks:
+            yield from _tuned(model, task.name)
+        for task, seed in itertools.product(meta_of(model).similar, run.seeds):
+            work = functools.partial(similarity, model, task, seed)
+            needs = scored_cells(model, task.name, seed)
+            yield Cell(f"{model.name}-{task.name}-{seed}-similarity", work, needs)
+        every = itertools.product(_scored_tasks(model), run.seeds)
+        needs = tuple(scored_cell(model, META, task.name, seed) for task, seed in every)
+        yield Cell(f"{model.name}-overlap", functools.partial(overlap, model), needs)
 
 
-def _scored(lab: Lab) -> Iterator[Cell]:
+def _scored(model: StudyModel) -> Iterator[Cell]:
     """Scores by every method, each in a cell of its own, whose time is its cost."""
-    base = (f"{lab.name}-pretrained",)
+    base = (f"{model.name}-pretrained",)
     for method in (GRADIENT, MAGNITUDE):
-        name = scored_cell(lab, method)
-        yield Cell(name, functools.partial(score_once, lab, method), needs=base)
-    tasks = _scored_tasks(lab)
-    yield from pruner_cells(lab, (task.name for task in tasks), base)
-    for task, seed in itertools.product(tasks, lab.run.seeds):
+        name = scored_cell(model, method)
+        yield Cell(name, functools.partial(score_once, model, method), needs=base)
+    tasks = _scored_tasks(model)
+    yield from pruner_cells(model, (task.name for task in tasks), base)
+    for task, seed in itertools.product(tasks, model.run.seeds):
         work, pruner = (
-            functools.partial(score_for, lab, task, seed),
-            pruner_name(lab, task.name, seed),
+            functools.partial(score_for, model, task, seed),
+            pruner_name(model, task.name, seed),
         )
-        yield Cell(scored_cell(lab, META, task.name, seed), work, needs=(*base, pruner))
+        yield Cell(scored_cell(model, META, task.name, seed), work, needs=(*base, pruner))
 
 
-def scored_cell(lab: Lab, method: str, *task_and_seed: object) -> str:
+def scored_cell(model: StudyModel, method: str, *task_and_seed: object) -> str:
     """The cell of a method's scores: of every task and seed, or the same for all."""
-    return "-".join(map(str, (lab.name, *task_and_seed, "scored", method)))
+    return "-".join(map(str, (model.name, *task_and_seed, "scored", method)))
 
 
-def scored_cells(lab: Lab, task: str, seed: int) -> tuple[str, ...]:
+def scored_cells(model: StudyModel, task: str, seed: int) -> tuple[str, ...]:
     """The cells whose scores the masks of a task and a seed are made from."""
-    own = scored_cell(lab, META, task, seed)
-    return own, scored_cell(lab, GRADIENT), scored_cell(lab, MAGNITUDE)
+    own = scored_cell(model, META, task, seed)
+    return own, scored_cell(model, GRADIENT), scored_cell(model, MAGNITUDE)
 
 
-def _scored_tasks(lab: Lab) -> dict[TaskSettings, None]:
+def _scored_tasks(model: StudyModel) -> dict[TaskSettings, None]:
     """The tasks of the run, and those measured by cosine that are not among them."""
-    names = {task.name for task in lab.tasks}
-    more = [task for task in meta_of(lab).similar if task.name not in names]
-    return dict.fromkeys((*lab.tasks, *more))
+    names = {task.name for task in model.tasks}
+    more = [task for task in meta_of(model).similar if task.name not in names]
+    return dict.fromkeys((*model.tasks, *more))
 
 
-def _tuned(lab: Lab, task: str) -> Iterator[Cell]:
+def _tuned(model: StudyModel, task: str) -> Iterator[Cell]:
     made: list[str] = []
-    for seed in lab.run.seeds:
-        work = functools.partial(departures, lab, task, seed)
-        needs = scored_cells(lab, task, seed)
-        yield Cell(f"{lab.name}-{task}-{seed}-departures", work, needs)
-        for method in (WHOLE, *methods(lab, seed)):
-            work = functools.partial(tuned, lab, task, seed, method)
-            name = tuned_name(lab, task, seed, method)
+    for seed in model.run.seeds:
+        work = functools.partial(departures, model, task, seed)
+        needs = scored_cells(model, task, seed)
+        yield Cell(f"{model.name}-{task}-{seed}-departures", work, needs)
+        for method in (WHOLE, *methods(model, seed)):
+            work = functools.partial(tuned, model, task, seed, method)
+            name = tuned_name(model, task, seed, method)
             made.append(name)
             yield Cell(name, work, needs)
-    yield Cell(f"{lab.name}-{task}-contrasts", functools.partial(contrasts, lab, task), (*made,))
+    yield Cell(
+        f"{model.name}-{task}-contrasts", functools.partial(contrasts, model, task), (*made,)
+    )
 
 
-def methods(lab: Lab, seed: int) -> list[str]:
+def methods(model: StudyModel, seed: int) -> list[str]:
     """How masks are made for a seed, which has random ones of its own."""
-    draws, place = meta_of(lab).draws, lab.run.seeds.index(seed)
+    draws, place = meta_of(model).draws, model.run.seeds.index(seed)
     chance = [f"{RANDOM} {place * draws + draw}" for draw in range(draws)]
     return [META, INVERTED, *chance, GRADIENT, MAGNITUDE]
 
 
-def tuned_name(lab: Lab, task: str, seed: int, method: str) -> str:
+def tuned_name(model: StudyModel, task: str, seed: int, method: str) -> str:
     """A cell's name, and that of its answers."""
-    return f"{lab.name}-{task}-{seed}-by-{method.replace(' ', '_')}"
+    return f"{model.name}-{task}-{seed}-by-{method.replace(' ', '_')}"
 
 
-def mask_by(lab: Lab, task: str, seed: int, method: str) -> Mask:
+def mask_by(model: StudyModel, task: str, seed: int, method: str) -> Mask:
     """The mask of a method."""
-    shape = (lab.layout.num_layers, lab.layout.num_heads)
+    shape = (model.layout.num_layers, model.layout.num_heads)
     if method == WHOLE:
         return np.ones(shape, bool)
     if method.startswith(RANDOM):
         draw = int(method.rpartition(" ")[2])
-        return random_mask(*shape, kept_heads(lab) * shape[0], draw, per_layer=True)
+        return random_mask(*shape, kept_heads(model) * shape[0], draw, per_layer=True)
     if method in (META, INVERTED):
-        score_LH = lab.saved(_meta_file(lab, task, seed)).score_LH
-        return layer_mask(lab, score_LH if method == META else -score_LH)
-    return layer_mask(lab, lab.saved(_file(lab, method)).score_LH)
+        score_LH = model.saved(_meta_file(model, task, seed)).score_LH
+        return layer_mask(model, score_LH if method == META else -score_LH)
+    return layer_mask(model, model.saved(_file(model, method)).score_LH)
 
 
-def _meta_file(lab: Lab, task: str, seed: int) -> str:
-    return f"{lab.name}-{task}-{seed}.{META}"
+def _meta_file(model: StudyModel, task: str, seed: int) -> str:
+    return f"{model.name}-{task}-{seed}.{META}"
 
 
-def _file(lab: Lab, method: str) -> str:
-    name = f"{lab.name}-{PRETRAINING}-0"
+def _file(model: StudyModel, method: str) -> str:
+    name = f"{model.name}-{PRETRAINING}-0"
     return name if method == GRADIENT else f"{name}.{method}"
 
 
 # -- cells
 
 
-def score_once(lab: Lab, method: str) -> list[Row]:
+def score_once(model: StudyModel, method: str) -> list[Row]:
     """Scores that are the same for all tasks: by the pre-training loss, or without data."""
     if method == GRADIENT:
-        scores = lab.score(lab.base, lab.text)
+        scores = model.score(model.base, model.text)
     else:
         scores = score_heads(
-            None, lab.base.params, (), heads=lab.base.config, method=magnitude(), model=lab.name
+            None,
+            model.base.params,
+            (),
+            heads=model.base.config,
+            method=magnitude(),
+            model=model.name,
         )
-    lab.save(_file(lab, method), scores)
+    model.save(_file(model, method), scores)
     return []
 
 
-def score_for(lab: Lab, task: TaskSettings, seed: int) -> list[Row]:
+def score_for(model: StudyModel, task: TaskSettings, seed: int) -> list[Row]:
     """The pruner's scores for a task that it did not learn on."""
-    source = lab.reader.taught(task)
-    lab.save(_meta_file(lab, task.name, seed), score_by_pruner(lab, task, source, seed))
+    source = model.reader.taught(task)
+    model.save(_meta_file(model, task.name, seed), score_by_pruner(model, task, source, seed))
     return []
 
 
-def departures(lab: Lab, name: str, seed: int) -> list[Row]:
+def departures(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """What every mask takes from the likeness of held-out sentences, before any training."""
-    task, model = lab.subject(name), body(lab)
-    objective = departure_objective(representing(lab), channel_of(task.task.is_pair))
+    task, model = study_model.task(name), body(study_model)
+    objective = departure_objective(representing(study_model), channel_of(task.task.is_pair))
     whole = [batch for batch in task.held_out if np.asarray(batch.weight_B).all()]
     rows = []
-    for method in methods(lab, seed):
-        mask_LH = mask_by(lab, name, seed, method)
+    for method in methods(study_model, seed):
+        mask_LH = mask_by(study_model, name, seed, method)
         gate_LH = mask_LH.astype(np.float32)
-        found = evaluate(objective, model.params, whole, (), gate=gate_LH, mesh=lab.mesh)
+        found = evaluate(objective, model.params, whole, (), gate=gate_LH, mesh=study_model.mesh)
         what = {"stage": DEPARTURE, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
-        rows += lab.note.rows(name, {"likeness loss": found.metrics["loss"]}, **what)
+        rows += study_model.make_rows(name, {"likeness loss": found.metrics["loss"]}, **what)
     return rows
 
 
-def tuned(lab: Lab, name: str, seed: int, method: str) -> list[Row]:
+def tuned(model: StudyModel, name: str, seed: int, method: str) -> list[Row]:
     """Fine-tune under a mask, and measure under it."""
-    task, mask_LH = lab.subject(name), mask_by(lab, name, seed, method)
-    how = _fit(lab, name, seed, method)
-    found = lab.measure(lab.fitted(how), task, mask_LH)
-    save_answers(lab, how.name, answers_of(found))
+    task, mask_LH = model.task(name), mask_by(model, name, seed, method)
+    how = _fit(model, name, seed, method)
+    found = model.measure(model.fitted(how), task, mask_LH)
+    save_answers(model, how.name, answers_of(found))
     if method != WHOLE:
         what = {"stage": TRAINED, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
-        return lab.note.rows(name, found.metrics, **what)
-    floors = found.floors | lab.reader.bag_of_words(name) if seed == lab.run.seeds[0] else {}
+        return model.make_rows(name, found.metrics, **what)
+    floors = found.floors | model.reader.bag_of_words(name) if seed == model.run.seeds[0] else {}
     return [
-        *lab.note.rows(name, floors, stage="floor"),
-        *lab.note.rows(name, found.metrics, stage="whole", seed=seed),
+        *model.make_rows(name, floors, stage="floor"),
+        *model.make_rows(name, found.metrics, stage="whole", seed=seed),
     ]
 
 
-def _fit(lab: Lab, name: str, seed: int, method: str) -> Fit:
-    task, file = lab.subject(name), tuned_name(lab, name, seed, method)
-    return lab.refitting(lab.fresh(task, seed), task, seed, file, mask_by(lab, name, seed, method))
+def _fit(model: StudyModel, name: str, seed: int, method: str) -> TrainingJob:
+    task, file = model.task(name), tuned_name(model, name, seed, method)
+    return model.refitting(
+        model.fresh(task, seed), task, seed, file, mask_by(model, name, seed, method)
+    )
 
 
-def contrasts(lab: Lab, name: str) -> list[Row]:
+def contrasts(model: StudyModel, name: str) -> list[Row]:
     """The pruner's masks less each of the others', and chance less the inverse, with intervals."""
-    seeds, metric = lab.run.seeds, lab.subject(name).metrics[0]
+    seeds, metric = model.run.seeds, model.task(name).metrics[0]
     answers = [
         {
-            method: load_answers(lab, tuned_name(lab, name, seed, method))
-            for method in (WHOLE, *methods(lab, seed))
+            method: load_answers(model, tuned_name(model, name, seed, method))
+            for method in (WHOLE, *methods(model, seed))
         }
         for seed in seeds
     ]
@@ -241,57 +250,64 @@ def contrasts(lab: Lab, name: str) -> list[Row]:
         ]
 
     rows = []
-    budget = kept_heads(lab) * lab.layout.num_layers
+    budget = kept_heads(model) * model.layout.num_layers
     pairs = [(META, other) for other in (RANDOM, INVERTED, GRADIENT, MAGNITUDE, WHOLE)]
     for one, two in (*pairs, (RANDOM, INVERTED), (GRADIENT, RANDOM)):
         found = contrast(of(one), of(two), label_M, METRICS[metric], example_M)
         what = {"stage": CONTRAST, "method": f"{one} - {two}", "budget": budget}
-        rows += contrast_rows(lab, name, metric, found, **what)
+        rows += contrast_rows(model, name, metric, found, **what)
     return rows
 
 
-def similarity(lab: Lab, task: TaskSettings, seed: int) -> list[Row]:
+def similarity(study_model: StudyModel, task: TaskSettings, seed: int) -> list[Row]:
     """Sentence likeness by the cosine of representations, nothing trained, under every mask."""
-    held_out, represent, rows = lab.reader.apart(task), representing(lab), []
-    model, all_LH = body(lab), np.ones((lab.layout.num_layers, lab.layout.num_heads), bool)
+    held_out, represent, rows = study_model.reader.siamese(task), representing(study_model), []
+    model, all_LH = (
+        body(study_model),
+        np.ones((study_model.layout.num_layers, study_model.layout.num_heads), bool),
+    )
     for kind, pooled in (("mean of tokens", False), ("first token", True)):
         objective = cosine_for(represent, pooled)
-        for method in (WHOLE, *methods(lab, seed)):
-            mask_LH = mask_by(lab, task.name, seed, method)
+        for method in (WHOLE, *methods(study_model, seed)):
+            mask_LH = mask_by(study_model, task.name, seed, method)
             gate_LH = (all_LH if mask_LH is None else mask_LH).astype(np.float32)
-            found = evaluate(objective, model.params, held_out, COSINE, gate=gate_LH, mesh=lab.mesh)
+            found = evaluate(
+                objective, model.params, held_out, COSINE, gate=gate_LH, mesh=study_model.mesh
+            )
             values = {f"{name}, {kind}": found.metrics[name] for name in COSINE}
             what = {"stage": SIMILARITY, "method": method, "budget": int(gate_LH.sum())}
-            rows += lab.note.rows(task.name, values, seed=seed, **what)
-        if seed == lab.run.seeds[0]:
-            floor = lab.reader.bag_of_words_likeness(task, COSINE)
+            rows += study_model.make_rows(task.name, values, seed=seed, **what)
+        if seed == study_model.run.seeds[0]:
+            floor = study_model.reader.bag_of_words_likeness(task, COSINE)
             values = {f"{name}, {kind}": floor[name] for name in COSINE}
-            rows += lab.note.rows(task.name, values, stage=SIMILARITY, method="bag of words")
+            rows += study_model.make_rows(
+                task.name, values, stage=SIMILARITY, method="bag of words"
+            )
     return rows
 
 
-def overlap(lab: Lab) -> list[Row]:
+def overlap(model: StudyModel) -> list[Row]:
     """How many heads the pruner's masks of two tasks share, and those of two seeds."""
-    names = [task.name for task in _scored_tasks(lab)]
+    names = [task.name for task in _scored_tasks(model)]
     masks: dict[tuple[str, int], Mask] = {}
-    for name, seed in itertools.product(names, lab.run.seeds):
-        mask_LH = mask_by(lab, name, seed, META)
+    for name, seed in itertools.product(names, model.run.seeds):
+        mask_LH = mask_by(model, name, seed, META)
         masks[name, seed] = mask_LH
-    for seed in lab.run.seeds:
-        scores = {name: lab.saved(_meta_file(lab, name, seed)).score_LH for name in names}
-        save_maps(lab.folder, lab.name, META, seed, scores, weights=encoder_bits(lab.base))
-    layers, heads = masks[names[0], lab.run.seeds[0]].shape
-    chance = {"jaccard": chance_jaccard(layers, heads, kept_heads(lab))}
-    rows = lab.note.rows("", chance, stage=OVERLAP, method="chance")
-    for seed, (one, two) in itertools.product(lab.run.seeds, itertools.combinations(names, 2)):
+    for seed in model.run.seeds:
+        scores = {name: model.saved(_meta_file(model, name, seed)).score_LH for name in names}
+        save_maps(model.folder, model.name, META, seed, scores, weights=encoder_bits(model.base))
+    layers, heads = masks[names[0], model.run.seeds[0]].shape
+    chance = {"jaccard": chance_jaccard(layers, heads, kept_heads(model))}
+    rows = model.make_rows("", chance, stage=OVERLAP, method="chance")
+    for seed, (one, two) in itertools.product(model.run.seeds, itertools.combinations(names, 2)):
         value = {"jaccard": jaccard(masks[one, seed], masks[two, seed])}
-        rows += lab.note.rows(f"{one}~{two}", value, stage=OVERLAP, method="tasks", seed=seed)
-    for name, (one, two) in itertools.product(names, itertools.combinations(lab.run.seeds, 2)):
+        rows += model.make_rows(f"{one}~{two}", value, stage=OVERLAP, method="tasks", seed=seed)
+    for name, (one, two) in itertools.product(names, itertools.combinations(model.run.seeds, 2)):
         value = {"jaccard": jaccard(masks[name, one], masks[name, two])}
-        rows += lab.note.rows(name, value, stage=OVERLAP, method="seeds", seed=one)
+        rows += model.make_rows(name, value, stage=OVERLAP, method="seeds", seed=one)
     for name, seed in masks:
         for other in (GRADIENT, MAGNITUDE):
-            mask_LH = mask_by(lab, name, seed, other)
+            mask_LH = mask_by(model, name, seed, other)
             value = {"jaccard": jaccard(masks[name, seed], mask_LH)}
-            rows += lab.note.rows(name, value, stage=OVERLAP, method=other, seed=seed)
+            rows += model.make_rows(name, value, stage=OVERLAP, method=other, seed=seed)
     return rows

@@ -80,7 +80,7 @@ def test_without_a_limit_there_are_as_many_as_the_table_says(monkeypatch):
     assert len(read_examples("grammar_sentiment", split="test", limit=4)) == 4
 
 
-def test_a_split_that_is_none_is_refused():
+def test_a_split_that_is_none_is_rejected():
     with pytest.raises(ValueError, match="grammar_mlm: expected a split of train, validation, tes"):
         read_examples("grammar_mlm", split="dev")
     with pytest.raises(ValueError, match="expected a split of train, validation, test, got 'dev'"):

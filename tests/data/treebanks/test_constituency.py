@@ -132,7 +132,7 @@ def test_good_trees_before_a_problem_are_yielded(written):
         next(parses)
 
 
-def test_a_file_without_trees_is_refused(written, tmp_path):
+def test_a_file_without_trees_is_rejected(written, tmp_path):
     with pytest.raises(ValueError, match="expected bracketed trees, got an empty file"):
         list(iter_parses(written("\n")))
     with pytest.raises(ValueError, match="no such file"):

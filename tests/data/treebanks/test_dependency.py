@@ -119,7 +119,7 @@ def test_up_to_five_problems_are_collected(tmp_path):
     assert str(caught.value).count("expected") == 5
 
 
-def test_a_missing_file_and_a_directory_are_refused(tmp_path):
+def test_a_missing_file_and_a_directory_are_rejected(tmp_path):
     with pytest.raises(ValueError, match="no such file"):
         read_conllu(tmp_path / "none.conllu")
     with pytest.raises(ValueError, match="a directory"):

@@ -80,17 +80,17 @@ def test_the_multipliers_reach_the_budget(budget):
         return gate.penalty(theta) - 0.02 * probability_open(theta["log_alpha"]).sum()
 
     def step(state, _):
-        theta, moments = state
-        way, moments = adam.update(jax.grad(loss)(theta), moments)
+        theta, opt_state = state
+        way, opt_state = adam.update(jax.grad(loss)(theta), opt_state)
         theta = optax.apply_updates(theta, way)
-        return (theta, moments), probability_open(theta["log_alpha"]).sum()
+        return (theta, opt_state), probability_open(theta["log_alpha"]).sum()
 
     theta = gate.init(jax.random.key(0))
     _, seen = jax.jit(lambda s: jax.lax.scan(step, s, None, 500))((theta, adam.init(theta)))
     assert float(seen[-1]) == pytest.approx(budget, abs=0.05)
 
 
-def test_prices_and_budgets_that_cannot_be_are_refused():
+def test_prices_and_budgets_that_cannot_be_are_rejected():
     with pytest.raises(ValueError, match="strength: expected a number from 0, got -1"):
         l0((2, 3), -1.0)
     with pytest.raises(ValueError, match="budget: expected 1 to 6 heads kept, got 7"):

@@ -259,6 +259,6 @@ def test_the_temperature_falls_as_the_paper_says():
         ({"present": np.zeros((3, 4), bool)}, "present: expected bool"),
     ],
 )
-def test_what_cannot_be_learned_is_refused(changes, message):
+def test_what_cannot_be_learned_is_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         subset((3, 4), **{"budget": 3, "steps": 10, **changes})

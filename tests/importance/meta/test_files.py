@@ -44,7 +44,7 @@ def test_a_pruner_comes_back_bit_by_bit(saved):
         ),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(saved, change, said):
+def test_settings_that_do_not_fit_are_rejected(saved, change, said):
     settings = json.loads((saved / SETTINGS).read_text())
     (saved / SETTINGS).write_text(json.dumps(settings | change))
     with pytest.raises(ValueError, match=said):
@@ -61,7 +61,7 @@ def test_all_wrong_arrays_are_named_at_once(saved):
         load_pruner(saved)
 
 
-def test_what_is_no_pruner_is_refused(saved, tmp_path):
+def test_what_is_no_pruner_is_rejected(saved, tmp_path):
     (saved / WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(ValueError, match="expected a whole safetensors file"):
         load_pruner(saved)

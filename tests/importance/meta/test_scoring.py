@@ -46,7 +46,7 @@ def test_the_loss_is_that_of_a_direct_loop():
         )  # float32 products times 10
 
 
-def test_the_loss_of_nothing_pruned_is_zero_and_an_odd_batch_is_refused():
+def test_the_loss_of_nothing_pruned_is_zero_and_an_odd_batch_is_rejected():
     x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     assert float(np.abs(LOSS(x, 3 * x + 1)).max()) < 1e-6
     with pytest.raises(ValueError, match="expected an even number of sentences, got 3"):
@@ -105,7 +105,7 @@ def test_the_gradient_goes_into_the_soft_probability_of_the_winning_draw():
     assert np.asarray(found)[~whole].all()
 
 
-def test_keeping_all_or_none_of_a_layer_is_refused():
+def test_keeping_all_or_none_of_a_layer_is_rejected():
     for kept in (0, 6):
         with pytest.raises(ValueError, match=f"kept: expected 1 to 5 heads of a layer, got {kept}"):
             sample_mask(SCORES, kept, KEYS[0])
@@ -166,15 +166,15 @@ def test_without_a_key_the_loss_is_that_of_the_best_heads(meta, number):
 @pytest.mark.slow
 def test_training_moves_the_pruner_alone_by_one_program_for_all_seeds(meta):
     objective, params, batch, _ = meta
-    config = OptimizerConfig(rate=0.02, clip_norm=1.0, weight_decay=0.0, descent="sgd")
+    config = OptimizerConfig(learning_rate=0.02, clip_norm=1.0, weight_decay=0.0, optimizer="sgd")
     step = make_step(objective, config, accumulate=2)
     held = {"encoder": params["encoder"]}
     mixed = of_task(batch, 0)._replace(labels=jnp.arange(8) % 2)  # one part of each task
     states = []
     for seed in (0, 1):
         state = start({"pruner": params["pruner"]}, config)
-        rates = {"params": np.float32(0.02), "gates": np.float32(0)}
-        states.append(step(state, mixed, constant(None), np.uint32(seed), rates, held))
+        learning_rates = {"params": np.float32(0.02), "gates": np.float32(0)}
+        states.append(step(state, mixed, constant(None), np.uint32(seed), learning_rates, held))
     assert step._cache_size() == 1
     before = params["pruner"]
     one, two = (state.trainable["params"]["pruner"] for state in states)
@@ -187,11 +187,11 @@ def test_training_moves_the_pruner_alone_by_one_program_for_all_seeds(meta):
 @pytest.mark.slow
 def test_a_pruner_learns_to_keep_the_heads_that_carry_something(task):
     """Half of the heads look everywhere alike and write nothing: what they see tells them apart."""
-    config = OptimizerConfig(rate=3e-3, clip_norm=1.0, weight_decay=0.0)
+    config = OptimizerConfig(learning_rate=3e-3, clip_norm=1.0, weight_decay=0.0)
     step = make_step(meta_objective(represent_for(task.config, ReadoutConfig()), PRUNER, 2), config)
     batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[:16]), task.data)
     batch = batch._replace(labels=jnp.ones(16, jnp.int32))  # of a task of single sentences
-    rates, right = {"params": np.float32(3e-3), "gates": np.float32(0)}, 0
+    learning_rates, right = {"params": np.float32(3e-3), "gates": np.float32(0)}, 0
     for silent in ([0, 1], [2, 3]):
         encoder = silenced(task.params["encoder"], silent)
         for seed in range(3):
@@ -199,7 +199,7 @@ def test_a_pruner_learns_to_keep_the_heads_that_carry_something(task):
             state = start({"pruner": fresh.params}, config)
             for _ in range(400):
                 held = {"encoder": encoder}
-                state = step(state, batch, constant(None), np.uint32(seed), rates, held)
+                state = step(state, batch, constant(None), np.uint32(seed), learning_rates, held)
             params = jax.device_get(state.trainable["params"]["pruner"])
             planted = task._replace(params={**task.params, "encoder": encoder})
             found = fresh._replace(params=params)
@@ -293,6 +293,6 @@ def test_a_score_is_the_mean_over_examples_and_the_outputs_differ(task, pruner):
     assert np.abs(scores_of(task, list(task.batches(20)), pruner, pair=False) - whole).max() > 0.01
 
 
-def test_scoring_without_attention_maps_to_see_is_refused(task, pruner):
+def test_scoring_without_attention_maps_to_see_is_rejected(task, pruner):
     with pytest.raises(ValueError, match=r"expected a config as heads, or .* for meta, got none"):
         score_heads(None, task.params, [], heads=(2, 4), method=methods.meta(pruner))

@@ -51,7 +51,7 @@ def scratch(tmp_path_factory) -> Path:
 
 
 @given(size=st.integers(0, len(WEIGHTS) - 1))
-def test_a_file_cut_short_anywhere_is_refused(size: int, scratch: Path):
+def test_a_file_cut_short_anywhere_is_rejected(size: int, scratch: Path):
     (scratch / "model.safetensors").write_bytes(WEIGHTS[:size])
     message = refusal(scratch)
     assert "model.safetensors: expected a whole safetensors file" in message
@@ -60,7 +60,7 @@ def test_a_file_cut_short_anywhere_is_refused(size: int, scratch: Path):
 
 @settings(max_examples=60)
 @given(at=st.integers(0, HEADER - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_of_the_header_is_refused_or_harmless(at: int, bit: int, scratch: Path):
+def test_a_flipped_bit_of_the_header_is_rejected_or_harmless(at: int, bit: int, scratch: Path):
     damaged = bytearray(WEIGHTS)
     damaged[at] ^= 1 << bit
     (scratch / "model.safetensors").write_bytes(damaged)
@@ -105,14 +105,14 @@ def test_one_error_lists_every_faulty_weight(faults: dict[str, str], scratch: Pa
     assert message.count("; ") <= len(expected)  # and no more, but for the remark on cut models
 
 
-def test_the_same_weight_under_two_names_is_refused(tmp_path: Path):
+def test_the_same_weight_under_two_names_is_rejected(tmp_path: Path):
     weights = load_file(SOURCE / "model.safetensors")
     weights[OUT.removeprefix("roberta.")] = weights[OUT]
     message = refusal(with_weights(checkpoint(tmp_path), weights))
     assert f"{OUT}: means the same as {OUT.removeprefix('roberta.')}" in message
 
 
-def test_eight_bit_and_overflowing_weights_are_refused(tmp_path: Path):
+def test_eight_bit_and_overflowing_weights_are_rejected(tmp_path: Path):
     weights = load_file(SOURCE / "model.safetensors")
     source = checkpoint(tmp_path)
     eight = {**weights, OUT: weights[OUT].astype(ml_dtypes.float8_e4m3fn)}
@@ -135,7 +135,7 @@ def test_missing_files_are_named(tmp_path: Path):
         load_model(tmp_path / "nowhere")
 
 
-def test_pickled_weights_are_refused_with_the_command_that_converts_them(tmp_path: Path):
+def test_pickled_weights_are_rejected_with_the_command_that_converts_them(tmp_path: Path):
     source = checkpoint(tmp_path)
     (source / "model.safetensors").rename(source / "pytorch_model.bin")
     message = refusal(source)
@@ -143,7 +143,7 @@ def test_pickled_weights_are_refused_with_the_command_that_converts_them(tmp_pat
     assert f"cd {source} && python -c " in message
 
 
-def test_an_index_that_disagrees_with_its_shards_is_refused(tmp_path: Path):
+def test_an_index_that_disagrees_with_its_shards_is_rejected(tmp_path: Path):
     source = checkpoint(tmp_path)
     (source / "model.safetensors").rename(source / "model-1.safetensors")
     index = source / "model.safetensors.index.json"
@@ -183,7 +183,7 @@ BAD_PLANS = [
 
 
 @pytest.mark.parametrize(("change", "message"), BAD_PLANS)
-def test_a_plan_that_is_not_understood_is_refused(change: dict, message: str, tmp_path: Path):
+def test_a_plan_that_is_not_understood_is_rejected(change: dict, message: str, tmp_path: Path):
     source = checkpoint(tmp_path, "roberta-v4-pruned")
     (source / "pruning.json").write_text(json.dumps(PLAN))
     load_model(source)
@@ -191,7 +191,7 @@ def test_a_plan_that_is_not_understood_is_refused(change: dict, message: str, tm
     assert message in refusal(source)
 
 
-def test_cut_weights_without_their_plan_are_refused_with_the_reason(tmp_path: Path):
+def test_cut_weights_without_their_plan_are_rejected_with_the_reason(tmp_path: Path):
     source = checkpoint(tmp_path, "roberta-v4-pruned")
     config = json.loads((source / "config.json").read_text())
     del config["pruned_heads"]
@@ -204,14 +204,14 @@ def test_cut_weights_without_their_plan_are_refused_with_the_reason(tmp_path: Pa
 
 
 @pytest.mark.parametrize("pruned", [[1], {"2": [0]}, {"x": [0]}, {"0": [4]}, {"0": [True]}])
-def test_pruned_heads_that_are_not_there_are_refused(pruned, tmp_path: Path):
+def test_pruned_heads_that_are_not_there_are_rejected(pruned, tmp_path: Path):
     source = checkpoint(tmp_path)
     config = json.loads((source / "config.json").read_text())
     (source / "config.json").write_text(json.dumps({**config, "pruned_heads": pruned}))
     assert "pruned_heads: expected lists of heads below 4 for blocks below 2" in refusal(source)
 
 
-def test_an_architecture_without_a_readout_here_is_refused_unless_one_is_asked_for(tmp_path: Path):
+def test_an_architecture_without_a_readout_here_is_rejected_unless_one_is_asked_for(tmp_path: Path):
     source = checkpoint(tmp_path)
     config = json.loads((source / "config.json").read_text())
     config["architectures"] = ["RobertaForTokenClassification"]
@@ -230,7 +230,7 @@ def test_a_readout_that_the_checkpoint_lacks_needs_a_key():
     assert "expected a key to initialise classifier.out_proj" in refusal(SOURCE, readout=other)
 
 
-def test_labels_in_another_order_are_refused_even_with_a_key():
+def test_labels_in_another_order_are_rejected_even_with_a_key():
     asked = ReadoutConfig("classification", labels=("Contradiction", "neutral", "entailment"))
     message = refusal(SOURCE, readout=asked, key=jax.random.key(0))
     assert "order, entailment, neutral, contradiction, got Contradiction, neutral, ent" in message

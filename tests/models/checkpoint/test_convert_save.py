@@ -1,4 +1,4 @@
-"""What save_model writes, refuses and never leaves half-written."""
+"""What save_model writes, rejects and never leaves half-written."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_source_under_another_readout_lends_no_weights(tmp_path: Path):
     assert json_in(tmp_path / "out")["architectures"] == ["BertForSequenceClassification"]
 
 
-def test_a_source_of_other_sizes_is_refused(tmp_path: Path):
+def test_a_source_of_other_sizes_is_rejected(tmp_path: Path):
     with pytest.raises(ValueError, match="num_layers: expected 4, got 3"):
         model = load_model(FIXTURES / "albert-groups")
         save_model(model, tmp_path / "out", source=FIXTURES / "albert-masked-lm")
@@ -65,7 +65,7 @@ def test_half_precision_is_stored_and_read_into_float32(dtype: str, tmp_path: Pa
     assert_same_model(load_model(tmp_path / "out"), model._replace(params=rounded))
 
 
-def test_numbers_beyond_half_precision_are_refused(tmp_path: Path):
+def test_numbers_beyond_half_precision_are_rejected(tmp_path: Path):
     model = load_model(FIXTURES / "bert-masked-lm")
     model.params["readout"]["bias"] = model.params["readout"]["bias"].at[3].set(1e6)
     with pytest.raises(ValueError, match=r"finite numbers in float16, got .* cls.predictions.bias"):
@@ -75,7 +75,7 @@ def test_numbers_beyond_half_precision_are_refused(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_params_that_do_not_fit_the_config_are_refused(tmp_path: Path):
+def test_params_that_do_not_fit_the_config_are_rejected(tmp_path: Path):
     model = load_model(FIXTURES / "bert-masked-lm")
     model.params["readout"]["bias"] = model.params["readout"]["bias"][:-1]
     del model.params["readout"]["norm"]["scale"]
@@ -85,7 +85,7 @@ def test_params_that_do_not_fit_the_config_are_refused(tmp_path: Path):
         save_model(model, tmp_path / "out")
 
 
-def test_configs_that_hugging_face_cannot_express_are_refused(tmp_path: Path):
+def test_configs_that_hugging_face_cannot_express_are_rejected(tmp_path: Path):
     config = dataclasses.replace(SIZES["distilbert"], norm_eps=1e-5, type_vocab_size=2)
     model = random_model(config, ReadoutConfig())
     with pytest.raises(ValueError, match=r"type_vocab_size: expected 0.*; norm_eps: expected"):

@@ -39,12 +39,12 @@ def test_an_encoder_from_scratch_does_what_its_family_does():
         ("bert", {"pooler_activation": "relu"}, "pooler_activation: expected 'tanh' for bert"),
     ],
 )
-def test_what_a_family_does_not_have_is_refused(family, fields, message):
+def test_what_a_family_does_not_have_is_rejected(family, fields, message):
     with pytest.raises(ValueError, match=message):
         encoder_config(family, *SIZES, **fields)
 
 
-def test_another_familys_name_alone_is_refused_before_anything_is_trained():
+def test_another_familys_name_alone_is_rejected_before_anything_is_trained():
     renamed = dataclasses.replace(encoder_config("bert", *SIZES), family="roberta")
     with pytest.raises(ValueError, match="positions_after_pad: expected True for roberta"):
         ModelSettings("a", encoder=renamed, pretrain=CONFIG)

@@ -1,4 +1,4 @@
-"""config.json: every attribute is used or refused."""
+"""config.json: every attribute is used or rejected."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_is_not_understood_is_refused_with_what_was_expected(name: str, tmp_path: Path):
+def test_what_is_not_understood_is_rejected_with_what_was_expected(name: str, tmp_path: Path):
     value, message = REFUSED[name]
     path = written(tmp_path, **{name: value})
     with pytest.raises(ValueError, match=message) as caught:
@@ -204,7 +204,7 @@ def test_what_is_not_understood_is_refused_with_what_was_expected(name: str, tmp
 
 def test_one_error_lists_every_problem(tmp_path: Path):
     problems = {name: value for name, (value, _) in REFUSED.items() if name != "model_type"}
-    del problems["hidden_dropout_prob"]  # of the right type: EncoderConfig refuses the rate
+    del problems["hidden_dropout_prob"]  # of the right type: EncoderConfig rejects the rate
     with pytest.raises(ValueError, match=r"config.json: ") as caught:
         read_config(written(tmp_path, **problems))
     for name in problems:
@@ -230,7 +230,7 @@ CONTRADICTIONS = [
 
 
 @pytest.mark.parametrize(("attributes", "message"), CONTRADICTIONS)
-def test_labels_that_contradict_are_refused_in_classifiers_alone(attributes, message, tmp_path):
+def test_labels_that_contradict_are_rejected_in_classifiers_alone(attributes, message, tmp_path):
     name = "BertForSequenceClassification"
     with pytest.raises(ValueError, match=r"config.json: ") as caught:
         read_config(written(tmp_path, architectures=[name], **attributes))
@@ -239,7 +239,7 @@ def test_labels_that_contradict_are_refused_in_classifiers_alone(attributes, mes
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00", '{"a": ' + "[" * 10**5])
-def test_a_file_that_holds_no_json_object_is_refused_in_one_line(text: str, tmp_path: Path):
+def test_a_file_that_holds_no_json_object_is_rejected_in_one_line(text: str, tmp_path: Path):
     path = tmp_path / "config.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"config.json: expected (a )?JSON") as caught:

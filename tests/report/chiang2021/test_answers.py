@@ -59,7 +59,7 @@ def test_ranges_that_meet_are_no_test():
 
 
 def test_a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer(study):
-    """A mean of 0.63, 95% of which no constant answer has, from 0.4, 0.6 and 0.9."""
+    """A mean of 0.63, 95% of which is above the majority-class baseline, from 0.4, 0.6 and 0.9."""
     own = {0: 0.4, 1: 0.6, 2: 0.9}
     rows = [
         dataclasses.replace(r, value=own[r.seed]) if r.stage == "whole" else r
@@ -74,7 +74,11 @@ def test_heads_are_not_said_to_go_where_a_constant_answer_is_as_good(study):
     """95% of 0.8 is 0.76, of 0.81 (sentiment) 0.7695."""
     high = changed(study, "floor", value=0.765)
     found = prunability_answer(high)
-    warned = [point for point in found.points if "a constant answer has 95% of the accu" in point]
+    warned = [
+        point
+        for point in found.points
+        if "the majority-class baseline has 95% of the accu" in point
+    ]
     assert [point.partition(":")[0] for point in warned] == ["roberta, masked LM"]
     assert "sentiment" in found.summary
     none = changed(study, "floor", value=0.77)
@@ -109,11 +113,11 @@ def test_reliability_and_floors_are_printed(study):
         "seed 0.850 (3 pairs: 0.750 to 0.950); other examples 0.950 (n = 1, no interval).",
     )
     assert floors_answer(study).points[1] == (
-        "roberta, sentiment: accuracy of a constant answer 0.500, of a bag of words 0.550, of the "
-        "whole model 0.810 (3 seeds: 0.800 to 0.820)."
+        "roberta, sentiment: accuracy of the majority-class baseline 0.500, of a bag of words "
+        "0.550, of the whole model 0.810 (3 seeds: 0.800 to 0.820)."
     )
     assert floors_answer(study).summary == "Numbers near these floors say nothing about heads."
-    low = floors_answer(changed(study, "whole", value=0.54))  # above the constant answer
+    low = floors_answer(changed(study, "whole", value=0.54))  # above the majority-class baseline
     assert low.points[1].endswith("0.540): the whole model is not above its floor.")
     assert low.summary.endswith("In 3 of 3 cases the whole model does not reach the higher floor.")
 

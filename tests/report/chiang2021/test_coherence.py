@@ -40,7 +40,7 @@ def lines(study: Study, name: str) -> list[dict[str, str]]:
 
 
 def test_each_correlation_stands_beside_its_ceiling(study):
-    """0.4 / 0.872; no ceiling was measured on the frozen body."""
+    """0.4 / 0.872; no ceiling was measured under the linear probe (encoder frozen)."""
     first, *more = lines(study, "ceiling-table")
     assert first == {
         "model": "roberta", "tasks": "masked LM ~ sentiment", "measured in": "fine-tuned",
@@ -87,7 +87,7 @@ def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
         "shown to be more than untrained readout (by +0.100 (95%: −0.100 to "
         "+0.300))."
     ) in found.points
-    (frozen,) = [p for p in found.points if "~ sentiment, frozen" in p]
+    (frozen,) = [p for p in found.points if "~ sentiment, linear probe" in p]
     assert "not distinguishable from chance (largest permutation p 0.200)" in frozen
     assert "sentiment ~ entailment" not in " ".join(found.points)
 
@@ -154,18 +154,18 @@ def at_chance(study: Study, task: str, place: str) -> Study:
 
 
 def test_a_probe_at_chance_is_marked_and_does_not_answer(study):
-    found = at_chance(study, "sentiment", "frozen body")
+    found = at_chance(study, "sentiment", "linear probe")
     summary, points = coherence_answer(found)[1:]
     assert " is more than chance in 2 of 3 measurements" in summary
     assert summary.endswith(" Not counted: 1 of models not shown to be above chance.")
-    (point,) = (p for p in points if "~ sentiment, frozen body" in p)
+    (point,) = (p for p in points if "~ sentiment, linear probe" in p)
     assert "of a model not shown to be above chance, which says nothing of heads; " in point
     assert "more than" not in point
     for name in ("nulls-table", "coherence-table"):
         marked = {
             line["tasks"]: line
             for line in lines(found, name)
-            if line["measured in"] == "frozen body †"
+            if line["measured in"] == "linear probe †"
         }
         assert set(marked) == {"masked LM ~ sentiment", "sentiment ~ entailment"}
         assert {line.get("is more than", "–") for line in marked.values()} == {"–"}
@@ -173,7 +173,7 @@ def test_a_probe_at_chance_is_marked_and_does_not_answer(study):
 
 def test_models_at_chance_alone_answer_nothing(study):
     for task in ("sentiment", "entailment"):
-        for place in ("fine-tuned", "frozen body"):
+        for place in ("fine-tuned", "linear probe"):
             study = at_chance(study, task, place)
     summary = coherence_answer(study).summary
     assert summary.startswith("Unknown: no measurement is of models that do their tasks.")

@@ -24,16 +24,16 @@ FLOORS = {
 }
 # relation: arcs, layer and head, best head, gain, offset and what it reaches
 RELATIONS = {
-    "det": (1200, (3, 2), 0.9, 0.3, (1, 0.6)),
-    "nsubj": (800, (4, 1), 0.45, 0.02, (2, 0.43)),
+    "det": (1200, (2, 1), 0.9, 0.3, (1, 0.6)),
+    "nsubj": (800, (3, 0), 0.45, 0.02, (2, 0.43)),
 }
 CHANGES = {("mst", "UUAS"): 0.05, ("max", "UUAS"): -0.04, ("max", "det"): 0.01}
 HALF, RANDOM = 0.02, ", random weights"  # half of an interval; ends the name of a stage
 WORDS = ("the", "old", "dog", "barks", ".")
 GOLD = ((0, 2, "det"), (1, 2, "amod"), (2, 3, "nsubj"), (4, 3, "punct"))
 DRAWN = {
-    "MST, layer 2 head 1": ((0, 1), (1, 2), (2, 3), (3, 4)),
-    "MAX, layer 3 head 4": ((2, 0), (1, 3)),
+    "MST, layer 1 head 0": ((0, 1), (1, 2), (2, 3), (3, 4)),
+    "MAX, layer 2 head 3": ((2, 0), (1, 3)),
 }
 
 
@@ -65,9 +65,9 @@ def dependency_rows() -> list[Row]:
         between("UUAS", value / 2, stage="best head, random weights", method=method)
         for method, value in TREES.items()
     ]
-    for layer, (method, suffix) in itertools.product((1, 2), (("max", ""), ("mst", RANDOM))):
+    for layer, (method, suffix) in itertools.product((0, 1), (("max", ""), ("mst", RANDOM))):
         what = {"stage": f"best head of a layer{suffix}", "method": f"{method}, layer {layer}"}
-        rows += [between("UUAS", layer / 5, **what), row("UUAS, head", 3, **what)]
+        rows += [between("UUAS", (layer + 1) / 5, **what), row("UUAS, head", 2, **what)]
     for method, floors in FLOORS.items():
         for name, value in floors.items():
             what = {"stage": "baseline", "method": f"{method}: {name}"}
@@ -90,7 +90,7 @@ def trees(task: str, seeds: tuple[int, ...]) -> list[Row]:
                 between("UUAS, mean of sentences", value + 0.1, **what),
                 between("UUAS, punctuation too", value - 0.1, **what),
                 row("UUAS, best of all", value + 0.05, **what),
-                row("UUAS, layer", 2 + seed, **what), row("UUAS, head", 1, **what),
+                row("UUAS, layer", 1 + seed, **what), row("UUAS, head", 0, **what),
             ]  # fmt: skip
     return rows
 
@@ -116,7 +116,7 @@ def add_dependencies(folder: Path) -> Path:
     maps = {name: random.random((4, 4)) for name in ("MST", "MST, log", "MAX", "det", "nsubj")}
     maps["iobj"] = np.full((4, 4), np.nan)  # no arc of it
     np.savez(folder / "maps" / f"{MODEL}-arcs-0.npz", **maps)
-    view = {"title": "MST, layer 2 head 1", "layer": 2, "head": 1, "words": WORDS, "marked": [],
+    view = {"title": "MST, layer 1 head 0", "layer": 1, "head": 0, "words": WORDS, "marked": [],
             "weights": np.full((len(WORDS), len(WORDS)), 0.1).tolist()}  # fmt: skip
     (folder / "views").mkdir(exist_ok=True)
     (folder / "views" / f"{MODEL}-arcs-0.json").write_text(json.dumps([view, view]))

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jaxheads.report.folder import HeadMap, Study, read_study
-from jaxheads.report.htut2019.arc_drawing import RIGHT, WRONG, Sentence, draw_sentence, places
+from jaxheads.report.htut2019.arc_drawing import RIGHT, WRONG, ArcSentence, draw_sentence, places
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.report.luo2021.constituency import constituency_section
 from jaxheads.report.parts import Drawing, Folded, Markup, Table, unfolded
@@ -67,12 +67,12 @@ def test_whole_trees_stand_beside_heads_that_see_no_word(parts):
     found = lines(parts, "trees-table")
     assert len(found) == 2 * 8
     assert found["roberta", "–", "MST"] == {
-        "layer, head": "2, 1", "UUAS": "60% [58% to 62%]", "mean of sentences": "70% [68% to 72%]",
+        "layer, head": "1, 0", "UUAS": "60% [58% to 62%]", "mean of sentences": "70% [68% to 72%]",
         "with punctuation": "50% [48% to 52%]", "best of all": "65%", "chain": "52% [50% to 54%]",
         "best without words": "near 51% [49% to 53%]", "random weights": "30% [28% to 32%]",
     }  # fmt: skip
     tuned = found["roberta", "sst2", "MAX"]
-    assert tuned["layer, head"] == "2, 1; 3, 1"  # by seed
+    assert tuned["layer, head"] == "1, 0; 2, 0"  # by seed
     assert tuned["UUAS"] == "60% [58% to 62%]"  # of two seeds, 55% and 65%
     directed = found["roberta", "–", "MST, directed"]
     assert (directed["chain"], directed["best without words"]) == ("–", "–")
@@ -82,7 +82,7 @@ def test_relations_have_their_head_their_offset_and_the_directed_variants(parts)
     found = lines(parts, "relations-table")
     assert list(found) == [("roberta", "det"), ("roberta", "nsubj")]
     assert found["roberta", "det"] == {
-        "arcs": "1,200", "layer, head": "3, 2", "best head": "90% [88% to 92%]",
+        "arcs": "1,200", "layer, head": "2, 1", "best head": "90% [88% to 92%]",
         "gain over the offset": "+30.0 [+28.0 to +32.0]", "unsigned offset": "60% (at 1)",
         "signed": "50%", "random weights": "20% [18% to 22%]", "up": "40% [38% to 42%]",
         "down": "30% [28% to 32%]", "Clark's": "20% [18% to 22%]",
@@ -141,7 +141,7 @@ def test_the_best_heads_of_layers_stand_beside_the_chain(parts):
     for axis, label in ((maximum, "as it is"), (tree, "random weights")):
         (line,) = [line for line in axis.lines if line.get_label()[0] != "_"]
         assert line.get_label() == label
-        assert line.get_xydata() == pytest.approx(np.array([[1, 0.2], [2, 0.4]]))
+        assert line.get_xydata() == pytest.approx(np.array([[0, 0.2], [1, 0.4]]))
         assert [(text.get_text(), text.xy[1]) for text in axis.texts] == [("chain", 0.52)]
 
 
@@ -150,7 +150,7 @@ def test_the_maps_are_those_with_a_value_and_without_the_second_reading_of_trees
     assert titles == ["MST", "MAX", "det", "nsubj"]
 
 
-def test_maps_beyond_the_commonest_are_small_and_folded(study):
+def test_maps_beyond_the_most_frequent_are_small_and_folded(study):
     rare = [
         HeadMap("roberta", "arcs", 0, f"rare {number}", np.full((4, 4), number / 10))
         for number in range(8)
@@ -182,7 +182,7 @@ def test_what_the_best_heads_look_at_stands_beside_their_arcs(parts):
     view = parts["arcs-view-roberta"]
     assert isinstance(view, Markup)
     assert view.html.count("<svg") == 2
-    assert "MST, layer 2 head 1" in view.html
+    assert "MST, layer 1 head 0" in view.html
 
 
 def test_the_figure_of_relations_has_head_offset_and_random_weights(parts):
@@ -200,8 +200,8 @@ def test_the_figure_of_relations_has_head_offset_and_random_weights(parts):
 def test_every_sentence_is_drawn_under_every_head(parts):
     axes = parts["arcs-over-roberta"].figure.axes
     assert [axis.get_title(loc="left") for axis in axes] == [
-        "MST, layer 2 head 1: 3 of 4 gold arcs found",
-        "MAX, layer 3 head 4: 1 of 4 gold arcs found",
+        "MST, layer 1 head 0: 3 of 4 gold arcs found",
+        "MAX, layer 2 head 3: 1 of 4 gold arcs found",
     ]
     for axis in axes:
         written = [text.get_text() for text in axis.texts]
@@ -213,7 +213,7 @@ def test_every_sentence_is_drawn_under_every_head(parts):
 
 def test_right_pairs_are_gold_arcs_in_either_direction():
     gold = ((0, 2, "det"), (2, 1, "obj"), (3, 1, "punct"))
-    sentence = Sentence(("a", "b", "c", "d"), gold, ((2, 0), (1, 2), (0, 3)))
+    sentence = ArcSentence(("a", "b", "c", "d"), gold, ((2, 0), (1, 2), (0, 3)))
     assert sentence.right == {(0, 2), (1, 2)}
     assert sentence._replace(made=()).right == set()
 
@@ -225,13 +225,15 @@ def test_words_stand_in_the_middle_of_their_letters():
 
 def test_an_arc_is_solid_and_thick_where_gold_and_dashed_and_thin_where_not():
     axis = Figure().subplots()
-    draw_sentence(axis, Sentence(("a", "b", "c"), ((1, 0, "x"), (2, 0, "y")), ((0, 1), (2, 1))), "")
+    draw_sentence(
+        axis, ArcSentence(("a", "b", "c"), ((1, 0, "x"), (2, 0, "y")), ((0, 1), (2, 1))), ""
+    )
     above, below = axis.patches[:2], axis.patches[2:]
     assert [arc.theta1 for arc in (*above, *below)] == [0, 0, 180, 180]
-    looks = [(to_hex(arc.get_edgecolor()), arc.get_linestyle()) for arc in below]
-    assert looks[0] == (RIGHT.lower(), "-")
-    assert looks[1][0] == WRONG.lower()
-    assert looks[1][1] != "-"
+    styles = [(to_hex(arc.get_edgecolor()), arc.get_linestyle()) for arc in below]
+    assert styles[0] == (RIGHT.lower(), "-")
+    assert styles[1][0] == WRONG.lower()
+    assert styles[1][1] != "-"
     assert below[0].get_linewidth() > below[1].get_linewidth()
     assert above[0].get_linewidth() > above[1].get_linewidth()  # found, and missed
     heights = [arc.get_height() for arc in (*above, *below)]

@@ -24,7 +24,7 @@ def study() -> Study:
                     for metric, cost in cost.items()
                 ]
                 line = {"model": "m", "task": "sst2", **what}
-                speeds.append({**line, "what": "choosing, seconds", "value": 2.0})
+                speeds.append({**line, "what": "selection, seconds", "value": 2.0})
                 if method == "subset, joint":
                     seen = {"accuracy": value - 0.1, "heads kept of them": budget - 1.0}
                     seen["heads"] = budget + 1.0

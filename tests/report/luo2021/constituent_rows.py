@@ -65,7 +65,7 @@ def kind_of_row(row: Row) -> str:
 
 
 def pretrained(reading: str, value: float) -> list[Row]:
-    best = f"{reading}: layer 3 head 2"
+    best = f"{reading}: layer 2 head 1"
     rows = []
     for place, column in enumerate(COLUMNS):
         score = value + place / 50
@@ -97,9 +97,9 @@ def layers(task: str, reading: str, value: float, seed: int = 0) -> list[Row]:
     """Higher in upper layers; the trees of mean distances are above the mean of the heads."""
     rows = []
     for stage, more in (("mean of layer", 0.0), ("averaged layer", 0.05)):
-        for layer in range(1, LAYERS + 1):
+        for layer in range(LAYERS):
             what = {"stage": stage, "method": f"{reading}: layer {layer}", "seed": seed}
-            rows.append(between(task, COLUMNS[0], value - 0.2 + layer / 50 + more, **what))
+            rows.append(between(task, COLUMNS[0], value - 0.2 + (layer + 1) / 50 + more, **what))
     return rows
 
 
@@ -118,7 +118,7 @@ def tuned(task: str) -> list[Row]:
             row(task, name, count, stage="changed heads", method=reading)
             for name, count in CHANGED.items()
         ]
-        places = {f"layer {n}": n / 100 for n in range(1, LAYERS + 1)}
+        places = {f"layer {n}": (n + 1) / 100 for n in range(LAYERS)}
         places |= {"all layers": 0.025, "upper layers": 0.035, "lower layers": 0.015}
         for place, change in places.items():
             what = {"stage": "change", "method": f"{reading}: {place}", "seeds": 2}
@@ -135,7 +135,7 @@ def tuned(task: str) -> list[Row]:
 
 def chosen(task: str, reading: str, value: float, seed: int) -> list[Row]:
     """The best heads of a fine-tuned model: of each seed another one."""
-    best = {"method": f"{reading}: layer 2 head {1 + seed}", "seed": seed}
+    best = {"method": f"{reading}: layer 1 head {seed}", "seed": seed}
     rows = []
     for column in COLUMNS:
         rows.append(between(task, column, value + 0.03, stage="best head", **best))
@@ -154,10 +154,10 @@ def masked(task: str, whole: float, seed: int) -> list[Row]:
         for name, value in ABLE.items():
             what = {"stage": "area by ability", "method": order, "seed": seed}
             rows.append(row(task, name, value + 2 * seed * (name != "area"), **what))
-    for layer in range(1, LAYERS + 1):
+    for layer in range(LAYERS):
         what = {"stage": "layer masked", "method": f"layer {layer}", "seed": seed}
-        rows.append(row(task, "accuracy", whole - layer / 50, **what))
-        rows.append(row(task, "loss", 0.6 + layer / 10, **what))
+        rows.append(row(task, "accuracy", whole - (layer + 1) / 50, **what))
+        rows.append(row(task, "loss", 0.7 + layer / 10, **what))
     return rows
 
 
@@ -169,9 +169,9 @@ def add_constituents(folder: Path) -> Path:
     (folder / "maps").mkdir(exist_ok=True)
     maps = {name: random.random((LAYERS, HEADS // LAYERS)) for name in names}
     np.savez(folder / "maps" / f"{MODEL}-spans-0.npz", allow_pickle=False, **maps)
-    tree = {"words": WORDS, "gold": GOLD, "found": FOUND, "head": "layer 3 head 2",
+    tree = {"words": WORDS, "gold": GOLD, "found": FOUND, "head": "layer 2 head 1",
             "reading": "jsd", "f1": 0.615}  # fmt: skip
-    view = {"title": "F1 0.615", "layer": 3, "head": 2, "words": WORDS, "marked": [],
+    view = {"title": "F1 0.615", "layer": 2, "head": 1, "words": WORDS, "marked": [],
             "weights": np.full((len(WORDS), len(WORDS)), 0.1).tolist()}  # fmt: skip
     (folder / "views").mkdir(exist_ok=True)
     (folder / "views" / f"{MODEL}-spans-0.json").write_text(json.dumps([view]))

@@ -148,9 +148,9 @@ def test_the_best_heads_stand_beside_their_score_on_tune_and_their_baselines(par
 def test_the_chosen_heads_are_named_column_by_column_and_seed_by_seed(parts):
     found = lines(parts, "constituency-chosen")
     assert len(found) == 2 * 3
-    assert found["roberta", "pre-trained", "jsd"]["S-F1"] == "3, 2: 0.410"
-    assert found["roberta", "pre-trained", "jsd"]["ADVP"] == "3, 2: 0.550"
-    assert found["roberta", "mrpc", "jsd"]["PP"] == "2, 1: 0.450; 2, 2: 0.470"
+    assert found["roberta", "pre-trained", "jsd"]["S-F1"] == "2, 1: 0.410"
+    assert found["roberta", "pre-trained", "jsd"]["ADVP"] == "2, 1: 0.550"
+    assert found["roberta", "mrpc", "jsd"]["PP"] == "1, 0: 0.450; 1, 1: 0.470"
     assert parts["constituency-chosen"].body[-1][-1].count("\u00a0") == 4  # one line break at most
 
 
@@ -158,7 +158,7 @@ def test_a_column_that_no_sentence_defines_is_a_dash():
     rows = [row for row in constituent_rows() if row.metric != "SBAR"]
     made_parts = {part.name: part for part in section_of(rows).parts}
     line = lines(made_parts, "constituency-chosen")["roberta", "rte", "jsd"]
-    assert (line["SBAR"], line["NP"]) == ("–", "2, 1: 0.450; 2, 2: 0.470")
+    assert (line["SBAR"], line["NP"]) == ("–", "1, 0: 0.450; 1, 1: 0.470")
 
 
 def test_margins_are_over_right_balanced_and_random_trees(parts):
@@ -219,7 +219,7 @@ def test_each_layer_masked_is_drawn_beside_all_heads_and_the_floor(parts):
     assert list(found) == [("rte", "one layer masked"), ("mrpc", "one layer masked")]
     assert found["rte", "one layer masked"] == pytest.approx([0.69, 0.67, 0.65, 0.63])
     for axis in drawing.figure.axes:
-        assert [text.get_text() for text in axis.texts] == ["all heads", "constant answer"]
+        assert [text.get_text() for text in axis.texts] == ["all heads", "majority-class baseline"]
         assert axis.get_ylabel() == "accuracy"
     assert "lowest to the highest of up to 2 seeds" in drawing.caption
 
@@ -248,7 +248,7 @@ def test_a_head_is_compared_with_the_trees_that_its_bias_alone_would_make():
     assert answer.summary.startswith("In 2 of 2 (not corrected for their number) readings")
     unbiased, biased = answer.points
     assert unbiased == (
-        "roberta, jsd: layer 3 head 2 has S-F1 0.400 (95%: 0.380 to 0.420) on the test section, "
+        "roberta, jsd: layer 2 head 1 has S-F1 0.400 (95%: 0.380 to 0.420) on the test section, "
         "clearly above balanced trees; −0.010 to right-branching trees (95%: −0.030 to +0.010), "
         "+0.100 to balanced trees (95%: +0.080 to +0.120), "
         "+0.150 to random trees (95%: +0.130 to +0.170)."

@@ -11,7 +11,7 @@ from jaxheads.records.rows import Row, write_rows
 from tests.report.rows import with_all_seeds
 
 MODEL, TASKS, SEEDS = "roberta", ("humor_single", "humor_pair"), (0, 1)
-HEADS = {0: (3, 2), 1: (3, 4)}  # by seed, from 1
+HEADS = {0: (2, 1), 1: (2, 3)}  # by seed
 WORDS = ("edited, funny", "other, funny", "edited, serious", "other, serious")
 POSITIONS = {"all": 40, "final": 10, "not final": 30, "answered right": 25}
 
@@ -33,12 +33,12 @@ def humor_rows() -> list[Row]:
             ("left out for words without pieces", 2),
         )
     ]  # fmt: skip
-    for layer in (1, 2, 3, 4):
+    for layer in range(4):
         for variant, seed in (("untuned", 0), *(("humor_single", seed) for seed in SEEDS)):
             what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
-            rows.append(row("", "funny to serious", layer / 10, seed=seed, **what))
+            rows.append(row("", "funny to serious", (layer + 1) / 10, seed=seed, **what))
             if variant != "untuned":
-                rows.append(row("", "from untuned", layer / 5 + seed / 50, seed=seed, **what))
+                rows.append(row("", "from untuned", (layer + 1) / 5 + seed / 50, seed=seed, **what))
     for place, value in (("first word", 0.04), ("special tokens", 0.295)):
         rows.append(row("", place, value, stage="attention by place", method="untuned"))
     return with_all_seeds(rows + [each for task in TASKS for each in task_rows(task)])
@@ -61,7 +61,7 @@ def seed_rows(task: str, seed: int) -> list[Row]:
     layer, head = HEADS[seed]
     rows = [
         row(task, "accuracy", 0.7 + seed / 100, **at("whole")),
-        row(task, "accuracy", 0.6, **at("frozen body")),
+        row(task, "accuracy", 0.6, **at("linear probe")),
         row(task, "accuracy", 0.5, **at("labels shuffled")),
         between(task, "accuracy", 0.7 + seed / 10, 0.05, **at("accuracy on headlines", "all")),
         row(task, "accuracy", 0.8, **at("accuracy by size of edit", "above 0.3")),
@@ -100,7 +100,7 @@ def seed_rows(task: str, seed: int) -> list[Row]:
 
 
 VIEW = {
-    "title": "funny (finds the edit)", "layer": 3, "head": 2, "marked": [2],
+    "title": "funny (finds the edit)", "layer": 2, "head": 1, "marked": [2],
     "words": ["<s>", "a", "<b>&", "</s>"],
     "weights": [[0.1, 0.2, 0.69, 0.01], [0.1, 0.2, 0.7, 0.0], [0.1, 0.1, 0.8, 0], [0, 0, 1, 0]],
 }  # fmt: skip

@@ -44,7 +44,7 @@ def test_the_answer_says_what_is_certain_and_what_is_not(study):
     assert answer.summary.startswith("In 2 of 4 classifiers")
     first, found, due, matters, hangs = answer.points[:5]
     assert first.startswith("roberta, humor_single: accuracy 0.705 (2 seeds: 0.700 to 0.710)")
-    assert "head (layer-head) 3-2, 3-4 by seed, corrected p 0.0016," in first
+    assert "head (layer-head) 2-1, 2-3 by seed, corrected p 0.0016," in first
     assert "contrast +0.200 (95%: +0.100 to +0.300)" in first
     assert "in 50% of funny headlines" in found
     assert "the best rule, the final word, in 25%; difference +0.250 (95%" in found
@@ -94,7 +94,7 @@ def test_tables_have_the_numbers(study):
     assert table(study, "humor-accuracy")["roberta", "humor_single"]["longer is funny"] == "–"
     line = table(study, "humor-heads")["roberta", "humor_single", "all tokens", "1"]
     assert (line["head"], line["corrected p"], line["heads below 0.05"]) == (
-        "3-4", "0.0016", "2 of 16",
+        "2-3", "0.0016", "2 of 16",
     )  # fmt: skip
     assert (line["rank by last word"], line["share of its layer"]) == ("3", "0.350")
     other = table(study, "humor-heads")["roberta", "humor_single", "all tokens", "0"]

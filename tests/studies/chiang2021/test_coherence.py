@@ -9,19 +9,19 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.data.tasks import TASKS
 from jaxheads.studies.chiang2021 import coherence
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.tasks import PreparedTask
 from tests.support.cases import sentences
 
 READOUT, SOURCE = ReadoutConfig("classification", ("negative", "positive")), sentences(4)
 LABEL_M = np.arange(20) % 2
 
 
-class MadeUp(Lab):
+class MadeUp(StudyModel):
     """It has one task and no model."""
 
-    def subject(self, name):
-        return Subject(name, TASKS["sst2"], READOUT, SOURCE, SOURCE, [], (8,), None)
+    def task(self, name):
+        return PreparedTask(name, TASKS["sst2"], READOUT, SOURCE, SOURCE, [], (8,), None)
 
 
 def along(*right: int) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_an_order_is_worth_its_share_of_the_own_gain_over_chance_if_there_is_one
 ):
     settings = ModelSettings("m", source="builtin:albert")
     run = Run(Chiang2021(), "made up", (settings,), TextSettings())
-    monkeypatch.setattr(coherence, "load_answers", lambda lab, name: seeds[int(name)])
+    monkeypatch.setattr(coherence, "load_answers", lambda model, name: seeds[int(name)])
     files = {"sst2": {seed: str(seed) for seed in range(len(seeds))}}
     rows = coherence.functional(MadeUp(run, settings, tmp_path, None), files)
     assert {row.task for row in rows} == {"cola~sst2"}

@@ -13,7 +13,7 @@ from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.folder import Study
 from jaxheads.studies.chiang2021.coherence import coherence
 from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 from tests.studies.workbench.test_tasks import RUN
 
@@ -24,24 +24,24 @@ def maps(seed: int, count: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, *SHAPE))
 
 
-def planted(tmp_path, *, true: float, blind: float = 0.0, seeds=(0, 1, 2), tasks=1) -> Lab:
+def planted(tmp_path, *, true: float, blind: float = 0.0, seeds=(0, 1, 2), tasks=1) -> StudyModel:
     """Importance is magnitude, with noise, and of that size something that tasks share.
 
     `blind`: how much of what they share a model has that was trained on shuffled labels.
     """
     run = dataclasses.replace(RUN, seeds=seeds, tasks=RUN.tasks[:tasks])
-    lab = Lab(run, RUN.models[0], tmp_path, None)
+    study_model = StudyModel(run, RUN.models[0], tmp_path, None)
     size_LH, shared_LH = maps(0, 2)
     noise = iter(maps(1, 400))
 
     def save(name: str, value_LH: np.ndarray) -> None:
-        lab.save(name, Scores(value_LH, "gradient", "example", 8))
+        study_model.save(name, Scores(value_LH, "gradient", "example", 8))
 
-    for task in lab.subjects:
+    for task in study_model.task_names:
         for seed, place in ((s, p) for s in seeds for p in (TUNED, FROZEN)):
-            own = score_file(lab, task, seed, place)
+            own = score_file(study_model, task, seed, place)
             save(own, size_LH + true * shared_LH + 0.4 * next(noise))
-            for null in nulls_of(lab, task):
+            for null in nulls_of(study_model, task):
                 value_LH = size_LH
                 if null == "output_norm":
                     value_LH = size_LH + 0.02 * next(noise)
@@ -49,13 +49,13 @@ def planted(tmp_path, *, true: float, blind: float = 0.0, seeds=(0, 1, 2), tasks
                     value_LH = size_LH + blind * shared_LH + 0.4 * next(noise)
                 if null == "untrained_readout":
                     value_LH = next(noise)
-                save(null_file(lab, null, task, seed, place), value_LH)
-    return lab
+                save(null_file(study_model, null, task, seed, place), value_LH)
+    return study_model
 
 
-def said(lab: Lab, pair: str = "masked LM ~ grammar_sentiment, fine-tuned") -> str:
+def said(study_model: StudyModel, pair: str = "masked LM ~ grammar_sentiment, fine-tuned") -> str:
     """What the page says of a pair."""
-    rows = (*coherence(lab), *against_nulls(lab))
+    rows = (*coherence(study_model), *against_nulls(study_model))
     (point,) = (p for p in coherence_answer(Study(rows, {}, {})).points if pair in p)
     return point
 
@@ -70,10 +70,10 @@ def value(rows, metric: str, **what) -> float:
 
 
 def test_importance_that_is_magnitude_is_not_said_to_be_more(tmp_path):
-    lab = planted(tmp_path, true=0.0)
+    study_model = planted(tmp_path, true=0.0)
     what = {"task": "mlm~grammar_sentiment", "method": TUNED, "seed": 1}
-    assert abs(value(against_nulls(lab), "spearman given magnitude", **what)) < 0.2
-    text = said(lab)
+    assert abs(value(against_nulls(study_model), "spearman given magnitude", **what)) < 0.2
+    text = said(study_model)
     assert "more than chance (largest permutation p < 0.001)" in text
     for null in ("magnitude", "output norm", "shuffled labels"):
         assert f"; not shown to be more than {null} (" in text
@@ -100,12 +100,17 @@ def test_one_seed_has_no_interval_over_seeds(tmp_path):
 
 def test_rows_are_the_correlations_of_the_maps(tmp_path):
     """Of two tasks whose labels are shuffled, the side that agrees more is subtracted."""
-    lab, seed = planted(tmp_path, true=1.0, seeds=(0, 1), tasks=2), 1
-    rows = against_nulls(lab)
+    study_model, seed = planted(tmp_path, true=1.0, seeds=(0, 1), tasks=2), 1
+    rows = against_nulls(study_model)
     one, two = TASKS
-    own = {task: lab.saved(score_file(lab, task, seed)).score_LH.ravel() for task in TASKS}
+    own = {
+        task: study_model.saved(score_file(study_model, task, seed)).score_LH.ravel()
+        for task in TASKS
+    }
     blind = {
-        task: lab.saved(null_file(lab, "shuffled_labels", task, seed)).score_LH.ravel()
+        task: study_model.saved(
+            null_file(study_model, "shuffled_labels", task, seed)
+        ).score_LH.ravel()
         for task in TASKS
     }
 
@@ -120,9 +125,14 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
     )
     less = []
     for seed in (0, 1):
-        own = [lab.saved(score_file(lab, task, seed)).score_LH.ravel() for task in TASKS]
+        own = [
+            study_model.saved(score_file(study_model, task, seed)).score_LH.ravel()
+            for task in TASKS
+        ]
         blind = [
-            lab.saved(null_file(lab, "shuffled_labels", task, seed)).score_LH.ravel()
+            study_model.saved(
+                null_file(study_model, "shuffled_labels", task, seed)
+            ).score_LH.ravel()
             for task in TASKS
         ]
         less.append(rho(*own) - max(0, rho(blind[0], own[1]), rho(own[0], blind[1])))
@@ -131,24 +141,24 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
 
 
 def test_what_is_held_constant_are_the_nulls_of_both_models(tmp_path):
-    lab, seed = planted(tmp_path, true=1.0, seeds=(0, 1), tasks=2), 1
-    files = [score_file(lab, task, seed) for task in TASKS]
-    files += [null_file(lab, "output_norm", task, seed) for task in TASKS]
-    one, two, *given = (stats.rankdata(lab.saved(name).score_LH) for name in files)
+    study_model, seed = planted(tmp_path, true=1.0, seeds=(0, 1), tasks=2), 1
+    files = [score_file(study_model, task, seed) for task in TASKS]
+    files += [null_file(study_model, "output_norm", task, seed) for task in TASKS]
+    one, two, *given = (stats.rankdata(study_model.saved(name).score_LH) for name in files)
     design = np.stack([np.ones(one.size), *given], 1)
     rests = [r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in (one, two)]
     what = {"task": "~".join(TASKS), "method": TUNED, "seed": seed}
-    found = value(against_nulls(lab), "spearman given output_norm", **what)
+    found = value(against_nulls(study_model), "spearman given output_norm", **what)
     assert found == pytest.approx(np.corrcoef(*rests)[0, 1])
 
 
 def test_a_null_that_disagrees_adds_nothing(tmp_path):
-    lab = planted(tmp_path, true=1.0, seeds=(0, 1))
+    study_model = planted(tmp_path, true=1.0, seeds=(0, 1))
     for seed in (0, 1):
-        own_LH = lab.saved(score_file(lab, TASKS[0], seed)).score_LH
-        name = null_file(lab, "shuffled_labels", TASKS[0], seed)
-        lab.save(name, Scores(-own_LH, "gradient", "example", 8))
-    rows = (*coherence(lab), *against_nulls(lab))
+        own_LH = study_model.saved(score_file(study_model, TASKS[0], seed)).score_LH
+        name = null_file(study_model, "shuffled_labels", TASKS[0], seed)
+        study_model.save(name, Scores(-own_LH, "gradient", "example", 8))
+    rows = (*coherence(study_model), *against_nulls(study_model))
     pair = {"task": f"mlm~{TASKS[0]}", "method": TUNED}
     values = [value(rows, "spearman", stage="coherence", seed=s, **pair) for s in (0, 1)]
     assert value(rows, "spearman less shuffled_labels", **pair) == pytest.approx(np.mean(values))
@@ -158,7 +168,9 @@ def test_a_null_that_disagrees_adds_nothing(tmp_path):
 def test_shuffled_labels_are_trained_on_and_scored_and_true_ones_held_out(
     tmp_path, monkeypatch, place
 ):
-    lab = Lab(dataclasses.replace(RUN, tasks=RUN.tasks[:1]), RUN.models[0], tmp_path, None)
+    study_model = StudyModel(
+        dataclasses.replace(RUN, tasks=RUN.tasks[:1]), RUN.models[0], tmp_path, None
+    )
     seen = {}
 
     def fitted(self, fit):
@@ -169,26 +181,30 @@ def test_shuffled_labels_are_trained_on_and_scored_and_true_ones_held_out(
         seen["scored"] = task
         return Scores(np.ones((4, 4)), "gradient", "example", 8)
 
-    monkeypatch.setattr(Lab, "fitted", fitted)
-    monkeypatch.setattr(Lab, "score", score)
-    (row, *_) = shuffled(lab, TASKS[0], 3, place)
-    true, fit = lab.subject(TASKS[0]), seen["fit"]
-    expected = lab.reader.shuffled(true, 3)
+    monkeypatch.setattr(StudyModel, "fitted", fitted)
+    monkeypatch.setattr(StudyModel, "score", score)
+    (row, *_) = shuffled(study_model, TASKS[0], 3, place)
+    true, fit = study_model.task(TASKS[0]), seen["fit"]
+    expected = study_model.reader.shuffled(true, 3)
     assert list(fit.task.train.labels) == list(expected.train.labels) != list(true.train.labels)
     assert list(seen["scored"].scored.labels) == list(expected.scored.labels)
     assert fit.task.held_out is true.held_out
     assert (fit.only, fit.training.seed) == ({TUNED: None, FROZEN: "readout"}[place], 3)
     assert (row.stage, row.method, row.seed) == ("labels shuffled", place, 3)
-    assert lab.saved(null_file(lab, "shuffled_labels", TASKS[0], 3, place)).score_LH.all()
+    assert study_model.saved(
+        null_file(study_model, "shuffled_labels", TASKS[0], 3, place)
+    ).score_LH.all()
 
 
 def test_only_the_nulls_that_are_asked_for_are_there(tmp_path):
-    lab = planted(tmp_path, true=1.0, seeds=(0,))
-    some = dataclasses.replace(lab.run.scoring, nulls=("magnitude",))
-    lab = dataclasses.replace(lab, run=dataclasses.replace(lab.run, scoring=some))
-    rows = against_nulls(lab)
+    study_model = planted(tmp_path, true=1.0, seeds=(0,))
+    some = dataclasses.replace(study_model.run.scoring, nulls=("magnitude",))
+    study_model = dataclasses.replace(
+        study_model, run=dataclasses.replace(study_model.run, scoring=some)
+    )
+    rows = against_nulls(study_model)
     assert {row.method for row in rows if row.stage == "null"} == {
-        "magnitude", "magnitude, frozen body"
+        "magnitude", "magnitude, linear probe"
     }  # fmt: skip
     assert not [row for row in rows if "output_norm" in row.metric or "less" in row.metric]
     with pytest.raises(ValueError, match=r"nulls: expected any of shuffled_labels, .*got .'size'"):

@@ -39,7 +39,7 @@ def chiang(tmp_path_factory) -> Finished:
 )
 def test_agreement_is_of_the_scores_at_the_same_place(chiang, model, one, two):
     for seed in SEEDS:
-        for place, middle in (("fine-tuned", ""), ("frozen body", "-frozen")):
+        for place, middle in (("fine-tuned", ""), ("linear probe", "-frozen")):
             maps = [
                 chiang.scored(f"{model}-{t}-0" if t == "mlm" else f"{model}-{t}{middle}-{seed}")
                 for t in (one, two)
@@ -56,7 +56,7 @@ def test_agreement_is_of_the_scores_at_the_same_place(chiang, model, one, two):
 def test_reliability_is_over_other_examples_and_other_seeds(chiang):
     """And the ceiling of a correlation is the root of the product of both."""
     both = {}
-    for middle, suffix in (("", ""), ("-frozen", ", frozen body")):
+    for middle, suffix in (("", ""), ("-frozen", ", linear probe")):
         for task in ("sst2", "cola"):
             what = {"stage": "reliability", "model": "roberta", "task": task, "metric": "spearman"}
             names = [f"roberta-{task}{middle}-{seed}" for seed in SEEDS]
@@ -71,7 +71,7 @@ def test_reliability_is_over_other_examples_and_other_seeds(chiang):
     mlm = chiang.value(
         stage="reliability", model="roberta", task="mlm", metric="spearman", method="other examples"
     )
-    for place, suffix in (("fine-tuned", ""), ("frozen body", ", frozen body")):
+    for place, suffix in (("fine-tuned", ""), ("linear probe", ", linear probe")):
         what = {"stage": "ceiling", "model": "roberta", "metric": "spearman", "method": place}
         one, two = both["sst2", suffix], both["cola", suffix]
         assert chiang.value(task="sst2~cola", **what) == pytest.approx(np.sqrt(one * two))
@@ -233,7 +233,7 @@ def test_regimes_are_compared_with_each_other_and_with_a_constant_answer(chiang,
     for regime in regimes - {f"{early}, tied"}:
         above = chiang.value(stage="above the baseline", method=regime, **what)
         assert above == pytest.approx(mean(regime) - constant)
-    for place in ("fine-tuned", "frozen body"):
+    for place in ("fine-tuned", "linear probe"):
         above = chiang.value(stage="above the baseline", method=place, **what)
         assert above == pytest.approx(WHOLE[task] - constant)
 

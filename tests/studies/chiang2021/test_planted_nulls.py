@@ -87,9 +87,9 @@ def test_shuffled_labels_are_learned_less_well(chiang, model, task):
             assert chiang.losses(f"{model}-{task}{middle}-shuffled_labels-{seed}")[-1] > true + 0.1
 
 
-@pytest.mark.parametrize("place", ["fine-tuned", "frozen body"])
+@pytest.mark.parametrize("place", ["fine-tuned", "linear probe"])
 def test_agreement_given_a_null_is_that_of_what_is_left_of_the_ranks(chiang, place):
-    middle = "-frozen" if place == "frozen body" else ""
+    middle = "-frozen" if place == "linear probe" else ""
     for null in ("magnitude", "output_norm"):
         for seed in SEEDS:
             names = ["roberta-mlm-0", f"roberta-cola{middle}-{seed}"]

@@ -47,7 +47,7 @@ def test_what_is_held_out_is_measured(chiang, model, task):
         whole = chiang.tuned(model, task, seed)
         train = measured(whole, chiang.folder / model, chiang.folder / f"{task}.train.jsonl")
         assert train[METRIC[task]] == 1
-        for stage in ("whole", "frozen body"):
+        for stage in ("whole", "linear probe"):
             what = {"model": model, "task": task, "seed": seed, "metric": METRIC[task]}
             assert chiang.value(stage=stage, **what) == pytest.approx(WHOLE[task])
 

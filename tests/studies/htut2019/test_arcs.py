@@ -19,7 +19,7 @@ from jaxheads.report.folder import Study
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.studies.htut2019.study import pretrained_arcs
 from jaxheads.studies.settings import Htut2019, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 
 LAYER, HEAD = 0, 1
 TOKENS, WIDTH = 16, 64  # as many dimensions are for places, the others for words
@@ -61,7 +61,7 @@ def write_treebank(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Lab:
+def study_model(tmp_path_factory) -> StudyModel:
     folder, tokenizer = tmp_path_factory.mktemp("planted"), load_tokenizer("builtin:roberta")
     unused = tokenizer.pad_id + 1
     config = encoder_config(
@@ -80,12 +80,12 @@ def lab(tmp_path_factory) -> Lab:
         text=TextSettings("grammar_mlm", length=12),
         devices=1,
     )
-    return Lab(run, run.models[0], folder, None)
+    return StudyModel(run, run.models[0], folder, None)
 
 
 @pytest.fixture(scope="module")
-def rows(lab) -> list[Row]:
-    return pretrained_arcs(lab)
+def rows(study_model) -> list[Row]:
+    return pretrained_arcs(study_model)
 
 
 def values(rows: list[Row], **what: str) -> dict[str, float]:
@@ -94,19 +94,19 @@ def values(rows: list[Row], **what: str) -> dict[str, float]:
     return {row.metric: row.value for row in own}
 
 
-def test_max_picks_the_planted_head_for_the_relation_that_links_neighbours(lab, rows):
+def test_max_picks_the_planted_head_for_the_relation_that_links_neighbours(study_model, rows):
     assert values(rows, stage="sentences")["read"] == SENTENCES
-    assert len(lab.tokenizer.encode_words(WORDS).ids) > len(WORDS) + 2
+    assert len(study_model.tokenizer.encode_words(WORDS).ids) > len(WORDS) + 2
     for method in ("max", "dependent to head"):
         found = values(rows, stage="relation", method=method)
         place = found["flat, layer"], found["flat, head"]
-        assert (found["flat"], *place) == (1.0, LAYER + 1, HEAD + 1), method
+        assert (found["flat"], *place) == (1.0, LAYER, HEAD), method
         assert found["far"] < 0.6
     assert values(rows, stage="relation", method="head to dependent")["flat"] < 0.6
 
 
-def test_no_other_head_does_so(lab, rows):
-    found_LH = load_maps(lab.folder, "planted", "arcs", 0)["flat"]
+def test_no_other_head_does_so(study_model, rows):
+    found_LH = load_maps(study_model.folder, "planted", "arcs", 0)["flat"]
     assert found_LH[LAYER, HEAD] == 1.0
     assert np.delete(found_LH.ravel(), HEAD).max() < 0.9
 
@@ -118,7 +118,7 @@ def test_the_page_names_the_head_and_that_position_explains_it(rows):
     assert answer is not None
     (table,) = (part for part in section.parts if part.name == "relations-table")
     (line,) = (line for line in table.body if line[1] == "flat")
-    assert line[3:7] == ("1, 2", "100%", "+0.0", "100% (at 1)")
+    assert line[3:7] == ("0, 1", "100%", "+0.0", "100% (at 1)")
     assert answer.points[0] == (
         "planted, relations (MAX), each by its own interval: none clearly beats its offset."
     )

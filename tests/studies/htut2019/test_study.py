@@ -18,9 +18,9 @@ from jaxheads.inference.attention_maps import Maps, attention_maps
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
 from jaxheads.studies.htut2019.arcs import (
     drawn_arcs,
-    look,
     read_treebank,
     readable,
+    record_arcs,
     relation_masses,
 )
 from jaxheads.studies.settings import Htut2019
@@ -60,13 +60,13 @@ def test_a_head_that_follows_a_relation_is_found_from_pieces_to_rows(tokenizer):
         gold_watch, jnp.asarray(planted_maps(trees, pieces, "obj", size)), pieces,
         pad_id=1, most=size, lengths=(size,), tokens=10 * size,
     )  # fmt: skip
-    looks = look(trees, stream)
-    best = {each.relation: each for each in specialists(looks.hits, "max")}
+    record = record_arcs(trees, stream)
+    best = {each.relation: each for each in specialists(record.hits, "max")}
     assert (best["obj"].layer, best["obj"].head, best["obj"].accuracy.ratio) == (1, 1, 1.0)
     assert best["obj"].gain.intervals().low > 0
     assert all(one.accuracy.ratio < 1 for name, one in best.items() if one.signed.total > 20
                and name != "obj")  # fmt: skip
-    assert looks.sharpness.by_sentence("confidence").shape == (40, *HEADS)
+    assert record.sharpness.by_sentence("confidence").shape == (40, *HEADS)
 
 
 def test_sentences_that_cannot_be_compared_are_left_out_and_counted(tokenizer):
@@ -90,7 +90,7 @@ def test_sentences_that_cannot_be_compared_are_left_out_and_counted(tokenizer):
 def test_punctuation_alone_is_an_error_that_says_so(tokenizer):
     trees = [DependencyTree((".", "!"), ("X", "X"), (0, 1), ("root", "punct"))] * 4
     _, pieces, _ = readable(tokenizer, trees, 20, "dropped")
-    hits = look(trees, [Maps(np.arange(4), np.ones((4, 1, 2, 2, 2)))]).hits
+    hits = record_arcs(trees, [Maps(np.arange(4), np.ones((4, 1, 2, 2, 2)))]).hits
     assert len(pieces) == 4
     with pytest.raises(ValueError, match="expected some in both halves of the sentences"):
         generalist(hits, "mst", punctuation=False, chosen_N=halves(4))

@@ -11,13 +11,11 @@ import pytest
 
 from jaxheads.cli.main import VERBS, main
 from jaxheads.cli.overrides import load_config
-from jaxheads.studies.li2021 import compare
-from jaxheads.studies.li2021 import learning_rates as rates
-from jaxheads.studies.li2021 import selection as choosing
+from jaxheads.studies.li2021 import compare, learning_rates, selection
 from jaxheads.studies.li2021 import study as li2021
-from jaxheads.studies.li2021.selection import METHODS, has_rate
+from jaxheads.studies.li2021.selection import METHODS, has_learning_rate
 from jaxheads.studies.settings import Compare, Li2021
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from tests.support.cases import sentences
 from tests.support.tiny_study import found, write_study
 
@@ -54,7 +52,7 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
         found(out, stage=stage, metric=metric, task="sst2")
         for metric in ("heads kept of them", "heads")
     )
-    assert {row.method for row in kept} == {name for name in ASKED if has_rate(name)}
+    assert {row.method for row in kept} == {name for name in ASKED if has_learning_rate(name)}
     assert all(0 <= row.value <= (row.budget or 0) for row in kept)
     assert all(0 <= each.value <= both.value <= 8 for each, both in zip(kept, on, strict=True))
     pairs = {row.method for row in found(out, stage="pruned, contrast", task="sst2")}
@@ -70,19 +68,19 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
     }
     again = found(out, stage="cost", metric="steps, trained again", task="sst2")
     assert {row.method: row.value for row in again}["L0, pipelined"] == 18
-    trials = found(out, stage="choice of rate", metric="steps of all trials", task="sst2")
+    trials = found(out, stage="choice of learning rate", metric="steps of all trials", task="sst2")
     assert {row.method: row.value for row in trials} == {
-        name: 24 + 6 * name.endswith("pipelined") for name in ASKED if has_rate(name)
+        name: 24 + 6 * name.endswith("pipelined") for name in ASKED if has_learning_rate(name)
     }
     scaled = found(out, stage="all heads, scaled", metric="accuracy", task="sst2")
     assert {(row.budget, row.seed) for row in scaled} == {(6, 0), (6, 1), (4, 0), (4, 1)}
-    chosen = found(out, stage="choice of rate", metric="rate", task="sst2")
-    assert {row.method for row in chosen} == {name for name in ASKED if has_rate(name)}
+    chosen = found(out, stage="choice of learning rate", metric="learning rate", task="sst2")
+    assert {row.method for row in chosen} == {name for name in ASKED if has_learning_rate(name)}
     sizes = found(out, stage="cut, compared", metric="parameters", task="sst2")
     assert {row.budget for row in sizes} == {4}
     lines = [json.loads(line) for line in (out / "speed.jsonl").read_text().splitlines()]
     assert {line["what"] for line in lines} >= {
-        *("choosing, seconds", "fine-tuning, seconds", "one pass of the gradient, seconds"),
+        *("selection, seconds", "fine-tuning, seconds", "one pass of the gradient, seconds"),
         "speed-up, batch 1",
     }
     before = (out / "rows.jsonl").read_bytes()
@@ -97,12 +95,12 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
         ({"methods": ()}, "methods: expected different names"),
         ({"shares": (0.5, 0.75)}, "shares: expected decreasing shares of 1"),
         ({"shares": (1.0,)}, "shares: expected decreasing shares of 1"),
-        ({"rates": (0.0,)}, "rates: expected positive numbers"),
+        ({"learning_rates": (0.0,)}, "learning_rates: expected positive numbers"),
         ({"draws": 0}, "draws: expected at least 1"),
         ({"chosen_on": 1.0}, "chosen_on: expected a share between 0 and 1"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(changes, message):
+def test_settings_that_cannot_be_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         Compare(**{"methods": ("gradient",), **changes})
 
@@ -113,9 +111,9 @@ def test_shares_are_the_budgets_of_the_paper_scaled_to_the_model():
 
 
 def test_every_gate_is_there_jointly_and_pipelined():
-    for name in choosing.GATED:
+    for name in selection.GATED:
         assert {f"{name}, joint", f"{name}, pipelined"} <= METHODS.keys()
-    assert not any(map(has_rate, ("gradient", "random, per layer", "refined, rescaled")))
+    assert not any(map(has_learning_rate, ("gradient", "random, per layer", "refined, rescaled")))
 
 
 def test_layers_that_share_their_weights_are_not_rescaled_one_by_one(tmp_path, capsys):
@@ -136,7 +134,7 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     assert len(swept) == len(run.seeds) * len(run.tasks)
     for cell in swept:
         assert cell.needs is not None
-        assert any(need.endswith("L0-pipelined-rate") for need in cell.needs)
+        assert any(need.endswith("L0-pipelined-learning-rate") for need in cell.needs)
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
         list(li2021.cells(dataclasses.replace(run, study=alone), tmp_path))
@@ -144,14 +142,14 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
 
 def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, monkeypatch):
     run, noted = load_config(write_comparison(tmp_path)), []
-    lab = Lab(run, run.models[0], tmp_path, None)
-    for name in ("tuned", "score", "subject"):
-        monkeypatch.setattr(Lab, name, lambda *_: None)
+    model = StudyModel(run, run.models[0], tmp_path, None)
+    for name in ("tuned", "score", "task"):
+        monkeypatch.setattr(StudyModel, name, lambda *_: None)
     monkeypatch.setattr(compare, "finetuned", lambda *_: [])
     monkeypatch.setattr(compare, "note_speed", lambda *words: noted.append(set(words[-1])))
-    compare.whole(lab, "sst2", 0)
-    lab.tuned_path("sst2", 0).mkdir(parents=True)
-    compare.whole(lab, "sst2", 0)
+    compare.whole(model, "sst2", 0)
+    model.tuned_path("sst2", 0).mkdir(parents=True)
+    compare.whole(model, "sst2", 0)
     assert noted == [{compare.FINE_TUNING, compare.ONE_PASS}, {compare.ONE_PASS}]
 
 
@@ -164,8 +162,8 @@ from jaxheads.studies.settings import Li2021, MetaSettings
 RUN = dataclasses.replace(
     RUN, tasks=RUN.tasks[:1], seeds=(0,), scoring=dataclasses.replace(RUN.scoring, ablated=0),
     study=Li2021(
-        {methods}, shares=(0.5,), rates=(0.1,), strengths=(0.5,), again=False, draws=1, timed=(),
-        meta=MetaSettings(
+        {methods}, shares=(0.5,), learning_rates=(0.1,), strengths=(0.5,), again=False, draws=1,
+        timed=(), meta=MetaSettings(
             RUN.tasks[1:], dataclasses.replace(SHORT, accumulate=2, steps=2),
             PrunerConfig(frame=16, width=2),
         ),
@@ -190,15 +188,17 @@ def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tm
     run = load_config(write_comparison(tmp_path))
     needs = {cell.name: cell.needs for cell in compare.cells(run, tmp_path)}
     for name in ("straight-through-pipelined", "L0-pipelined"):
-        assert needs[f"roberta-sst2-{name}-rate"] == ("roberta-sst2-tuned-for-rates",)
-    lab = Lab(run, run.models[0], tmp_path, None)
-    choice = choosing.choice_of(lab, lab.subject("sst2")._replace(name="other"), 0, 4, 0.1)
+        assert needs[f"roberta-sst2-{name}-learning-rate"] == (
+            "roberta-sst2-tuned-for-learning-rates",
+        )
+    model = StudyModel(run, run.models[0], tmp_path, None)
+    choice = selection.choice_of(model, model.task("sst2")._replace(name="other"), 0, 4, 0.1)
 
     def refuse(_, task, seed):
         raise LookupError(f"{task.name} {seed}")
 
     with (
-        mock.patch.object(Lab, "trained", refuse),
+        mock.patch.object(StudyModel, "trained", refuse),
         pytest.raises(LookupError, match="other 0"),
     ):
         _ = choice.tuned
@@ -206,18 +206,18 @@ def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tm
 
 def test_the_examples_that_rates_are_chosen_on_are_those_that_were_left_out():
     source = sentences(50)
-    kept, rest = rates.parted(source, 0.1)
+    kept, rest = learning_rates.parted(source, 0.1)
     assert (len(kept.lengths), len(rest.lengths)) == (45, 5)
     every = [_texts(each) for each in (source, kept, rest)]
     assert sorted(every[1] + every[2]) == sorted(every[0])
     assert every[2] != every[0][-5:]  # a file may be sorted
-    again = [_texts(each) for each in rates.parted(source, 0.1)]
+    again = [_texts(each) for each in learning_rates.parted(source, 0.1)]
     assert again == every[1:]
 
 
 def test_pairs_are_parted_whole():
     source = dataclasses.replace(sentences(40), sentences=2, labels=np.arange(20))
-    for part in rates.parted(source, 0.25):
+    for part in learning_rates.parted(source, 0.25):
         for row, label in enumerate(part.labels):
             found = part.rows(np.array([row]), np.zeros(1, int), 8)
             whole = source.rows(np.array([label]), np.zeros(1, int), 8)

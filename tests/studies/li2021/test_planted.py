@@ -16,7 +16,7 @@ from jaxheads.importance.methods import magnitude
 from jaxheads.pruning.mask import random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.studies.li2021.learning_rates import _without_tried
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from tests.planted.by_hand import begins, fresh, kept, measured, rescored
 from tests.planted.words import MAIN, Finished, finished
 
@@ -36,7 +36,7 @@ METHODS += ("refined, rescaled", *GATED)
 ONE_PASS = ("gradient", "refined", "refined, rescaled")
 SHAPE, SEEDS, BUDGETS, STEPS, EXAMPLES = (2, 4), (0, 1), (4, 1), 48, 32
 STUDY = f"""Li2021(
-        {METHODS!r}, shares=(0.5, 0.125), rates=(0.3, 1e-6), strengths=(1e-4, 10.0),
+        {METHODS!r}, shares=(0.5, 0.125), learning_rates=(0.3, 1e-6), strengths=(1e-4, 10.0),
         chosen_on=0.25, draws=2, timed=(),
     )"""
 WHAT = {"model": "roberta", "task": "sst2"}
@@ -159,8 +159,8 @@ def test_costs_are_counted(compared):
 def test_the_rate_is_the_best_on_training_examples_that_were_left_out(compared):
     """All of those are right where MAIN is kept, with HARM too; gates that stand still keep any."""
     for method in GATED:
-        what = {**WHAT, "stage": "choice of rate", "method": method}
-        assert compared.value(metric="rate", **what) == 0.3
+        what = {**WHAT, "stage": "choice of learning rate", "method": method}
+        assert compared.value(metric="learning rate", **what) == 0.3
         tried = {(row.metric, row.budget): row.value for row in compared.rows(**what) if row.budget}
         assert set(tried) == {
             (f"accuracy at {rate:g}", budget) for rate in (0.3, 1e-6) for budget in BUDGETS
@@ -174,7 +174,7 @@ def test_the_rate_is_the_best_on_training_examples_that_were_left_out(compared):
 
 def test_what_is_left_out_for_the_choice_is_in_no_training_of_it(compared):
     run = load_config(compared.folder / "planted.py")
-    part = _without_tried(Lab(run, run.models[0], compared.out, None), "sst2")
+    part = _without_tried(StudyModel(run, run.models[0], compared.out, None), "sst2")
     assert len(part.train.lengths) == EXAMPLES * 3 / 4
     assert sum(float(np.sum(batch.weight_B)) for batch in part.held_out) == EXAMPLES / 4
 

@@ -19,7 +19,7 @@ from jaxheads.studies.luo2021.constituents import baseline_counts, counted, read
 from jaxheads.studies.luo2021.maps import head_maps
 from jaxheads.studies.luo2021.treebank import section_of
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 
 LAYER, HEAD, WIDTH = 0, 2, 32
 OPENERS = {"DT", "CD", "IN", "TO", "CC", "WDT", "VB", "VBZ", "VBP", "VBD", "RB"}
@@ -54,7 +54,7 @@ def plant(params, opening: list[int]) -> None:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Lab:
+def study_model(tmp_path_factory) -> StudyModel:
     folder, tokenizer = tmp_path_factory.mktemp("planted"), load_tokenizer("builtin:roberta")
     config = encoder_config(
         "roberta", tokenizer.vocab_size, hidden_size=WIDTH, num_layers=1, num_heads=4,
@@ -73,13 +73,15 @@ def lab(tmp_path_factory) -> Lab:
         text=TextSettings("grammar_mlm", length=24),
         devices=1,
     )
-    return Lab(run, run.models[0], folder, None)
+    return StudyModel(run, run.models[0], folder, None)
 
 
-def test_a_planted_chunking_head_is_the_best_on_one_section_and_holds_on_the_other(lab):
-    readings = readings_of(lab)[:1]
+def test_a_planted_chunking_head_is_the_best_on_one_section_and_holds_on_the_other(study_model):
+    readings = readings_of(study_model)[:1]
     tune, test = (
-        counted(lab, lab.base, section_of(lab, which), readings)["jsd"].heads
+        counted(study_model, study_model.base, section_of(study_model, which), readings)[
+            "jsd"
+        ].heads
         for which in ("tune", "test")
     )
     best = choose_heads(tune, test)
@@ -88,16 +90,16 @@ def test_a_planted_chunking_head_is_the_best_on_one_section_and_holds_on_the_oth
     f1_LH = sentence_f1(test)
     others = np.delete(f1_LH.ravel(), LAYER * f1_LH.shape[1] + HEAD)
     assert best["sentence F1"].tested.intervals().low > others.max()
-    nulls = baseline_counts(section_of(lab, "test"), "jsd")
+    nulls = baseline_counts(section_of(study_model, "test"), "jsd")
     recall_N = label_recall(nulls.counts, "NP")
     assert best["NP"].tested.intervals().low > max(
         recall_N[nulls.names.index(n)] for n in ("right", "balanced")
     )
 
 
-def test_the_maps_of_a_model_hold_f1_and_every_recall(lab):
-    readings = readings_of(lab)
-    found = counted(lab, lab.base, section_of(lab, "test"), readings)
+def test_the_maps_of_a_model_hold_f1_and_every_recall(study_model):
+    readings = readings_of(study_model)
+    found = counted(study_model, study_model.base, section_of(study_model, "test"), readings)
     maps = head_maps(found, readings[0])
     assert list(maps) == [
         "F1", *(f"{label} recall" for label in LABELS), "F1, jsd, bias 1.5", "F1, hellinger",
@@ -107,8 +109,8 @@ def test_the_maps_of_a_model_hold_f1_and_every_recall(lab):
 
 
 @pytest.mark.parametrize(("section", "split"), [("tune", "validation"), ("test", "test")])
-def test_sections_without_files_are_splits_of_the_language(lab, section, split):
-    found = section_of(lab, section).parses
+def test_sections_without_files_are_splits_of_the_language(study_model, section, split):
+    found = section_of(study_model, section).parses
     assert found[0].words == parse_of(sentence(split, 0)).words
     assert len(found) == 60
 

@@ -20,7 +20,7 @@ from jaxheads.studies.luo2021.constituents import (
 )
 from jaxheads.studies.luo2021.treebank import section_of
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 
 ACCENT = "\u0301"  # the tokenizer leaves nothing of it
 REPEATED = "(S (NP (DT the) (NN cat)) (VP (VBZ sees) (NP (DT the) (NN cat))))"
@@ -36,7 +36,7 @@ TREES = (REPEATED, PARTLY_LOST, ALIKE, REPEATED)
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Lab:
+def study_model(tmp_path_factory) -> StudyModel:
     """A model that has no places: words that are alike are all one to it."""
     folder = tmp_path_factory.mktemp("treebank")
     tokenizer = train_tokenizer(["the cat sees the cat"] * 9, vocab_size=24, kind="unigram")
@@ -58,34 +58,36 @@ def lab(tmp_path_factory) -> Lab:
         text=TextSettings("grammar_mlm", length=12),
         devices=1,
     )
-    return Lab(run, run.models[0], folder, None)
+    return StudyModel(run, run.models[0], folder, None)
 
 
 @pytest.fixture(scope="module")
-def section(lab):
-    return section_of(lab, "test")
+def section(study_model):
+    return section_of(study_model, "test")
 
 
 @pytest.fixture(scope="module")
-def counts(lab, section):
-    return counted(lab, lab.base, section, readings_of(lab)[:1])["jsd"].heads
+def counts(study_model, section):
+    return counted(study_model, study_model.base, section, readings_of(study_model)[:1])[
+        "jsd"
+    ].heads
 
 
-def test_sentences_that_cannot_be_scored_are_left_out_and_counted_by_reason(lab, section):
+def test_sentences_that_cannot_be_scored_are_left_out_and_counted_by_reason(study_model, section):
     assert [len(parse.words) for parse in section.parses] == [5, 5, 4, 5]
     assert section.counts == {
         "sentences": 4, "words": 19, "words without pieces": 1,
         "left out, fewer than two words": 2, "left out, without pieces": 1,
         "left out, too long": 1,
     }  # fmt: skip
-    rows = section_rows(lab, section, "test")
+    rows = section_rows(study_model, section, "test")
     assert {(row.stage, row.method) for row in rows} == {("treebank", "test")}
     assert {row.metric: row.value for row in rows} == section.counts
 
 
-def test_a_section_that_loses_every_sentence_is_an_error_that_says_so(lab):
+def test_a_section_that_loses_every_sentence_is_an_error_that_says_so(study_model):
     with pytest.raises(ValueError, match="tune: expected sentences to score, got none of 1"):
-        section_of(lab, "tune")
+        section_of(study_model, "tune")
 
 
 def test_a_word_that_lost_its_pieces_keeps_its_place_and_its_gold_spans(section, counts):

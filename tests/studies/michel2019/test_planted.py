@@ -46,7 +46,7 @@ def michel(tmp_path_factory) -> Finished:
 
 def shown(layer: int, head: int) -> str:
     """What a head is called."""
-    return f"layer {layer + 1} head {head + 1}"
+    return f"layer {layer} head {head}"
 
 
 def value_of(rows, metric: str) -> float:
@@ -114,7 +114,7 @@ def test_the_head_that_stays_alone_is_the_best_on_training_examples(michel, mode
         }
         for way, head in ways.items():
             changes[way, layer] = michel.value(
-                **{**WHAT, "model": model}, stage="one head kept", method=f"layer {layer + 1}{way}"
+                **{**WHAT, "model": model}, stage="one head kept", method=f"layer {layer}{way}"
             )
             assert changes[way, layer] == pytest.approx(found[head])
     if model == "roberta":  # MAIN without HARM; HINT without ECHO, or neither

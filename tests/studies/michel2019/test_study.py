@@ -22,8 +22,8 @@ from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
 from jaxheads.studies.michel2019 import study as michel2019
 from jaxheads.studies.settings import Michel2019, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.tasks import Subject
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.tasks import PreparedTask
 from tests.support.cases import sentences
 from tests.support.tiny_study import bounded, found, study, write_study
 
@@ -64,7 +64,7 @@ def test_a_change_is_one_of_whole_examples(finished):
     """Of the 24 held-out ones, for the head with the highest score."""
     score_LH = load_scores(finished / "scores" / "roberta-sst2-0.npz").score_LH
     layer, head = np.unravel_index(np.argmax(score_LH), score_LH.shape)
-    method = f"layer {layer + 1} head {head + 1}"
+    method = f"layer {layer} head {head}"
     (row,) = found(finished, stage="one head removed", task="sst2", method=method)
     (whole,) = found(finished, stage="whole", task="sst2", metric="accuracy")
     assert 0 <= whole.value + row.value <= 1
@@ -128,13 +128,13 @@ def answered(right: int) -> Answers:
     return Answers(guess_M, label_M, np.arange(10))
 
 
-class MadeUp(Lab):
+class MadeUp(StudyModel):
     """Answers by the one head that a layer keeps; training examples are a list of one number."""
 
     reader = types.SimpleNamespace(placed=lambda *_: [0])
 
-    def subject(self, name):
-        return Subject(name, TASKS["sst2"], READOUT, SOURCE, SOURCE, [], (8,), None)
+    def task(self, name):
+        return PreparedTask(name, TASKS["sst2"], READOUT, SOURCE, SOURCE, [], (8,), None)
 
     def tuned(self, *_):
         return Model(ENCODER, READOUT, {})
@@ -151,7 +151,7 @@ class MadeUp(Lab):
         return Evaluation(metrics, {}, 10, answered(right), np.zeros(10))
 
 
-def made_up(kind: type[Lab], folder: Path) -> Lab:
+def made_up(kind: type[StudyModel], folder: Path) -> StudyModel:
     settings = ModelSettings("m", source="builtin:albert")
     return kind(Run(Michel2019(), "made up", (settings,), TextSettings()), settings, folder, None)
 
@@ -160,8 +160,8 @@ def test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_meas
     rows = michel2019.alone(made_up(MadeUp, tmp_path), "t", 0)
     change = {row.method: round(row.value * 10) for row in rows}
     assert change == {
-        "layer 1": 3 - 8, "layer 1, chosen by accuracy": 2 - 8, "layer 1, best of all": 5 - 8,
-        "layer 2": 4 - 8, "layer 2, chosen by accuracy": 4 - 8, "layer 2, best of all": 9 - 8,
+        "layer 0": 3 - 8, "layer 0, chosen by accuracy": 2 - 8, "layer 0, best of all": 5 - 8,
+        "layer 1": 4 - 8, "layer 1, chosen by accuracy": 4 - 8, "layer 1, best of all": 9 - 8,
     }  # fmt: skip
 
 

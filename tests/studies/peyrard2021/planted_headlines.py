@@ -104,6 +104,6 @@ def write_models(folder: Path) -> None:
         model = planted(
             {head: ONE} if shuffled else {head: ONE, B: TWO, FIRST: START_ALONE},
             {} if shuffled else {head: 0.5, B: 0.5},
-            labels=("0", "1"), says=SAYS, apart="pair" in variant,
+            labels=("0", "1"), says=SAYS, siamese="pair" in variant,
         )  # fmt: skip
         save(model, folder / "out" / "models" / f"roberta-{variant}-{seed}")

@@ -21,7 +21,7 @@ DISTILBERT = encoder_config(
     max_positions=50, initializer_range=0.3,
 )
 SHORT = TrainingConfig(
-    steps=4, batch_size=8, dropout=0.0, log_every=2, optimizer=OptimizerConfig(rate=1e-2)
+    steps=4, batch_size=8, dropout=0.0, log_every=2, optimizer=OptimizerConfig(learning_rate=1e-2)
 )
 RUN = Run(
     name="tiny",
@@ -54,7 +54,7 @@ def test_a_distilbert_is_trained_and_its_heads_are_tested(tmp_path):
         assert value["heads"] == 8
         assert value["pairs"] == left["small edits"] == left["pairs"]
         assert value["p"] <= value["corrected p"] <= 1
-        assert found(out, stage="frozen body", task=task, metric="accuracy")
+        assert found(out, stage="linear probe", task=task, metric="accuracy")
         controls = {row.method for row in found(out, stage="control", task=task)}
         assert {"fine-tuned on grammar_sentiment", "labels shuffled", "untuned"} <= controls
     assert {row.model for row in found(out)} == {"distilbert"}

@@ -16,9 +16,9 @@ from jaxheads.data.headlines.encoded import encode_pairs, question_source
 from jaxheads.data.headlines.humor import paired_questions
 from jaxheads.data.headlines.pairs import read_pairs, with_random_words
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
-from jaxheads.studies.peyrard2021.headlines import humor_subject, validated
+from jaxheads.studies.peyrard2021.headlines import humor_task, validated
 from jaxheads.studies.settings import Peyrard2021
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from tests.planted.heads import (
     TOKENIZER,
     having,
@@ -258,7 +258,7 @@ def test_surface_leaks_are_learned_from_training_pairs(rows):
 
 
 def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
-    lab = Lab(run, run.models[0], folder / "out", None)
+    model = StudyModel(run, run.models[0], folder / "out", None)
     pairs = {
         split: encode_pairs(TOKENIZER, read_pairs(folder / f"{split}.jsonl"), 12).pairs
         for split in SPLITS
@@ -276,15 +276,15 @@ def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
             split: question_source(found, task, TOKENIZER.pad_id, seed=seed)
             for split, found in pairs.items()
         }
-        subject = humor_subject(lab, task, seed)
-        control = humor_subject(lab, task, seed, shuffled=True)
-        for each in (subject, control):
+        real = humor_task(model, task, seed)
+        control = humor_task(model, task, seed, shuffled=True)
+        for each in (real, control):
             np.testing.assert_array_equal(each.train.tokens, own["train"].tokens)
             assert labels(each.held_out) == own["test"].labels.tolist()
-        assert labels(validated(lab, subject, seed).held_out) == own["validation"].labels.tolist()
-        np.testing.assert_array_equal(subject.train.labels, own["train"].labels)
+        assert labels(validated(model, real, seed).held_out) == own["validation"].labels.tolist()
+        np.testing.assert_array_equal(real.train.labels, own["train"].labels)
         assert (control.train.labels != own["train"].labels).any()
-        assert subject.training.steps == (2 if task == "humor_pair" else 1)
+        assert real.training.steps == (2 if task == "humor_pair" else 1)
 
 
 def test_all_seeds_have_one_interval_together(rows):

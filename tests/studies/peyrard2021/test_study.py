@@ -37,7 +37,7 @@ RUN = Run(
         HERE / "train.jsonl", HERE / "validation.jsonl", HERE / "test.jsonl", length=32,
         permutations=999, sizes=(0.2,), views=2,
         finetune=TrainingConfig(
-            steps=80, batch_size=16, dropout=0.0, optimizer=OptimizerConfig(rate=3e-3)
+            steps=80, batch_size=16, dropout=0.0, optimizer=OptimizerConfig(learning_rate=3e-3)
         ),
     ),
     scoring=ScoringSettings(examples=32, ablated=0, rescored=0, batch_size=32),
@@ -102,7 +102,7 @@ def test_pairs_are_counted_and_those_that_are_too_long_left_out(finished, folder
 def test_the_planted_head_is_found_and_no_other_is_certain(finished, task):
     for who in ("all tokens", "first token"):
         head = value(found(finished, stage="head", task=task, method=who))
-        assert (head["layer"], head["head"]) == (LAYER + 1, HEAD + 1)
+        assert (head["layer"], head["head"]) == (LAYER, HEAD)
         assert head["p"] == head["corrected p"] / 8 == 0.001
         assert head["edited, funny"] > 0.9
         assert head["other, funny"] < 0.02
@@ -118,10 +118,10 @@ def test_the_gate_of_the_planted_head_matters_and_others_do_not(finished, task):
     assert whole.value > 0.9
     gated = {r.method: r for r in found(finished, stage="gated", task=task, metric="accuracy")}
     assert gated.keys() == {
-        *(f"layer {LAYER + 1} head {number}" for number in (1, 2, 3, 4)),
+        *(f"layer {LAYER} head {number}" for number in range(4)),
         *("head", "others of its layer", "head - others of its layer"),
     }
-    same = dataclasses.replace(gated[f"layer {LAYER + 1} head {HEAD + 1}"], method="head")
+    same = dataclasses.replace(gated[f"layer {LAYER} head {HEAD}"], method="head")
     assert repr(gated["head"]) == repr(same)
     # without it a guess is a coin or always the same, some way from the whole model's
     assert gated["head"].value < -0.25
@@ -162,7 +162,7 @@ def test_controls_tell_the_task_from_the_word(finished):
     assert contrast["random word"].value < 0.6
     assert contrast["itself - random word"].low > 0.2
     best = value(found(finished, stage="control", method="best head, untuned", task="humor_single"))
-    assert (best["layer"], best["head"]) == (LAYER + 1, HEAD + 1)
+    assert (best["layer"], best["head"]) == (LAYER, HEAD)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -181,7 +181,7 @@ def test_distances_are_those_of_each_layer(finished):
         for layer in (1, 2)
     }
     assert all(0 < each < 0.8326 for each in distance.values())
-    assert distance["untuned, layer 2", "funny to serious"] > 0.1
+    assert distance["untuned, layer 1", "funny to serious"] > 0.1
 
 
 def test_the_contrast_meets_importance_and_says_how_far_it_repeats(finished):
@@ -218,7 +218,7 @@ def test_maps_and_views_are_left_for_the_report(finished):
     assert len(read_study(finished).views) == 4
 
 
-def test_what_cannot_be_studied_is_refused_before_the_work(folder, tmp_path, capsys):
+def test_what_cannot_be_studied_is_rejected_before_the_work(folder, tmp_path, capsys):
     def refused(**settings) -> str:
         out = tmp_path / str(len(list(tmp_path.iterdir())))  # a folder belongs to its settings
         assert study(folder / "planted.py", out, **settings) == 2

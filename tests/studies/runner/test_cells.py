@@ -49,10 +49,10 @@ def test_a_choice_of_heads_waits_for_its_own_fine_tuning_and_rate(tmp_path):
     needs = of_config("compare_grammar", tmp_path)
     task = "roberta-grammar_sentiment"
     assert needs[f"{task}-1-fine-tuned"] == ()
-    assert needs[f"{task}-subset-joint-rate"] == (f"{task}-tuned-for-rates",)
+    assert needs[f"{task}-subset-joint-learning-rate"] == (f"{task}-tuned-for-learning-rates",)
     assert needs[f"{task}-1-gradient-8"] == (f"{task}-1-fine-tuned",)
     assert needs[f"{task}-2-subset-joint-3"] == (
-        f"{task}-2-fine-tuned", f"{task}-subset-joint-rate"
+        f"{task}-2-fine-tuned", f"{task}-subset-joint-learning-rate"
     )  # fmt: skip
     numbered = [name for name in needs if name.rpartition("-")[2].isdecimal()]
     scaled = [name for name in numbered if "-scaled-" in name]

@@ -1,4 +1,4 @@
-"""Maps of one study beside those of another: copied for the same weights alone, then compared."""
+"""Maps of other studies: copied for the same weights alone, then compared."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from jaxheads.records.head_maps import load_halves, load_maps, save_maps
 from jaxheads.records.rows import Row, write_rows
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
-from jaxheads.studies.workbench.other_studies import beside_files, check_finished, copy_maps
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.other_studies import check_finished, copy_maps, other_studies_files
 from jaxheads.training.identity import encoder_bits
 from tests.support.tiny_study import found, study
 
@@ -39,59 +39,61 @@ def other(tmp_path, config):
     return folder
 
 
-def lab_beside(other, model: Model, name: str = "tiny") -> Lab:
-    """A model whose study is beside the other one."""
+def model_with_other_studies(other, model: Model, name: str = "tiny") -> StudyModel:
+    """A model whose study names the other one."""
     settings = ModelSettings(name, source="made up")
-    study = Luo2021(tune_sentences=1, test_sentences=1, beside=(other,))
+    study = Luo2021(tune_sentences=1, test_sentences=1, other_studies=(other,))
     run = Run(study, "own", (settings,), TextSettings())
-    lab = Lab(run, settings, other.parent / "own", None)
-    lab.__dict__["base"] = model
-    return lab
+    study_model = StudyModel(run, settings, other.parent / "own", None)
+    study_model.__dict__["base"] = model
+    return study_model
 
 
 def test_maps_of_the_model_as_it_is_are_copied_with_their_halves(other, config):
-    lab = lab_beside(other, made(config))
-    assert copy_maps(lab) == []
-    (file,) = beside_files(lab)
+    study_model = model_with_other_studies(other, made(config))
+    assert copy_maps(study_model) == []
+    (file,) = other_studies_files(study_model)
     assert (file.what, file.task, file.seed, file.study) == ("arcs", "", 0, "other")
-    assert file.path.is_relative_to(lab.folder)
+    assert file.path.is_relative_to(study_model.folder)
     shutil.rmtree(other)  # the copies are the study's own
     np.testing.assert_array_equal(read_arrays(file.path)["MST"], MAPS["MST"])
     np.testing.assert_array_equal(load_halves(file.path)["MST"], [MAPS["MST"]] * 2)
 
 
-def test_a_model_of_the_same_name_with_other_weights_is_refused(other, config):
+def test_a_model_of_the_same_name_with_other_weights_is_rejected(other, config):
     one, two = made(config), made(config, 1)
-    lab = lab_beside(other, two)
+    study_model = model_with_other_studies(other, two)
     with pytest.raises(ValueError, match=r"that tiny has here, got those of other weights: .*npz"):
-        copy_maps(lab)
-    assert not lab.folder.exists()
+        copy_maps(study_model)
+    assert not study_model.folder.exists()
     readout = two._replace(params={**two.params, "encoder": one.params["encoder"]})
-    copy_maps(lab_beside(other, readout))  # another readout makes no other maps
+    copy_maps(model_with_other_studies(other, readout))  # another readout makes no other maps
 
 
-def test_maps_that_do_not_say_of_which_weights_they_are_are_refused(other, config):
+def test_maps_that_do_not_say_of_which_weights_they_are_are_rejected(other, config):
     shutil.rmtree(other / "maps" / "weights")
     with pytest.raises(ValueError, match=r"got a file that does not say of which: .*tiny-arcs-0"):
-        copy_maps(lab_beside(other, made(config)))
+        copy_maps(model_with_other_studies(other, made(config)))
 
 
-def test_a_study_without_maps_of_the_model_is_refused(other, config):
+def test_a_study_without_maps_of_the_model_is_rejected(other, config):
     with pytest.raises(ValueError, match=r"expected maps of larger, not fine-tuned, in .*other"):
-        copy_maps(lab_beside(other, made(config), "larger"))
+        copy_maps(model_with_other_studies(other, made(config), "larger"))
 
 
 def test_unfinished_studies_are_all_named(other, config):
     (other / "rows.jsonl").unlink()
     with pytest.raises(ValueError, match=r"expected folders of finished studies.*other; run those"):
-        copy_maps(lab_beside(other, made(config)))
+        copy_maps(model_with_other_studies(other, made(config)))
     with pytest.raises(ValueError, match=re.escape(f"got {other}, {other / 'none'};")):
         check_finished((other, other / "none"))
 
 
-def test_folders_of_one_name_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="beside: expected folders of different names, got"):
-        Luo2021(tune_sentences=1, test_sentences=1, beside=(tmp_path / "a/x", tmp_path / "b/x"))
+def test_folders_of_one_name_are_rejected(tmp_path):
+    with pytest.raises(ValueError, match="other_studies: expected folders of different names, got"):
+        Luo2021(
+            tune_sentences=1, test_sentences=1, other_studies=(tmp_path / "a/x", tmp_path / "b/x")
+        )
 
 
 # -- whole studies
@@ -124,10 +126,10 @@ def write(folder, study: str):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("beside")
+    folder = tmp_path_factory.mktemp("other_studies")
     assert study(write(folder, HTUT), folder / "htut") == 0
     luo = write(folder, LUO)
-    assert study(luo, folder / "luo", study__beside=str(folder / "htut")) == 0
+    assert study(luo, folder / "luo", study__other_studies=str(folder / "htut")) == 0
     return folder
 
 
@@ -161,13 +163,13 @@ def test_arcs_of_one_study_meet_importance_and_constituents_of_another(folders):
 @pytest.mark.slow
 def test_a_study_beside_one_that_is_not_there_does_not_begin(folders, capsys):
     out = folders / "other"
-    assert study(folders / "luo2021.py", out, study__beside=str(folders / "none")) == 2
-    assert "beside: expected folders of finished studies" in capsys.readouterr().err
+    assert study(folders / "luo2021.py", out, study__other_studies=str(folders / "none")) == 2
+    assert "other_studies: expected folders of finished studies" in capsys.readouterr().err
     assert not out.exists()
 
 
 @pytest.mark.slow
 def test_a_study_that_compares_no_maps_has_none_beside_it(folders, capsys):
     config = write(folders, "Michel2019()")
-    assert study(config, folders / "other", study__beside=str(folders / "htut")) == 2
-    assert "Michel2019 has no field 'beside'" in capsys.readouterr().err
+    assert study(config, folders / "other", study__other_studies=str(folders / "htut")) == 2
+    assert "Michel2019 has no field 'other_studies'" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from jaxheads.studies.settings import (
     TaskSettings,
     TextSettings,
 )
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_as, score_all
 from jaxheads.studies.workbench.settings import READINGS
 
@@ -40,16 +40,16 @@ RUN = Run(
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
     """A model with a new readout, and all readings of its scores in a folder."""
-    lab = Lab(RUN, RUN.models[0], tmp_path_factory.mktemp("readings"), None)
-    task = lab.subject("grammar_sentiment")
-    model = lab.fresh(task, 0)
-    score_all(lab, model, task, "all")
-    return lab, task, model
+    study_model = StudyModel(RUN, RUN.models[0], tmp_path_factory.mktemp("readings"), None)
+    task = study_model.task("grammar_sentiment")
+    model = study_model.fresh(task, 0)
+    score_all(study_model, model, task, "all")
+    return study_model, task, model
 
 
-def by_hand(lab: Lab, reading: str) -> np.ndarray:
+def by_hand(study_model: StudyModel, reading: str) -> np.ndarray:
     """The reading, from effects [N, L, H] that were kept on disk, as the papers' formulas say."""
-    path = lab.kept("all")
+    path = study_model.kept("all")
     effect_NLH = np.array(open_kept(path), float)
     unit = reading.removesuffix("l2").removesuffix("+")
     score_LH = {
@@ -65,30 +65,33 @@ def by_hand(lab: Lab, reading: str) -> np.ndarray:
 
 @pytest.mark.parametrize("reading", ["", *READINGS])
 def test_a_reading_has_its_unit_and_its_normalisation(scored, reading):
-    lab, _, _ = scored
-    found = lab.saved(f"all.{reading}" if reading else "all")
-    np.testing.assert_allclose(found.score_LH, by_hand(lab, reading), rtol=1e-6)
+    study_model, _, _ = scored
+    found = study_model.saved(f"all.{reading}" if reading else "all")
+    np.testing.assert_allclose(found.score_LH, by_hand(study_model, reading), rtol=1e-6)
     assert found.unit == (reading.partition("+")[0].removesuffix("l2") or "example")
 
 
 def test_by_position_and_normalised_is_an_order_of_its_own(scored):
     """The authors' command has both; either alone keeps other heads here."""
-    lab, _, _ = scored
-    kept = {name: mask_from_scores(by_hand(lab, name), 5) for name in ("token", "l2", "token+l2")}
+    study_model, _, _ = scored
+    kept = {
+        name: mask_from_scores(by_hand(study_model, name), 5)
+        for name in ("token", "l2", "token+l2")
+    }
     assert (kept["token+l2"] != kept["token"]).any()
     assert (kept["token+l2"] != kept["l2"]).any()
 
 
 def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
-    lab, task, model = scored
-    found = dict(orders(lab, model, task, "all", {}, range(1)))
+    study_model, task, model = scored
+    found = dict(orders(study_model, model, task, "all", {}, range(1)))
     for reading in ("", "token+l2", "batch+l2"):
         name = f"gradient{'/' * bool(reading)}{reading}, iterative"
         budgets, order = found[name]
         assert budgets == (16, 12, 8, 4, 0)
         mask_LH = np.ones((4, 4), bool)
         for budget in budgets[1:]:
-            score_LH = lab.score(model, task, mask_LH=mask_LH, **read_as(reading)).score_LH
+            score_LH = study_model.score(model, task, mask_LH=mask_LH, **read_as(reading)).score_LH
             assert (score_LH[~mask_LH] == 0).all()
             lengths = np.linalg.norm(score_LH, axis=1)
             if reading:
@@ -99,12 +102,12 @@ def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
 
 
 def test_the_baseline_of_li_et_al_takes_batches_normalised_by_layer(scored):
-    lab, task, model = scored
-    choice = Choice(lab, task, 0, (13, 9), 1.0)
-    first_LH = mask_from_scores(by_hand(lab, "batch+l2"), 13)
-    again = lab.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
+    study_model, task, model = scored
+    choice = Choice(study_model, task, 0, (13, 9), 1.0)
+    first_LH = mask_from_scores(by_hand(study_model, "batch+l2"), 13)
+    again = study_model.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
     expected_LH = mask_from_scores(again.score_LH, 9, present=first_LH)
-    lab.save_model(model, lab.tuned_path("grammar_sentiment", 0))
+    study_model.save_model(model, study_model.tuned_path("grammar_sentiment", 0))
     found = METHODS["gradient of the paper, iterative"](choice)
     assert (found.mask_LH == expected_LH).all()
     assert (found.examples, found.base) == (2 * 64, 1)
@@ -118,7 +121,7 @@ def test_budgets_are_those_of_the_code_of_michel_et_al():
     assert curve_budgets(144, 10, 12)[:4] == (144, 132, 120, 108)
 
 
-def test_readings_that_are_none_are_refused():
+def test_readings_that_are_none_are_rejected():
     for field in ("readings", "rescored"):
         with pytest.raises(
             ValueError, match=f"curve: {field}: expected any of token, .*l2\\+token"

@@ -7,13 +7,15 @@ import pytest
 
 from jaxheads.analysis.sums import Sums, together
 from jaxheads.studies.settings import ModelSettings, Run, TextSettings
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
 
 
-def lab(folder, *seeds: int) -> Lab:
+def study_model(folder, *seeds: int) -> StudyModel:
     model = ModelSettings("roberta", source="builtin:roberta")
-    return Lab(Run("s", "r", (model,), TextSettings(), seeds=seeds, devices=1), model, folder, None)
+    return StudyModel(
+        Run("s", "r", (model,), TextSettings(), seeds=seeds, devices=1), model, folder, None
+    )
 
 
 def sums(seed: int, examples: int = 30) -> Sums:
@@ -21,7 +23,7 @@ def sums(seed: int, examples: int = 30) -> Sums:
     return Sums(rng.random(examples), rng.integers(1, 4, examples).astype(float))
 
 
-def measured(own: Lab, seed: int, cell: str, **more: Sums) -> list:
+def measured(own: StudyModel, seed: int, cell: str, **more: Sums) -> list:
     """The rows of a cell: one of a head with another name in each seed, and others by stage."""
     found = Sampled(own, "sst2", seed)
     rows = found.rows("F1", sums(seed), stage="best", method=f"head {seed}", kind="best head")
@@ -33,7 +35,7 @@ def measured(own: Lab, seed: int, cell: str, **more: Sums) -> list:
 
 
 def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
-    own = lab(tmp_path, 0, 1)
+    own = study_model(tmp_path, 0, 1)
     single = [measured(own, seed, "trees") for seed in (0, 1)]
     for seed, (row, count) in enumerate(single):
         expected = sums(seed).intervals().at()
@@ -50,7 +52,7 @@ def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
 
 
 def test_what_not_every_seed_has_is_left_out_and_cells_are_put_together(tmp_path):
-    own = lab(tmp_path, 0, 1)
+    own = study_model(tmp_path, 0, 1)
     for seed in (0, 1):
         measured(own, seed, "one", **{f"of {seed}": sums(2)})
         measured(own, seed, "two", shared=sums(3 + seed))
@@ -59,11 +61,11 @@ def test_what_not_every_seed_has_is_left_out_and_cells_are_put_together(tmp_path
 
 
 def test_one_seed_has_no_rows_of_all(tmp_path):
-    assert list(seeds_cell(lab(tmp_path, 3), "sst2", ("trees",))) == []
+    assert list(seeds_cell(study_model(tmp_path, 3), "sst2", ("trees",))) == []
 
 
 def test_draws_are_counted_as_draws(tmp_path):
-    own = lab(tmp_path, 0)
+    own = study_model(tmp_path, 0)
     for seed in (0, 1):
         measured(own, seed, "random")
     names = [[f"roberta-sst2-{seed}-random"] for seed in (0, 1)]

@@ -13,8 +13,8 @@ from jaxheads.data.sources import shuffled
 from jaxheads.data.tasks import read_examples, task_named
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.studies.workbench import tasks as subjects
-from jaxheads.studies.workbench.model import Lab
+from jaxheads.studies.workbench import tasks as workbench_tasks
+from jaxheads.studies.workbench.model import StudyModel
 from tests.support.cases import sentences
 from tests.support.reviews import write_jsonl
 
@@ -34,22 +34,25 @@ RUN = Run(
 )
 
 
-def lab(**model) -> Lab:
+def study_model(**model) -> StudyModel:
     settings = dataclasses.replace(RUN.models[0], **model)
-    return Lab(RUN, settings, Path("unused"), None)
+    return StudyModel(RUN, settings, Path("unused"), None)
 
 
 def test_a_model_is_trained_as_it_says_else_as_the_task_or_the_run_says():
-    def steps(lab):
-        return [lab.reader.task(task.name).training.steps for task in TASKS]
+    def steps(study_model):
+        return [study_model.reader.task(task.name).training.steps for task in TASKS]
 
-    assert steps(lab()) == [30, 20]
-    assert steps(lab(finetune=OWN)) == [10, 10]
+    assert steps(study_model()) == [30, 20]
+    assert steps(study_model(finetune=OWN)) == [10, 10]
 
 
 def test_a_model_has_the_tasks_that_it_names_else_all():
-    assert [task.name for task in lab().tasks] == ["grammar_sentiment", "grammar_incongruity"]
-    assert [task.name for task in lab(tasks=("grammar_incongruity",)).tasks] == [
+    assert [task.name for task in study_model().tasks] == [
+        "grammar_sentiment",
+        "grammar_incongruity",
+    ]
+    assert [task.name for task in study_model(tasks=("grammar_incongruity",)).tasks] == [
         "grammar_incongruity"
     ]
     model = dataclasses.replace(RUN.models[0], tasks=("sst2",))
@@ -61,7 +64,7 @@ def test_whole_words_are_masked_where_the_text_says_so():
     def masked(**changes):
         text = dataclasses.replace(RUN.text, paragraphs=200, held_out_blocks=4, **changes)
         run = dataclasses.replace(RUN, text=text)
-        return Lab(run, RUN.models[0], Path("unused"), None).text.train
+        return StudyModel(run, RUN.models[0], Path("unused"), None).text.train
 
     assert masked().opens_V is None
     assert masked(whole_words=True).opens_V.any()
@@ -81,11 +84,11 @@ def test_words_are_counted_once_for_all_models(monkeypatch):
         counted.append(real)
         return np.zeros(len(test), int)
 
-    monkeypatch.setattr(subjects, "bag_of_words_guesses", guesses)
+    monkeypatch.setattr(workbench_tasks, "bag_of_words_guesses", guesses)
     task = dataclasses.replace(TASKS[0], held_out_examples=7)  # asked for by no other test
     run = dataclasses.replace(RUN, tasks=(task,))
     for name in ("roberta", "albert"):
-        reader = Lab(
+        reader = StudyModel(
             run, ModelSettings(name, source=f"builtin:{name}"), Path("unused"), None
         ).reader
         right = np.mean([e.label == 0 for e in read_examples("grammar_sentiment", limit=7)])
@@ -119,7 +122,7 @@ def test_words_of_real_tasks_are_counted_in_the_metric_of_the_task(
     for there, sign in ((files[1], 1), (files[2], -1)):
         task = TaskSettings(name, train=files[0], held_out=there)
         run = dataclasses.replace(RUN, tasks=(task,))
-        reader = Lab(run, RUN.models[0], Path("unused"), None).reader
+        reader = StudyModel(run, RUN.models[0], Path("unused"), None).reader
         turned = {"accuracy": 0.0, "f1": 0.0}.get(task_named(name).metrics[0], -expected)
         found = reader.bag_of_words(name)["bag of words"]
         assert found == pytest.approx(expected if sign > 0 else turned, abs=0.01)
@@ -130,13 +133,13 @@ def test_words_of_real_tasks_are_counted_in_the_metric_of_the_task(
 @pytest.fixture(autouse=True)
 def _forget():
     yield
-    subjects._bag_of_words.cache_clear()
+    workbench_tasks._bag_of_words.cache_clear()
 
 
 def test_what_is_scored_is_a_sample_of_a_file_and_the_first_of_what_was_drawn(tmp_path):
     """SICK is sorted in part: its first examples have other labels than the whole."""
     run = dataclasses.replace(RUN, scoring=dataclasses.replace(RUN.scoring, examples=6))
-    reader = Lab(run, run.models[0], tmp_path, None).reader
+    reader = StudyModel(run, run.models[0], tmp_path, None).reader
     source = dataclasses.replace(sentences(40), labels=np.arange(40))
     some = reader.sample(source)
     assert len(set(some.labels)) == 6 and list(some.labels) != sorted(some.labels)
@@ -155,7 +158,7 @@ def test_shuffled_labels_are_those_of_training_in_another_order():
     """Texts and what is held out stay; what is scored has the labels that are trained on."""
     task = dataclasses.replace(TASKS[0], examples=200)
     scoring = dataclasses.replace(RUN.scoring, examples=50)
-    reader = Lab(dataclasses.replace(RUN, tasks=(task,), scoring=scoring), RUN.models[0],
+    reader = StudyModel(dataclasses.replace(RUN, tasks=(task,), scoring=scoring), RUN.models[0],
                  Path("unused"), None).reader  # fmt: skip
     true = reader.task(task.name)
     one, two = (reader.shuffled(true, seed) for seed in (0, 1))

@@ -80,10 +80,13 @@ def settings_of(folder, name: str) -> TaskSettings:
 
 def run_in(folder):
     still = TrainingConfig(
-        steps=1, batch_size=8, dropout=0.0, optimizer=OptimizerConfig(rate=1e-12, warmup=0.0)
+        steps=1,
+        batch_size=8,
+        dropout=0.0,
+        optimizer=OptimizerConfig(learning_rate=1e-12, warmup=0.0),
     )
     tasks = tuple(settings_of(folder, name) for name in TASKS)
-    moving = OptimizerConfig(rate=0.05)
+    moving = OptimizerConfig(learning_rate=0.05)
     pruner = dataclasses.replace(still, steps=3, accumulate=2, log_every=1, optimizer=moving)
     meta = Zhang2020(
         tasks, pruner, PrunerConfig(frame=8, width=1), draws=DRAWS,
@@ -111,14 +114,14 @@ def rows(folder):
 # -- what a test measures by itself
 
 
-def encoded(folder, name: str, split: str, *, apart: bool = False):
+def encoded(folder, name: str, split: str, *, siamese: bool = False):
     examples = read_examples(task_named(name), folder / f"{name}.{split}.jsonl")
-    return encode_task(TOKENIZER, examples, LENGTH, apart=apart)
+    return encode_task(TOKENIZER, examples, LENGTH, siamese=siamese)
 
 
-def batched(folder, name: str, split: str, *, apart: bool = False) -> list:
+def batched(folder, name: str, split: str, *, siamese: bool = False) -> list:
     """All eight examples in one batch."""
-    source = encoded(folder, name, split, apart=apart)
+    source = encoded(folder, name, split, siamese=siamese)
     return [jax.tree.map(np.asarray, batch) for batch in batches(source, 8, lengths=(LENGTH,))]
 
 
@@ -275,7 +278,7 @@ def test_lost_likeness_is_of_held_out_sentences_under_each_mask(rows, masks, fol
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_similarity_is_the_cosine_of_held_out_pairs_under_each_mask(rows, masks, folder, seed):
-    (batch,) = batched(folder, SIMILAR, "held_out", apart=True)
+    (batch,) = batched(folder, SIMILAR, "held_out", siamese=True)
     sides = (batch.tokens_BT, batch.real_BT, batch.types_BT)
     flat = [jnp.asarray(array).reshape(16, -1) for array in sides]
     of = jax.jit(lambda gate: encode(MODEL.config, MODEL.params, *flat, gate).hidden_BPD)
