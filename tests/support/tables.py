@@ -13,6 +13,7 @@ from collections.abc import Callable
 from jaxheads.report.chiang2021.nulls import beyond
 from jaxheads.report.spread import Spread, cell, number, percent, short, signed, spread_of
 from tests.support.comparisons import compared, li_grammar_prices
+from tests.support.humor_tables import peyrard_grammar
 from tests.support.paths import ROOT
 from tests.support.published import Lines, Place, by_place, reader, study_of
 from tests.support.syntax_tables import (
@@ -247,7 +248,7 @@ def grammar_michel() -> str:
             "the largest change": largest,
             **{
                 f"all heads of layer {layer} removed but its best": one_kept(layer)
-                for layer in range(1, 5)
+                for layer in range(4)
             },
             "effects of heads on both data sets: Pearson": line(
                 "agreement of data sets", "pearson"
@@ -312,6 +313,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "htut_grammar-relations": htut_grammar_relations,
     "luo_grammar-heads": luo_grammar_heads,
     "luo_grammar-changes": luo_grammar_changes,
+    "peyrard_grammar": peyrard_grammar,
 }
 
 
