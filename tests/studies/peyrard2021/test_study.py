@@ -178,7 +178,7 @@ def test_distances_are_those_of_each_layer(finished):
     assert {m for m, d in distance if d == "from untuned"} == {
         f"{variant}, layer {layer}"
         for variant in (*TASKS, *(f"{task}_shuffled" for task in TASKS))
-        for layer in (1, 2)
+        for layer in (0, 1)
     }
     assert all(0 < each < 0.8326 for each in distance.values())
     assert distance["untuned, layer 1", "funny to serious"] > 0.1
@@ -226,9 +226,9 @@ def test_what_cannot_be_studied_is_rejected_before_the_work(folder, tmp_path, ca
         assert error.count("\n") == 1
         return error
 
-    assert "'group train0'" in refused(humor__test=folder / "train.jsonl")
-    assert "expected at least 159 to test the heads of roberta" in refused(humor__permutations=99)
-    assert "there is no" in refused(humor__test=tmp_path / "none.jsonl")
-    assert "humor: sizes: expected Jaccard distances" in refused(humor__sizes="2")
-    assert "expected three files or none" in refused(humor__test="none")
+    assert "'group train0'" in refused(study__test=folder / "train.jsonl")
+    assert "expected at least 159 to test the heads of roberta" in refused(study__permutations=99)
+    assert "there is no" in refused(study__test=tmp_path / "none.jsonl")
+    assert "sizes: expected Jaccard distances" in refused(study__sizes="2")
+    assert "expected three files or none" in refused(study__test="none")
     assert main(["study", str(folder / "planted.py"), "--set", "study.length=2"]) == 2
