@@ -23,7 +23,7 @@ the earlier bootstraps, which say nothing of other seeds (see `configs/README.md
     single sentences, accuracy    0.584 (0.580 to 0.589)              0.593 (0.589 to 0.596)
       naive Bayes, bag of words   0.591, 0.607
       accuracy of a linear probe  0.533 (0.523 to 0.540)              0.549 (0.522 to 0.569)
-      head (layer-head) by seed   4-1, 4-1, 4-1                       3-3, 4-3, 4-1
+      head (layer-head from 0)    3-0, 3-0, 3-0                       2-2, 3-2, 3-0
       its corrected p             1.0 in each                         1.0 in each
       contrast                    -0.001 [-0.020, 0.016]              -0.001 [-0.029, 0.025]
       less the final-word rule    -0.061 [-0.214, 0.089]              -0.149 [-0.291, 0.000]
@@ -31,7 +31,7 @@ the earlier bootstraps, which say nothing of other seeds (see `configs/README.md
     pairs, accuracy               0.748 (0.729 to 0.764)              0.726 (0.717 to 0.740)
       naive Bayes, bag of words   0.674, 0.619
       accuracy of a linear probe  0.613 (0.598 to 0.633)              0.597 (0.580 to 0.629)
-      head (layer-head) by seed   4-1, 4-1, 3-1                       4-3, 3-3, 2-4
+      head (layer-head from 0)    3-0, 3-0, 2-0                       3-2, 2-2, 1-3
       its corrected p             1.0 in each                         0.76 to 1.0
       contrast                    0.003 [-0.019, 0.025]               0.012 [-0.012, 0.048]
       less the final-word rule    -0.068 [-0.259, 0.115]              -0.066 [-0.209, 0.103]
