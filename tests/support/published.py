@@ -1,9 +1,13 @@
-"""Kept rows of finished runs as cells of Markdown tables, with the reports' own reading."""
+"""Kept rows of finished runs as cells of Markdown tables, with the reports' own reading.
+
+`python -m tests.support.published runs/NAME` keeps the rows of a finished run.
+"""
 
 from __future__ import annotations
 
 import functools
 import gzip
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -51,3 +55,13 @@ def reader(name: str) -> Callable[..., Callable[[str, str], str]]:
         return read
 
     return line
+
+
+def keep(folder: Path) -> None:
+    """Put the rows of a finished run, which is named as its config, where tables are made from."""
+    rows = (folder / "rows.jsonl").read_bytes()
+    (RESULTS / f"{folder.name}.jsonl.gz").write_bytes(gzip.compress(rows, mtime=0))
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))
