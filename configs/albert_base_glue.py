@@ -11,12 +11,10 @@ no accelerator and no hub could be reached where this was written.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from roberta_base_glue import RUN as ROBERTA
 
 from jaxheads.studies.settings import ModelSettings
-
-ROBERTA = runpy.run_path(str(Path(__file__).with_name("roberta_base_glue.py")))["RUN"]
 
 RUN = dataclasses.replace(
     ROBERTA,

@@ -65,8 +65,7 @@ for 13 and 11, joint 1.3 and 1.0 for 5 and 3), and as good to 0.01 for bounded a
 gates, to 0.08 for the others.
 """
 
-import runpy
-from pathlib import Path
+from zhang_grammar import RUN as PRUNED
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
@@ -79,7 +78,6 @@ from jaxheads.studies.settings import (
     TextSettings,
 )
 
-PRUNED = runpy.run_path(str(Path(__file__).with_name("zhang_grammar.py")))["RUN"]
 OPTIMIZER = OptimizerConfig(learning_rate=1e-3, warmup=0.1, weight_decay=0.01)
 FINETUNE = TrainingConfig(steps=150, batch_size=32, dropout=0.0, optimizer=OPTIMIZER)
 

@@ -17,10 +17,8 @@ to 9 of 16 heads, chance excepted; with one head nothing is left.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
 
-WHOLE = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN"]
+from compare_grammar import RUN as WHOLE
 
 RUN = dataclasses.replace(
     WHOLE,

@@ -41,13 +41,13 @@ model is no worse than at its own (0.729, 0.698): the smaller scale is no handic
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from compare_grammar import FINETUNE as FEWER
+from compare_grammar import RUN as OTHER
 
 from jaxheads.studies.settings import TaskSettings
 
-OTHER = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN"]
-FINETUNE = dataclasses.replace(OTHER.finetune, steps=600)
+FINETUNE = dataclasses.replace(FEWER, steps=600)
 
 RUN = dataclasses.replace(
     OTHER,

@@ -8,10 +8,10 @@ steps, an hour or two on 2 cores by our estimate.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
 
-from jaxheads.config import TrainingConfig
+from quickstart import RUN as QUICK
+from quickstart import training
+
 from jaxheads.studies.settings import (
     Chiang2021,
     CurveSettings,
@@ -20,13 +20,7 @@ from jaxheads.studies.settings import (
     TextSettings,
 )
 
-QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 NAMES = ("sentiment", "acceptability", "entailment", "paraphrase", "incongruity")
-
-
-def _longer(*, learning_rate: float) -> TrainingConfig:
-    optimizer = dataclasses.replace(QUICK.finetune.optimizer, learning_rate=learning_rate)
-    return dataclasses.replace(QUICK.finetune, steps=400, optimizer=optimizer)
 
 
 RUN = dataclasses.replace(
@@ -34,15 +28,17 @@ RUN = dataclasses.replace(
     name="grammar_full",
     models=(
         QUICK.models[0],
-        dataclasses.replace(QUICK.models[1], finetune=_longer(learning_rate=5e-4), tasks=None),
+        dataclasses.replace(
+            QUICK.models[1], finetune=training(400, learning_rate=5e-4), tasks=None
+        ),
     ),
     text=TextSettings("grammar_mlm", length=48, paragraphs=20_000, held_out_blocks=512),
     tasks=tuple(
         TaskSettings(f"grammar_{name}", length=48, examples=20_000, held_out_examples=1000)
         for name in NAMES
     ),
-    finetune=_longer(learning_rate=1e-3),
-    probe=dataclasses.replace(QUICK.probe, steps=300),
+    finetune=training(400, learning_rate=1e-3),
+    probe=training(300, learning_rate=5e-3),
     scoring=ScoringSettings(examples=2048, ablated=512, rescored=512, batch_size=128),
     curve=CurveSettings(points=16, draws=5, batch_size=128),
     study=Chiang2021(kept=(0.75, 0.5, 0.25), draws=1),

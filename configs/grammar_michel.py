@@ -17,12 +17,10 @@ when they are removed alone from one model; over seeds 1 and 3 clearly do, the m
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from quickstart import RUN as QUICK
 
 from jaxheads.studies.settings import CurveSettings, Michel2019, TaskSettings
-
-QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 
 RUN = dataclasses.replace(
     QUICK,

@@ -27,12 +27,10 @@ others do.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from quickstart import RUN as QUICK
 
 from jaxheads.studies.settings import CurveSettings, Htut2019, ScoringSettings
-
-QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))["RUN"]
 
 RUN = dataclasses.replace(
     QUICK,

@@ -39,8 +39,9 @@ head finds punctuation.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from mini_english import RUN as STUDY
+from mini_english_models import DATA, TEXT
 
 from jaxheads.studies.settings import (
     CurveSettings,
@@ -48,17 +49,13 @@ from jaxheads.studies.settings import (
     ScoringSettings,
 )
 
-MODELS, STUDY = (
-    runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
-    for name in ("mini_english_models", "mini_english")
-)
-TREEBANK = MODELS["DATA"] / "ud/en_pud-r2.0-test.conllu"
+TREEBANK = DATA / "ud/en_pud-r2.0-test.conllu"
 
 RUN = dataclasses.replace(
-    STUDY["RUN"],
+    STUDY,
     study=Htut2019(treebank=TREEBANK, controls=2),
     name="htut_mini_english",
-    text=MODELS["TEXT"],
+    text=TEXT,
     seeds=(0, 1),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=64),
     curve=CurveSettings(readings=(), batch_size=64),

@@ -14,12 +14,10 @@ and examples (Student's t), not corrected for their number.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from compare_grammar import RUN as OTHER
 
 from jaxheads.studies.settings import Li2021
-
-OTHER = runpy.run_path(str(Path(__file__).with_name("compare_grammar.py")))["RUN"]
 
 RUN = dataclasses.replace(
     OTHER,

@@ -31,21 +31,20 @@ masking heads by their ability.
 """
 
 import dataclasses
-import runpy
-from pathlib import Path
+
+from quickstart import RUN as QUICK
+from quickstart import task
 
 from jaxheads.studies.settings import CurveSettings, Luo2021, ScoringSettings
 
-QUICK = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))
-
 RUN = dataclasses.replace(
-    QUICK["RUN"],
+    QUICK,
     study=Luo2021(tune_sentences=500, test_sentences=500),
     name="luo_grammar",
-    models=QUICK["RUN"].models[:1],
+    models=QUICK.models[:1],
     tasks=(
-        QUICK["task"]("grammar_paraphrase", steps=250),
-        QUICK["task"]("grammar_entailment", steps=250),
+        task("grammar_paraphrase", steps=250),
+        task("grammar_entailment", steps=250),
     ),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=128),
     curve=CurveSettings(points=4, draws=5, readings=(), batch_size=128),

@@ -67,8 +67,9 @@ The last are the same statistic on other sentences: that much a map repeats.
 """
 
 import dataclasses
-import runpy
 from pathlib import Path
+
+from mini_english_models import RUN as MINI
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
@@ -81,7 +82,6 @@ from jaxheads.studies.settings import (
 )
 
 DATA = Path("../shared/data")
-MINI = runpy.run_path(str(Path(__file__).with_name("mini_english_models.py")))["RUN"]
 
 
 def training(steps: int, *, learning_rate: float) -> TrainingConfig:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("jaxheads", "tests", "configs", "pyproject.toml", "README.md")
+COPIED = ("jaxheads", "tests", "configs", "pyproject.toml", "README.md", ".github")
 TESTS_FAILED = 1  # pytest's status
 
 

@@ -43,6 +43,10 @@ MODULES_AT_TOP, FILES_IN_A_FOLDER, LINES = 5, 16, 35_600
 TORCH_PROGRAMS = {"jaxheads.bench.torch_side"}
 IMPORTS_BY_NAME = {"jaxheads.cli.main", "jaxheads.cli.doctor", "jaxheads.__init__"}
 
+# Who may know that a folder stands for a URL, or that several processes share it.
+TRANSPORT = {f"jaxheads.storage.{name}" for name in ("remote", "mirror", "leases", "urls")}
+CARRIERS = ("storage", "studies.runner", "studies.registry", "cli")
+
 DRAWERS = {"util", "utils", "common", "helper", "helpers", "misc"}
 FILE_LINES, FUNCTION_LINES = 350, 60
 
@@ -180,6 +184,14 @@ def test_modules_import_each_other_in_one_direction():
     assert not find_cycle(
         {name: imported_modules(name, tree, known) for name, tree in PACKAGE_TREES.items()}
     )
+
+
+def test_science_knows_no_transport():
+    assert not [
+        name
+        for name, tree in PACKAGE_TREES.items()
+        if room_of(name) not in CARRIERS and imported_modules(name, tree, TRANSPORT)
+    ]
 
 
 def test_the_programs_that_use_torch_are_imported_by_nothing():

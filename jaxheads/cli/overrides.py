@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import math
 import runpy
+import sys
 import traceback
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, TypeVar, Union
 
@@ -57,14 +59,15 @@ def parse_value(text: str, annotation: Any) -> Any:
 def load_config(path: str | Path) -> Any:
     """Run a Python config file and return the dataclass that it names `RUN`.
 
-    The file must have a docstring, its methods section. Errors: FileNotFoundError; ValueError with
-    file:line for whatever fails while it runs.
+    The file must have a docstring, its methods section, and may import what lies beside it. Errors:
+    FileNotFoundError; ValueError with file:line for whatever fails while it runs.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such config file")
     try:
-        names = runpy.run_path(str(path), run_name="jaxheads_config")
+        with _neighbours_of(path):
+            names = runpy.run_path(str(path), run_name="jaxheads_config")
     except Exception as error:  # a config is a program and may raise anything
         raise ValueError(
             f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}"
@@ -251,6 +254,20 @@ def _name(annotation: Any) -> str:
 
 
 # -- config files
+
+
+@contextlib.contextmanager
+def _neighbours_of(path: Path) -> Iterator[None]:
+    """Let a config import the files beside it, which other folders' configs then do not see."""
+    folder, before = str(path.resolve().parent), set(sys.modules)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        for name in set(sys.modules) - before:
+            if Path(getattr(sys.modules[name], "__file__", None) or "").parent == Path(folder):
+                del sys.modules[name]
 
 
 def _line_in(path: Path, error: Exception) -> str:

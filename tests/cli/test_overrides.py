@@ -195,6 +195,22 @@ def test_a_wrong_config_file_is_explained(tmp_path, text, problem):
         load_config(path)
 
 
+def test_a_config_file_imports_the_files_beside_it_and_those_alone(tmp_path):
+    text = "from shared import A\nfrom jaxheads.config import OptimizerConfig\n"
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "shared.py").write_text(f"A = {number}e-3\n")
+        path = folder / "config.py"
+        path.write_text(f'"""Methods."""\n{text}RUN = OptimizerConfig(A)\n')
+        assert load_config(path).learning_rate == number * 1e-3
+    (tmp_path / "config.py").write_text(f'"""Methods."""\n{text}')
+    with pytest.raises(
+        ValueError, match=r"config\.py:2: ModuleNotFoundError: No module named 'shar"
+    ):
+        load_config(tmp_path / "config.py")
+
+
 def test_a_missing_config_file_is_an_oserror(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such config file"):
         load_config(tmp_path / "mini.py")
