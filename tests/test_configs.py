@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config
 from jaxheads.config import TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.tokens import load_tokenizer
-from jaxheads.records.rows import read_rows
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.settings import (
     Chiang2021,
@@ -36,17 +34,6 @@ from tests.support.paths import ROOT
 from tests.tiny import shrink
 
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
-TINY = (
-    "seeds=0,1", "text.paragraphs=200", "text.held_out_blocks=8", "scoring.examples=16",
-    "scoring.ablated=8", "scoring.rescored=8", "scoring.splits=2", "curve.points=2",
-    "curve.draws=2", "finetune.steps=2", "probe.steps=2", "study.kept=0.5",
-    "models.albert.finetune.steps=2",
-    *(
-        f"tasks.{task}.{what}"
-        for task in ("grammar_sentiment", "grammar_incongruity")
-        for what in ("examples=64", "held_out_examples=32", "finetune.steps=2")
-    ),
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -140,18 +127,3 @@ def test_a_study_that_reads_text_does_not_begin_without_it(study):
         list(STUDIES[type(study)](run, Path("unused")))
     text = dataclasses.replace(run.text, train=Path("a"), held_out=Path("b"))
     assert list(STUDIES[type(study)](dataclasses.replace(run, text=text), Path("unused")))
-
-
-@pytest.mark.slow
-def test_the_quickstart_runs_tiny_and_draws_its_report(tmp_path, capsys):
-    out = tmp_path / "out"
-    (config,) = [path for path in CONFIGS if path.stem == "quickstart"]
-    words = [word for setting in TINY for word in ("--set", setting)]
-    assert main(["study", str(config), "--out", str(out), *words]) == 0
-    assert str(out / "report" / "index.html") in capsys.readouterr().out
-    rows = read_rows(out / "rows.jsonl")
-    assert {row.model for row in rows} == {"roberta", "albert"}
-    floors = [row for row in rows if row.metric == "bag of words"]
-    assert len(floors) == 3  # of two tasks and one
-    page = (out / "report" / "index.html").read_text()
-    assert "grammar_sentiment" in page

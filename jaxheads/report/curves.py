@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -15,6 +16,7 @@ from jaxheads.report.overview import BAG
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import Spread, spread_of, spreads
 
+LABEL_HEIGHT = 0.06  # of a panel: labels of levels nearer than this would cover each other
 BASELINES = ("gradient", "random")  # stand in every figure that they have to be compared with
 
 GROUPS = {
@@ -74,10 +76,15 @@ def draw_levels(axis: Axes, study: Study, model: str, task: str, *, whole: bool 
     metric = study.metric(task)
     levels = {"all heads": ("whole", metric)} if whole else {}
     levels |= {"majority-class baseline": ("floor", metric), BAG: ("floor", BAG)}
-    for label, (stage, name) in levels.items():
-        level = spread_of(study.at(stage, model=model, task=task, metric=name))
-        if level is not None:
-            draw_level(axis, level.mean, label)
+    found = {
+        label: level.mean
+        for label, (stage, name) in levels.items()
+        if (level := spread_of(study.at(stage, model=model, task=task, metric=name))) is not None
+    }
+    near = LABEL_HEIGHT * float(np.ptp(axis.get_ylim()))
+    for label, height in found.items():
+        crowded = any(0 < other - height < near for other in found.values())
+        draw_level(axis, height, label, below=crowded)
 
 
 def _draw_panel(axis: Axes, rows: Sequence[Row], kinds: list[str]) -> list[Spread]:

@@ -85,6 +85,17 @@ def test_lines_are_means_and_bands_the_ends(study):
     assert "lowest to the highest of up to 6 values" in drawing.caption
 
 
+@pytest.mark.parametrize(("other", "side"), [(0.502, "top"), (0.7, "bottom")])
+def test_labels_of_levels_that_are_near_do_not_cover_each_other(study, other, side):
+    rows = [
+        dataclasses.replace(row, value=other if row.metric == "bag of words" else row.value)
+        for row in study.rows
+    ]
+    drawing, *_ = curve_drawings(Study(tuple(rows), {}, {}))
+    sides = {text.get_text(): text.get_va() for text in drawing.figure.axes[1].texts}
+    assert sides == {"majority-class baseline": side, "bag of words": "bottom"}
+
+
 def test_kinds_differ_in_colour_marker_and_line():
     every = [*FIXED.values(), *SPARE]
     for part in zip(*every, strict=True):

@@ -57,12 +57,13 @@ def draw_line(
         )  # fmt: skip
 
 
-def draw_level(axis: Axes, height: float, label: str) -> None:
-    """A thin dotted line across the panel, with its name on it."""
+def draw_level(axis: Axes, height: float, label: str, *, below: bool = False) -> None:
+    """A thin dotted line across the panel, with its name on it, or below it."""
     axis.axhline(height, color="black", linewidth=0.8, linestyle=(0, (1, 3)))
     axis.annotate(
-        label, (0.02, height), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
-        textcoords="offset points", va="bottom", fontsize=7, color=MUTED,
+        label, (0.02, height), xycoords=("axes fraction", "data"), textcoords="offset points",
+        xytext=(0, -1.5 if below else 1.5), va="top" if below else "bottom",
+        fontsize=7, color=MUTED,
         bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}, zorder=1.5,
     )  # fmt: skip
 
