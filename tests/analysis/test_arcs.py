@@ -117,7 +117,8 @@ def test_raw_and_log_weights_choose_other_trees():
     hits = recorded([(tree, weight[None, None])])
     assert hits.found("mst")[:, 0, 0].tolist() == [False, True]
     assert hits.found("mst directed")[:, 0, 0].tolist() == [False, False]
-    assert hits.found("mst log directed")[:, 0, 0].tolist() == [True, True]
+    for method in ("mst log", "mst log directed"):
+        assert hits.found(method)[:, 0, 0].tolist() == [True, True]
 
 
 def test_all_heads_at_once_equal_one_head_at_a_time():
@@ -175,6 +176,9 @@ def test_subtypes_are_kept_on_request():
     attention = np.ones((1, 1, 3, 3))
     assert recorded([(tree, attention)]).arcs.relations == ("nmod",)
     assert recorded([(tree, attention)], subtypes=True).arcs.relations == ("nmod:poss", "nmod")
+    marked = tree_of((0, 1, 1), ("root", "punct:end", "nmod"))
+    for subtypes in (False, True):
+        assert gold_arcs([marked], subtypes=subtypes).words_A.tolist() == [False, True]
 
 
 def test_one_word_and_punctuation_alone_add_no_arcs_that_count():

@@ -18,6 +18,7 @@ from jaxheads.inference.attention_maps import Maps, attention_maps
 from jaxheads.records.head_maps import load_halves, load_maps, map_path
 from jaxheads.studies.htut2019.arcs import (
     drawn_arcs,
+    examples,
     read_treebank,
     readable,
     record_arcs,
@@ -107,10 +108,21 @@ def test_confidence_and_focus_are_those_of_rows_by_hand():
 def test_arcs_to_draw_are_the_pairs_that_a_head_makes():
     tree = DependencyTree(("a", "b", "c"), ("X",) * 3, (2, 0, 2), ("det", "root", "obj:x"))
     attention = np.zeros((1, 1, 3, 3))
-    attention[0, 0] = [[9, 0.1, 0.9], [0.2, 9, 0.8], [0.35, 0.7, 9]]
+    attention[0, 0] = [[9, 0.1, 0.9], [0.5, 9, 0.8], [0.35, 0.7, 9]]  # the root is "b"
     found = drawn_arcs(tree, attention, {"one": ("max", 0, 0), "two": ("mst", 0, 0)})
     assert found["gold"] == [[0, 1, "det"], [2, 1, "obj"]]
-    assert found["drawn"] == {"one": [(0, 2), (1, 2)], "two": [(0, 2), (1, 2)]}
+    assert found["drawn"] == {"one": [(0, 2), (1, 2)], "two": [(0, 1), (0, 2)]}
+
+
+def test_sentences_to_draw_are_of_the_other_half_and_of_about_ten_words():
+    def tree(words):
+        relations = ("root", *["dep"] * (words - 1))
+        return DependencyTree(("a",) * words, ("X",) * words, tuple(range(words)), relations)
+
+    trees = [tree(words) for words in (3, 4, 12, 10, 10, 9, 15)]
+    chosen_N = np.arange(7) == 3
+    assert examples(trees, chosen_N, 9) == [4, 5, 2, 1]  # from 4 words to 14
+    assert examples(trees, chosen_N, 2) == [4, 5]
 
 
 def test_without_a_file_the_sentences_are_those_of_the_validation_split():
