@@ -37,6 +37,9 @@ class EncoderConfig:
     blocks. `kept` names the original heads that each use still has (`None`: all); only
     `pruning.cut` sets it. Gates, scores and masks are always `[num_layers, num_heads]` in original
     coordinates, cut or not.
+
+    Raises:
+      ValueError: for sizes, rates or `kept` heads that do not fit each other, listing all.
     """
 
     family: str  # the name of its table in models.checkpoint
@@ -166,7 +169,11 @@ def _kept_problems(kept: tuple[tuple[int, ...], ...], layers: int, heads: int) -
 
 @dataclasses.dataclass(frozen=True)
 class ReadoutConfig:
-    """What stands on the encoder; `labels` names the classes, and one label means regression."""
+    """What stands on the encoder; `labels` names the classes, and one label means regression.
+
+    Raises:
+      ValueError: for an unknown kind, a classifier without labels, or labels of another readout.
+    """
 
     kind: ReadoutKind = "none"
     labels: tuple[str, ...] = ()
@@ -181,7 +188,11 @@ class ReadoutConfig:
 
 
 def refuse(what: str, problems: Iterable[str]) -> None:
-    """ValueError that lists the problems of `what`, if there are any."""
+    """List the problems of `what` in one error.
+
+    Raises:
+      ValueError: if there are any.
+    """
     found = list(problems)
     if found:
         raise ValueError(f"{what}: " + "; ".join(found))
@@ -200,6 +211,9 @@ class PrunerConfig:
 
     The map comes into a square of `frame` pixels: resampled by its number of real tokens, so that
     no padding is seen, or as the authors' code has it, in the corner of a square of zeros.
+
+    Raises:
+      ValueError: for an unknown frame or placing, or no channel.
     """
 
     frame: int = 32  # pixels on a side; the authors: 128
@@ -224,7 +238,11 @@ class PrunerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW or SGD: decoupled decay, none on biases and norms; a warm-up, then a schedule."""
+    """AdamW or SGD: decoupled decay, none on biases and norms; a warm-up, then a schedule.
+
+    Raises:
+      ValueError: for unknown names and numbers out of range, listing all.
+    """
 
     learning_rate: float = 1e-4  # the highest learning rate, reached when the warm-up ends
     warmup: float = 0.1  # share of all steps in which the learning rate rises from zero
@@ -262,7 +280,11 @@ def _optimizer_problems(c: OptimizerConfig):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """How long, on how much at a time, and from which seed a model is trained."""
+    """How long, on how much at a time, and from which seed a model is trained.
+
+    Raises:
+      ValueError: for unknown names and numbers out of range, listing all.
+    """
 
     steps: int
     batch_size: int = 32  # over all devices and processes

@@ -60,8 +60,11 @@ def objective_for(
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
     measure departure from the full model. It costs one forward pass more. Masked LM: positions are
-    still those of the batch. `remat` is the encoder's. ValueError where the readout has no
-    loss, and for own targets of a regression, whose error is zero with a gradient of zero.
+    still those of the batch. `remat` is the encoder's.
+
+    Raises:
+      ValueError: for no readout, unknown targets, and own targets of a regression, whose error is
+        zero with a gradient of zero.
     """
     _check(readout, targets)
     dtype = jnp.dtype(compute_dtype)

@@ -35,8 +35,10 @@ def rank_agreement(
 
     Only the orders count; equal scores share their rank. "spearman within layers" is the mean over
     the layers in which both maps vary, and its chance orders stay within layers; it is missing
-    where there is no such layer. `present` heads alone are compared; None: all. ValueError for maps
-    of fewer than two heads, that are not finite, or all equal.
+    where there is no such layer. `present` heads alone are compared; None: all.
+
+    Raises:
+      ValueError: for maps of fewer than two heads, that are not finite, or all equal.
     """
     present = np.ones(one_LH.shape, bool) if present is None else present
     _check(one_LH[present], two_LH[present])
@@ -133,6 +135,9 @@ def overlap(
     `round(share * N)` of the N heads are taken, ties broken as by `pruning.mask` (the lower layer,
     and in it the lower head, counts as lower). The p-value is of the hypergeometric distribution,
     exact: the chance of at least so many in common, or at most, whichever is less, doubled.
+
+    Raises:
+      ValueError: as `rank_agreement`, and for a share that takes no head or all.
     """
     _check(np.ravel(one_LH), np.ravel(two_LH))
     total, count = one_LH.size, round(share * one_LH.size)

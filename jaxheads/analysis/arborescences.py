@@ -35,8 +35,10 @@ def maximum_arborescences(
 
     `weight[g, i, j]` is of the edge from parent `i` to child `j`, any finite number; the diagonal
     and the edges into the root do not count. `root` is of all graphs or of each. Computed in
-    float64; among equally heavy trees one is returned, always the same. ValueError for weights that
-    are not finite or a root out of range.
+    float64; among equally heavy trees one is returned, always the same.
+
+    Raises:
+      ValueError: for weights that are not finite, or a root out of range.
     """
     graphs, nodes = weight.shape[:2]
     root_G = np.broadcast_to(np.asarray(root), (graphs,))

@@ -45,7 +45,11 @@ class Arcs(NamedTuple):
     sentences: int  # also those without arcs
 
     def of(self, relation: str) -> Bool[np.ndarray, "A"]:
-        """Which arcs have a relation; ValueError for one that none has."""
+        """Which arcs have a relation.
+
+        Raises:
+          ValueError: for a relation that no arc has.
+        """
         if relation not in self.relations:
             known = ", ".join(self.relations)
             raise ValueError(f"relation: expected one of {known}, got {relation!r}")
@@ -76,14 +80,22 @@ class ArcHits(NamedTuple):
     def found(
         self, method: str, chosen_A: Bool[np.ndarray, "A"] | None = None
     ) -> Bool[np.ndarray, "chosen L H"]:
-        """Which of the chosen arcs (None: all) each head found; ValueError for another method."""
+        """Which of the chosen arcs (None: all) each head found.
+
+        Raises:
+          ValueError: for a method that was not recorded.
+        """
         bits = self._bits_of(method) if chosen_A is None else self._bits_of(method)[chosen_A]
         layers, heads = self.heads
         flat = np.unpackbits(bits, axis=1, count=layers * heads)
         return flat.reshape(len(bits), layers, heads).astype(bool)
 
     def found_by(self, method: str, layer: int, head: int) -> Bool[np.ndarray, "A"]:
-        """Which of all arcs one head found."""
+        """Which of all arcs one head found.
+
+        Raises:
+          ValueError: for a method that was not recorded.
+        """
         byte, bit = divmod(layer * self.heads[1] + head, 8)
         return (self._bits_of(method)[:, byte] >> (7 - bit) & 1).astype(bool)
 
@@ -115,7 +127,11 @@ class ArcRecorder:
     """Reads some sentences at a time; what it keeps grows by bits for each gold arc."""
 
     def __init__(self, methods: Sequence[str] = ("max", "mst"), *, subtypes: bool = False) -> None:
-        """ValueError for unknown methods."""
+        """Keep what `methods` find, by relations with or without their subtypes.
+
+        Raises:
+          ValueError: for an unknown method, or none.
+        """
         unknown = [method for method in methods if method not in METHODS]
         if unknown or not methods:
             known = ", ".join(METHODS)
@@ -128,7 +144,11 @@ class ArcRecorder:
         self._on_arcs = self._total = np.zeros((0, 0))
 
     def add(self, tree: DependencyTree, attention: Float[np.ndarray, "L H T T"]) -> None:
-        """Score all heads on one sentence; errors as those of `add_group`."""
+        """Score all heads on one sentence.
+
+        Raises:
+          ValueError: as `add_group`.
+        """
         self.add_group([len(self._trees)], [tree], attention[None])
 
     def add_group(
@@ -139,8 +159,9 @@ class ArcRecorder:
     ) -> None:
         """Score all heads on sentences of equally many words; by number they come in the result.
 
-        ValueError for numbers that came before, for attention between another number of words or
-        heads, negative or not finite.
+        Raises:
+          ValueError: for numbers that came before, and attention between another number of words or
+            heads, negative or not finite.
         """
         self._check(numbers, trees, attention)
         view = _View(trees, attention.astype(np.float64))
@@ -166,7 +187,11 @@ class ArcRecorder:
         self._total = total if first else self._total + total
 
     def result(self) -> ArcHits:
-        """What was found so far; ValueError before the first sentence."""
+        """What was found so far.
+
+        Raises:
+          ValueError: before the first sentence.
+        """
         if not self._trees:
             raise ValueError("arcs: expected at least one sentence, got none")
         layers, heads = self._on_arcs.shape

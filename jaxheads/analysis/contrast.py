@@ -32,8 +32,10 @@ def received(
 ) -> Float[np.ndarray, "*sentences T"]:
     """The attention that each token gets, the mean over the query rows.
 
-    `queries` are "all" tokens, special ones too, or the "first" token alone. ValueError for unknown
-    queries and weights that are not finite.
+    `queries` are "all" tokens, special ones too, or the "first" token alone.
+
+    Raises:
+      ValueError: for unknown queries, and weights that are negative or not finite.
     """
     rows = {"all": slice(None), "first": slice(1)}
     if queries not in rows:
@@ -47,7 +49,8 @@ def word_weights(
 ) -> Float[np.ndarray, "L H N"]:
     """What each of N words gets: the sum over its pieces; 0 without a piece.
 
-    ValueError for weights of another length, and where there is no word.
+    Raises:
+      ValueError: for weights of another length, and where there is no word.
     """
     owner_T = np.asarray(word_of_piece)
     if weight_LHT.shape[2:] != owner_T.shape or not (owner_T >= 0).any():
@@ -61,7 +64,8 @@ def word_weights(
 def looked(weight_LHN: Float[np.ndarray, "L H N"], edited: Collection[int]) -> Looked:
     """The mean weight of the edited words, and of the other words.
 
-    ValueError unless some words are edited and others not.
+    Raises:
+      ValueError: unless some words are edited and others not.
     """
     words = weight_LHN.shape[-1]
     is_edited_N = np.isin(np.arange(words), list(edited))
@@ -119,7 +123,11 @@ class Contrasts(NamedTuple):
 
 
 def gather_pairs(pairs: Sequence[tuple[Looked, Looked]]) -> Contrasts:
-    """Put the (funny, serious) sides of pairs together; ValueError where there are none."""
+    """Put the (funny, serious) sides of pairs together.
+
+    Raises:
+      ValueError: for no pair.
+    """
     if not pairs:
         raise ValueError("contrast: expected at least one pair, got none")
     return Contrasts(*(np.stack(side) for side in zip(*((*a, *b) for a, b in pairs), strict=True)))
@@ -135,8 +143,10 @@ def sign_flip_p_values(
 
     If it does not matter which side of a pair is funny, a contrast is as likely as its negative.
     Pairs that share a headline are to be summed first (`group_sums`) and flip together. The same
-    flips for all heads; the observed signs are counted among them. ValueError where the
-    least p-value, corrected for so many heads, could not reach 0.05.
+    flips for all heads; the observed signs are counted among them.
+
+    Raises:
+      ValueError: where the least p-value, corrected for so many heads, could not reach 0.05.
     """
     pairs, heads = len(value_XLH), value_XLH[0].size
     if (permutations + 1) * 0.05 < heads:
@@ -220,8 +230,10 @@ def attention_distance(
     """How far two maps lie apart: the mean Jensen-Shannon distance (a root) over query rows.
 
     Of two models on one sentence, or of one model on two sentences of equally many tokens. Means
-    over sentences, then over a layer's heads, give the published curves. ValueError for maps of
-    different shapes and weights that are not finite.
+    over sentences, then over a layer's heads, give the published curves.
+
+    Raises:
+      ValueError: for maps of different shapes, and weights that are negative or not finite.
     """
     if one.shape != two.shape:
         raise ValueError(f"attention: expected maps of one shape, got {one.shape} and {two.shape}")

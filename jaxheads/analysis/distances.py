@@ -56,7 +56,9 @@ def adjacent_distances(
     """The distances of adjacent words' rows, M = N - 1 (0 for a sentence of one word or none).
 
     The mean over the heads' axis gives a layer's distances (the "average" measures of Kim et al.).
-    ValueError for an unknown measure and for attention that is negative or not finite.
+
+    Raises:
+      ValueError: for an unknown measure, and attention that is negative or not finite.
     """
     if measure not in MEASURES:
         raise ValueError(f"measure: expected one of {', '.join(MEASURES)}, got {measure!r}")
@@ -66,7 +68,11 @@ def adjacent_distances(
 
 
 def check_attention(attention: np.ndarray) -> None:
-    """ValueError unless all weights are finite and none is negative."""
+    """Check that all weights are finite and none is negative.
+
+    Raises:
+      ValueError: for any other weight.
+    """
     bad = ~(np.isfinite(attention) & (attention >= 0))
     if bad.any():
         raise ValueError(
@@ -202,8 +208,10 @@ def ensemble_distances(
 ) -> Float[np.ndarray, "*sentences K M"]:
     """The mean distances of the first 1, 2, ... K heads of a ranking of (layer, head).
 
-    Their trees are the ensembles of the top heads, all K at once. ValueError for an empty ranking
-    or a head named twice.
+    Their trees are the ensembles of the top heads, all K at once.
+
+    Raises:
+      ValueError: for an empty ranking, or a head named twice.
     """
     if not ranking or len(set(ranking)) < len(ranking):
         raise ValueError(f"ranking: expected different heads, got {list(ranking)}")

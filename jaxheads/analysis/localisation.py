@@ -47,6 +47,9 @@ def most_edited_place(headlines: Sequence[Located]) -> int:
     """The most frequent edited place: from the start (0, 1, ...) or from the end (-1, -2, ...).
 
     To be chosen on other headlines than it is scored on. Of equals, the nearest to either end.
+
+    Raises:
+      ValueError: for no headline.
     """
     if not headlines:
         raise ValueError("headlines: expected at least one, got none")
@@ -82,7 +85,11 @@ def rule_hits(headlines: Sequence[Located], common: int) -> dict[str, Float[np.n
 
 
 def head_hits(headlines: Sequence[Located]) -> Bool[np.ndarray, "X L H"]:
-    """Whether each head points at an edited word; ValueError where a prediction is missing."""
+    """Whether each head points at an edited word.
+
+    Raises:
+      ValueError: for a headline without a prediction.
+    """
     found = [(each.predicted_LH, each.edited) for each in headlines]
     if any(predicted_LH is None for predicted_LH, _ in found):
         raise ValueError("headlines: expected a prediction for each, got none for some")

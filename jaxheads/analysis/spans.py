@@ -126,12 +126,20 @@ def match_group(
 
 
 def gather(rows: Iterable[SpanCounts]) -> SpanCounts:
-    """Put the counts of single sentences together; ValueError where there are none."""
+    """Put the counts of single sentences together.
+
+    Raises:
+      ValueError: for no sentence.
+    """
     return join(SpanCounts(*(array[None] for array in row)) for row in rows)
 
 
 def join(groups: Iterable[SpanCounts]) -> SpanCounts:
-    """Put the counts of groups together, one after the other; ValueError where there are none."""
+    """Put the counts of groups together, one after the other.
+
+    Raises:
+      ValueError: for no group.
+    """
     groups = list(groups)
     if not groups:
         raise ValueError("spans: expected at least one sentence, got none")
@@ -171,7 +179,8 @@ def by_span(counts: SpanCounts) -> Sums:
 def by_label(counts: SpanCounts, label: str) -> Sums:
     """The recall of a label's constituents, the whole sentence included.
 
-    ValueError for a label not in `LABELS`.
+    Raises:
+      ValueError: for a label that is not in `LABELS`.
     """
     if label not in LABELS:
         raise ValueError(f"label: expected one of {', '.join(LABELS)}, got {label!r}")
@@ -187,7 +196,10 @@ def sentence_f1(counts: SpanCounts) -> Float[np.ndarray, "*heads"]:
 def label_recall(counts: SpanCounts, label: str) -> Float[np.ndarray, "*heads"]:
     """The share of a label's constituents that were predicted.
 
-    NaN for a label that does not occur; ValueError for one not in `LABELS`.
+    NaN for a label that does not occur.
+
+    Raises:
+      ValueError: for a label that is not in `LABELS`.
     """
     return by_label(counts, label).ratio
 

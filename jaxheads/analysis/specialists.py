@@ -79,8 +79,10 @@ def specialists(
     """Choose each relation's best head on some sentences (None: half of them) and score the rest.
 
     In order of the relations' arcs in both halves, the most frequent first; those without arcs in
-    either half are left out. Among equally good heads the first is taken. ValueError for chosen
-    sentences of another number.
+    either half are left out. Among equally good heads the first is taken.
+
+    Raises:
+      ValueError: for chosen sentences of another number.
     """
     arcs = hits.arcs
     chosen_N = halves(arcs.sentences, seed) if chosen_N is None else chosen_N
@@ -128,7 +130,8 @@ def generalist(
 ) -> Generalist:
     """Choose the head that finds most arcs of some sentences, and score it on the rest.
 
-    ValueError where one of the halves has no arc that counts.
+    Raises:
+      ValueError: where one of the halves has no arc that counts.
     """
     score_LH, scored_A = _tried(hits, method, punctuation, chosen_N)
     layer, head = (int(place) for place in np.unravel_index(score_LH.argmax(), score_LH.shape))
@@ -143,7 +146,11 @@ def layer_generalists(
     punctuation: bool,
     chosen_N: Bool[np.ndarray, "N"],
 ) -> list[Generalist]:
-    """The same of each layer by itself, after Htut et al.'s figure of the best UUAS per layer."""
+    """The same of each layer by itself, after Htut et al.'s figure of the best UUAS per layer.
+
+    Raises:
+      ValueError: as `generalist`.
+    """
     score_LH, scored_A = _tried(hits, method, punctuation, chosen_N)
     best_L = attachment(hits.found(method), hits.arcs, punctuation=punctuation).max(1)
     return [

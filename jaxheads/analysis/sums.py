@@ -40,7 +40,8 @@ class Sums(NamedTuple):
 def together(sums_S: Sequence[Sums]) -> Estimates:
     """The mean of several models' ratios, with intervals over models and examples at once.
 
-    ValueError for models of different examples.
+    Raises:
+      ValueError: for models of different examples, or none.
     """
     shapes = {tuple(map(np.shape, sums)) for sums in sums_S}
     if len(shapes) != 1:
@@ -56,8 +57,10 @@ def grouped(
 ) -> Sums:
     """The sums of a mean of values of which those of one group are not independent.
 
-    A group weighs as many values as it has. `counted_X`: which values count; None: all. ValueError
-    as of `group_sums`.
+    A group weighs as many values as it has. `counted_X`: which values count; None: all.
+
+    Raises:
+      ValueError: as `group_sums`.
     """
     counted = np.ones(len(value_X)) if counted_X is None else counted_X.astype(float)
     top_G, _ = group_sums(np.asarray(value_X, float) * counted, group_X)
@@ -69,7 +72,8 @@ def group_sums(
 ) -> tuple[Float[np.ndarray, "G *rest"], Int[np.ndarray, "G"]]:
     """The sum over each group, in the order in which groups come, and its number of values.
 
-    ValueError for values and groups that are not equally many, or none.
+    Raises:
+      ValueError: for values and groups that are not equally many, or none.
     """
     if len(value_X) != len(group_X) or not len(group_X):
         raise ValueError(

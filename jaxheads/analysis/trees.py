@@ -60,12 +60,15 @@ def tree_counts(
 ) -> dict[str, TreeCounts]:
     """The counts of every reading, by its name.
 
-    groups: numbers of sentences of equally many words (at least two) with their attention between
-      words, as `inference.attention_maps.attention_maps` yields it; every sentence of `spans` once.
-    rankings: of heads, for ensembles, by the reading's name and their own (None: no ensembles).
-    unlabelled: whether to say how heads rank without labels.
+    Args:
+      groups: numbers of sentences of equally many words (at least two) with their attention between
+        words, as `inference.attention_maps.attention_maps` yields it; every sentence of `spans`
+        once.
+      rankings: of heads, for ensembles, by the reading's name and their own (None: no ensembles).
+      unlabelled: whether to say how heads rank without labels.
 
-    ValueError for attention that is negative or not finite, and where there is no sentence.
+    Raises:
+      ValueError: for attention that is negative or not finite, and for no sentence.
     """
     ensembles = {reading.name: {} for reading in readings} | dict(rankings or {})
     made = {reading.name: _Counter(ensembles[reading.name], unlabelled) for reading in readings}

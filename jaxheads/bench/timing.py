@@ -88,7 +88,11 @@ def matmul_rate(dtype: str) -> float:
 
 @contextlib.contextmanager
 def torch_side(spec: dict) -> Iterator[Callable[[str], Workload] | None]:
-    """PyTorch's workloads by name, run in a process of their own; None without torch."""
+    """PyTorch's workloads by name, run in a process of their own; None without torch.
+
+    Raises:
+      OSError: by a workload, where PyTorch's side has ended.
+    """
     if importlib.util.find_spec("torch") is None:
         yield None
         return

@@ -30,7 +30,10 @@ def bytes_moved(hlo: str) -> dict[str, int]:
 
     The size of a collective's result, which for an all-reduce is the array that is summed (a ring
     sends nearly twice that from every device). What stands in a loop counts once for each turn.
-    ValueError for a loop of which the number of turns is not known and that has collectives in it.
+
+    Raises:
+      ValueError: for a text without an entry, or a loop that has collectives in it and whose number
+        of turns is not known.
     """
     parts, entry = _computations(hlo)
     total = _total(parts, entry)

@@ -66,6 +66,9 @@ def tree_speed(model: Model, dtype: str, repeats: int, trees: Sequence[Dependenc
     `time_ratio` is the median time of a workload over that of the forward passes, which take turns
     with it; `loop` is how many times longer spanning trees take one graph at a time than all
     of a sentence together.
+
+    Raises:
+      ValueError: for a sentence that the model cannot read.
     """
     drawn = _drawn(model, trees)
     sentences = len(drawn.trees)

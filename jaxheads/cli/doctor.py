@@ -167,7 +167,11 @@ def count_programs(folder: Any) -> str:
 
 
 def count_elsewhere(url: str) -> str:
-    """The same at a URL, by the file systems that jax has."""
+    """The same at a URL, by the file systems that jax has.
+
+    Raises:
+      ValueError: for a protocol that jax has no file system for.
+    """
     from etils import epath
 
     try:

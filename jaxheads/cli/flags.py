@@ -35,7 +35,11 @@ class MeshShape(NamedTuple):
 
 
 def parse_mesh(text: str) -> MeshShape:
-    """ "data=4,model=2", in any order, either left out."""
+    """Read "data=4,model=2", in any order, either left out.
+
+    Raises:
+      ValueError: for any other text, or a size below 1.
+    """
     sizes: dict[str, int] = {}
     for part in text.split(","):
         name, _, size = part.strip().partition("=")
@@ -53,7 +57,11 @@ class Shard(NamedTuple):
 
 
 def parse_shard(text: str) -> Shard:
-    """ "3/16"."""
+    """Read "3/16".
+
+    Raises:
+      ValueError: for any other text, or a share that is not among so many.
+    """
     number, _, of = text.partition("/")
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
         raise ValueError(f"expected a share as 3/16, from 1/16 to 16/16, got {text!r}")
@@ -79,7 +87,11 @@ def process_problems(
 
 
 def refuse(problems: Iterable[str]) -> None:
-    """ValueError that lists the problems, if there are any."""
+    """List the problems in one error.
+
+    Raises:
+      ValueError: if there are any.
+    """
     found = list(problems)
     if found:
         raise ValueError("; ".join(found))

@@ -76,6 +76,11 @@ class ScoreOptions:
     out: Path = option("where the scores go, an npz file", metavar="FILE", role="out")
 
     def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range and options that do not go together, listing all.
+        """
         refuse(_score_problems(self))
 
 
@@ -111,6 +116,11 @@ class PruneOptions:
     out: Path = option("a free place for the smaller model", metavar="DIR", role="out")
 
     def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range, listing all.
+        """
         refuse((*below(0, self.budget, "--budget"), *below(0, self.floor, "--floor")))
 
 
@@ -217,6 +227,11 @@ class TrainOptions:
         return self.out.with_name(f"{self.out.name}.npz")
 
     def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range and options that do not go together, listing all.
+        """
         refuse(_train_problems(self))
 
 
@@ -297,6 +312,11 @@ class BenchOptions:
         return self.out or Path("runs", "bench")
 
     def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range, listing all.
+        """
         refuse(
             problem
             for flag, value in (

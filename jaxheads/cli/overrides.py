@@ -23,8 +23,11 @@ def override(config: T, settings: Iterable[str]) -> T:
     """A copy of a frozen dataclass with each `a.b=value` applied, all at once; strict in every way.
 
     `a` may be a tuple of dataclasses, whose `name`s then follow: `models.roberta.pretrain.steps=9`.
-    A name that is no field, a wrong value, a name given twice: one ValueError lists them all.
     Each dataclass checks itself after its fields were replaced together.
+
+    Raises:
+      ValueError: lists every name that is no field or given twice, and every wrong value; or what
+        the dataclasses find wrong with them together.
     """
     changes: dict[str, Any] = {}
     problems: list[str] = []
@@ -39,10 +42,13 @@ def override(config: T, settings: Iterable[str]) -> T:
 
 
 def parse_value(text: str, annotation: Any) -> Any:
-    """`text` as the type that `annotation` names; ValueError with what was expected and got.
+    """`text` as the type that `annotation` names.
 
     int, float, bool (true, false), str, Path; `X | None` ("none"); Literal; tuples, "a,b" when flat
     and Python notation "((0, 1), (2,))" when nested.
+
+    Raises:
+      ValueError: with what was expected and got.
     """
     origin = typing.get_origin(annotation)
     if origin in (Union, types.UnionType):
@@ -59,8 +65,11 @@ def parse_value(text: str, annotation: Any) -> Any:
 def load_config(path: str | Path) -> Any:
     """Run a Python config file and return the dataclass that it names `RUN`.
 
-    The file must have a docstring, its methods section, and may import what lies beside it. Errors:
-    FileNotFoundError; ValueError with file:line for whatever fails while it runs.
+    The file must have a docstring, its methods section, and may import what lies beside it.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: with file:line for whatever fails while it runs; for no docstring, or no `RUN`.
     """
     path = Path(path)
     if not path.is_file():

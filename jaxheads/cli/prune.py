@@ -34,7 +34,11 @@ def run(options: PruneOptions) -> None:
 
 
 def choose_heads(options: PruneOptions, scores: Scores, model: Model) -> Bool[np.ndarray, "L H"]:
-    """The mask that the options ask for; ValueError if the scores are not for such a model."""
+    """The mask that the options ask for.
+
+    Raises:
+      ValueError: for scores of another model, or a budget that it cannot have.
+    """
     expected = (model.config.num_layers, model.config.num_heads)
     if scores.score_LH.shape != expected:
         raise ValueError(

@@ -73,7 +73,12 @@ class ScoreJob(NamedTuple):
 
 
 def run(options: ScoreOptions) -> None:
-    """Score, write the scores, and print who stands where."""
+    """Score, write the scores, and print who stands where.
+
+    Raises:
+      ValueError: for options, a model or data that do not fit together.
+      OSError: the scores cannot be written.
+    """
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
     task = task_named(options.task)
     method = _method(options)

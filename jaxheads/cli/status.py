@@ -18,7 +18,11 @@ SHOWN = 8  # names of a kind
 
 
 def describe(folder: Path) -> str:
-    """The lines that the command prints. ValueError for a folder where nothing was begun."""
+    """The lines that the command prints.
+
+    Raises:
+      ValueError: for a folder where nothing was begun.
+    """
     needs, times = read_plan(folder), read_times(folder)
     found, watch = read_progress(folder, needs), WorkerWatch(named(folder))
     workers = len(watch.alive())

@@ -21,6 +21,10 @@ def run(options: StudyOptions) -> int | None:
     """Run the study into `options.folder`; cells that are finished there are left as they are.
 
     None if this worker put the rows together, 0 if another one did.
+
+    Raises:
+      ValueError: for a config that is no study, or settings that it cannot have; and as
+        `registry.run`.
     """
     if options.workers > 1:
         _run_workers(options)

@@ -50,6 +50,11 @@ class StudyOptions:
         return self.out or Path("runs", self.config.stem)
 
     def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range and options that do not go together, listing all.
+        """
         refuse(_study_problems(self))
 
 

@@ -53,7 +53,12 @@ class TrainJob(NamedTuple):
 
 
 def run(options: TrainOptions) -> None:
-    """Train, write the model and its log, and print how it went."""
+    """Train, write the model and its log, and print how it went.
+
+    Raises:
+      ValueError: for options, a model or data that do not fit together.
+      OSError: the model or its log cannot be written.
+    """
     saves = options.checkpoints is not None
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
     claim_mirrors()

@@ -136,6 +136,9 @@ def guess_accuracies(
     may see a neighbour masked, where these guesses always see it: they are a generous floor. What
     was never seen in training is guessed from less: both sides, the left, the right, nothing; and
     the right neighbour alone falls back to nothing. Ties go to the token seen first.
+
+    Raises:
+      ValueError: for texts of either side without a token to predict.
     """
     skipped = frozenset(unpredicted)
     counts: list[dict[Hashable, Counter[int]]] = [{} for _ in ORDER]

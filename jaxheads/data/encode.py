@@ -57,6 +57,9 @@ class EncodedSource:
         """Return the examples `index_B`, the same in every epoch; -1 makes a padding row.
 
         A padding row has label 0 and one real token, the first of all.
+
+        Raises:
+          ValueError: for an example of another process, or one of more than `length` tokens.
         """
         del epoch_B
         shown = index_B >= 0
@@ -97,11 +100,15 @@ def encode_task(
 ) -> EncodedSource:
     """Encode a task's examples; sentences of a pair together, or `siamese` for the pair readout.
 
-    An example of more than `max_length` tokens is a ValueError that names its file and line, unless
-    `long="truncate"`. With a `scratch` directory the tokens lie there on disk; with
-    `glue.iter_examples` memory then grows by 12 to 20 bytes an example and no more. A progress bar
-    shows where stderr is a terminal. With the `share` and `group` of `loader.batches` only the
-    examples of that process are encoded; it must be told (`longest`) how long the others' are.
+    With `long="truncate"` an example of more than `max_length` tokens is cut. With a `scratch`
+    directory the tokens lie there on disk; with `tasks.iter_examples` memory then grows by 12 to 20
+    bytes an example and no more. A progress bar shows where stderr is a terminal. With the `share`
+    and `group` of `loader.batches` only the examples of that process are encoded; it must be told
+    (`longest`) how long the others' are.
+
+    Raises:
+      ValueError: for an example of more than `max_length` tokens, named by file and line, unless
+        `long="truncate"`; for pairs among single sentences, `siamese` without pairs, no example.
     """
     if long not in ("error", "truncate"):
         raise ValueError(f"long: expected 'error' or 'truncate', got {long!r}")

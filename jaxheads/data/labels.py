@@ -14,7 +14,11 @@ def new_readout(task: Task) -> ReadoutConfig:
 
 
 def check_readout(task: Task, readout: ReadoutConfig) -> None:
-    """Raise ValueError for a readout that cannot do a task."""
+    """Check that a readout can do a task.
+
+    Raises:
+      ValueError: for another kind of readout than the task needs, or another number of labels.
+    """
     if not task.labels:
         if readout.kind != "masked_lm":
             raise ValueError(f"task {task.name}: expected a masked LM, got {_described(readout)}")

@@ -28,7 +28,11 @@ def read_spiece(path: Path) -> tokenizers.Tokenizer:
 
 
 def read_legacy(directory: Path, where: Path | None = None) -> tokenizers.Tokenizer:
-    """Read a directory that has some family's LEGACY_FILES; errors are about `where`."""
+    """Read a directory that has some family's LEGACY_FILES; errors are about `where`.
+
+    Raises:
+      ValueError: for missing or damaged files.
+    """
     where = where or directory
     family = next(
         (

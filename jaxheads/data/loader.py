@@ -68,6 +68,10 @@ def batches(
     group stays whole and in order, so that it lies in one batch if `group` divides the rows that a
     process yields. Every batch has the smallest of `lengths` that holds it; with several processes,
     the one that holds the longest example of all.
+
+    Raises:
+      ValueError: for no example, one longer than all `lengths`, a batch size that the processes do
+        not divide, or a share, group or window out of range.
     """
     rows = _check(source, batch_size, share, lengths)
     if group < 1 or window < 0:
@@ -113,6 +117,10 @@ def training_batches(
     which takes a slice of its rows; nothing but the step need be known to resume. In windows of so
     many batches (0: none) examples of like length come together, to pad less, and the batches of a
     window are shuffled again.
+
+    Raises:
+      ValueError: for no example, one longer than all `lengths`, a batch size that the processes do
+        not divide, or a share, first step or window out of range.
     """
     rows = _check(source, batch_size, share, lengths)
     for name, value in (("start_step", start_step), ("window", window)):

@@ -31,6 +31,9 @@ def encode_blocks(
     Nothing is lost or padded but in the last block, which may be shorter (RoBERTa's FULL-SENTENCES
     packing; paragraphs go on in the next block). Labels are zeros. With a limit only the first
     blocks are made, and no more text is read than they need, but for a chunk.
+
+    Raises:
+      ValueError: for a length below 3, or no text.
     """
     room = length - 2
     if room < 1:
@@ -143,6 +146,10 @@ def mask_blocks(
 
     A word, where `whole_words` are masked, is what stands between spaces (BERT's own tokenizer also
     parts punctuation off). Special tokens are never predicted, nor drawn as random ones.
+
+    Raises:
+      ValueError: for a tokenizer without a mask token, a rate outside (0, 1), or blocks longer than
+        `length`.
     """
     if tokenizer.mask_id is None:
         raise ValueError("the tokenizer has no mask token, which masked LM needs")

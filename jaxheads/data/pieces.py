@@ -52,7 +52,11 @@ KEYS: dict[str, Weights] = {"sum": _sum, "first": _first, "last": _last}
 
 
 def check_choices(queries: str, keys: str) -> None:
-    """ValueError for names that are not in `QUERIES` and `KEYS`."""
+    """Check that the names are in `QUERIES` and `KEYS`.
+
+    Raises:
+      ValueError: for any other name.
+    """
     for name, value, known in (("queries", queries, QUERIES), ("keys", keys, KEYS)):
         if value not in known:
             raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
@@ -94,8 +98,11 @@ def pieces_of_words(encoded: EncodedWords, words: int, *, special: str = "droppe
 
     Special tokens are seen by the model but have no row (`special="dropped"`: Htut et al. 2019),
     have rows in their places among the words ("kept": Clark et al. 2019), or do not enter the model
-    at all ("absent": Kim et al. 2020). ValueError for a sentence without pieces, for words out of
-    range and, where special tokens are kept, for words without pieces.
+    at all ("absent": Kim et al. 2020).
+
+    Raises:
+      ValueError: for a sentence without pieces, words out of range, an unknown `special`, and,
+        where special tokens are kept, words without pieces.
     """
     if special not in SPECIAL:
         raise ValueError(f"special: expected one of {', '.join(SPECIAL)}, got {special!r}")
@@ -110,7 +117,11 @@ def pieces_of_words(encoded: EncodedWords, words: int, *, special: str = "droppe
 
 
 def single_pieces(ids: Sequence[int]) -> Pieces:
-    """An input of which every piece, special tokens too, is a unit of its own."""
+    """An input of which every piece, special tokens too, is a unit of its own.
+
+    Raises:
+      ValueError: for no piece.
+    """
     ids_T = _ids(ids)
     return Pieces(ids_T, np.arange(len(ids_T)), len(ids_T))
 

@@ -29,6 +29,9 @@ class Pool:
     """The examples of several tasks, one task after the other; `labels` has one for each task.
 
     A batch is drawn as `parts` parts, the rows p, p + parts, ..., as training divides it.
+
+    Raises:
+      ValueError: for no task, tasks of single sentences and of pairs, or another number of labels.
     """
 
     tasks: tuple[EncodedSource, ...]
@@ -58,7 +61,11 @@ class Pool:
         return np.cumsum([0, *(len(task.lengths) for task in self.tasks)])
 
     def draw(self, step: int, batch_size: int, *, seed: int) -> Int[np.ndarray, "B"]:
-        """Return the examples of a step: a task for each part, and examples of it."""
+        """Return the examples of a step: a task for each part, and examples of it.
+
+        Raises:
+          ValueError: for a batch size that `parts` does not divide.
+        """
         if batch_size % self.parts:
             raise ValueError(f"batch_size: expected a multiple of {self.parts}, got {batch_size}")
         size = batch_size // self.parts

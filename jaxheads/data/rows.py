@@ -32,7 +32,8 @@ class Record(NamedTuple):
 def read_records(path: Path) -> Iterator[Record]:
     """Read a file record by record, in constant memory.
 
-    A missing file or an unknown extension is a ValueError at once.
+    Raises:
+      ValueError: at once, for a missing file or an unknown extension.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:

@@ -63,7 +63,10 @@ def read_task(
     """A task's examples, encoded as the readout takes them, with its class numbers.
 
     `path` None: the Hub's `split`. `long` and `scratch` are as for `encode_task`, and so are
-    `share` and `group`: with a share all processes call. ValueError where the readout is no match.
+    `share` and `group`: with a share all processes call.
+
+    Raises:
+      ValueError: for a readout that is no match, or examples that cannot be read or encoded.
     """
     check_readout(task, readout)
 

@@ -168,8 +168,11 @@ def read_examples(
     """Read a task's examples from a file (see `rows`), or without a `path` from the Hub.
 
     A task of the built-in language is generated instead: `GENERATED` examples without a limit.
-    `split` chooses the Hub's file, or what is generated. Up to five problems are named by file and
-    line in one ValueError; a limit stops reading after so many good examples.
+    `split` chooses the Hub's file, or what is generated. A limit stops after so many good examples.
+
+    Raises:
+      ValueError: for up to five problems, each by file and line; for an unknown task or split, a
+        limit below 1, a task that has no data without a file, and no example.
     """
     rows = tuple(iter_examples(task, path, split=split, limit=limit))
     return Examples(task_named(task), rows)
@@ -241,7 +244,7 @@ def _check_split(task: Task, split: str) -> None:
 
 
 def task_named(task: str | Task) -> Task:
-    """Look a task up by its name; a Task of one's own is returned as it is."""
+    """Look a task up by its name (ValueError for an unknown one); a Task is returned as it is."""
     if isinstance(task, Task):
         return task
     if task not in TASKS:

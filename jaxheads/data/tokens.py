@@ -91,6 +91,10 @@ class Tokenizer:
 
         Nothing is cut unless `max_length` is given; then the longer sentence of a pair loses its
         end first, as the `longest_first` rule of the GLUE scripts.
+
+        Raises:
+          ValueError: for what is no text, or a `max_length` without room for a token of each
+            sentence.
         """
         _check_texts(texts if seconds is None else [*texts, *seconds])
         inputs = texts if seconds is None else list(zip(texts, seconds, strict=True))
@@ -107,7 +111,12 @@ class Tokenizer:
         return Encoded([each.ids for each in found], [each.type_ids for each in found])
 
     def encode_words(self, words: Sequence[str]) -> EncodedWords:
-        """Encode a sentence given word by word, each word as it would be after a space."""
+        """Encode a sentence given word by word, each word as it would be after a space.
+
+        Raises:
+          ValueError: for what is no text, or a word whose first piece lacks the mark of a word's
+            start.
+        """
         _check_texts(words)
         found = self._word_pipeline.encode(list(words), is_pretokenized=True)
         of_piece = [-1 if word is None else word for word in found.word_ids]
@@ -123,7 +132,11 @@ class Tokenizer:
 
     @functools.cached_property
     def starts_word_V(self) -> Bool[np.ndarray, "V"]:
-        """Which tokens open a word: their piece has the space before it, or they were added."""
+        """Which tokens open a word: their piece has the space before it, or they were added.
+
+        Raises:
+          ValueError: for a tokenizer whose pieces do not tell where words start.
+        """
         mark = _word_mark(json.loads(self.pipeline.to_str()))
         starts = np.zeros(self.vocab_size, bool)
         for piece, token in self.pipeline.get_vocab().items():
@@ -164,8 +177,11 @@ class Tokenizer:
 def load_tokenizer(source: str | Path) -> Tokenizer:
     """Load a tokenizer from a directory, a `tokenizer.json`, a `spiece.model`, or the Hub by name.
 
-    Local sources need no network; a name that the Hub does not know, or that cannot be looked up,
-    is one ValueError within 2 s.
+    Local sources need no network.
+
+    Raises:
+      ValueError: for missing or damaged files, and within 2 s for a name that the Hub does not
+        know, or that cannot be looked up.
     """
     path = Path(source).expanduser()
     if path.is_file() and path.suffix == ".json":
@@ -182,7 +198,11 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
 
 
 def wrap_pipeline(pipeline: tokenizers.Tokenizer, names: dict[str, str], where: str) -> Tokenizer:
-    """Check a pipeline and find its special tokens; `names` are those that its files give."""
+    """Check a pipeline and find its special tokens; `names` are those that its files give.
+
+    Raises:
+      ValueError: for special tokens that are missing, or do not stand around every text.
+    """
     pipeline.no_padding()  # some published files (all-MiniLM) pad and cut by themselves
     pipeline.no_truncation()
     vocab = pipeline.get_vocab()
@@ -223,7 +243,11 @@ def max_tokens(config: EncoderConfig) -> int:
 
 
 def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
-    """Raise ValueError for a tokenizer that cannot belong to an encoder, with every mismatch."""
+    """Check that a tokenizer can belong to an encoder.
+
+    Raises:
+      ValueError: names every mismatch.
+    """
     problems = []
     if tokenizer.vocab_size > config.vocab_size:
         problems.append(

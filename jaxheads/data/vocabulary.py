@@ -26,6 +26,10 @@ def train_tokenizer(
 
     The vocabulary may come out smaller than `vocab_size` where the text does not yield so many
     pieces. Special tokens that stand in the text are not learnt from.
+
+    Raises:
+      ValueError: for an unknown kind, a size below all bytes (BPE), or a text that yields no
+        vocabulary.
     """
     if kind not in TRAINERS:
         raise ValueError(f"kind: expected one of {', '.join(TRAINERS)}, got {kind!r}")

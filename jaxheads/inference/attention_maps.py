@@ -67,17 +67,19 @@ def attention_maps(
 ) -> Iterator[Maps]:
     """Yield every sentence's maps once, in groups of equally many units, the short ones first.
 
-    watch: `objectives.watch_for` of the model's config; keep one for all calls. A head that is cut
-      gives zeros, as in every other array over heads.
-    most: tokens that the model can read (`data.tokens.max_tokens`); longer sentences are rejected,
-      so that none is cut: leave them out by `fitting`, and count them.
-    queries, keys: how the pieces of a unit count as rows ("mean", "first", "last") and as columns
-      ("sum", "first", "last"); a unit without pieces has a row and a column of zeros.
-    lengths: padded lengths, each compiled once; `tokens`: of a batch, at least one sentence a
-      device. With several processes each yields its own sentences of every batch.
+    Args:
+      watch: `objectives.watch_for` of the model's config; keep one for all calls. A head that is
+        cut gives zeros, as in every other array over heads.
+      most: tokens that the model can read (`data.tokens.max_tokens`); leave out longer sentences by
+        `fitting`, and count them.
+      queries, keys: how the pieces of a unit count as rows ("mean", "first", "last") and as columns
+        ("sum", "first", "last"); a unit without pieces has a row and a column of zeros.
+      lengths: padded lengths, each compiled once; `tokens`: of a batch, at least one sentence a
+        device. With several processes each yields its own sentences of every batch.
 
-    ValueError for options that do not fit, listing all, and for attention that is not finite, with
-    the sentence's number.
+    Raises:
+      ValueError: for options that do not fit or longer sentences, listing all, and for attention
+        that is not finite, with the sentence's number.
     """
     check_choices(queries, keys)
     _check(sentences, most, tokens)

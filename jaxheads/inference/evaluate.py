@@ -59,6 +59,9 @@ def evaluate(
     `gate` is traced, as the objective's own: all gates of one shape share one compilation. Dropout
     is off. Sums are float64 in the order of the examples' numbers, so they do not depend on how the
     examples were batched. With several processes all of them call and get the same.
+
+    Raises:
+      ValueError: for an unknown metric, no example, or a loss that is not finite.
     """
     _check(metrics)
     rows = _collect(_rows(objective, params, batches, gate, mesh))

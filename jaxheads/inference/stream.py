@@ -26,7 +26,10 @@ def stream(
     """Yield the numbers of a batch's examples and this process's rows of `step(batch)`, as numpy.
 
     Padding rows are left out. A step's rows are fetched while the next step runs, so at most two
-    batches live at a time. ValueError if a row is not finite, or a weight neither 0 nor 1.
+    batches live at a time.
+
+    Raises:
+      ValueError: for a row that is not finite, or a weight neither 0 nor 1.
     """
     quiet = None if progress and jax.process_index() == 0 else True  # None: unless a terminal
     with tqdm(total=total, unit="ex", file=sys.stderr, disable=quiet, leave=False) as bar:

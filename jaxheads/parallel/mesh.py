@@ -46,6 +46,9 @@ def make_mesh(data: int | None = None, model: int = 1) -> Mesh:
     """A mesh of `data` x `model` devices; without `data` every device is used.
 
     A single process may use fewer devices than it has; several processes must use all of them.
+
+    Raises:
+      ValueError: for a size below 1, or sizes that the devices do not make up.
     """
     devices = jax.devices()
     if model < 1 or (data is not None and data < 1):
@@ -74,6 +77,9 @@ def data_share(mesh: Mesh | None) -> tuple[int, int]:
 
     Give it to `data.loader.batches(share=...)`. Processes that differ only along `model` read the
     same part.
+
+    Raises:
+      ValueError: for processes that do not hold equally many rows of the mesh.
     """
     if mesh is None:
         return 0, 1

@@ -43,7 +43,10 @@ def join_hosts(
     """Join the other processes where they are named, or where this is a task of a known cluster.
 
     On every host, before any other use of jax. Alone, it does nothing. `saves`: see
-    `start_distributed`. ValueError where another process cannot begin (`cannot_begin`).
+    `start_distributed`.
+
+    Raises:
+      ValueError: where another process cannot begin (`cannot_begin`), and as `start_distributed`.
     """
     _join(coordinator, num_processes, process_id, saves=saves)
     run_on_all(lambda: None)
@@ -118,6 +121,9 @@ def start_distributed(
     of process 0. A second call does nothing. With `saves` SIGTERM is left to training with
     checkpoints (`fit`), which saves on all hosts at the same step, and nothing else answers it;
     without, it ends the process as usual.
+
+    Raises:
+      ValueError: for one or two of the three arguments, or no cluster that jax knows.
     """
     given = {
         "coordinator": coordinator, "num_processes": num_processes, "process_id": process_id
@@ -206,9 +212,12 @@ def run_on_primary(work: Callable[[], Any]) -> Any:
 
 
 def run_on_all(work: Callable[[], T]) -> T:
-    """What every process does by itself; ValueError on all, in each one's words, where any fails.
+    """What every process does by itself; it fails on all where it fails on any.
 
     So that what is wrong with the part of one does not leave the others waiting.
+
+    Raises:
+      ValueError: on all processes, in each one's words, where any of them fails.
     """
     if not several():
         return work()

@@ -28,7 +28,10 @@ def multiply_adds(config: EncoderConfig, length: int, mask_LH: ArrayLike | None 
     """Multiply-adds of the encoder for one sequence of `length` tokens, cut to `mask_LH` if given.
 
     Matrix products alone: projections, attention scores and averages, feed-forward, and ALBERT's
-    projection of the embeddings; no biases, norms, softmax or readout. ValueError as `kept_heads`.
+    projection of the embeddings; no biases, norms, softmax or readout.
+
+    Raises:
+      ValueError: as `kept_heads`.
     """
     kept = config.heads_by_layer if mask_LH is None else kept_heads(config, mask_LH)
     return _fixed_multiply_adds(config, length) + sum(map(len, kept)) * _per_head(config, length)

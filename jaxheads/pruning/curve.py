@@ -20,8 +20,11 @@ def removable(
     """k95, k99: the most heads that can go while the metric keeps `share` of its first value.
 
     It must keep it at every larger budget of the curve too; budgets between its points are not
-    looked at. 0 where already the second point is below. ValueError for a whole model whose metric
-    is not positive, of which no share can be kept.
+    looked at. 0 where already the second point is below.
+
+    Raises:
+      ValueError: for a metric and budgets that do not match or do not decrease, fewer than two
+        points, or a whole model whose metric is not positive.
     """
     budget_K, metric_K = _curve(budgets, metric_K)
     kept_K = metric_K >= share * metric_K[0] - 1e-12
@@ -36,6 +39,9 @@ def area(
     """The mean of the metric as a share of its first value, over all numbers of heads removed.
 
     Trapezoids between the points; 1 for a curve that never falls.
+
+    Raises:
+      ValueError: as `removable`.
     """
     budget_K, metric_K = _curve(budgets, metric_K)
     removed_K = (budget_K[0] - budget_K) / (budget_K[0] - budget_K[-1])

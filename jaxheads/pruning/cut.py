@@ -29,7 +29,10 @@ def cut(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> tuple[Para
     Masks are in original coordinates, also for a model that was cut before: heads that it no longer
     has must be dropped by the mask too. A layer without heads keeps its output bias. A shared block
     (ALBERT) loses a head when no layer uses it; what one layer drops is skipped in that layer.
-    ValueError: a mask that does not fit (`kept_heads`), parameters that are not those of `config`.
+
+    Raises:
+      ValueError: for a mask that does not fit (`kept_heads`), or parameters that are not those of
+        `config`.
     """
     kept = kept_heads(config, mask_LH)
     _check_params(params, config)
@@ -48,8 +51,10 @@ def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
     The output rows and the value columns and biases of every dropped head are zero, and so are its
     gradients: it stays silent in training. They belong to `replace(config, kept=None)` and open in
     any reader of that layout. Heads that a cut model no longer has come back as zeros.
-    ValueError: as for `cut`, or a shared block of which only some layers drop a head, which no
-    parameters can express.
+
+    Raises:
+      ValueError: as `cut`, and for a shared block of which only some layers drop a head, which no
+        parameters can express.
     """
     kept = kept_heads(config, mask_LH)
     _check_params(params, config)
@@ -64,15 +69,22 @@ def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
 
 
 def check_zero(config: EncoderConfig, mask_LH: ArrayLike) -> None:
-    """ValueError where `zero` will reject a mask, before there are parameters to lose."""
+    """Check that `zero` will take a mask, before there are parameters to lose.
+
+    Raises:
+      ValueError: for a mask that does not fit, or a head that only some layers of a block drop.
+    """
     _check_shared(config, kept_heads(config, mask_LH))
 
 
 def fold(params: Params, config: EncoderConfig, gate_LH: ArrayLike) -> Params:
     """Parameters that compute without gates what real gates do: output rows are multiplied.
 
-    Of an uncut or cut model, with a gate for every original head. ValueError: a gate of another
-    shape, or layers that share a block and have different gates.
+    Of an uncut or cut model, with a gate for every original head.
+
+    Raises:
+      ValueError: for gates of another shape, layers that share a block and have different gates, or
+        parameters that are not those of `config`.
     """
     gate_LH = np.asarray(gate_LH, np.float32)
     expected = (config.num_layers, config.num_heads)

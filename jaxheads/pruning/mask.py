@@ -28,8 +28,9 @@ def mask_from_scores(
 ) -> Bool[np.ndarray, "L H"]:
     """Keep the `budget` heads that `order_from_scores` removes last; see there for the options.
 
-    ValueError: a budget below what the floor protects, above the heads present, or, with tied rows,
-    one that would split the uses of a shared head.
+    Raises:
+      ValueError: as `order_from_scores`, and for a budget below what the floor protects, above the
+        heads present, or, with tied rows, one that would split the uses of a shared head.
     """
     budget = operator.index(budget)
     ranked = _rank(score_LH, per_layer, floor, present, tied_rows)
@@ -52,19 +53,23 @@ def order_from_scores(
     """The heads present as (layer, head), the first to be removed first.
 
     Ascending by (score, layer, head): of equal scores the lower layer, and in it the lower head,
-    goes first. `present`: only these heads are ranked; the others stay out of every mask and their
-    scores are not read.
+    goes first.
 
-    floor: the best `floor` heads of each layer (all it has, if fewer) go after all others.
-    per_layer: the layers give up heads in turn, so that all keep equally many. Where they do not
-    divide the budget, the odd heads stay in the layers whose next best head scores highest; a layer
-    that has too few keeps all, and the others share the rest.
-    tied_rows: the block that each layer uses (`EncoderConfig.block_by_layer`). A head then goes in
-    all layers of its block at once; it is ranked by the mean score of its uses, and a budget counts
-    uses.
+    Args:
+      score_LH: higher means keep.
+      per_layer: the layers give up heads in turn, so that all keep equally many. Where they do not
+        divide the budget, the odd heads stay in the layers whose next best head scores highest; a
+        layer that has too few keeps all, and the others share the rest.
+      floor: the best `floor` heads of each layer (all it has, if fewer) go after all others.
+      present: bool `[L, H]`; only these heads are ranked. The others stay out of every mask and
+        their scores are not read.
+      tied_rows: the block that each layer uses (`EncoderConfig.block_by_layer`). A head then goes
+        in all layers of its block at once; it is ranked by the mean score of its uses, and a budget
+        counts uses.
 
-    ValueError: scores that are not finite or not `[L, H]`, a negative floor, tied rows of another
-    length or whose layers have different heads.
+    Raises:
+      ValueError: for scores that are not finite or not `[L, H]`, a negative floor, tied rows of
+        another length or whose layers have different heads.
     """
     ranked = _rank(score_LH, per_layer, floor, present, tied_rows)
     row_by_layer = ranked.row_by_layer
@@ -95,7 +100,11 @@ def random_mask(
     present: ArrayLike | None = None,
     tied_rows: Sequence[int] | None = None,
 ) -> Bool[np.ndarray, "L H"]:
-    """`budget` heads at random; `per_layer` stratifies. A pure function; nested for one seed."""
+    """`budget` heads at random; `per_layer` stratifies. A pure function; nested for one seed.
+
+    Raises:
+      ValueError: as `mask_from_scores`.
+    """
     rows = _row_by_layer(tied_rows, layers)
     ranks = np.random.default_rng(seed).permutation((rows.max() + 1) * heads)
     score_LH = ranks.reshape(-1, heads)[rows]
@@ -124,7 +133,9 @@ def present_heads(config: EncoderConfig) -> Bool[np.ndarray, "L H"]:
 def kept_heads(config: EncoderConfig, mask_LH: ArrayLike) -> tuple[tuple[int, ...], ...]:
     """The heads of each layer that a mask keeps, checked against the model.
 
-    ValueError: not bool `[L, H]`, or it keeps heads that the model no longer has (all are named).
+    Raises:
+      ValueError: for a mask that is not bool `[L, H]`, or keeps heads that the model no longer has
+        (all are named).
     """
     mask_LH = np.asarray(mask_LH)
     expected = (config.num_layers, config.num_heads)

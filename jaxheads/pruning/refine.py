@@ -81,7 +81,9 @@ def rescaling(
     with `damping` times the mean of the kept heads' diagonal as a ridge: 0 where dropped, clipped
     to `1 / most` to `most` elsewhere. (Kwon et al. match the outputs of each layer; we match the
     losses, which are what was kept.) `pruning.cut.fold` puts them into the output projection.
-    ValueError for a damping that is not positive or a bound below 1.
+
+    Raises:
+      ValueError: for a damping that is not positive, or a bound below 1.
     """
     if damping <= 0 or most < 1:
         raise ValueError(f"rescaling: expected damping > 0 and most >= 1, got {damping}, {most}")

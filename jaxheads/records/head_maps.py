@@ -52,8 +52,10 @@ def save_maps(
 ) -> Path:
     """Write named maps of a model's heads, whole or not at all; NaN where a head has no value.
 
-    `weights`: the `encoder_bits` of the model that they are of. ValueError for names that the file
-    cannot have, no maps, or maps of different heads.
+    `weights`: the `encoder_bits` of the model that they are of.
+
+    Raises:
+      ValueError: for names that the file cannot have, no maps, or maps of different heads.
     """
     problems = [
         f"{name}: expected small letters, digits, _ and ., got {value!r}"

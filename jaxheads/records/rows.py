@@ -31,6 +31,9 @@ class Row:
     draws `draws`; the interval is then over these and examples. Of a difference between two ways to
     choose heads in one model, `draws` counts its random masks, `ahead` and `behind` those of them
     in which the difference is above and below 0.
+
+    Raises:
+      ValueError: names every field that is of the wrong kind or out of range.
     """
 
     study: str

@@ -169,7 +169,8 @@ class Study:
 def read_study(folder: Path) -> Study:
     """A finished study's rows, or those of its finished cells; scores and settings beside them.
 
-    ValueError where there are no rows, and for files that are not what their names say.
+    Raises:
+      ValueError: where there are no rows, and for files that are not what their names say.
     """
     finished = (folder / ROWS).is_file()
     paths = [folder / ROWS] if finished else sorted((folder / CELLS).glob("*.jsonl"))
@@ -189,7 +190,11 @@ def read_study(folder: Path) -> Study:
 
 
 def seconds_of(folder: Path) -> float | None:
-    """What a study's cells took in all, as it noted them; None where it did not."""
+    """What a study's cells took in all, as it noted them; None where it did not.
+
+    Raises:
+      ValueError: for a file that does not say so.
+    """
     found = _read_times(folder)
     return sum(found.values()) if found else None
 

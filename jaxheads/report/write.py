@@ -90,8 +90,11 @@ SECTIONS = (
 def report(folder: Path) -> str:
     """Write the page and the figures of a study's folder; return its answers and where it is.
 
-    Each file is whole or not there; a page that stands there is replaced last. ValueError or
-    OSError for a folder without rows, or with files that are not what their names say.
+    Each file is whole or not there; a page that stands there is replaced last.
+
+    Raises:
+      ValueError: for a folder without rows, or with files that are not what their names say.
+      OSError: a file cannot be read or written.
     """
     study = read_study(folder)
     with mpl.rc_context(STYLE):

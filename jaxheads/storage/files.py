@@ -18,9 +18,12 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
 
     A file replaces what stands at `target`; a directory takes only a free or empty place. An error
     or Ctrl-C inside the block leaves nothing behind, nor the parent directories that were missing.
-    An unwritable place is an OSError on entry, so enter the block before a long computation; one
-    that names no file (a full disk), or the draft, is made to name `target`. The yielded path keeps
-    `target`'s suffix, lies beside it and does not exist yet.
+    The yielded path keeps `target`'s suffix, lies beside it and does not exist yet.
+
+    Raises:
+      OSError: on entry, for a place that cannot be written or a directory with files, so enter the
+        block before a long computation. One that names no file (a full disk), or the draft, is made
+        to name `target`.
     """
     target = Path(target).absolute()
     made = _make_parents(target)
@@ -42,7 +45,11 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; ValueError of one line on anything else."""
+    """The JSON object in a file.
+
+    Raises:
+      ValueError: in one line, for anything else.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     try:

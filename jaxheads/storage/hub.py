@@ -24,7 +24,10 @@ def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
     `builtin:NAME` is a model that comes with the package.
 
     `patterns` (`config.json`, `*.safetensors`) say which of a Hub model's files are wanted; a local
-    directory is returned as it is. Whatever goes wrong is a ValueError of one line.
+    directory is returned as it is.
+
+    Raises:
+      ValueError: in one line, whatever goes wrong.
     """
     text = str(source)
     path = Path(text).expanduser()
@@ -42,7 +45,11 @@ def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
 
 
 def builtin_dir(text: str, marker: str = "config.json") -> Path:
-    """The directory that `builtin:NAME` names, among those with a file called `marker`."""
+    """The directory that `builtin:NAME` names, among those with a file called `marker`.
+
+    Raises:
+      ValueError: for a name that is not there, listing those that are.
+    """
     name = text.removeprefix(BUILTIN)
     names = sorted(path.parent.name for path in ASSETS.glob(f"*/{marker}"))
     if name not in names:
@@ -61,7 +68,10 @@ def fetch_snapshot(
     """Return a directory with the files of a Hub repository that match `patterns`.
 
     Downloads what is missing if the Hub answers within `REACH_SECONDS`; otherwise what was
-    downloaded before is taken. At least one file matches, or it is a ValueError.
+    downloaded before is taken.
+
+    Raises:
+      ValueError: for a repository that is not there or cannot be read, or without such files.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError

@@ -89,7 +89,8 @@ class Worker:
     def take(self, name: str) -> None:
         """Claim what one alone may hold, once it is known that no other does.
 
-        ValueError at the first sign of life of the holder.
+        Raises:
+          ValueError: at the first sign of life of the holder.
         """
         told = False
         while not self.claim(name):

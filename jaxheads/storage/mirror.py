@@ -33,7 +33,11 @@ class Mirror:
         self._alone: Worker | None = None
 
     def claim(self) -> None:
-        """Work there alone, until `release`. ValueError if another command does."""
+        """Work there alone, until `release`.
+
+        Raises:
+          ValueError: if another command works there.
+        """
         worker = Worker(self.url).__enter__()
         try:
             worker.take(ALL)
@@ -106,7 +110,11 @@ class Mirror:
                 self._seen[name] = each.about
 
     def put(self) -> None:
-        """Put what is new or changed here, and remove what is gone here. OSError."""
+        """Put what is new or changed here, and remove what is gone here.
+
+        Raises:
+          OSError: for what cannot be written there, or where another command took over.
+        """
         if self._alone is not None and not self._alone.holds(ALL):
             raise OSError(f"{self.url}: was taken over by another command")
         system, there = open_url(self.url)

@@ -83,9 +83,12 @@ def localised(options: Any) -> Iterator[Any]:
     A field of the dataclass says by its metadata "role" whether it is read ("in"), written ("out",
     or "again" where it may stand already), a folder to work in ("folder"; "report" without what is
     heavy), or one to see how far it is ("look"); `options.roles` are others than those of the
-    fields. ValueError for what is not there, for an output that stands in the way, and for a
-    protocol that needs a package that is missing. OSError that names the local copy of what could
-    not be put at the end.
+    fields.
+
+    Raises:
+      ValueError: for what is not there, for an output that stands in the way, and for a protocol
+        that needs a package that is missing.
+      OSError: names the local copy of what could not be put at the end.
     """
     urls = _remote(options)
     if not urls:
@@ -178,7 +181,11 @@ def put_one(path: Path) -> None:
 
 
 def claim_mirrors() -> None:
-    """Work in the mirrored folders alone, as they are now. ValueError if another command does."""
+    """Work in the mirrored folders alone, as they are now.
+
+    Raises:
+      ValueError: if another command works there.
+    """
     from jaxheads.parallel.processes import run_on_primary
 
     if _mirrors:

@@ -44,7 +44,12 @@ class Store:
         self.write(functools.partial(write_arrays, self.path(name), arrays))
 
     def read_arrays(self, name: str | Path, what: str = "arrays") -> dict[str, np.ndarray]:
-        """Read what `write_arrays` wrote; ValueError for a damaged file."""
+        """Read what `write_arrays` wrote.
+
+        Raises:
+          FileNotFoundError: there is no such file.
+          ValueError: for a damaged file.
+        """
         return read_arrays(self.path(name), what=what)
 
     def write_json(self, name: str | Path, value: Any) -> None:

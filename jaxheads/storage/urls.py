@@ -24,7 +24,11 @@ def url_of(place: str | Path) -> str | None:
 
 
 def open_url(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path there."""
+    """The file system of a URL, and the path there.
+
+    Raises:
+      ValueError: for a protocol that fsspec does not open, or whose package is missing.
+    """
     import fsspec
 
     try:
@@ -36,7 +40,12 @@ def open_url(url: str) -> tuple[Any, str]:
 
 
 def fetch(url: str, path: Path) -> None:
-    """Copy a file or a directory to a path here. ValueError where there is neither."""
+    """Copy a file or a directory to a path here.
+
+    Raises:
+      ValueError: where there is neither.
+      OSError: it cannot be read.
+    """
     system, there = open_url(url)
     with as_os_error(url):
         if system.isdir(there):
@@ -49,7 +58,11 @@ def fetch(url: str, path: Path) -> None:
 
 
 def check_free(url: str) -> None:
-    """ValueError where a directory with files stands."""
+    """Check that no directory with files stands there.
+
+    Raises:
+      ValueError: for a directory with files.
+    """
     system, there = open_url(url)
     with as_os_error(url):
         taken = system.isdir(there) and system.ls(there)
@@ -75,7 +88,11 @@ def _put(folder: Path, url: str) -> None:
 
 
 def put_file(system: Any, path: Path, target: PurePosixPath) -> None:
-    """Write a file there under another name, and then give it its own. OSError."""
+    """Write a file there under another name, and then give it its own.
+
+    Raises:
+      OSError: it cannot be written.
+    """
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")  # two may put it
     with as_os_error(target):
         system.makedirs(str(target.parent), exist_ok=True)
@@ -85,7 +102,11 @@ def put_file(system: Any, path: Path, target: PurePosixPath) -> None:
 
 @contextlib.contextmanager
 def as_os_error(place: object) -> Iterator[None]:
-    """OSError, whatever a file system raises: not all of them keep to one kind."""
+    """Turn whatever a file system raises in the block into one kind of error.
+
+    Raises:
+      OSError: in the place of any error; not all file systems keep to one kind.
+    """
     try:
         yield
     except OSError:

@@ -199,9 +199,10 @@ class Keeper:
     def restore(self, placed: TrainState, *, step: int | None = None) -> Kept | None:
         """The newest whole checkpoint (or that of `step`), placed as `placed`; None without any.
 
-        It may be split and filled up in another way than it was in the saving run.
-        ValueError if the checkpoint is another run's, with every difference. One that cannot be
-        read is passed over with a warning and renamed; ValueError if that leaves none.
+        It may be split and padded in another way. What cannot be read is renamed, with a warning.
+
+        Raises:
+          ValueError: for another run's, with every difference; where none of them can be read.
         """
         asked = self.steps() if step is None else [step]
         broken: list[str] = []

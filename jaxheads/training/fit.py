@@ -61,19 +61,19 @@ def fit(
 ) -> Fitted:
     """Train a copy of `params` for `config.steps` steps; a pure function of the arguments.
 
-    `gate` is on the heads: `constant` is a mask, others are trained with the parameters, by an
-    optimizer of their own, `gates`. `only` names the one top-level group of `params` to train
-    ("readout"), or "gates" for those alone: the rest stays as it is, without a gradient. The pass
-    computes in the type of the objective. `log` names a file of JSON lines, one `Point`, `Gated` or
-    `EvalPoint` each; `tensorboard` a folder for the same. Diverged, a ValueError, names the first
-    step whose loss or gradient is not finite; it comes within `2 * log_every` steps.
+    `gate` is on the heads: `constant` is a mask, others are trained with the parameters, by the
+    optimizer `gates`. `only` names the top-level group of `params` to train ("readout"), or "gates"
+    for those alone: the rest has no gradient. The pass computes in the type of the objective. `log`
+    names a file of JSON lines (`Point`, `Gated`, `EvalPoint`); `tensorboard` a folder for the same.
 
-    `evaluate` measures the parameters, and what is trained of the gate, every `config.eval_every`
-    steps and at the end, and must not keep them; the first of its metrics says which step is best
-    (the highest; of a `loss` the lowest). With `checkpoints` the state is kept every
-    `config.save_every` steps, when evaluated, and at the end. A run that resumes goes on from the
-    newest that is whole, and is bit-identical to one that was never stopped, as is its log but for
-    the times. SIGTERM ends the step, saves, and raises Preempted.
+    `evaluate` measures the parameters and the trained gate every `config.eval_every` steps and at
+    the end, and must not keep them; its first metric tells the best step (highest; of a `loss`
+    lowest). `checkpoints` keep the state then, and every `config.save_every` steps. A resumed run
+    goes on from the newest whole one, bit-identical to one never stopped but for its times.
+
+    Raises:
+      Diverged: a ValueError that names, within `2 * log_every` steps, the first that is not finite.
+      Preempted: after SIGTERM, when the step has ended and the state is saved.
     """
     trained, held = divide(params, only)
     seed, step = np.uint32(config.seed), _step(objective, config, gates, mesh)
@@ -141,7 +141,11 @@ def _evaluated(evaluate: Evaluator | None, config: TrainingConfig, done: int, st
 
 
 def divide(params: Params, only: str | None) -> tuple[Params, Params]:
-    """What is trained of the parameters, and what is held as it is; ValueError for no group."""
+    """What is trained of the parameters, and what is held as it is.
+
+    Raises:
+      ValueError: for a name that is no group of parameters, or an empty one.
+    """
     if only is None:
         return params, {}
     if only == "gates":

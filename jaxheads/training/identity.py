@@ -66,7 +66,11 @@ def _sum_of_words(leaf: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def check_same(where: Path, theirs: Any, ours: Any) -> None:
-    """Raise ValueError, with every difference, for the checkpoint of another run."""
+    """Check that a checkpoint is of this very run.
+
+    Raises:
+      ValueError: names every difference.
+    """
     found = [f"{name.removeprefix('settings.')} {text}" for name, text in differences(theirs, ours)]
     if found:
         raise ValueError(f"{where}: expected a checkpoint of this very run, got {'; '.join(found)}")

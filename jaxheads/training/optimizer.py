@@ -92,7 +92,11 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 
 def decay_mask(trainable: Any) -> Any:
-    """True for kernels and tables, False for biases and norms; ValueError for any other name."""
+    """True for kernels and tables, False for biases and norms.
+
+    Raises:
+      ValueError: for a parameter of any other name.
+    """
     return jax.tree_util.tree_map_with_path(lambda path, _: _is_decayed(path), trainable)
 
 

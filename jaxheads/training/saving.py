@@ -65,7 +65,11 @@ def _data(source: Source) -> dict[str, int]:
 def resumed(
     keeper: Keeper | None, checkpoints: Checkpoints | None, state: TrainState
 ) -> tuple[TrainState, int, list[dict[str, Any]]]:
-    """Where the run begins: the state, the steps done, and the lines of the log so far."""
+    """Where the run begins: the state, the steps done, and the lines of the log so far.
+
+    Raises:
+      ValueError: for a place with checkpoints that are not to be resumed, or those of another run.
+    """
     if keeper is None or checkpoints is None:
         return state, 0, []
     if not checkpoints.resume:
@@ -90,7 +94,10 @@ def load_trained(
     """What a run's checkpoint of `step` has trained, without a step of the newest that is whole.
 
     `params` and `theta` have its shapes: those that the run trained, which is one group where it
-    trained `only` that. ValueError if there is no such checkpoint, or of other shapes.
+    trained `only` that.
+
+    Raises:
+      ValueError: if there is no such checkpoint, or one of other shapes.
     """
     placed = start(params, OptimizerConfig(), mesh, theta=theta)
     with Keeper(Path(folder), None, state_shapes(params, OptimizerConfig(), theta)) as keeper:

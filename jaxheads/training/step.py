@@ -147,9 +147,11 @@ def make_step(
 
     With `accumulate` parts the batch goes through the model a part at a time, in the memory of one
     part: the same mean, by sums in another order; dropout draws anew in each part. What a pass
-    itself moves (`Outcome.moved`) has moved before the next part. ValueError where the rows do not
-    divide into the parts. `gates` is the optimizer of what a gate trains; `shard_opt_state`
-    is that of `start`.
+    itself moves (`Outcome.moved`) has moved before the next part. `gates` is the optimizer of what
+    a gate trains; `shard_opt_state` is that of `start`.
+
+    Raises:
+      ValueError: by the step, where the rows do not divide into the parts.
     """
     return _make_step(
         objective, _unscheduled(config), mesh, accumulate, _unscheduled(gates), shard_opt_state

@@ -48,6 +48,9 @@ class TrainingLog:
 
     A context manager; `points` and `evals` are complete after the block. A run that goes on after
     `done` steps gives the `lines` that it had written by then.
+
+    Raises:
+      ValueError: for `tensorboard` without the package tensorboardX.
     """
 
     def __init__(

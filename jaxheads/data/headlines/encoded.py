@@ -79,7 +79,11 @@ def analysable(pairs: Sequence[EncodedPair]) -> Analysable:
 def question_source(
     pairs: Sequence[EncodedPair], task: str, pad_id: int, *, seed: int = 0, shuffled: bool = False
 ) -> EncodedSource:
-    """The questions of a task (`humor.QUESTIONS`) on pairs; `shuffled`: with labels of chance."""
+    """The questions of a task (`humor.QUESTIONS`) on pairs; `shuffled`: with labels of chance.
+
+    Raises:
+      ValueError: for no pair.
+    """
     if not pairs:
         raise ValueError(f"{task}: expected at least one pair, got none")
     questions = list(QUESTIONS[task]([each.pair for each in pairs], seed))

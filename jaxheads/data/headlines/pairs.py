@@ -49,9 +49,12 @@ class Pair(NamedTuple):
 def read_pairs(path: str | Path) -> tuple[Pair, ...]:
     """Read the pairs of a file; words are what stands between spaces.
 
-    Upper case tells serious headlines from funny ones in the raw data, so it goes. Up to five
-    problems are named by file and line in one ValueError: fields that are missing or of the wrong
-    kind, an empty headline, a marked part that is missing, and equal sides.
+    Upper case tells serious headlines from funny ones in the raw data, so it goes.
+
+    Raises:
+      ValueError: names up to five problems by file and line: fields that are missing or of the
+        wrong kind, an empty headline, a marked part that is missing, equal sides; or a file without
+        pairs.
     """
     path = Path(path)
     pairs: list[Pair] = []
@@ -88,10 +91,12 @@ def generated_pairs(drawn: Iterable[AlignedPair], split: str = "") -> tuple[Pair
 
 
 def check_groups(splits: Mapping[str, Sequence[Pair]]) -> None:
-    """Raise ValueError for splits that share an original: a group, or a funny headline.
+    """Check that no two splits share an original: a group, or a funny headline.
 
-    A classifier would know such a headline from training. Up to five originals are named in one
-    ValueError, with both places.
+    A classifier would know such a headline from training.
+
+    Raises:
+      ValueError: names up to five originals that are in two splits, with both places.
     """
     seen: dict[tuple[str, object], tuple[str, str]] = {}
     problems: dict[tuple[str, object], str] = {}
@@ -234,7 +239,9 @@ def with_random_words(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
     """Yield each pair with a random word at every edited place of its funny side: a control.
 
     The words are those of all funny headlines given (each once) that the pair itself does not use.
-    ValueError where there is none.
+
+    Raises:
+      ValueError: for a pair that uses all words itself.
     """
     words = sorted({word for pair in pairs for word in pair.funny})
     for number, pair in enumerate(pairs):

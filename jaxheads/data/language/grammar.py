@@ -49,7 +49,11 @@ def draw_in_split(split: str, draw: Callable[[], Sentence]) -> Sentence:
 
 
 def check_split(split: str) -> None:
-    """ValueError for a split that is none."""
+    """Check that `split` is one of `SPLITS`.
+
+    Raises:
+      ValueError: for any other name.
+    """
     if split not in SPLITS:
         raise ValueError(f"expected a split of {', '.join(SPLITS)}, got {split!r}")
 

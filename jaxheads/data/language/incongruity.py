@@ -26,7 +26,11 @@ class AlignedPair(NamedTuple):
 
 
 def aligned_pairs(seed: int, split: str, count: int) -> list[AlignedPair]:
-    """Draw the first `count` pairs of a split."""
+    """Draw the first `count` pairs of a split.
+
+    Raises:
+      ValueError: for an unknown split, or a count below 0.
+    """
     check_split(split)
     if count < 0:
         raise ValueError(f"count: expected at least 0, got {count}")

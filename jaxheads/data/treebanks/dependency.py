@@ -36,8 +36,9 @@ class DependencyTree(NamedTuple):
 def read_conllu(path: str | Path) -> list[DependencyTree]:
     """Read all sentences of a UTF-8 file.
 
-    ValueError for a missing or empty file, and for up to five problems of its lines and trees, each
-    as file:line.
+    Raises:
+      ValueError: for a missing or empty file, and for up to five problems of its lines and trees,
+        each as file:line.
     """
     path = Path(path)
     if not path.is_file():

@@ -10,7 +10,12 @@ from jaxheads.studies.workbench.settings import fields_below
 
 @dataclasses.dataclass(frozen=True)
 class Chiang2021:
-    """What is pruned before fine-tuning, and trained again after it."""
+    """What is pruned before fine-tuning, and trained again after it.
+
+    Raises:
+      ValueError: for shares outside (0, 1), `kept` that do not decrease or lack one of `compared`,
+        or draws below 0.
+    """
 
     kept: tuple[float, ...] = (0.75, 0.5, 0.25)  # shares of the heads: the acceptable deduction
     draws: int = 1  # random masks for each seed and share

@@ -71,7 +71,10 @@ def readable(
     """Encode what can be compared with a tree.
 
     Left out, and counted, are sentences of one word (they have no arc), those with a word of which
-    the tokenizer leaves nothing, and those of more than `most` tokens. ValueError where none stays.
+    the tokenizer leaves nothing, and those of more than `most` tokens.
+
+    Raises:
+      ValueError: where none stays.
     """
     counts: dict[str, int] = dict.fromkeys(KINDS, 0)
     kept: list[tuple[DependencyTree, Pieces]] = []

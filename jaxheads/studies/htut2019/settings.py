@@ -12,7 +12,12 @@ from jaxheads.studies.workbench.settings import MapStudy, fields_below
 
 @dataclasses.dataclass(frozen=True)
 class Htut2019(MapStudy):
-    """Attention against dependency trees: heads are chosen on half of the sentences."""
+    """Attention against dependency trees: heads are chosen on half of the sentences.
+
+    Raises:
+      ValueError: for numbers out of range, and neither a treebank nor a number of sentences,
+        listing all; and as `MapStudy`.
+    """
 
     treebank: Path | None = None  # CoNLL-U; none: the built-in language's gold trees
     sentences: int | None = None  # the first so many; none: all, of a file alone

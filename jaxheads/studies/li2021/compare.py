@@ -74,7 +74,11 @@ LEARNED = ("subset", "straight-through")
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
-    """All cells of the comparison."""
+    """All cells of the comparison.
+
+    Raises:
+      ValueError: for an unknown method, or one that a model with shared blocks cannot have.
+    """
     how, mesh = run.study, open_mesh(run.devices)
     check_methods(how.methods)
     for settings in run.models:

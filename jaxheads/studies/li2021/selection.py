@@ -215,7 +215,11 @@ def starts_scaled(method: str) -> bool:
 
 
 def check_methods(methods: Sequence[str]) -> None:
-    """ValueError that names the methods that are unknown."""
+    """Check that all of these are names of `METHODS`.
+
+    Raises:
+      ValueError: names those that are unknown.
+    """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise ValueError(

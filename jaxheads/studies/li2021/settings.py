@@ -10,7 +10,12 @@ from jaxheads.studies.workbench.settings import MetaSettings, fields_below
 
 @dataclasses.dataclass(frozen=True)
 class Compare:
-    """Ways to choose heads, compared at equal budgets."""
+    """Ways to choose heads, compared at equal budgets.
+
+    Raises:
+      ValueError: for methods that come twice or lack their settings, and numbers out of range,
+        listing all.
+    """
 
     methods: tuple[str, ...]  # of studies.li2021.selection.METHODS
     shares: tuple[float, ...] = tuple(kept / 12 for kept in range(11, 0, -1))  # 132, ..., 12 of 144
@@ -42,7 +47,11 @@ class Compare:
 
 @dataclasses.dataclass(frozen=True)
 class Li2021(Compare):
-    """The comparison, with the sweep of strengths that L0 gates need in the place of a budget."""
+    """The comparison, with the sweep of strengths that L0 gates need in the place of a budget.
+
+    Raises:
+      ValueError: for a strength that is not positive, and as `Compare`.
+    """
 
     strengths: tuple[float, ...] = ()  # prices of a head, tried one by one
 

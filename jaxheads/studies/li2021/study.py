@@ -29,7 +29,11 @@ SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
-    """The comparison, and a training for each strength and seed at the learning rate of L0."""
+    """The comparison, and a training for each strength and seed at the learning rate of L0.
+
+    Raises:
+      ValueError: for strengths without the method "L0, pipelined", and as `compare.cells`.
+    """
     how = run.study
     if how.strengths and ALONE not in how.methods:
         raise ValueError(

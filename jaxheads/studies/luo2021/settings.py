@@ -13,7 +13,12 @@ from jaxheads.studies.workbench.settings import MapStudy, fields_below
 
 @dataclasses.dataclass(frozen=True)
 class Luo2021(MapStudy):
-    """Trees from attention against gold trees: heads are chosen on `tune` and scored on `test`."""
+    """Trees from attention against gold trees: heads are chosen on `tune` and scored on `test`.
+
+    Raises:
+      ValueError: for numbers out of range, values that come twice, and neither a file nor a number
+        of sentences, listing all; and as `MapStudy`.
+    """
 
     tune: Path | None = None  # bracketed trees (.mrg); without files, the built-in language's
     test: Path | None = None

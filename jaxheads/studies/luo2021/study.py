@@ -30,7 +30,11 @@ from jaxheads.studies.workbench.steps import finetuned, score_base
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
-    """All cells of the study, in an order in which each finds what it needs."""
+    """All cells of the study, in an order in which each finds what it needs.
+
+    Raises:
+      ValueError: for a model with some heads cut.
+    """
     mesh = open_mesh(run.devices)
     for settings in run.models:
         model = StudyModel(run, settings, folder, mesh)

@@ -37,7 +37,11 @@ class TreebankSection(NamedTuple):
 
 @functools.lru_cache(4)
 def section_of(model: StudyModel, which: str) -> TreebankSection:
-    """The section "tune" or "test"; ValueError where none of its sentences can be scored."""
+    """The section "tune" or "test".
+
+    Raises:
+      ValueError: where none of its sentences can be scored.
+    """
     read = list(_parses(model.run.study, which))
     worded = [parse for parse in read if len(parse.words) > 1]
     encoded = [model.tokenizer.encode_words(parse.words) for parse in worded]
@@ -75,7 +79,11 @@ def _parses(settings: Luo2021, which: str) -> Iterator[Parse]:
 def attention_of(
     study_model: StudyModel, model: Model, pieces: tuple[Pieces, ...]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Numbers of sentences of equally many words, with their attention `[n, L, H, N, N]`."""
+    """Numbers of sentences of equally many words, with their attention `[n, L, H, N, N]`.
+
+    Raises:
+      ValueError: for several processes.
+    """
     if jax.process_count() > 1:
         raise ValueError(f"constituents: expected one process, got {jax.process_count()}")
     config, settings = model.config, study_model.run.study

@@ -48,7 +48,12 @@ class Headlines(NamedTuple):
 
 @functools.lru_cache
 def read_headlines(model: StudyModel) -> Headlines:
-    """Read all splits, reject originals that are in two of them, and encode what can be read."""
+    """Read all splits, reject originals that are in two of them, and encode what can be read.
+
+    Raises:
+      ValueError: for files that cannot be read, originals in two splits, or a split with no pair
+        short enough.
+    """
     settings = model.run.study
     read = {split: _read(settings, split) for split in GENERATED}
     check_groups(read)

@@ -12,7 +12,12 @@ from jaxheads.studies.workbench.settings import MapStudy, fields_below
 
 @dataclasses.dataclass(frozen=True)
 class Peyrard2021(MapStudy):
-    """Pairs of headlines, funny and serious; without files, the built-in language's."""
+    """Pairs of headlines, funny and serious; without files, the built-in language's.
+
+    Raises:
+      ValueError: for numbers out of range, or some of the three files alone, listing all; and as
+        `MapStudy`.
+    """
 
     train: Path | None = None
     validation: Path | None = None  # on which heads are chosen

@@ -128,7 +128,12 @@ def _heads(model: StudyModel) -> Iterator[Cell]:
 
 
 def pairs_of(model: StudyModel) -> list[Row]:
-    """How many pairs there are and pass the filter, and what surface leaks reach on test."""
+    """How many pairs there are and pass the filter, and what surface leaks reach on test.
+
+    Raises:
+      ValueError: for too few permutations to test so many heads, or a split without pairs that pass
+        the filter.
+    """
     headlines, settings = read_headlines(model), model.run.study
     layout = model.base.config
     if settings.permutations + 1 < 20 * layout.num_layers * layout.num_heads:

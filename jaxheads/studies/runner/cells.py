@@ -40,9 +40,10 @@ class RowFactory(NamedTuple):
 
 
 def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
-    """What each cell needs; ValueError for names that come twice, or needs that do not come before.
+    """What each cell needs; each comes after all that it needs.
 
-    The order of the cells is thus one in which each finds what it needs.
+    Raises:
+      ValueError: for names that come twice, or needs that do not come before.
     """
     needs: dict[str, tuple[str, ...]] = {}
     wrong = []

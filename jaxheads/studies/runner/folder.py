@@ -22,7 +22,8 @@ from jaxheads.training.identity import differences, plain
 def open_folder(settings: Any, folder: Path) -> None:
     """Make the study's folder, or take it up again.
 
-    ValueError for a folder of other files, or of other settings, naming all that differ.
+    Raises:
+      ValueError: for a folder of other files, or of other settings, naming all that differ.
     """
     settings = plain(dataclasses.asdict(settings))
     others = folder.is_dir() and not all(is_draft(path) for path in folder.iterdir())

@@ -59,7 +59,11 @@ def write_plan(folder: Path, needs: Needs) -> None:
 
 
 def read_plan(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The cells of a study and what each needs. ValueError where there is no plan."""
+    """The cells of a study and what each needs.
+
+    Raises:
+      ValueError: where there is no plan.
+    """
     path = folder / PLAN
     if not path.is_file():
         raise ValueError(f"{folder}: expected a study that was begun, there is no {PLAN}")

@@ -60,10 +60,13 @@ def run_cells(
 ) -> bool:
     """Compute the cells that are not on disk yet, each once, and put all rows together.
 
-    A cell that fails is recorded and does not stop the others; at the end it is a ValueError that
-    names all that failed. They are tried again by the next worker that starts. A worker of several
-    processes ends with the first cell that fails: where each of them stands is not known. False if
-    another worker has put the rows together.
+    A cell that fails is recorded and does not stop the others. It is tried again by the next worker
+    that starts. A worker of several processes ends with the first cell that fails: where each of
+    them stands is not known. False if another worker has put the rows together.
+
+    Raises:
+      ValueError: at the end, names all cells that failed.
+      OSError: the folder cannot be written.
     """
     if not hosts.is_primary:
         _follow(folder, cells, hosts)

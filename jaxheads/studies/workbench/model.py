@@ -124,7 +124,12 @@ class StudyModel:
 
     @functools.cached_property
     def base(self) -> Model:
-        """The pre-trained model, which is trained by now."""
+        """The pre-trained model, which is trained by now.
+
+        Raises:
+          ValueError: for a checkpoint that is no masked LM, reads fewer tokens than the run has, or
+            does not fit the tokenizer.
+        """
         source = self._source
         assert source is not None, self.settings
         model = load_model(source)

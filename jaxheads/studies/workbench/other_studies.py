@@ -36,8 +36,9 @@ def other_studies_cell(model: StudyModel, needs: tuple[str, ...]) -> Cell:
 def copy_maps(model: StudyModel) -> list[Row]:
     """Copy the maps of this model from the other studies of the run.
 
-    ValueError for a study that is unfinished, has no maps of a model of this name, or has them of
-    other weights.
+    Raises:
+      ValueError: for a study that is unfinished, has no maps of a model of this name, or has them
+        of other weights.
     """
     for study in model.run.study.other_studies:
         files = _of_model(study, model.name)
@@ -58,7 +59,11 @@ def other_studies_files(model: StudyModel) -> Iterator[MapFile]:
 
 
 def check_finished(studies: tuple[Path, ...]) -> None:
-    """ValueError that names all of these folders that hold no finished study."""
+    """Check that each of these folders holds a finished study.
+
+    Raises:
+      ValueError: names all that hold none.
+    """
     missing = [str(study) for study in studies if not (study / ROWS).is_file()]
     if missing:
         raise ValueError(

@@ -34,7 +34,8 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
 def pretrained_cell(model: StudyModel) -> Cell:
     """The first cell of a model, which reads the text that masked LM is trained and measured on.
 
-    ValueError where the run has no such text.
+    Raises:
+      ValueError: for a run without such a text.
     """
     text = model.run.text
     if text.task == "mlm" and None in (text.train, text.held_out):

@@ -263,7 +263,12 @@ def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
 
 
 def load_answers(model: StudyModel, name: str) -> dict[str, np.ndarray]:
-    """What `save_answers` wrote; ValueError for a damaged file."""
+    """What `save_answers` wrote.
+
+    Raises:
+      FileNotFoundError: there are none.
+      ValueError: for a damaged file.
+    """
     return model.store.read_arrays(_answers_file(name), "answers")
 
 

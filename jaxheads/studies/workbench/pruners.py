@@ -47,7 +47,11 @@ def meta_of(model: StudyModel) -> MetaSettings:
 
 
 def teachers(model: StudyModel, task: str) -> tuple[TaskSettings, ...]:
-    """The tasks that a pruner for `task` learns on: never that task itself."""
+    """The tasks that a pruner for `task` learns on: never that task itself.
+
+    Raises:
+      ValueError: if there is no other.
+    """
     found = tuple(each for each in meta_of(model).tasks if each.name != task)
     if not found:
         raise ValueError(f"tasks: expected another task than {task}, got none")
@@ -66,7 +70,11 @@ def pruner_path(model: StudyModel, task: str, seed: int) -> Path:
 
 
 def body(model: StudyModel) -> Model:
-    """The pre-trained model as a pruner sees it: without a readout, or with BERT's pooler."""
+    """The pre-trained model as a pruner sees it: without a readout, or with BERT's pooler.
+
+    Raises:
+      ValueError: for the pooler of a model that is no BERT checkpoint.
+    """
     if not meta_of(model).pooler:
         params = {"encoder": model.base.params["encoder"], "readout": {}}
         return model.base._replace(readout=ReadoutConfig(), params=params)

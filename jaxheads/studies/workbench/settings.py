@@ -35,7 +35,12 @@ def _name_problems(name: str) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
-    """An encoder with a masked-LM readout: one that exists, or one to pre-train from scratch."""
+    """An encoder with a masked-LM readout: one that exists, or one to pre-train from scratch.
+
+    Raises:
+      ValueError: for a name that no file can have, both or neither of a source and an encoder to
+        pretrain, or an encoder that is not of its family.
+    """
 
     name: str  # in records and file names
     source: str | None = None  # a directory, a name on the Hub or builtin:NAME
@@ -55,7 +60,11 @@ class ModelSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TextSettings:
-    """What the pre-training task reads; without files, what `task` has without them."""
+    """What the pre-training task reads; without files, what `task` has without them.
+
+    Raises:
+      ValueError: for numbers that are too low, listing all.
+    """
 
     task: Literal["mlm", "grammar_mlm"] = "mlm"  # grammar_mlm: the built-in language
     train: Path | None = None
@@ -72,7 +81,11 @@ class TextSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TaskSettings:
-    """A downstream task; without files, the built-in language's or the Hub's."""
+    """A downstream task; without files, the built-in language's or the Hub's.
+
+    Raises:
+      ValueError: for numbers that are too low, listing all.
+    """
 
     name: str  # of data.tasks.TASKS
     train: Path | None = None
@@ -90,7 +103,11 @@ class TaskSettings:
 
 @dataclasses.dataclass(frozen=True)
 class ScoringSettings:
-    """How heads are scored, on training examples alone."""
+    """How heads are scored, on training examples alone.
+
+    Raises:
+      ValueError: for numbers that are too low and unknown nulls, listing all.
+    """
 
     examples: int = 1024  # the first blocks of text; of each task, examples of its file by chance
     ablated: int = 256  # the first of them, for the scores of one-head ablation; 0: not done
@@ -109,7 +126,11 @@ class ScoringSettings:
 
 @dataclasses.dataclass(frozen=True)
 class CurveSettings:
-    """A pruning curve: metrics against the number of heads kept, on held-out examples alone."""
+    """A pruning curve: metrics against the number of heads kept, on held-out examples alone.
+
+    Raises:
+      ValueError: for numbers that are too low and unknown readings, listing all.
+    """
 
     points: int = 8  # equal steps from all heads to none
     draws: int = 5  # random orders for each seed
@@ -139,6 +160,9 @@ class MetaSettings:
     """A pruner that learns on some tasks, without their labels, which heads others need.
 
     For a task that is among `tasks` itself, the pruner learns on the others alone.
+
+    Raises:
+      ValueError: for no task, a share outside (0, 1), or parts of an odd number of sentences.
     """
 
     tasks: tuple[TaskSettings, ...]  # that the pruner learns on
@@ -166,7 +190,11 @@ class Pretrain:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MapStudy:
-    """The base of studies that compare maps of heads, those that other studies left too."""
+    """The base of studies that compare maps of heads, those that other studies left too.
+
+    Raises:
+      ValueError: for studies in folders of one name.
+    """
 
     other_studies: tuple[Path, ...] = ()  # finished studies whose maps of heads join
 
@@ -181,7 +209,12 @@ class MapStudy:
 
 @dataclasses.dataclass(frozen=True)
 class Run(Generic[Study]):
-    """All settings of one study, from data to records; `study` has those of its paper."""
+    """All settings of one study, from data to records; `study` has those of its paper.
+
+    Raises:
+      ValueError: for no model, parts or seeds that come twice, tasks that no model can have, or
+        tasks without `finetune` and `probe`.
+    """
 
     study: Study
     name: str  # in the records
