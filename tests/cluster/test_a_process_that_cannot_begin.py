@@ -22,7 +22,7 @@ import os, sys
 coordinator, process, *shelves = sys.argv[1:3] + sys.argv[3].split(",")
 os.environ["SHELF"] = shelves[int(process)]
 import tests.cluster.shelf
-from jaxheads.cli import main
+from jaxheads.cli.main import main
 
 where = ["--coordinator", coordinator, "--num-processes", "2", "--process-id", process]
 sys.exit(main([word.replace("SHELF", os.environ["SHELF"]) for word in sys.argv[4:]] + where))

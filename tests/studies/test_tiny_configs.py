@@ -45,7 +45,12 @@ FORMS = {
     "compare_grammar_entailment": Form(
         ways=("gradient", "meta"),
         absent=ONCE
-        | {"sweep of strengths", "all heads, scaled", "heads of the last sample", "choice of rate"},
+        | {
+            "sweep of strengths",
+            "all heads, scaled",
+            "heads of the last sample",
+            "choice of learning rate",
+        },
     ),
     "grammar_full": Form(("albert",)),
     "grammar_michel": Form(

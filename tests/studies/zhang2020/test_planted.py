@@ -203,7 +203,7 @@ def test_a_pruner_learns_on_other_tasks_than_its_own(rows, folder, tmp_path):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_pruner_is_what_its_seed_gives_on_the_other_task(rows, folder, seed):
-    meta = run_in(folder).meta
+    meta = run_in(folder).study
     fresh = init_pruner(meta.pruner, seed)
     pool = Pool((encoded(folder, "rte", "train"),), (channel_of(pair=True),), 2)
     objective = meta_objective(represent_for(MODEL.config, ReadoutConfig()), meta.pruner, 2)
