@@ -9,7 +9,6 @@ from jaxheads.bench import training as bench_training
 from jaxheads.bench import trees as bench_trees
 from jaxheads.bench.timing import Turns
 from jaxheads.cli.main import main
-from jaxheads.cli.options import BenchOptions
 
 
 @pytest.fixture
@@ -102,14 +101,11 @@ def test_what_gates_add_to_a_step_is_measured_in_turns(capsys, monkeypatch, seco
 @pytest.mark.torch
 def test_both_sides_of_the_bench_run(capsys):
     pytest.importorskip("torch")
-    bench.run(BenchOptions(tiny=True, repeats=1, length=8, only=("gate_gradient",), json=True))
+    bench.run(("gate_gradient",), tiny=True, repeats=1, length=8, as_json=True)
     rates = json.loads(capsys.readouterr().out)["gate_gradient"]["examples_per_second"]
     assert set(rates) == {"jaxheads", "torch gate gradients", "torch script, batch 1"}
     assert np.isfinite(list(rates.values())).all()
-    tiny = BenchOptions(
-        tiny=True, repeats=1, length=8, training_batch=4, only=("fine_tune",), json=True
-    )
-    bench.run(tiny)
+    bench.run(("fine_tune",), tiny=True, repeats=1, length=8, training_batch=4, as_json=True)
     report = json.loads(capsys.readouterr().out)["fine_tune"]
     assert report["steps_per_second"]["torch + AdamW"] > 0
     assert list(report["ratio"]) == ["jaxheads / torch + AdamW"]
