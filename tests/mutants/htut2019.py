@@ -13,6 +13,7 @@ PUNCTUATION = f"{PLANTED}punctuation_counts_where_it_is_said_to"
 RELATION = f"{PLANTED}the_head_for_a_relation_is_chosen_on_one_half_and_scored_on_the_other"
 OFFSET = f"{PLANTED}an_offset_is_chosen_on_one_half_and_scored_on_the_other"
 BASELINES = f"{PLANTED}baselines_are_of_the_half_that_scores"
+BLIND = f"{PLANTED}heads_that_see_no_word_find_what_their_names_say"
 CHANGE = f"{PLANTED}change_is_after_less_before_each_by_its_own_head"
 CONTROLS = f"{PLANTED}controls_are_models_with_random_weights_of_their_own"
 MASS = f"{PLANTED}attention_on_gold_arcs_is_counted_by_hand"
@@ -21,6 +22,14 @@ DRAWN = f"{PLANTED}sentences_that_are_drawn_chose_no_head_and_show_the_chosen_on
 PAIRS = f"{BY_HAND}arcs_to_draw_are_the_pairs_that_a_head_makes"
 NEAREST = f"{BY_HAND}sentences_to_draw_are_of_the_other_half_and_of_about_ten_words"
 SHARES = f"{BY_HAND}the_attention_on_a_relation_is_that_of_its_arcs_by_hand"
+REQUEST = (
+    "tests/studies/htut2019/test_arcs.py::"
+    "test_attention_between_words_is_made_a_distribution_on_request"
+)
+MACRO = (
+    "tests/studies/htut2019/test_arcs.py::"
+    "test_the_mean_of_sentences_weighs_long_and_short_ones_alike"
+)
 SPLIT = f"{BY_HAND}without_a_file_the_sentences_are_those_of_the_validation_split"
 SENTENCE = f"{ARCS}the_sentence_by_hand"
 SHARED = f"{ARCS}the_attention_of_the_sentence_by_hand_is_shared_out"
@@ -47,6 +56,8 @@ FAULTS = (
      "_recorded(model, model.tuned(task, model.run.seeds[0]), task, seed)"),
     ("htut: heads named one too high", STUDY, TREES,
      'f"{metric}, head": best.head', 'f"{metric}, head": best.head + 1'),
+    ("htut: the mean of sentences is that of arcs", STUDY, MACRO,
+     'f"{metric}, mean of sentences", best.macro', 'f"{metric}, mean of sentences", best.micro'),
     ("htut: layers named one too high", STUDY, LAYERS,
      'f"{method}, layer {layer}"', 'f"{method}, layer {layer + 1}"'),
     ("htut: punctuation counts where it is said not to", STUDY, PUNCTUATION,
@@ -79,6 +90,10 @@ FAULTS = (
     ("htut: drawn by the head of the scored half", STUDY, DRAWN,
      "punctuation=False, chosen_N=chosen_N)\n        name",
      "punctuation=False, chosen_N=~chosen_N)\n        name"),
+    ("htut: views of the first head", STUDY, DRAWN,
+     "tree.words, map_LHPP[head])", "tree.words, map_LHPP[0, 0])"),
+    ("htut: heads that see no word are named one off", STUDY, BLIND,
+     "hits.found_by(method, 0, n) for n", "hits.found_by(method, 0, n - 1) for n"),
     ("htut: maps have the scored half first", FILES, MAPS,
      "for chosen in (first_N, ~first_N))", "for chosen in (~first_N, first_N))"),
     ("htut: sharpness has the scored half first", FILES, MAPS,
@@ -100,6 +115,9 @@ FAULTS = (
      "[hits.arcs.sentence_A] - 1", "[hits.arcs.sentence_A]"),
     ("htut: relations of few arcs are reported", FILES, SHARES,
      "if of_A.sum() >= least:", "if of_A.any():"),
+    ("htut: made a distribution without a request", FILES, REQUEST,
+     "renormalised(attention) if settings.renormalise",
+     "renormalised(attention) if not settings.renormalise"),
     ("htut: sentences of the training split", FILES, SPLIT,
      'sentence("validation", number)', 'sentence("train", number)'),
 

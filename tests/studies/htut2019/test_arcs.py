@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from jaxheads.analysis.specialists import halves
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
@@ -17,6 +19,7 @@ from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
+from jaxheads.studies.htut2019.arcs import read_treebank, readable, word_maps
 from jaxheads.studies.htut2019.study import pretrained_arcs
 from jaxheads.studies.settings import Htut2019, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
@@ -109,6 +112,27 @@ def test_no_other_head_does_so(study_model, rows):
     found_LH = load_maps(study_model.folder, "planted", "arcs", 0)["flat"]
     assert found_LH[LAYER, HEAD] == 1.0
     assert np.delete(found_LH.ravel(), HEAD).max() < 0.9
+
+
+def test_the_mean_of_sentences_weighs_long_and_short_ones_alike(study_model, rows):
+    """Of the six or seven arcs of a sentence the head finds those to the word before."""
+    trees = read_treebank(study_model.run.study)
+    scored = [trees[number] for number in np.flatnonzero(~halves(SENTENCES, 0))]
+    found = [[name == "flat" for name in tree.relations[1:]] for tree in scored]
+    best = values(rows, stage="best head", method="dependent to head")
+    assert (best["UUAS, layer"], best["UUAS, head"]) == (LAYER, HEAD)
+    assert best["UUAS"] == pytest.approx(np.mean(np.concatenate(found)))
+    assert best["UUAS, mean of sentences"] == pytest.approx(np.mean([np.mean(n) for n in found]))
+    assert best["UUAS"] != pytest.approx(best["UUAS, mean of sentences"], abs=1e-4)
+
+
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_attention_between_words_is_made_a_distribution_on_request(study_model, renormalise):
+    settings = dataclasses.replace(study_model.run.study, renormalise=renormalise)
+    pieces = readable(study_model.tokenizer, read_treebank(settings), TOKENS, "dropped").pieces
+    maps = word_maps(study_model, study_model.base, pieces, settings)
+    rows = np.concatenate([each.attention.sum(-1).ravel() for each in maps])
+    assert (rows > 0.999).all() == renormalise  # else special tokens have their share
 
 
 def test_the_page_names_the_head_and_that_position_explains_it(rows):

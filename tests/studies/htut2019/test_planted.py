@@ -39,6 +39,8 @@ from tests.planted.heads import (
 )
 from tests.support.reviews import write_jsonl
 
+pytestmark = pytest.mark.slow  # a whole study
+
 SENTENCES = 20
 CHOSEN = halves(SENTENCES, 0)
 PLACE = np.where(CHOSEN, CHOSEN.cumsum(), (~CHOSEN).cumsum()) - 1  # in its half
@@ -146,7 +148,6 @@ def place(found: dict[str, float], name: str) -> str:
     return place_named(found[f"{name}, layer"], found[f"{name}, head"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", FOUND)
 def test_the_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other(rows, method):
     for task, seed, heads in MODELS:
@@ -164,7 +165,6 @@ def test_the_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other(rows, 
         assert found["UUAS, best of all"] == pytest.approx(best)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["max", "mst"])
 def test_each_layer_has_a_head_for_trees_of_its_own(rows, method):
     for (task, seed, heads), layer in itertools.product(MODELS, range(SHAPE[0])):
@@ -180,7 +180,6 @@ def test_each_layer_has_a_head_for_trees_of_its_own(rows, method):
     assert len({(row.method, row.seed) for row in random}) == 2 * 3 * 2
 
 
-@pytest.mark.slow
 def test_punctuation_counts_where_it_is_said_to(rows):
     """Where D knows nothing its tree has the full stop under the root, else under another word."""
     found = metrics(rows, stage="best head", method="mst", task="mlm")
@@ -188,7 +187,6 @@ def test_punctuation_counts_where_it_is_said_to(rows):
     assert found["UUAS, punctuation too"] == pytest.approx(0.2 * 3 / 4 + 0.8 * 1 / 4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["max", "dependent to head"])
 def test_the_head_for_a_relation_is_chosen_on_one_half_and_scored_on_the_other(rows, method):
     for task, seed, heads in MODELS:
@@ -203,7 +201,6 @@ def test_the_head_for_a_relation_is_chosen_on_one_half_and_scored_on_the_other(r
             assert found[f"{relation}, arcs"] == 10
 
 
-@pytest.mark.slow
 def test_an_offset_is_chosen_on_one_half_and_scored_on_the_other(rows):
     """Of the first kind they are 1, -1 and -1; the second shares that of "det", turned round."""
     found = metrics(rows, stage="relation", method="max", task="mlm")
@@ -215,7 +212,6 @@ def test_an_offset_is_chosen_on_one_half_and_scored_on_the_other(rows):
         assert found[f"{relation}, gain"] == pytest.approx(found[relation] - unsigned)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["max", "mst", "mst log"])
 def test_baselines_are_of_the_half_that_scores(rows, method):
     """Of three arcs the chain finds all of the first kind and one of the second."""
@@ -226,7 +222,14 @@ def test_baselines_are_of_the_half_that_scores(rows, method):
     assert found["UUAS, punctuation too"] == pytest.approx(3 / 4 * (0.2 + 0.8 / 3))
 
 
-@pytest.mark.slow
+def test_heads_that_see_no_word_find_what_their_names_say(rows):
+    """One word on as the chain; two words on, of the second kind, what hangs two words away."""
+    chain = 0.2 + 0.8 / 3
+    for name, value in {"next": chain, "previous": chain, "after next": 0.8 / 3}.items():
+        found = metrics(rows, stage="baseline", method=f"max: {name}")
+        assert found["UUAS"] == pytest.approx(value)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_change_is_after_less_before_each_by_its_own_head(rows, seed):
     what = {"stage": "change by fine-tuning", "task": "sst2", "seed": seed}
@@ -246,7 +249,6 @@ def test_change_is_after_less_before_each_by_its_own_head(rows, seed):
         assert found[relation] == pytest.approx(scored(TUNED[seed], value) - scored(BASE, value))
 
 
-@pytest.mark.slow
 def test_controls_are_models_with_random_weights_of_their_own(rows):
     both = [
         [row.value for row in having(rows, stage=f"best head{of}", seed=seed, task="mlm")]
@@ -262,7 +264,6 @@ def attention(looks: Looks, words: tuple[str, ...]) -> np.ndarray:
     return weight / weight.sum(1, keepdims=True)
 
 
-@pytest.mark.slow
 def test_attention_on_gold_arcs_is_counted_by_hand(rows):
     """Of all attention between words, and of what a relation's words give to all others."""
     of_all, by_relation = [], {(way, r): [] for way in ("up", "down") for r in RELATIONS}
@@ -295,7 +296,6 @@ def test_attention_on_gold_arcs_is_counted_by_hand(rows):
             assert found[f"{relation}, uniform"] == pytest.approx(1 / 4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("which", range(3))
 def test_maps_have_the_half_that_chooses_first(rows, folder, which):
     task, seed, heads = MODELS[which]
@@ -318,7 +318,6 @@ def test_maps_have_the_half_that_chooses_first(rows, folder, which):
         assert half_LH[D] == pytest.approx(expected, rel=0.01)
 
 
-@pytest.mark.slow
 def test_sentences_that_are_drawn_chose_no_head_and_show_the_chosen_ones(rows, folder):
     drawn = json.loads((folder / "out" / "examples" / "roberta-arcs-0.json").read_text())
     assert [each["name"] for each in drawn] == [str(n) for n in np.flatnonzero(~CHOSEN)[:3]]
@@ -327,9 +326,12 @@ def test_sentences_that_are_drawn_chose_no_head_and_show_the_chosen_ones(rows, f
         if each["words"][0] == "dog":
             found = {tuple(pair) for pair in each["drawn"][f"MAX, {named(A)}"]}
             assert found == {(0, 1), (1, 2), (2, 3), (1, 4)}
+    for view in json.loads((folder / "out" / "views" / "roberta-arcs-0.json").read_text()):
+        if view["words"][0] == "dog":  # "dog" looks at "cat", or "cat" at "dog" most
+            word, other = {A: (0, 1), D: (1, 0)}[view["layer"], view["head"]]
+            assert np.argmax(view["weights"][word]) == other
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["max", "mst"])
 def test_all_seeds_together_are_bounded_over_seeds_and_sentences(rows, method):
     """Each seed by its own head; all sentences have as many arcs, so that shares are means."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxheads.analysis.intervals import crossed
 from tests.planted.heads import SEEN, START, Head, Looks, alike, planted, save
 from tests.support.reviews import write_jsonl
 
@@ -61,6 +62,21 @@ TUNED_WORDS = [  # what the heads look at that do not look everywhere, by the to
 ]  # fmt: skip
 
 
+def contrast(kinds: list[str], wanted: str) -> float:
+    """Of a head for one kind: all on the edited word, which is no other's; else nothing."""
+    return float(np.mean([1.25 if kind == wanted else 0.0 for kind in kinds]))
+
+
+def contrast_bounds(kinds: list[str], wanted: str) -> tuple[float, float]:
+    """Its interval over originals, of which those that no head knows are one."""
+    mean, beside = contrast(kinds, wanted), {}
+    for number, kind in enumerate(kinds):
+        group = kind if kind == "none" else number
+        beside[group] = beside.get(group, 0.0) + contrast([kind], wanted) - mean
+    table = mean + np.array([[*beside.values()]]) * len(beside) / len(kinds)
+    return crossed(table).at()[1:3]
+
+
 def attention_by_place(pairs, looks) -> dict[str, float]:
     """The mean over sentences and 12 heads, of which all but some look everywhere."""
     places = {"first word": [], "last word": [], "other words": [], "special tokens": []}
@@ -80,10 +96,13 @@ def attention_by_place(pairs, looks) -> dict[str, float]:
 
 
 def write_split(folder: Path, split: str) -> None:
-    """SPLIT.jsonl as Unfun.me's pairs are kept; those that no head knows are rated less sure."""
+    """SPLIT.jsonl as Unfun.me's pairs are kept.
+
+    Those that no head knows are rated less sure, and are of one original.
+    """
     records = []
     for number, kind in enumerate(SPLITS[split]):
-        record = {"id": str(number), "group": f"{split}{number}"}
+        record = {"id": str(number), "group": f"{split} {'none' if kind == 'none' else number}"}
         if kind == "odd":
             sides = {"funny": "map goose king", "serious": "map king"}
         else:

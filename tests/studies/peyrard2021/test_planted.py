@@ -42,6 +42,8 @@ from tests.studies.peyrard2021.planted_headlines import (
     A,
     B,
     attention_by_place,
+    contrast,
+    contrast_bounds,
     write_models,
     write_split,
 )
@@ -81,11 +83,6 @@ def rows(run, folder):
     return run_study(run, folder / "out")
 
 
-def contrast(kinds: list[str], wanted: str) -> float:
-    """Of a head for one kind: all on the edited word, which is no other's; else nothing."""
-    return float(np.mean([1.25 if kind == wanted else 0.0 for kind in kinds]))
-
-
 def place(found: dict[str, float]) -> str:
     return place_named(found["layer"], found["head"])
 
@@ -95,12 +92,15 @@ def place(found: dict[str, float]) -> str:
 
 @tuned
 def test_validation_names_the_head_and_test_says_what_it_is_worth(rows, task, seed):
-    found = metrics(rows, stage="head", method="all tokens", task=task, seed=seed)
+    what = {"stage": "head", "method": "all tokens", "task": task, "seed": seed}
+    found = metrics(rows, **what)
     assert place(found) == named(A[task, seed])
     assert found["contrast on validation"] == pytest.approx(
         contrast(SPLITS["validation"], "one"), rel=1e-3
     )
-    assert found["contrast"] == pytest.approx(0.25, rel=1e-3)
+    (row,) = having(rows, metric="contrast", **what)
+    bounds = contrast_bounds(SMALL, "one")
+    assert (row.value, row.low, row.high) == pytest.approx((0.25, *bounds), abs=2.5e-4)
     assert contrast(SMALL, "two") == 0.75  # the best of the test pairs
     other = [1 / 6 if kind == "none" else 1 / 4 for kind in SMALL]
     beside_edit = [0 if kind == "one" else each for kind, each in zip(SMALL, other, strict=True)]
@@ -343,7 +343,8 @@ def test_one_headline_is_shown_that_the_head_finds_and_one_that_it_misses(rows, 
     assert [view["title"] for view in views] == [
         f"{side} ({how} the edit)" for how in ("finds", "misses") for side in ("funny", "serious")
     ]
-    for view, words in zip(views, (EDITS["one"] + EDITS["two"]), strict=True):
+    for number, (view, words) in enumerate(zip(views, EDITS["one"] + EDITS["two"], strict=True)):
         assert place_named(view["layer"], view["head"]) == named(A[task, seed])
         (marked,) = view["marked"]
         assert view["words"][marked] in words
+        assert (np.argmax(view["weights"], 1) == (1 if number else marked)).all()  # 1: "map"
