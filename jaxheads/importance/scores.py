@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxheads.storage.arrays import DAMAGED
-from jaxheads.storage.files import write_atomically
+from jaxheads.storage.arrays import read_arrays, write_arrays
 
 NORMALIZE = ("none", "l2")
-# what reading a damaged npz file raises, zip's "encrypted" and "version not supported" included
 KEYS = ("score", "method", "unit", "examples", "model")
 
 
@@ -56,8 +53,8 @@ def save_scores(path: str | Path, scores: Scores) -> None:
     Raises:
       ValueError: for a file name that does not end in .npz.
     """
-    with write_atomically(_npz(path)) as draft:
-        np.savez(draft, allow_pickle=False, **dict(zip(KEYS, scores, strict=True)))
+    named = zip(KEYS, map(np.asarray, scores), strict=True)
+    write_arrays(_npz(path), dict(named))
 
 
 def load_scores(path: str | Path) -> Scores:
@@ -66,27 +63,13 @@ def load_scores(path: str | Path) -> Scores:
     Raises:
       ValueError: names everything that is wrong with a file.
     """
-    path = Path(path)
-    with path.open("rb") as handle:
-        if not zipfile.is_zipfile(handle):
-            raise ValueError(f"{path}: expected an npz file of scores, got another kind of file")
-        handle.seek(0)
-        try:
-            found = _arrays(np.load(handle, allow_pickle=False))
-        except DAMAGED as error:
-            raise ValueError(f"{path}: expected an npz file of scores, got {error}") from error
+    found = read_arrays(path, what="scores")
     problems = list(_problems(found))
     if problems:
         raise ValueError(f"{path}: " + "; ".join(problems))
     score_LH = found["score"].astype(np.float64)
     method, unit, model = (str(found[key]) for key in ("method", "unit", "model"))
     return Scores(score_LH, method, unit, int(found["examples"]), model)
-
-
-def _arrays(loaded: Any) -> dict[str, np.ndarray]:
-    if isinstance(loaded, np.ndarray):
-        raise ValueError("a single array")
-    return {key: loaded[key] for key in loaded.files}
 
 
 def _npz(path: str | Path) -> Path:

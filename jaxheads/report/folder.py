@@ -6,8 +6,6 @@ import collections
 import dataclasses
 import functools
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +23,6 @@ ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES, SPEEDS = (
 )  # fmt: skip
 EXAMPLES = "examples"
 PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
-_UNREADABLE = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
 class ScoreMap(NamedTuple):

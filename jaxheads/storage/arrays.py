@@ -11,8 +11,11 @@ import numpy as np
 
 from jaxheads.storage.files import write_atomically
 
-# What reading a damaged npz file may raise.
-DAMAGED = (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# What reading a damaged npz file, or one without a wanted name, raises; zip's "encrypted" and
+# "version not supported" are among them.
+_DAMAGED = (
+    *(KeyError, ValueError, EOFError, OSError, RuntimeError), zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -30,13 +33,15 @@ def read_arrays(path: str | Path, *names: str, what: str = "arrays") -> dict[str
         what: the file holds, for the message of an error.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or lacks one of the names.
+        OSError: the file cannot be opened.
+        ValueError: the file is of another kind or damaged, or lacks one of the names.
     """
-    try:
-        with Path(path).open("rb") as handle, np.load(handle, allow_pickle=False) as found:
-            return {name: found[name] for name in names or found.files}
-    except FileNotFoundError:
-        raise
-    except (*DAMAGED, KeyError) as error:
-        raise ValueError(f"{path}: expected an npz file of {what}, got {error}") from error
+    with Path(path).open("rb") as handle:
+        if not zipfile.is_zipfile(handle):
+            raise ValueError(f"{path}: expected an npz file of {what}, got another kind of file")
+        handle.seek(0)
+        try:
+            with np.load(handle, allow_pickle=False) as found:
+                return {name: found[name] for name in names or found.files}
+        except _DAMAGED as error:
+            raise ValueError(f"{path}: expected an npz file of {what}, got {error}") from error

@@ -31,10 +31,6 @@ class Store:
         """Where a name lies on this machine."""
         return self.folder / name
 
-    def exists(self, name: str | Path) -> bool:
-        """Whether a file or folder of this name has been written."""
-        return self.path(name).exists()
-
     def write(self, write: Callable[[], Any]) -> None:
         """Run a function that writes below the folder, once for all processes."""
         write_once(write)
