@@ -67,7 +67,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("jaxheads")
 
-pytest_plugins = ["tests.support.reviews"]  # fixtures of several rooms
+pytest_plugins = ["tests.support.reviews", "tests.support.cases"]  # fixtures of several rooms
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.batch import Batch
@@ -89,3 +90,13 @@ def masked_lm_case() -> Case:
     config, readout = encoder(**STILL), ReadoutConfig("masked_lm")
     params = init_model(config, readout, jax.random.key(0)).params
     return Case(config, objective_for(config, readout), params, masked(sentences()))
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Case:
+    return classifier_case()
+
+
+@pytest.fixture(scope="session")
+def masked_lm() -> Case:
+    return masked_lm_case()

@@ -6,23 +6,13 @@ import shutil
 
 import pytest
 
-from tests.support.cases import Case, classifier_case, masked_lm_case, word_case
+from tests.support.cases import Case, word_case
 from tests.training import runs
 
 
 @pytest.fixture
 def simple() -> Case:
     return word_case()
-
-
-@pytest.fixture(scope="session")
-def classifier() -> Case:
-    return classifier_case()
-
-
-@pytest.fixture(scope="session")
-def masked_lm() -> Case:
-    return masked_lm_case()
 
 
 @pytest.fixture(scope="session")
