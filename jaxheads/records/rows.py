@@ -25,7 +25,15 @@ class Row:
     `metric` is what `value` measures ("accuracy", "spearman"), `method` how heads were chosen
     ("gradient", "random"; "" where none were), `budget` the number of heads kept (None: all of
     them), `stage` the place in the study ("before fine-tuning"). `low` and `high` bound a 95%
-    interval of the value where one was computed, both or neither; `p_value` is that of 0.
+    interval of the value where one was computed, both or neither; `p_value` is that of 0, `chance`
+    the value to expect by chance.
+
+    `reading` is how scores or attention were read ("token", "jsd", the name of a map), `place`
+    where in the study or the model ("linear probe", "upper layers"), `layer` and `head` count from
+    0, `draw` numbers a random choice. `other_task`, `other_method` and `other_reading` are the
+    second side of what has two: of a difference what is subtracted, of an agreement the other map,
+    of an order of heads the task that it comes from. `relation` is that of dependency arcs, and
+    `setting` the number that was set (a tolerance, a price, a learning rate).
 
     Of a mean over fine-tuned models `seeds` is their number (and `seed` 0), of one over random
     draws `draws`; the interval is then over these and examples. Of a difference between two ways to
@@ -52,6 +60,17 @@ class Row:
     draws: int | None = None
     ahead: int | None = None
     behind: int | None = None
+    layer: int | None = None
+    head: int | None = None
+    draw: int | None = None
+    reading: str = ""
+    place: str = ""
+    other_task: str = ""
+    other_method: str = ""
+    other_reading: str = ""
+    relation: str = ""
+    setting: float | None = None
+    chance: float | None = None
 
     def __post_init__(self) -> None:
         _check_fields(vars(self))
@@ -65,10 +84,11 @@ def kind_of(method: str) -> str:
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Row)}
 _REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISSING)
-_TEXTS = ("study", "model", "task", "metric", "method", "stage")
+_ALWAYS = (*_REQUIRED, "seed", "method", "budget", "stage")  # of every line; others where set
+_TEXTS = tuple(name for name, field in _FIELDS.items() if field.type == "str")
+_COUNTS = tuple(name for name, field in _FIELDS.items() if field.type == "int | None")
 _BOUNDS = ("low", "high")
-_NUMBERS = ("value", *_BOUNDS, "p_value")
-_COUNTS = ("budget", "seeds", "draws", "ahead", "behind")
+_NUMBERS = tuple(name for name, field in _FIELDS.items() if "float" in field.type)
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
@@ -128,8 +148,9 @@ def _check_fields(fields: Mapping[str, object]) -> None:
             problems.append(f"{name}: expected {what} or null, got {count!r}")
     if not isinstance(fields["value"], float):
         problems.append(f"value: expected a number, got {fields['value']!r}")
-    if not isinstance(fields.get("p_value"), float | None):
-        problems.append(f"p_value: expected a number or null, got {fields['p_value']!r}")
+    for name in ("p_value", "setting", "chance"):
+        if not isinstance(fields.get(name), float | None):
+            problems.append(f"{name}: expected a number or null, got {fields[name]!r}")
     bounds = [fields.get(name) for name in _BOUNDS]
     if any(not (bound is None or isinstance(bound, float)) for bound in bounds):
         problems.append(f"low, high: expected numbers or null, got {bounds}")
@@ -145,7 +166,7 @@ def _is_integer(value: object) -> TypeGuard[int]:
 
 def _encode(row: Row) -> dict[str, str | int | float | None]:
     """A row as JSON has it; what it lacks is left out."""
-    kept: dict = {name: v for name, v in vars(row).items() if v is not None or name == "budget"}
+    kept: dict = {n: v for n, v in vars(row).items() if n in _ALWAYS or v != _FIELDS[n].default}
     for name in set(_NUMBERS) & set(kept):
         value = float(kept[name])  # numpy's numbers too; a Python float survives JSON bit for bit
         kept[name] = value if math.isfinite(value) else str(value)

@@ -29,6 +29,9 @@ rows = st.builds(
     method=texts,
     budget=st.none() | st.integers(0, 200),
     stage=texts,
+    **{name: texts for name in ("reading", "place", "other_task", "other_method", "relation")},
+    **{name: st.none() | st.integers(0, 9) for name in ("layer", "head", "draw")},
+    **{name: st.none() | st.floats(allow_nan=False) for name in ("setting", "chance")},
 )
 
 
@@ -47,6 +50,15 @@ def test_an_undefined_value_comes_back(tmp_path):
     write_rows(path, [dataclasses.replace(ROW, value=math.nan)])
     assert math.isnan(read_rows(path)[0].value)
     json.loads(path.read_text(), parse_constant=pytest.fail)  # every JSON reader can read it
+
+
+def test_a_line_has_the_fields_that_are_set_and_those_of_every_row(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    write_rows(path, [ROW, dataclasses.replace(ROW, layer=0, other_task="mlm")])
+    one, two = map(json.loads, path.read_text().splitlines())
+    always = ["study", "model", "task", "metric", "value", "seed", "method", "budget", "stage"]
+    assert [*one] == always
+    assert {name: two[name] for name in two if name not in one} == {"layer": 0, "other_task": "mlm"}
 
 
 def test_rows_that_cannot_all_be_written_leave_the_file_as_it_was(tmp_path, monkeypatch):
@@ -94,6 +106,12 @@ def test_a_line_cut_short_is_named(tmp_path_factory, data):
             '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "seed": 1.5, '
             '"budget": "all"}',
             "seed: expected an integer, got 1.5; budget: expected a number of heads or null",
+        ),
+        (
+            '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "layer": -1, '
+            '"reading": 3, "setting": "x"}',
+            "reading: expected text, got 3; layer: expected a number, 0 or more, or null, got -1; "
+            "setting: expected a number or null, got 'x'",
         ),
         (
             '{"study": "s", "model": "m", "task": "t", "metric": "a", "value": 1, "low": 0}',
