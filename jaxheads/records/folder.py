@@ -1,12 +1,12 @@
 """The names in a study's folder, each written here alone: of files, stages, metrics and ways.
 
-    rows.jsonl            all rows of a finished study; cells/NAME.jsonl those of one cell
-    run.json              the settings, and what the study ran on
-    times/NAME.json       the seconds of a cell; speed.jsonl what was timed, which no run repeats
-    models/ logs/ pruners/ smaller/ checkpoints/   what was trained
-    scores/ answers/ sums/ maps/ attention/ trees/ arrays by head, by example, by sentence
-    views/ examples/      what heads look at in single sentences, for the page
-    other_studies/        maps that finished studies left of the same model
+rows.jsonl            all rows of a finished study; cells/NAME.jsonl those of one cell
+run.json              the settings, and what the study ran on
+times/NAME.json       the seconds of a cell; speed.jsonl what was timed, which no run repeats
+models/ logs/ pruners/ smaller/ checkpoints/   what was trained
+scores/ answers/ sums/ maps/ attention/ trees/ arrays by head, by example, by sentence
+views/ examples/      what heads look at in single sentences, for the page
+other_studies/        maps that finished studies left of the same model
 """
 
 from __future__ import annotations
