@@ -148,9 +148,11 @@ def _check_fields(fields: Mapping[str, object]) -> None:
             problems.append(f"{name}: expected {what} or null, got {count!r}")
     if not isinstance(fields["value"], float):
         problems.append(f"value: expected a number, got {fields['value']!r}")
-    for name in ("p_value", "setting", "chance"):
-        if not isinstance(fields.get(name), float | None):
-            problems.append(f"{name}: expected a number or null, got {fields[name]!r}")
+    problems += [
+        f"{name}: expected a number or null, got {fields[name]!r}"
+        for name in ("p_value", "setting", "chance")
+        if not isinstance(fields.get(name), float | None)
+    ]
     bounds = [fields.get(name) for name in _BOUNDS]
     if any(not (bound is None or isinstance(bound, float)) for bound in bounds):
         problems.append(f"low, high: expected numbers or null, got {bounds}")

@@ -29,7 +29,7 @@ rows = st.builds(
     method=texts,
     budget=st.none() | st.integers(0, 200),
     stage=texts,
-    **{name: texts for name in ("reading", "place", "other_task", "other_method", "relation")},
+    **dict.fromkeys(("reading", "place", "other_task", "other_method", "relation"), texts),
     **{name: st.none() | st.integers(0, 9) for name in ("layer", "head", "draw")},
     **{name: st.none() | st.floats(allow_nan=False) for name in ("setting", "chance")},
 )
