@@ -253,14 +253,14 @@ class OptimizerConfig:
     eps: float = 1e-8
     clip_norm: float | None = 1.0  # of the gradient over all parameters; None: not clipped
     optimizer: Optimizer = "adamw"  # sgd: the gradient itself, no momentum; the betas and eps rest
+    encoder_learning_rate: float | None = None  # the encoder's own highest rate; None: the same
 
     def __post_init__(self) -> None:
         refuse("optimizer", _optimizer_problems(self))
 
 
-def _optimizer_problems(c: OptimizerConfig):
-    if not 0 < c.learning_rate < math.inf:
-        yield f"learning_rate: expected a positive number, got {c.learning_rate}"
+def _optimizer_problems(c: OptimizerConfig) -> Iterator[str]:
+    yield from _not_positive(c, "learning_rate", "encoder_learning_rate")
     if not 0 <= c.warmup <= 1:
         yield f"warmup: expected a share from 0 to 1, got {c.warmup}"
     if c.schedule not in SCHEDULES:
@@ -272,10 +272,14 @@ def _optimizer_problems(c: OptimizerConfig):
     for name in ("beta1", "beta2"):
         if not 0 <= getattr(c, name) < 1:
             yield f"{name}: expected a number in [0, 1), got {getattr(c, name)}"
-    if not 0 < c.eps < math.inf:
-        yield f"eps: expected a positive number, got {c.eps}"
-    if c.clip_norm is not None and not c.clip_norm > 0:
-        yield f"clip_norm: expected a positive number or none, got {c.clip_norm}"
+    yield from _not_positive(c, "eps", "clip_norm")
+
+
+def _not_positive(c: OptimizerConfig, *names: str) -> Iterator[str]:
+    for name in names:
+        value = getattr(c, name)
+        if value is not None and not 0 < value < math.inf:
+            yield f"{name}: expected a positive number, got {value}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,6 +299,9 @@ class TrainingConfig:
     remat: bool = False  # keep each layer's input alone, and compute the rest again
     shard_opt_state: bool = False  # the optimizer's state is split over the data axis too (ZeRO-1)
     dropout: float | None = None  # while this lasts; none: the encoder's own rates
+    frozen_steps: int = (
+        0  # first steps, in which the encoder stays as it is; it warms up after them
+    )
     window: int = 0  # batches within which examples of like length come together; 0: none
     log_every: int = 20  # steps between two lines of the log
     eval_every: int = 0  # steps between two evaluations, where there is an evaluator; 0: at the end
@@ -303,10 +310,14 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("steps", "batch_size", "accumulate", "log_every", "keep_last"), 1)
-        least |= dict.fromkeys(("seed", "window", "eval_every", "save_every"), 0)
+        least |= dict.fromkeys(("seed", "frozen_steps", "window", "eval_every", "save_every"), 0)
         problems = list(too_low((name, getattr(self, name), low) for name, low in least.items()))
         if self.dtype not in COMPUTE:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             problems.append(f"dropout: expected a rate in [0, 1) or none, got {self.dropout}")
+        if self.frozen_steps >= self.steps >= 1:
+            problems.append(
+                f"frozen_steps: expected fewer than the {self.steps} steps, got {self.frozen_steps}"
+            )
         refuse("training", problems)

@@ -143,6 +143,8 @@ class TrainOptions:
     batch_size: int = option("examples per step, over all devices", 32, metavar="B")
     accumulate: int = option("parts of a batch, one after the other, to save memory", 1)
     learning_rate: float = option("the highest learning rate", 2e-5)
+    encoder_learning_rate: float | None = option("of the encoder; without it the same", None)
+    frozen_steps: int = option("first steps, in which the readout alone is trained", 0)
     warmup: float = option("share of the steps in which it rises", 0.1)
     schedule: Literal["linear", "cosine", "constant"] = option(
         "how it falls after the warm-up", "linear"
@@ -244,6 +246,8 @@ def _train_problems(o: TrainOptions) -> Iterator[str]:
         yield "--scores and --budget: expected both or none"
     if o.cut and o.gate is None and o.budget is None:
         yield "--cut: expected --scores and --budget with it"
+    if o.only is not None and (o.frozen_steps or o.encoder_learning_rate is not None):
+        yield f"--only {o.only}: expected it without --frozen-steps and --encoder-learning-rate"
     yield from _gate_problems(o)
     if o.checkpoints is None:
         asked = {"--resume": o.resume, "--best": o.best, "--save-every": o.save_every}

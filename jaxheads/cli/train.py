@@ -94,6 +94,7 @@ def run(options: TrainOptions) -> None:
 def _training(options: TrainOptions) -> TrainingConfig:
     optimizer = OptimizerConfig(
         learning_rate=options.learning_rate,
+        encoder_learning_rate=options.encoder_learning_rate,
         warmup=options.warmup,
         schedule=options.schedule,
         weight_decay=options.weight_decay,

@@ -7,7 +7,7 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -123,13 +123,23 @@ def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None,
 
 def learning_rates_of(
     config: TrainingConfig, gates: OptimizerConfig
-) -> Callable[[int], dict[str, Any]]:
-    """The learning rates of both groups by step."""
-    both = [learning_rate_schedule(each, config.steps) for each in (config.optimizer, gates)]
-    return lambda step: {
-        name: np.float32(learning_rate(step))
-        for name, learning_rate in zip(GROUPS, both, strict=True)
+) -> Callable[[int], dict[str, np.float32]]:
+    """The learning rates by step: of "params", of "gates", and of an encoder that has its own.
+
+    An encoder that is frozen for the first steps has its whole schedule, warm-up included, in the
+    steps after them.
+    """
+    own, frozen = config.optimizer, config.frozen_steps
+    schedules = {
+        "params": learning_rate_schedule(own, config.steps),
+        "gates": learning_rate_schedule(gates, config.steps),
     }
+    if frozen or own.encoder_learning_rate is not None:
+        rate = own.encoder_learning_rate or own.learning_rate
+        encoder = dataclasses.replace(own, learning_rate=rate)
+        after = learning_rate_schedule(encoder, config.steps - frozen)
+        schedules["encoder"] = lambda step: after(step - frozen) if step >= frozen else 0.0
+    return lambda step: {name: np.float32(rate(step)) for name, rate in schedules.items()}
 
 
 def _evaluated(evaluate: Evaluator | None, config: TrainingConfig, done: int, state, held):

@@ -45,8 +45,9 @@ class TrainState(NamedTuple):
 
 
 # (state, batch, gate, seed, learning_rates, held) -> state; the state that went in is used up.
-# `learning_rates` has one for each group. `held` are parameters beside those of the state, which
-# stay as they are.
+# `learning_rates` has one for "params" and one for "gates"; a top-level group of the parameters
+# ("encoder") may have one of its own. `held` are parameters beside those of the state, which stay
+# as they are.
 Step = Callable[..., TrainState]
 
 
@@ -160,7 +161,9 @@ def make_step(
 
 def _unscheduled(config: OptimizerConfig) -> OptimizerConfig:
     """The optimizer without its learning rates: one for all that differ in nothing else."""
-    return dataclasses.replace(config, learning_rate=1.0, warmup=0.0, schedule="constant")
+    return dataclasses.replace(
+        config, learning_rate=1.0, encoder_learning_rate=None, warmup=0.0, schedule="constant"
+    )
 
 
 @functools.lru_cache  # one function for one set of arguments, so that jit compiles it once
@@ -193,12 +196,18 @@ def _make_step(
 
 def _move(trainable, direction, learning_rates):
     """Each group a step along its direction, at its own learning rate."""
-    return {
-        name: jax.tree.map(
-            lambda x, way, r=learning_rates[name]: x - r * way, group, direction[name]
+
+    def moved(group, way, rate):
+        return jax.tree.map(lambda x, along: x - rate * along, group, way)
+
+    params = {
+        name: moved(
+            group, direction["params"][name], learning_rates.get(name, learning_rates["params"])
         )
-        for name, group in trainable.items()
+        for name, group in trainable["params"].items()
     }
+    gates = moved(trainable["gates"], direction["gates"], learning_rates["gates"])
+    return {"params": params, "gates": gates}
 
 
 class _Sums(NamedTuple):

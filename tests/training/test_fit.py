@@ -18,7 +18,8 @@ from jaxheads.importance.gates.gate import constant
 from jaxheads.objectives import objective_for
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training import step as step_module
-from jaxheads.training.fit import fit
+from jaxheads.training.fit import fit, learning_rates_of
+from jaxheads.training.optimizer import GATES
 from jaxheads.training.watch import Diverged
 from tests.support.cases import LENGTHS
 
@@ -98,6 +99,44 @@ def test_a_masked_model_is_trained_behind_its_mask(simple):
     table = train(simple, gated, head_mask=np.zeros((1, 1))).params["table"]
     assert not np.asarray(table).any()
     assert np.asarray(train(simple, gated, head_mask=np.ones((1, 1))).params["table"]).any()
+
+
+def test_an_encoder_is_frozen_for_its_first_steps_and_then_trains_at_its_own_rate(classifier):
+    """SGD without clipping or decay: a step is the gradient times the rate of its group."""
+    plain = OptimizerConfig(
+        learning_rate=1e-2, encoder_learning_rate=1e-4, warmup=0.0, schedule="constant",
+        weight_decay=0.0, clip_norm=None, optimizer="sgd",
+    )  # fmt: skip
+    seen = [classifier.params]
+
+    def keep(params, theta):
+        seen.append(jax.tree.map(np.array, params))
+        return {"loss": 0.0}
+
+    how = {"steps": 3, "frozen_steps": 2, "optimizer": plain}
+    config = dataclasses.replace(CONFIG, eval_every=1, **how)
+    fit(classifier.objective, classifier.params, classifier.source, config, lengths=LENGTHS,
+        evaluate=keep)  # fmt: skip
+    for step, encoder_moves in ((1, False), (2, False), (3, True)):
+        before, after = seen[step - 1 : step + 1]
+        assert equal(before["encoder"], after["encoder"]) != encoder_moves
+        assert not equal(before["readout"], after["readout"])
+    same = dataclasses.replace(plain, encoder_learning_rate=1e-2)
+    fit(classifier.objective, classifier.params, classifier.source,
+        dataclasses.replace(config, optimizer=same), lengths=LENGTHS, evaluate=keep)  # fmt: skip
+    slow, fast = (
+        jax.tree.leaves(jax.tree.map(np.subtract, after["encoder"], before["encoder"]))
+        for before, after in (seen[2:4], seen[5:7])
+    )
+    for one, hundred in zip(slow, fast, strict=True):
+        np.testing.assert_allclose(100 * one, hundred, rtol=0.05, atol=2e-5)
+
+
+def test_the_rate_of_a_frozen_encoder_has_its_whole_schedule_afterwards():
+    own = OptimizerConfig(learning_rate=8.0, encoder_learning_rate=2.0, warmup=0.5)
+    rates = learning_rates_of(TrainingConfig(steps=8, frozen_steps=4, optimizer=own), GATES)
+    assert [float(rates(step)["encoder"]) for step in range(8)] == [0, 0, 0, 0, 1, 2, 2, 1]
+    assert [float(rates(step)["params"]) for step in range(8)] == [2, 4, 6, 8, 8, 6, 4, 2]
 
 
 def test_a_loss_that_is_no_number_stops_with_its_step(simple):
