@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
-PoolerActivation = Literal["tanh", "relu"]
+PoolerActivation = Literal["tanh", "relu", "gelu"]
 ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
 Schedule = Literal["linear", "cosine", "constant"]
@@ -17,13 +18,14 @@ Placing = Literal["resampled", "corner"]
 Compute = Literal["float32", "bfloat16"]
 
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
-POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu")
+POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu", "gelu")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
 SCHEDULES: tuple[str, ...] = ("linear", "cosine", "constant")
 OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
 FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
 PLACINGS: tuple[str, ...] = ("resampled", "corner")
 COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
+ROOM = 400  # characters for the problems that one error lists
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,7 @@ class EncoderConfig:
     kept: tuple[tuple[int, ...], ...] | None = None
     _: dataclasses.KW_ONLY
     shares_blocks: bool  # several layers use one set of parameters
-    projects_embeddings: bool  # a linear map from embedding_size to hidden_size
+    projects_embeddings: bool | None  # linearly to hidden_size; None: where the sizes differ
     positions_after_pad: bool  # real tokens are counted from pad_token_id + 1; else columns from 0
     drops_attention_output: bool  # hidden_dropout before the norm behind the attention
     drops_feed_forward_output: bool  # hidden_dropout before a layer's last norm
@@ -71,9 +73,7 @@ class EncoderConfig:
     drops_pooler_input: bool  # the readout's dropout before a classifier's first layer too
 
     def __post_init__(self) -> None:
-        problems = list(_encoder_problems(self))
-        if problems:
-            raise ValueError("encoder config: " + "; ".join(problems))
+        refuse("encoder config", _encoder_problems(self))
 
     @property
     def head_width(self) -> int:
@@ -84,6 +84,13 @@ class EncoderConfig:
     def embedding_width(self) -> int:
         """E, the width of the embedding tables."""
         return self.embedding_size or self.hidden_size
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a linear map leads from the embeddings to the first layer."""
+        if self.projects_embeddings is None:
+            return self.embedding_width != self.hidden_size
+        return self.projects_embeddings
 
     @property
     def first_position(self) -> int:
@@ -146,7 +153,7 @@ def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
 def _layout_problems(c: EncoderConfig) -> Iterator[str]:
     if c.hidden_size % c.num_heads:
         yield f"hidden_size: expected a multiple of num_heads {c.num_heads}, got {c.hidden_size}"
-    if c.embedding_width != c.hidden_size and not c.projects_embeddings:
+    if c.embedding_width != c.hidden_size and not c.has_projection:
         yield f"embedding_size: expected 0 for {c.family}, got {c.embedding_size}"
     if c.shares_blocks != (c.hidden_groups > 0):
         wanted = "at least 1" if c.shares_blocks else "0"
@@ -187,6 +194,21 @@ class ReadoutConfig:
             raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")
 
 
+def listed(problems: Iterable[str]) -> str:
+    """Different problems on one line: those that there is room for, and how many more there are."""
+    found = [shortened(problem, ROOM // 2) for problem in dict.fromkeys(problems)]
+    ends = itertools.accumulate(len(problem) + 2 for problem in found)
+    shown = max(1, sum(end <= ROOM for end in ends))
+    more = f"; and {len(found) - shown} more" if len(found) > shown else ""
+    return "; ".join(found[:shown]) + more
+
+
+def shortened(text: str, room: int) -> str:
+    """The text, or its beginning and its end where it has more characters than there is room."""
+    cut = room - 5
+    return text if len(text) <= room else f"{text[: cut - cut // 3]} ... {text[-(cut // 3) :]}"
+
+
 def refuse(what: str, problems: Iterable[str]) -> None:
     """List the problems of `what` in one error.
 
@@ -195,7 +217,7 @@ def refuse(what: str, problems: Iterable[str]) -> None:
     """
     found = list(problems)
     if found:
-        raise ValueError(f"{what}: " + "; ".join(found))
+        raise ValueError(f"{what}: {listed(found)}")
 
 
 def too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:

@@ -92,7 +92,7 @@ class Embeddings(nnx.Module):
         if config.type_vocab_size:
             self.type = EmbeddingTable(config.type_vocab_size, inner, draw)
         self.norm = Norm(inner, config.norm_eps)
-        if config.projects_embeddings:
+        if config.has_projection:
             self.project = Projection((inner, width), (width,), draw)
 
     def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
@@ -101,7 +101,7 @@ class Embeddings(nnx.Module):
         if config.type_vocab_size:
             x = x + jnp.take(self.type.table[...], types, axis=0)
         x = drop(self.norm(x).astype(dtype), config.hidden_dropout, key)
-        return linear(x, self.project) if config.projects_embeddings else x
+        return linear(x, self.project) if config.has_projection else x
 
 
 def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, "B T"]:

@@ -12,7 +12,7 @@ from jaxheads.models.attention import Draw, Projection
 from jaxheads.models.dropout import drop
 from jaxheads.models.encoder import ACTIVATION, Norm, linear
 
-POOLER_ACTIVATION = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+POOLER_ACTIVATION = {"tanh": jnp.tanh, "relu": jax.nn.relu, "gelu": ACTIVATION["gelu"]}
 
 
 class NoReadout(nnx.Module):

@@ -50,10 +50,10 @@ def _per_head(config: EncoderConfig, length: int) -> int:
 def _fixed_multiply_adds(config: EncoderConfig, length: int) -> int:
     fed = 2 * config.num_layers * length * config.hidden_size * config.intermediate_size
     projection = length * config.embedding_width * config.hidden_size
-    return fed + config.projects_embeddings * projection
+    return fed + config.has_projection * projection
 
 
 def _embedding_parameters(config: EncoderConfig) -> int:
     rows = config.vocab_size + config.max_positions + config.type_vocab_size + 2  # and the norm
     projection = (config.embedding_width + 1) * config.hidden_size
-    return rows * config.embedding_width + config.projects_embeddings * projection
+    return rows * config.embedding_width + config.has_projection * projection

@@ -24,6 +24,9 @@ CASES = (
     "albert-masked-lm",
     "bert-classification",
     "distilbert-regression",
+    "camembert-classification",
+    "electra-masked-lm",
+    "electra-classification",
 )
 
 

@@ -1,8 +1,8 @@
 """Models from checkpoints in Hugging Face's layout, and back.
 
-A directory holds `config.json` and `model.safetensors` (or shards and their index), a cut model's
-`pruning.json` too. Nothing is guessed: attributes and weights that are not understood are one
-ValueError that lists them all.
+A directory holds `config.json` and `model.safetensors` (or shards and their index, or Flax's
+`flax_model.msgpack` alone), a cut model's `pruning.json` too. Nothing is guessed: attributes that
+are read and weights that are not understood are one ValueError.
 
 Weights that a family has and a readout does not use (poolers, readouts other than the asked one,
 buffers of position numbers) are not part of a `Model`; one line of the log `jaxheads` names them.
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax.numpy as jnp
 import numpy as np
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import EncoderConfig, ReadoutConfig, refuse
 from jaxheads.models.checkpoint.families import table_of
 from jaxheads.models.checkpoint.family import FamilyTable
 from jaxheads.models.checkpoint.hf_config import Described, read_config, write_config
@@ -36,8 +36,15 @@ from jaxheads.models.checkpoint.naming import (
     weights_of,
 )
 from jaxheads.models.checkpoint.pruned import PLAN, with_plan, write_plan
-from jaxheads.models.checkpoint.reading import read_params, settle_ties
-from jaxheads.models.checkpoint.weights import INDEX, SINGLE, open_weights, write_weights
+from jaxheads.models.checkpoint.reading import read_params, settle_ties, stored_readout
+from jaxheads.models.checkpoint.weights import (
+    FLAX,
+    INDEX,
+    SINGLE,
+    has_safetensors,
+    open_weights,
+    write_weights,
+)
 from jaxheads.models.model import Model
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.hub import fetch_model_dir
@@ -67,14 +74,24 @@ def load_model(source: str | Path, *, readout: ReadoutConfig | None = None, key=
       ValueError: in one line, for no such model, files or numbers that are damaged, attributes or
         weights that are not understood, and a readout that needs a key and has none.
     """
-    directory = fetch_model_dir(source, PATTERNS)
+    directory = _fetch(source)
     described = _described(directory)
+    if described.foreign:
+        LOG.info("attributes that no %s reads: %s", described.table.model_type, described.foreign)
     with open_weights(directory) as stored:
         try:
             readout, params = read_params(described, stored, readout, key)
         except ValueError as error:
             raise ValueError(f"{directory}: {error}") from error
     return Model(described.config, readout, params)
+
+
+def _fetch(source: str | Path) -> Path:
+    """The directory of a model; from the Hub, Flax's weights where there are no others."""
+    directory = fetch_model_dir(source, PATTERNS)
+    if has_safetensors(directory) or directory == Path(source):
+        return directory
+    return fetch_model_dir(source, (*PATTERNS, FLAX))
 
 
 def _described(directory: Path) -> Described:
@@ -115,7 +132,7 @@ def save_model(
     _warn_of_lookalike(model.config)
     carried = _carried(model, source)
     config = write_config(carried.table, model.config, model.readout, carried.attributes)
-    arrays = _stored_arrays(model, carried, dtype)
+    arrays = _stored_arrays(model, carried, config["architectures"][0], dtype)
     with _place(Path(directory).absolute(), overwrite) as draft:
         draft.mkdir()
         text = json.dumps({**config, "dtype": dtype}, indent=2)
@@ -144,18 +161,20 @@ class _Carried(NamedTuple):
 def _carried(model: Model, source: str | Path | None) -> _Carried:
     if source is None:
         return _Carried(table_of(model.config.family), {}, {})
-    directory = fetch_model_dir(source, PATTERNS)
+    directory = _fetch(source)
     described = _described(directory)
     _check_source(directory, described.config, model.config)
     attributes = dict(described.raw)
     attributes.pop("torch_dtype", None)  # an older name of dtype
     if described.kind != model.readout.kind:
         attributes.pop("architectures", None)
-        return _Carried(described.table, attributes, {})
     owned = {weight.name for weight in weights_of(described.table, model.config, model.readout)}
     with open_weights(directory) as stored:
         found, _ = canonical_names(described.table, described.config, stored.shapes)
         settle_ties(described.table, described.tied, stored, found)
+        theirs = stored_readout(described, found)
+        if theirs is None or theirs.kind != model.readout.kind:
+            return _Carried(described.table, attributes, {})
         arrays = {full: stored.read(name) for full, name in found.items() if full not in owned}
     return _Carried(described.table, attributes, arrays)
 
@@ -167,11 +186,12 @@ def _check_source(directory: Path, theirs: EncoderConfig, ours: EncoderConfig) -
         for name in sizes
         if getattr(ours, name) != getattr(theirs, name)
     ]
-    if problems:
-        raise ValueError(f"{directory}: not the model's source: " + "; ".join(problems))
+    refuse(f"{directory}: not the model's source", problems)
 
 
-def _stored_arrays(model: Model, carried: _Carried, dtype: str) -> dict[str, np.ndarray]:
+def _stored_arrays(
+    model: Model, carried: _Carried, architecture: str, dtype: str
+) -> dict[str, np.ndarray]:
     """Every weight under its Hugging Face name, in the storage type; ValueError lists misfits."""
     config, readout, params = model
     table = carried.table
@@ -183,15 +203,14 @@ def _stored_arrays(model: Model, carried: _Carried, dtype: str) -> dict[str, np.
         for path in sorted(expected.keys() | got.keys())
         if expected.get(path) != got.get(path)
     ]
-    if problems:
-        raise ValueError("params do not fit the config: " + "; ".join(problems))
+    refuse("params do not fit the config", problems)
     arrays = dict(carried.arrays)
     for weight in weights_of(table, config, readout):
         arrays[weight.name] = to_stored(weight, given[weight.path])
     if readout.kind == "masked_lm" and not readout.tied:  # untied, theirs has the bias twice
         modules = table.readouts["masked_lm"]
         arrays[f"{modules['decoder']}.bias"] = arrays[f"{modules['']}.bias"]
-    bare = table.prefix if readout.kind == "none" else ""
+    bare = table.prefix if architecture == table.written("none") else ""
     cast = {name.removeprefix(bare): _cast(arrays[name], dtype) for name in sorted(arrays)}
     infinite = [name for name, array in cast.items() if not np.isfinite(array).all()]
     if infinite:

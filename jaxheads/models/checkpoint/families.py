@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxheads.config import EncoderConfig, refuse
-from jaxheads.models.checkpoint import albert, bert, distilbert, roberta
+from jaxheads.models.checkpoint import albert, bert, distilbert, electra, roberta
 from jaxheads.models.checkpoint.family import FamilyTable
 
 MODEL_TYPES: dict[str, FamilyTable] = {
@@ -13,6 +13,7 @@ MODEL_TYPES: dict[str, FamilyTable] = {
     **albert.MODEL_TYPES,
     **bert.MODEL_TYPES,
     **distilbert.MODEL_TYPES,
+    **electra.MODEL_TYPES,
 }
 
 
@@ -41,7 +42,7 @@ def encoder_config(
     """The config of an encoder from scratch, which does what all encoders of its family do.
 
     Args:
-      family: roberta, albert, bert or distilbert.
+      family: roberta, albert, bert, distilbert or electra.
       vocab_size, hidden_size, ...: the sizes of `EncoderConfig`; `num_layers` counts uses.
       fields: other fields of `EncoderConfig`, with its defaults and not those of Hugging Face.
 

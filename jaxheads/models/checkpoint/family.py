@@ -24,11 +24,12 @@ class Attribute(NamedTuple):
 class FamilyTable:
     """How Hugging Face stores one `model_type`.
 
-    Every attribute of its `config.json` is in exactly one of `attributes` (used), `dropout` and
-    `LABELS` (used by a readout), `fixed` (only these values are understood) and `ignored` (changes
-    no number). The weight tables map our modules to theirs: `encoder/embeddings/<key>` is stored as
-    `<prefix><value>`, `encoder/stack*/<key>` as `<prefix><block_name><value>`, and `readout/<key>`
-    as `<value>`, each with `weight` and `bias` below it.
+    Every attribute that transformers reads of its `config.json` is in exactly one of `attributes`
+    (used), `dropout` and `LABELS` (used by a readout), `fixed` (only these values are understood)
+    and `ignored` (changes no number). The weight tables map our modules to theirs:
+    `encoder/embeddings/<key>` is stored as `<prefix><value>`, `encoder/stack*/<key>` as
+    `<prefix><block_name><value>`, and `readout/<key>` as `<value>`, each with `weight` and `bias`
+    below it.
     """
 
     family: str
@@ -46,6 +47,10 @@ class FamilyTable:
     block: Mapping[str, str]
     readouts: Mapping[ReadoutKind, Mapping[str, str]]
     unowned: tuple[str, ...]  # beginnings of names that no readout of ours uses
+
+    def written(self, kind: ReadoutKind) -> str:
+        """The architecture that stands for a kind of readout: the first of its kind."""
+        return next(name for name, each in self.architectures.items() if each == kind)
 
     def misfits(self, config: EncoderConfig) -> Iterator[str]:
         """The fields of a config that are otherwise in all models of the family."""
@@ -84,6 +89,7 @@ ACTIVATION_NAMES = {
 # something else.
 FIXED: dict[str, tuple] = {
     "add_cross_attention": (False,),
+    "auto_map": (None,),  # code of its own, which may read any other attribute
     "cross_attention_hidden_size": (None,),
     "is_decoder": (False,),
     "is_encoder_decoder": (False,),

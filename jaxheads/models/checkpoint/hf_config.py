@@ -1,4 +1,7 @@
-"""`config.json` to our configs and back: every attribute is used or rejected."""
+"""`config.json` to our configs and back: every attribute that its family reads is understood.
+
+Attributes that no code of the family reads, as other programs leave them, change no number.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind
+from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind, listed, refuse
 from jaxheads.models.checkpoint.families import MODEL_TYPES
 from jaxheads.models.checkpoint.family import ACTIVATION_NAMES, LABELS, Attribute, FamilyTable
 from jaxheads.storage.files import read_json
@@ -16,6 +19,18 @@ CLASSIFIERS = ("classification", "pair")
 MAX_SIZE, MAX_LAYERS, MAX_LABELS = 2**31 - 1, 1024, 2**16  # beyond these it is a typing error
 DEFAULT_LABELS = 2  # what Hugging Face assumes where a config says nothing
 TYPE_NAMES = {int: "an integer", float: "a number", str: "a name"}
+# What encoders of other types compute that nothing here does.
+_RELATIVE = "adds a bias by relative position to attention, as no encoder here does"
+_DISENTANGLED = "attends to contents and relative positions apart, as no encoder here does"
+DIFFERENT = {
+    "mpnet": _RELATIVE,
+    "t5": _RELATIVE,
+    "deberta": _DISENTANGLED,
+    "deberta-v2": _DISENTANGLED,
+    "xlm-roberta-xl": "has norms before its sublayers, as no RoBERTa here does",
+    "roberta-prelayernorm": "has norms before its sublayers, as no RoBERTa here does",
+    "gpt2": "is a decoder",
+}
 
 
 class Described(NamedTuple):
@@ -27,23 +42,21 @@ class Described(NamedTuple):
     architecture: str | None
     tied: bool
     raw: dict[str, Any]
+    foreign: tuple[str, ...] = ()  # attributes that no code of the family reads
 
 
 def read_config(path: Path) -> Described:
     """Read a `config.json`.
 
     Raises:
-      ValueError: lists all attributes that are not understood.
+      ValueError: lists the attributes that are read and not understood.
     """
     raw = read_json(path)
     table = MODEL_TYPES.get(str(raw.get("model_type")))
     if table is None:
-        kinds = ", ".join(MODEL_TYPES)
-        raise ValueError(
-            f"{path}: model_type: expected one of {kinds}, got {raw.get('model_type')!r}"
-        )
+        raise ValueError(f"{path}: model_type: {_unknown_type(raw.get('model_type'))}")
     kind = table.architectures.get(str(architecture_of(raw)))
-    problems = [*_unknown(table, raw), *_unfixed(table, raw), *_architecture_problems(raw)]
+    problems = [*_unfixed(table, raw), *_architecture_problems(raw)]
     fields, bad = _fields(table, raw)
     problems += bad
     if not isinstance(raw.get("tie_word_embeddings", True), bool):
@@ -57,10 +70,16 @@ def read_config(path: Path) -> Described:
             config = EncoderConfig(family=table.family, **{**table.constants, **fields})
         except ValueError as error:
             problems.append(str(error))
-    if config is None or problems:
-        raise ValueError(f"{path}: " + "; ".join(problems))
+    refuse(str(path), problems)
+    assert config is not None, "there is a problem where there is no config"
     tied = raw.get("tie_word_embeddings", True)
-    return Described(table, config, kind, architecture_of(raw), tied, raw)
+    foreign = tuple(sorted(raw.keys() - _read(table) - table.ignored))
+    return Described(table, config, kind, architecture_of(raw), tied, raw, foreign)
+
+
+def _unknown_type(name: Any) -> str:
+    reason = f", which {DIFFERENT[name]}" if isinstance(name, str) and name in DIFFERENT else ""
+    return f"expected one of {', '.join(MODEL_TYPES)}, got {name!r}{reason}"
 
 
 def architecture_of(raw: dict[str, Any]) -> str | None:
@@ -75,12 +94,10 @@ def _architecture_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield f"architectures: expected one name, got {names!r}"
 
 
-def _unknown(table: FamilyTable, raw: dict[str, Any]) -> Iterator[str]:
-    used = {*table.attributes, table.dropout, *LABELS, "tie_word_embeddings", "pruned_heads"}
-    unknown = sorted(raw.keys() - used - table.fixed.keys() - table.ignored)
-    if unknown:
-        names = ", ".join(f"{name} = {raw[name]!r}" for name in unknown)
-        yield f"unknown attributes (delete those that change no number): {names}"
+def _read(table: FamilyTable) -> set[str]:
+    """The attributes that the family's code reads, here and in transformers."""
+    described = {*table.attributes, table.dropout, *LABELS, *table.fixed}
+    return described | {"tie_word_embeddings", "pruned_heads"}
 
 
 def _unfixed(table: FamilyTable, raw: dict[str, Any]) -> Iterator[str]:
@@ -133,7 +150,7 @@ def readout_of(described: Described, kind: ReadoutKind) -> ReadoutConfig:
         return ReadoutConfig(kind, tied=described.tied if kind == "masked_lm" else True)
     problems = list(_label_problems(described.raw))
     if problems:
-        raise ValueError("config.json: " + "; ".join(problems))
+        raise ValueError(f"config.json: {listed(problems)}")
     table, raw = described.table, described.raw
     dropout = raw.get(table.dropout, table.dropout_default)
     if dropout is None:
@@ -203,14 +220,13 @@ def write_config(
         if attribute.kind is int and value < attribute.least:
             problems.append(f"{name}: expected at least {attribute.least}, got {value}")
     if problems:
-        raise ValueError("config.json cannot hold " + "; ".join(problems))
+        raise ValueError(f"config.json cannot hold {listed(problems)}")
     sizes = {name: getattr(config, item.field) for name, item in table.attributes.items()}
     depth = next(name for name, item in table.attributes.items() if item.field == "num_layers")
     sizes[depth] //= config.inner_groups
-    architecture = next(name for name, kind in table.architectures.items() if kind == readout.kind)
     return {
-        "architectures": [architecture],
-        **{name: value for name, value in carried.items() if name in table.ignored},
+        "architectures": [table.written(readout.kind)],
+        **{name: value for name, value in carried.items() if name not in _read(table)},
         "model_type": table.model_type,
         **sizes,
         "tie_word_embeddings": readout.tied,

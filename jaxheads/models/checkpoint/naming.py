@@ -120,14 +120,16 @@ def canonical_names(
 ) -> tuple[dict[str, str], list[str]]:
     """Stored names by their canonical ones (prefixed, no legacy endings), and all that is wrong.
 
-    A name that the family does not have is wrong; one that a readout does not use is not.
+    A name that the family does not have is wrong; one that a readout does not use is not. A prefix
+    of all names that a wrapper left (`module.`, `_orig_mod.`) is passed over.
     """
     known = {weight.name for weight in weights_of(table, config, ReadoutConfig())}
     known |= readout_names(table)
     found: dict[str, str] = {}
     problems = []
+    wrapper = _wrapper(table, known, stored)
     for name in sorted(stored):
-        full = _canonical(table, known, name)
+        full = _canonical(table, known, name.removeprefix(wrapper))
         if full is None:
             problems.append(f"{name}: unknown weight")
         elif full in found:
@@ -135,6 +137,18 @@ def canonical_names(
         else:
             found[full] = name
     return found, problems
+
+
+def _wrapper(table: FamilyTable, known: set[str], stored: Iterable[str]) -> str:
+    """What all names begin with, where without it some of them are known; else nothing."""
+    names, wrapper = list(stored), ""
+    while names and not any(_canonical(table, known, name) for name in names):
+        first, *others = {name.partition(".")[0] for name in names}
+        names = [name.partition(".")[2] for name in names]
+        wrapper += f"{first}."
+        if others or not all(names):
+            return ""
+    return wrapper
 
 
 def _canonical(table: FamilyTable, known: set[str], name: str) -> str | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import EncoderConfig, ReadoutConfig, listed
 from jaxheads.models.checkpoint.family import FamilyTable
 from jaxheads.models.checkpoint.hf_config import Described, readout_of
 from jaxheads.models.checkpoint.naming import (
@@ -49,6 +49,9 @@ def read_params(
     if readout is None:
         known = ", ".join(table.architectures)
         raise ValueError(f"architectures: expected one of {known}, got {described.architecture}")
+    if asked is None and readout.kind != (described.kind or readout.kind):
+        name = described.architecture
+        LOG.warning("config.json names %s, but the weights are those of an encoder alone", name)
     weights = weights_of(table, config, readout)
     fresh = _fresh_paths(table, weights, has, readout, found)
     if fresh and key is None:
@@ -56,11 +59,12 @@ def read_params(
         raise ValueError(f"readout {readout.kind}: expected a key to initialise {names}, got none")
     params = _initialised(config, readout, fresh, key) if fresh else {"encoder": {}, "readout": {}}
     needed = [weight for weight in weights if weight.path not in fresh]
-    problems += _misfits(needed, stored, found, config)
+    problems = [*_sign_of_a_cut(needed, stored, found, config), *problems]
+    problems += _misfits(needed, stored, found)
     for path, group in itertools.groupby(needed, key=lambda weight: weight.path):
         _put(params, path, _read_leaf(tuple(group), stored, found, problems))
     if problems:
-        raise ValueError("; ".join(problems))
+        raise ValueError(listed(problems))
     _log_unread(stored, {found[weight.name] for weight in needed}, readout)
     return readout, params
 
@@ -97,9 +101,14 @@ def _same_bits(stored: Stored, one: str, other: str) -> bool:
 def stored_readout(described: Described, found: Found) -> ReadoutConfig | None:
     """The readout that a checkpoint has; None where its architecture is not one of ours.
 
-    Where the config names no architecture, it is the readout whose weights are there.
+    Where the config names no architecture, it is the readout whose weights are there. There is none
+    where the file holds no weight of the readout that is named, but an encoder alone.
     """
     if described.kind is not None:
+        table, modules = described.table, described.table.readouts[described.kind].values()
+        own = tuple(f"{name}." for name in modules if not name.startswith(table.prefix))
+        if own and not any(name.startswith(own) for name in found):
+            return ReadoutConfig()
         return readout_of(described, described.kind)
     if described.architecture is not None:
         return None
@@ -169,11 +178,22 @@ def _initialised(config: EncoderConfig, readout: ReadoutConfig, paths: set[Path]
     return params
 
 
-def _misfits(
+def _sign_of_a_cut(
     weights: Iterable[Weight], stored: Stored, found: Found, config: EncoderConfig
-) -> list[str]:
+) -> Iterator[str]:
+    """What attention weights of other shapes mean."""
+    if any(
+        "attention" in weight.path and stored.shapes[found[weight.name]] != weight.shape
+        for weight in weights
+        if weight.name in found
+    ):
+        plan = "pruning.json is missing" if config.kept is None else "plan is another"
+        yield f"attention weights of other shapes belong to a cut model, whose {plan}"
+
+
+def _misfits(weights: Iterable[Weight], stored: Stored, found: Found) -> list[str]:
     """Weights that are missing, of another shape or not of floats; their names leave `found`."""
-    problems, ragged = [], False
+    problems = []
     for weight in weights:
         name = found.get(weight.name)
         if name is None:
@@ -182,14 +202,10 @@ def _misfits(
         shape, dtype = stored.shapes[name], stored.dtypes[name]
         if shape != weight.shape:
             problems.append(f"{name}: expected shape {list(weight.shape)}, got {list(shape)}")
-            ragged |= "attention" in weight.path
         if dtype not in FLOATS:
             problems.append(f"{name}: expected {', '.join(FLOATS)}, got {dtype}")
         if shape != weight.shape or dtype not in FLOATS:
             del found[weight.name]
-    if ragged:
-        plan = "pruning.json is missing" if config.kept is None else "plan is another"
-        problems.append(f"(attention weights of other shapes belong to a cut model, whose {plan})")
     return problems
 
 

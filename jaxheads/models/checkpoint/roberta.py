@@ -1,4 +1,4 @@
-"""RoBERTa and XLM-RoBERTa as Hugging Face stores them: BERT under other readouts. Only tables."""
+"""RoBERTa, XLM-RoBERTa and CamemBERT in Hugging Face's layout, which is BERT's. Only tables."""
 
 from __future__ import annotations
 
@@ -66,4 +66,15 @@ XLM_ROBERTA = dataclasses.replace(
     },
 )
 
-MODEL_TYPES = {"roberta": ROBERTA, "xlm-roberta": XLM_ROBERTA}
+CAMEMBERT = dataclasses.replace(
+    XLM_ROBERTA,
+    model_type="camembert",
+    architectures={
+        "CamembertModel": "none",
+        "CamembertForMaskedLM": "masked_lm",
+        "CamembertForSequenceClassification": "classification",
+        PAIR: "pair",
+    },
+)
+
+MODEL_TYPES = {"roberta": ROBERTA, "xlm-roberta": XLM_ROBERTA, "camembert": CAMEMBERT}

@@ -1,11 +1,11 @@
-"""The files of a checkpoint directory: JSON objects and safetensors. No pickle is ever read."""
+"""The weights of a checkpoint directory: safetensors, or Flax's msgpack. No pickle is ever read."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -14,7 +14,10 @@ from safetensors.numpy import save_file
 from jaxheads.storage.files import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+FLAX = "flax_model.msgpack"  # arrays, no code: what FlaxPreTrainedModel wrote
 FLOATS = ("F32", "F16", "BF16", "F64")
+FLOAT_NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
+FLAX_ENDINGS = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
 # Turns every pytorch_model*.bin of a directory into one model.safetensors, whatever the model.
 CONVERT = (
@@ -25,34 +28,66 @@ CONVERT = (
 )
 
 
-class Stored:
-    """The weights of one checkpoint by name; nothing is read before it is asked for."""
+class Stored(NamedTuple):
+    """The weights of one checkpoint by the names that PyTorch gives them."""
 
-    def __init__(self, handles: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
-        self._handles, self._paths = handles, paths
-        slices = {name: handle.get_slice(name) for name, handle in handles.items()}
-        self.shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
-        self.dtypes = {name: str(part.get_dtype()) for name, part in slices.items()}
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, str]  # as safetensors calls them
+    read: Callable[[str], np.ndarray]  # a weight as it is stored, not read before it is asked for
 
-    def read(self, name: str) -> np.ndarray:
-        """The weight `name` as it is stored.
 
-        Raises:
-          ValueError: where it cannot be read.
-        """
+def _stored_safetensors(handles: Mapping[str, Any], paths: Mapping[str, Path]) -> Stored:
+    slices = {name: handle.get_slice(name) for name, handle in handles.items()}
+
+    def read(name: str) -> np.ndarray:
         try:
-            return self._handles[name].get_tensor(name)
+            return handles[name].get_tensor(name)
         except (SafetensorError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self._paths[name]}: {name}: {_line(error)}") from error
+            raise ValueError(f"{paths[name]}: {name}: {_line(error)}") from error
+
+    return Stored(
+        {name: tuple(part.get_shape()) for name, part in slices.items()},
+        {name: str(part.get_dtype()) for name, part in slices.items()},
+        read,
+    )
+
+
+def _stored_flax(path: Path) -> Stored:
+    """Flax's arrays, whose kernels are the transposes of PyTorch's weights."""
+    from flax.serialization import msgpack_restore
+
+    try:
+        tree: Any = msgpack_restore(path.read_bytes())
+        arrays = dict(_flax_weights(tree))
+    except Exception as error:  # whatever msgpack and numpy make of other bytes
+        raise ValueError(f"{path}: expected Flax's arrays, got {_line(error)}") from error
+    names = {name: array.dtype.name for name, array in arrays.items()}
+    return Stored(
+        {name: array.shape for name, array in arrays.items()},
+        {name: FLOAT_NAMES.get(dtype, dtype) for name, dtype in names.items()},
+        arrays.__getitem__,
+    )
+
+
+def _flax_weights(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flax_weights(value, f"{path}{key}.")
+        else:
+            array = np.asarray(value)
+            yield path + FLAX_ENDINGS.get(key, key), array.T if key == "kernel" else array
 
 
 @contextlib.contextmanager
 def open_weights(directory: Path) -> Iterator[Stored]:
-    """Open `model.safetensors`, or the shards that its index names.
+    """Open `model.safetensors`, the shards that its index names, or where both are missing Flax's.
 
     Raises:
       ValueError: for files that are missing, damaged or pickled, and an index that they contradict.
     """
+    if (directory / FLAX).exists() and not has_safetensors(directory):
+        yield _stored_flax(directory / FLAX)
+        return
     with contextlib.ExitStack() as stack:
         handles: dict[str, Any] = {}
         paths: dict[str, Path] = {}
@@ -62,7 +97,12 @@ def open_weights(directory: Path) -> Iterator[Stored]:
                     raise ValueError(f"{path}: weight {name} is also in {paths[name].name}")
                 handles[name], paths[name] = handle, path
         _check_index(directory, paths)
-        yield Stored(handles, paths)
+        yield _stored_safetensors(handles, paths)
+
+
+def has_safetensors(directory: Path) -> bool:
+    """Whether there are weights in the usual format."""
+    return (directory / SINGLE).exists() or (directory / INDEX).exists()
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> Iterator[tuple[str, Any]]:

@@ -77,4 +77,7 @@ SIZES = {
         "bert", 20, 8, 3, 4, 6, 10, type_vocab_size=2, activation="relu", norm_eps=1e-6
     ),
     "distilbert": encoder_config("distilbert", 20, 8, 3, 4, 6, 10),
+    "electra": encoder_config(
+        "electra", 20, 8, 3, 4, 6, 10, type_vocab_size=2, embedding_size=4, norm_eps=1e-6
+    ),
 }

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.serialization import msgpack_serialize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -197,6 +198,39 @@ def test_shards_are_read_like_one_file(tmp_path: Path):
     index = {"metadata": {"total_size": 1}, "weight_map": table}
     (source / "model.safetensors.index.json").write_text(json.dumps(index))
     assert_same_model(load_model(source), load_model(FIXTURES / "bert-masked-lm"))
+
+
+ENDINGS = {"LayerNorm.weight": "scale", "embeddings.weight": "embedding", ".weight": "kernel"}
+
+
+def as_flax(weights: dict[str, np.ndarray]) -> dict:
+    """The tree that FlaxPreTrainedModel stores for these weights of PyTorch's."""
+    tree: dict = {}
+    for name, array in weights.items():
+        ending = next((new for old, new in ENDINGS.items() if name.endswith(old)), "bias")
+        *path, _ = name.split(".")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+        branch[ending] = array.T if ending == "kernel" else array
+    return tree
+
+
+@pytest.mark.parametrize("case", ["bert-pretraining", "albert-groups", "electra-masked-lm"])
+def test_flax_weights_are_read_where_there_are_no_others(case: str, tmp_path: Path):
+    source = copy_of(case, tmp_path)
+    content = msgpack_serialize(as_flax(weights_in(source)))
+    (source / "flax_model.msgpack").write_bytes(b"damaged")
+    load_model(source)  # by its safetensors
+    (source / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"flax_model.msgpack: expected Flax's arrays") as caught:
+        load_model(source)
+    assert "\n" not in str(caught.value)
+    (source / "flax_model.msgpack").write_bytes(content)
+    model = load_model(source)
+    assert_same_model(model, load_model(FIXTURES / case))
+    save_model(model, tmp_path / "out", source=source)
+    assert weights_in(tmp_path / "out").keys() == weights_in(FIXTURES / case).keys()
 
 
 def test_what_was_saved_computes_what_was_in_memory(tmp_path: Path):

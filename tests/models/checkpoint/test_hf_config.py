@@ -17,6 +17,8 @@ CLASSES = {
     "albert": "AlbertConfig",
     "bert": "BertConfig",
     "distilbert": "DistilBertConfig",
+    "camembert": "CamembertConfig",
+    "electra": "ElectraConfig",
 }
 
 
@@ -40,8 +42,9 @@ def test_what_a_config_omits_is_hugging_faces_default(model_type: str, tmp_path:
         assert attribute.default == default[name], name
         assert type(attribute.default) is attribute.kind, name
     assert table.dropout_default == default[table.dropout]
-    config = read_config(written(tmp_path, **default)).config  # nothing in it is unknown
-    assert read_config(written(tmp_path, model_type)).config == config
+    described = read_config(written(tmp_path, **default))
+    assert described.foreign == ()  # nothing that transformers may read is unknown here
+    assert read_config(written(tmp_path, model_type)).config == described.config
 
 
 @pytest.mark.parametrize("model_type", sorted(MODEL_TYPES))
@@ -172,7 +175,7 @@ def test_labels_are_named_or_counted(tmp_path: Path):
 
 
 REFUSED = {
-    "rotary_dim": (16, "unknown attributes .*: rotary_dim = 16"),
+    "auto_map": ({"AutoModel": "mine.py"}, "auto_map: expected None, got {'AutoModel'"),
     "position_embedding_type": ("relative_key", "expected 'absolute', got 'relative_key'"),
     "is_decoder": (True, "is_decoder: expected False, got True"),
     "add_cross_attention": (True, "expected False"),
@@ -188,7 +191,7 @@ REFUSED = {
     "hidden_dropout_prob": (1.5, r"expected a rate in \[0, 1\), got 1.5"),
     "classifier_dropout": (-1, r"classifier_dropout: expected null or a rate in \[0, 1\), got -1"),
     "architectures": (["A", "B"], r"architectures: expected one name, got \['A', 'B'\]"),
-    "model_type": ("camembert", "model_type: expected one of roberta.*, got 'camembert'"),
+    "model_type": ("mpnet", "model_type: expected one of .*'mpnet', which adds a bias"),
 }
 
 
@@ -202,13 +205,36 @@ def test_what_is_not_understood_is_rejected_with_what_was_expected(name: str, tm
     assert "\n" not in str(caught.value)
 
 
-def test_one_error_lists_every_problem(tmp_path: Path):
-    problems = {name: value for name, (value, _) in REFUSED.items() if name != "model_type"}
-    del problems["hidden_dropout_prob"]  # of the right type: EncoderConfig rejects the rate
+def test_one_error_lists_problems_and_counts_those_that_there_is_no_room_for(tmp_path: Path):
+    names = ("is_decoder", "hidden_act", "vocab_size", "layer_norm_eps")
+    problems = {name: REFUSED[name][0] for name in names}
     with pytest.raises(ValueError, match=r"config.json: ") as caught:
         read_config(written(tmp_path, **problems))
     for name in problems:
         assert name in str(caught.value)
+    assert "more" not in str(caught.value)
+    problems = {name: value for name, (value, _) in REFUSED.items() if name != "model_type"}
+    del problems["hidden_dropout_prob"]  # of the right type: EncoderConfig rejects the rate
+    with pytest.raises(ValueError, match=r"; and (\d+) more$") as caught:
+        read_config(written(tmp_path, **problems))
+    shown, more = str(caught.value).split("; and ")
+    assert shown.count("; ") + 1 + int(more.split()[0]) == len(problems)
+    assert len(shown) < 410 + len(str(tmp_path))
+
+
+OF_OTHERS = {
+    "eos_token_ids": 0,  # of transformers 2
+    "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity",
+    "sentence_transformers": {"version": "4.0.1"},
+    "n_layers": 6,  # DistilBERT's, beside BERT's own
+    "dim": 48,
+}
+
+
+def test_attributes_that_no_code_of_the_family_reads_change_nothing(tmp_path: Path):
+    described = read_config(written(tmp_path, **OF_OTHERS))
+    assert described.config == read_config(written(tmp_path)).config
+    assert described.foreign == tuple(sorted(OF_OTHERS))
 
 
 CONTRADICTIONS = [
