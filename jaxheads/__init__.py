@@ -17,6 +17,7 @@ The public interface is the names below; each is a plain function or tuple, load
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from jaxheads.parallel.processes import start_distributed
     from jaxheads.pruning.cut import cut, zero
     from jaxheads.pruning.mask import mask_from_scores
+    from jaxheads.report.figures.heads import plot_heads
 
 _ROOMS = {
     "config": ("EncoderConfig", "ReadoutConfig"),
@@ -78,6 +80,7 @@ _ROOMS = {
     "objectives": ("Outcome", "objective_for"),
     "pruning.cut": ("cut", "zero"),
     "pruning.mask": ("mask_from_scores",),
+    "report.figures.heads": ("plot_heads",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -111,6 +114,7 @@ __all__ = [
     "meta",
     "objective_for",
     "output_norm",
+    "plot_heads",
     "random",
     "read_examples",
     "save_model",
@@ -123,6 +127,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("jaxheads")
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'jaxheads' has no attribute {name!r}")
     return getattr(importlib.import_module(f"jaxheads.{_ROOM_OF[name]}"), name)

@@ -67,7 +67,7 @@ def may_import(room: str, other: str) -> bool:
     if room == other:
         return True
     if "report" in (room, other):
-        return room == "cli" or (room == "report" and other in REPORT)
+        return room in ("cli", "__init__") or (room == "report" and other in REPORT)
     return FLOOR.get(other, len(FLOORS)) < FLOOR[room]
 
 

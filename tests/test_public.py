@@ -6,6 +6,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,7 @@ def test_an_unknown_name_is_rejected():
 def test_importing_the_package_starts_neither_jax_nor_transformers():
     check = "import sys, jaxheads; assert not {'jax', 'numpy', 'transformers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert jaxheads.__version__ == metadata.version("jaxheads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,41 @@ class Scores(NamedTuple):
     unit: str
     examples: int
     model: str = ""
+
+    def __repr__(self) -> str:
+        """One line: whose scores, how many, and the heads that matter most and least."""
+        layers, heads = self.score_LH.shape
+        order = np.argsort(-self.score_LH, axis=None, kind="stable")
+        ends = [divmod(int(order[place]), heads) for place in (0, -1)] if order.size else []
+        named = [f"{word} layer {at[0]} head {at[1]} ({self.score_LH[at]:.3g})"
+                 for word, at in zip(("highest", "lowest"), ends, strict=False)]  # fmt: skip
+        return f"Scores({self._about()}, {layers} layers x {heads} heads, {', '.join(named)})"
+
+    def _about(self) -> str:
+        data = f" on {self.examples:,} examples" if self.examples else ""
+        return f"{self.method}, unit {self.unit}{data}{f', {self.model}' if self.model else ''}"
+
+    def _repr_html_(self) -> str:
+        """A heat map for notebooks: a row a layer, darker where a score is higher."""
+        low, high = self.score_LH.min(initial=np.inf), self.score_LH.max(initial=-np.inf)
+        span = max(float(high - low), np.finfo(float).tiny)
+        numbers = "".join(f"<th>{head}</th>" for head in range(self.score_LH.shape[1]))
+        rows = "".join(
+            f"<tr><th>layer {layer}</th>"
+            + "".join(_cell(score, (score - low) / span) for score in row)
+            + "</tr>"
+            for layer, row in enumerate(self.score_LH.tolist())
+        )
+        caption = f"<caption>{html.escape(self._about())}</caption>"
+        return f"<table>{caption}<tr><th>head</th>{numbers}</tr>{rows}</table>"
+
+
+def _cell(score: float, share: float) -> str:
+    """A square of the heat map, white for the lowest score to blue for the highest."""
+    red, green, blue = (round(255 + share * (end - 255)) for end in (0, 84, 148))
+    ink = "white" if share > 0.5 else "black"
+    style = f"background:rgb({red},{green},{blue});color:{ink}"
+    return f'<td style="{style}">{score:.2g}</td>'
 
 
 def normalize_layers(

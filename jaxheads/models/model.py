@@ -26,6 +26,19 @@ class Model(NamedTuple):
     readout: ReadoutConfig
     params: Params
 
+    def __repr__(self) -> str:
+        """One line with the sizes, since the arrays would flood a terminal or a notebook."""
+        c = self.config
+        kept, whole = sum(map(len, c.heads_by_layer)), c.num_layers * c.num_heads
+        heads = f"{c.num_layers} layers x {c.num_heads} heads"
+        heads += f" ({kept} of {whole} kept)" if kept < whole else ""
+        labels = f" of {len(self.readout.labels)} labels" if self.readout.labels else ""
+        count = sum(np.size(leaf) for leaf in jax.tree.leaves(self.params))
+        return (
+            f"Model({c.family}, {heads}, width {c.hidden_size}, readout "
+            f"{self.readout.kind}{labels}, {count:,} parameters)"
+        )
+
 
 def init_model(config: EncoderConfig, readout: ReadoutConfig, key) -> Model:
     """A model with fresh parameters: normal kernels of `initializer_range`, zero biases.

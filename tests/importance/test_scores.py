@@ -86,3 +86,18 @@ def test_a_file_of_another_kind_is_named_without_advice_to_load_it_unsafely(tmp_
     path.write_text("# no scores\n")
     with pytest.raises(ValueError, match=r"scores\.npz: .* got another kind of file$"):
         load_scores(path)
+
+
+def test_scores_are_shown_in_one_line_and_as_a_heat_map():
+    scores = Scores(np.array([[0.5, -1.0], [2.0, 0.0]]), "gradient", "example", 1200, "a<b")
+    assert repr(scores) == (
+        "Scores(gradient, unit example on 1,200 examples, a<b, 2 layers x 2 heads, "
+        "highest layer 1 head 0 (2), lowest layer 0 head 1 (-1))"
+    )
+    page = scores._repr_html_()
+    assert page.count("<tr>") == 3
+    assert 'style="background:rgb(0,84,148);color:white">2</td>' in page
+    assert 'style="background:rgb(255,255,255);color:black">-1</td>' in page
+    assert "a&lt;b" in page
+    even = Scores(np.zeros((1, 2)), "gradient", "example", 1)
+    assert even._repr_html_().count("rgb(255,255,255)") == 2

@@ -242,3 +242,16 @@ def test_shared_blocks_hold_what_any_layer_uses():
 def test_sizes_that_fit_no_encoder_are_rejected(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(BERT, **change)
+
+
+def test_a_model_is_shown_in_one_line():
+    config = encoder_config(
+        "roberta", 40, hidden_size=16, num_layers=2, num_heads=4, intermediate_size=24,
+        max_positions=12, type_vocab_size=1, pad_token_id=1, kept=((0, 2), (1,)),
+    )  # fmt: skip
+    model = init_model(config, ReadoutConfig("classification", ("no", "yes")), jax.random.key(0))
+    count = sum(leaf.size for leaf in jax.tree.leaves(model.params))
+    assert repr(model) == (
+        "Model(roberta, 2 layers x 4 heads (3 of 8 kept), width 16, readout classification of 2 "
+        f"labels, {count:,} parameters)"
+    )
