@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         output_norm,
         random,
     )
+    from jaxheads.models import nn
     from jaxheads.models.checkpoint.convert import load_model, save_model
     from jaxheads.models.checkpoint.families import encoder_config
     from jaxheads.models.model import Model, encode, init_model, logits
@@ -112,6 +113,7 @@ __all__ = [
     "make_mesh",
     "mask_from_scores",
     "meta",
+    "nn",
     "objective_for",
     "output_norm",
     "plot_heads",
@@ -129,6 +131,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.metadata.version("jaxheads")
+    if name == "nn":
+        return importlib.import_module("jaxheads.models.nn")
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'jaxheads' has no attribute {name!r}")
     return getattr(importlib.import_module(f"jaxheads.{_ROOM_OF[name]}"), name)

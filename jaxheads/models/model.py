@@ -177,6 +177,13 @@ LOGITS = {
 }
 
 
+def modules_of(model: Model) -> tuple[Encoder, nnx.Module]:
+    """The encoder and the readout as Flax modules that hold the model's arrays."""
+    graphs = _graphs(model.config, model.readout)
+    encoder, readout = map(nnx.merge, graphs, (model.params["encoder"], model.params["readout"]))
+    return encoder, readout
+
+
 def _modules(config: EncoderConfig, readout: ReadoutConfig, draw):
     return Encoder(config, draw), READOUT[readout.kind](config, readout, draw)
 
