@@ -62,7 +62,7 @@ FAULTS = (
      "score_all(study_model, model, task, file)", "score_all(study_model, study_model.fresh(task, "
                                           "seed), task, file)"),
     ("scores of the fine-tuned body for the frozen one", STUDY, SCORED,
-     "model = study_model.fitted(_frozen(study_model, name, seed))", "model = "
+     "model = study_model.fitted(study_model.probing(task, seed, file))", "model = "
          "study_model.tuned(name, seed)"),
     ("ablation is of all examples", PRUNABILITY, SCORED,
      "method=ablation(), limit=how.ablated)", "method=ablation())"),
@@ -152,7 +152,7 @@ FAULTS = (
      "return int(budget_K[0] - budget_K[last - 1])", "return int(budget_K[last - 1])"),
     # coherence
     ("agreement: of the fine-tuned scores at both places", STEPS, AGREEMENT,
-     'middle = "-frozen" if place == FROZEN else ""', 'middle = ""'),
+     'middle = {TUNED: "", FROZEN: "-frozen"}', 'middle = {TUNED: "", FROZEN: ""}'),
     ("agreement: of the first seed alone", COHERENCE, AGREEMENT,
      "model.saved(score_file(model, task, seed, place)).score_LH\n"
      "                    for task in (one, two)",
@@ -217,14 +217,14 @@ FAULTS = (
      "found = study_model.measure(model, task)\n"
      "    again"),
     ("pruned before: trained without the mask", DEDUCTION, MASKED,
-     "return model.refitting(model.fresh(task, seed), task, seed, name, mask_LH)",
-     "return model.refitting(model.fresh(task, seed), task, seed, name, None)"),
+     "study_model.refitting(fresh, task, seed, file, mask_LH)",
+     "study_model.refitting(fresh, task, seed, file, None)"),
     ("pruned before: trained without the mask, by the metric", DEDUCTION, OTHER_HEAD,
-     "return model.refitting(model.fresh(task, seed), task, seed, name, mask_LH)",
-     "return model.refitting(model.fresh(task, seed), task, seed, name, None)"),
+     "study_model.refitting(fresh, task, seed, file, mask_LH)",
+     "study_model.refitting(fresh, task, seed, file, None)"),
     ("pruned before: on a model that is fine-tuned", DEDUCTION, MASKED,
-     "return model.refitting(model.fresh(task, seed), task, seed, name, mask_LH)",
-     "return model.refitting(model.tuned(task.name, seed), task, seed, name, mask_LH)"),
+     "study_model.refitting(fresh, task, seed, file, mask_LH)",
+     "study_model.refitting(study_model.tuned(name, seed), task, seed, file, mask_LH)"),
     ("a new model has a random encoder", MODEL, MASKED,
      'model._replace(params={**model.params, "encoder": self.base.params["encoder"]})', "model"),
     ("a new model has the readout of the first seed", MODEL, MASKED,
@@ -241,8 +241,8 @@ FAULTS = (
      "        return TrainingJob(name, model, task, _seeded(self.run.probe"),
     ("probed with the body in training", MODEL, SCORED, 'gate, only="readout")', "gate)"),
     ("probed after pruning without the mask", DEDUCTION, MASKED,
-     "return model.probing(task, seed, name, mask_of(model, BEFORE, budget))",
-     "return model.probing(task, seed, name, None)"),
+     "study_model.probing(task, seed, file, mask_LH)",
+     "study_model.probing(task, seed, file)"),
     ("probed after pruning and measured with all heads", DEDUCTION, OTHER_HEAD,
      "found = study_model.measure(model, task, mask_LH)\n"
      "    study_model.save",
@@ -257,13 +257,13 @@ FAULTS = (
      'study_model.refitting(study_model.fresh(task, seed), task, seed, f"{name}-twice", '
      "mask_LH)"),
     ("again: trained without the mask", DEDUCTION, AGAIN,
-     'study_model.refitting(model, task, seed, name, masks[""])',
-     "study_model.refitting(model, task, seed, name, None)"),
+     'study_model.refitting(model, task, seed, file, masks[""])',
+     "study_model.refitting(model, task, seed, file, None)"),
     ("again: trained with random heads", DEDUCTION, AGAIN,
-     'study_model.refitting(model, task, seed, name, masks[""])',
-     'study_model.refitting(model, task, seed, name, masks[", random"])'),
+     'study_model.refitting(model, task, seed, file, masks[""])',
+     'study_model.refitting(model, task, seed, file, masks[", random"])'),
     ("regimes: pruned after by the text's scores", DEDUCTION, REGIMES,
-     "own = score_file(study_model, task.name, seed)", "own = score_file(study_model, PRETRAINING, "
+     "own = score_file(study_model, name, seed)", "own = score_file(study_model, PRETRAINING, "
                                                "seed)"),
     ("regimes: the lowest are kept after", DEDUCTION, REGIMES,
      '"": mask_from_scores(study_model.saved(own).score_LH, budget)',
@@ -285,15 +285,15 @@ FAULTS = (
     ("regimes compared: random is by score", COMPARING, COMPARED,
      "if method.startswith(RANDOM)]", "if method == BEFORE]"),
     ("regimes compared: the linear probe is the fine-tuned model", STUDY, COMPARED,
-     "(FROZEN, _frozen_name))", "(FROZEN, whole_name))"),
+     "(FROZEN, frozen))", "(FROZEN, finetuned))"),
     ("drift: over all heads", DEDUCTION, DRIFT, "present=mask_LH, permutations=1",
      "permutations=1"),
     ("drift: after with all heads", DEDUCTION, DRIFT,
      "after = study_model.score(model, task, mask_LH=mask_LH)", "after = study_model.score(model, "
                                                         "task)"),
     ("drift: before with all heads", DEDUCTION, DRIFT,
-     "study_model.save(how.name, study_model.score(model, task, mask_LH=mask_LH))",
-     "study_model.save(how.name, study_model.score(model, task))"),
+     "study_model.save(file, study_model.score(model, task, mask_LH=mask_LH))",
+     "study_model.save(file, study_model.score(model, task))"),
     ("drift: before is after", DEDUCTION, DRIFT,
      "rank_agreement(before.score_LH, after.score_LH,",
      "rank_agreement(after.score_LH, after.score_LH,"),
@@ -318,7 +318,7 @@ FAULTS = (
     ("acceptable: of the accuracy before", WORST, ACCEPTABLE,
      'r.metric == "loss increase"', 'r.metric == "accuracy drop"'),
     ("acceptable: of random heads", STUDY, ACCEPTABLE,
-     "trained_name(model, task.name, seed, BEFORE, budget)\n"
+     "name_of(prune_and_train, model, task.name, seed, BEFORE, budget)\n"
      "                    for budget",
-     'trained_name(model, task.name, seed, f"random {seed}", budget) for budget'),
+     'name_of(prune_and_train, model, task.name, seed, f"random {seed}", budget) for budget'),
 )

@@ -72,12 +72,12 @@ FAULTS = (
      "study_model.measure(chosen.model, task, mask_LH) for mask_LH in masks",
      "study_model.measure(study_model.tuned(name, seed), task, mask_LH) for mask_LH in masks"),
     ("trained again without the mask", COMPARE, KEPT,
-     "study_model.fitted(study_model.refitting(model, task, seed, label, mask_LH))",
-     "study_model.fitted(study_model.refitting(model, task, seed, label, None))"),
+     'study_model.refitting(model, task, seed, f"{file}-again", mask_LH)',
+     'study_model.refitting(model, task, seed, f"{file}-again", None)'),
     ("trained again from the beginning", COMPARE, KEPT,
-     "study_model.fitted(study_model.refitting(model, task, seed, label, mask_LH))",
-     "study_model.fitted(study_model.refitting(study_model.fresh(task, seed), task, seed, "
-     "label, mask_LH))"),
+     'study_model.refitting(model, task, seed, f"{file}-again", mask_LH)',
+     "study_model.refitting(study_model.fresh(task, seed), task, seed, "
+     'f"{file}-again", mask_LH)'),
     ("trained again is measured with all heads", COMPARE, PLANTED,
      "found = study_model.measure(model, task, mask_LH)\n"
      "        rows += study_model.make_rows(name, found",

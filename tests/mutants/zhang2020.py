@@ -81,7 +81,7 @@ FAULTS = (
      "model.measure(model.fitted(how), task._replace(\n"
      "        held_out=model.reader.placed(task.train, task.lengths)), mask_LH)"),
     ("masked: trained with all heads", STUDY, FORCE,
-     "seed, file, mask_by(model, name, seed, method)", "seed, file, None"),
+     "task, seed, file, mask_LH)", "task, seed, file, None)"),
     ("masked: with the readout of the first seed", STUDY, FORCE,
      "model.fresh(task, seed)", "model.fresh(task, model.run.seeds[0])"),
     ("likeness lost: with all heads", STUDY, LOST,
@@ -102,9 +102,9 @@ FAULTS = (
     ("contrasts of masks: sign", STUDY, CONTRASTS,
      "contrast(of(one), of(two), label_M", "contrast(of(two), of(one), label_M"),
     ("contrasts of masks: the first seed for all", STUDY, CONTRASTS,
-     "load_answers(model, tuned_name(model, name, seed, method))\n"
+     "load_answers(model, name_of(tuned, model, name, seed, method))\n"
      "            for method in (WHOLE, *methods(model, seed))",
-     "load_answers(model, tuned_name(model, name, seeds[0], method))\n"
+     "load_answers(model, name_of(tuned, model, name, seeds[0], method))\n"
      "            for method in (WHOLE, *methods(model, seeds[0]))"),
     ("contrasts of masks: one draw", STUDY, CONTRASTS,
      'for method, found in each.items() if method.partition(" ")[0] == first]',

@@ -17,6 +17,7 @@ from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.rows import Row
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import Mask, StudyModel
 from jaxheads.studies.workbench.prunability import (
     OWN,
@@ -30,7 +31,6 @@ from jaxheads.studies.workbench.prunability import (
 from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import PreparedTask
-from jaxheads.studies.workbench.training_jobs import TrainingJob
 
 BEFORE = f"{OWN} of {PRETRAINING}"
 TWICE, AGAIN = "prune, fine-tune, fine-tune", "fine-tune, prune, fine-tune"
@@ -93,11 +93,6 @@ def _lost(whole: Evaluation, found: Evaluation) -> dict[str, Estimate]:
     }
 
 
-def trained_name(model: StudyModel, task: str, seed: int, method: str, budget: int) -> str:
-    """The cell, log and answers of a model that was fine-tuned without some heads."""
-    return f"{model.name}-{task}-{seed}-{method.replace(' ', '-')}-{budget}"
-
-
 def budgets(model: StudyModel) -> tuple[int, ...]:
     """The budgets at which the pre-trained model is pruned."""
     return tuple(dict.fromkeys(budget_of(model, share) for share in model.run.study.kept))
@@ -109,17 +104,18 @@ def compared(model: StudyModel) -> set[int]:
 
 
 def prune_and_train(
-    study_model: StudyModel, task: PreparedTask, seed: int, method: str, budget: int
+    study_model: StudyModel, name: str, seed: int, method: str, budget: int
 ) -> list[Row]:
     """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
-    name = trained_name(study_model, task.name, seed, method, budget)
-    mask_LH = mask_of(study_model, method, budget)
+    task, mask_LH = study_model.task(name), mask_of(study_model, method, budget)
+    file = name_of(prune_and_train, study_model, name, seed, method, budget)
     twice = method == BEFORE and budget in compared(study_model)
-    model = study_model.fitted(training(study_model, task, seed, method, budget))
+    fresh = study_model.fresh(task, seed)
+    model = study_model.fitted(study_model.refitting(fresh, task, seed, file, mask_LH))
     found = study_model.measure(model, task, mask_LH)
-    again = _twice(study_model, model, task, seed, name, mask_LH) if twice else None
+    again = _twice(study_model, model, task, seed, file, mask_LH) if twice else None
     answers = {TWICE: again.answers.guess_M} if again else {}
-    save_answers(study_model, name, answers_of(found) | answers)
+    save_answers(study_model, file, answers_of(found) | answers)
     what = {"method": method, "budget": budget, "seed": seed}
     rows = study_model.make_rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
     if budget not in compared(study_model):
@@ -129,7 +125,7 @@ def prune_and_train(
     if again:
         rows += study_model.make_rows(task.name, _main(task, again), method=TWICE, **what)
         after = study_model.score(model, task, mask_LH=mask_LH)
-        before = study_model.saved(probing_name(study_model, task.name, seed, budget))
+        before = study_model.saved(probed_file(study_model, name, seed, budget))
         drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
         values = {"spearman": drift["spearman"].value}
         what = {"stage": "drift", "method": "before~after", "budget": budget, "seed": seed}
@@ -137,17 +133,6 @@ def prune_and_train(
         if seed == study_model.run.seeds[0]:
             rows += cut_and_save(study_model, model, task, mask_LH, budget)
     return rows
-
-
-def training(
-    model: StudyModel, task: PreparedTask, seed: int, method: str, budget: int
-) -> TrainingJob:
-    """The fine-tuning of the pre-trained model without some heads."""
-    name, mask_LH = (
-        trained_name(model, task.name, seed, method, budget),
-        mask_of(model, method, budget),
-    )
-    return model.refitting(model.fresh(task, seed), task, seed, name, mask_LH)
 
 
 def _twice(
@@ -187,36 +172,31 @@ def cut_and_save(
     return study_model.make_rows(task.name, found.metrics | sizes, **what)
 
 
-def probe_pruned(study_model: StudyModel, task: PreparedTask, seed: int, budget: int) -> list[Row]:
+def probe_pruned(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
     """Prune only: a readout trained on the pruned body, which stays as it is."""
-    mask_LH, how = mask_of(study_model, BEFORE, budget), probing(study_model, task, seed, budget)
-    model = study_model.fitted(how)
+    task, mask_LH = study_model.task(name), mask_of(study_model, BEFORE, budget)
+    file = probed_file(study_model, name, seed, budget)
+    model = study_model.fitted(study_model.probing(task, seed, file, mask_LH))
     found = study_model.measure(model, task, mask_LH)
-    study_model.save(how.name, study_model.score(model, task, mask_LH=mask_LH))
-    save_answers(study_model, how.name, answers_of(found))
+    study_model.save(file, study_model.score(model, task, mask_LH=mask_LH))
+    save_answers(study_model, file, answers_of(found))
     what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
-    return study_model.make_rows(task.name, _main(task, found), **what)
+    return study_model.make_rows(name, _main(task, found), **what)
 
 
-def probing(model: StudyModel, task: PreparedTask, seed: int, budget: int) -> TrainingJob:
-    """The training of a readout on the pruned body."""
-    name = probing_name(model, task.name, seed, budget)
-    return model.probing(task, seed, name, mask_of(model, BEFORE, budget))
-
-
-def probing_name(model: StudyModel, task: str, seed: int, budget: int) -> str:
+def probed_file(model: StudyModel, task: str, seed: int, budget: int) -> str:
     """The log, the scores and the answers of a readout on the pruned body."""
-    return f"{model.name}-{task}-pruned{budget}-{seed}"
+    return score_file(model, task, seed, f"pruned{budget}")
 
 
-def prune_tuned(study_model: StudyModel, task: PreparedTask, seed: int, budget: int) -> list[Row]:
+def prune_tuned(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
     """Fine-tune, prune by the task's own score; and fine-tune again, as long as the first time.
 
     The last regime so has twice the training of the others; `TWICE` has as much.
     """
-    model, rows, answers = study_model.tuned(task.name, seed), [], {}
-    name = again_name(study_model, task.name, seed, budget)
-    own = score_file(study_model, task.name, seed)
+    task, model, rows, answers = study_model.task(name), study_model.tuned(name, seed), [], {}
+    file = name_of(prune_tuned, study_model, name, seed, budget)
+    own = score_file(study_model, name, seed)
     shape = (study_model.layout.num_layers, study_model.layout.num_heads)
     masks = {
         "": mask_from_scores(study_model.saved(own).score_LH, budget),
@@ -229,15 +209,10 @@ def prune_tuned(study_model: StudyModel, task: PreparedTask, seed: int, budget: 
     found = {
         f"{LATE}{kind}": study_model.measure(model, task, mask) for kind, mask in masks.items()
     }
-    again = study_model.fitted(study_model.refitting(model, task, seed, name, masks[""]))
+    again = study_model.fitted(study_model.refitting(model, task, seed, file, masks[""]))
     found[AGAIN] = study_model.measure(again, task, masks[""])
     for method, each in found.items():
         rows += study_model.make_rows(task.name, _main(task, each), method=method, **what)
         answers |= answers_of(each) | {method: each.answers.guess_M}
-    save_answers(study_model, name, answers)
+    save_answers(study_model, file, answers)
     return rows
-
-
-def again_name(model: StudyModel, task: str, seed: int, budget: int) -> str:
-    """The cell, the log and the answers of a fine-tuned model that is pruned, and trained again."""
-    return f"{model.name}-{task}-{seed}-again-{budget}"

@@ -15,9 +15,8 @@ has the first two alone. All of this is ours: Chiang & Chen 2021 (abstract alone
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from jaxheads.analysis.agreement import partial_spearman, rank_agreement
 from jaxheads.analysis.intervals import crossed
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.coherence import agreement_values, pairs_of
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows, scores_name
 from jaxheads.studies.workbench.settings import NULLS, PRETRAINING
@@ -43,44 +42,26 @@ def nulls_of(model: StudyModel, task: str) -> tuple[str, ...]:
 
 def null_file(model: StudyModel, null: str, task: str, seed: int, place: str = TUNED) -> str:
     """The file of a null's map, beside the scores of the same task, seed and place."""
-    own = score_file(model, task, seed, place)
     if null in OF_WEIGHTS:
-        return scores_name(own, null)
-    if null == UNTRAINED:
-        return f"{model.name}-{task}-{null}-{seed}"
-    return f"{own.removesuffix(f'-{seed}')}-{null}-{seed}"
+        return scores_name(score_file(model, task, seed, place), null)
+    at_readout = null == SHUFFLED and place == FROZEN
+    return score_file(model, task, seed, f"frozen-{null}" if at_readout else null)
 
 
 # -- cells
 
 
-def null_cells(model: StudyModel, needs: tuple[str, ...]) -> Iterator[Cell]:
-    """What is trained or scored for the nulls alone, once the pre-trained model is there."""
-    for task, seed in itertools.product((task.name for task in model.tasks), model.run.seeds):
-        wanted = nulls_of(model, task)
-        for place in (TUNED, FROZEN) if SHUFFLED in wanted else ():
-            compute = functools.partial(shuffled, model, task, seed, place)
-            yield Cell(_cell_name(model, SHUFFLED, task, seed, place), compute, needs)
-        if UNTRAINED in wanted:
-            compute = functools.partial(untrained, model, task, seed)
-            yield Cell(_cell_name(model, UNTRAINED, task, seed), compute, needs)
-
-
-def cells_of(model: StudyModel, task: str, seed: int, *places: str) -> tuple[str, ...]:
-    """The cells of `null_cells` that a task and seed have."""
-    return tuple(
-        dict.fromkeys(
-            _cell_name(model, null, task, seed, place)
-            for null in nulls_of(model, task)
-            for place in places
-            if null in TRAINED
-        )
-    )
-
-
-def _cell_name(model: StudyModel, null: str, task: str, seed: int, place: str = TUNED) -> str:
-    frozen = "-frozen" if place == FROZEN and null == SHUFFLED else ""
-    return f"{model.name}-{task}-{seed}-{null}{frozen}"
+def null_cells(
+    model: StudyModel, task: str, seed: int, after: Sequence[Cell]
+) -> dict[str, list[Cell]]:
+    """By place, what is trained or scored for the nulls alone."""
+    wanted, found = nulls_of(model, task), {TUNED: [], FROZEN: []}
+    for place in (TUNED, FROZEN) if SHUFFLED in wanted else ():
+        found[place].append(cell(shuffled, model, task, seed, place, after=after))
+    if UNTRAINED in wanted:
+        own = cell(untrained, model, task, seed, after=after)
+        found = {place: [*cells, own] for place, cells in found.items()}
+    return found
 
 
 def shuffled(study_model: StudyModel, name: str, seed: int, place: str) -> list[Row]:

@@ -20,12 +20,13 @@ from jaxheads.studies.chiang2021.deduction import (
     LATE,
     REGIMES,
     TWICE,
-    again_name,
     compared,
     methods,
-    probing_name,
-    trained_name,
+    probed_file,
+    prune_and_train,
+    prune_tuned,
 )
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import RANDOM, contrast_rows, load_answers
 from jaxheads.studies.workbench.tasks import PreparedTask
@@ -87,11 +88,12 @@ def _answers(
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, np.ndarray]]:
     """The answers of a seed by regime, a list of draws each, and what was due."""
     trained = {
-        method: load_answers(model, trained_name(model, task, seed, method, budget))
+        method: load_answers(model, name_of(prune_and_train, model, task, seed, method, budget))
         for method in methods(model, place)
     }
-    own, again = trained[BEFORE], load_answers(model, again_name(model, task, seed, budget))
-    probed = load_answers(model, probing_name(model, task, seed, budget))
+    own = trained[BEFORE]
+    again = load_answers(model, name_of(prune_tuned, model, task, seed, budget))
+    probed = load_answers(model, probed_file(model, task, seed, budget))
     chance = [found["guess"] for method, found in trained.items() if method.startswith(RANDOM)]
     by_regime = {"prune": [probed["guess"]], EARLY: [own["guess"]], f"{EARLY}, {RANDOM}": chance}
     by_regime |= {TWICE: [own[TWICE]]}

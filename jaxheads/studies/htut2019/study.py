@@ -33,15 +33,14 @@ from jaxheads.data.tokens import max_tokens
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps
 from jaxheads.models.model import Model, init_model
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.htut2019 import arcs
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.agreement import map_agreement
-from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.other_studies import other_studies_cell
+from jaxheads.studies.workbench.model import StudyModel, study_models
+from jaxheads.studies.workbench.other_studies import copy_maps
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
+from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import PRETRAINING, Run
 from jaxheads.studies.workbench.steps import finetuned, score_base
 from jaxheads.studies.workbench.views import save_views, view
@@ -55,39 +54,24 @@ SINGLE = ("max", "dependent to head", "head to dependent", "most attentive")  # 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: importance, the treebank, fine-tuned models on it, and what agrees."""
-    mesh = open_mesh(run.devices)
-    for settings in run.models:
-        yield from _cells_of(StudyModel(run, settings, folder, mesh))
-
-
-def _cells_of(model: StudyModel) -> Iterator[Cell]:
-    first, scores = f"{model.name}-pretrained", f"{model.name}-{PRETRAINING}-scores"
-    base, whole = f"{model.name}-arcs", [scores, f"{model.name}-other-studies"]
-    yield pretrained_cell(model)
-    yield other_studies_cell(model, (first,))
-    yield Cell(scores, functools.partial(score_base, model), needs=(first,))
-    yield Cell(base, functools.partial(pretrained_arcs, model), needs=(first,))
-    random = tuple(f"{base}-random-{number}" for number in range(model.run.study.controls))
-    for number, name in enumerate(random):
-        yield Cell(name, functools.partial(random_arcs, model, number), needs=(first,))
-    if len(random) > 1:
-        draws = [[name] for name in random]
-        work = functools.partial(together_rows, model, PRETRAINING, draws, draws=len(draws))
-        yield Cell(f"{base}-random", work, needs=random)
-    for task in model.tasks:
-        for seed in model.run.seeds:
-            name = f"{model.name}-{task.name}-{seed}"
-            yield Cell(
-                f"{name}-fine-tuned",
-                functools.partial(finetuned, model, task.name, seed),
-                needs=(first,),
-            )
-            work = functools.partial(tuned_arcs, model, task.name, seed)
-            yield Cell(f"{name}-arcs", work, needs=(base, f"{name}-fine-tuned"))
-            whole += [f"{name}-fine-tuned", f"{name}-arcs"]
-        yield from seeds_cell(model, task.name, ("arcs",))
-    work = functools.partial(map_agreement, model)
-    yield Cell(f"{model.name}-agreement", work, needs=(base, *whole))
+    for model in study_models(run, folder):
+        yield (base := pretrained_cell(model))
+        yield (others := cell(copy_maps, model, after=[base]))
+        yield (scores := cell(score_base, model, after=[base]))
+        yield (untuned := cell(pretrained_arcs, model, after=[base]))
+        random = [cell(random_arcs, model, n, after=[base]) for n in range(run.study.controls)]
+        yield from random
+        yield from together_cell(model, PRETRAINING, [[each] for each in random], of="draws")
+        compared = [untuned, scores, others]
+        for task in (task.name for task in model.tasks):
+            sampled = []
+            for seed in run.seeds:
+                yield (tuned := cell(finetuned, model, task, seed, after=[base]))
+                yield (own := cell(tuned_arcs, model, task, seed, after=[untuned, tuned]))
+                compared += [tuned, own]
+                sampled.append([own])
+            yield from together_cell(model, task, sampled)
+        yield cell(map_agreement, model, after=compared)
 
 
 # -- cells
@@ -118,7 +102,7 @@ def random_arcs(study_model: StudyModel, number: int) -> list[Row]:
     )
     found = Sampled(study_model, PRETRAINING, number)
     rows = head_rows(found, record.hits, suffix=f", {RANDOM}")
-    found.save(f"{study_model.name}-arcs-random-{number}")
+    found.save(name_of(random_arcs, study_model, number))
     return rows
 
 
@@ -129,7 +113,7 @@ def tuned_arcs(model: StudyModel, task: str, seed: int) -> list[Row]:
     before = arcs.load_hits(model.folder, model.name, "", 0, trees, settings.subtypes)
     found = Sampled(model, task, seed)
     rows = head_rows(found, record.hits) + change_rows(found, before, record.hits)
-    found.save(f"{model.name}-{task}-{seed}-arcs")
+    found.save(name_of(tuned_arcs, model, task, seed))
     return rows
 
 

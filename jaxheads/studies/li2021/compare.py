@@ -9,23 +9,20 @@ the same in every run; seconds and speeds are not, and go to `speed.jsonl` besid
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from jaxheads.analysis.intervals import contrast
 from jaxheads.inference.evaluate import METRICS
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.rows import Row
 from jaxheads.studies.li2021.learning_rates import (
-    learning_rate_cell,
     learning_rate_cells,
     learning_rate_of,
 )
@@ -34,26 +31,25 @@ from jaxheads.studies.li2021.selection import (
     budgets,
     check_methods,
     choice_of,
-    has_learning_rate,
     is_pipelined,
     is_random,
     plain,
     starts_scaled,
 )
 from jaxheads.studies.li2021.settings import Compare
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
-from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.model import StudyModel, study_models
+from jaxheads.studies.workbench.pretrain import made_cells
 from jaxheads.studies.workbench.prunability import (
     contrast_rows,
     load_answers,
     questions,
     save_answers,
 )
-from jaxheads.studies.workbench.pruners import META, pruner_cells, pruner_name
+from jaxheads.studies.workbench.pruners import META, pruner_cells
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.steps import finetuned, whole_name
+from jaxheads.studies.workbench.steps import finetuned
 
 PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
     "pruned",
@@ -79,59 +75,37 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
     Raises:
       ValueError: for an unknown method, or one that a model with shared blocks cannot have.
     """
-    how, mesh = run.study, open_mesh(run.devices)
-    check_methods(how.methods)
-    for settings in run.models:
-        model = StudyModel(run, settings, folder, mesh)
-        if model.layout.shares_blocks and "refined, rescaled" in how.methods:
+    check_methods(run.study.methods)
+    for model in study_models(run, folder):
+        if model.layout.shares_blocks and "refined, rescaled" in run.study.methods:
             raise ValueError(
                 f"study.methods: expected no 'refined, rescaled' for {model.name}: it folds a gate "
                 "of each layer into weights that the layers of this model share"
             )
-        base: tuple[str, ...] = ()
-        if settings.pretrain is not None:
-            base = (f"{model.name}-pretrained",)
-            yield pretrained_cell(model)
-        if META in how.methods:
-            yield from pruner_cells(model, (task.name for task in model.tasks), base)
-        for task in model.tasks:
-            yield from _cells_of(model, how.methods, task.name, base)
+        yield from (base := made_cells(model))
+        tasks = [task.name for task in model.tasks]
+        pruners = pruner_cells(model, tasks, base) if META in run.study.methods else {}
+        yield from dict.fromkeys(pruners.values())
+        for task in tasks:
+            yield from _cells_of(model, task, base, pruners)
 
 
-def _cells_of(
-    model: StudyModel, methods: Sequence[str], task: str, base: tuple[str, ...]
-) -> Iterator[Cell]:
+def _cells_of(model: StudyModel, task: str, base: list[Cell], pruners) -> Iterator[Cell]:
     """The fine-tuned models of a task, the learning rates of gates, and every choice of heads."""
-    pruned: list[str] = []
-    tuned = {seed: whole_name(model, task, seed) for seed in model.run.seeds}
-    for seed, name in tuned.items():
-        yield Cell(name, functools.partial(whole, model, task, seed), needs=base)
-    yield from learning_rate_cells(model, task, base)
-    for method in methods:
-        learning_rate = (
-            (learning_rate_cell(model, task, method),) if has_learning_rate(method) else ()
-        )
-        for seed in model.run.seeds:
-            pruner = (pruner_name(model, task, seed),) if method == META else ()
-            before = (tuned[seed], *learning_rate, *pruner)
-            for budget in budgets(model):
-                name = cell_name(model, task, method, seed, budget)
-                yield Cell(
-                    name, functools.partial(prune, model, task, method, seed, budget), before
-                )
-                pruned.append(name)
-    yield Cell(
-        f"{model.name}-{task}-contrasts", functools.partial(contrasts, model, task), (*pruned,)
-    )
+    seeds, methods = model.run.seeds, model.run.study.methods
+    tuned = {seed: cell(whole, model, task, seed, after=base) for seed in seeds}
+    yield from tuned.values()
+    yield from (rates := dict(learning_rate_cells(model, task, base))).values()
+    pruned: list[Cell] = []
+    for method, seed in itertools.product(methods, seeds):
+        after = [tuned[seed], *([rates[method]] if method in rates else [])]
+        after += [pruners[task, seed]] if method == META else []
+        pruned += [cell(prune, model, task, seed, method, n, after=after) for n in budgets(model)]
+    yield from pruned
+    yield cell(contrasts, model, task, after=pruned)
     if any(map(starts_scaled, methods)):
-        for seed, budget in itertools.product(model.run.seeds, budgets(model)):
-            work = functools.partial(scaled, model, task, seed, budget)
-            yield Cell(f"{model.name}-{task}-{seed}-scaled-{budget}", work, needs=base)
-
-
-def cell_name(model: StudyModel, task: str, method: str, seed: int, budget: int) -> str:
-    """The cell, and the answers, of one choice of heads."""
-    return f"{model.name}-{task}-{seed}-{plain(method)}-{budget}"
+        for seed, budget in itertools.product(seeds, budgets(model)):
+            yield cell(scaled, model, task, seed, budget, after=base)
 
 
 # -- cells
@@ -156,8 +130,9 @@ def whole(model: StudyModel, name: str, seed: int) -> list[Row]:
     return rows
 
 
-def prune(study_model: StudyModel, name: str, method: str, seed: int, budget: int) -> list[Row]:
+def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: int) -> list[Row]:
     """Choose heads, measure without and with more training, and say what it took."""
+    file = name_of(prune, study_model, name, seed, method, budget)
     task, how = study_model.task(name), study_model.run.study
     learning_rate, begin = learning_rate_of(study_model, name, method), time.perf_counter()
     chosen = METHODS[method](choice_of(study_model, task, seed, budget, learning_rate))
@@ -198,12 +173,12 @@ def prune(study_model: StudyModel, name: str, method: str, seed: int, budget: in
     rows += study_model.make_rows(name, cost, stage=COST, **what)
     model, mask_LH = chosen.model, chosen.mask_LH
     if how.again:
-        label = f"{cell_name(study_model, name, method, seed, budget)}-again"
-        model = study_model.fitted(study_model.refitting(model, task, seed, label, mask_LH))
+        again = study_model.refitting(model, task, seed, f"{file}-again", mask_LH)
+        model = study_model.fitted(again)
         found = study_model.measure(model, task, mask_LH)
         rows += study_model.make_rows(name, found.metrics, stage=AGAIN, **what)
         answers[AGAIN] = found.answers.guess_M[None]
-    save_answers(study_model, cell_name(study_model, name, method, seed, budget), answers)
+    save_answers(study_model, file, answers)
     timed = {
         round(share * study_model.layout.num_layers * study_model.layout.num_heads)
         for share in how.timed
@@ -225,7 +200,7 @@ def scaled(study_model: StudyModel, name: str, seed: int, budget: int) -> list[R
         (study_model.layout.num_layers, study_model.layout.num_heads),
     )
     gate_LH = np.full(heads, budget / math.prod(heads))
-    label = f"{study_model.name}-{name}-{seed}-scaled-{budget}"
+    label = name_of(scaled, study_model, name, seed, budget)
     model = study_model.fitted(
         study_model.refitting(study_model.fresh(task, seed), task, seed, label, gate_LH)
     )
@@ -269,7 +244,7 @@ def contrasts(model: StudyModel, name: str) -> list[Row]:
     for budget in budgets(model):
         answers = {
             method: [
-                load_answers(model, cell_name(model, name, method, seed, budget))
+                load_answers(model, name_of(prune, model, name, seed, method, budget))
                 for seed in model.run.seeds
             ]
             for method in how.methods

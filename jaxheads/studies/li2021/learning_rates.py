@@ -5,9 +5,8 @@ Pipelined gates are tried on a model that was fine-tuned without those examples 
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,39 +19,31 @@ from jaxheads.studies.li2021.selection import (
     choice_of,
     has_learning_rate,
     is_pipelined,
-    plain,
 )
-from jaxheads.studies.runner.cells import Cell, cell_path
+from jaxheads.studies.runner.cells import Cell, cell, cell_path, name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.tasks import PreparedTask
 
 CHOSEN = "choice of learning rate"
 
 
-def learning_rate_cells(model: StudyModel, task: str, base: tuple[str, ...]) -> Iterator[Cell]:
-    """A cell for each method with a learning rate, after that of the model which some of them
-    need.
-    """
+def learning_rate_cells(
+    model: StudyModel, task: str, after: Sequence[Cell]
+) -> Iterator[tuple[str, Cell]]:
+    """By method with a learning rate its cell; before them, the model which some of them need."""
     methods = [method for method in model.run.study.methods if has_learning_rate(method)]
-    before = base
     if len(model.run.study.learning_rates) > 1 and any(map(is_pipelined, methods)):
-        before = (f"{model.name}-{task}-tuned-for-learning-rates",)
-        yield Cell(*before, functools.partial(_tuned, model, task), needs=base)
+        after = [cell(tuned_for_trials, model, task, after=after)]
+        yield "", after[0]
     for method in methods:
-        work = functools.partial(choose_learning_rate, model, task, method)
-        yield Cell(learning_rate_cell(model, task, method), work, needs=before)
-
-
-def learning_rate_cell(model: StudyModel, task: str, method: str) -> str:
-    """The cell in which a method's learning rate is chosen."""
-    return f"{model.name}-{task}-{plain(method)}-learning-rate"
+        yield method, cell(choose_learning_rate, model, task, method, after=after)
 
 
 def learning_rate_of(model: StudyModel, name: str, method: str) -> float:
     """The learning rate that was chosen; that of methods without gates is not used."""
     if not has_learning_rate(method):
         return 1.0
-    rows = read_rows(cell_path(model.folder, learning_rate_cell(model, name, method)))
+    rows = read_rows(cell_path(model.folder, name_of(choose_learning_rate, model, name, method)))
     return next(row.value for row in rows if row.metric == "learning rate")
 
 
@@ -87,7 +78,7 @@ def choose_learning_rate(model: StudyModel, name: str, method: str) -> list[Row]
     return rows + model.make_rows(name, values, stage=CHOSEN, method=method)
 
 
-def _tuned(model: StudyModel, name: str) -> list[Row]:
+def tuned_for_trials(model: StudyModel, name: str) -> list[Row]:
     """The fine-tuned model of the trials."""
     model.trained(_without_tried(model, name), model.run.seeds[0])
     return []

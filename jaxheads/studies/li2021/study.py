@@ -9,19 +9,17 @@ ways to choose beside theirs, budgets for L0, the intervals. Not built: translat
 from __future__ import annotations
 
 import dataclasses
-import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 from jaxheads.importance.gates.hard_concrete import l0, naturally_open
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
 from jaxheads.studies.li2021 import compare
-from jaxheads.studies.li2021.learning_rates import learning_rate_cell, learning_rate_of
-from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.li2021.learning_rates import choose_learning_rate, learning_rate_of
+from jaxheads.studies.runner.cells import Cell, cell, name_of
+from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.steps import whole_name
 from jaxheads.studies.workbench.training_jobs import TrainingJob
 from jaxheads.training.optimizer import GATES
 
@@ -39,24 +37,22 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         raise ValueError(
             f"study.strengths: expected {ALONE} among methods, whose learning rate is theirs"
         )
-    yield from compare.cells(run, folder)
-    mesh = open_mesh(run.devices)
-    for settings in run.models:
-        model = StudyModel(run, settings, folder, mesh)
+    yield from (made := list(compare.cells(run, folder)))
+    by_name = {each.name: each for each in made}
+    for model in study_models(run, folder):
         for task in (task.name for task in model.tasks):
-            learning_rate = learning_rate_cell(model, task, ALONE)
-            for strength in how.strengths:
-                for seed in run.seeds:
-                    name = f"{model.name}-{task}-{seed}-strength-{strength:g}"
-                    work = functools.partial(swept, model, task, strength, seed, name)
-                    yield Cell(name, work, needs=(whole_name(model, task, seed), learning_rate))
+            for strength, seed in itertools.product(how.strengths, run.seeds):
+                tuned = by_name[name_of(compare.whole, model, task, seed)]
+                learning_rate = by_name[name_of(choose_learning_rate, model, task, ALONE)]
+                yield cell(swept, model, task, strength, seed, after=[tuned, learning_rate])
 
 
-def swept(study_model: StudyModel, name: str, strength: float, seed: int, label: str) -> list[Row]:
+def swept(study_model: StudyModel, name: str, strength: float, seed: int) -> list[Row]:
     """Gates alone, on the fine-tuned model, at one price of a head."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
     assert task.training is not None, "a task says how it is trained"
     training = dataclasses.replace(task.training, seed=seed)
+    label = name_of(swept, study_model, name, strength, seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
     gates = dataclasses.replace(GATES, learning_rate=learning_rate_of(study_model, name, ALONE))
     found = study_model.learned(TrainingJob(label, model, task, training, gate, gates, "gates"))

@@ -37,6 +37,7 @@ from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.examples import write_examples
 from jaxheads.studies.luo2021.maps import F1, save_head_maps
 from jaxheads.studies.luo2021.treebank import TreebankSection, attention_of, section_of
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows
 from jaxheads.studies.workbench.seeds import Sampled
@@ -125,7 +126,7 @@ def tuned_trees(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     for name in on_test:
         rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
         rows += layer_rows(found, name, on_test[name])
-    found.save(f"{study_model.name}-{task}-{seed}-trees")
+    found.save(name_of(tuned_trees, study_model, task, seed))
     return rows
 
 

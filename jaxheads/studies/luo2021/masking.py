@@ -17,6 +17,7 @@ from jaxtyping import Float
 from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
 from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import Mask, StudyModel
 from jaxheads.studies.workbench.prunability import RANDOM, Curve, along, contrasts, curve_budgets
 
@@ -39,7 +40,7 @@ def masked(study_model: StudyModel, name: str, seed: int) -> list[Row]:
         study_model,
         model,
         task,
-        answers_name(study_model, name, seed),
+        name_of(masked, study_model, name, seed),
         seed,
         orders(study_model, ability_LH, seed),
         STAGES,
@@ -79,13 +80,8 @@ def orders(
 
 def masking_contrasts(model: StudyModel, name: str) -> list[Row]:
     """Whether masking the best heads costs more than masking others, at half of the heads."""
-    files = {seed: answers_name(model, name, seed) for seed in model.run.seeds}
+    files = {seed: name_of(masked, model, name, seed) for seed in model.run.seeds}
     return contrasts(model, model.task(name), files, PAIRS, "contrast by ability")
-
-
-def answers_name(model: StudyModel, task: str, seed: int) -> str:
-    """The cell and the answers of a fine-tuned model with heads masked."""
-    return f"{model.name}-{task}-{seed}-masked"
 
 
 def _chance(shape: tuple[int, int], draw: int, layered: bool, budget: int) -> Mask:

@@ -13,7 +13,6 @@ three kinds of attention and the dynamics of its training.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,17 +27,16 @@ from jaxheads.data.batch import Batch
 from jaxheads.importance.ablation import alone_in_layer, without_each
 from jaxheads.inference.evaluate import METRICS, Answers
 from jaxheads.models.model import Model
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.cost import count_parameters, ideal_speedup
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
-from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.model import StudyModel, study_models
+from jaxheads.studies.workbench.pretrain import made_cells
 from jaxheads.studies.workbench.prunability import OWN, contrasts, curves
-from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
+from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, score_file
 from jaxheads.studies.workbench.tasks import PreparedTask, first_of
@@ -51,40 +49,22 @@ NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Every table of the paper for each model, task and seed."""
-    mesh = open_mesh(run.devices)
-    for settings in run.models:
-        model, base = StudyModel(run, settings, folder, mesh), ()
-        if settings.pretrain is not None:
-            base = (f"{model.name}-pretrained",)
-            yield pretrained_cell(model)
-        for task in model.tasks:
-            for place, seed in enumerate(run.seeds):
-                yield from _tables(model, task.name, place, seed, base)
-            yield from seeds_cell(model, task.name, ("removed", "alone"))
-            yield Cell(
-                f"{model.name}-{task.name}-contrasts",
-                functools.partial(contrasts_of, model, task.name),
-                needs=tuple(f"{model.name}-{task.name}-{seed}-curves" for seed in run.seeds),
-            )
-
-
-def _tables(
-    model: StudyModel, task: str, place: int, seed: int, base: tuple[str, ...]
-) -> Iterator[Cell]:
-    """A fine-tuned model, and what is measured on it."""
-    name = f"{model.name}-{task}-{seed}"
-    work = functools.partial(finetuned, model, task, seed)
-    yield Cell(f"{name}-fine-tuned", work, base)
-    for suffix, compute in (
-        ("removed", removed),
-        ("alone", alone),
-        ("curves", functools.partial(pruned, place=place)),
-    ):
-        work = functools.partial(compute, model, task, seed)
-        yield Cell(f"{name}-{suffix}", work, needs=(f"{name}-fine-tuned",))
-    if model.run.curve.timed and not place:
-        work = functools.partial(timed, model, task, seed)
-        yield Cell(f"{name}-timed", work, needs=(f"{name}-fine-tuned",))
+    for model in study_models(run, folder):
+        yield from (base := made_cells(model))
+        for task in (task.name for task in model.tasks):
+            sampled, curved = [], []
+            for seed in run.seeds:
+                what = (model, task, seed)
+                yield (tuned := cell(finetuned, *what, after=base))
+                yield (one := cell(removed, *what, after=[tuned]))
+                yield (rest := cell(alone, *what, after=[tuned]))
+                yield (along := cell(pruned, *what, after=[tuned]))
+                if run.curve.timed and seed == run.seeds[0]:
+                    yield cell(timed, *what, after=[tuned])
+                sampled.append((one, rest))
+                curved.append(along)
+            yield from together_cell(model, task, sampled)
+            yield cell(contrasts_of, model, task, after=curved)
 
 
 def removed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
@@ -98,7 +78,7 @@ def removed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     for (layer, head), change in effects.items():
         method = f"layer {layer} head {head}"
         rows += found.rows(task.metrics[0], change, stage=REMOVED, method=method)
-    found.save(f"{study_model.name}-{name}-{seed}-removed")
+    found.save(name_of(removed, study_model, name, seed))
     significant = [row.p_value is not None and row.p_value < LEVEL for row in rows]
     change_N = _changes(effects)
     values = {
@@ -149,13 +129,14 @@ def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
         best = layer * heads + int(np.argmax(score_V[layer * heads : (layer + 1) * heads]))
         method = f"layer {layer}{suffix}"
         rows += found.rows(metric, changes[best], stage=ALONE, method=method)
-    found.save(f"{study_model.name}-{name}-{seed}-alone")
+    found.save(name_of(alone, study_model, name, seed))
     return rows
 
 
-def pruned(model: StudyModel, name: str, seed: int, *, place: int) -> list[Row]:
+def pruned(model: StudyModel, name: str, seed: int) -> list[Row]:
     """The metric along every order of pruning."""
     draws, file = model.run.curve.draws, score_file(model, name, seed)
+    place = model.run.seeds.index(seed)
     numbers = range(place * draws, (place + 1) * draws)
     return curves(model, model.tuned(name, seed), model.task(name), file, seed, {}, numbers)
 

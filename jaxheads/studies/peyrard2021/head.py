@@ -34,6 +34,7 @@ from jaxheads.studies.peyrard2021.headlines import (
     read_headlines,
     variant_file,
 )
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import load_answers
 from jaxheads.studies.workbench.seeds import Sampled
@@ -89,7 +90,7 @@ def head(model: StudyModel, task: str, seed: int) -> list[Row]:
         *_localised(case),
         *_controlled(case),
     ]
-    case.found.save(f"{variant_file(model, task, seed)}-head")
+    case.found.save(name_of(head, model, task, seed))
     return rows
 
 

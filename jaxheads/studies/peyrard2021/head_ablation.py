@@ -27,6 +27,7 @@ from jaxheads.studies.peyrard2021.headlines import (
     read_headlines,
     variant_file,
 )
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.views import save_views, view
 
@@ -61,7 +62,7 @@ def gated(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     rows: list[Row] = []
     for method, change_N in named.items():
         rows += case.bounded("gated", method, "accuracy", grouped(change_N, groups))
-    case.found.save(f"{variant_file(study_model, task, seed)}-gated")
+    case.found.save(name_of(gated, study_model, task, seed))
     lower = sum(float(change.mean()) <= float(changes[chosen].mean()) for change in changes)
     return rows + case.rows("gated", "head", {"rank of loss in its layer": lower})
 

@@ -20,8 +20,8 @@ from jaxheads.studies.peyrard2021.headlines import (
     humor_task,
     model_of,
     read_headlines,
-    variant_file,
 )
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.seeds import Sampled
 
@@ -55,7 +55,7 @@ def masked(study_model: StudyModel, task: str, seed: int) -> list[Row]:
         for name, share_X in shares.items():
             what = {"stage": MASKED, "method": f"{name}, {side}"}
             rows += found.rows("decisions flipped", grouped(share_X, groups), **what)
-    found.save(f"{variant_file(study_model, task, seed)}-masked")
+    found.save(name_of(masked, study_model, task, seed))
     return rows
 
 

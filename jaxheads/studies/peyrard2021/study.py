@@ -13,7 +13,6 @@ original; a word has all of its pieces. Not built: GPT-2, the LSTM and the other
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +27,6 @@ from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, longer_is_funny, na
 from jaxheads.data.headlines.pairs import Pair
 from jaxheads.data.tasks import Example
 from jaxheads.inference.evaluate import Answers
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.records.rows import Row
 from jaxheads.studies.peyrard2021.attention import (
@@ -53,17 +51,17 @@ from jaxheads.studies.peyrard2021.headlines import (
     variants,
 )
 from jaxheads.studies.peyrard2021.masking import masked
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.agreement import map_agreement
-from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.other_studies import other_studies_cell
-from jaxheads.studies.workbench.pretrain import pretrained_cell
+from jaxheads.studies.workbench.model import StudyModel, study_models
+from jaxheads.studies.workbench.other_studies import copy_maps
+from jaxheads.studies.workbench.pretrain import made_cells
 from jaxheads.studies.workbench.prunability import (
     answers_of,
     save_answers,
     score_all,
 )
-from jaxheads.studies.workbench.seeds import Sampled, seeds_cell
+from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
 from jaxheads.training.identity import encoder_bits
@@ -73,55 +71,37 @@ RATED = 1.0  # the mean rating of a serious side that all its raters took for se
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """For each model: the pairs, the classifiers, what their heads see, and the head."""
-    mesh = open_mesh(run.devices)
-    for settings in run.models:
-        model, base = StudyModel(run, settings, folder, mesh), ()
-        if settings.pretrain is not None:
-            base = (f"{model.name}-pretrained",)
-            yield pretrained_cell(model)
-        yield other_studies_cell(model, base)
-        read = f"{model.name}-pairs"
-        yield Cell(read, functools.partial(pairs_of, model), needs=base)
-        yield from _models(model, read)
-        yield from _heads(model)
-        names = [variant_file(model, *each) for each in itertools.product(TASKS, model.run.seeds)]
-        needs = [f"{name}-{what}" for name in names for what in ("fine-tuned", "attention")]
-        needs += [f"{variant_file(model, UNTUNED, 0)}-attention", f"{model.name}-other-studies"]
-        work = functools.partial(map_agreement, model)
-        yield Cell(f"{model.name}-agreement", work, needs=tuple(needs))
+    for model in study_models(run, folder):
+        yield from (base := made_cells(model))
+        yield (others := cell(copy_maps, model, after=base))
+        yield (read := cell(pairs_of, model, after=base))
+        tuned: dict[tuple[str, int], Cell] = {}
+        looked = {(UNTUNED, 0): cell(attention, model, UNTUNED, 0, after=[read])}
+        yield looked[UNTUNED, 0]
+        for each in itertools.product(variants(model), run.seeds):
+            compute = finetuned if each[0] in other_tasks(model) else classified
+            yield (own := cell(compute, model, *each, after=[read]))
+            yield (seen := cell(attention, model, *each, after=[own]))
+            tuned[each], looked[each] = own, seen
+        yield from _heads(model, tuned, looked)
+        runs = list(itertools.product(TASKS, run.seeds))
+        seen = [made[each] for each in runs for made in (tuned, looked)]
+        yield cell(map_agreement, model, after=[others, looked[UNTUNED, 0], *seen])
 
 
-def _models(model: StudyModel, read: str) -> Iterator[Cell]:
-    """Every fine-tuned model, and what its heads see."""
-    name = variant_file(model, UNTUNED, 0)
-    yield Cell(f"{name}-attention", functools.partial(attention, model, UNTUNED, 0), needs=(read,))
-    for variant, seed in itertools.product(variants(model), model.run.seeds):
-        name = variant_file(model, variant, seed)
-        compute = finetuned if variant in other_tasks(model) else classified
-        tuned = functools.partial(compute, model, variant, seed)
-        yield Cell(f"{name}-fine-tuned", tuned, needs=(read,))
-        looked = functools.partial(attention, model, variant, seed)
-        yield Cell(f"{name}-attention", looked, needs=(f"{name}-fine-tuned",))
-
-
-def _heads(model: StudyModel) -> Iterator[Cell]:
+def _heads(model: StudyModel, tuned, looked) -> Iterator[Cell]:
     """The head of each classifier, and what it is worth."""
+    sampled: dict[str, list[Sequence[Cell]]] = {task: [] for task in TASKS}
     for task, seed in itertools.product(TASKS, model.run.seeds):
-        name = variant_file(model, task, seed)
-        seen = tuple(
-            f"{variant_file(model, each, seed)}-attention" for each in (UNTUNED, *variants(model))
-        )
-        for suffix, compute, needs in (
-            ("head", head, (*seen, f"{name}-fine-tuned")),
-            ("gated", gated, (f"{name}-attention",)),
-            ("masked", masked, (f"{name}-fine-tuned",)),
-            ("views", views, (f"{name}-attention",)),
-        ):
-            yield Cell(
-                f"{name}-{suffix}", functools.partial(compute, model, task, seed), needs=needs
-            )
+        what, made, seen = (model, task, seed), tuned[task, seed], looked[task, seed]
+        beside = [looked[UNTUNED, 0], *(looked[each, seed] for each in variants(model))]
+        yield (found := cell(head, *what, after=[*beside, made]))
+        yield (without := cell(gated, *what, after=[seen]))
+        yield (hidden := cell(masked, *what, after=[made]))
+        yield cell(views, *what, after=[seen])
+        sampled[task].append((made, found, without, hidden))
     for task in TASKS:
-        yield from seeds_cell(model, task, ("fine-tuned", "head", "gated", "masked"))
+        yield from together_cell(model, task, sampled[task])
 
 
 # -- the pairs, and what can be had without a model
@@ -226,7 +206,7 @@ def _accuracies(model: StudyModel, task: str, seed: int, answers: Answers) -> li
             what = {"stage": stage, "method": method}
             rows += found.rows("accuracy", grouped(correct_N, groups, own_N), **what)
             rows += found.plain_rows({"questions": float(own_N.sum())}, **what)
-    found.save(f"{variant_file(model, task, seed)}-fine-tuned")
+    found.save(name_of(classified, model, task, seed))
     size_N, sizes = np.array([pair.size for pair in asked]), model.run.study.sizes
     for size, (small, large) in zip(
         sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True

@@ -7,6 +7,9 @@ Never starts jax.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +20,42 @@ CELLS = "cells"
 SETTINGS = "run.json"  # of the study, and what it ran on
 
 
-class Cell(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Cell:
     """One unit of work: what it leaves on disk beside its rows must be whole or absent too."""
 
     name: str  # a file name
     run: Callable[[], Iterable[Row]]
-    needs: tuple[str, ...] | None = None  # earlier cells that it reads; None: all before it
+    needs: tuple[Cell, ...] = ()  # earlier cells, whose results it reads
+
+
+def cell(
+    compute: Callable[..., Iterable[Row]], *of: object, after: Iterable[Cell] = (), **more: Any
+) -> Cell:
+    """The cell in which a function is computed.
+
+    Args:
+      compute: gives the rows.
+      of: what it is computed of: its arguments, and the cell's name.
+      after: the cells whose results it reads.
+      more: further arguments, which do not name the cell.
+    """
+    run = functools.partial(compute, *of, **more)
+    return Cell(name_of(compute, *of), run, tuple(dict.fromkeys(after)))
+
+
+def name_of(compute: Callable[..., object], *of: object) -> str:
+    """The name of the cell of a function and its arguments, and of the files that it leaves."""
+    what = compute.__name__.removesuffix("_of").replace("_", "-")
+    return "-".join([*map(_word, of), what])
+
+
+def _word(value: Any) -> str:
+    """A number or text as a file name has it; whatever else has a name, by that."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value) if isinstance(value, int | str) else value.name
+    return re.sub(r"[^\w.]+", "-", text)
 
 
 class RowFactory(NamedTuple):
@@ -47,11 +80,11 @@ def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
     """
     needs: dict[str, tuple[str, ...]] = {}
     wrong = []
-    for cell in cells:
-        own = tuple(needs) if cell.needs is None else cell.needs
-        wrong += [f"{cell.name} needs {name}" for name in own if name not in needs]
-        wrong += [f"{cell.name} comes twice"] if cell.name in needs else []
-        needs[cell.name] = own
+    for each in cells:
+        own = tuple(need.name for need in each.needs)
+        wrong += [f"{each.name} needs {name}" for name in own if name not in needs]
+        wrong += [f"{each.name} comes twice"] if each.name in needs else []
+        needs[each.name] = own
     if wrong:
         raise ValueError(f"cells: expected needs among the cells before, got {'; '.join(wrong)}")
     return needs

@@ -36,7 +36,7 @@ from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for, training_objective
-from jaxheads.parallel.mesh import whole_params
+from jaxheads.parallel.mesh import open_mesh, whole_params
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import RowFactory
 from jaxheads.studies.workbench.settings import PRETRAINING, ModelSettings, Run, TaskSettings
@@ -321,6 +321,12 @@ class StudyModel:
     def saved(self, name: str) -> Scores:
         """Scores that an earlier cell has written."""
         return load_scores(self.folder / "scores" / f"{name}.npz")
+
+
+def study_models(run: Run, folder: Path) -> list[StudyModel]:
+    """The models of a run, on its devices, in its folder."""
+    mesh = open_mesh(run.devices)
+    return [StudyModel(run, settings, folder, mesh) for settings in run.models]
 
 
 def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:

@@ -7,7 +7,6 @@ Of the model as it is alone: what another study fine-tuned is another model.
 
 from __future__ import annotations
 
-import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,16 +20,10 @@ from jaxheads.records.head_maps import (
 )
 from jaxheads.records.rows import Row
 from jaxheads.storage.files import write_atomically
-from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.training.identity import encoder_bits
 
 FOLDER, ROWS = "other_studies", "rows.jsonl"
-
-
-def other_studies_cell(model: StudyModel, needs: tuple[str, ...]) -> Cell:
-    """The cell that copies them; it needs the pre-trained model."""
-    return Cell(f"{model.name}-other-studies", functools.partial(copy_maps, model), needs=needs)
 
 
 def copy_maps(model: StudyModel) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +9,9 @@ from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.sources import read_blocks
 from jaxheads.models.checkpoint.convert import load_model
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.runner.cells import Cell, cell
+from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.settings import PRETRAINING, Run
 
 COUNTED = 20_000  # blocks of training text whose neighbours are counted
@@ -22,17 +20,19 @@ HALF = "float16"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Each model is trained and measured, and stored again in half precision."""
-    mesh = open_mesh(run.devices)
-    for settings in run.models:
-        model = StudyModel(run, settings, folder, mesh)
-        trained = (f"{model.name}-pretrained",)
-        yield pretrained_cell(model)
-        yield Cell(f"{model.name}-guesses", functools.partial(guesses, model), needs=trained)
-        yield Cell(f"{model.name}-{HALF}", functools.partial(halved, model), needs=trained)
+    for model in study_models(run, folder):
+        yield (base := pretrained_cell(model))
+        yield cell(guesses, model, after=[base])
+        yield cell(halved, model, after=[base])
+
+
+def made_cells(model: StudyModel) -> list[Cell]:
+    """The cell that pre-trains a model; none where the model came pre-trained."""
+    return [] if model.settings.pretrain is None else [pretrained_cell(model)]
 
 
 def pretrained_cell(model: StudyModel) -> Cell:
-    """The first cell of a model, which reads the text that masked LM is trained and measured on.
+    """The cell that pre-trains a model, unless it came so, and measures it on text.
 
     Raises:
       ValueError: for a run without such a text.
@@ -43,7 +43,7 @@ def pretrained_cell(model: StudyModel) -> Cell:
             f"{model.run.name}: expected plain text for masked LM (--set text.train=FILE --set "
             f"text.held_out=FILE), got {text.train} and {text.held_out}"
         )
-    return Cell(f"{model.name}-pretrained", functools.partial(pretrained, model), needs=())
+    return cell(pretrained, model)
 
 
 def pretrained(model: StudyModel) -> list[Row]:

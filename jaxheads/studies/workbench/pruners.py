@@ -6,9 +6,8 @@ pruners/NAME    a pruner's directory; logs/NAME.jsonl how its training went
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import jax
@@ -30,7 +29,7 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import Represent, represent_for
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import MetaSettings, TaskSettings
 from jaxheads.training.fit import fit
@@ -103,11 +102,14 @@ def layer_mask(model: StudyModel, score_LH: Float[np.ndarray, "L H"]) -> Mask:
     return mask_from_scores(score_LH, budget, per_layer=True)
 
 
-def pruner_cells(model: StudyModel, tasks: Iterable[str], needs: tuple[str, ...]) -> Iterator[Cell]:
+def pruner_cells(
+    model: StudyModel, tasks: Iterable[str], after: Iterable[Cell]
+) -> dict[tuple[str, int], Cell]:
     """A pruner for every task and seed, one for all the tasks that it may serve."""
-    every = itertools.product(tasks, model.run.seeds)
-    for name, place in {pruner_name(model, *place): place for place in every}.items():
-        yield Cell(name, functools.partial(train_pruner, model, *place), needs=needs)
+    every, made = list(itertools.product(tasks, model.run.seeds)), {}
+    for place in every:
+        made.setdefault(pruner_name(model, *place), cell(train_pruner, model, *place, after=after))
+    return {place: made[pruner_name(model, *place)] for place in every}
 
 
 def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:

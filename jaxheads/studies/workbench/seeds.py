@@ -9,16 +9,15 @@ rows of single seeds do not tell which it is; the sums do.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxheads.analysis.sums import Sums, together
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows
 
@@ -56,16 +55,19 @@ class Sampled:
         self.study_model.store.write_arrays(_file(cell), {"rows": np.array([*self.sums]), **arrays})
 
 
-def seeds_cell(model: StudyModel, task: str, parts: Sequence[str]) -> Iterator[Cell]:
-    """The cell of several seeds together, if there are; `parts` end the names of their cells."""
-    names = [[f"{model.name}-{task}-{seed}-{part}" for part in parts] for seed in model.run.seeds]
-    if len(names) > 1:
-        work = functools.partial(together_rows, model, task, names, seeds=len(names))
-        yield Cell(f"{model.name}-{task}-seeds", work, needs=tuple(itertools.chain(*names)))
+def together_cell(
+    model: StudyModel, task: str, cells: Iterable[Sequence[Cell]], of: str = "seeds"
+) -> Iterator[Cell]:
+    """The cell of several models together, if there are several; `cells`: those of each model."""
+    cells = list(cells)
+    if len(cells) > 1:
+        names = [[each.name for each in own] for own in cells]
+        every = itertools.chain(*cells)
+        yield cell(together_rows, model, task, after=every, names=names, **{of: len(names)})
 
 
 def together_rows(
-    model: StudyModel, task: str, names: Sequence[Sequence[str]], **counts: int
+    model: StudyModel, task: str, *, names: Sequence[Sequence[str]], **counts: int
 ) -> list[Row]:
     """The rows that several models have in common, over these models and examples.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
+from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import (
     answers_of,
@@ -24,13 +25,8 @@ def score_file(model: StudyModel, task: str, seed: int, place: str = TUNED) -> s
     """The name of a task's scores; the pre-training task has one seed and one place."""
     if task == PRETRAINING:
         return f"{model.name}-{PRETRAINING}-0"
-    middle = "-frozen" if place == FROZEN else ""
+    middle = {TUNED: "", FROZEN: "-frozen"}.get(place, f"-{place}")
     return f"{model.name}-{task}{middle}-{seed}"
-
-
-def whole_name(model: StudyModel, task: str, seed: int) -> str:
-    """The cell and the answers of a fine-tuned model with all its heads."""
-    return f"{model.name}-{task}-{seed}-fine-tuned"
 
 
 def score_base(model: StudyModel) -> list[Row]:
@@ -45,7 +41,7 @@ def finetuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, and score."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
     found = study_model.measure(model, task)
-    save_answers(study_model, whole_name(study_model, name, seed), answers_of(found))
+    save_answers(study_model, name_of(finetuned, study_model, name, seed), answers_of(found))
     score_all(study_model, model, task, score_file(study_model, name, seed))
     score_weights(study_model, model, task, score_file(study_model, name, seed))
     floors = {}

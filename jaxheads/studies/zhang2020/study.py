@@ -10,7 +10,6 @@ of speed and memory, and unlabelled similarity other than of the tasks named in 
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,12 +23,11 @@ from jaxheads.importance.meta.scoring import channel_of, departure_objective
 from jaxheads.importance.methods import magnitude
 from jaxheads.inference.evaluate import METRICS, evaluate
 from jaxheads.objectives import cosine_for
-from jaxheads.parallel.mesh import open_mesh
 from jaxheads.pruning.mask import random_mask
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.runner.cells import Cell, cell, name_of
+from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import (
     answers_of,
@@ -45,12 +43,10 @@ from jaxheads.studies.workbench.pruners import (
     layer_mask,
     meta_of,
     pruner_cells,
-    pruner_name,
     representing,
     score_by_pruner,
 )
 from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
-from jaxheads.studies.workbench.training_jobs import TrainingJob
 from jaxheads.training.identity import encoder_bits
 
 WHOLE, INVERTED, RANDOM, GRADIENT, MAGNITUDE = (
@@ -63,47 +59,32 @@ OVERLAP, CONTRAST = "overlap of masks", "contrast of masks"
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Pruners and scores, then for each task and seed the same training under every mask."""
-    mesh = open_mesh(run.devices)
-    for settings in run.models:
-        model = StudyModel(run, settings, folder, mesh)
-        yield pretrained_cell(model)
-        yield from _scored(model)
-        for task in model.tasks:
-            yield from _tuned(model, task.name)
+    for model in study_models(run, folder):
+        yield (base := pretrained_cell(model))
+        once = [cell(score_once, model, way, after=[base]) for way in (GRADIENT, MAGNITUDE)]
+        yield from once
+        tasks = _scored_tasks(model)
+        pruners = pruner_cells(model, (task.name for task in tasks), [base])
+        yield from dict.fromkeys(pruners.values())
+        scored: dict[tuple[str, int], list[Cell]] = {}
+        for task, seed in itertools.product(tasks, run.seeds):
+            yield (
+                own := cell(score_for, model, task, seed, after=[base, pruners[task.name, seed]])
+            )
+            scored[task.name, seed] = [own, *once]
+        for task in (task.name for task in model.tasks):
+            made: list[Cell] = []
+            for seed in run.seeds:
+                after = scored[task, seed]
+                yield cell(departures, model, task, seed, after=after)
+                ways = (WHOLE, *methods(model, seed))
+                own = [cell(tuned, model, task, seed, way, after=after) for way in ways]
+                yield from own
+                made += own
+            yield cell(contrasts, model, task, after=made)
         for task, seed in itertools.product(meta_of(model).similar, run.seeds):
-            work = functools.partial(similarity, model, task, seed)
-            needs = scored_cells(model, task.name, seed)
-            yield Cell(f"{model.name}-{task.name}-{seed}-similarity", work, needs)
-        every = itertools.product(_scored_tasks(model), run.seeds)
-        needs = tuple(scored_cell(model, META, task.name, seed) for task, seed in every)
-        yield Cell(f"{model.name}-overlap", functools.partial(overlap, model), needs)
-
-
-def _scored(model: StudyModel) -> Iterator[Cell]:
-    """Scores by every method, each in a cell of its own, whose time is its cost."""
-    base = (f"{model.name}-pretrained",)
-    for method in (GRADIENT, MAGNITUDE):
-        name = scored_cell(model, method)
-        yield Cell(name, functools.partial(score_once, model, method), needs=base)
-    tasks = _scored_tasks(model)
-    yield from pruner_cells(model, (task.name for task in tasks), base)
-    for task, seed in itertools.product(tasks, model.run.seeds):
-        work, pruner = (
-            functools.partial(score_for, model, task, seed),
-            pruner_name(model, task.name, seed),
-        )
-        yield Cell(scored_cell(model, META, task.name, seed), work, needs=(*base, pruner))
-
-
-def scored_cell(model: StudyModel, method: str, *task_and_seed: object) -> str:
-    """The cell of a method's scores: of every task and seed, or the same for all."""
-    return "-".join(map(str, (model.name, *task_and_seed, "scored", method)))
-
-
-def scored_cells(model: StudyModel, task: str, seed: int) -> tuple[str, ...]:
-    """The cells whose scores the masks of a task and a seed are made from."""
-    own = scored_cell(model, META, task, seed)
-    return own, scored_cell(model, GRADIENT), scored_cell(model, MAGNITUDE)
+            yield cell(similarity, model, task, seed, after=scored[task.name, seed])
+        yield cell(overlap, model, after=itertools.chain(*scored.values()))
 
 
 def _scored_tasks(model: StudyModel) -> dict[TaskSettings, None]:
@@ -113,32 +94,11 @@ def _scored_tasks(model: StudyModel) -> dict[TaskSettings, None]:
     return dict.fromkeys((*model.tasks, *more))
 
 
-def _tuned(model: StudyModel, task: str) -> Iterator[Cell]:
-    made: list[str] = []
-    for seed in model.run.seeds:
-        work = functools.partial(departures, model, task, seed)
-        needs = scored_cells(model, task, seed)
-        yield Cell(f"{model.name}-{task}-{seed}-departures", work, needs)
-        for method in (WHOLE, *methods(model, seed)):
-            work = functools.partial(tuned, model, task, seed, method)
-            name = tuned_name(model, task, seed, method)
-            made.append(name)
-            yield Cell(name, work, needs)
-    yield Cell(
-        f"{model.name}-{task}-contrasts", functools.partial(contrasts, model, task), (*made,)
-    )
-
-
 def methods(model: StudyModel, seed: int) -> list[str]:
     """How masks are made for a seed, which has random ones of its own."""
     draws, place = meta_of(model).draws, model.run.seeds.index(seed)
     chance = [f"{RANDOM} {place * draws + draw}" for draw in range(draws)]
     return [META, INVERTED, *chance, GRADIENT, MAGNITUDE]
-
-
-def tuned_name(model: StudyModel, task: str, seed: int, method: str) -> str:
-    """A cell's name, and that of its answers."""
-    return f"{model.name}-{task}-{seed}-by-{method.replace(' ', '_')}"
 
 
 def mask_by(model: StudyModel, task: str, seed: int, method: str) -> Mask:
@@ -209,9 +169,10 @@ def departures(study_model: StudyModel, name: str, seed: int) -> list[Row]:
 def tuned(model: StudyModel, name: str, seed: int, method: str) -> list[Row]:
     """Fine-tune under a mask, and measure under it."""
     task, mask_LH = model.task(name), mask_by(model, name, seed, method)
-    how = _fit(model, name, seed, method)
+    file = name_of(tuned, model, name, seed, method)
+    how = model.refitting(model.fresh(task, seed), task, seed, file, mask_LH)
     found = model.measure(model.fitted(how), task, mask_LH)
-    save_answers(model, how.name, answers_of(found))
+    save_answers(model, file, answers_of(found))
     if method != WHOLE:
         what = {"stage": TRAINED, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
         return model.make_rows(name, found.metrics, **what)
@@ -222,19 +183,12 @@ def tuned(model: StudyModel, name: str, seed: int, method: str) -> list[Row]:
     ]
 
 
-def _fit(model: StudyModel, name: str, seed: int, method: str) -> TrainingJob:
-    task, file = model.task(name), tuned_name(model, name, seed, method)
-    return model.refitting(
-        model.fresh(task, seed), task, seed, file, mask_by(model, name, seed, method)
-    )
-
-
 def contrasts(model: StudyModel, name: str) -> list[Row]:
     """The pruner's masks less each of the others', and chance less the inverse, with intervals."""
     seeds, metric = model.run.seeds, model.task(name).metrics[0]
     answers = [
         {
-            method: load_answers(model, tuned_name(model, name, seed, method))
+            method: load_answers(model, name_of(tuned, model, name, seed, method))
             for method in (WHOLE, *methods(model, seed))
         }
         for seed in seeds

@@ -153,7 +153,7 @@ def test_masks_are_in_force_while_training(chiang, model, task):
         new = fresh(chiang.folder / model, seed)
         for name, mask in masks.items():
             for budget in (6, 4, 0):
-                first = chiang.losses(f"{model}-{task}-{seed}-{name}-{budget}")[0]
+                first = chiang.losses(f"{model}-{task}-{seed}-{name}-{budget}-prune-and-train")[0]
                 expected = begins(new, chiang.folder / model, train, mask(budget), seed, BATCH)
                 assert first == pytest.approx(expected, rel=1e-4), (name, budget)
         probed = chiang.losses(f"{model}-{task}-pruned{HALF}-{seed}")
@@ -171,9 +171,9 @@ def test_what_is_trained_again_goes_on_under_the_same_mask(chiang, model, task):
         mask_LH = kept(chiang.scored(f"{model}-{task}-{seed}"), HALF)
         train, whole = chiang.folder / f"{task}.train.jsonl", chiang.tuned(model, task, seed)
         expected = begins(whole, chiang.folder / model, train, mask_LH, seed, BATCH)
-        again = chiang.losses(f"{model}-{task}-{seed}-again-{HALF}")
+        again = chiang.losses(f"{model}-{task}-{seed}-{HALF}-prune-tuned")
         assert again[0] == pytest.approx(expected, rel=1e-4)
-        name = f"{model}-{task}-{seed}-gradient-of-mlm-{HALF}"
+        name = f"{model}-{task}-{seed}-gradient-of-mlm-{HALF}-prune-and-train"
         once, twice = chiang.losses(name), chiang.losses(f"{name}-twice")
         assert twice[0] < (once[0] + once[-1]) / 2  # on the same examples as at first
 

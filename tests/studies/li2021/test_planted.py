@@ -88,7 +88,7 @@ def test_what_a_method_keeps_is_measured_as_it_is_and_trained_once_more(compared
                 expected = [measured(tuned, source, held_out, gate)[metric] for gate in gates]
                 assert [row.value for row in rows] == pytest.approx(expected, abs=1e-5)
             plain = method.replace(",", "").replace(" ", "-")
-            again = compared.losses(f"roberta-sst2-{seed}-{plain}-{budget}-again")
+            again = compared.losses(f"roberta-sst2-{seed}-{plain}-{budget}-prune-again")
             expected = begins(tuned, source, train, gates[0], seed, EXAMPLES)
             assert len(again) == STEPS
             assert again[0] == pytest.approx(expected, rel=1e-4)

@@ -50,7 +50,7 @@ def refusal(config: Path, out: Path, capsys) -> str:
 # damaged file, the cell that reads it, what is said of it
 DAMAGED = {
     "scores/roberta-mlm-0.npz": ("roberta-coherence", "expected an npz file of scores"),
-    "scores/kept/roberta-sst2-0.npy": ("roberta-reliability", "expected an npy file of effects"),
+    "scores/kept/roberta-sst2-0.npy": ("roberta-reliabilities", "expected an npy file of effects"),
     "answers/roberta-sst2-0.npz": ("roberta-functional", "expected an npz file of answers"),
     "models/roberta-sst2-0/model.safetensors": (
         "roberta-sst2-0-curves", "expected a whole safetensors file",
@@ -85,7 +85,7 @@ def test_a_cell_cut_short_is_named_and_computed_again_once_removed(
     config, finished, tmp_path, capsys
 ):
     out = shutil.copytree(finished, tmp_path / "out")
-    cell = out / "cells/roberta-deduction.jsonl"
+    cell = out / "cells/roberta-loss-before.jsonl"
     cut = cell.read_bytes()[:-9]
     cell.write_bytes(cut)
     place = f"{cell}:{len(cut.splitlines())}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
 from jaxheads.analysis.sums import Sums, together
+from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.seeds import Sampled, seeds_cell, together_rows
+from jaxheads.studies.workbench.seeds import Sampled, together_cell
 
 
 def study_model(folder, *seeds: int) -> StudyModel:
@@ -34,6 +37,10 @@ def measured(own: StudyModel, seed: int, cell: str, **more: Sums) -> list:
     return rows
 
 
+def cells_of(seeds: Iterable[int], *parts: str) -> list[list[Cell]]:
+    return [[Cell(f"roberta-sst2-{seed}-{part}", list) for part in parts] for seed in seeds]
+
+
 def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
     own = study_model(tmp_path, 0, 1)
     single = [measured(own, seed, "trees") for seed in (0, 1)]
@@ -41,9 +48,10 @@ def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
         expected = sums(seed).intervals().at()
         assert (row.value, row.low, row.high, row.p_value) == tuple(expected)
         assert (row.seed, row.method, row.seeds, count.low) == (seed, f"head {seed}", None, None)
-    (cell,) = seeds_cell(own, "sst2", ("trees",))
-    assert cell.name == "roberta-sst2-seeds"
-    assert cell.needs == ("roberta-sst2-0-trees", "roberta-sst2-1-trees")
+    trees = cells_of((0, 1), "trees")
+    (cell,) = together_cell(own, "sst2", trees)
+    assert cell.name == "roberta-sst2-together-rows"
+    assert cell.needs == (*trees[0], *trees[1])
     (row,) = cell.run()
     expected = together([sums(0), sums(1)]).at()
     assert (row.value, row.low, row.high, row.p_value) == tuple(expected)
@@ -56,18 +64,18 @@ def test_what_not_every_seed_has_is_left_out_and_cells_are_put_together(tmp_path
     for seed in (0, 1):
         measured(own, seed, "one", **{f"of {seed}": sums(2)})
         measured(own, seed, "two", shared=sums(3 + seed))
-    (cell,) = seeds_cell(own, "sst2", ("one", "two"))
+    (cell,) = together_cell(own, "sst2", cells_of((0, 1), "one", "two"))
     assert [row.stage for row in cell.run()] == ["best", "shared"]
 
 
 def test_one_seed_has_no_rows_of_all(tmp_path):
-    assert list(seeds_cell(study_model(tmp_path, 3), "sst2", ("trees",))) == []
+    assert list(together_cell(study_model(tmp_path, 3), "sst2", cells_of((3,), "trees"))) == []
 
 
 def test_draws_are_counted_as_draws(tmp_path):
     own = study_model(tmp_path, 0)
     for seed in (0, 1):
         measured(own, seed, "random")
-    names = [[f"roberta-sst2-{seed}-random"] for seed in (0, 1)]
-    (row,) = together_rows(own, "sst2", names, draws=2)
+    (cell,) = together_cell(own, "sst2", cells_of((0, 1), "random"), of="draws")
+    (row,) = cell.run()
     assert (row.draws, row.seeds, row.seed) == (2, None, 0)

@@ -259,7 +259,7 @@ def test_every_row_is_of_the_mask_that_it_names(rows, masks, folder, task, seed)
 def test_masks_are_in_force_while_training_on_training_examples(rows, masks, folder, task, seed):
     expected = {**masks_of(masks, task, seed), "whole": np.ones(SHAPE, bool)}
     for method, mask_LH in expected.items():
-        name = f"roberta-{task}-{seed}-by-{method.replace(' ', '_')}"
+        name = f"roberta-{task}-{seed}-{method.replace(' ', '-')}-tuned"
         (line,) = (folder / "out" / "logs" / f"{name}.jsonl").read_text().splitlines()
         loss = loss_of(folder, task, seed, "train", mask_LH)["loss"]
         assert json.loads(line)["loss"] == pytest.approx(loss, rel=1e-4), method
