@@ -30,8 +30,9 @@ STUDY, COMPARING, DEDUCTION, WORST, COHERENCE = (
     f"jaxheads/studies/chiang2021/{name}.py"
     for name in ("study", "regimes", "deduction", "acceptable", "coherence")
 )
-MODEL, TASKS, PRUNABILITY, STEPS = (
-    f"jaxheads/studies/workbench/{name}.py" for name in ("model", "tasks", "prunability", "steps")
+MODEL, TASKS, PRUNABILITY, STEPS, SCORER, TRAINER = (
+    f"jaxheads/studies/workbench/{name}.py"
+    for name in ("model", "tasks", "prunability", "steps", "scorer", "trainer")
 )
 CURVE = "jaxheads/pruning/curve.py"
 
@@ -46,27 +47,27 @@ FAULTS = (
     ("fine-tuning on held-out examples", TASKS, HELD_OUT,
      'train = self._read(settings, readout, settings.train, "train", settings.examples)',
      'train = self._read(settings, readout, settings.held_out, "train", settings.examples)'),
-    ("measured on training examples", MODEL, HELD_OUT,
-     "self.objective(model), model.params, task.held_out, task.metrics,",
-     "self.objective(model), model.params, self.reader.batches(task.train, task.lengths, 32), "
+    ("measured on training examples", SCORER, HELD_OUT,
+     "_objective(model), model.params, task.held_out, task.metrics,",
+     "_objective(model), model.params, batches_of(task.train, task.lengths, 32, self.mesh), "
      "task.metrics,"),
     ("held-out text is training text", TASKS, TEXT,
      "self.tokenizer, text.held_out, text.length", "self.tokenizer, text.train, text.length"),
     ("held-out text is scored", TASKS, TEXT,
      "scored=self._masked(scored, seed)", "scored=self._masked(held_out, seed)"),
     ("scores of a readout that is not trained", STEPS, SCORED,
-     "score_all(study_model, model, task, score_file(study_model, name, seed))",
-     "score_all(study_model, study_model.fresh(task, seed), task, score_file(study_model, "
+     "score_all(study_model, model, task, score_file(study_model.name, name, seed))",
+     "score_all(study_model, study_model.fresh(task, seed), task, score_file(study_model.name, "
      "name, seed))"),
     ("scores of a linear probe with a readout that is not trained", STUDY, SCORED,
      "score_all(study_model, model, task, file)", "score_all(study_model, study_model.fresh(task, "
                                           "seed), task, file)"),
     ("scores of the fine-tuned body for the frozen one", STUDY, SCORED,
-     "model = study_model.fitted(study_model.probing(task, seed, file))", "model = "
+     "model = study_model.trainer.fitted(study_model.probing(task, seed, file))", "model = "
          "study_model.tuned(name, seed)"),
     ("ablation is of all examples", PRUNABILITY, SCORED,
      "method=ablation(), limit=how.ablated)", "method=ablation())"),
-    ("all seeds train in the order of the first", MODEL, MASKED,
+    ("all seeds train in the order of the first", TRAINER, MASKED,
      "return dataclasses.replace(training, seed=seed)", "return training"),
     # contrasts
     ("contrasts: sign", PRUNABILITY, CONTRASTS,
@@ -74,9 +75,9 @@ FAULTS = (
     ("contrasts: at another budget", PRUNABILITY, CONTRASTS,
      "np.abs(budgets - budgets[0] / 2)", "np.abs(budgets - budgets[0] / 4)"),
     ("contrasts: of two seeds the first twice", PRUNABILITY, CONTRASTS,
-     "answers = [load_answers(model, name) for name in names.values()]\n"
+     "answers = [load_answers(model.store, name) for name in names.values()]\n"
      "    first",
-     "answers = [load_answers(model, [*names.values()][0]) for name in names.values()]\n"
+     "answers = [load_answers(model.store, [*names.values()][0]) for name in names.values()]\n"
      "    first"),
     # orders
     ("orders: reversed is the own one", PRUNABILITY, POINTS,
@@ -86,11 +87,12 @@ FAULTS = (
      "yield OWN, Curve(budgets, by(own_LH))",
      "yield OWN, Curve(budgets, by(reversed_scores(own_LH)))"),
     ("orders: another task's is the own one", PRUNABILITY, POINTS,
-     "by(study_model.saved(file).score_LH))", "by(own_LH))"),
+     "by(study_model.scorer.saved(file).score_LH))", "by(own_LH))"),
     ("orders: a reading's is the own one", PRUNABILITY, POINTS,
-     "score_LH = study_model.saved(scores_name(name, reading)).score_LH", "score_LH = own_LH"),
+     "score_LH = study_model.scorer.saved(scores_name(name, reading)).score_LH",
+     "score_LH = own_LH"),
     ("orders: ablation's is the own one", PRUNABILITY, POINTS,
-     "by(study_model.saved(scores_name(name, ABLATION)).score_LH))", "by(own_LH))"),
+     "by(study_model.scorer.saved(scores_name(name, ABLATION)).score_LH))", "by(own_LH))"),
     ("orders: all draws are the first", PRUNABILITY, POINTS,
      "random_mask(*shape, budget, draw, tied_rows=rows)",
      "random_mask(*shape, budget, 0, tied_rows=rows)"),
@@ -106,8 +108,8 @@ FAULTS = (
     ("orders: the tied one is of single uses", PRUNABILITY, POINTS,
      "mask_from_scores(s, b, tied_rows=rows)", "mask_from_scores(s, b)"),
     ("orders: the tied one by plain scores", PRUNABILITY, POINTS,
-     "score_LH = model.saved(scores_name(name, TIED)).score_LH",
-     "score_LH = model.saved(name).score_LH"),
+     "score_LH = model.scorer.saved(scores_name(name, TIED)).score_LH",
+     "score_LH = model.scorer.saved(name).score_LH"),
     ("orders: other tasks' scores are of the first seed", STUDY, POINTS,
      "return seed if seed in model.run.seeds else model.run.seeds[0]", "return model.run.seeds[0]"),
     ("orders: every seed has the draws of the first", STUDY, POINTS,
@@ -132,17 +134,17 @@ FAULTS = (
      "for budget, evaluation in zip(budgets, found, strict=True)",
      "for budget, evaluation in zip(budgets, found[1:] + found[:1], strict=True)"),
     ("points: measured whole", PRUNABILITY, POINTS,
-     "seen[key] = study_model.measure(model, task, mask_LH)", "seen[key] = "
-                                                      "study_model.measure(model, task)"),
+     "seen[key] = study_model.scorer.measure(model, task, mask_LH)", "seen[key] = "
+                                                      "study_model.scorer.measure(model, task)"),
     ("points: what is masked is kept", PRUNABILITY, POINTS,
-     "seen[key] = study_model.measure(model, task, mask_LH)",
-     "seen[key] = study_model.measure(model, task, ~mask_LH)"),
+     "seen[key] = study_model.scorer.measure(model, task, mask_LH)",
+     "seen[key] = study_model.scorer.measure(model, task, ~mask_LH)"),
     ("points: of the first seed's model", STUDY, POINTS,
      "model = study_model.base if name == PRETRAINING else study_model.tuned(name, seed)",
      "model = study_model.base if name == PRETRAINING else study_model.tuned(name, 0)"),
-    ("points: no mask is in force", MODEL, POINTS,
-     "gate=_gate(model, mask_LH), mesh=self.mesh,", "gate=_gate(model, None), mesh=self.mesh,"),
-    ("scores: no mask is in force", MODEL, POINTS, "gate=mask_LH,", "gate=None,"),
+    ("points: no mask is in force", SCORER, POINTS,
+     "gate=gate_of(model, mask_LH), mesh=self.mesh,", "gate=gate_of(model, None), mesh=self.mesh,"),
+    ("scores: no mask is in force", SCORER, POINTS, "gate=mask_LH,", "gate=None,"),
     ("one number: of the loss", PRUNABILITY, NUMBERS,
      "metric_K = [each.metrics[task.metrics[0]] for each in found]",
      'metric_K = [each.metrics["loss"] for each in found]'),
@@ -154,9 +156,9 @@ FAULTS = (
     ("agreement: of the fine-tuned scores at both places", STEPS, AGREEMENT,
      'middle = {TUNED: "", FROZEN: "-frozen"}', 'middle = {TUNED: "", FROZEN: ""}'),
     ("agreement: of the first seed alone", COHERENCE, AGREEMENT,
-     "model.saved(score_file(model, task, seed, place)).score_LH\n"
+     "model.scorer.saved(score_file(model.name, task, seed, place)).score_LH\n"
      "                    for task in (one, two)",
-     "model.saved(score_file(model, task, 0, place)).score_LH for task in (one, two)"),
+     "model.scorer.saved(score_file(model.name, task, 0, place)).score_LH for task in (one, two)"),
     ("agreement: overlap of the highest for the lowest", COHERENCE, AGREEMENT,
      "overlap(one_LH, two_LH, LOWEST, lowest=True)",
      "overlap(one_LH, two_LH, LOWEST, lowest=False)"),
@@ -169,8 +171,8 @@ FAULTS = (
      "reliability([matrix_NLH], splits=splits)",
      "reliability(list(kept.values()), splits=splits)"),
     ("reliability: a seed beside itself", COHERENCE, RELIABILITY,
-     "(model.saved(name).score_LH for name in pair)",
-     "(model.saved(name).score_LH for name in (pair[0], pair[0]))"),
+     "(model.scorer.saved(name).score_LH for name in pair)",
+     "(model.scorer.saved(name).score_LH for name in (pair[0], pair[0]))"),
     ("reliability: of one seed for that of both", COHERENCE, RELIABILITY,
      "value = reliability(list(kept.values()), splits=splits)",
      "value = reliability([kept[0]], splits=splits)"),
@@ -197,8 +199,8 @@ FAULTS = (
     ("accuracy before: after less before", DEDUCTION, LOST,
      "(right.astype(float) - still, right)", "(still.astype(float) - right, right)"),
     ("loss before: with all heads", DEDUCTION, LOST,
-     "found = model.measure(model.base, task, mask_of(model, method, budget))",
-     "found = model.measure(model.base, task)"),
+     "found = model.scorer.measure(model.base, task, mask_of(model, method, budget))",
+     "found = model.scorer.measure(model.base, task)"),
     ("pruned before: the lowest are kept", DEDUCTION, f"{LOST} {MASKED}",
      "return mask_from_scores(scores.score_LH, budget, tied_rows=rows)",
      "return mask_from_scores(-scores.score_LH, budget, tied_rows=rows)"),
@@ -212,62 +214,56 @@ FAULTS = (
     ("pruned before: every seed has the draws of the first", DEDUCTION, MASKED,
      "numbers = range(seed_place * draws, (seed_place + 1) * draws)", "numbers = range(draws)"),
     ("pruned before: measured with all heads", DEDUCTION, OTHER_HEAD,
-     "found = study_model.measure(model, task, mask_LH)\n"
+     "found = study_model.scorer.measure(model, task, mask_LH)\n"
      "    again",
-     "found = study_model.measure(model, task)\n"
+     "found = study_model.scorer.measure(model, task)\n"
      "    again"),
     ("pruned before: trained without the mask", DEDUCTION, MASKED,
-     "study_model.refitting(fresh, task, seed, file, mask_LH)",
-     "study_model.refitting(fresh, task, seed, file, None)"),
+     "masked_training(fresh, task, seed, file, mask_LH)",
+     "masked_training(fresh, task, seed, file, None)"),
     ("pruned before: trained without the mask, by the metric", DEDUCTION, OTHER_HEAD,
-     "study_model.refitting(fresh, task, seed, file, mask_LH)",
-     "study_model.refitting(fresh, task, seed, file, None)"),
+     "masked_training(fresh, task, seed, file, mask_LH)",
+     "masked_training(fresh, task, seed, file, None)"),
     ("pruned before: on a model that is fine-tuned", DEDUCTION, MASKED,
-     "study_model.refitting(fresh, task, seed, file, mask_LH)",
-     "study_model.refitting(study_model.tuned(name, seed), task, seed, file, mask_LH)"),
+     "masked_training(fresh, task, seed, file, mask_LH)",
+     "masked_training(study_model.tuned(name, seed), task, seed, file, mask_LH)"),
     ("a new model has a random encoder", MODEL, MASKED,
      'model._replace(params={**model.params, "encoder": self.base.params["encoder"]})', "model"),
     ("a new model has the readout of the first seed", MODEL, MASKED,
      "task.readout, jax.random.key(seed))", "task.readout, jax.random.key(0))"),
-    ("trained without the mask", MODEL, MASKED,
-     "_gate(model, mask_LH))\n"
-     "        return TrainingJob(name, model, task, _seeded(task.training",
-     "_gate(model, None))\n"
-     "        return TrainingJob(name, model, task, _seeded(task.training"),
+    ("trained without the mask", TRAINER, MASKED,
+     "constant(gate_of(model, mask_LH))", "constant(gate_of(model, None))"),
     ("probed without the mask", MODEL, MASKED,
-     "_gate(model, mask_LH))\n"
-     "        return TrainingJob(name, model, task, _seeded(self.run.probe",
-     "_gate(model, None))\n"
-     "        return TrainingJob(name, model, task, _seeded(self.run.probe"),
-    ("probed with the body in training", MODEL, SCORED, 'gate, only="readout")', "gate)"),
+     "task, seed, name, mask_LH)", "task, seed, name, None)"),
+    ("probed with the body in training", MODEL, SCORED, ', only="readout")', ")"),
     ("probed after pruning without the mask", DEDUCTION, MASKED,
      "study_model.probing(task, seed, file, mask_LH)",
      "study_model.probing(task, seed, file)"),
     ("probed after pruning and measured with all heads", DEDUCTION, OTHER_HEAD,
-     "found = study_model.measure(model, task, mask_LH)\n"
-     "    study_model.save",
-     "found = study_model.measure(model, task)\n"
-     "    study_model.save"),
+     "found = study_model.scorer.measure(model, task, mask_LH)\n"
+     "    study_model.scorer.save",
+     "found = study_model.scorer.measure(model, task)\n"
+     "    study_model.scorer.save"),
     # regimes
     ("twice: the second training is without the mask", DEDUCTION, AGAIN,
-     'study_model.refitting(model, task, seed, f"{name}-twice", mask_LH)',
-     'study_model.refitting(model, task, seed, f"{name}-twice", None)'),
+     'masked_training(model, task, seed, f"{name}-twice", mask_LH)',
+     'masked_training(model, task, seed, f"{name}-twice", None)'),
     ("twice: the second training starts anew", DEDUCTION, AGAIN,
-     'study_model.refitting(model, task, seed, f"{name}-twice", mask_LH)',
-     'study_model.refitting(study_model.fresh(task, seed), task, seed, f"{name}-twice", '
+     'masked_training(model, task, seed, f"{name}-twice", mask_LH)',
+     'masked_training(study_model.fresh(task, seed), task, seed, f"{name}-twice", '
      "mask_LH)"),
     ("again: trained without the mask", DEDUCTION, AGAIN,
-     'study_model.refitting(model, task, seed, file, masks[""])',
-     "study_model.refitting(model, task, seed, file, None)"),
+     'masked_training(model, task, seed, file, masks[""])',
+     "masked_training(model, task, seed, file, None)"),
     ("again: trained with random heads", DEDUCTION, AGAIN,
-     'study_model.refitting(model, task, seed, file, masks[""])',
-     'study_model.refitting(model, task, seed, file, masks[", random"])'),
+     'masked_training(model, task, seed, file, masks[""])',
+     'masked_training(model, task, seed, file, masks[", random"])'),
     ("regimes: pruned after by the text's scores", DEDUCTION, REGIMES,
-     "own = score_file(study_model, name, seed)", "own = score_file(study_model, PRETRAINING, "
-                                               "seed)"),
+     "own = score_file(study_model.name, name, seed)",
+     "own = score_file(study_model.name, PRETRAINING, seed)"),
     ("regimes: the lowest are kept after", DEDUCTION, REGIMES,
-     '"": mask_from_scores(study_model.saved(own).score_LH, budget)',
-     '"": mask_from_scores(-study_model.saved(own).score_LH, budget)'),
+     '"": mask_from_scores(study_model.scorer.saved(own).score_LH, budget)',
+     '"": mask_from_scores(-study_model.scorer.saved(own).score_LH, budget)'),
     ("regimes: random heads after are those of the first seed", DEDUCTION, REGIMES,
      "random_mask(*shape, budget, seed)", "random_mask(*shape, budget, 0)"),
     ("regimes: random before is named by score", DEDUCTION, REGIMES,
@@ -289,11 +285,11 @@ FAULTS = (
     ("drift: over all heads", DEDUCTION, DRIFT, "present=mask_LH, permutations=1",
      "permutations=1"),
     ("drift: after with all heads", DEDUCTION, DRIFT,
-     "after = study_model.score(model, task, mask_LH=mask_LH)", "after = study_model.score(model, "
-                                                        "task)"),
+     "after = study_model.scorer.score(model, task, mask_LH=mask_LH)",
+     "after = study_model.scorer.score(model, task)"),
     ("drift: before with all heads", DEDUCTION, DRIFT,
-     "study_model.save(file, study_model.score(model, task, mask_LH=mask_LH))",
-     "study_model.save(file, study_model.score(model, task))"),
+     "study_model.scorer.save(file, study_model.scorer.score(model, task, mask_LH=mask_LH))",
+     "study_model.scorer.save(file, study_model.scorer.score(model, task))"),
     ("drift: before is after", DEDUCTION, DRIFT,
      "rank_agreement(before.score_LH, after.score_LH,",
      "rank_agreement(after.score_LH, after.score_LH,"),

@@ -16,7 +16,7 @@ PRICE = f"{TESTS}a_high_price_of_heads_closes_more"
 
 COMPARE, SELECTION = "jaxheads/studies/li2021/compare.py", "jaxheads/studies/li2021/selection.py"
 LEARNING_RATES, LI = "jaxheads/studies/li2021/learning_rates.py", "jaxheads/studies/li2021/study.py"
-MODEL = "jaxheads/studies/workbench/model.py"
+TRAINER = "jaxheads/studies/workbench/trainer.py"
 
 FAULTS = (
     # what is kept
@@ -30,8 +30,8 @@ FAULTS = (
      "Selection(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)",
      "Selection(mask_from_scores(-scores.score_LH, choice.budget), choice.tuned)"),
     ("magnitude of the pre-trained model", SELECTION, KEPT,
-     "choice.study_model.score(choice.tuned, choice.task, method=magnitude()",
-     "choice.study_model.score(choice.study_model.base, choice.task, method=magnitude()"),
+     "choice.study_model.scorer.score(choice.tuned, choice.task, method=magnitude()",
+     "choice.study_model.scorer.score(choice.study_model.base, choice.task, method=magnitude()"),
     ("iterative is not rescored", SELECTION, KEPT,
      "*_, mask_LH = prune_iteratively(\n"
      "        rescore, choice.budgets, present_heads(choice.study_model.layout)\n"
@@ -66,22 +66,23 @@ FAULTS = (
     ("budgets increase", SELECTION, KEPT, "if each >= budget)", "if each <= budget)"),
     # what is measured
     ("measured with all heads", COMPARE, KEPT,
-     "study_model.measure(chosen.model, task, mask_LH) for mask_LH in masks",
-     "study_model.measure(chosen.model, task) for mask_LH in masks"),
+     "study_model.scorer.measure(chosen.model, task, mask_LH) for mask_LH in masks",
+     "study_model.scorer.measure(chosen.model, task) for mask_LH in masks"),
     ("measured on the fine-tuned model", COMPARE, KEPT,
-     "study_model.measure(chosen.model, task, mask_LH) for mask_LH in masks",
-     "study_model.measure(study_model.tuned(name, seed), task, mask_LH) for mask_LH in masks"),
+     "study_model.scorer.measure(chosen.model, task, mask_LH) for mask_LH in masks",
+     "study_model.scorer.measure(study_model.tuned(name, seed), task, mask_LH) "
+     "for mask_LH in masks"),
     ("trained again without the mask", COMPARE, KEPT,
-     'study_model.refitting(model, task, seed, f"{file}-again", mask_LH)',
-     'study_model.refitting(model, task, seed, f"{file}-again", None)'),
+     'masked_training(model, task, seed, f"{file}-again", mask_LH)',
+     'masked_training(model, task, seed, f"{file}-again", None)'),
     ("trained again from the beginning", COMPARE, KEPT,
-     'study_model.refitting(model, task, seed, f"{file}-again", mask_LH)',
-     "study_model.refitting(study_model.fresh(task, seed), task, seed, "
+     'masked_training(model, task, seed, f"{file}-again", mask_LH)',
+     "masked_training(study_model.fresh(task, seed), task, seed, "
      'f"{file}-again", mask_LH)'),
     ("trained again is measured with all heads", COMPARE, PLANTED,
-     "found = study_model.measure(model, task, mask_LH)\n"
+     "found = study_model.scorer.measure(model, task, mask_LH)\n"
      "        rows += study_model.make_rows(name, found",
-     "found = study_model.measure(model, task)\n"
+     "found = study_model.scorer.measure(model, task)\n"
      "        rows += study_model.make_rows(name, found"),
     ("trained again is as it was", COMPARE, CONTRASTS,
      "answers[AGAIN] = found.answers.guess_M[None]",
@@ -127,25 +128,25 @@ FAULTS = (
      'return next(row.value for row in rows if row.metric == "learning rate")',
      "return model.run.study.learning_rates[-1]"),
     ("learning rate: tried with all heads", LEARNING_RATES, RATE,
-     "metrics = model.measure(chosen.model, part, chosen.mask_LH).metrics",
-     "metrics = model.measure(chosen.model, part).metrics"),
+     "metrics = model.scorer.measure(chosen.model, part, chosen.mask_LH).metrics",
+     "metrics = model.scorer.measure(chosen.model, part).metrics"),
     ("learning rate: the fine-tuning of trials is not counted", LEARNING_RATES, RATE,
      "steps = part.training.steps if is_pipelined(method) else 0", "steps = 0"),
-    ("learning rate: gates learn at the usual one", MODEL, RATE,
-     "gates=what.gates,", "gates=type(what)._field_defaults['gates'],"),
-    ("learning rate: the parameters are trained with gates alone", MODEL, PLANTED,
-     "only=what.only,", 'only=None if what.only == "gates" else what.only,'),
+    ("learning rate: gates learn at the usual one", TRAINER, RATE,
+     "gates=job.gates,", "gates=type(job)._field_defaults['gates'],"),
+    ("learning rate: the parameters are trained with gates alone", TRAINER, PLANTED,
+     "only=job.only,", 'only=None if job.only == "gates" else job.only,'),
     # samples, scales, prices
     ("sample: heads that it leaves out", SELECTION, SEEN,
      "seen_LH=found.sample_LH > 0.5", "seen_LH=found.sample_LH <= 0.5"),
     ("sample: counted beside all heads", COMPARE, SEEN,
      '(chosen.seen_LH & chosen.mask_LH).sum()', '(chosen.seen_LH | chosen.mask_LH).sum()'),
     ("sample: measured with the mask", COMPARE, SEEN,
-     "seen = study_model.measure(chosen.model, task, chosen.seen_LH).metrics",
-     "seen = study_model.measure(chosen.model, task, ~chosen.seen_LH).metrics"),
+     "seen = study_model.scorer.measure(chosen.model, task, chosen.seen_LH).metrics",
+     "seen = study_model.scorer.measure(chosen.model, task, ~chosen.seen_LH).metrics"),
     ("scaled: trained at full scale", COMPARE, SCALED,
-     "study_model.refitting(study_model.fresh(task, seed), task, seed, label, gate_LH)",
-     "study_model.refitting(study_model.fresh(task, seed), task, seed, label, None)"),
+     "masked_training(study_model.fresh(task, seed), task, seed, label, gate_LH)",
+     "masked_training(study_model.fresh(task, seed), task, seed, label, None)"),
     ("scaled: by the share that goes", COMPARE, SCALED,
      "np.full(heads, budget / math.prod(heads))", "np.full(heads, 1 - budget / math.prod(heads))"),
     ("prices: heads that were closed", LI, PRICE,
@@ -154,6 +155,6 @@ FAULTS = (
      "gate = l0((model.config.num_layers, model.config.num_heads), strength)",
      "gate = l0((model.config.num_layers, model.config.num_heads), 1e-4)"),
     ("prices: measured with all heads", LI, PRICE,
-     "study_model.measure(found.model, task, mask_LH).metrics |",
-     "study_model.measure(found.model, task).metrics |"),
+     "study_model.scorer.measure(found.model, task, mask_LH).metrics |",
+     "study_model.scorer.measure(found.model, task).metrics |"),
 )

@@ -31,7 +31,7 @@ FAULTS = (
     ("removed: on training examples", MICHEL, REMOVED,
      "_effects(study_model, model, task, task.held_out),\n"
      "        Sampled",
-     "_effects(study_model, model, task, [*study_model.reader.batches(task.train, "
+     "_effects(study_model, model, task, [*batches_of(task.train, "
      "task.lengths, 32)]), Sampled"),
     ("removed: of the pre-trained body", MICHEL, REMOVED,
      "task, model = study_model.task(name), study_model.tuned(name, seed)\n"
@@ -66,9 +66,9 @@ FAULTS = (
      'self._held_out(settings, task.readout, path, split or "validation", task.lengths)',
      'self._held_out(settings, task.readout, settings.held_out, "validation", task.lengths)'),
     ("data sets: the whole model on the first", MICHEL, SET_AGAINST,
-     "whole = study_model.measure(model, task).answers\n"
+     "whole = study_model.scorer.measure(model, task).answers\n"
      "    found = {}",
-     "whole = study_model.measure(model, study_model.task(task.name)).answers\n"
+     "whole = study_model.scorer.measure(model, study_model.task(task.name)).answers\n"
      "    found = {}"),
     ("data sets: changes of as many examples differ by rounding", MICHEL, SET_AGAINST,
      "np.round([change.ratio for change in effects.values()], 12)",
@@ -92,9 +92,9 @@ FAULTS = (
      '", best of all": [change.ratio for change in changes]',
      '", best of all": [-each["loss"] for each in tried]'),
     ("alone: sign", MICHEL, ALONE,
-     "_change(task, whole, study_model.measure(model, task, mask_LH).answers)\n"
+     "_change(task, whole, study_model.scorer.measure(model, task, mask_LH).answers)\n"
      "        for mask_LH in masks_VLH",
-     "_change(task, study_model.measure(model, task, mask_LH).answers, whole) for mask_LH "
+     "_change(task, study_model.scorer.measure(model, task, mask_LH).answers, whole) for mask_LH "
      "in masks_VLH"),
     ("alone: all heads but one", MICHEL, ALONE,
      "alone_in_layer(np.ones((layers, heads)))", "without_each(np.ones((layers, heads)))"),
@@ -102,6 +102,6 @@ FAULTS = (
      "numbers = range(place * draws, (place + 1) * draws)",
      "numbers = range((place + 1) * draws, (place + 2) * draws)"),
     ("curves: another task's scores", MICHEL, ORDERS,
-     "draws, file = model.run.curve.draws, score_file(model, name, seed)",
-     'draws, file = model.run.curve.draws, score_file(model, name, seed) + ".ablation"'),
+     "draws, file = model.run.curve.draws, score_file(model.name, name, seed)",
+     'draws, file = model.run.curve.draws, score_file(model.name, name, seed) + ".ablation"'),
 )

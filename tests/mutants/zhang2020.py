@@ -63,11 +63,11 @@ FAULTS = (
      "_meta_file(model, name, seed)).score_LH for name",
      "_meta_file(model, name, model.run.seeds[0])).score_LH for name"),
     ("other masks keep the lowest", STUDY, ROWS,
-     "layer_mask(model, model.saved(_file(model, method)).score_LH)",
-     "layer_mask(model, -model.saved(_file(model, method)).score_LH)"),
+     "layer_mask(model, model.scorer.saved(_file(model, method)).score_LH)",
+     "layer_mask(model, -model.scorer.saved(_file(model, method)).score_LH)"),
     ("magnitude is the gradient", STUDY, ROWS,
-     "layer_mask(model, model.saved(_file(model, method)).score_LH)",
-     "layer_mask(model, model.saved(_file(model, GRADIENT)).score_LH)"),
+     "layer_mask(model, model.scorer.saved(_file(model, method)).score_LH)",
+     "layer_mask(model, model.scorer.saved(_file(model, GRADIENT)).score_LH)"),
     ("chance: masks of all seeds are those of the first", STUDY, ROWS,
      "{place * draws + draw}", "{draw}"),
     ("chance: masks are all of the first draw", STUDY, ROWS,
@@ -75,10 +75,11 @@ FAULTS = (
     ("chance: masks are of all layers", STUDY, ROWS,
      "shape[0], draw, per_layer=True)", "shape[0], draw)"),
     ("masked: measured with all heads", STUDY, ROWS,
-     "model.measure(model.fitted(how), task, mask_LH)", "model.measure(model.fitted(how), task)"),
+     "model.scorer.measure(model.trainer.fitted(how), task, mask_LH)",
+     "model.scorer.measure(model.trainer.fitted(how), task)"),
     ("masked: measured on training examples", STUDY, ROWS,
-     "model.measure(model.fitted(how), task, mask_LH)",
-     "model.measure(model.fitted(how), task._replace(\n"
+     "model.scorer.measure(model.trainer.fitted(how), task, mask_LH)",
+     "model.scorer.measure(model.trainer.fitted(how), task._replace(\n"
      "        held_out=model.reader.placed(task.train, task.lengths)), mask_LH)"),
     ("masked: trained with all heads", STUDY, FORCE,
      "task, seed, file, mask_LH)", "task, seed, file, None)"),
@@ -102,9 +103,9 @@ FAULTS = (
     ("contrasts of masks: sign", STUDY, CONTRASTS,
      "contrast(of(one), of(two), label_M", "contrast(of(two), of(one), label_M"),
     ("contrasts of masks: the first seed for all", STUDY, CONTRASTS,
-     "load_answers(model, name_of(tuned, model, name, seed, method))\n"
+     "load_answers(model.store, name_of(tuned, model, name, seed, method))\n"
      "            for method in (WHOLE, *methods(model, seed))",
-     "load_answers(model, name_of(tuned, model, name, seeds[0], method))\n"
+     "load_answers(model.store, name_of(tuned, model, name, seeds[0], method))\n"
      "            for method in (WHOLE, *methods(model, seeds[0]))"),
     ("contrasts of masks: one draw", STUDY, CONTRASTS,
      'for method, found in each.items() if method.partition(" ")[0] == first]',

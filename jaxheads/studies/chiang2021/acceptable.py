@@ -105,7 +105,7 @@ def reached(
 
 
 def _read(model: StudyModel, task: str, by_seed: Mapping[int, Sequence[str]]) -> Retained:
-    answers = [[load_answers(model, name) for name in names] for names in by_seed.values()]
+    answers = [[load_answers(model.store, name) for name in names] for names in by_seed.values()]
     guess_SKM = np.array([[each["guess"] for each in of_seed] for of_seed in answers])
     metric, first = METRICS[model.task(task).metrics[0]], answers[0][0]
     return Retained(metric, guess_SKM, first["label"], first["example"])

@@ -33,7 +33,7 @@ def coherence(model: StudyModel) -> list[Row]:
         for one, two in pairs_of(model):
             for seed in model.run.seeds:
                 one_LH, two_LH = (
-                    model.saved(score_file(model, task, seed, place)).score_LH
+                    model.scorer.saved(score_file(model.name, task, seed, place)).score_LH
                     for task in (one, two)
                 )
                 what = {"stage": "coherence", "method": place, "seed": seed}
@@ -59,7 +59,7 @@ def reliabilities(model: StudyModel) -> list[Row]:
         places = (TUNED,) if task == PRETRAINING else (TUNED, FROZEN)
         seeds = (0,) if task == PRETRAINING else model.run.seeds
         for place in places:
-            names = {seed: score_file(model, task, seed, place) for seed in seeds}
+            names = {seed: score_file(model.name, task, seed, place) for seed in seeds}
             both[task, place], found = _repeats(model, task, place, names)
             rows += found
     for place, (one, two) in itertools.product((TUNED, FROZEN), pairs_of(model)):
@@ -75,7 +75,7 @@ def _repeats(
 ) -> tuple[float, list[Row]]:
     """The reliability of one map, by the files of all seeds, and the rows of its parts."""
     suffix, splits = "" if place == TUNED else f", {place}", model.run.scoring.splits
-    kept = {seed: open_kept(model.kept(name)) for seed, name in names.items()}
+    kept = {seed: open_kept(model.scorer.kept(name)) for seed, name in names.items()}
     rows: list[Row] = []
 
     def note(what: str, seed: int, values: Mapping[str, float]) -> None:
@@ -85,7 +85,7 @@ def _repeats(
     for seed, matrix_NLH in kept.items():
         note("other examples", seed, {"spearman": reliability([matrix_NLH], splits=splits)})
     for number, pair in enumerate(itertools.combinations(names.values(), 2)):
-        one_LH, two_LH = (model.saved(name).score_LH for name in pair)
+        one_LH, two_LH = (model.scorer.saved(name).score_LH for name in pair)
         note("other seed", number, agreement_values(one_LH, two_LH))
     value = reliability(list(kept.values()), splits=splits)
     if len(kept) > 1:
@@ -100,7 +100,7 @@ def functional(model: StudyModel, names: Mapping[str, Mapping[int, str]]) -> lis
     """
     rows: list[Row] = []
     for task, files in names.items():
-        answers = [load_answers(model, name) for name in files.values()]
+        answers = [load_answers(model.store, name) for name in files.values()]
         prefix = "order of "
         others = [n for n in answers[0] if n.startswith(prefix) and not n.endswith(".budgets")]
         for name in others:

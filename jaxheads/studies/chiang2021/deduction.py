@@ -18,7 +18,7 @@ from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import name_of
-from jaxheads.studies.workbench.model import Mask, StudyModel
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import (
     OWN,
     RANDOM,
@@ -31,6 +31,7 @@ from jaxheads.studies.workbench.prunability import (
 from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import PreparedTask
+from jaxheads.studies.workbench.trainer import Mask, masked_training
 
 BEFORE = f"{OWN} of {PRETRAINING}"
 TWICE, AGAIN = "prune, fine-tune, fine-tune", "fine-tune, prune, fine-tune"
@@ -53,8 +54,8 @@ def mask_of(model: StudyModel, method: str, budget: int) -> Mask:
         draw = int(method.rpartition(" ")[2])
         return random_mask(config.num_layers, config.num_heads, budget, draw)
     rows = config.block_by_layer if method.endswith(TIED) else None
-    name = score_file(model, PRETRAINING, 0)
-    scores = model.saved(scores_name(name, TIED if rows is not None else ""))
+    name = score_file(model.name, PRETRAINING, 0)
+    scores = model.scorer.saved(scores_name(name, TIED if rows is not None else ""))
     return mask_from_scores(scores.score_LH, budget, tied_rows=rows)
 
 
@@ -69,10 +70,10 @@ def methods(model: StudyModel, seed_place: int) -> list[str]:
 def loss_before(model: StudyModel) -> list[Row]:
     """What the pre-trained model loses on its own task at each budget, relative to all heads."""
     rows, task = [], model.text
-    whole = model.measure(model.base, task)
+    whole = model.scorer.measure(model.base, task)
     for method in [name for name in methods(model, 0) if not name.startswith(RANDOM)]:
         for budget in (model.layout.num_layers * model.layout.num_heads, *budgets(model)):
-            found = model.measure(model.base, task, mask_of(model, method, budget))
+            found = model.scorer.measure(model.base, task, mask_of(model, method, budget))
             what = {"stage": "deduction", "method": method, "budget": budget}
             for metric, estimate in _lost(whole, found).items():
                 rows += estimate_rows(model, task.name, metric, estimate, **what)
@@ -111,11 +112,11 @@ def prune_and_train(
     file = name_of(prune_and_train, study_model, name, seed, method, budget)
     twice = method == BEFORE and budget in compared(study_model)
     fresh = study_model.fresh(task, seed)
-    model = study_model.fitted(study_model.refitting(fresh, task, seed, file, mask_LH))
-    found = study_model.measure(model, task, mask_LH)
+    model = study_model.trainer.fitted(masked_training(fresh, task, seed, file, mask_LH))
+    found = study_model.scorer.measure(model, task, mask_LH)
     again = _twice(study_model, model, task, seed, file, mask_LH) if twice else None
     answers = {TWICE: again.answers.guess_M} if again else {}
-    save_answers(study_model, file, answers_of(found) | answers)
+    save_answers(study_model.store, file, answers_of(found) | answers)
     what = {"method": method, "budget": budget, "seed": seed}
     rows = study_model.make_rows(task.name, found.metrics, stage=AFTER_PRUNING, **what)
     if budget not in compared(study_model):
@@ -124,8 +125,8 @@ def prune_and_train(
     rows += study_model.make_rows(task.name, _main(task, found), method=_regime(method), **what)
     if again:
         rows += study_model.make_rows(task.name, _main(task, again), method=TWICE, **what)
-        after = study_model.score(model, task, mask_LH=mask_LH)
-        before = study_model.saved(probed_file(study_model, name, seed, budget))
+        after = study_model.scorer.score(model, task, mask_LH=mask_LH)
+        before = study_model.scorer.saved(probed_file(study_model, name, seed, budget))
         drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
         values = {"spearman": drift["spearman"].value}
         what = {"stage": "drift", "method": "before~after", "budget": budget, "seed": seed}
@@ -139,8 +140,8 @@ def _twice(
     study_model: StudyModel, model, task: PreparedTask, seed: int, name: str, mask_LH: Mask
 ) -> Evaluation:
     """The model after a second training like the first, for "fine-tune, prune, fine-tune"."""
-    again = study_model.fitted(study_model.refitting(model, task, seed, f"{name}-twice", mask_LH))
-    return study_model.measure(again, task, mask_LH)
+    again = study_model.trainer.fitted(masked_training(model, task, seed, f"{name}-twice", mask_LH))
+    return study_model.scorer.measure(again, task, mask_LH)
 
 
 def _main(task: PreparedTask, found: Evaluation) -> dict[str, float]:
@@ -163,7 +164,7 @@ def cut_and_save(
     smaller = model._replace(params=params, config=config)
     path = study_model.folder / "smaller" / f"{study_model.name}-{task.name}-{budget}"
     study_model.save_model(smaller, path)
-    found = study_model.measure(smaller, task)
+    found = study_model.scorer.measure(smaller, task)
     sizes = {
         "parameters": float(count_parameters(params)),
         "parameters of the whole": float(count_parameters(model.params)),
@@ -176,17 +177,17 @@ def probe_pruned(study_model: StudyModel, name: str, seed: int, budget: int) -> 
     """Prune only: a readout trained on the pruned body, which stays as it is."""
     task, mask_LH = study_model.task(name), mask_of(study_model, BEFORE, budget)
     file = probed_file(study_model, name, seed, budget)
-    model = study_model.fitted(study_model.probing(task, seed, file, mask_LH))
-    found = study_model.measure(model, task, mask_LH)
-    study_model.save(file, study_model.score(model, task, mask_LH=mask_LH))
-    save_answers(study_model, file, answers_of(found))
+    model = study_model.trainer.fitted(study_model.probing(task, seed, file, mask_LH))
+    found = study_model.scorer.measure(model, task, mask_LH)
+    study_model.scorer.save(file, study_model.scorer.score(model, task, mask_LH=mask_LH))
+    save_answers(study_model.store, file, answers_of(found))
     what = {"stage": REGIMES, "method": "prune", "budget": budget, "seed": seed}
     return study_model.make_rows(name, _main(task, found), **what)
 
 
 def probed_file(model: StudyModel, task: str, seed: int, budget: int) -> str:
     """The log, the scores and the answers of a readout on the pruned body."""
-    return score_file(model, task, seed, f"pruned{budget}")
+    return score_file(model.name, task, seed, f"pruned{budget}")
 
 
 def prune_tuned(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
@@ -196,23 +197,27 @@ def prune_tuned(study_model: StudyModel, name: str, seed: int, budget: int) -> l
     """
     task, model, rows, answers = study_model.task(name), study_model.tuned(name, seed), [], {}
     file = name_of(prune_tuned, study_model, name, seed, budget)
-    own = score_file(study_model, name, seed)
+    own = score_file(study_model.name, name, seed)
     shape = (study_model.layout.num_layers, study_model.layout.num_heads)
     masks = {
-        "": mask_from_scores(study_model.saved(own).score_LH, budget),
+        "": mask_from_scores(study_model.scorer.saved(own).score_LH, budget),
         f", {RANDOM}": random_mask(*shape, budget, seed),
     }
     if study_model.layout.shares_blocks:
-        tied, blocks = study_model.saved(scores_name(own, TIED)), study_model.layout.block_by_layer
+        tied, blocks = (
+            study_model.scorer.saved(scores_name(own, TIED)),
+            study_model.layout.block_by_layer,
+        )
         masks[f", {TIED}"] = mask_from_scores(tied.score_LH, budget, tied_rows=blocks)
     what = {"stage": REGIMES, "budget": budget, "seed": seed}
     found = {
-        f"{LATE}{kind}": study_model.measure(model, task, mask) for kind, mask in masks.items()
+        f"{LATE}{kind}": study_model.scorer.measure(model, task, mask)
+        for kind, mask in masks.items()
     }
-    again = study_model.fitted(study_model.refitting(model, task, seed, file, masks[""]))
-    found[AGAIN] = study_model.measure(again, task, masks[""])
+    again = study_model.trainer.fitted(masked_training(model, task, seed, file, masks[""]))
+    found[AGAIN] = study_model.scorer.measure(again, task, masks[""])
     for method, each in found.items():
         rows += study_model.make_rows(task.name, _main(task, each), method=method, **what)
         answers |= answers_of(each) | {method: each.answers.guess_M}
-    save_answers(study_model, file, answers)
+    save_answers(study_model.store, file, answers)
     return rows

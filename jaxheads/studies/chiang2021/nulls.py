@@ -29,6 +29,7 @@ from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import estimate_rows, scores_name
 from jaxheads.studies.workbench.settings import NULLS, PRETRAINING
 from jaxheads.studies.workbench.steps import FROZEN, OF_WEIGHTS, TUNED, score_file
+from jaxheads.studies.workbench.trainer import masked_training
 
 SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS
 TRAINED = (SHUFFLED, UNTRAINED)  # measured as importance is, with its noise
@@ -43,9 +44,9 @@ def nulls_of(model: StudyModel, task: str) -> tuple[str, ...]:
 def null_file(model: StudyModel, null: str, task: str, seed: int, place: str = TUNED) -> str:
     """The file of a null's map, beside the scores of the same task, seed and place."""
     if null in OF_WEIGHTS:
-        return scores_name(score_file(model, task, seed, place), null)
+        return scores_name(score_file(model.name, task, seed, place), null)
     at_readout = null == SHUFFLED and place == FROZEN
-    return score_file(model, task, seed, f"frozen-{null}" if at_readout else null)
+    return score_file(model.name, task, seed, f"frozen-{null}" if at_readout else null)
 
 
 # -- cells
@@ -69,13 +70,13 @@ def shuffled(study_model: StudyModel, name: str, seed: int, place: str) -> list[
     task = study_model.reader.shuffled(study_model.task(name), seed)
     file = null_file(study_model, SHUFFLED, name, seed, place)
     if place == FROZEN:
-        model = study_model.fitted(study_model.probing(task, seed, file))
+        model = study_model.trainer.fitted(study_model.probing(task, seed, file))
     else:
-        model = study_model.fitted(
-            study_model.refitting(study_model.fresh(task, seed), task, seed, file, None)
+        model = study_model.trainer.fitted(
+            masked_training(study_model.fresh(task, seed), task, seed, file, None)
         )
-    found = study_model.measure(model, task)
-    study_model.save(file, study_model.score(model, task))
+    found = study_model.scorer.measure(model, task)
+    study_model.scorer.save(file, study_model.scorer.score(model, task))
     return study_model.make_rows(
         name, found.metrics, stage="labels shuffled", method=place, seed=seed
     )
@@ -84,7 +85,9 @@ def shuffled(study_model: StudyModel, name: str, seed: int, place: str) -> list[
 def untrained(model: StudyModel, name: str, seed: int) -> list[Row]:
     """Score the heads of the pre-trained body under a new readout."""
     task = model.task(name)
-    model.save(null_file(model, UNTRAINED, name, seed), model.score(model.fresh(task, seed), task))
+    model.scorer.save(
+        null_file(model, UNTRAINED, name, seed), model.scorer.score(model.fresh(task, seed), task)
+    )
     return []
 
 
@@ -109,7 +112,7 @@ def _null_rows(model: StudyModel, one: str, two: str, place: str) -> Iterator[Ro
         for seed in model.run.seeds[:1] if only_text else model.run.seeds:
             found = agreement_values(
                 _map(model, null_file(model, null, one, seed, place)),
-                _map(model, score_file(model, two, seed, place)),
+                _map(model, score_file(model.name, two, seed, place)),
             )
             method = null if place == TUNED else f"{null}, {place}"
             yield from model.make_rows(
@@ -123,7 +126,7 @@ def _given_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterato
         if null not in model.run.scoring.nulls:
             continue
         given = [_map(model, null_file(model, null, task, seed, place)) for task in pair]
-        one_LH, two_LH = (_map(model, score_file(model, task, seed, place)) for task in pair)
+        one_LH, two_LH = (_map(model, score_file(model.name, task, seed, place)) for task in pair)
         found = partial_spearman(one_LH, two_LH, given)
         name = f"spearman given {null}"
         yield from model.make_rows(
@@ -137,7 +140,9 @@ def _excess_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterat
     for null in (null for null in TRAINED if null in model.run.scoring.nulls):
         less = []
         for seed in model.run.seeds:
-            one_LH, two_LH = (_map(model, score_file(model, task, seed, place)) for task in pair)
+            one_LH, two_LH = (
+                _map(model, score_file(model.name, task, seed, place)) for task in pair
+            )
             blind = [
                 _spearman(_map(model, null_file(model, null, task, seed, place)), other_LH)
                 for task, other_LH in zip(pair, (two_LH, one_LH), strict=True)
@@ -151,7 +156,7 @@ def _excess_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterat
 
 
 def _map(model: StudyModel, name: str) -> np.ndarray:
-    return model.saved(name).score_LH
+    return model.scorer.saved(name).score_LH
 
 
 def _spearman(one_LH: np.ndarray, two_LH: np.ndarray) -> float:

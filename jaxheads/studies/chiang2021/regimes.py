@@ -50,7 +50,7 @@ def compare(
     """
     rows: list[Row] = []
     for place, names in places.items():
-        answers = [load_answers(model, name) for name in names]
+        answers = [load_answers(model.store, name) for name in names]
         found = {place: [[each["guess"]] for each in answers]}
         rows += _above_baseline(model, task, found, answers[0])
     for budget in sorted(compared(model), reverse=True):
@@ -88,12 +88,14 @@ def _answers(
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, np.ndarray]]:
     """The answers of a seed by regime, a list of draws each, and what was due."""
     trained = {
-        method: load_answers(model, name_of(prune_and_train, model, task, seed, method, budget))
+        method: load_answers(
+            model.store, name_of(prune_and_train, model, task, seed, method, budget)
+        )
         for method in methods(model, place)
     }
     own = trained[BEFORE]
-    again = load_answers(model, name_of(prune_tuned, model, task, seed, budget))
-    probed = load_answers(model, probed_file(model, task, seed, budget))
+    again = load_answers(model.store, name_of(prune_tuned, model, task, seed, budget))
+    probed = load_answers(model.store, probed_file(model, task, seed, budget))
     chance = [found["guess"] for method, found in trained.items() if method.startswith(RANDOM)]
     by_regime = {"prune": [probed["guess"]], EARLY: [own["guess"]], f"{EARLY}, {RANDOM}": chance}
     by_regime |= {TWICE: [own[TWICE]]}

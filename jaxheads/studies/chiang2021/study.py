@@ -127,10 +127,10 @@ def _deductions(model: StudyModel, scores: Cell, tuned: Models, probed: Models) 
 
 def frozen(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Train a readout alone, measure, and score the heads of the pre-trained body under it."""
-    task, file = study_model.task(name), score_file(study_model, name, seed, FROZEN)
-    model = study_model.fitted(study_model.probing(task, seed, file))
-    found = study_model.measure(model, task)
-    save_answers(study_model, name_of(frozen, study_model, name, seed), answers_of(found))
+    task, file = study_model.task(name), score_file(study_model.name, name, seed, FROZEN)
+    model = study_model.trainer.fitted(study_model.probing(task, seed, file))
+    found = study_model.scorer.measure(model, task)
+    save_answers(study_model.store, name_of(frozen, study_model, name, seed), answers_of(found))
     score_all(study_model, model, task, file)
     score_weights(study_model, model, task, file)
     return study_model.make_rows(name, found.metrics, stage="linear probe", seed=seed)
@@ -140,7 +140,7 @@ def curves_of(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Curves of a task's model along its own orders, those of other tasks, and those of nulls."""
     from_seed = _other_seed(study_model, seed)
     others = {
-        other: score_file(study_model, other, from_seed)
+        other: score_file(study_model.name, other, from_seed)
         for other in study_model.task_names
         if other != name
     }
@@ -151,7 +151,7 @@ def curves_of(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     place = seeds.index(seed)
     model = study_model.base if name == PRETRAINING else study_model.tuned(name, seed)
     return curves(
-        study_model, model, study_model.task(name), score_file(study_model, name, seed), seed,
+        study_model, model, study_model.task(name), score_file(study_model.name, name, seed), seed,
         others,
         range(place * count, (place + 1) * count),
     )  # fmt: skip
@@ -207,7 +207,7 @@ def compare_of(model: StudyModel, name: str) -> list[Row]:
 
 def _curve_files(model: StudyModel, name: str) -> dict[int, str]:
     """Whose answers along a task's curves are kept, by seed."""
-    return {seed: score_file(model, name, seed) for seed in _seeds(model, name)}
+    return {seed: score_file(model.name, name, seed) for seed in _seeds(model, name)}
 
 
 def _seeds(model: StudyModel, name: str) -> tuple[int, ...]:

@@ -50,6 +50,7 @@ from jaxheads.studies.workbench.prunability import (
 from jaxheads.studies.workbench.pruners import META, pruner_cells
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
+from jaxheads.studies.workbench.trainer import masked_training
 
 PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
     "pruned",
@@ -124,7 +125,7 @@ def whole(model: StudyModel, name: str, seed: int) -> list[Row]:
     rows = finetuned(model, name, seed)
     for _ in range(2):
         begin = time.perf_counter()
-        model.score(model.tuned(name, seed), model.task(name))
+        model.scorer.score(model.tuned(name, seed), model.task(name))
         times[ONE_PASS] = time.perf_counter() - begin
     note_speed(model, name, {"method": "", "budget": None, "seed": seed}, times)
     return rows
@@ -145,7 +146,7 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
         for draw in others
     )
     masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
-    measured = [study_model.measure(chosen.model, task, mask_LH) for mask_LH in masks]
+    measured = [study_model.scorer.measure(chosen.model, task, mask_LH) for mask_LH in masks]
     rows = [
         row
         for found in measured
@@ -154,7 +155,7 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
     guesses = np.stack([found.answers.guess_M for found in measured])
     answers = {**questions(measured[0]), PRUNED: guesses}
     if chosen.seen_LH is not None:
-        seen = study_model.measure(chosen.model, task, chosen.seen_LH).metrics
+        seen = study_model.scorer.measure(chosen.model, task, chosen.seen_LH).metrics
         seen["heads"] = float(chosen.seen_LH.sum())
         seen["heads kept of them"] = float((chosen.seen_LH & chosen.mask_LH).sum())
         rows += study_model.make_rows(name, seen, stage=SEEN, **what)
@@ -173,12 +174,12 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
     rows += study_model.make_rows(name, cost, stage=COST, **what)
     model, mask_LH = chosen.model, chosen.mask_LH
     if how.again:
-        again = study_model.refitting(model, task, seed, f"{file}-again", mask_LH)
-        model = study_model.fitted(again)
-        found = study_model.measure(model, task, mask_LH)
+        again = masked_training(model, task, seed, f"{file}-again", mask_LH)
+        model = study_model.trainer.fitted(again)
+        found = study_model.scorer.measure(model, task, mask_LH)
         rows += study_model.make_rows(name, found.metrics, stage=AGAIN, **what)
         answers[AGAIN] = found.answers.guess_M[None]
-    save_answers(study_model, file, answers)
+    save_answers(study_model.store, file, answers)
     timed = {
         round(share * study_model.layout.num_layers * study_model.layout.num_heads)
         for share in how.timed
@@ -201,10 +202,10 @@ def scaled(study_model: StudyModel, name: str, seed: int, budget: int) -> list[R
     )
     gate_LH = np.full(heads, budget / math.prod(heads))
     label = name_of(scaled, study_model, name, seed, budget)
-    model = study_model.fitted(
-        study_model.refitting(study_model.fresh(task, seed), task, seed, label, gate_LH)
+    model = study_model.trainer.fitted(
+        masked_training(study_model.fresh(task, seed), task, seed, label, gate_LH)
     )
-    metrics = study_model.measure(model, task, gate_LH).metrics
+    metrics = study_model.scorer.measure(model, task, gate_LH).metrics
     return study_model.make_rows(name, metrics, stage=SCALED, budget=budget, seed=seed)
 
 
@@ -244,7 +245,7 @@ def contrasts(model: StudyModel, name: str) -> list[Row]:
     for budget in budgets(model):
         answers = {
             method: [
-                load_answers(model, name_of(prune, model, name, seed, method, budget))
+                load_answers(model.store, name_of(prune, model, name, seed, method, budget))
                 for seed in model.run.seeds
             ]
             for method in how.methods

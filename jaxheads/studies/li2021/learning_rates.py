@@ -22,7 +22,7 @@ from jaxheads.studies.li2021.selection import (
 )
 from jaxheads.studies.runner.cells import Cell, cell, cell_path, name_of
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.tasks import PreparedTask
+from jaxheads.studies.workbench.tasks import PreparedTask, batches_of
 
 CHOSEN = "choice of learning rate"
 
@@ -67,7 +67,7 @@ def choose_learning_rate(model: StudyModel, name: str, method: str) -> list[Row]
     for learning_rate, budget in itertools.product(how.learning_rates, budgets(model)):
         chosen = METHODS[method](choice_of(model, part, model.run.seeds[0], budget, learning_rate))
         steps += chosen.steps
-        metrics = model.measure(chosen.model, part, chosen.mask_LH).metrics
+        metrics = model.scorer.measure(chosen.model, part, chosen.mask_LH).metrics
         found[learning_rate].append(metrics[part.metrics[0]])
         what = {"stage": CHOSEN, "method": method, "budget": budget}
         rows += model.make_rows(
@@ -89,7 +89,7 @@ def _without_tried(model: StudyModel, name: str) -> PreparedTask:
     task = model.task(name)
     assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
     train, rest = parted(task.train, model.run.study.chosen_on)
-    batches = list(model.reader.batches(rest, task.lengths, model.run.curve.batch_size))
+    batches = list(batches_of(rest, task.lengths, model.run.curve.batch_size, model.mesh))
     return task._replace(name=f"{name}-for-learning-rates", train=train, held_out=batches)
 
 

@@ -23,11 +23,11 @@ from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import prune_iteratively
-from jaxheads.studies.workbench.model import Mask, StudyModel
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pruners import score_by_pruner
 from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import PreparedTask
-from jaxheads.studies.workbench.training_jobs import TrainingJob
+from jaxheads.studies.workbench.trainer import Mask, TrainingJob
 from jaxheads.training.optimizer import GATES
 
 
@@ -77,7 +77,9 @@ class Selection(NamedTuple):
 
 
 def _gradient(choice: Choice) -> Selection:
-    scores = choice.study_model.saved(score_file(choice.study_model, choice.task.name, choice.seed))
+    scores = choice.study_model.scorer.saved(
+        score_file(choice.study_model.name, choice.task.name, choice.seed)
+    )
     mask_LH = mask_from_scores(scores.score_LH, choice.budget)
     return Selection(mask_LH, choice.tuned, examples=scores.examples, passes=1)
 
@@ -88,7 +90,7 @@ def _iterative(choice: Choice, **reading: str) -> Selection:
 
     def rescore(mask_LH: Mask):
         how = {"limit": limit, "mask_LH": mask_LH, **reading}
-        return choice.study_model.score(choice.tuned, choice.task, **how).score_LH
+        return choice.study_model.scorer.score(choice.tuned, choice.task, **how).score_LH
 
     *_, mask_LH = prune_iteratively(
         rescore, choice.budgets, present_heads(choice.study_model.layout)
@@ -102,14 +104,14 @@ def _random(choice: Choice, *, per_layer: bool) -> Selection:
 
 
 def _magnitude(choice: Choice) -> Selection:
-    scores = choice.study_model.score(choice.tuned, choice.task, method=magnitude(), limit=1)
+    scores = choice.study_model.scorer.score(choice.tuned, choice.task, method=magnitude(), limit=1)
     return Selection(mask_from_scores(scores.score_LH, choice.budget), choice.tuned)
 
 
 def _refined(choice: Choice, *, rescaled: bool) -> Selection:
     """From the effects that the gradient's pass has kept."""
-    name = score_file(choice.study_model, choice.task.name, choice.seed)
-    effect_NLH = open_kept(choice.study_model.kept(name))
+    name = score_file(choice.study_model.name, choice.task.name, choice.seed)
+    effect_NLH = open_kept(choice.study_model.scorer.kept(name))
     mask_LH, model = refined_mask(effect_NLH, choice.budget), choice.tuned
     if rescaled:
         gate_LH = np.where(mask_LH, rescaling(interaction(effect_NLH), mask_LH), 1.0)
@@ -143,7 +145,7 @@ def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool
     name = f"{name}-{'joint' if joint else 'alone'}-{choice.budget}-{choice.learning_rate:g}"
     gates = dataclasses.replace(GATES, learning_rate=choice.learning_rate)
     only = None if joint else "gates"
-    found = study_model.learned(TrainingJob(name, model, task, training, gate, gates, only))
+    found = study_model.trainer.learned(TrainingJob(name, model, task, training, gate, gates, only))
     mask_LH = mask_from_scores(found.score_LH, choice.budget)
     return Selection(
         mask_LH,

@@ -20,7 +20,7 @@ from jaxheads.studies.li2021.learning_rates import choose_learning_rate, learnin
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.training_jobs import TrainingJob
+from jaxheads.studies.workbench.trainer import TrainingJob
 from jaxheads.training.optimizer import GATES
 
 SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
@@ -55,9 +55,11 @@ def swept(study_model: StudyModel, name: str, strength: float, seed: int) -> lis
     label = name_of(swept, study_model, name, strength, seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
     gates = dataclasses.replace(GATES, learning_rate=learning_rate_of(study_model, name, ALONE))
-    found = study_model.learned(TrainingJob(label, model, task, training, gate, gates, "gates"))
+    found = study_model.trainer.learned(
+        TrainingJob(label, model, task, training, gate, gates, "gates")
+    )
     mask_LH = naturally_open(found.score_LH)
-    values = study_model.measure(found.model, task, mask_LH).metrics | {
+    values = study_model.scorer.measure(found.model, task, mask_LH).metrics | {
         "heads open": float(mask_LH.sum())
     }
     return study_model.make_rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)

@@ -18,8 +18,9 @@ from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_lay
 from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import name_of
-from jaxheads.studies.workbench.model import Mask, StudyModel
+from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import RANDOM, Curve, along, contrasts, curve_budgets
+from jaxheads.studies.workbench.trainer import Mask
 
 BEST, WORST, OF_LAYER = "best", "worst", "of layer"
 PAIRS = (
@@ -48,7 +49,7 @@ def masked(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     for layer in range(len(ability_LH)):
         mask_LH = np.ones(ability_LH.shape, bool)
         mask_LH[layer] = False
-        metrics = study_model.measure(model, task, mask_LH).metrics
+        metrics = study_model.scorer.measure(model, task, mask_LH).metrics
         method = f"layer {layer}"
         found += study_model.make_rows(
             name, metrics, stage="layer masked", method=method, seed=seed

@@ -89,7 +89,7 @@ def removed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
         "heads within 0.2 points": float((np.abs(change_N) <= NEAR + 1e-12).sum()),
     }
     rows += study_model.make_rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
-    gradient = study_model.saved(score_file(study_model, name, seed)).score_LH
+    gradient = study_model.scorer.saved(score_file(study_model.name, name, seed)).score_LH
     values = _correlations(gradient, -change_N.reshape(gradient.shape))
     rows += study_model.make_rows(name, values, stage="gradient and ablation", seed=seed)
     if other := study_model.reader.other_held_out(task):
@@ -111,12 +111,12 @@ def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     layers, heads = model.config.num_layers, model.config.num_heads
     limit = study_model.run.scoring.ablated or None
     chosen_on = study_model.reader.placed(first_of(task.scored, limit), task.lengths)
-    whole, metric = study_model.measure(model, task).answers, task.metrics[0]
+    whole, metric = study_model.scorer.measure(model, task).answers, task.metrics[0]
     masks_VLH = alone_in_layer(np.ones((layers, heads))).gates_VLH[1:] > 0
     training = task._replace(held_out=chosen_on)
-    tried = [study_model.measure(model, training, mask_LH).metrics for mask_LH in masks_VLH]
+    tried = [study_model.scorer.measure(model, training, mask_LH).metrics for mask_LH in masks_VLH]
     changes = [
-        _change(task, whole, study_model.measure(model, task, mask_LH).answers)
+        _change(task, whole, study_model.scorer.measure(model, task, mask_LH).answers)
         for mask_LH in masks_VLH
     ]
     ways = {
@@ -135,7 +135,7 @@ def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
 
 def pruned(model: StudyModel, name: str, seed: int) -> list[Row]:
     """The metric along every order of pruning."""
-    draws, file = model.run.curve.draws, score_file(model, name, seed)
+    draws, file = model.run.curve.draws, score_file(model.name, name, seed)
     place = model.run.seeds.index(seed)
     numbers = range(place * draws, (place + 1) * draws)
     return curves(model, model.tuned(name, seed), model.task(name), file, seed, {}, numbers)
@@ -148,7 +148,7 @@ def timed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """
     task, model = study_model.task(name), study_model.tuned(name, seed)
     score_LH, length = (
-        study_model.saved(score_file(study_model, name, seed)).score_LH,
+        study_model.scorer.saved(score_file(study_model.name, name, seed)).score_LH,
         max(task.lengths),
     )
     mask_LH = mask_from_scores(score_LH, score_LH.size // 2)
@@ -167,7 +167,7 @@ def timed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
 
 def contrasts_of(model: StudyModel, name: str) -> list[Row]:
     """Whether the order of the gradient beats chance, and chance the reverse."""
-    files = {seed: score_file(model, name, seed) for seed in model.run.seeds}
+    files = {seed: score_file(model.name, name, seed) for seed in model.run.seeds}
     return contrasts(model, model.task(name), files)
 
 
@@ -177,11 +177,11 @@ def _effects(
     """By head, the change of the metric."""
     shape = (model.config.num_layers, model.config.num_heads)
     variants, task = without_each(np.ones(shape)), task._replace(held_out=held_out)
-    whole = study_model.measure(model, task).answers
+    whole = study_model.scorer.measure(model, task).answers
     found = {}
     for gate_LH, (layers, heads) in zip(variants.gates_VLH[1:], variants.entries, strict=True):
         mask_LH: Bool[np.ndarray, "L H"] = gate_LH > 0
-        answers = study_model.measure(model, task, mask_LH).answers
+        answers = study_model.scorer.measure(model, task, mask_LH).answers
         found[int(layers[0]), int(heads[0])] = _change(task, whole, answers)
     return found
 

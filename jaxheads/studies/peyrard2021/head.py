@@ -165,7 +165,9 @@ def _pointing(queries: str, specials: bool) -> str:
 
 def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
     """Whether the funny side was called funny, or the pair put in the right order."""
-    answers = load_answers(case.study_model, variant_file(case.study_model, case.task, case.seed))
+    answers = load_answers(
+        case.study_model.store, variant_file(case.study_model, case.task, case.seed)
+    )
     pairs = [each.pair for each in read_headlines(case.study_model).splits[TEST]]
     questions = QUESTIONS[case.task](pairs, case.seed)
     right = {

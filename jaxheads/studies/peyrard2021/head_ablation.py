@@ -45,7 +45,7 @@ def gated(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     groups = [pairs[question.pair].group for question in QUESTIONS[task](pairs, seed)]
 
     def correct(mask_LH: Bool[np.ndarray, "L H"]) -> np.ndarray:
-        answers = study_model.measure(model, prepared, mask_LH).answers
+        answers = study_model.scorer.measure(model, prepared, mask_LH).answers
         return (answers.guess_M == answers.label_M).astype(float)
 
     whole_N, changes = correct(np.ones(shape, bool)), []

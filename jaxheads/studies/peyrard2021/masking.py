@@ -37,7 +37,7 @@ def masked(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     whole = question_source(pairs, task, pad_id, seed=seed)
     changed, words = masked_source(pairs, task, pad_id, mask_id, seed=seed)
     before_Q, after_W = (
-        study_model.measure(
+        study_model.scorer.measure(
             model, prepared._replace(held_out=study_model.reader.placed(source, prepared.lengths))
         ).answers.guess_M
         for source in (whole, changed)

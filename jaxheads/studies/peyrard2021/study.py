@@ -168,21 +168,24 @@ def classified(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     """Fine-tune on headlines and measure on test; with true labels, score the heads too."""
     task = next(task for task in TASKS if variant.startswith(task))
     prepared, model = humor_task(study_model, task, seed), model_of(study_model, variant, seed)
-    found = study_model.measure(model, prepared)
+    found = study_model.scorer.measure(model, prepared)
     if variant != task:
         accuracy = {"accuracy": found.metrics["accuracy"]}
         return study_model.make_rows(task, accuracy, stage="labels shuffled", seed=seed)
     name = variant_file(study_model, task, seed)
-    save_answers(study_model, name, answers_of(found))
+    save_answers(study_model.store, name, answers_of(found))
     score_all(study_model, model, prepared, name)
     rows = study_model.make_rows(task, found.metrics, stage="whole", seed=seed)
     if seed == study_model.run.seeds[0]:
         rows += study_model.make_rows(task, found.floors, stage="floor")
-    chosen = study_model.measure(model, validated(study_model, prepared, seed)).metrics["accuracy"]
+    chosen = study_model.scorer.measure(model, validated(study_model, prepared, seed)).metrics[
+        "accuracy"
+    ]
     rows += study_model.make_rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
     if study_model.run.probe is not None:
-        frozen = study_model.measure(
-            study_model.fitted(study_model.probing(prepared, seed, f"{name}-frozen")), prepared
+        frozen = study_model.scorer.measure(
+            study_model.trainer.fitted(study_model.probing(prepared, seed, f"{name}-frozen")),
+            prepared,
         )
         rows += study_model.make_rows(task, frozen.metrics, stage="linear probe", seed=seed)
     return rows + _accuracies(study_model, task, seed, found.answers)

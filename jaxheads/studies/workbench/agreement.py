@@ -115,7 +115,7 @@ def _scored(model: StudyModel, files: list[MapFile]) -> list[tuple[str, int]]:
     every = dict.fromkeys(
         [(PRETRAINING, 0), *tuned, *((file.task, file.seed) for file in files if file.task)]
     )
-    return [key for key in every if model.kept(score_file(model, *key)).is_file()]
+    return [key for key in every if model.scorer.kept(score_file(model.name, *key)).is_file()]
 
 
 def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[str, int]]:
@@ -124,6 +124,6 @@ def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[
 
 
 def _score(model: StudyModel, task: str, seed: int) -> _Map:
-    name = score_file(model, task, seed)
-    splits = split_half(open_kept(model.kept(name)), splits=model.run.scoring.splits)
-    return _Map(model.saved(name).score_LH, float(splits.mean()))
+    name = score_file(model.name, task, seed)
+    splits = split_half(open_kept(model.scorer.kept(name)), splits=model.run.scoring.splits)
+    return _Map(model.scorer.saved(name).score_LH, float(splits.mean()))

@@ -1,52 +1,34 @@
-"""One model of a study with all that is done to it: reading, training, measuring, scoring.
+"""One model of a study, and what reads its data, trains, measures and scores.
 
-What is trained or scored is saved under the study's folder and read from there: a study that
-resumes goes on from the same numbers.
+What is trained is saved under the study's folder and read from there: a study that resumes goes on
+from the same numbers.
 
     models/NAME          the pre-trained model, and NAME-TASK-SEED the models fine-tuned from it
-    scores/*.npz         scores [L, H]; scores/kept/*.npy the effects on single examples
     answers/*.npz        what models with heads masked answered to the held-out examples
-    logs/*.jsonl         how training went
-    checkpoints/         of the training that is under way, where `save_every` asks for them
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.sources import read_texts
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
-from jaxheads.importance import Scores, load_scores, save_scores, score_heads
-from jaxheads.importance.gates.gate import constant
-from jaxheads.importance.kept import gather_kept
-from jaxheads.importance.methods import Method, gradient
-from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
-from jaxheads.objectives import Objective, objective_for, training_objective
 from jaxheads.parallel.mesh import open_mesh, whole_params
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import RowFactory
+from jaxheads.studies.workbench.scorer import Scorer
 from jaxheads.studies.workbench.settings import PRETRAINING, ModelSettings, Run, TaskSettings
-from jaxheads.studies.workbench.tasks import PreparedTask, Reader, first_of
-from jaxheads.studies.workbench.training_jobs import TrainedModel, TrainingJob
-from jaxheads.training.checkpoint import Checkpoints
-from jaxheads.training.fit import fit
-
-Mask = Bool[np.ndarray, "L H"]
-Gates = Float[np.ndarray, "L H"]
+from jaxheads.studies.workbench.tasks import PreparedTask, Reader
+from jaxheads.studies.workbench.trainer import Mask, Trainer, TrainingJob, masked_training, seeded
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,6 +66,16 @@ class StudyModel:
         """The names of all that this model's heads are scored on: the pre-training task first."""
         return (PRETRAINING, *(task.name for task in self.tasks))
 
+    @functools.cached_property
+    def trainer(self) -> Trainer:
+        """Trains what is made of this model."""
+        return Trainer(self.name, self.store, self.mesh)
+
+    @functools.cached_property
+    def scorer(self) -> Scorer:
+        """Measures and scores what is made of this model."""
+        return Scorer(self.name, self.store, self.mesh, self.run.scoring.batch_size)
+
     # -- data
 
     @functools.cached_property
@@ -101,7 +93,15 @@ class StudyModel:
     @functools.cached_property
     def reader(self) -> Reader:
         """Reads the data of the run as this model takes them."""
-        return Reader(self.run, self.tokenizer, self.mesh, self.settings.finetune)
+        run, finetune = self.run, self.settings.finetune
+        tasks = [
+            dataclasses.replace(task, finetune=finetune or task.finetune or run.finetune)
+            for task in run.tasks
+        ]
+        return Reader(
+            self.tokenizer, self.mesh, run.text, tuple(tasks), run.scoring.examples,
+            run.curve.batch_size,
+        )  # fmt: skip
 
     @functools.cached_property
     def text(self) -> PreparedTask:
@@ -161,11 +161,9 @@ class StudyModel:
         )
         key = jax.random.key(settings.pretrain.seed)
         model = init_model(encoder, ReadoutConfig("masked_lm"), key)
-        how = TrainingJob(
-            settings.name, model, self.text, settings.pretrain, constant(_gate(model, None))
-        )
-        model = self.fitted(how)
-        self.save_model(model, self.folder / "models" / self.name)
+        seed = settings.pretrain.seed
+        job = masked_training(model, self.text, seed, settings.name, None)
+        self.save_model(self.trainer.fitted(job), self.folder / "models" / self.name)
 
     def tuned(self, task: str, seed: int) -> Model:
         """The model fine-tuned on a task, with all its heads: trained now, or as it was saved."""
@@ -175,7 +173,8 @@ class StudyModel:
         """As `tuned`, of a task that is read elsewhere."""
         path = self.tuned_path(task.name, seed)
         if not path.is_dir():
-            self.save_model(self.fitted(self.tuning(task, seed)), path)
+            job = masked_training(self.fresh(task, seed), task, seed, path.name, None)
+            self.save_model(self.trainer.fitted(job), path)
         return self._loaded(path)
 
     @functools.lru_cache(4)  # noqa: B019 models are large
@@ -191,63 +190,12 @@ class StudyModel:
         model = init_model(self.base.config, task.readout, jax.random.key(seed))
         return model._replace(params={**model.params, "encoder": self.base.params["encoder"]})
 
-    def tuning(self, task: PreparedTask, seed: int) -> TrainingJob:
-        """Fine-tuning with all heads."""
-        name = self.tuned_path(task.name, seed).name
-        return self.refitting(self.fresh(task, seed), task, seed, name, None)
-
-    def refitting(
-        self, model: Model, task: PreparedTask, seed: int, name: str, mask_LH: Mask | Gates | None
-    ) -> TrainingJob:
-        """Training a model on the task with heads masked, or gated."""
-        gate = constant(_gate(model, mask_LH))
-        return TrainingJob(name, model, task, _seeded(task.training, seed), gate)
-
     def probing(
         self, task: PreparedTask, seed: int, name: str, mask_LH: Mask | None = None
     ) -> TrainingJob:
         """Training a readout alone on the pre-trained encoder, which stays as it is."""
-        model = self.fresh(task, seed)
-        gate = constant(_gate(model, mask_LH))
-        return TrainingJob(name, model, task, _seeded(self.run.probe, seed), gate, only="readout")
-
-    def fitted(self, fit: TrainingJob) -> Model:
-        """The model that a training gives."""
-        return self.learned(fit).model
-
-    def learned(self, what: TrainingJob) -> TrainedModel:
-        """What a training gives: the model and a gate, trained together, or one of them alone."""
-        plain = _plain(what.model)
-        with self.checkpoints(what.name, what.training, task=what.task.name) as checkpoints:
-            found = fit(
-                training_objective(plain.config, plain.readout, what.training),
-                what.model.params,
-                what.task.train,
-                what.training,
-                gate=what.gate,
-                gates=what.gates,
-                only=what.only,
-                checkpoints=checkpoints,
-                mesh=self.mesh,
-                lengths=what.task.lengths,
-                log=self.folder / "logs" / f"{what.name}.jsonl",
-                name=what.name,
-            )
-        model = what.model._replace(params=found.params)
-        return TrainedModel(model, what.gate, found.theta, what.training)
-
-    @contextlib.contextmanager
-    def checkpoints(
-        self, name: str, training: TrainingConfig, **about: Any
-    ) -> Iterator[Checkpoints | None]:
-        """Where a training keeps its state while it lasts; None where it keeps none.
-
-        A state that is there is resumed, and goes when the block has ended well.
-        """
-        kept = self.store.path(f"checkpoints/{name}")
-        about = {"model": self.name, **about}
-        yield Checkpoints(kept, True, about, self.store.put) if training.save_every else None
-        self.store.remove(kept)
+        job = masked_training(self.fresh(task, seed), task, seed, name, mask_LH)
+        return job._replace(training=seeded(self.run.probe, seed), only="readout")
 
     def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
         """Write a model with its tokenizer where none is yet, once for all processes.
@@ -263,84 +211,8 @@ class StudyModel:
 
         self.store.write(write)
 
-    # -- numbers
-
-    def objective(self, model: Model) -> Objective:
-        """The loss of a model's own task."""
-        model = _plain(model)
-        return objective_for(model.config, model.readout)
-
-    def measure(
-        self, model: Model, task: PreparedTask, mask_LH: Mask | Gates | None = None
-    ) -> Evaluation:
-        """The task's metrics on what is held out, with heads masked, or gated."""
-        return evaluate(
-            self.objective(model), model.params, task.held_out, task.metrics,
-            gate=_gate(model, mask_LH), mesh=self.mesh,
-        )  # fmt: skip
-
-    def score(
-        self,
-        model: Model,
-        task: PreparedTask,
-        *,
-        name: str | None = None,
-        method: Method = gradient(),  # noqa: B008 (a record of functions, never changed)
-        unit: str | None = None,
-        normalize: str = "none",
-        limit: int | None = None,
-        mask_LH: Mask | None = None,
-    ) -> Scores:
-        """The model's scores on training examples, under `name` also on disk.
-
-        With a name, the effects on every example are kept too, by position as well, so that each
-        reading of the gradient follows from one pass; `unit` is "token" then.
-        """
-        source = first_of(task.scored, limit)
-        scores = score_heads(
-            self.objective(model), model.params,
-            self.reader.batches(source, task.lengths, self.run.scoring.batch_size),
-            heads=model.config, method=method, unit="token" if name else unit, normalize=normalize,
-            gate=mask_LH, mesh=self.mesh, keep=self.kept(name) if name else None,
-            examples=len(source.lengths), model=f"{self.name}-{task.name}", progress=False,
-        )  # fmt: skip
-        if name:
-            gather_kept(self.kept(name))
-            self.store.show()
-        return scores
-
-    def kept(self, name: str) -> Path:
-        """Where the effects on every example are."""
-        return self.folder / "scores" / "kept" / f"{name}.npy"
-
-    def save(self, name: str, scores: Scores) -> None:
-        """Write scores to where `saved` finds them."""
-        path = self.folder / "scores" / f"{name}.npz"
-        self.store.write(functools.partial(save_scores, path, scores))
-
-    def saved(self, name: str) -> Scores:
-        """Scores that an earlier cell has written."""
-        return load_scores(self.folder / "scores" / f"{name}.npz")
-
 
 def study_models(run: Run, folder: Path) -> list[StudyModel]:
     """The models of a run, on its devices, in its folder."""
     mesh = open_mesh(run.devices)
     return [StudyModel(run, settings, folder, mesh) for settings in run.models]
-
-
-def _seeded(training: TrainingConfig | None, seed: int) -> TrainingConfig:
-    assert training is not None, "only what has settings is trained"
-    return dataclasses.replace(training, seed=seed)
-
-
-def _gate(model: Model, mask_LH: Mask | Gates | None) -> np.ndarray:
-    """The mask as a gate, ones without one: with and without a mask it is one program."""
-    shape = (model.config.num_layers, model.config.num_heads)
-    return np.ones(shape, np.float32) if mask_LH is None else mask_LH.astype(np.float32)
-
-
-def _plain(model: Model) -> Model:
-    """The model without the names of its labels, so that like tasks share compiled programs."""
-    labels = tuple(str(number) for number in range(len(model.readout.labels)))
-    return model._replace(readout=dataclasses.replace(model.readout, labels=labels))

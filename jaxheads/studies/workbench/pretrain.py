@@ -49,7 +49,7 @@ def pretrained_cell(model: StudyModel) -> Cell:
 def pretrained(model: StudyModel) -> list[Row]:
     """Pre-train, unless the model came so, and measure it beside the majority-class baseline."""
     model.pretrain()
-    found = model.measure(model.base, model.text)
+    found = model.scorer.measure(model.base, model.text)
     return [
         *model.make_rows(PRETRAINING, found.floors, stage="floor"),
         *model.make_rows(PRETRAINING, found.metrics, stage="whole"),
@@ -81,7 +81,7 @@ def halved(model: StudyModel) -> list[Row]:
     """Store the model in half precision, as built-in models are, and measure what is read back."""
     path = model.folder / HALF / model.name
     model.save_model(model.base, path, dtype=HALF)
-    found = model.measure(load_model(path), model.text)
+    found = model.scorer.measure(load_model(path), model.text)
     return model.make_rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
 
 

@@ -20,6 +20,7 @@ from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
 from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.records.rows import Row, kind_of
+from jaxheads.storage.store import Store
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import CurveSettings
 from jaxheads.studies.workbench.tasks import PreparedTask
@@ -45,14 +46,16 @@ class Curve(NamedTuple):
 def score_all(study_model: StudyModel, model: Model, task: PreparedTask, name: str) -> None:
     """Score by every method of the study; all scores go to disk under names that begin alike."""
     how = study_model.run.scoring
-    study_model.score(model, task, name=name)
+    study_model.scorer.score(model, task, name=name)
     for reading in ("", *study_model.run.curve.readings):
-        study_model.save(scores_name(name, reading), _read(study_model, name, reading))
+        study_model.scorer.save(scores_name(name, reading), _read(study_model, name, reading))
     if model.config.shares_blocks:
-        study_model.save(scores_name(name, TIED), _read(study_model, name, TIED, model.config))
+        study_model.scorer.save(
+            scores_name(name, TIED), _read(study_model, name, TIED, model.config)
+        )
     if how.ablated:
-        ablated = study_model.score(model, task, method=ablation(), limit=how.ablated)
-        study_model.save(scores_name(name, ABLATION), ablated)
+        ablated = study_model.scorer.score(model, task, method=ablation(), limit=how.ablated)
+        study_model.scorer.save(scores_name(name, ABLATION), ablated)
 
 
 def scores_name(name: str, reading: str = "") -> str:
@@ -64,7 +67,7 @@ def _read(
     model: StudyModel, name: str, reading: str, config: EncoderConfig | None = None
 ) -> Scores:
     """One reading of the effects that are kept on disk."""
-    path, how = model.kept(name), read_as("" if reading == TIED else reading)
+    path, how = model.scorer.kept(name), read_as("" if reading == TIED else reading)
     matrix_NLH = open_kept(token_file(path) if how["unit"] == "token" else path)
     blocks = config.block_by_layer if config is not None else None
     score_LH = score_kept(matrix_NLH, ScoreReading(how["unit"], how["normalize"], blocks))
@@ -106,7 +109,7 @@ def orders(
     config, settings = model.config, study_model.run.curve
     total = config.num_layers * config.num_heads
     budgets = _unique(curve_budgets(total, settings.points))
-    own_LH = study_model.saved(name).score_LH
+    own_LH = study_model.scorer.saved(name).score_LH
 
     def by(score_LH, rows=None) -> Order:
         return lambda budget: mask_from_scores(score_LH, budget, tied_rows=rows)
@@ -116,10 +119,13 @@ def orders(
     for draw in draws:
         yield f"{RANDOM} {draw}", Curve(budgets, _chance(config, draw))
     for reading in settings.readings:
-        score_LH = study_model.saved(scores_name(name, reading)).score_LH
+        score_LH = study_model.scorer.saved(scores_name(name, reading)).score_LH
         yield f"{OWN}/{reading}", Curve(budgets, by(score_LH))
     if study_model.run.scoring.ablated:
-        yield ABLATION, Curve(budgets, by(study_model.saved(scores_name(name, ABLATION)).score_LH))
+        yield (
+            ABLATION,
+            Curve(budgets, by(study_model.scorer.saved(scores_name(name, ABLATION)).score_LH)),
+        )
     if study_model.run.scoring.rescored:
         for reading in ("", *settings.rescored):
             order = _iterative(study_model, model, task, budgets, reading)
@@ -128,7 +134,7 @@ def orders(
                 Curve(budgets, order),
             )
     for other, file in others.items():
-        yield f"order of {other}", Curve(budgets, by(study_model.saved(file).score_LH))
+        yield f"order of {other}", Curve(budgets, by(study_model.scorer.saved(file).score_LH))
     if config.shares_blocks:
         yield from _tied(study_model, config, name, settings, draws)
 
@@ -148,7 +154,7 @@ def _tied(
         return  # budgets that every order reaches are multiples of one number only where all agree
     total, multiple = config.num_layers * config.num_heads, int(uses[0])
     budgets = _unique(curve_budgets(total, settings.points, multiple))
-    score_LH = model.saved(scores_name(name, TIED)).score_LH
+    score_LH = model.scorer.saved(scores_name(name, TIED)).score_LH
     for label, scores in ((OWN, score_LH), (REVERSED, -score_LH)):
         yield (
             f"{label} {TIED}",
@@ -170,7 +176,7 @@ def _iterative(
     def rescore(mask_LH: Mask):
         limit = study_model.run.scoring.rescored
         how = {"limit": limit, "mask_LH": mask_LH, **read_as(reading)}
-        return study_model.score(model, task, **how).score_LH
+        return study_model.scorer.score(model, task, **how).score_LH
 
     present_LH = present_heads(model.config)
     masks = (present_LH, *prune_iteratively(rescore, budgets[1:], present_LH))
@@ -217,14 +223,14 @@ def along(
         guesses[f"{method}.budgets"] = np.array(budgets)
         guesses |= questions(found[0])
         rows += _summary(study_model, task, method, budgets, found, seed, stages[1])
-    save_answers(study_model, name, guesses)
+    save_answers(study_model.store, name, guesses)
     return rows
 
 
 def _measured(study_model, model, task, mask_LH, seen) -> Evaluation:
     key = mask_LH.tobytes()
     if key not in seen:
-        seen[key] = study_model.measure(model, task, mask_LH)
+        seen[key] = study_model.scorer.measure(model, task, mask_LH)
     return seen[key]
 
 
@@ -245,11 +251,9 @@ def _summary(
 # -- answers of masked models
 
 
-def save_answers(
-    model: StudyModel, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]
-) -> None:
+def save_answers(store: Store, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
     """What was answered to the held-out examples, for intervals that are computed later."""
-    model.store.write_arrays(_answers_file(name), arrays)
+    store.write_arrays(_answers_file(name), arrays)
 
 
 def questions(found: Evaluation) -> dict[str, np.ndarray]:
@@ -262,14 +266,14 @@ def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
     return {"guess": found.answers.guess_M, **questions(found)}
 
 
-def load_answers(model: StudyModel, name: str) -> dict[str, np.ndarray]:
+def load_answers(store: Store, name: str) -> dict[str, np.ndarray]:
     """What `save_answers` wrote.
 
     Raises:
       FileNotFoundError: there are none.
       ValueError: for a damaged file.
     """
-    return model.store.read_arrays(_answers_file(name), "answers")
+    return store.read_arrays(_answers_file(name), "answers")
 
 
 def _answers_file(name: str) -> str:
@@ -287,7 +291,7 @@ def contrasts(
 
     The interval is over seeds, draws and examples (`analysis.intervals.contrast`).
     """
-    answers = [load_answers(model, name) for name in names.values()]
+    answers = [load_answers(model.store, name) for name in names.values()]
     first = next(order for order in answers[0] if kind_of(order) == pairs[0][0])
     budgets = answers[0][f"{first}.budgets"]
     place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))

@@ -32,6 +32,7 @@ from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import MetaSettings, TaskSettings
+from jaxheads.studies.workbench.tasks import batches_of
 from jaxheads.training.fit import fit
 
 META = "meta"
@@ -128,7 +129,7 @@ def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     lengths = bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
     names = [each.name for each in found]
-    with study_model.checkpoints(path.name, meta.training, tasks=names) as checkpoints:
+    with study_model.trainer.checkpoints(path.name, meta.training, tasks=names) as checkpoints:
         fitted = fit(
             meta_objective(represent, meta.pruner, kept_heads(study_model)),
             {**model.params, "pruner": fresh.params},
@@ -161,7 +162,7 @@ def score_by_pruner(
     return score_heads(
         None,
         model.base.params,
-        model.reader.batches(source, (task.length,), model.run.scoring.batch_size),
+        batches_of(source, (task.length,), model.run.scoring.batch_size, model.mesh),
         heads=model.base.config,
         method=meta(pruner, pair=pair),
         mesh=model.mesh,

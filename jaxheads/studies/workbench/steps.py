@@ -21,17 +21,17 @@ TUNED, FROZEN = "fine-tuned", "linear probe"
 OF_WEIGHTS = {"magnitude": magnitude(), "output_norm": output_norm()}
 
 
-def score_file(model: StudyModel, task: str, seed: int, place: str = TUNED) -> str:
+def score_file(model: str, task: str, seed: int, place: str = TUNED) -> str:
     """The name of a task's scores; the pre-training task has one seed and one place."""
     if task == PRETRAINING:
-        return f"{model.name}-{PRETRAINING}-0"
+        return f"{model}-{PRETRAINING}-0"
     middle = {TUNED: "", FROZEN: "-frozen"}.get(place, f"-{place}")
-    return f"{model.name}-{task}{middle}-{seed}"
+    return f"{model}-{task}{middle}-{seed}"
 
 
 def score_base(model: StudyModel) -> list[Row]:
     """Score the pre-trained model on the pre-training task."""
-    name = score_file(model, PRETRAINING, 0)
+    name = score_file(model.name, PRETRAINING, 0)
     score_all(model, model.base, model.text, name)
     score_weights(model, model.base, model.text, name)
     return []
@@ -40,10 +40,10 @@ def score_base(model: StudyModel) -> list[Row]:
 def finetuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, and score."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
-    found = study_model.measure(model, task)
-    save_answers(study_model, name_of(finetuned, study_model, name, seed), answers_of(found))
-    score_all(study_model, model, task, score_file(study_model, name, seed))
-    score_weights(study_model, model, task, score_file(study_model, name, seed))
+    found = study_model.scorer.measure(model, task)
+    save_answers(study_model.store, name_of(finetuned, study_model, name, seed), answers_of(found))
+    score_all(study_model, model, task, score_file(study_model.name, name, seed))
+    score_weights(study_model, model, task, score_file(study_model.name, name, seed))
     floors = {}
     if seed == study_model.run.seeds[0]:
         floors = found.floors | study_model.reader.bag_of_words(name)
@@ -57,6 +57,6 @@ def score_weights(study_model: StudyModel, model: Model, task: PreparedTask, nam
     """Score the heads of a model by magnitude and output norm, beside its importance `name`."""
     nulls = [null for null in study_model.run.scoring.nulls if null in OF_WEIGHTS]
     for null in nulls:  # in one order in all processes
-        study_model.save(
-            scores_name(name, null), study_model.score(model, task, method=OF_WEIGHTS[null])
+        study_model.scorer.save(
+            scores_name(name, null), study_model.scorer.score(model, task, method=OF_WEIGHTS[null])
         )

@@ -24,7 +24,7 @@ from jaxheads.data.tasks import Examples, Task, read_examples, task_named
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import METRICS
 from jaxheads.parallel.mesh import data_share, place_batch
-from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
+from jaxheads.studies.workbench.settings import PRETRAINING, TaskSettings, TextSettings
 
 
 class PreparedTask(NamedTuple):
@@ -47,19 +47,21 @@ class PreparedTask(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """Reads the data of a run with one tokenizer."""
+    """Reads text and tasks with one tokenizer."""
 
-    run: Run
     tokenizer: Tokenizer
     mesh: Mesh | None
-    finetune: TrainingConfig | None = None  # the model's own; None: the task's, or the run's
+    corpus: TextSettings
+    tasks: tuple[TaskSettings, ...]
+    examples: int  # that are scored
+    batch_size: int  # of what is held out
 
     def text(self, pretrain: TrainingConfig | None) -> PreparedTask:
         """The pre-training task, with as many blocks as training takes and scoring needs.
 
         What is scored or measured is masked the same way every time.
         """
-        text, count, seed = self.run.text, self.run.scoring.examples, 0
+        text, count, seed = self.corpus, self.examples, 0
         if pretrain is not None:
             count, seed = max(count, pretrain.steps * pretrain.batch_size), pretrain.seed
         blocks = read_blocks(
@@ -70,7 +72,7 @@ class Reader:
             self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
             limit=text.held_out_blocks,
         )  # fmt: skip
-        scored = first(blocks, self.run.scoring.examples)
+        scored = first(blocks, self.examples)
         return PreparedTask(
             name=PRETRAINING,
             task=task_named(text.task),
@@ -89,7 +91,7 @@ class Reader:
         """
         settings = self._settings(name)
         task = task_named(name)
-        training = self.finetune or settings.finetune or self.run.finetune
+        training = settings.finetune
         assert training is not None, "a run with tasks says how to fine-tune"
         readout = new_readout(task)
         lengths = bucket_lengths(settings.length) if training.window else (settings.length,)
@@ -142,8 +144,7 @@ class Reader:
 
         A file may be sorted, so of other examples it is a random sample, by a fixed seed.
         """
-        count = self.run.scoring.examples
-        return first(train, count) if drawn else shuffled(train, count)
+        return first(train, self.examples) if drawn else shuffled(train, self.examples)
 
     def _scored(self, settings: TaskSettings, train: EncodedSource) -> EncodedSource:
         drawn = settings.train is None and task_named(settings.name).generated
@@ -165,12 +166,8 @@ class Reader:
             settings, readout, settings.held_out, "validation", (settings.length,)
         )
 
-    def batches(self, source: Source, lengths: Sequence[int], size: int) -> Iterator[Batch]:
-        """Every example of a source once, of this process's share."""
-        return batches(source, size, share=data_share(self.mesh), lengths=lengths)
-
     def _settings(self, name: str) -> TaskSettings:
-        return next(task for task in self.run.tasks if task.name == name)
+        return next(task for task in self.tasks if task.name == name)
 
     def _held_out(
         self,
@@ -199,7 +196,7 @@ class Reader:
         )  # fmt: skip
 
     def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:
-        text = self.run.text
+        text = self.corpus
         return mask_blocks(
             blocks, self.tokenizer, length=text.length, seed=seed, fixed=fixed,
             whole_words=text.whole_words,
@@ -209,7 +206,7 @@ class Reader:
         """All batches of a source, on the devices for the rest of the study."""
         return [
             jax.tree.map(jax.numpy.asarray, place_batch(self.mesh, batch))
-            for batch in self.batches(source, lengths, self.run.curve.batch_size)
+            for batch in batches_of(source, lengths, self.batch_size, self.mesh)
         ]
 
 
@@ -227,6 +224,13 @@ def _held_out_examples(settings: TaskSettings) -> Examples:
 
 def _labels(examples: Examples) -> np.ndarray:
     return np.array([example.label for example in examples])
+
+
+def batches_of(
+    source: Source, lengths: Sequence[int], size: int, mesh: Mesh | None
+) -> Iterator[Batch]:
+    """Every example of a source once, of this process's share."""
+    return batches(source, size, share=data_share(mesh), lengths=lengths)
 
 
 def first_of(source: Source, limit: int | None) -> Source:

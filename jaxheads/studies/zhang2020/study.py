@@ -47,6 +47,7 @@ from jaxheads.studies.workbench.pruners import (
     score_by_pruner,
 )
 from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
+from jaxheads.studies.workbench.trainer import masked_training
 from jaxheads.training.identity import encoder_bits
 
 WHOLE, INVERTED, RANDOM, GRADIENT, MAGNITUDE = (
@@ -110,9 +111,9 @@ def mask_by(model: StudyModel, task: str, seed: int, method: str) -> Mask:
         draw = int(method.rpartition(" ")[2])
         return random_mask(*shape, kept_heads(model) * shape[0], draw, per_layer=True)
     if method in (META, INVERTED):
-        score_LH = model.saved(_meta_file(model, task, seed)).score_LH
+        score_LH = model.scorer.saved(_meta_file(model, task, seed)).score_LH
         return layer_mask(model, score_LH if method == META else -score_LH)
-    return layer_mask(model, model.saved(_file(model, method)).score_LH)
+    return layer_mask(model, model.scorer.saved(_file(model, method)).score_LH)
 
 
 def _meta_file(model: StudyModel, task: str, seed: int) -> str:
@@ -130,7 +131,7 @@ def _file(model: StudyModel, method: str) -> str:
 def score_once(model: StudyModel, method: str) -> list[Row]:
     """Scores that are the same for all tasks: by the pre-training loss, or without data."""
     if method == GRADIENT:
-        scores = model.score(model.base, model.text)
+        scores = model.scorer.score(model.base, model.text)
     else:
         scores = score_heads(
             None,
@@ -140,14 +141,16 @@ def score_once(model: StudyModel, method: str) -> list[Row]:
             method=magnitude(),
             model=model.name,
         )
-    model.save(_file(model, method), scores)
+    model.scorer.save(_file(model, method), scores)
     return []
 
 
 def score_for(model: StudyModel, task: TaskSettings, seed: int) -> list[Row]:
     """The pruner's scores for a task that it did not learn on."""
     source = model.reader.taught(task)
-    model.save(_meta_file(model, task.name, seed), score_by_pruner(model, task, source, seed))
+    model.scorer.save(
+        _meta_file(model, task.name, seed), score_by_pruner(model, task, source, seed)
+    )
     return []
 
 
@@ -170,9 +173,9 @@ def tuned(model: StudyModel, name: str, seed: int, method: str) -> list[Row]:
     """Fine-tune under a mask, and measure under it."""
     task, mask_LH = model.task(name), mask_by(model, name, seed, method)
     file = name_of(tuned, model, name, seed, method)
-    how = model.refitting(model.fresh(task, seed), task, seed, file, mask_LH)
-    found = model.measure(model.fitted(how), task, mask_LH)
-    save_answers(model, file, answers_of(found))
+    how = masked_training(model.fresh(task, seed), task, seed, file, mask_LH)
+    found = model.scorer.measure(model.trainer.fitted(how), task, mask_LH)
+    save_answers(model.store, file, answers_of(found))
     if method != WHOLE:
         what = {"stage": TRAINED, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
         return model.make_rows(name, found.metrics, **what)
@@ -188,7 +191,7 @@ def contrasts(model: StudyModel, name: str) -> list[Row]:
     seeds, metric = model.run.seeds, model.task(name).metrics[0]
     answers = [
         {
-            method: load_answers(model, name_of(tuned, model, name, seed, method))
+            method: load_answers(model.store, name_of(tuned, model, name, seed, method))
             for method in (WHOLE, *methods(model, seed))
         }
         for seed in seeds
@@ -248,7 +251,9 @@ def overlap(model: StudyModel) -> list[Row]:
         mask_LH = mask_by(model, name, seed, META)
         masks[name, seed] = mask_LH
     for seed in model.run.seeds:
-        scores = {name: model.saved(_meta_file(model, name, seed)).score_LH for name in names}
+        scores = {
+            name: model.scorer.saved(_meta_file(model, name, seed)).score_LH for name in names
+        }
         save_maps(model.folder, model.name, META, seed, scores, weights=encoder_bits(model.base))
     layers, heads = masks[names[0], model.run.seeds[0]].shape
     chance = {"jaccard": chance_jaccard(layers, heads, kept_heads(model))}

@@ -14,7 +14,9 @@ from jaxheads.report.folder import Study
 from jaxheads.studies.chiang2021.coherence import coherence
 from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
 from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.scorer import Scorer
 from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
+from jaxheads.studies.workbench.trainer import Trainer
 from tests.studies.workbench.test_tasks import RUN
 
 SHAPE, TASKS = (6, 8), ("grammar_sentiment", "grammar_incongruity")
@@ -35,11 +37,11 @@ def planted(tmp_path, *, true: float, blind: float = 0.0, seeds=(0, 1, 2), tasks
     noise = iter(maps(1, 400))
 
     def save(name: str, value_LH: np.ndarray) -> None:
-        study_model.save(name, Scores(value_LH, "gradient", "example", 8))
+        study_model.scorer.save(name, Scores(value_LH, "gradient", "example", 8))
 
     for task in study_model.task_names:
         for seed, place in ((s, p) for s in seeds for p in (TUNED, FROZEN)):
-            own = score_file(study_model, task, seed, place)
+            own = score_file(study_model.name, task, seed, place)
             save(own, size_LH + true * shared_LH + 0.4 * next(noise))
             for null in nulls_of(study_model, task):
                 value_LH = size_LH
@@ -104,11 +106,11 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
     rows = against_nulls(study_model)
     one, two = TASKS
     own = {
-        task: study_model.saved(score_file(study_model, task, seed)).score_LH.ravel()
+        task: study_model.scorer.saved(score_file(study_model.name, task, seed)).score_LH.ravel()
         for task in TASKS
     }
     blind = {
-        task: study_model.saved(
+        task: study_model.scorer.saved(
             null_file(study_model, "shuffled_labels", task, seed)
         ).score_LH.ravel()
         for task in TASKS
@@ -126,11 +128,11 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
     less = []
     for seed in (0, 1):
         own = [
-            study_model.saved(score_file(study_model, task, seed)).score_LH.ravel()
+            study_model.scorer.saved(score_file(study_model.name, task, seed)).score_LH.ravel()
             for task in TASKS
         ]
         blind = [
-            study_model.saved(
+            study_model.scorer.saved(
                 null_file(study_model, "shuffled_labels", task, seed)
             ).score_LH.ravel()
             for task in TASKS
@@ -142,9 +144,9 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
 
 def test_what_is_held_constant_are_the_nulls_of_both_models(tmp_path):
     study_model, seed = planted(tmp_path, true=1.0, seeds=(0, 1), tasks=2), 1
-    files = [score_file(study_model, task, seed) for task in TASKS]
+    files = [score_file(study_model.name, task, seed) for task in TASKS]
     files += [null_file(study_model, "output_norm", task, seed) for task in TASKS]
-    one, two, *given = (stats.rankdata(study_model.saved(name).score_LH) for name in files)
+    one, two, *given = (stats.rankdata(study_model.scorer.saved(name).score_LH) for name in files)
     design = np.stack([np.ones(one.size), *given], 1)
     rests = [r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in (one, two)]
     what = {"task": "~".join(TASKS), "method": TUNED, "seed": seed}
@@ -155,9 +157,9 @@ def test_what_is_held_constant_are_the_nulls_of_both_models(tmp_path):
 def test_a_null_that_disagrees_adds_nothing(tmp_path):
     study_model = planted(tmp_path, true=1.0, seeds=(0, 1))
     for seed in (0, 1):
-        own_LH = study_model.saved(score_file(study_model, TASKS[0], seed)).score_LH
+        own_LH = study_model.scorer.saved(score_file(study_model.name, TASKS[0], seed)).score_LH
         name = null_file(study_model, "shuffled_labels", TASKS[0], seed)
-        study_model.save(name, Scores(-own_LH, "gradient", "example", 8))
+        study_model.scorer.save(name, Scores(-own_LH, "gradient", "example", 8))
     rows = (*coherence(study_model), *against_nulls(study_model))
     pair = {"task": f"mlm~{TASKS[0]}", "method": TUNED}
     values = [value(rows, "spearman", stage="coherence", seed=s, **pair) for s in (0, 1)]
@@ -181,8 +183,8 @@ def test_shuffled_labels_are_trained_on_and_scored_and_true_ones_held_out(
         seen["scored"] = task
         return Scores(np.ones((4, 4)), "gradient", "example", 8)
 
-    monkeypatch.setattr(StudyModel, "fitted", fitted)
-    monkeypatch.setattr(StudyModel, "score", score)
+    monkeypatch.setattr(Trainer, "fitted", fitted)
+    monkeypatch.setattr(Scorer, "score", score)
     (row, *_) = shuffled(study_model, TASKS[0], 3, place)
     true, fit = study_model.task(TASKS[0]), seen["fit"]
     expected = study_model.reader.shuffled(true, 3)
@@ -191,7 +193,7 @@ def test_shuffled_labels_are_trained_on_and_scored_and_true_ones_held_out(
     assert fit.task.held_out is true.held_out
     assert (fit.only, fit.training.seed) == ({TUNED: None, FROZEN: "readout"}[place], 3)
     assert (row.stage, row.method, row.seed) == ("labels shuffled", place, 3)
-    assert study_model.saved(
+    assert study_model.scorer.saved(
         null_file(study_model, "shuffled_labels", TASKS[0], 3, place)
     ).score_LH.all()
 

@@ -49,7 +49,7 @@ def scored(tmp_path_factory):
 
 def by_hand(study_model: StudyModel, reading: str) -> np.ndarray:
     """The reading, from effects [N, L, H] that were kept on disk, as the papers' formulas say."""
-    path = study_model.kept("all")
+    path = study_model.scorer.kept("all")
     effect_NLH = np.array(open_kept(path), float)
     unit = reading.removesuffix("l2").removesuffix("+")
     score_LH = {
@@ -66,7 +66,7 @@ def by_hand(study_model: StudyModel, reading: str) -> np.ndarray:
 @pytest.mark.parametrize("reading", ["", *READINGS])
 def test_a_reading_has_its_unit_and_its_normalisation(scored, reading):
     study_model, _, _ = scored
-    found = study_model.saved(f"all.{reading}" if reading else "all")
+    found = study_model.scorer.saved(f"all.{reading}" if reading else "all")
     np.testing.assert_allclose(found.score_LH, by_hand(study_model, reading), rtol=1e-6)
     assert found.unit == (reading.partition("+")[0].removesuffix("l2") or "example")
 
@@ -91,7 +91,9 @@ def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
         assert budgets == (16, 12, 8, 4, 0)
         mask_LH = np.ones((4, 4), bool)
         for budget in budgets[1:]:
-            score_LH = study_model.score(model, task, mask_LH=mask_LH, **read_as(reading)).score_LH
+            score_LH = study_model.scorer.score(
+                model, task, mask_LH=mask_LH, **read_as(reading)
+            ).score_LH
             assert (score_LH[~mask_LH] == 0).all()
             lengths = np.linalg.norm(score_LH, axis=1)
             if reading:
@@ -105,7 +107,7 @@ def test_the_baseline_of_li_et_al_takes_batches_normalised_by_layer(scored):
     study_model, task, model = scored
     choice = Choice(study_model, task, 0, (13, 9), 1.0)
     first_LH = mask_from_scores(by_hand(study_model, "batch+l2"), 13)
-    again = study_model.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
+    again = study_model.scorer.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
     expected_LH = mask_from_scores(again.score_LH, 9, present=first_LH)
     study_model.save_model(model, study_model.tuned_path("grammar_sentiment", 0))
     found = METHODS["gradient of the paper, iterative"](choice)

@@ -1,0 +1,91 @@
+"""Measures models of a study, and scores their heads.
+
+scores/*.npz        scores [L, H]
+scores/kept/*.npy   the effects on single examples
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from jax.sharding import Mesh
+
+from jaxheads.importance import Scores, load_scores, save_scores, score_heads
+from jaxheads.importance.kept import gather_kept
+from jaxheads.importance.methods import Method, gradient
+from jaxheads.inference.evaluate import Evaluation, evaluate
+from jaxheads.models.model import Model
+from jaxheads.objectives import Objective, objective_for
+from jaxheads.storage.store import Store
+from jaxheads.studies.workbench.tasks import PreparedTask, batches_of, first_of
+from jaxheads.studies.workbench.trainer import Gates, Mask, gate_of, without_labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Scorer:
+    """Measures and scores whatever is made of one pre-trained model."""
+
+    model: str  # its name
+    store: Store
+    mesh: Mesh | None
+    batch_size: int  # of scoring
+
+    def measure(
+        self, model: Model, task: PreparedTask, mask_LH: Mask | Gates | None = None
+    ) -> Evaluation:
+        """The task's metrics on what is held out, with heads masked, or gated."""
+        return evaluate(
+            _objective(model), model.params, task.held_out, task.metrics,
+            gate=gate_of(model, mask_LH), mesh=self.mesh,
+        )  # fmt: skip
+
+    def score(
+        self,
+        model: Model,
+        task: PreparedTask,
+        *,
+        name: str | None = None,
+        method: Method = gradient(),  # noqa: B008 (a record of functions, never changed)
+        unit: str | None = None,
+        normalize: str = "none",
+        limit: int | None = None,
+        mask_LH: Mask | None = None,
+    ) -> Scores:
+        """The model's scores on training examples, under `name` also on disk.
+
+        With a name, the effects on every example are kept too, by position as well, so that each
+        reading of the gradient follows from one pass; `unit` is "token" then.
+        """
+        source = first_of(task.scored, limit)
+        scores = score_heads(
+            _objective(model), model.params,
+            batches_of(source, task.lengths, self.batch_size, self.mesh),
+            heads=model.config, method=method, unit="token" if name else unit, normalize=normalize,
+            gate=mask_LH, mesh=self.mesh, keep=self.kept(name) if name else None,
+            examples=len(source.lengths), model=f"{self.model}-{task.name}", progress=False,
+        )  # fmt: skip
+        if name:
+            gather_kept(self.kept(name))
+            self.store.show()
+        return scores
+
+    def kept(self, name: str) -> Path:
+        """Where the effects on every example are."""
+        return self.store.path(f"scores/kept/{name}.npy")
+
+    def save(self, name: str, scores: Scores) -> None:
+        """Write scores to where `saved` finds them."""
+        path = self.store.path(f"scores/{name}.npz")
+        self.store.write(functools.partial(save_scores, path, scores))
+
+    def saved(self, name: str) -> Scores:
+        """Scores that an earlier cell has written."""
+        return load_scores(self.store.path(f"scores/{name}.npz"))
+
+
+def _objective(model: Model) -> Objective:
+    """The loss of a model's own task."""
+    model = without_labels(model)
+    return objective_for(model.config, model.readout)
