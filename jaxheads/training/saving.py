@@ -1,13 +1,16 @@
-"""When a training run is saved, and from where it goes on."""
+"""When a training run is saved, and from where it goes on: on SIGTERM too, which clusters send."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
 import dataclasses
+import signal
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
@@ -22,7 +25,6 @@ from jaxheads.objectives import Params
 from jaxheads.parallel.mesh import without_padding
 from jaxheads.parallel.processes import told_to_stop
 from jaxheads.training.checkpoint import Checkpoints, Keeper
-from jaxheads.training.preempt import Preempted, StopRequest
 from jaxheads.training.step import TrainState, start, state_shapes
 from jaxheads.training.watch import Diverged, TrainingLog
 
@@ -118,6 +120,41 @@ def naming_last_good(keeper: Keeper | None) -> Iterator[None]:
             raise
         keeper.wait()
         raise Diverged(f"{error}; {keeper.last_good}") from None
+
+
+class Preempted(KeyboardInterrupt):
+    """The run was asked to stop, and has saved itself. `status` is what the process should exit as.
+
+    An interruption as Ctrl-C is one: it passes by `except Exception`.
+    """
+
+    status = 128 + signal.SIGTERM
+
+
+class StopRequest:
+    """Notes SIGTERM while the block lasts; the handler that was there comes back afterwards.
+
+    With one process in its main thread only: several processes agree on a step through jax, whose
+    own handler is then the one in place.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: Any = None
+        alone = jax.process_count() == 1
+        self._listens = alone and threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> StopRequest:
+        if self._listens:
+            self._before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._listens:
+            signal.signal(signal.SIGTERM, self._before or signal.SIG_DFL)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 python's own call
+        self.came = True
 
 
 class Saving:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxheads.training.preempt import Preempted
+from jaxheads.training.saving import Preempted
 from tests.support.reviews import reviews, write_jsonl
 from tests.support.train_command import equal, lines, train, words
 

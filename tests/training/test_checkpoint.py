@@ -13,7 +13,7 @@ import pytest
 
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training.fit import fit
-from jaxheads.training.preempt import Preempted
+from jaxheads.training.saving import Preempted
 from tests.support.cases import LENGTHS, V, sentences
 from tests.training.runs import CONFIG, Crash, assert_same, equal, steps, timeless, train
 

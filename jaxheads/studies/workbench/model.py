@@ -93,13 +93,10 @@ class StudyModel:
     @functools.cached_property
     def reader(self) -> Reader:
         """Reads the data of the run as this model takes them."""
-        run, finetune = self.run, self.settings.finetune
-        tasks = [
-            dataclasses.replace(task, finetune=finetune or task.finetune or run.finetune)
-            for task in run.tasks
-        ]
+        run, own = self.run, self.settings.finetune
+        finetune = {task.name: own or task.finetune or run.finetune for task in run.tasks}
         return Reader(
-            self.tokenizer, self.mesh, run.text, tuple(tasks), run.scoring.examples,
+            self.tokenizer, self.mesh, run.text, run.tasks, finetune, run.scoring.examples,
             run.curve.batch_size,
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +53,7 @@ class Reader:
     mesh: Mesh | None
     corpus: TextSettings
     tasks: tuple[TaskSettings, ...]
+    finetune: Mapping[str, TrainingConfig | None]  # by task
     examples: int  # that are scored
     batch_size: int  # of what is held out
 
@@ -91,7 +92,7 @@ class Reader:
         """
         settings = self._settings(name)
         task = task_named(name)
-        training = settings.finetune
+        training = self.finetune[name]
         assert training is not None, "a run with tasks says how to fine-tune"
         readout = new_readout(task)
         lengths = bucket_lengths(settings.length) if training.window else (settings.length,)
