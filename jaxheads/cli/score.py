@@ -18,10 +18,9 @@ from jaxheads.cli.inputs import open_model
 from jaxheads.cli.options import ScoreOptions
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
-from jaxheads.data.labels import check_readout
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
-from jaxheads.data.sources import read_blocks, read_task
+from jaxheads.data.sources import check_readout, read_blocks, read_task
 from jaxheads.data.tasks import Task, task_named
 from jaxheads.data.tokens import Tokenizer, check_length
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads

@@ -19,10 +19,9 @@ from jaxheads.cli.options import PruneOptions, TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.labels import check_readout, new_readout
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
-from jaxheads.data.sources import read_blocks, read_task
+from jaxheads.data.sources import check_readout, new_readout, read_blocks, read_task
 from jaxheads.data.tasks import Task, task_named
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
 from jaxheads.importance.gates.gate import Gate, Theta, constant

@@ -15,7 +15,7 @@ from jaxheads.cli.options import ScoreOptions
 from jaxheads.cli.score import METHODS
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
-from jaxheads.data.labels import class_numbers
+from jaxheads.data.sources import class_numbers
 from jaxheads.data.tasks import TASKS
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores

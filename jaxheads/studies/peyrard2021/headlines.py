@@ -16,8 +16,8 @@ from jaxheads.data.encode import EncodedSource
 from jaxheads.data.headlines.encoded import EncodedPair, encode_pairs, question_source
 from jaxheads.data.headlines.humor import PAIRED, SINGLE
 from jaxheads.data.headlines.pairs import Pair, check_groups, generated_pairs, read_pairs
-from jaxheads.data.labels import new_readout
 from jaxheads.data.language.incongruity import aligned_pairs
+from jaxheads.data.sources import new_readout
 from jaxheads.data.tasks import task_named
 from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model

@@ -16,10 +16,9 @@ from jaxheads.config import ReadoutConfig, TrainingConfig
 from jaxheads.data.baselines import bag_of_words_cosine, bag_of_words_guesses
 from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.labels import new_readout
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import MaskedSource, mask_blocks
-from jaxheads.data.sources import first, read_blocks, read_task, shuffled
+from jaxheads.data.sources import first, new_readout, read_blocks, read_task, shuffled
 from jaxheads.data.tasks import Examples, Task, read_examples, task_named
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import METRICS
