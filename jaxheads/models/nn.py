@@ -135,7 +135,7 @@ class _WithReadout(Module):
         types: Int[Array | np.ndarray, "B *pair T"] | None = None,
         head_mask: Float[Array | np.ndarray, "..."] | None = None,
         *,
-        where: Int[Array | np.ndarray, "B P"] | None = None,
+        where: Int[Array, "B P"] | None = None,
         key=None,
     ) -> Float[Array, "B *P C"]:
         """Float32 logits of the readout, in the shape that the class names.
