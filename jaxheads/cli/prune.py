@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxheads.cli.options import PruneOptions
-from jaxheads.data.tokens import TOKENIZER_FILES
+from jaxheads.data.pipelines import TOKENIZER_FILES
 from jaxheads.importance.scores import Scores, load_scores
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model

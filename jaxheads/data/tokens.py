@@ -16,7 +16,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,20 +26,12 @@ import tokenizers
 from jaxtyping import Bool
 
 from jaxheads.config import EncoderConfig
-from jaxheads.data import legacy
+from jaxheads.data import pipelines
+from jaxheads.data.pipelines import TOKENIZER_FILES
 from jaxheads.storage import hub
 from jaxheads.storage.files import write_atomically
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "config.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-)
+LOG = logging.getLogger("jaxheads")
 # what checkpoints call their special tokens, where the files do not say
 USUAL_NAMES = {
     "cls_token": ("<s>", "[CLS]"),
@@ -184,21 +177,23 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
         know, or that cannot be looked up.
     """
     path = Path(source).expanduser()
-    if path.is_file() and path.suffix == ".json":
-        return wrap_pipeline(_read_pipeline(path), {}, str(path))
-    if path.is_file() and path.suffix == ".model":
-        return wrap_pipeline(legacy.read_spiece(path), {}, str(path))
+    if path.is_file() and path.suffix in (".json", ".model"):
+        return wrap_pipeline(pipelines.read_file(path), {}, str(path))
     if path.is_file():
         raise ValueError(f"{source}: expected a tokenizer.json or spiece.model, got {path.name}")
     directory = hub.fetch_model_dir(source, TOKENIZER_FILES)
-    names = _read_names(directory)
-    if (directory / "tokenizer.json").is_file():
-        return wrap_pipeline(_read_pipeline(directory / "tokenizer.json"), names, str(directory))
-    return wrap_pipeline(legacy.read_legacy(directory), names, str(directory))
+    names, separators = _read_names(directory), pipelines.separators_of(directory)
+    pipeline = pipelines.read_pipeline(directory)
+    return wrap_pipeline(pipeline, names, str(directory), separators)
 
 
-def wrap_pipeline(pipeline: tokenizers.Tokenizer, names: dict[str, str], where: str) -> Tokenizer:
+def wrap_pipeline(
+    pipeline: tokenizers.Tokenizer, names: dict[str, str], where: str, separators: int | None = None
+) -> Tokenizer:
     """Check a pipeline and find its special tokens; `names` are those that its files give.
+
+    A pipeline that adds none itself gets them as its class does, with so many `separators` between
+    two sentences.
 
     Raises:
       ValueError: for special tokens that are missing, or do not stand around every text.
@@ -210,6 +205,9 @@ def wrap_pipeline(pipeline: tokenizers.Tokenizer, names: dict[str, str], where: 
     missing = [role for role in ("cls_token", "sep_token", "pad_token") if role not in names]
     if missing:
         raise ValueError(f"{where}: the tokenizer has no {', '.join(missing)}")
+    if separators and not pipeline.num_special_tokens_to_add(is_pair=False):
+        cls, sep = names["cls_token"], names["sep_token"]
+        pipelines.add_special_tokens(pipeline, separators, cls, sep)
     pair = pipeline.encode("a", "b")
     if not pair.tokens or (pair.tokens[0], pair.tokens[-1]) != (
         names["cls_token"],
@@ -217,10 +215,12 @@ def wrap_pipeline(pipeline: tokenizers.Tokenizer, names: dict[str, str], where: 
     ):
         raise ValueError(
             f"{where}: expected every text between {names['cls_token']} and {names['sep_token']}, "
-            f"got {' '.join(pair.tokens)!r}"
+            f"got {' '.join(pair.tokens)!r}; tokenizer.json needs a post_processor that adds them, "
+            "or tokenizer_config.json a tokenizer_class that does (RobertaTokenizer)"
         )
     added = pipeline.get_added_tokens_decoder().items()
     special = {token for token, each in added if each.special}
+    _warn_of_case(pipeline, vocab.keys() - {each.content for _, each in added}, where)
     return Tokenizer(
         pipeline=pipeline,
         names=names,
@@ -232,6 +232,15 @@ def wrap_pipeline(pipeline: tokenizers.Tokenizer, names: dict[str, str], where: 
         mask_id=vocab[names["mask_token"]] if "mask_token" in names else None,
         special_ids=frozenset(special | {vocab[name] for name in names.values()}),
     )
+
+
+def _warn_of_case(pipeline: tokenizers.Tokenizer, pieces: Collection[str], where: str) -> None:
+    lowers = pipeline.normalizer is not None and pipeline.normalizer.normalize_str("A") == "a"
+    if lowers and (share := pipelines.share_of_capitals(pieces)) > pipelines.CAPITALS:
+        said = (
+            "%s: text is lower-cased, but %.0f%% of the pieces have capitals, which nothing reaches"
+        )
+        LOG.warning(said, where, 100 * share)
 
 
 def max_tokens(config: EncoderConfig) -> int:
@@ -256,7 +265,7 @@ def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
     if config.positions_after_pad and tokenizer.pad_id != config.pad_token_id:
         problems.append(f"pad token: expected {config.pad_token_id}, got {tokenizer.pad_id}")
     types = config.type_vocab_size
-    if types and (tokenizer.pair_types > types or (types > 1 and tokenizer.pair_types == 1)):
+    if types > 1 and tokenizer.pair_types > types:  # an encoder of one type or none asks for none
         problems.append(f"token types of a pair: expected {types}, got {tokenizer.pair_types}")
     if problems:
         raise ValueError("the tokenizer does not fit the encoder: " + "; ".join(problems))
@@ -298,13 +307,6 @@ def _check_texts(texts: Sequence[str]) -> None:
             raise ValueError(f"text {index}: expected a string, got {type(text).__name__}")
         if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
             raise ValueError(f"text {index}: a lone surrogate is no text, got {text!r:.60}")
-
-
-def _read_pipeline(path: Path) -> tokenizers.Tokenizer:
-    try:
-        return tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing narrower
-        raise ValueError(f"{path}: not a tokenizer: {error}") from error
 
 
 def _read_names(directory: Path) -> dict[str, str]:

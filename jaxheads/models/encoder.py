@@ -99,6 +99,7 @@ class Embeddings(nnx.Module):
         x = jnp.take(self.word.table[...], tokens, axis=0)
         x = x + jnp.take(self.position.table[...], positions(config, real), axis=0)
         if config.type_vocab_size:
+            types = types if config.type_vocab_size > 1 else jnp.zeros_like(types)
             x = x + jnp.take(self.type.table[...], types, axis=0)
         x = drop(self.norm(x).astype(dtype), config.hidden_dropout, key)
         return linear(x, self.project) if config.has_projection else x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import unicodedata
 from pathlib import Path
@@ -199,9 +200,18 @@ def test_a_tokenizer_of_another_model_is_rejected_with_every_reason(
     with pytest.raises(ValueError, match="vocab_size: expected at most 7") as caught:
         check_fits(unigram, sizes(vocab_size=7))
     assert "pad token: expected 1, got 0" in str(caught.value)
-    assert "token types of a pair: expected 1, got 2" in str(caught.value)
-    with pytest.raises(ValueError, match="expected 2, got 1"):
-        check_fits(bpe, sizes(family="bert", type_vocab_size=2))
+    three = dataclasses.replace(unigram, pair_types=3)
+    with pytest.raises(ValueError, match="token types of a pair: expected 2, got 3"):
+        check_fits(three, sizes(family="bert", type_vocab_size=2))
+
+
+def test_a_tokenizer_of_one_type_fits_an_encoder_of_two_and_the_other_way_round(
+    bpe: Tokenizer, unigram: Tokenizer
+):
+    check_fits(bpe, sizes(type_vocab_size=2))
+    check_fits(bpe, sizes(family="bert", type_vocab_size=2))
+    check_fits(unigram, sizes(family="bert", type_vocab_size=1))
+    check_fits(unigram, sizes(family="distilbert", type_vocab_size=0))
 
 
 @given(st.binary(max_size=300))

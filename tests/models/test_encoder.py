@@ -42,6 +42,15 @@ def inputs(size: int = 2, length: int = 7):
     return jnp.asarray(tokens), jnp.asarray(real), jnp.zeros((size, length), jnp.int32)
 
 
+def test_an_encoder_of_one_token_type_reads_none():
+    params = init_model(ROBERTA, BINARY, jax.random.key(0)).params
+    tokens, real, zeros = inputs()
+    pair = jnp.where(jnp.arange(7) > 3, 1, zeros)  # of a tokenizer that tells sentences apart
+    same = [encode(ROBERTA, params, tokens, real, types).hidden_BPD for types in (pair, zeros)]
+    np.testing.assert_array_equal(*same)
+    assert np.isfinite(same[0]).all()
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_reading_some_positions_equals_reading_all(name):
     config = FAMILIES[name]
