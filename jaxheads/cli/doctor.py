@@ -98,11 +98,46 @@ def find_problems(
         what = f"transformers {versions['transformers']} is older than 5"
         yield Problem(what, "pip install -U 'transformers>=5'")
     if devices.error:
-        yield Problem(f"jax does not start: {devices.error}", "pip install -U jax jaxlib")
+        yield Problem(f"jax does not start: {devices.error}", start_remedy(devices.error))
     elif accelerator and devices.backend != accelerator:
         extra = {"gpu": "cuda13", "tpu": "tpu"}[accelerator]
         what = f"this machine has a {accelerator.upper()} that jax does not use"
         yield Problem(what, f"pip install -U 'jax[{extra}]'")
+
+
+def start_fault(error: BaseException) -> str:
+    """Why jax's backend did not start, on one line; "" for an error that is of something else."""
+    said = " ".join(str(error).split())
+    if isinstance(error, RuntimeError) and "nable to initialize backend" in said:
+        return said
+    if isinstance(error, AssertionError) and not said and not _starts():
+        return "jax finds no device of the kinds that it may use"  # it asserts that there is one
+    return ""
+
+
+def _starts() -> bool:
+    import jax
+
+    try:
+        return bool(jax.devices())
+    except (RuntimeError, AssertionError):
+        return False
+
+
+def start_remedy(said: str) -> str:
+    """What to do where jax's backend did not start."""
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    other = f"unset JAX_PLATFORMS, which is {platforms!r}" if platforms else "JAX_PLATFORMS=cpu"
+    holder = re.search(r"in use by process with pid (\d+)", said)
+    if holder:
+        return f"end process {holder[1]}, which holds the TPU, or {other}"
+    if "already in use" in said or "lockfile" in said:
+        return f"end the process that holds the TPU (lsof /dev/accel* /dev/vfio/*), or {other}"
+    if "tpu" in said or "tpu" in platforms:
+        return f"pip install -U 'jax[tpu]' on a TPU VM; elsewhere {other}"
+    if "cuda" in said.lower() or "cuda" in platforms or "gpu" in platforms:
+        return f"pip install -U 'jax[cuda13]' where nvidia-smi shows a GPU; elsewhere {other}"
+    return other if platforms else "pip install -U jax jaxlib"
 
 
 def _flax_problems(flax: str, jax: str, python: tuple[int, int]) -> Iterator[Problem]:
@@ -219,7 +254,10 @@ def find_devices() -> Devices:
     """jax's devices by kind, and whether cuDNN's fused attention runs on them; starts jax."""
     import jax
 
-    kinds = [device.device_kind for device in jax.devices()]
+    try:
+        kinds = [device.device_kind for device in jax.devices()]
+    except (RuntimeError, AssertionError) as error:
+        return Devices(error=start_fault(error) or repr(error))
     return Devices(
         backend=jax.default_backend(),
         devices=tuple(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds)),

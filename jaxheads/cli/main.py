@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from jaxheads.cli.doctor import start_fault, start_remedy
 from jaxheads.cli.options import (
     BenchOptions,
     DoctorOptions,
@@ -27,8 +28,11 @@ from jaxheads.cli.options import (
 )
 from jaxheads.cli.overrides import closest, parse_value
 from jaxheads.cli.study_options import ReportOptions, StudyOptions
+from jaxheads.config import shortened
 from jaxheads.storage.remote import localised, outputs
 from jaxheads.storage.urls import url_of
+
+LONGEST = 600  # characters of a message
 
 
 class Command(NamedTuple):
@@ -77,8 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, KeyboardInterrupt) as error:
         if debug:
             raise
-        print(f"jaxheads: {_one_line(error)}", file=sys.stderr)
+        print(f"jaxheads: {shortened(_one_line(error), LONGEST)}", file=sys.stderr)
         return getattr(error, "status", 130) if isinstance(error, KeyboardInterrupt) else 2
+    except (RuntimeError, AssertionError) as error:
+        said = start_fault(error)
+        if debug or not said:
+            raise
+        line = f"error: jax does not start: {said}; {start_remedy(said)}"
+        print(f"jaxheads: {shortened(line, LONGEST)}", file=sys.stderr)
+        return 2
 
 
 def _dispatch(words: list[str]) -> int:

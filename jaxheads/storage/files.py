@@ -39,9 +39,19 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
         _remove(draft)
         for parent in made:
             _remove_if_empty(parent)
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(draft)):
-            raise OSError(error.errno, error.strerror, str(target)) from error
+        if isinstance(error, OSError) and (told := about_target(error, draft, target)):
+            raise told from error
         raise
+
+
+def about_target(error: OSError, draft: Path, target: Path) -> OSError | None:
+    """The error about `target`, where it names what was to become it, or nothing at all."""
+    name = draft if error.filename is None else str(error.filename)
+    if error.errno and str(name).startswith(str(draft)):
+        return OSError(error.errno, error.strerror, str(name).replace(str(draft), str(target), 1))
+    if str(draft) in str(error):
+        return OSError(str(error).replace(str(draft), str(target)))
+    return None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Names to directories: a local one as it is, else a snapshot from the Hub; fails fast offline.
 
-Left to themselves the Hub's clients retry for 25 to 50 s when there is no network. Here one short
-request settles whether the Hub answers; if not, only its cache on disk is asked. Imports nothing of
-ours.
+Left to themselves the Hub's clients retry for 25 to 50 s when there is no network. Here one request
+settles whether the Hub answers; if not, only its cache on disk is asked. It may take as long as the
+clients allow any request (`HF_HUB_ETAG_TIMEOUT`). Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Literal
 
 BUILTIN = "builtin:"  # before the name of a model that comes with the package
 ASSETS = Path(__file__).parents[1] / "assets"
-REACH_SECONDS = 1.2  # how long the Hub may take to answer before it counts as unreachable
 
 
 def fetch_model_dir(source: str | Path, patterns: Sequence[str]) -> Path:
@@ -67,8 +66,7 @@ def fetch_snapshot(
 ) -> Path:
     """Return a directory with the files of a Hub repository that match `patterns`.
 
-    Downloads what is missing if the Hub answers within `REACH_SECONDS`; otherwise what was
-    downloaded before is taken.
+    Downloads what is missing if the Hub answers; otherwise what was downloaded before is taken.
 
     Raises:
       ValueError: for a repository that is not there or cannot be read, or without such files.
@@ -106,13 +104,18 @@ def fetch_snapshot(
     return directory
 
 
-def hub_answers(seconds: float = REACH_SECONDS) -> bool:
-    """Whether the Hub answers a request within `seconds`, proxies and name look-up included."""
+def hub_answers(seconds: float | None = None) -> bool:
+    """Whether the Hub answers a request within `seconds`, proxies and name look-up included.
+
+    Args:
+      seconds: None: as long as its clients wait for the answer to any request.
+    """
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session
 
     if constants.HF_HUB_OFFLINE:
         return False
+    seconds = constants.HF_HUB_ETAG_TIMEOUT if seconds is None else seconds
     answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask() -> None:

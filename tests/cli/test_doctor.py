@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 
@@ -69,6 +71,56 @@ def test_an_idle_accelerator_is_a_problem(accelerator, extra):
 def test_old_transformers_and_a_broken_jax_are_problems():
     assert "older than 5" in problems({"transformers": "4.57.6"})[0].what
     assert problems({}, Devices(error="no libtpu"))[0].what == "jax does not start: no libtpu"
+
+
+LIBTPU = "Unable to initialize backend 'tpu': INTERNAL: Failed to open libtpu.so"
+HELD = (
+    "Unable to initialize backend 'tpu': ABORTED: The TPU is already in use by process with pid 71"
+)
+
+
+@pytest.mark.parametrize(
+    ("platforms", "said", "remedy"),
+    [
+        ("tpu", LIBTPU, "'jax[tpu]' on a TPU VM; elsewhere unset JAX_PLATFORMS, which is 'tpu'"),
+        ("", LIBTPU, "'jax[tpu]' on a TPU VM; elsewhere JAX_PLATFORMS=cpu"),
+        ("tpu", HELD, "end process 71, which holds the TPU"),
+        ("", "the libtpu lockfile is held", "end the process that holds the TPU"),
+        ("cuda", "no device", "'jax[cuda13]' where nvidia-smi shows a GPU; elsewhere unset JAX_"),
+        ("metal", "Backend 'metal' is not in the list", "unset JAX_PLATFORMS, which is 'metal'"),
+        ("", "no idea", "pip install -U jax jaxlib"),
+    ],
+)
+def test_a_backend_that_does_not_start_has_its_remedy(platforms, said, remedy, monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    (problem,) = problems({}, Devices(error=said))
+    assert problem.what == f"jax does not start: {said}"
+    assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize("platforms", ["tpu", "cuda"])
+def test_a_verb_on_a_backend_that_does_not_start_is_one_line(platforms, tmp_path):
+    code = "import sys; from jaxheads.cli import main; import jax.numpy as jnp; "
+    code += "main._dispatch = lambda _: jnp.ones(3); sys.exit(main.main(['score']))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "JAX_PLATFORMS": platforms, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.startswith("jaxheads: error: jax does not start: ")
+    assert ran.stderr.count("\n") == 1
+    assert "JAX_PLATFORMS" in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_error_of_the_same_class_is_no_backends(capsys, monkeypatch):
+    assert doctor.start_fault(RuntimeError("resource exhausted")) == ""
+    monkeypatch.setattr("jaxheads.cli.main._dispatch", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
 
 
 def test_every_dependency_is_looked_for():

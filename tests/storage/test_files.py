@@ -100,6 +100,18 @@ def test_a_full_disk_is_told_with_the_file_that_found_no_room(tmp_path):
     assert error.value.errno == errno.ENOSPC
 
 
+def test_what_is_said_of_a_draft_is_said_of_its_target(tmp_path):
+    target = tmp_path / "model"
+    with pytest.raises(OSError, match="No space left") as error:
+        with write_atomically(target) as draft:
+            raise OSError(errno.ENOSPC, "No space left on device", str(draft / "config.json"))
+    assert error.value.filename == str(target / "config.json")
+    with pytest.raises(OSError, match="not written") as error:
+        with write_atomically(target) as draft:
+            raise OSError(f"{draft}/model.safetensors: not written: no space left")
+    assert str(error.value) == f"{target}/model.safetensors: not written: no space left"
+
+
 def test_a_missing_file_is_told_as_the_one_that_was_read(tmp_path):
     with pytest.raises(FileNotFoundError) as error, write_atomically(tmp_path / "a.txt"):
         (tmp_path / "other.txt").read_text()

@@ -140,16 +140,19 @@ def test_what_is_no_directory_is_one_line_at_once(source: str | Path, said: str)
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_name_fails_within_two_seconds_when_the_network_swallows_everything(
+def test_an_unknown_name_fails_at_the_clients_time_out_when_the_network_swallows_everything(
     tmp_path: Path, silent_port: int
 ):
     said, seconds = fetch_elsewhere(
-        "someone/something", tmp_path, HF_ENDPOINT=f"http://127.0.0.1:{silent_port}"
+        "someone/something",
+        tmp_path,
+        HF_ENDPOINT=f"http://127.0.0.1:{silent_port}",
+        HF_HUB_ETAG_TIMEOUT="1",
     )
     assert said.startswith("ValueError: 'someone/something' is neither a local directory nor in")
     assert said.endswith("which cannot be reached")
     assert "\n" not in said
-    assert hub.REACH_SECONDS <= seconds < 2
+    assert 1 <= seconds < 2
 
 
 def test_an_unknown_name_fails_within_two_seconds_when_nothing_listens(tmp_path: Path):
@@ -173,6 +176,19 @@ def test_a_name_look_up_that_hangs_counts_as_no_answer(monkeypatch):
     stop.set()
 
 
+def test_a_hub_that_takes_its_time_is_reached(monkeypatch):
+    allowed = []
+
+    def head(_, timeout):
+        allowed.append(timeout)
+        time.sleep(1.6)
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(utils, "get_session", lambda: types.SimpleNamespace(head=head))
+    assert hub.hub_answers()
+    assert allowed == [constants.HF_HUB_ETAG_TIMEOUT]
+
+
 def test_a_model_of_the_hub_is_downloaded_once_and_then_found_without_it(
     tmp_path: Path, hub_port: int, silent_port: int
 ):
@@ -180,8 +196,9 @@ def test_a_model_of_the_hub_is_downloaded_once_and_then_found_without_it(
     directory = Path(said)
     assert sorted(path.name for path in directory.iterdir()) == ["a.txt", "config.json"]
     assert (directory / "a.txt").read_bytes() == b"wanted"
+    silent = f"http://127.0.0.1:{silent_port}"
     again, seconds = fetch_elsewhere(
-        "team/model", tmp_path, HF_ENDPOINT=f"http://127.0.0.1:{silent_port}"
+        "team/model", tmp_path, HF_ENDPOINT=silent, HF_HUB_ETAG_TIMEOUT="1"
     )
     assert Path(again) == directory
     assert seconds < 2

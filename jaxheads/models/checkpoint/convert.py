@@ -46,7 +46,7 @@ from jaxheads.models.checkpoint.weights import (
     write_weights,
 )
 from jaxheads.models.model import Model
-from jaxheads.storage.files import write_atomically
+from jaxheads.storage.files import about_target, write_atomically
 from jaxheads.storage.hub import fetch_model_dir
 
 LOG = logging.getLogger("jaxheads")
@@ -238,8 +238,11 @@ def _place(target: Path, overwrite: bool) -> Iterator[Path]:
         got = f"folders {', '.join(sorted(strange))}" if strange else f"no {CONFIG}"
         raise ValueError(f"{target}: expected a saved model to overwrite, got {got} in it")
     new, old = (target.with_name(f".{target.name}.{os.getpid()}.{tag}") for tag in ("new", "old"))
-    with write_atomically(new) as draft:
-        yield draft
+    try:
+        with write_atomically(new) as draft:
+            yield draft
+    except OSError as error:
+        raise (about_target(error, new, target) or error) from error
     os.rename(target, old)
     os.rename(new, target)
     shutil.rmtree(old)

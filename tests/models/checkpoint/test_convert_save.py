@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from safetensors import SafetensorError
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.models.checkpoint.convert import load_model, save_model
@@ -132,6 +133,23 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path):
         save_model(model, tmp_path / "out", tokenizer=_Breaks(), overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "tokenizer.json").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_full_disk_is_told_of_the_directory_that_was_asked_for(
+    overwrite: bool, tmp_path: Path, monkeypatch
+):
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    model, target = load_model(FIXTURES / "bert-bare"), tmp_path / "out"
+    if overwrite:
+        save_model(model, target)
+    monkeypatch.setattr("jaxheads.models.checkpoint.weights.save_file", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        save_model(model, target, overwrite=overwrite)
+    assert str(caught.value).startswith(f"{target}/model.safetensors: not written: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] * overwrite
 
 
 def test_attributes_that_change_no_number_are_carried_over(tmp_path: Path):
