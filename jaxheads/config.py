@@ -338,8 +338,8 @@ class TrainingConfig:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             problems.append(f"dropout: expected a rate in [0, 1) or none, got {self.dropout}")
-        if self.frozen_steps >= self.steps >= 1:
+        if self.frozen_steps > self.steps:
             problems.append(
-                f"frozen_steps: expected fewer than the {self.steps} steps, got {self.frozen_steps}"
+                f"frozen_steps: expected at most the {self.steps} steps, got {self.frozen_steps}"
             )
         refuse("training", problems)

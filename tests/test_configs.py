@@ -12,7 +12,6 @@ import pytest
 from jaxheads.cli.overrides import load_config
 from jaxheads.config import TrainingConfig
 from jaxheads.data.batch import Batch
-from jaxheads.data.tokens import load_tokenizer
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.settings import (
     Chiang2021,
@@ -29,7 +28,8 @@ from jaxheads.studies.settings import (
     TextSettings,
     Zhang2020,
 )
-from jaxheads.studies.workbench.tasks import Reader
+from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.tasks import batches_of
 from tests.support.paths import ROOT
 from tests.tiny import shrink
 
@@ -85,10 +85,10 @@ def test_nothing_held_out_is_trained_or_scored_on_in_the_built_in_language():
     run = shrink(runs["grammar_full"])
     names = [task.name for task in run.tasks]
     assert {name for name in drawn if name.startswith("grammar")} == set(names)
-    reader = Reader(run, load_tokenizer("builtin:roberta"), None)
+    reader = StudyModel(run, run.models[0], Path("unused"), None).reader
     for task in (reader.text(None), *map(reader.task, names)):
         train, scored = (
-            texts(reader.batches(source, task.lengths, 8)) for source in (task.train, task.scored)
+            texts(batches_of(source, task.lengths, 8, None)) for source in (task.train, task.scored)
         )
         assert scored and scored <= train, task.name
         assert not texts(task.held_out) & train, task.name

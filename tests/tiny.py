@@ -9,7 +9,7 @@ from jaxheads.studies.settings import Run
 
 # At most so many of what a field counts, wherever it stands.
 MOST = {
-    "steps": 2, "batch_size": 16, "warmup_steps": 1, "save_every": 0,
+    "steps": 2, "frozen_steps": 1, "batch_size": 16, "warmup_steps": 1, "save_every": 0,
     "paragraphs": 200, "held_out_blocks": 8, "examples": 48, "held_out_examples": 24,
     "ablated": 8, "rescored": 8, "splits": 2, "points": 3, "draws": 2,
     "pairs": 48, "held_out_pairs": 24, "views": 1, "permutations": 399,

@@ -75,6 +75,8 @@ def fit(
       Diverged: a ValueError that names, within `2 * log_every` steps, the first that is not finite.
       Preempted: after SIGTERM, when the step has ended and the state is saved.
     """
+    if only is None and config.frozen_steps == config.steps:
+        only = "readout"
     trained, held = divide(params, only)
     seed, step = np.uint32(config.seed), _step(objective, config, gates, mesh)
     theta = gate.init(gate_key(seed))
@@ -134,7 +136,7 @@ def learning_rates_of(
         "params": learning_rate_schedule(own, config.steps),
         "gates": learning_rate_schedule(gates, config.steps),
     }
-    if frozen or own.encoder_learning_rate is not None:
+    if 0 < frozen < config.steps or own.encoder_learning_rate is not None:
         rate = own.encoder_learning_rate or own.learning_rate
         encoder = dataclasses.replace(own, learning_rate=rate)
         after = learning_rate_schedule(encoder, config.steps - frozen)

@@ -94,7 +94,7 @@ def test_a_model_is_cut_or_masked_and_then_trained(sentiment, review_file, score
         (["--steps", "0"], "--steps: expected at least 1, got 0"),
         (["--only", "gate"], "--only"),
         (["--only", "readout", "--frozen-steps", "1"], "--only readout: expected it without"),
-        (["--frozen-steps", "12"], "frozen_steps: expected fewer than the 12 steps, got 12"),
+        (["--frozen-steps", "13"], "frozen_steps: expected at most the 12 steps, got 13"),
         (["--encoder-learning-rate", "0"], "encoder_learning_rate: expected a positive number"),
         (["--task", "stsb"], "similarity|sentence1|score"),
         (["--whole-words"], "--whole-words: expected a masked-LM task, got sst2"),

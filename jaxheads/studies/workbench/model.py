@@ -81,8 +81,9 @@ class StudyModel:
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """The checkpoint's tokenizer, or a new one of the family's kind, learnt from the text."""
-        if self._source is not None:
-            return load_tokenizer(self._source)
+        source = self._source or self.settings.source
+        if source is not None:
+            return load_tokenizer(source)
         settings, encoder = self.settings, self.settings.encoder
         assert encoder is not None, settings
         text = self.run.text
@@ -103,8 +104,7 @@ class StudyModel:
     @functools.cached_property
     def text(self) -> PreparedTask:
         """The pre-training task, masked the same way whenever it is scored or measured."""
-        pretrain = None if self.settings.source else self.settings.pretrain
-        return self.reader.text(pretrain)
+        return self.reader.text(self.settings.pretrain)
 
     @functools.cache  # noqa: B019 a model lives as long as its study
     def task(self, name: str) -> PreparedTask:
@@ -116,8 +116,10 @@ class StudyModel:
     @property
     def _source(self) -> str | Path | None:
         """Where the pre-trained model is; None before it has been trained."""
+        if self.settings.pretrain is None:
+            return self.settings.source
         path = self.folder / "models" / self.name
-        return self.settings.source or (path if path.is_dir() else None)
+        return path if path.is_dir() else None
 
     @functools.cached_property
     def base(self) -> Model:
@@ -142,25 +144,34 @@ class StudyModel:
     @property
     def layout(self) -> EncoderConfig:
         """Layers and heads of the model, known before it is trained."""
-        return self.settings.encoder or self.base.config
+        return self.settings.encoder or self._start.config
 
     def pretrain(self) -> None:
-        """Train the model from scratch, and save it with its tokenizer."""
-        settings = self.settings
-        if self._source is not None:
+        """Train the model from scratch, or further, and save it with its tokenizer."""
+        training = self.settings.pretrain
+        if training is None or self._source is not None:
             return
-        assert settings.encoder is not None
-        assert settings.pretrain is not None
+        job = masked_training(self._start, self.text, training.seed, self.name, None)
+        self.save_model(self.trainer.fitted(job), self.folder / "models" / self.name)
+
+    @functools.cached_property
+    def _start(self) -> Model:
+        """The masked LM before its pre-training here; without any, the one that it came as."""
+        settings, readout = self.settings, ReadoutConfig("masked_lm")
+        if settings.pretrain is None:
+            return self.base
+        key = jax.random.key(settings.pretrain.seed)
+        if settings.source is not None:
+            model = load_model(settings.source, readout=readout, key=key)
+            check_fits(self.tokenizer, model.config)
+            return model
+        assert settings.encoder is not None, settings
         encoder = dataclasses.replace(
             settings.encoder,
             vocab_size=self.tokenizer.vocab_size,
             pad_token_id=self.tokenizer.pad_id,
         )
-        key = jax.random.key(settings.pretrain.seed)
-        model = init_model(encoder, ReadoutConfig("masked_lm"), key)
-        seed = settings.pretrain.seed
-        job = masked_training(model, self.text, seed, settings.name, None)
-        self.save_model(self.trainer.fitted(job), self.folder / "models" / self.name)
+        return init_model(encoder, readout, key)
 
     def tuned(self, task: str, seed: int) -> Model:
         """The model fine-tuned on a task, with all its heads: trained now, or as it was saved."""

@@ -35,7 +35,11 @@ def _name_problems(name: str) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
-    """An encoder with a masked-LM readout: one that exists, or one to pre-train from scratch.
+    """An encoder with a masked-LM readout: one that exists, or one to pre-train.
+
+    With a source and `pretrain`, a checkpoint of any kind is trained further as a masked LM: its
+    readout where it is one, else a new one. `frozen_steps` of that training leave the encoder as it
+    is for a while, or altogether.
 
     Raises:
       ValueError: for a name that no file can have, both or neither of a source and an encoder to
@@ -45,15 +49,16 @@ class ModelSettings:
     name: str  # in records and file names
     source: str | None = None  # a directory, a name on the Hub or builtin:NAME
     encoder: EncoderConfig | None = None  # to pre-train; vocab_size is that of the tokenizer
-    pretrain: TrainingConfig | None = None
+    pretrain: TrainingConfig | None = None  # on the text of the run
     finetune: TrainingConfig | None = None  # on every task; none: the task's, or the run's
     tasks: tuple[str, ...] | None = None  # of the run's tasks, those of this model; none: all
 
     def __post_init__(self) -> None:
         problems = list(_name_problems(self.name))
-        made = (self.encoder is None, self.pretrain is None)
-        if made != ((True, True) if self.source else (False, False)):
-            problems.append("expected either a source, or an encoder and how to pretrain it")
+        if (self.source is None) == (self.encoder is None):
+            problems.append("expected either a source or an encoder to pretrain")
+        elif self.encoder is not None and self.pretrain is None:
+            problems.append("pretrain: expected how to train the encoder, got none")
         misfits = table_of(self.encoder.family).misfits(self.encoder) if self.encoder else ()
         refuse(f"model {self.name}", [*problems, *misfits])
 
