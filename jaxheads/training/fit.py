@@ -75,9 +75,7 @@ def fit(
       Diverged: a ValueError that names, within `2 * log_every` steps, the first that is not finite.
       Preempted: after SIGTERM, when the step has ended and the state is saved.
     """
-    if only is None and config.frozen_steps == config.steps:
-        only = "readout"
-    trained, held = divide(params, only)
+    trained, held = divide(params, "readout" if config.frozen_steps == config.steps else only)
     seed, step = np.uint32(config.seed), _step(objective, config, gates, mesh)
     theta = gate.init(gate_key(seed))
     how = {"gates": gates, "shard_opt_state": config.shard_opt_state}
