@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from jaxheads.config import EncoderConfig, ReadoutConfig
     from jaxheads.data.batch import Batch
     from jaxheads.data.encode import encode_task
+    from jaxheads.data.lines import Reading
     from jaxheads.data.loader import batches, training_batches
-    from jaxheads.data.tasks import read_examples
+    from jaxheads.data.tasks.examples import read_examples
+    from jaxheads.data.tasks.task import Task
     from jaxheads.data.tokens import load_tokenizer
     from jaxheads.importance import Scores, load_scores, save_scores, score_heads
     from jaxheads.importance.meta.files import load_pruner
@@ -56,7 +58,9 @@ _ROOMS = {
     "config": ("EncoderConfig", "ReadoutConfig"),
     "data.batch": ("Batch",),
     "data.encode": ("encode_task",),
-    "data.tasks": ("read_examples",),
+    "data.tasks.examples": ("read_examples",),
+    "data.tasks.task": ("Task",),
+    "data.lines": ("Reading",),
     "data.loader": ("batches", "training_batches"),
     "data.tokens": ("load_tokenizer",),
     "importance": ("Scores", "load_scores", "save_scores", "score_heads"),
@@ -90,8 +94,10 @@ __all__ = [
     "EncoderConfig",
     "Model",
     "Outcome",
+    "Reading",
     "ReadoutConfig",
     "Scores",
+    "Task",
     "ablation",
     "alone",
     "batches",

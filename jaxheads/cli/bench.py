@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxheads.bench import main, simulated
-from jaxheads.cli.options import BenchOptions
+from jaxheads.cli.options.other import BenchOptions
 
 
 def run(options: BenchOptions) -> int | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from jaxheads.cli.options.study import StudyOptions
 from jaxheads.cli.status import describe
-from jaxheads.cli.study_options import StudyOptions
 
 
 def run(options: StudyOptions) -> int | None:

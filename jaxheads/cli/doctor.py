@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jaxheads.cli.options import DoctorOptions
+from jaxheads.cli.options.other import DoctorOptions
 
 NEEDED = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "fsspec", "transformers", "tokenizers",

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool
 
-from jaxheads.cli.options import TrainOptions
+from jaxheads.cli.options.train import TrainOptions
 from jaxheads.config import EncoderConfig, OptimizerConfig
 from jaxheads.importance.gates.gate import Gate, Theta
 from jaxheads.importance.gates.hard_concrete import l0, lagrangian, naturally_open

@@ -1,16 +1,153 @@
-"""What several verbs read: a model with its tokenizer."""
+"""What several verbs read: a model with its tokenizer, a task, and the examples of it."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer
+import jax
+
+from jaxheads.cli.options.task import TaskOptions, names_in
+from jaxheads.cli.options.train import TrainOptions
+from jaxheads.config import ReadoutConfig
+from jaxheads.data.encode import EncodedSource
+from jaxheads.data.loader import Source
+from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.sources import encode_shared, read_blocks
+from jaxheads.data.tasks.examples import stream_examples
+from jaxheads.data.tasks.labels import (
+    check_readout,
+    class_numbers,
+    new_readout,
+    renamed,
+    with_labels_of,
+)
+from jaxheads.data.tasks.named import task_named
+from jaxheads.data.tasks.task import Task
+from jaxheads.data.tasks.values import class_number, some_of
+from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Model
 
 
-def open_model(source: str | Path) -> tuple[Model, Tokenizer]:
+def task_of(options: TaskOptions) -> Task:
+    """The task of the options: their own, or a named one, maybe in other columns.
+
+    Raises:
+      ValueError: for an unknown task, or columns that it cannot have.
+    """
+    if (own := options.own_task) is not None:
+        return own
+    task = task_named(options.task)
+    text = names_in(options.text) if options.text else task.text
+    label = names_in(options.label) if options.label else task.label
+    return dataclasses.replace(task, text=text, label=label)
+
+
+def open_model(options: TaskOptions) -> tuple[Model, Tokenizer]:
     """A model with the readout that its checkpoint has, and the tokenizer beside it."""
-    model, tokenizer = load_model(source), load_tokenizer(source)
+    model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     check_fits(tokenizer, model.config)
-    return model, tokenizer
+    return model._replace(readout=renamed(model.readout, options.label_names)), tokenizer
+
+
+def task_for(options: TaskOptions, model: Model) -> Task:
+    """The task, with the labels that the model has for it.
+
+    Raises:
+      ValueError: for a model that is not for the task.
+    """
+    task = with_labels_of(task_of(options), model.readout)
+    check_readout(task, model.readout)
+    return task
+
+
+def model_to_train(options: TrainOptions) -> tuple[Model, Task]:
+    """A model with its own readout, or with a new one where it has none for the task.
+
+    Raises:
+      ValueError: for a readout of other labels, which would be lost, unless --new-classifier asks
+        for it.
+    """
+    model, task = load_model(options.model), task_of(options)
+    if model.readout.labels and not options.new_classifier:
+        try:
+            model = model._replace(readout=renamed(model.readout, options.label_names))
+            return model, _checked(options, task, model.readout)
+        except ValueError as error:
+            has = f"{options.model} has a {model.readout.kind} readout for "
+            names = some_of(model.readout.labels)
+            way_out = "--new-classifier puts a new one in its place"
+            raise ValueError(f"{has}{names}; {way_out} ({error})") from error
+    if model.readout.kind == "masked_lm" and task.kind == "mlm":
+        return model, task
+    task = _found(options, task)
+    key = jax.random.key(options.seed)
+    return load_model(options.model, readout=new_readout(task), key=key), task
+
+
+def _found(options: TrainOptions, task: Task) -> Task:
+    """The task with the labels that it has, or else the data."""
+    return stream_examples(task, options.data, split="train", reading=options.reading).task
+
+
+def _checked(options: TrainOptions, task: Task, readout: ReadoutConfig) -> Task:
+    """The task, if the readout can do it and has its labels, and those of the data."""
+    own = with_labels_of(task, readout)
+    check_readout(own, readout)
+    classes_of(own, readout)
+    names = _found(options, task).labels if own is not task and not task.is_regression else ()
+    if strange := [name for name in names if class_number(own.labels, name) is None]:
+        raise ValueError(f"the data have {some_of(strange)}")
+    return own
+
+
+def classes_of(task: Task, readout: ReadoutConfig) -> tuple[int, ...]:
+    """The readout's number for each class of a task; none where there are no classes."""
+    return () if task.kind in ("regress", "mlm") else class_numbers(task, readout)
+
+
+def read_labelled(
+    options: TaskOptions,
+    task: Task,
+    readout: ReadoutConfig | None,
+    model: Model,
+    tokenizer: Tokenizer,
+    data: str | None,
+    *,
+    split: str,
+    limit: int | None,
+    share: tuple[int, int],
+    group: int = 1,
+    scratch: Path | None = None,
+) -> EncodedSource:
+    """A task's examples as a readout takes them; without one their labels are not read."""
+    examples = stream_examples(
+        task, data, split=split, limit=limit, reading=options.reading,
+        labelled=readout is not None,
+    )  # fmt: skip
+    return encode_shared(
+        tokenizer, examples, readout, check_length(model.config, options.max_length),
+        long=options.long, scratch=scratch, share=share, group=group,
+    )  # fmt: skip
+
+
+def read_masked(
+    options: TaskOptions,
+    task: Task,
+    model: Model,
+    tokenizer: Tokenizer,
+    *,
+    split: str,
+    limit: int | None,
+    seed: int,
+) -> Source:
+    """A text for masked LM, with the same masks every time."""
+    if options.data is None and not task.generated:
+        raise ValueError("task mlm: expected a text with --data FILE, got none")
+    length = check_length(model.config, options.max_length)
+    blocks = read_blocks(
+        tokenizer, options.data, length, task=task, split=split, limit=limit,
+        reading=options.reading,
+    )  # fmt: skip
+    return mask_blocks(blocks, tokenizer, length=length, seed=seed, fixed=True)

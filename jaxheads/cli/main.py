@@ -19,15 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from jaxheads.cli.doctor import start_fault, start_remedy
-from jaxheads.cli.options import (
-    BenchOptions,
-    DoctorOptions,
-    PruneOptions,
-    ScoreOptions,
-    TrainOptions,
-)
+from jaxheads.cli.options.evaluate import EvaluateOptions
+from jaxheads.cli.options.other import BenchOptions, DoctorOptions, PruneOptions
+from jaxheads.cli.options.score import ScoreOptions
+from jaxheads.cli.options.study import ReportOptions, StudyOptions
+from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.overrides import closest, parse_value
-from jaxheads.cli.study_options import ReportOptions, StudyOptions
 from jaxheads.config import shortened
 from jaxheads.storage.remote import localised, outputs
 from jaxheads.storage.urls import url_of
@@ -37,7 +34,7 @@ LONGEST = 600  # characters of a message
 
 class Command(NamedTuple):
     help: str
-    options: type[Any]  # a frozen dataclass whose fields are `jaxheads.cli.options.option`s
+    options: type[Any]  # a frozen dataclass whose fields are `cli.options.fields.option`s
     run: str = ""  # "module:function", takes the options and returns an exit status or None
     then: str = ""  # the same, after None: takes `options.folder` and returns what to print
 
@@ -52,6 +49,11 @@ VERBS: dict[str, Command] = {
     "score": Command("score every head on a task", ScoreOptions, "jaxheads.cli.score:run"),
     "prune": Command("write a smaller model", PruneOptions, "jaxheads.cli.prune:run"),
     "train": Command("fine-tune or pre-train a model", TrainOptions, "jaxheads.cli.train:run"),
+    "evaluate": Command(
+        "measure a model, with all heads and with some",
+        EvaluateOptions,
+        "jaxheads.cli.evaluate:run",
+    ),
     "bench": Command(
         "measure speed on this machine",
         BenchOptions,

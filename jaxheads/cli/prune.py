@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from jaxheads.cli.options import PruneOptions
+from jaxheads.cli.options.other import PruneOptions
 from jaxheads.data.pipelines import TOKENIZER_FILES
 from jaxheads.importance.scores import Scores, load_scores
 from jaxheads.models.checkpoint.convert import load_model, save_model
@@ -27,31 +27,43 @@ def run(options: PruneOptions) -> None:
     """Keep the best `budget` heads of a model; print what that saves."""
     scores = load_scores(options.scores)
     model = load_model(options.model)
-    mask_LH = choose_heads(options, scores, model)
+    mask_LH = choose_heads(
+        options.scores, model, options.budget, per_layer=options.per_layer, floor=options.floor,
+        tied=options.tied,
+    )  # fmt: skip
     smaller = without_heads(model, mask_LH, zeroed=options.zeroed)
     save_model(smaller, options.out, tokenizer=TokenizerFiles(options.model), source=options.model)
     print(_account(options, scores, model, smaller, mask_LH))
 
 
-def choose_heads(options: PruneOptions, scores: Scores, model: Model) -> Bool[np.ndarray, "L H"]:
-    """The mask that the options ask for.
+def choose_heads(
+    file: Path,
+    model: Model,
+    budget: int,
+    *,
+    per_layer: bool = False,
+    floor: int = 0,
+    tied: bool = False,
+) -> Bool[np.ndarray, "L H"]:
+    """The mask of the `budget` heads of a model that the scores of a file prefer.
 
     Raises:
       ValueError: for scores of another model, or a budget that it cannot have.
     """
+    score_LH = load_scores(file).score_LH
     expected = (model.config.num_layers, model.config.num_heads)
-    if scores.score_LH.shape != expected:
+    if score_LH.shape != expected:
         raise ValueError(
-            f"{options.scores}: expected scores [layers, heads] {list(expected)} as "
-            f"{options.model} has them, got {list(scores.score_LH.shape)}"
+            f"{file}: expected scores [layers, heads] {list(expected)} as the model has them, got "
+            f"{list(score_LH.shape)}"
         )
     return mask_from_scores(
-        scores.score_LH,
-        options.budget,
-        per_layer=options.per_layer,
-        floor=options.floor,
+        score_LH,
+        budget,
+        per_layer=per_layer,
+        floor=floor,
         present=present_heads(model.config),
-        tied_rows=model.config.block_by_layer if options.tied else None,
+        tied_rows=model.config.block_by_layer if tied else None,
     )
 
 

@@ -13,16 +13,11 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from jaxheads.cli.flags import refuse
-from jaxheads.cli.inputs import open_model
-from jaxheads.cli.options import ScoreOptions
-from jaxheads.config import ReadoutConfig
+from jaxheads.cli.inputs import open_model, read_labelled, read_masked, task_for, task_of
+from jaxheads.cli.options.fields import refuse
+from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source, batches, bucket_lengths
-from jaxheads.data.mlm import mask_blocks
-from jaxheads.data.sources import check_readout, read_blocks, read_task
-from jaxheads.data.tasks import Task, task_named
-from jaxheads.data.tokens import Tokenizer, check_length
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.meta.files import load_pruner
@@ -44,7 +39,7 @@ def _meta(options: ScoreOptions) -> Method:
     assert options.pruner is not None, "as the options have checked"
     refuse(unit_problems("meta", methods.BY_ATTENTION, options.unit))  # before files are read
     pruner = load_pruner(options.pruner)
-    return methods.meta(pruner, pair=task_named(options.task).is_pair)
+    return methods.meta(pruner, pair=task_of(options).is_pair)
 
 
 METHODS: dict[str, Callable[[ScoreOptions], Method]] = {
@@ -79,10 +74,9 @@ def run(options: ScoreOptions) -> None:
       OSError: the scores cannot be written.
     """
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
-    task = task_named(options.task)
     method = _method(options)
     with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:
-        job = _prepare(options, method, task, Path(scratch))
+        job = _prepare(options, method, Path(scratch))
         begin = time.perf_counter()
         scores = _score(options, job)
         seconds = time.perf_counter() - begin
@@ -106,49 +100,29 @@ def _place(out: Path) -> Iterator[Path]:
         yield Path(run_on_primary(lambda: str(stack.enter_context(write_atomically(out)))))
 
 
-def _prepare(options: ScoreOptions, method: Method, task: Task, scratch: Path) -> ScoreJob:
+def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
     mesh = open_mesh(*options.mesh)
     with in_host_memory(mesh):
-        model, tokenizer = open_model(options.model)
+        model, tokenizer = open_model(options)
+    task = task_for(options, model) if method.needs_loss else task_of(options)
     objective = source = None
     if method.needs_loss:
-        check_readout(task, model.readout)
         objective = objective_for(
             model.config,
             model.readout,
             compute_dtype=options.dtype,
             targets="own" if options.own_targets else "labels",
         )
-    if method.reads_examples:
-        source = _source(options, method, task, model, tokenizer, mesh, scratch)
-    return ScoreJob(model, method, objective, source, mesh)
-
-
-def _source(
-    options: ScoreOptions,
-    method: Method,
-    task: Task,
-    model: Model,
-    tokenizer: Tokenizer,
-    mesh: Mesh | None,
-    scratch: Path,
-) -> Source:
-    """The examples; of a task with labels those of this process alone."""
-    length = check_length(model.config, options.max_length)
-    if task.labels:
-        own = ReadoutConfig("classification", task.labels)
-        readout = model.readout if method.needs_loss else own
-        return read_task(
-            tokenizer, task, options.data, readout, length,
-            limit=options.limit, split=options.split, long=options.long, scratch=scratch,
-            share=data_share(mesh), group=_group(options, method),
+    how = {"split": options.split, "limit": options.limit}
+    if method.reads_examples and task.kind == "mlm":
+        source = read_masked(options, task, model, tokenizer, seed=options.seed, **how)
+    elif method.reads_examples:
+        source = read_labelled(
+            options, task, model.readout if method.needs_loss else None, model, tokenizer,
+            options.data, share=data_share(mesh), group=_group(options, method), scratch=scratch,
+            **how,
         )  # fmt: skip
-    if options.data is None and not task.generated:
-        raise ValueError("task mlm: expected a text with --data FILE, got none")
-    blocks = read_blocks(
-        tokenizer, options.data, length, task=task.name, split=options.split, limit=options.limit
-    )
-    return mask_blocks(blocks, tokenizer, length=length, seed=options.seed, fixed=True)
+    return ScoreJob(model, method, objective, source, mesh)
 
 
 def _score(options: ScoreOptions, job: ScoreJob) -> Scores:

@@ -6,9 +6,9 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from jaxheads.cli.flags import Shard
+from jaxheads.cli.options.fields import Shard
+from jaxheads.cli.options.study import StudyOptions
 from jaxheads.cli.overrides import load_config, override
-from jaxheads.cli.study_options import StudyOptions
 from jaxheads.parallel.processes import join_hosts
 from jaxheads.storage.remote import fetched, localised, url_behind
 from jaxheads.studies import registry

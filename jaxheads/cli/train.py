@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -15,19 +14,20 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxheads.cli.gates import Mask, gates_optimizer, kept_by_gate, learned
-from jaxheads.cli.options import PruneOptions, TrainOptions
+from jaxheads.cli.inputs import classes_of, model_to_train, read_labelled
+from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
-from jaxheads.data.sources import check_readout, new_readout, read_blocks, read_task
-from jaxheads.data.tasks import Task, task_named
+from jaxheads.data.sources import read_blocks
+from jaxheads.data.tasks.task import Task
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
 from jaxheads.importance.gates.gate import Gate, Theta, constant
-from jaxheads.importance.scores import Scores, load_scores, save_scores
+from jaxheads.importance.scores import Scores, save_scores
 from jaxheads.inference.evaluate import evaluate
-from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective, training_objective
 from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh, whole_params
@@ -49,6 +49,7 @@ class TrainJob(NamedTuple):
     train: Source
     held_out: Source | None
     mesh: Mesh | None
+    task: Task  # with its labels
 
 
 def run(options: TrainOptions) -> None:
@@ -61,10 +62,10 @@ def run(options: TrainOptions) -> None:
     saves = options.checkpoints is not None
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
     claim_mirrors()
-    task, config = task_named(options.task), _training(options)
+    config = _training(options)
     _check_place(options)
-    job = _prepare(options, task, config)
-    measure = None if job.held_out is None else _evaluator(options, job, task, config.batch_size)
+    job = _prepare(options, config)
+    measure = None if job.held_out is None else _evaluator(options, job, config.batch_size)
     fitted = fit(
         job.objective,
         job.model.params,
@@ -114,10 +115,12 @@ def _check_place(options: TrainOptions) -> None:
 # -- what is trained
 
 
-def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> TrainJob:
+def _prepare(options: TrainOptions, config: TrainingConfig) -> TrainJob:
     mesh, tokenizer = open_mesh(*options.mesh), load_tokenizer(options.model)
     with in_host_memory(mesh):
-        model, mask_LH = _masked_model(options, task, tokenizer)
+        model, task = model_to_train(options)
+        check_fits(tokenizer, model.config)
+        model, mask_LH = _masked_model(options, model)
     return TrainJob(
         model=model,
         mask_LH=mask_LH,
@@ -126,21 +129,15 @@ def _prepare(options: TrainOptions, task: Task, config: TrainingConfig) -> Train
         train=_source(options, task, model, tokenizer, options.data),
         held_out=_held_out(options, task, model, tokenizer, mesh),
         mesh=mesh,
+        task=task,
     )
 
 
-def _masked_model(
-    options: TrainOptions, task: Task, tokenizer: Tokenizer
-) -> tuple[Model, Mask | None]:
-    """The model, without the heads that are cut, and the mask of those that are not."""
-    model = _model(options, task)
-    check_fits(tokenizer, model.config)
+def _masked_model(options: TrainOptions, model: Model) -> tuple[Model, Mask | None]:
+    """The model without the heads that are cut, and the mask of those that are not."""
     mask_LH = None
     if options.scores is not None and options.budget is not None:
-        pruning = PruneOptions(
-            model=options.model, scores=options.scores, budget=options.budget, out=options.out
-        )
-        mask_LH = choose_heads(pruning, load_scores(options.scores), model)
+        mask_LH = choose_heads(options.scores, model, options.budget)
     if mask_LH is not None and options.cut:
         model, mask_LH = without_heads(model, mask_LH, zeroed=False), None
     elif mask_LH is not None:
@@ -161,21 +158,10 @@ def _check_apart(options: TrainOptions, config: EncoderConfig) -> None:
         )
 
 
-def _model(options: TrainOptions, task: Task) -> Model:
-    """The checkpoint with its own readout, or with a new one where that is not for the task."""
-    model = load_model(options.model)
-    try:
-        check_readout(task, model.readout)
-    except ValueError:
-        readout = new_readout(task)
-        return load_model(options.model, readout=readout, key=jax.random.key(options.seed))
-    return model
-
-
 def _held_out(
     options: TrainOptions, task: Task, model: Model, tokenizer: Tokenizer, mesh: Mesh | None
 ) -> Source | None:
-    """The file that was named, or beside a task without files its validation split.
+    """The data that were named, or beside a task without data its validation split.
 
     Of a task with labels only the examples of this process.
     """
@@ -189,24 +175,26 @@ def _source(
     task: Task,
     model: Model,
     tokenizer: Tokenizer,
-    path: Path | None,
+    data: str | None,
     *,
     share: tuple[int, int] | None = None,
 ) -> Source:
     """What is trained on, or with a `share` what is held out."""
     held_out = share is not None
-    length = check_length(model.config, options.max_length)
     limit, split = None if held_out else options.limit, "validation" if held_out else "train"
-    if task.labels:
+    if task.kind != "mlm":
         if options.whole_words:
-            raise ValueError(f"--whole-words: expected a masked-LM task, got {task.name}")
-        return read_task(
-            tokenizer, task, path, model.readout, length,
-            limit=limit, split=split, long=options.long, share=share or (0, 1),
+            raise ValueError(f"--whole-words: expected a masked-LM task, got {task.title}")
+        return read_labelled(
+            options, task, model.readout, model, tokenizer, data, split=split, limit=limit,
+            share=share or (0, 1),
         )  # fmt: skip
-    if path is None and task.name == "mlm":
+    if data is None and task.name == "mlm":
         raise ValueError("task mlm: expected a text with --data FILE, got none")
-    blocks = read_blocks(tokenizer, path, length, task=task.name, split=split, limit=limit)
+    length = check_length(model.config, options.max_length)
+    blocks = read_blocks(
+        tokenizer, data, length, task=task, split=split, limit=limit, reading=options.reading
+    )
     return _masked(options, blocks, tokenizer, length, held_out=held_out)
 
 
@@ -232,12 +220,12 @@ def _checkpoints(options: TrainOptions, job: TrainJob) -> Checkpoints | None:
     return Checkpoints(options.checkpoints, options.resume, about, put_mirrors)
 
 
-def _evaluator(options: TrainOptions, job: TrainJob, task: Task, batch_size: int) -> Evaluator:
+def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluator:
     """The task's metrics over all that is held out, the one to compare by first.
 
     Under an exact mask: a gate that is trained is evaluated by the heads that it would keep now.
     """
-    held_out = job.held_out
+    held_out, metrics = job.held_out, job.task.measured
     assert held_out is not None, "there is something to evaluate on"
     lengths = bucket_lengths(int(held_out.lengths.max()))
 
@@ -246,9 +234,10 @@ def _evaluator(options: TrainOptions, job: TrainJob, task: Task, batch_size: int
         gate = None if mask_LH is None else mask_LH.astype(np.float32)
         order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
         found = evaluate(
-            job.objective, params, order, task.metrics, gate=gate, mesh=job.mesh
-        ).metrics
-        return {name: found[name] for name in (*task.metrics, *found)}
+            job.objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
+            gate=gate, mesh=job.mesh,
+        ).metrics  # fmt: skip
+        return {name: found[name] for name in (*metrics, *found)}
 
     return measure
 

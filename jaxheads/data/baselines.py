@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array, hstack
 from scipy.sparse.linalg import lsmr
 
-from jaxheads.data.tasks import Example
+from jaxheads.data.tasks.task import Example
 
 DECAY = 1e-3  # of the squared weights, beside the mean loss of an example
 STEPS = 100
@@ -57,7 +57,7 @@ def bag_of_words_accuracy(train: Sequence[Example], test: Sequence[Example]) -> 
 
 def bag_of_words_cosine(pairs: Sequence[Example]) -> Float[np.ndarray, "N"]:
     """Return the cosine of the word counts of the two sides of each pair; 0 for an empty side."""
-    sides = [[e.first for e in pairs], [e.second or "" for e in pairs]]
+    sides = [[e.text for e in pairs], [e.second or "" for e in pairs]]
     one, other = (_counts(texts, _columns(pairs)) for texts in sides)
     length_N = np.sqrt((one * one).sum(1) * (other * other).sum(1))
     dot_N = (one * other).sum(1)
@@ -69,7 +69,7 @@ def count_features(
 ) -> Float[csr_array, "N features"]:
     """Count the words that have a column, and add a constant; see `bag_of_words_guesses`."""
     constant = csr_array(np.ones((len(examples), 1)))
-    one = _counts([example.first for example in examples], column)
+    one = _counts([example.text for example in examples], column)
     if all(example.second is None for example in examples):
         return csr_array(hstack([one, constant]))
     other = _counts([example.second or "" for example in examples], column)
@@ -87,7 +87,7 @@ def _counts(texts: Sequence[str], column: dict[str, int]) -> csr_array:
 
 def _columns(examples: Sequence[Example]) -> dict[str, int]:
     """A column for each word, in the order in which words come."""
-    texts = (f"{example.first} {example.second or ''}" for example in examples)
+    texts = (f"{example.text} {example.second or ''}" for example in examples)
     vocabulary = dict.fromkeys(word for text in texts for word in text.split())
     return {word: place for place, word in enumerate(vocabulary)}
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +14,12 @@ import numpy as np
 import tqdm
 from jaxtyping import Bool, Int, Num, UInt8
 
+from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import own_part
-from jaxheads.data.tasks import SHOWN, Example
+from jaxheads.data.tasks.examples import SHOWN
+from jaxheads.data.tasks.labels import check_readout, class_numbers
+from jaxheads.data.tasks.task import Example, Examples
 from jaxheads.data.tokens import Encoded, Tokenizer
 
 CHUNK = 1024  # examples encoded at a time
@@ -89,34 +92,39 @@ class EncodedSource:
 
 def encode_task(
     tokenizer: Tokenizer,
-    examples: Iterable[Example],
+    examples: Examples,
+    readout: ReadoutConfig | None,
     max_length: int,
     *,
     long: Literal["error", "truncate"] = "error",
-    siamese: bool = False,
     scratch: str | Path | None = None,
     share: tuple[int, int] = (0, 1),
     group: int = 1,
 ) -> EncodedSource:
-    """Encode a task's examples; sentences of a pair together, or `siamese` for the pair readout.
+    """Encode a task's examples as a model takes them, with the numbers that it has for classes.
 
-    With `long="truncate"` an example of more than `max_length` tokens is cut. With a `scratch`
-    directory the tokens lie there on disk; with `tasks.iter_examples` memory then grows by 12 to 20
-    bytes an example and no more. A progress bar shows where stderr is a terminal. With the `share`
-    and `group` of `loader.batches` only the examples of that process are encoded; it must be told
-    (`longest`) how long the others' are.
+    Args:
+      readout: the model's, whose labels are matched by name with the task's; of a pair readout each
+        sentence is encoded by itself. None: sentences of a pair together, and the task's numbers.
+      max_length: most tokens of an example, which is cut there with `long="truncate"`.
+      scratch: a directory where the tokens lie on disk; with `stream_examples` memory then grows by
+        12 to 20 bytes an example and no more. A progress bar shows where stderr is a terminal.
+      share, group: as of `loader.batches`: only the examples of that process are encoded; it must
+        be told (`longest`) how long the others' are.
 
     Raises:
-      ValueError: for an example of more than `max_length` tokens, named by file and line, unless
-        `long="truncate"`; for pairs among single sentences, `siamese` without pairs, no example.
+      ValueError: for a readout that cannot do the task, or has other labels; for an example of more
+        than `max_length` tokens, named by its place, unless `long="truncate"`; for pairs among
+        single sentences, and no example.
     """
     if long not in ("error", "truncate"):
         raise ValueError(f"long: expected 'error' or 'truncate', got {long!r}")
+    if readout is not None:
+        check_readout(examples.task, readout)
+    siamese = readout is not None and readout.kind == "pair"
     cut = max_length if long == "truncate" else None
-    total = len(examples) if isinstance(examples, Sized) else None
-    writer = RaggedWriter(scratch)
-    labels: list[np.ndarray] = []
-    problems: list[str] = []
+    total = len(examples) if isinstance(examples.rows, Sized) else None
+    writer, labels, problems = RaggedWriter(scratch), [], []
     with tqdm.tqdm(
         total=total, desc="encoding", unit=" examples", disable=not sys.stderr.isatty()
     ) as bar:
@@ -128,16 +136,28 @@ def encode_task(
             if len(problems) >= SHOWN:
                 break
             writer.write(encoded, np.repeat(own_N, 1 + siamese))
-            labels.append(np.asarray([example.label for example in chunk]))
+            labels.append(_label_numbers(examples, chunk, readout))
             bar.update(len(chunk))
     if problems:
         raise ValueError("; ".join((*problems[:SHOWN], "--long truncate cuts them")))
     if not labels:
         raise ValueError("expected at least one example, got none")
-    every = np.concatenate(labels)
-    dtype = np.float32 if every.dtype.kind == "f" else np.int32
-    found = EncodedSource(*writer.close(), every.astype(dtype), tokenizer.pad_id, 1 + siamese)
+    label_N = np.concatenate(labels)
+    found = EncodedSource(*writer.close(), label_N, tokenizer.pad_id, 1 + siamese)
     return dataclasses.replace(found, longest=int(found.lengths.max()))
+
+
+def _label_numbers(
+    examples: Examples, chunk: Sequence[Example], readout: ReadoutConfig | None
+) -> Num[np.ndarray, "N"]:
+    """The labels of some examples, as the readout numbers the classes."""
+    task, label_N = examples.task, np.asarray([example.label for example in chunk])
+    if task.is_regression:
+        return label_N.astype(np.float32)
+    if readout is None or task.kind == "mlm":
+        return label_N.astype(np.int32)
+    number_C = np.asarray(class_numbers(task, readout, found=examples.found), np.int32)
+    return number_C[label_N]
 
 
 class RaggedWriter:
@@ -185,12 +205,10 @@ def _encode_chunk(
     tokenizer: Tokenizer, chunk: list[Example], cut: int | None, siamese: bool
 ) -> Encoded:
     """Encode some examples: one sequence each, or two in a row each."""
-    firsts, seconds = [example.first for example in chunk], [example.second for example in chunk]
+    firsts, seconds = [example.text for example in chunk], [example.second for example in chunk]
     texts = [text for text in seconds if text is not None]
     if texts and len(texts) < len(chunk):
         raise ValueError("expected pairs or single sentences, got both")
-    if siamese and not texts:
-        raise ValueError(f"{chunk[0].place}: expected pairs of sentences, got single ones")
     if siamese:
         return tokenizer.encode(list(itertools.chain(*zip(firsts, texts, strict=True))), None, cut)
     return tokenizer.encode(firsts, texts or None, cut)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Num
-from scipy import stats
 
 from jaxheads.data.batch import Batch
+from jaxheads.inference.metrics import METRICS, check_metrics, constant_answer, loss_floor
 from jaxheads.objectives import Objective, Params
 from jaxheads.parallel.mesh import local_rows, place_batch, place_params, split_over_data
 from jaxheads.parallel.processes import gather_rows
@@ -51,34 +51,46 @@ def evaluate(
     batches: Iterable[Batch],
     metrics: Sequence[str],
     *,
+    classes: Sequence[int] = (),
     gate: Float[Array | np.ndarray, "..."] | None = None,
     mesh: Mesh | None = None,
 ) -> Evaluation:
     """The `metrics` (names of `METRICS`) and the loss over all examples of `batches`.
 
-    `gate` is traced, as the objective's own: all gates of one shape share one compilation. Dropout
-    is off. Sums are float64 in the order of the examples' numbers, so they do not depend on how the
+    Sums are float64 in the order of the examples' numbers, so they do not depend on how the
     examples were batched. With several processes all of them call and get the same.
+
+    Args:
+      classes: the readout's number for each of the task's classes, by which classes are told here
+        (see `class_numbers`); none: the readout's own numbers.
+      gate: traced, as the objective's own: all gates of one shape share one compilation. Dropout is
+        off.
 
     Raises:
       ValueError: for an unknown metric, no example, or a loss that is not finite.
     """
-    _check(metrics)
+    check_metrics(metrics)
     rows = _collect(_rows(objective, params, batches, gate, mesh))
     _check_rows(rows)
     taken = rows.label >= 0 if rows.label.ndim == 2 else np.ones(rows.label.shape, bool)
-    label, guess = rows.label[taken], rows.guess[taken]
+    label, guess = (_by_task(each[taken], classes) for each in (rows.label, rows.guess))
     number_N = np.arange(len(rows.number)).reshape(-1, *[1] * (rows.label.ndim - 1))
     example = np.broadcast_to(number_N, rows.label.shape)[taken]
-    loss = rows.loss.sum() / max(rows.terms.sum(), 1.0)
+    named = [name for name in metrics if name != "loss"]  # which is always there
     constant = constant_answer(label)
     return Evaluation(
-        {"loss": float(loss)} | {name: METRICS[name](guess, label) for name in _named(metrics)},
-        {"loss": _loss_floor(label)} | {n: METRICS[n](constant, label) for n in _named(metrics)},
+        {"loss": float(rows.loss.sum() / max(rows.terms.sum(), 1.0))}
+        | {name: METRICS[name](guess, label) for name in named},
+        {"loss": loss_floor(label)} | {name: METRICS[name](constant, label) for name in named},
         len(rows.number),
         Answers(guess, label, example),
         rows.loss,
     )
+
+
+def _by_task(number_M: Num[np.ndarray, "M"], classes: Sequence[int]) -> Num[np.ndarray, "M"]:
+    """The readout's numbers of classes as those of the task."""
+    return np.argsort(np.asarray(classes))[number_M] if classes else number_M
 
 
 class _Rows(NamedTuple):
@@ -139,81 +151,3 @@ def _check_rows(rows: _Rows) -> None:
     bad = rows.number[~np.isfinite(rows.loss)]
     if len(bad):
         raise ValueError(f"evaluation: expected finite losses, got another at example {bad[0]}")
-
-
-def constant_answer(label: Num[np.ndarray, "N"]) -> Num[np.ndarray, "N"]:
-    """The majority-class baseline: the mean, or the most frequent label (of equals, the lowest)."""
-    if label.dtype.kind == "f":
-        return np.full(len(label), label.mean(dtype=np.float64))
-    return np.full(len(label), np.bincount(label).argmax())
-
-
-def _loss_floor(label: Num[np.ndarray, "N"]) -> float:
-    """The variance of real labels, or the entropy of the label frequencies."""
-    if label.dtype.kind == "f":
-        return float(label.var(dtype=np.float64))
-    share = np.bincount(label) / len(label)
-    share = share[share > 0]
-    return float(-(share * np.log(share)).sum())
-
-
-# -- metrics, each of (answers, labels)
-
-
-def _accuracy(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    return float(np.mean(guess == label))
-
-
-def _f1(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    """Of class 1; 0 where it is neither given nor due."""
-    right = int(((guess == 1) & (label == 1)).sum())
-    either = int((guess == 1).sum() + (label == 1).sum())
-    return 2 * right / either if either else 0.0
-
-
-def _matthews(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    """Of any number of classes (Gorodkin 2004); 0 where either side is constant."""
-    classes = max(guess.max(), label.max()) + 1
-    table = np.zeros((classes, classes), np.int64)
-    np.add.at(table, (label, guess), 1)
-    due, given, total = table.sum(1), table.sum(0), table.sum()
-    spread = float(total**2 - due @ due) * float(total**2 - given @ given)
-    return float(np.trace(table) * total - due @ given) / spread**0.5 if spread else 0.0
-
-
-def _pearson(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    return _correlation(stats.pearsonr, guess, label)
-
-
-def _spearman(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    return _correlation(stats.spearmanr, guess, label)
-
-
-def _correlation(of: Callable, guess, label) -> float:
-    """0 where either side is constant, or where there is only one pair."""
-    guess, label = (np.asarray(side, np.float64) for side in (guess, label))
-    if np.ptp(guess) == 0 or np.ptp(label) == 0:
-        return 0.0
-    return float(of(guess, label).statistic)
-
-
-METRICS: dict[str, Callable[..., float]] = {
-    "accuracy": _accuracy,
-    "f1": _f1,
-    "matthews": _matthews,
-    "pearson": _pearson,
-    "spearman": _spearman,
-}
-
-
-def _named(metrics: Sequence[str]) -> list[str]:
-    """The metrics asked for, less the loss, which is always there."""
-    return [name for name in metrics if name != "loss"]
-
-
-def _check(metrics: Sequence[str]) -> None:
-    unknown = [name for name in _named(metrics) if name not in METRICS]
-    if unknown:
-        raise ValueError(
-            f"metrics: expected any of loss, {', '.join(METRICS)}, got {', '.join(unknown)}"
-        )

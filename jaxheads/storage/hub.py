@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 BUILTIN = "builtin:"  # before the name of a model that comes with the package
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -102,6 +102,39 @@ def fetch_snapshot(
     if not any(match.is_file() for pattern in patterns for match in directory.rglob(pattern)):
         raise ValueError(f"{name}: expected files {', '.join(patterns)}, found none ({directory})")
     return directory
+
+
+def fetch_dataset(name: str, subset: str | None, split: str, revision: str | None = None) -> Any:
+    """Return a split of a data set on the Hub, as a `datasets.Dataset` that lies on disk.
+
+    Downloads it if the Hub answers; otherwise what the library `datasets`
+    has prepared before is taken.
+
+    Raises:
+      ValueError: for a data set, subset or split that is not there or cannot be read.
+    """
+    import datasets
+    from datasets.config import HF_DATASETS_CACHE
+    from datasets.utils import logging
+    from huggingface_hub import constants
+
+    what = f"{name!r}" + (f" ({subset})" if subset else "")
+    before, online = constants.HF_HUB_OFFLINE, hub_answers()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        constants.HF_HUB_OFFLINE = not online  # its clients would retry for half a minute
+        return datasets.load_dataset(name, subset, split=split, revision=revision)
+    except Exception as error:  # the library raises a dozen unrelated classes
+        if online:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(
+                f"{what} is no data set that {constants.ENDPOINT} has: {reason}"
+            ) from error
+        why = "HF_HUB_OFFLINE is set" if before else "which cannot be reached"
+        where = f"the cache {HF_DATASETS_CACHE} of {constants.ENDPOINT}, {why}"
+        raise ValueError(f"{what} is neither a file nor in {where}") from error
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def hub_answers(seconds: float | None = None) -> bool:

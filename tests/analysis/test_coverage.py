@@ -12,7 +12,7 @@ import pytest
 
 from jaxheads.analysis.intervals import GROUPS, contrast, crossed, quotient
 from jaxheads.analysis.sums import ratio_intervals
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 
 pytestmark = pytest.mark.slow
 SEEDS = pytest.mark.parametrize("seeds", [3, 5])

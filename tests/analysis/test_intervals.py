@@ -17,7 +17,7 @@ from jaxheads.analysis.intervals import (
     quotient,
 )
 from jaxheads.analysis.sums import ratio_intervals
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 
 ACCURACY = METRICS["accuracy"]
 

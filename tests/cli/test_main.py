@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from jaxheads.cli import main as cli
 from jaxheads.cli.main import VERBS, main
-from jaxheads.cli.options import MeshShape, PruneOptions, ScoreOptions, parse_mesh
+from jaxheads.cli.options.fields import MeshShape, parse_mesh
+from jaxheads.cli.options.other import PruneOptions
+from jaxheads.cli.options.score import ScoreOptions
+from jaxheads.cli.options.study import StudyOptions
 from jaxheads.cli.score import METHODS
-from jaxheads.cli.study_options import StudyOptions
-from jaxheads.data.tasks import TASKS
+from jaxheads.data.tasks.named import TASKS
 from jaxheads.importance import UNITS
 
 SCORE = ["score", "--model", "m", "--task", "sst2", "--out", "s.npz"]
@@ -65,7 +67,7 @@ def test_every_score_option_arrives_typed(seen):
             model="m",
             task="sst2",
             out=Path("s.npz"),
-            data=Path("d.jsonl"),
+            data="d.jsonl",
             method="fisher",
             unit="token",
             seed=3,

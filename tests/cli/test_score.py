@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from jaxheads.cli.main import main
-from jaxheads.cli.options import ScoreOptions
+from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.cli.score import METHODS
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
-from jaxheads.data.sources import class_numbers
-from jaxheads.data.tasks import TASKS
+from jaxheads.data.tasks.labels import class_numbers
+from jaxheads.data.tasks.named import TASKS
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores
 from jaxheads.models.checkpoint.convert import load_model, save_model
@@ -162,7 +162,7 @@ def test_classes_in_another_order_are_matched_by_name(sentiment, review_file, tm
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
-def test_names_that_are_not_the_tasks_stand_for_its_order():
+def test_named_tasks_meet_models_by_name():
     def order(*labels):
         return class_numbers(TASKS["mnli"], ReadoutConfig("classification", labels))
 

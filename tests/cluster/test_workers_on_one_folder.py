@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxheads.cli.flags import Shard, parse_shard
+from jaxheads.cli.options.fields import Shard, parse_shard
 from jaxheads.cli.status import describe, seconds_left
 from jaxheads.studies.runner.progress import read_plan, read_progress, read_times
 from jaxheads.studies.runner.workers import Hosts, run_cells

@@ -18,8 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import tests.cluster.shelf  # noqa: F401 so that shelf:// is known
-from jaxheads.cli.flags import parse_shard
-from jaxheads.cli.study_options import StudyOptions
+from jaxheads.cli.options.fields import parse_shard
+from jaxheads.cli.options.study import StudyOptions
 from jaxheads.records.rows import Row
 from jaxheads.storage.remote import localised
 from jaxheads.studies.runner.cells import Cell

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import filelock
 import pytest
 
-from jaxheads.data.tasks import Example
+from jaxheads.data.tasks.task import Example
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
 
@@ -44,11 +44,13 @@ def unigram() -> Tokenizer:
 
 GENERATE = """
 import json, pathlib, sys
-from jaxheads.data.tasks import TASKS, iter_examples
+from jaxheads.data.tasks.examples import stream_examples
+from jaxheads.data.tasks.named import TASKS
 for task in TASKS.values():
     for split, count in (("train", 1600), ("validation", 600)) if task.generated else ():
         with open(pathlib.Path(sys.argv[1]) / f"{task.name}-{split}.json", "w") as file:
-            json.dump([each[:3] for each in iter_examples(task, split=split, limit=count)], file)
+            found = stream_examples(task, split=split, limit=count)
+            json.dump([each[:3] for each in found], file)
 """
 
 

@@ -14,7 +14,7 @@ from jaxheads.data.baselines import (
     count_features,
     guess_accuracies,
 )
-from jaxheads.data.tasks import Example
+from jaxheads.data.tasks.task import Example
 
 
 def example(first: str, label: int, second: str | None = None) -> Example:

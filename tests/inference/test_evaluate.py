@@ -13,7 +13,8 @@ from scipy import stats
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import batches
-from jaxheads.inference.evaluate import METRICS, evaluate
+from jaxheads.inference.evaluate import evaluate
+from jaxheads.inference.metrics import METRICS
 from jaxheads.models.model import init_model
 from jaxheads.objectives import Outcome, objective_for
 from jaxheads.parallel.mesh import make_mesh, place_batch

@@ -24,7 +24,7 @@ from jaxheads import (
     training_batches,
 )
 from jaxheads.data.mlm import encode_blocks, mask_blocks
-from jaxheads.data.tasks import task_named
+from jaxheads.data.tasks.named import task_named
 from jaxheads.inference.evaluate import evaluate
 
 LENGTH, SHAPE = 8, (2, 4)
@@ -57,7 +57,7 @@ def _source(tokens: Path, file: Path):
     if file.suffix == ".txt":
         blocks = encode_blocks(tokenizer, file.read_text().splitlines(), LENGTH)
         return mask_blocks(blocks, tokenizer, length=LENGTH, seed=0, fixed=True)
-    return encode_task(tokenizer, read_examples(_task(file), file), LENGTH)
+    return encode_task(tokenizer, read_examples(_task(file), file), None, LENGTH)
 
 
 @functools.cache

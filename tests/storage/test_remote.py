@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from jaxheads.cli.main import main
-from jaxheads.cli.options import PruneOptions, ScoreOptions, TrainOptions
-from jaxheads.cli.study_options import ReportOptions, StudyOptions
+from jaxheads.cli.options.other import PruneOptions
+from jaxheads.cli.options.score import ScoreOptions
+from jaxheads.cli.options.study import ReportOptions, StudyOptions
+from jaxheads.cli.options.train import TrainOptions
 from jaxheads.config import TrainingConfig
 from jaxheads.storage import leases
 from jaxheads.storage.leases import Worker
@@ -42,12 +44,12 @@ def test_what_is_read_is_fetched_and_what_is_written_is_put_at_the_end(memory):
         {"/in/model/config.json": b"{}", "/in/model/deep/weights": b"w", "/in/d.jsonl": b"1"}
     )
     options = score(
-        model="memory://in/model", data=Path("memory://in/d.jsonl"),
+        model="memory://in/model", data="memory://in/d.jsonl",
         out=Path("memory://results/one/scores.npz"),
     )  # fmt: skip
     with localised(options) as local:
         assert Path(local.model, "deep", "weights").read_bytes() == b"w"
-        assert local.data is not None and local.data.read_bytes() == b"1"
+        assert local.data is not None and Path(local.data).read_bytes() == b"1"
         assert local.out.suffix == ".npz" and local.out.parent.is_dir()
         local.out.write_bytes(b"scores")
         local.out.with_name("scores.log").write_bytes(b"beside")

@@ -18,7 +18,7 @@ import pytest
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource, encode_task
 from jaxheads.data.language.tasks import iter_drawn
-from jaxheads.data.tasks import Example
+from jaxheads.data.tasks.task import Example, Examples, Task
 from jaxheads.data.tokens import Tokenizer, load_tokenizer
 from jaxheads.importance.gates.hard_concrete import l0, lagrangian, naturally_open
 from jaxheads.importance.gates.subset import PAPER, subset
@@ -61,7 +61,9 @@ def planted() -> Planted:
         carry(params["encoder"], *place)
     _mark_denials(params, tokenizer)
     _read_mean(params["readout"], threshold=0.17, sharpness=15.0)
-    return Planted(objective_for(config, readout), params, encode_task(tokenizer, _told(), LENGTH))
+    examples = Examples(Task("classify", labels=readout.labels), _told())
+    source = encode_task(tokenizer, examples, readout, LENGTH)
+    return Planted(objective_for(config, readout), params, source)
 
 
 def _told() -> list[Example]:

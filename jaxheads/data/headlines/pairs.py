@@ -1,6 +1,6 @@
 """Aligned pairs of headlines, one funny and one serious, and the words in which they differ.
 
-Two formats of JSON lines (or CSV, TSV, Parquet: see `rows`), told apart by their fields:
+Two formats of JSON lines (or CSV, TSV, Parquet: see `records`), told apart by their fields:
 
 - Unfun.me (West & Horvitz 2019): `id`, `group`, `funny`, `serious`, `mean_seriousness` (or null),
   and where they are known `oppositions`, the names of what the sides oppose ("normal/abnormal");
@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from jaxheads.data.draws import Draws
 from jaxheads.data.language.incongruity import KIND_OF, AlignedPair
-from jaxheads.data.rows import Record, read_records
+from jaxheads.data.lines import Record
+from jaxheads.data.records import open_records
 
 SHOWN = 5  # problems of one file that its error names
 
@@ -59,8 +60,8 @@ def read_pairs(path: str | Path) -> tuple[Pair, ...]:
     path = Path(path)
     pairs: list[Pair] = []
     problems: list[str] = []
-    for row in read_records(path):
-        place = f"{path}:{row.line}"
+    for row in open_records(path).read():
+        place = row.place
         found = _read_pair(row, place)
         if isinstance(found, str):
             problems.append(f"{place}: {found}")
@@ -139,7 +140,7 @@ def _read_pair(row: Record, place: str) -> Pair | str:
     return found
 
 
-def _read_unfun(fields: dict, place: str) -> Pair | str:
+def _read_unfun(fields: Mapping, place: str) -> Pair | str:
     rating = fields["mean_seriousness"]
     known = isinstance(rating, int | float) and not isinstance(rating, bool) and 0 <= rating <= 1
     if rating is not None and not known:
@@ -153,7 +154,7 @@ def _read_unfun(fields: dict, place: str) -> Pair | str:
     return pair._replace(oppositions=tuple(dict.fromkeys(names)))
 
 
-def _read_humicroedit(fields: dict, place: str) -> Pair | str:
+def _read_humicroedit(fields: Mapping, place: str) -> Pair | str:
     text = fields["original"]
     marked = MARKED.findall(text)
     if len(marked) != 1 or not marked[0].strip():

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxheads.analysis.intervals import Estimate, Estimates, crossed, jackknife
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 from jaxheads.pruning.curve import acceptable_deduction
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.deduction import BEFORE

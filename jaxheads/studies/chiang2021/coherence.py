@@ -16,7 +16,7 @@ from jaxheads.analysis.agreement import Agreement, ceiling, overlap, rank_agreem
 from jaxheads.analysis.intervals import Estimate, jackknife, quotient
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 from jaxheads.records.rows import Row
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import OWN, estimate_rows, is_draw, load_answers

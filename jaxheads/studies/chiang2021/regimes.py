@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxheads.analysis.intervals import contrast
-from jaxheads.inference.evaluate import METRICS, constant_answer
+from jaxheads.inference.metrics import METRICS, constant_answer
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.deduction import (
     AGAIN,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.intervals import contrast
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.rows import Row

@@ -25,7 +25,8 @@ from jaxheads.analysis.intervals import differences
 from jaxheads.analysis.sums import Sums
 from jaxheads.data.batch import Batch
 from jaxheads.importance.ablation import alone_in_layer, without_each
-from jaxheads.inference.evaluate import METRICS, Answers
+from jaxheads.inference.evaluate import Answers
+from jaxheads.inference.metrics import METRICS
 from jaxheads.models.model import Model
 from jaxheads.pruning.cost import count_parameters, ideal_speedup
 from jaxheads.pruning.cut import cut

@@ -17,8 +17,8 @@ from jaxheads.data.headlines.encoded import EncodedPair, encode_pairs, question_
 from jaxheads.data.headlines.humor import PAIRED, SINGLE
 from jaxheads.data.headlines.pairs import Pair, check_groups, generated_pairs, read_pairs
 from jaxheads.data.language.incongruity import aligned_pairs
-from jaxheads.data.sources import new_readout
-from jaxheads.data.tasks import task_named
+from jaxheads.data.tasks.labels import new_readout
+from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model
 from jaxheads.studies.peyrard2021.settings import Peyrard2021

@@ -25,7 +25,7 @@ from jaxheads.data.baselines import bag_of_words_accuracy
 from jaxheads.data.headlines.encoded import analysable
 from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, longer_is_funny, naive_bayes_accuracies
 from jaxheads.data.headlines.pairs import Pair
-from jaxheads.data.tasks import Example
+from jaxheads.data.tasks.task import Example
 from jaxheads.inference.evaluate import Answers
 from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.records.rows import Row

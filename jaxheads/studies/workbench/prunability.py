@@ -14,7 +14,8 @@ from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.methods import ablation
 from jaxheads.importance.reliability import ScoreReading, score_kept
 from jaxheads.importance.scores import Scores
-from jaxheads.inference.evaluate import METRICS, Evaluation
+from jaxheads.inference.evaluate import Evaluation
+from jaxheads.inference.metrics import METRICS
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores

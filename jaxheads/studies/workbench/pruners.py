@@ -18,7 +18,7 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import bucket_lengths
 from jaxheads.data.pool import Pool
-from jaxheads.data.tasks import task_named
+from jaxheads.data.tasks.named import task_named
 from jaxheads.importance import Scores, score_heads
 from jaxheads.importance.meta.files import load_pruner, save_pruner
 from jaxheads.importance.meta.pruner import init_pruner

@@ -18,10 +18,13 @@ from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import MaskedSource, mask_blocks
-from jaxheads.data.sources import first, new_readout, read_blocks, read_task, shuffled
-from jaxheads.data.tasks import Examples, Task, read_examples, task_named
+from jaxheads.data.sources import encode_shared, first, read_blocks, shuffled
+from jaxheads.data.tasks.examples import read_examples, stream_examples
+from jaxheads.data.tasks.labels import new_readout
+from jaxheads.data.tasks.named import task_named
+from jaxheads.data.tasks.task import Example, Task
 from jaxheads.data.tokens import Tokenizer
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 from jaxheads.parallel.mesh import data_share, place_batch
 from jaxheads.studies.workbench.settings import PRETRAINING, TaskSettings, TextSettings
 
@@ -41,7 +44,7 @@ class PreparedTask(NamedTuple):
     @property
     def metrics(self) -> tuple[str, ...]:
         """The task's metrics, the one to compare by first."""
-        return self.task.metrics if self.task.labels else ("accuracy",)
+        return self.task.measured if self.task.labels else ("accuracy",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,10 +193,10 @@ class Reader:
         limit: int | None,
         share: tuple[int, int] = (0, 1),
     ) -> EncodedSource:
-        return read_task(
-            self.tokenizer, task_named(settings.name), path, readout, settings.length,
-            split=split, limit=limit, long="truncate", share=share,
-        )  # fmt: skip
+        examples = stream_examples(task_named(settings.name), path, split=split, limit=limit)
+        return encode_shared(
+            self.tokenizer, examples, readout, settings.length, long="truncate", share=share
+        )
 
     def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:
         text = self.corpus
@@ -213,16 +216,17 @@ class Reader:
 @functools.lru_cache  # the same for every model of a study: it reads words, not pieces
 def _bag_of_words(settings: TaskSettings) -> float:
     task, test = task_named(settings.name), _held_out_examples(settings)
-    train = read_examples(task, settings.train, split="train", limit=settings.examples)
+    train = tuple(read_examples(task, settings.train, split="train", limit=settings.examples))
     guess_N = bag_of_words_guesses(train, test, real=task.is_regression)
-    return METRICS[task.metrics[0]](guess_N, _labels(test))
+    return METRICS[task.measured[0]](guess_N, _labels(test))
 
 
-def _held_out_examples(settings: TaskSettings) -> Examples:
-    return read_examples(settings.name, settings.held_out, limit=settings.held_out_examples)
+def _held_out_examples(settings: TaskSettings) -> tuple[Example, ...]:
+    found = read_examples(settings.name, settings.held_out, limit=settings.held_out_examples)
+    return tuple(found)
 
 
-def _labels(examples: Examples) -> np.ndarray:
+def _labels(examples: Sequence[Example]) -> np.ndarray:
     return np.array([example.label for example in examples])
 
 

@@ -21,7 +21,8 @@ from jaxheads.analysis.intervals import contrast
 from jaxheads.importance import score_heads
 from jaxheads.importance.meta.scoring import channel_of, departure_objective
 from jaxheads.importance.methods import magnitude
-from jaxheads.inference.evaluate import METRICS, evaluate
+from jaxheads.inference.evaluate import evaluate
+from jaxheads.inference.metrics import METRICS
 from jaxheads.objectives import cosine_for
 from jaxheads.pruning.mask import random_mask
 from jaxheads.records.head_maps import save_maps

@@ -26,7 +26,7 @@ from jaxheads.data.headlines.pairs import (
     read_pairs,
 )
 from jaxheads.data.language.incongruity import aligned_pairs
-from jaxheads.data.tasks import read_examples
+from jaxheads.data.tasks.examples import read_examples
 
 
 def pair_of(funny: str, serious: str, name: str = "1") -> Pair:

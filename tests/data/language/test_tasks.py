@@ -26,7 +26,9 @@ from jaxheads.data.language.tasks import (
     draw_example,
     iter_drawn,
 )
-from jaxheads.data.tasks import GENERATED, TASKS, Example, iter_examples, read_examples
+from jaxheads.data.tasks.examples import GENERATED, read_examples, stream_examples
+from jaxheads.data.tasks.named import TASKS
+from jaxheads.data.tasks.task import Example
 
 NAMES = [task.name for task in TASKS.values() if task.generated]
 LABELLED = [name for name in NAMES if TASKS[name].labels]
@@ -64,7 +66,7 @@ def test_no_example_of_validation_occurs_in_training(generated, task: str):
 def test_examples_are_a_function_of_seed_split_and_number(generated, task: str):
     train = generated(task, "train")
     assert draw_example(task, "train", 5)[:2] == train[5][:2]
-    assert [each.first for each in iter_examples(task, split="train", limit=2)] == [
+    assert [each.first for each in stream_examples(task, split="train", limit=2)] == [
         each.first for each in train[:2]
     ]
     other = dataclasses.replace(TASKS[task], seed=1)

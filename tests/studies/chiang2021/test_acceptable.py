@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.inference.evaluate import METRICS
+from jaxheads.inference.metrics import METRICS
 from jaxheads.studies.chiang2021.acceptable import Retained, reached
 
 BUDGETS, LOSS = (16, 12, 8), (0.0, 0.1, 0.3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxheads.config import ReadoutConfig
-from jaxheads.data.tasks import TASKS
+from jaxheads.data.tasks.named import TASKS
 from jaxheads.studies.chiang2021 import coherence
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel

@@ -13,7 +13,7 @@ from scipy import stats
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.loader import batches
-from jaxheads.data.tasks import TASKS
+from jaxheads.data.tasks.named import TASKS
 from jaxheads.importance import load_scores
 from jaxheads.inference.evaluate import Answers, Evaluation
 from jaxheads.models.checkpoint.convert import load_model

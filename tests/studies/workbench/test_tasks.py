@@ -10,7 +10,8 @@ import pytest
 
 from jaxheads.config import TrainingConfig
 from jaxheads.data.sources import shuffled
-from jaxheads.data.tasks import read_examples, task_named
+from jaxheads.data.tasks.examples import read_examples
+from jaxheads.data.tasks.named import task_named
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench import tasks as workbench_tasks

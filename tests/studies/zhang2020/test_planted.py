@@ -21,7 +21,8 @@ from jaxheads.config import OptimizerConfig, PrunerConfig, ReadoutConfig, Traini
 from jaxheads.data.encode import encode_task
 from jaxheads.data.loader import batches
 from jaxheads.data.pool import Pool
-from jaxheads.data.tasks import read_examples, task_named
+from jaxheads.data.tasks.examples import read_examples
+from jaxheads.data.tasks.named import task_named
 from jaxheads.importance import load_scores, score_heads
 from jaxheads.importance.meta.files import load_pruner
 from jaxheads.importance.meta.pruner import init_pruner
@@ -115,8 +116,10 @@ def rows(folder):
 
 
 def encoded(folder, name: str, split: str, *, siamese: bool = False):
-    examples = read_examples(task_named(name), folder / f"{name}.{split}.jsonl")
-    return encode_task(TOKENIZER, examples, LENGTH, siamese=siamese)
+    task = task_named(name)
+    examples = read_examples(task, folder / f"{name}.{split}.jsonl")
+    readout = ReadoutConfig("pair", task.labels) if siamese else None
+    return encode_task(TOKENIZER, examples, readout, LENGTH)
 
 
 def batched(folder, name: str, split: str, *, siamese: bool = False) -> list:

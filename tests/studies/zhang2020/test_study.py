@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from jaxheads.analysis.agreement import jaccard
 from jaxheads.cli.main import main
 from jaxheads.config import PrunerConfig
-from jaxheads.data.tasks import read_examples
+from jaxheads.data.tasks.examples import read_examples
 from jaxheads.importance import load_scores
 from jaxheads.importance.meta.files import load_pruner, save_pruner
 from jaxheads.importance.meta.pruner import init_pruner

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxheads.data import tasks as glue
-from jaxheads.data.rows import Record
-from jaxheads.data.tasks import TASKS, Example, iter_examples, read_examples
+from jaxheads.data.lines import Reading, Record
+from jaxheads.data.records import Records
+from jaxheads.data.tasks import examples as glue
+from jaxheads.data.tasks.examples import read_examples, stream_examples
+from jaxheads.data.tasks.named import TASKS
+from jaxheads.data.tasks.task import Example
 from jaxheads.storage import hub
 
 GOOD = {
@@ -65,7 +68,8 @@ def test_the_tasks_are_those_of_the_command_line():
     alone = [name for name, task in TASKS.items() if not task.is_pair and not task.generated]
     assert alone == ["cola", "sst2", "humor_single", "mlm"]
     assert all(len(task.labels) == 1 for task in TASKS.values() if task.is_regression)
-    assert all(task.metrics for task in TASKS.values())
+    assert all(task.measured for task in TASKS.values())
+    assert all(task.metrics for task in TASKS.values() if task.name != "mlm")
 
 
 @pytest.mark.parametrize("task", GOOD)
@@ -122,11 +126,12 @@ def test_up_to_five_problems_are_named_in_one_line(tmp_path: Path):
 
 
 def test_a_file_is_not_read_on_after_five_problems(tmp_path: Path, monkeypatch):
-    def five_lines(path: Path) -> Iterator[Record]:
-        yield from (Record(line, {}, "broken") for line in range(1, 6))
+    def five_lines() -> Iterator[Record]:
+        yield from (Record(f"a.jsonl:{line}", {}, "broken") for line in range(1, 6))
         pytest.fail("read on")
 
-    monkeypatch.setattr(glue, "read_records", five_lines)
+    records = Records("a.jsonl", five_lines)
+    monkeypatch.setattr(glue, "open_records", lambda *_, **__: records)
     assert refused("sst2", tmp_path / "a.jsonl").count("broken") == 5
 
 
@@ -142,7 +147,7 @@ def test_reading_stops_at_the_limit(tmp_path: Path):
 
 def test_examples_are_yielded_as_they_are_read(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", GOOD["rte"], {"broken": 1})
-    stream = iter_examples("rte", path)
+    stream = iter(stream_examples("rte", path))
     assert next(stream) == Example("a", "b", 0, f"{path}:1")
     with pytest.raises(ValueError, match=r"a\.jsonl:2"):
         next(stream)
@@ -150,7 +155,7 @@ def test_examples_are_yielded_as_they_are_read(tmp_path: Path):
 
 def test_nothing_is_yielded_after_a_problem(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", GOOD["rte"], {"broken": 1}, GOOD["rte"])
-    stream = iter_examples("rte", path)
+    stream = iter(stream_examples("rte", path))
     assert next(stream).place == f"{path}:1"
     with pytest.raises(ValueError, match=r"a\.jsonl:2"):
         next(stream)
@@ -159,7 +164,7 @@ def test_nothing_is_yielded_after_a_problem(tmp_path: Path):
 def test_an_empty_file_and_an_unknown_task_are_rejected(tmp_path: Path):
     for name, content in (("a.jsonl", "\n\n"), ("a.csv", "sentence,label\n"), ("a.tsv", "")):
         (tmp_path / name).write_text(content)
-        assert "expected examples, got an empty file" in refused("sst2", tmp_path / name)
+        assert "expected examples, got none" in refused("sst2", tmp_path / name)
     assert "task: expected one of cola, sst2" in refused("sst", tmp_path / "a.jsonl")
 
 
@@ -172,29 +177,25 @@ def test_csv_and_tsv_labels_are_digits_or_names(tmp_path: Path):
     assert (row.first, row.second, row.label) == ('"a', "b", 2.5)
 
 
-def test_the_hub_is_asked_for_the_right_files(monkeypatch, tmp_path: Path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def test_the_hub_is_asked_for_the_right_data_sets(monkeypatch):
+    import datasets
 
     asked = []
 
-    def fetch(name, patterns, **options):
-        asked.append((name, *patterns, options["kind"], options["revision"]))
-        (tmp_path / patterns[0]).parent.mkdir(parents=True, exist_ok=True)
-        for part in "01":
-            place = tmp_path / patterns[0].replace("*", part)
-            record = {"sentence_A": part, "sentence_B": "b", "premise": part, "hypothesis": "b"}
-            pq.write_table(pa.Table.from_pylist([record | {"label": 1}]), place)
-        return tmp_path
+    def fetch(*what):
+        asked.append(what)
+        row = {"sentence_A": "a", "sentence_B": "b", "premise": "c", "hypothesis": "b"}
+        return datasets.Dataset.from_list([{**row, "label": 1}])
 
-    monkeypatch.setattr(hub, "fetch_snapshot", fetch)
-    assert [each.first for each in read_examples("mnli", split="train")] == ["0", "1"]
+    monkeypatch.setattr(hub, "fetch_dataset", fetch)
+    (example,) = read_examples("mnli", split="train")
+    assert example == Example("c", "b", 1, "nyu-mll/glue (mnli, train), row 1")
     read_examples("mnli")
     read_examples("sick", split="test")
     assert asked == [
-        ("nyu-mll/glue", "mnli/train-*.parquet", "dataset", None),
-        ("nyu-mll/glue", "mnli/validation_matched-*.parquet", "dataset", None),
-        ("RobZamp/sick", "default/test/*.parquet", "dataset", "refs/convert/parquet"),
+        ("nyu-mll/glue", "mnli", "train", None),
+        ("nyu-mll/glue", "mnli", "validation_matched", None),
+        ("RobZamp/sick", None, "test", "refs/convert/parquet"),
     ]
     with pytest.raises(ValueError, match="expected a split of train, validation, got 'test'"):
         read_examples("sst2", split="test")
@@ -210,8 +211,61 @@ def test_without_a_file_and_without_a_network_there_is_one_line():
     with pytest.raises(ValueError, match=r"sst2 without a data file: .*HF_HUB_OFFLINE") as caught:
         read_examples("sst2")
     assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match="mlm: has no data on the Hub, give a file"):
+    with pytest.raises(ValueError, match="mlm: has no data of its own, give a file"):
         read_examples("mlm")
+
+
+def own_glue_files(folder: Path) -> dict[str, tuple[Path, list[tuple]]]:
+    """Files as GLUE itself has them, in headers and oddities, and what is in them."""
+    tab = "\t".join
+    files = {
+        "cola": ([["gj04", "1", "", "The cat ran."], ["gj04", "0", "*", "Cat the ran."]],
+                 [("The cat ran.", None, 1), ("Cat the ran.", None, 0)]),
+        "mrpc": ([["\ufeffQuality", "#1 ID", "#2 ID", "#1 String", "#2 String"],
+                  ["1", "11", "12", '"It is , " he said .', 'He said " it is .']],
+                 [('"It is , " he said .', 'He said " it is .', 1)]),
+        "qqp": ([["id", "qid1", "qid2", "question1", "question2", "is_duplicate"],
+                 ["0", "1", "2", "Is it?", "Is it so?", "1"]], [("Is it?", "Is it so?", 1)]),
+        "mnli": ([["index", "sentence1", "sentence2", "label1", "gold_label"],
+                  ["0", "It ran.", "It slept.", "neutral", "contradiction"]],
+                 [("It ran.", "It slept.", 2)]),
+        "stsb": ([["index", "sentence1", "sentence2", "score"], ["0", "It ran.", "I ran.", "3.0"]],
+                 [("It ran.", "I ran.", 3.0)]),
+    }  # fmt: skip
+    found = {}
+    for task, (lines, wanted) in files.items():
+        path = folder / f"{task}.tsv"
+        path.write_text("\n".join(map(tab, lines)) + "\n", encoding="utf-8")
+        found[task] = (path, wanted)
+    return found
+
+
+def test_the_files_of_glue_itself_are_read(tmp_path: Path):
+    for task, (path, wanted) in own_glue_files(tmp_path).items():
+        assert [example[:3] for example in read_examples(task, path)] == wanted, task
+
+
+def test_broken_rows_are_named_or_left_out_and_counted(tmp_path: Path, caplog):
+    path = tmp_path / "a.tsv"
+    path.write_text("sentence\tlabel\na\t1\nb\nc\t0\n")
+    assert "a.tsv:3: expected 2 columns (sentence, label), got 1" in refused("sst2", path)
+    examples = read_examples("sst2", path, reading=Reading(skip=("broken",)))
+    assert [example.first for example in examples] == ["a", "c"]
+    assert caplog.messages == [f"{path}: left out 1 broken rows"]
+
+
+@pytest.mark.parametrize("label", [-1, "-", "-1", None, ""])
+def test_rows_without_a_label_are_left_out_on_request(tmp_path: Path, caplog, label):
+    good = {"premise": "a", "hypothesis": "b", "label": "neutral"}
+    path = write(tmp_path / "a.jsonl", good, {**good, "label": label}, good)
+    assert "a.jsonl:2: label: expected one of 0 (entailment)" in refused("mnli", path)
+    assert refused("mnli", path).endswith("--skip unlabelled")
+    examples = read_examples("mnli", path, reading=Reading(skip=("unlabelled",)))
+    assert [example.label for example in examples] == [1, 1]
+    assert caplog.messages == [f"{path}: left out 1 unlabelled rows"]
+    other = write(tmp_path / "b.jsonl", good, {**good, "label": "neutrl"})
+    with pytest.raises(ValueError, match=r"b\.jsonl:2: label: expected one of .*, got 'neutrl'$"):
+        read_examples("mnli", other, reading=Reading(skip=("unlabelled",)))
 
 
 JUNK = st.recursive(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.flags import Shard, below, option, parse_shard, process_problems, refuse
+from jaxheads.cli.options.fields import Shard, below, option, parse_shard, process_problems, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,117 @@
+"""`jaxheads evaluate`: loss and metrics of a model on a data set, with all heads and with some."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxheads.cli.inputs import classes_of, open_model, read_labelled, read_masked, task_for
+from jaxheads.cli.options.evaluate import EvaluateOptions
+from jaxheads.cli.prune import choose_heads
+from jaxheads.data.loader import Source, batches, bucket_lengths
+from jaxheads.data.tasks.task import Task
+from jaxheads.data.tokens import Tokenizer
+from jaxheads.inference.evaluate import Evaluation, evaluate
+from jaxheads.models.model import Model
+from jaxheads.objectives import objective_for
+from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
+from jaxheads.parallel.processes import is_primary, join_hosts
+from jaxheads.pruning.mask import present_heads
+from jaxheads.storage.files import write_atomically
+from jaxheads.storage.remote import named
+
+
+def run(options: EvaluateOptions) -> None:
+    """Measure the model and print what was found.
+
+    Raises:
+      ValueError: for options, a model or data that do not fit together.
+      OSError: the result cannot be written.
+    """
+    join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
+    mesh = open_mesh(*options.mesh)
+    with in_host_memory(mesh):
+        model, tokenizer = open_model(options)
+    task = task_for(options, model)
+    source = _source(options, task, model, tokenizer, mesh)
+    found = {
+        heads: measure(options, model, task, source, mesh, gate_LH)
+        for heads, gate_LH in _gates(options, model).items()
+    }
+    if is_primary():
+        if options.out is not None:
+            with write_atomically(options.out) as draft:
+                draft.write_text(json.dumps(_as_json(task, found), indent=2) + "\n")
+        print("\n".join((f"{named(options.model)} on {task.title}", *table_of(task, found))))
+        if options.out is not None:
+            print(f"wrote {options.out}")
+
+
+def _source(
+    options: EvaluateOptions, task: Task, model: Model, tokenizer: Tokenizer, mesh: Mesh | None
+) -> Source:
+    how = {"split": options.split, "limit": options.limit}
+    if task.kind == "mlm":
+        return read_masked(options, task, model, tokenizer, seed=options.seed, **how)
+    return read_labelled(
+        options, task, model.readout, model, tokenizer, options.data, share=data_share(mesh), **how
+    )
+
+
+def _gates(options: EvaluateOptions, model: Model) -> dict[str, np.ndarray]:
+    """The gates to measure under, by how many heads they leave."""
+    present_LH = present_heads(model.config)
+    gates = {f"all {present_LH.sum()} heads": np.ones(present_LH.shape, np.float32)}
+    if options.scores is not None and options.budget is not None:
+        mask_LH = choose_heads(options.scores, model, options.budget)
+        gates[f"{mask_LH.sum()} heads"] = mask_LH.astype(np.float32)
+    return gates
+
+
+def measure(
+    options: EvaluateOptions,
+    model: Model,
+    task: Task,
+    source: Source,
+    mesh: Mesh | None,
+    gate_LH: np.ndarray,
+) -> Evaluation:
+    """The task's metrics of a model under a gate."""
+    return evaluate(
+        objective_for(model.config, model.readout, compute_dtype=options.dtype),
+        model.params,
+        batches(
+            source, options.batch_size, share=data_share(mesh),
+            lengths=bucket_lengths(int(source.lengths.max())),
+        ),
+        task.measured,
+        classes=classes_of(task, model.readout),
+        gate=gate_LH,
+        mesh=mesh,
+    )  # fmt: skip
+
+
+def table_of(task: Task, found: Mapping[str, Evaluation]):
+    """Lines of a table: a column for each gate, and the majority-class baseline."""
+    first = next(iter(found.values()))
+    columns = [*found, "majority-class baseline"]
+    yield "  ".join([f"{f'{first.examples} examples':16}", *columns])
+    for name in dict.fromkeys((*task.measured, "loss")):
+        values = [each.metrics[name] for each in found.values()] + [first.floors[name]]
+        cells = [
+            f"{value:<{len(column)}.4f}" for value, column in zip(values, columns, strict=True)
+        ]
+        yield "  ".join([f"{name:16}", *cells]).rstrip()
+
+
+def _as_json(task: Task, found: Mapping[str, Evaluation]) -> dict:
+    first = next(iter(found.values()))
+    return {
+        "task": task.title,
+        "examples": first.examples,
+        "metrics": {heads: each.metrics for heads, each in found.items()},
+        "majority_class_baseline": first.floors,
+    }

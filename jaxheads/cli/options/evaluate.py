@@ -1,0 +1,41 @@
+"""Options of the verb `evaluate`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxheads.cli.options.fields import below, option, refuse
+from jaxheads.cli.options.task import TaskOptions, task_problems
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(TaskOptions):
+    """`jaxheads evaluate`: loss and metrics of a model on a data set, also with heads masked."""
+
+    split: str = option("of a data set that has splits", "validation")
+    limit: int | None = option("the first N examples only", None, metavar="N")
+    scores: Path | None = option(
+        "what `jaxheads score` wrote: measure also with the other heads masked", None,
+        metavar="FILE", role="in",
+    )  # fmt: skip
+    budget: int | None = option("heads to keep by the scores", None, metavar="N")
+    seed: int = option("of the masks of a masked LM", 0)
+    out: Path | None = option("also as JSON", None, metavar="FILE", role="out")
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range and options that do not go together, listing all.
+        """
+        refuse(_evaluate_problems(self))
+
+
+def _evaluate_problems(o: EvaluateOptions) -> Iterator[str]:
+    yield from below(1, o.limit, "--limit")
+    yield from below(0, o.budget, "--budget")
+    if (o.scores is None) != (o.budget is None):
+        yield "--scores and --budget: expected both or none"
+    yield from task_problems(o)

@@ -1,0 +1,92 @@
+"""Options of the verbs `prune`, `bench` and `doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from jaxheads.cli.options.fields import below, option, refuse
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PruneOptions:
+    """`jaxheads prune`: a physically smaller model from a model and its scores."""
+
+    model: str = option(
+        "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
+    )
+    scores: Path = option("what `jaxheads score` wrote", metavar="FILE", role="in")
+    budget: int = option("heads to keep in the whole model", metavar="N")
+    per_layer: bool = option("keep equally many heads in every layer", False)
+    floor: int = option("keep at least N heads in every layer", 0, metavar="N")
+    tied: bool = option("ALBERT: drop a head in all layers that share it, or in none", False)
+    zeroed: bool = option("write zeros in the whole layout, for readers of whole models", False)
+    out: Path = option("a free place for the smaller model", metavar="DIR", role="out")
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range, listing all.
+        """
+        refuse((*below(0, self.budget, "--budget"), *below(0, self.floor, "--floor")))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """`jaxheads bench`: speed here, beside PyTorch where installed; or what a slice would take."""
+
+    json: bool = option("print one JSON object", False)
+    only: tuple[str, ...] = option(
+        "a section, may be repeated: gate_gradient, compile, memory, cut, fine_tune, gate, trees",
+        (),
+        metavar="NAME",
+    )
+    batch_size: int | None = option("of the gate-gradient pass (8, on a GPU 256)", None)
+    training_batch: int = option("of the fine-tuning step", 32)
+    length: int = option("tokens in an example", 128)
+    repeats: int = option("turns that each workload takes", 5)
+    dtype: Literal["float32", "bfloat16"] | None = option(
+        "type of the computation (float32, on a GPU bfloat16)", None
+    )
+    treebank: Path | None = option(
+        "of trees: CoNLL-U; without it, random sentences about as long as PUD's",
+        None,
+        metavar="FILE",
+    )
+    sentences: int | None = option("of trees, at random (100; of a treebank all)", None)
+    tiny: bool = option("a tiny model: whether it runs, not how fast", False)
+    scaling: bool = option("instead: bytes moved on 1 to 64 simulated devices", False)
+    sizes: bool = option("instead: memory of a device, by model and layout", False)
+    out: Path | None = option("where --scaling writes; runs/bench without it", None, metavar="DIR")
+
+    @property
+    def folder(self) -> Path:
+        """Where the figure goes."""
+        return self.out or Path("runs", "bench")
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+          ValueError: for numbers out of range, listing all.
+        """
+        refuse(
+            problem
+            for flag, value in (
+                ("--batch-size", self.batch_size),
+                ("--training-batch", self.training_batch),
+                ("--length", self.length),
+                ("--repeats", self.repeats),
+                ("--sentences", self.sentences),
+            )
+            for problem in below(1, value, flag)
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DoctorOptions:
+    """`jaxheads doctor`: devices, versions, and what is missing."""
+
+    json: bool = option("print one JSON object", False)

@@ -1,0 +1,315 @@
+"""One record to one example: its text, and its label by the names of the classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jaxheads.data.lines import Record
+from jaxheads.data.records import Records
+from jaxheads.data.tasks.task import Example, Task
+
+Label = Any  # a class, a number, or a tuple of classes
+Labels = tuple[str, ...]
+
+NOT_SAID = (-1, "-1", "-")  # how data sets write that there is no label
+SHOWN = 8  # labels that a message lists
+MANY = 50  # labels that each occur once are no classes
+
+
+class Found(NamedTuple):
+    """An example, or what is wrong; `kind` says as what a record may be skipped."""
+
+    example: Example | None
+    problems: list[str]
+    kind: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Reads records of a task whose labels are settled."""
+
+    task: Task
+    class_names: Mapping[str, Labels]
+    labelled: bool = True
+
+    def read(self, record: Record) -> Found:
+        """The example of a record, or what is wrong with it."""
+        task, place = self.task, record.place
+        if record.problem:
+            return Found(None, [f"{place}: {record.problem}"], "broken")
+        fields = _renamed(task, record.fields)
+        wanted = (*task.fields, *(task.answers if self.labelled else ()))
+        if not fields.keys() >= {*wanted}:
+            return Found(None, [f"{place}: {_without(wanted, fields)}"])
+        problem_of = _words_problem if task.kind == "tag" else _text_problem
+        problems = [
+            f"{place}: {name}: {problem}"
+            for name in task.fields
+            if (problem := problem_of(fields[name]))
+        ]
+        kind = "broken" if problems else ""
+        label, problem = 0, ""
+        if len(wanted) > len(task.fields):
+            label, problem, kind = self._label(fields, kind)
+        if problem:
+            problems.append(f"{place}: {problem}")
+        if problems:
+            return Found(None, problems, kind)
+        first, *rest = (fields[name] for name in task.fields)
+        first = tuple(first) if task.kind == "tag" else first
+        return Found(Example(first, rest[0] if rest else None, label, place), [])
+
+    def _label(self, fields: Mapping[str, Any], kind: str) -> tuple[Label, str, str]:
+        """The label of a record, or what is wrong with it and as what it may be skipped."""
+        task = self.task
+        names = task.answers
+        values = [_with_names(fields[name], self.class_names.get(name)) for name in names]
+        label, problem = LABELS[task.kind](task, values)
+        words = fields[task.fields[0]]
+        if task.kind == "tag" and not (problem or kind) and len(words) != len(label):
+            problem = f"expected a label for each of {len(words)} words, got {len(label)}"
+        if problem and not kind and all(_is_missing(each, task.labels) for each in values):
+            kind = "unlabelled"
+        return label, f"{names[0]}: {problem}" if problem else "", kind
+
+
+def _renamed(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(fields)
+    for theirs, ours in task.renamed:
+        if theirs in found and ours not in found:
+            found[ours] = found.pop(theirs)
+    return found
+
+
+def _without(wanted: Sequence[str], fields: Mapping[str, Any]) -> str:
+    have = [str(name)[:60] for name in fields]
+    said = f"expected the fields {', '.join(wanted)}, got {some_of(have) or 'none'}"
+    lone = next(iter(fields)) if len(fields) == 1 else ""
+    marks = [mark for mark in ";\t|" if mark in str(lone)]
+    return f"{said}; --delimiter {marks[0]!r} may be what they are apart by" if marks else said
+
+
+# -- texts
+
+
+def _text_problem(value: Any) -> str:
+    if not isinstance(value, str):
+        return f"expected text, got {shown(value)}"
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        return f"expected text, got the lone surrogate of {shown(value)}"
+    return ""
+
+
+def _words_problem(value: Any) -> str:
+    if not isinstance(value, list | tuple) or not value:
+        return f"expected a list of words, got {shown(value)}"
+    return next((problem for word in value if (problem := _text_problem(word))), "")
+
+
+# -- labels by kind: each returns a label and no complaint, or any and the complaint
+
+
+def _class(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
+    number = class_number(task.labels, values[0])
+    return (0, _unknown(task.labels, values[0])) if number is None else (number, "")
+
+
+def _score(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
+    low, high = task.span or (-math.inf, math.inf)
+    number = _number(values[0])
+    if math.isfinite(number) and low <= number <= high:
+        return number, ""
+    wanted = f"a number from {low:g} to {high:g}" if task.span else "a finite number"
+    return 0.0, f"expected {wanted}, got {shown(values[0])}{_hint(values[0])}"
+
+
+def _several(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
+    """All classes of a text, ascending: of a list, of text with a separator, or of 0 and 1."""
+    if len(values) > 1:
+        flags = {0: 0, 1: 1, "0": 0, "1": 1}
+        known = [isinstance(each, int | str) and each in flags for each in values]
+        if not all(known):
+            place = known.index(False)
+            return (), f"{task.answers[place]}: expected 0 or 1, got {shown(values[place])}"
+        return tuple(place for place, each in enumerate(values) if flags[each]), ""
+    names, problem = _names(values[0], task.separator)
+    return ((), problem) if problem else _numbers(task.labels, names, sorted)
+
+
+def _tags(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
+    if not isinstance(values[0], list | tuple):
+        return (), f"expected a list of labels, got {shown(values[0])}"
+    return _numbers(task.labels, values[0], list)
+
+
+LABELS = {"classify": _class, "regress": _score, "multilabel": _several, "tag": _tags}
+
+
+def _numbers(labels: Labels, values: Iterable[Any], arrange) -> tuple[Label, str]:
+    found = {value: class_number(labels, value) for value in map(_hashable, values)}
+    wrong = next((value for value, number in found.items() if number is None), None)
+    if None in found.values():
+        return (), _unknown(labels, wrong)
+    numbers = [found[_hashable(value)] for value in values]
+    return tuple(arrange(set(numbers) if arrange is sorted else numbers)), ""
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) else repr(value)
+
+
+def _names(value: Any, separator: str | None) -> tuple[Sequence[Any], str]:
+    """The labels in one column of multilabel: a list, a JSON list, or text with a separator."""
+    if isinstance(value, list | tuple):
+        return value, ""
+    if isinstance(value, str) and separator is not None:
+        return [name.strip() for name in value.split(separator) if name.strip()], ""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return json.loads(value), ""
+        except (ValueError, RecursionError):
+            pass
+    way_out = "; --separator says what stands between labels" if isinstance(value, str) else ""
+    return [], f"expected a list of labels, got {shown(value)}{_hint(value)}{way_out}"
+
+
+@functools.lru_cache
+def _places(labels: Labels) -> dict[str, int]:
+    """The number of each label by its name, and by its name in small letters where that is one's
+    alone.
+    """
+    plain = [plain_name(label) for label in labels]
+    alone = {name: place for place, name in enumerate(plain) if plain.count(name) == 1}
+    return alone | {label: place for place, label in enumerate(labels)}
+
+
+def class_number(labels: Labels, value: Any) -> int | None:
+    """The number of a value's class: by its name, or where no name is a number, its own number."""
+    places, name = _places(labels), name_of(value)
+    if name in places or plain_name(name) in places:
+        return places.get(name, places.get(plain_name(name)))
+    number = _integer(value)
+    if number is None or not 0 <= number < len(labels) or any(map(str.isdecimal, labels)):
+        return None
+    return number
+
+
+def plain_name(name: str) -> str:
+    """A label in small letters, with _ for spaces and hyphens."""
+    return name.lower().replace("-", "_").replace(" ", "_")
+
+
+def name_of(value: Any) -> str:
+    """A value as the name of a class: of the number 1 and of the text "1" the same."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _with_names(value: Any, names: Labels | None) -> Any:
+    """Names of classes instead of their numbers; a number of none stays."""
+    if names is None:
+        return value
+    if isinstance(value, list):
+        return [_with_names(each, names) for each in value]
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
+    return names[value] if known else value
+
+
+def _is_missing(value: Any, labels: Labels) -> bool:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return not isinstance(value, list | bool) and value in NOT_SAID and name_of(value) not in labels
+
+
+def _unknown(labels: Labels, value: Any) -> str:
+    """A value that is no class."""
+    names = [
+        name if name.isdecimal() else f"{number} ({name})" for number, name in enumerate(labels)
+    ]
+    return f"expected one of {some_of(names)}, got {shown(value)}{_hint(value)}"
+
+
+def _hint(value: Any) -> str:
+    if not _is_missing(value, ()):
+        return ""
+    return "; if that stands for no label (GLUE's hidden test labels), --skip unlabelled"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names in a message, the first of many."""
+    more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def shown(value: Any) -> str:
+    """A value in a message, shortened."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number(value: Any) -> float:
+    """A number, or its digits as CSV holds them; NaN for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _integer(value: Any) -> int | None:
+    """A whole number, or its digits as CSV holds them; a bool or 1.0 is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 10:
+        return int(value)
+    return None
+
+
+# -- the labels of data
+
+
+def names_in(task: Task, records: Records, skip: Sequence[str]) -> Labels:
+    """The names of the classes of a data set: of a column of classes in its order, else sorted.
+
+    Raises:
+      ValueError: for a value that may mean that there is no label, and for as many labels as
+        examples.
+    """
+    column, *more = task.answers
+    if more:
+        return task.answers
+    if column in records.class_names:
+        return records.class_names[column]
+    counts: dict[str, int] = {}
+    for value in _values_in(task, column, records):
+        if not (_is_missing(value, ()) and ("unlabelled" in skip or value in (None, ""))):
+            counts[name_of(value)] = counts.get(name_of(value), 0) + 1
+    if doubtful := [name for name in ("-1", "-") if name in counts]:
+        raise ValueError(
+            f"{records.name}: {column}: {doubtful[0]} may be a class or stand for no "
+            "label: --labels names the classes, or --skip unlabelled leaves such rows out"
+        )
+    if len(counts) > MANY and set(counts.values()) == {1}:
+        raise ValueError(
+            f"{records.name}: {column}: expected classes, got {len(counts)} values that "
+            "occur once each; is it another column, or a number (--task regress)?"
+        )
+    whole = all(name.removeprefix("-").isdecimal() for name in counts)
+    return tuple(sorted(counts, key=int) if whole else sorted(counts))
+
+
+def _values_in(task: Task, column: str, records: Records) -> Iterator[Any]:
+    """Every value of the label column that can be one; what is wrong is found when it is read."""
+    for record in records.read():
+        value = _renamed(task, record.fields).get(column)
+        if task.kind == "classify":
+            yield value
+        elif task.kind == "multilabel":
+            yield from _names(value, task.separator)[0]
+        elif isinstance(value, list | tuple):
+            yield from value

@@ -1,0 +1,159 @@
+"""Tasks of one's own on the command line, from a file to a model: what it writes and says."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxheads.cli.main import main
+from jaxheads.data.tokens import load_tokenizer
+from jaxheads.importance import load_scores
+from jaxheads.models.checkpoint.convert import load_model, save_model
+from tests.support.reviews import reviews
+
+TOPICS = ("sport", "art", "news", "food")  # in no order
+
+
+def topic_rows(count: int = 24) -> list[dict]:
+    rows = enumerate(reviews(count))
+    return [{"review": row["sentence"], "topic": TOPICS[3 * n % 4]} for n, row in rows]
+
+
+@pytest.fixture
+def topics(tmp_path) -> Path:
+    """A CSV of four classes with names."""
+    with (tmp_path / "topics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ("review", "topic"))
+        writer.writeheader()
+        writer.writerows(topic_rows())
+    return tmp_path / "topics.csv"
+
+
+@pytest.fixture(scope="session")
+def classifier(checkpoint) -> Path:
+    """A model whose classes stand in another order than in the data."""
+    return checkpoint("classification", ("news", "food", "sport", "art"))
+
+
+OWN = ("--task", "classify", "--text", "review", "--label", "topic")
+
+
+def run(verb: str, model, *words) -> int:
+    return main([verb, "--model", str(model), *map(str, words)])
+
+
+def turned(model: Path, to: Path, labels: tuple[str, ...]) -> Path:
+    """The model with its outputs in the order of these labels."""
+    found = load_model(model)
+    order = [found.readout.labels.index(label) for label in labels]
+    out = {
+        name: leaf[..., np.array(order)] for name, leaf in found.params["readout"]["out"].items()
+    }
+    found = found._replace(
+        params={**found.params, "readout": {**found.params["readout"], "out": out}},
+        readout=dataclasses.replace(found.readout, labels=labels),
+    )
+    save_model(found, to, tokenizer=load_tokenizer(model))
+    return to
+
+
+def test_the_order_of_labels_does_not_matter(classifier, topics, tmp_path, capsys):
+    other = turned(classifier, tmp_path / "other", TOPICS)
+    found = []
+    for name, model in (("a", classifier), ("b", other)):
+        assert run("score", model, *OWN, "--data", topics, "--out", tmp_path / f"{name}.npz") == 0
+        capsys.readouterr()
+        assert run("evaluate", model, *OWN, "--data", topics, "--out", tmp_path / "m.json") == 0
+        metrics = json.loads((tmp_path / "m.json").read_text())["metrics"]["all 8 heads"]
+        found.append((load_scores(tmp_path / f"{name}.npz").score_LH, metrics))
+        assert f"{'f1_macro':16}  {metrics['f1_macro']:.4f}" in capsys.readouterr().out
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-5)
+
+
+def test_a_model_that_counts_its_classes_is_told_their_names(classifier, topics, tmp_path, capsys):
+    model, names = load_model(classifier), ("news", "food", "sport", "art")
+    counted = dataclasses.replace(model.readout, labels=tuple(f"LABEL_{n}" for n in range(4)))
+    save_model(
+        model._replace(readout=counted), tmp_path / "c", tokenizer=load_tokenizer(classifier)
+    )
+    words = (*OWN, "--data", topics, "--out")
+    assert run("score", tmp_path / "c", *words, tmp_path / "a.npz") == 2
+    said = capsys.readouterr().err
+    assert "topics.csv:2: topic: expected one of 0 (LABEL_0), 1 (LABEL_1)" in said
+    given = ("--labels", ",".join(names))
+    assert run("score", tmp_path / "c", *words, tmp_path / "a.npz", *given) == 0
+    assert run("score", classifier, *words, tmp_path / "b.npz") == 0
+    one, two = (load_scores(tmp_path / name).score_LH for name in ("a.npz", "b.npz"))
+    assert np.array_equal(one, two)
+
+
+def test_a_new_classifier_has_the_labels_of_the_data(checkpoint, topics, tmp_path):
+    words = (*OWN, "--data", topics, "--steps", 2, "--out")
+    assert run("train", checkpoint("masked_lm"), *words, tmp_path / "a") == 0
+    assert load_model(tmp_path / "a").readout.labels == ("art", "food", "news", "sport")
+    given = ("--labels", ",".join(TOPICS))
+    assert run("train", checkpoint("masked_lm"), *words, tmp_path / "b", *given) == 0
+    assert load_model(tmp_path / "b").readout.labels == TOPICS
+
+
+def test_a_classifier_is_replaced_only_if_asked(sentiment, classifier, topics, tmp_path, capsys):
+    words = (*OWN, "--data", topics, "--steps", 1, "--only", "readout", "--out")
+    assert run("train", sentiment, *words, tmp_path / "a") == 2
+    said = capsys.readouterr().err
+    assert "has a classification readout for negative, positive; --new-classifier puts" in said
+    assert not (tmp_path / "a").exists()
+    assert run("train", sentiment, *words, tmp_path / "a", "--new-classifier") == 0
+    assert load_model(tmp_path / "a").readout.labels == ("art", "food", "news", "sport")
+    assert run("train", classifier, *words, tmp_path / "b") == 0
+    assert load_model(tmp_path / "b").readout.labels == ("news", "food", "sport", "art")
+
+
+def test_heads_are_masked_where_a_model_is_measured(classifier, topics, tmp_path, capsys):
+    scores, out = tmp_path / "s.npz", tmp_path / "m.json"
+    assert run("score", classifier, *OWN, "--data", topics, "--out", scores) == 0
+    chosen = ("--scores", scores, "--budget", 4)
+    assert run("evaluate", classifier, *OWN, "--data", topics, *chosen, "--out", out) == 0
+    found = json.loads(out.read_text())
+    assert list(found["metrics"]) == ["all 8 heads", "4 heads"]
+    assert found["majority_class_baseline"]["accuracy"] == 0.25
+    smaller = ("--scores", scores, "--budget", 4, "--out", tmp_path / "smaller")
+    assert run("prune", classifier, *smaller) == 0
+    again = ("--data", topics, "--out", tmp_path / "n.json")
+    assert run("evaluate", tmp_path / "smaller", *OWN, *again) == 0
+    cut = json.loads((tmp_path / "n.json").read_text())["metrics"]["all 4 heads"]
+    assert cut == pytest.approx(found["metrics"]["4 heads"], rel=1e-5)
+
+
+def test_forward_only_methods_need_no_labels(checkpoint, topics, tmp_path):
+    words = ("--task", "classify", "--text", "review", "--data", topics, "--method", "entropy")
+    assert run("score", checkpoint("none"), *words, "--out", tmp_path / "s.npz") == 0
+    assert load_scores(tmp_path / "s.npz").examples == 24
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--label", "subject"), "topics.csv:2: expected the fields review, subject, got review, "),
+        (("--text", "a,b,c"), "task classify: text: expected one or two of the columns"),
+        (("--delimiter", "::"), "data: delimiter: expected one character, got '::'"),
+        (("--no-header",), "data: no header: expected the names of the columns (--columns)"),
+        (("--labels", "a,b,c,d"), "--labels: expected the model's own, news, food, sport, art"),
+        (("--task", "regress"), "task regress: expected a classification readout for regression"),
+        (("--data", "own/news"), "'own/news' is neither a file nor in the cache"),
+        (("--budget", "3"), "--scores and --budget: expected both or none"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(classifier, topics, capsys, words, said):
+    given = {"--data": topics, **dict(zip(OWN[::2], OWN[1::2], strict=True))}
+    kept = [str(word) for pair in given.items() if pair[0] not in words for word in pair]
+    assert run("evaluate", classifier, *kept, *words) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert len(err) <= 600
