@@ -104,7 +104,7 @@ class _Rows(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("objective", "mesh"))
-def _answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh | None):
+def answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh | None):
     """Index, loss, terms, answer and label of every row of a batch."""
     outcome = objective(params, gate, batch, None)
     logits = outcome.logits
@@ -119,7 +119,7 @@ def _rows(objective, params, batches, gate, mesh):
     """The answers on every batch; each is fetched when the next is under way."""
     before, params = None, place_params(mesh, params)
     for batch in batches:
-        after = _answer(objective, params, gate, _placed(mesh, batch), mesh)
+        after = answer(objective, params, gate, _placed(mesh, batch), mesh)
         if before is not None:
             yield _Rows(*map(local_rows, before))
         before = after

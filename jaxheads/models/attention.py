@@ -5,6 +5,7 @@ The one place where a gate enters and a trace leaves.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -67,10 +68,11 @@ class Attention(nnx.Module):
         q_BTHK = _project(x_BTD, self.query)
         k_BSHK = _project(memory_BSD, self.key)
         v_BSHK = _project(memory_BSD, self.value)
-        if observe is None and (key is None or dropout == 0.0):
-            probs, context_BTHK = None, _fused(q_BTHK, k_BSHK, v_BSHK, real_BS)
+        if observe is None and (key is None or dropout == 0.0) and _fits_cudnn(q_BTHK):
+            probs, context_BTHK = None, _cudnn(q_BTHK, k_BSHK, v_BSHK, real_BS)
         else:
-            probs = _probabilities(q_BTHK, k_BSHK, real_BS)
+            as_seen = dtype if observe is None else jnp.float32
+            probs = probabilities(q_BTHK, k_BSHK, real_BS, as_seen)
             dropped = probs if key is None else drop(probs, dropout, key)
             context_BTHK = jnp.einsum("bhts,bshk->bthk", dropped.astype(dtype), v_BSHK)
         kernel_HKD = self.out.kernel[...].astype(dtype)
@@ -88,21 +90,37 @@ def _project(x_BTD, projection):
     return jnp.einsum("btd,dhk->bthk", x_BTD, kernel) + projection.bias[...].astype(x_BTD.dtype)
 
 
-def _fused(q, k, v, real_BS):
-    if q.shape[2] == 0:
-        return jnp.zeros((*q.shape[:3], v.shape[-1]), q.dtype)
-    mask = real_BS[:, None, None, :]
-    return jax.nn.dot_product_attention(q, k, v, mask=mask, implementation=_implementation(q))
-
-
-def _implementation(q):
-    """cuDNN where the backend, the type and the width of a head allow it; XLA otherwise."""
+def _fits_cudnn(q) -> bool:
+    """Whether the backend, the type and the width of a head allow cuDNN's kernel."""
     half = q.dtype in (jnp.bfloat16, jnp.float16)
-    fits = q.shape[-1] % 8 == 0 and q.shape[-1] <= 128
-    return "cudnn" if jax.default_backend() == "gpu" and half and fits else "xla"
+    fits = q.shape[2] > 0 and q.shape[-1] % 8 == 0 and q.shape[-1] <= 128
+    return jax.default_backend() == "gpu" and half and fits
 
 
-def _probabilities(q, k, real_BS):
-    logits = jnp.einsum("bthk,bshk->bhts", q, k, preferred_element_type=jnp.float32)
-    logits = logits * (q.shape[-1] ** -0.5)
-    return jax.nn.softmax(jnp.where(real_BS[:, None, None, :], logits, MASKED), axis=-1)
+def _cudnn(q, k, v, real_BS):
+    mask = real_BS[:, None, None, :]
+    return jax.nn.dot_product_attention(q, k, v, mask=mask, implementation="cudnn")
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def probabilities(q_BTHK, k_BSHK, real_BS, dtype) -> Float[Array, "B h T S"]:
+    """Attention of queries to real keys: a float32 softmax, given in `dtype`.
+
+    Its derivative reads the probabilities as they are given, and is a product in the type of the
+    queries: a backward pass keeps no float32 copy, and multiplies no wider numbers than this.
+    """
+    logits = jnp.einsum("bthk,bshk->bhts", q_BTHK, k_BSHK, preferred_element_type=jnp.float32)
+    logits = logits * (q_BTHK.shape[-1] ** -0.5)
+    logits = jnp.where(real_BS[:, None, None, :], logits, MASKED)
+    return jax.nn.softmax(logits, axis=-1).astype(dtype)
+
+
+@probabilities.defjvp
+def _(dtype, primals, tangents):
+    (q, k, real_BS), (dq, dk, _) = primals, tangents
+    probs = probabilities(q, k, real_BS, dtype)
+    change = jnp.einsum("bthk,bshk->bhts", dq, k) + jnp.einsum("bthk,bshk->bhts", q, dk)
+    change = change.astype(jnp.float32) * (q.shape[-1] ** -0.5)
+    wide = probs.astype(jnp.float32)
+    slope = wide * (change - (wide * change).sum(-1, keepdims=True))
+    return probs, slope.astype(dtype)

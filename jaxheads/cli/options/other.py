@@ -37,28 +37,39 @@ class PruneOptions:
 class BenchOptions:
     """`jaxheads bench`: speed here, beside PyTorch where installed; or what a slice would take."""
 
-    json: bool = option("print one JSON object", False)
+    json: bool = option("print one JSON object, with --compile a list", False)
     only: tuple[str, ...] = option(
-        "a section, may be repeated: gate_gradient, compile, memory, cut, fine_tune, gate, trees",
-        (),
-        metavar="NAME",
+        "a section, may be repeated: gate_gradient, compile, memory, cut, fine_tune, gate, trees; "
+        "with --compile a program: gate gradients, fine-tuning, evaluation, ...", (), metavar="NAME"
+    )  # fmt: skip
+    batch_size: int | None = option(
+        "of the gate-gradient pass (8, on a GPU 256); with --compile of all programs (256 on each "
+        "device along data)",
+        None,
     )
-    batch_size: int | None = option("of the gate-gradient pass (8, on a GPU 256)", None)
     training_batch: int = option("of the fine-tuning step", 32)
     length: int = option("tokens in an example", 128)
     repeats: int = option("turns that each workload takes", 5)
     dtype: Literal["float32", "bfloat16"] | None = option(
-        "type of the computation (float32, on a GPU bfloat16)", None
+        "type of the computation (float32; on a GPU and with --compile bfloat16)", None
     )
     treebank: Path | None = option(
-        "of trees: CoNLL-U; without it, random sentences about as long as PUD's",
-        None,
+        "of trees: CoNLL-U; without it, random sentences about as long as PUD's", None,
         metavar="FILE",
-    )
+    )  # fmt: skip
     sentences: int | None = option("of trees, at random (100; of a treebank all)", None)
     tiny: bool = option("a tiny model: whether it runs, not how fast", False)
     scaling: bool = option("instead: bytes moved on 1 to 64 simulated devices", False)
-    sizes: bool = option("instead: memory of a device, by model and layout", False)
+    compile: str | None = option(
+        "instead: what a TPU's own compiler (libtpu) plans for each program, without a TPU: v4, "
+        "v5e, v5p or v6e and its chips, as v5e:1x1, v5e:2x4 or v4:2x2x1", None, metavar="TOPOLOGY",
+    )  # fmt: skip
+    shape: tuple[str, ...] = option(
+        "of --compile, may be repeated: roberta-base, roberta-large, ...", (), metavar="MODEL"
+    )
+    layout: tuple[str, ...] = option(
+        "of --compile, may be repeated: data=N,model=M,shard_opt_state,remat", (), metavar="LAYOUT"
+    )
     out: Path | None = option("where --scaling writes; runs/bench without it", None, metavar="DIR")
 
     @property
@@ -70,19 +81,16 @@ class BenchOptions:
         """Check the options.
 
         Raises:
-          ValueError: for numbers out of range, listing all.
+          ValueError: for numbers out of range and options without that which they are of.
         """
+        names = ("batch_size", "training_batch", "length", "repeats", "sentences")
         refuse(
             problem
-            for flag, value in (
-                ("--batch-size", self.batch_size),
-                ("--training-batch", self.training_batch),
-                ("--length", self.length),
-                ("--repeats", self.repeats),
-                ("--sentences", self.sentences),
-            )
-            for problem in below(1, value, flag)
+            for name in names
+            for problem in below(1, getattr(self, name), "--" + name.replace("_", "-"))
         )
+        if self.compile is None and (self.shape or self.layout):
+            raise ValueError("--shape and --layout: expected --compile with them")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
