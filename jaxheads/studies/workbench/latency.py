@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from jaxheads.bench.programs import Layout, example_batch, memory, training
+from jaxheads.bench.compiled import memory
+from jaxheads.bench.programs import Case, Layout, fine_tuning
 from jaxheads.bench.timing import Turns
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.model import Model, logits
@@ -42,7 +43,7 @@ def measure_speed(
         found[f"speed-up, batch {size}"] = 1 / measured["ratio"][f"{WHOLE} / {CUT}"]
     for name, model in ((WHOLE, whole), (CUT, smaller)):
         forward = _program(model, max(batches), length)[0]
-        found[f"{name}, batch {max(batches)}, bytes"] = float(memory(forward).peak)
+        found[f"{name}, batch {max(batches)}, bytes"] = float(memory(forward)[1])
         label = f"{name}, fine-tuning batch {training_batch}, bytes"
         found[label] = float(_in_training(model.config, model.readout, training_batch, length))
     return found
@@ -58,7 +59,8 @@ def note_speed(model: StudyModel, task: str, what: dict, values: dict[str, float
 
 @functools.lru_cache  # of the whole model once for all cut ones
 def _in_training(config: EncoderConfig, readout: ReadoutConfig, size: int, length: int) -> int:
-    return memory(training(config, readout, Layout(), example_batch(size, length))).peak
+    case = Case(config, readout, Layout(), jax.devices(), "float32", size, length)
+    return memory(fine_tuning(case).compile())[1]
 
 
 def _forward(model: Model, size: int, length: int):
