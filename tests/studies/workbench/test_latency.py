@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from jaxheads.bench.programs import Layout, example_batch, memory, training
+from jaxheads.bench.compiled import memory
+from jaxheads.bench.programs import Case, Layout, fine_tuning
 from jaxheads.bench.shapes import BINARY, TINY
 from jaxheads.models.model import init_model
 from jaxheads.pruning.cost import count_parameters
@@ -31,7 +32,8 @@ def test_a_cut_model_needs_less_memory_in_passes_and_in_training():
 
 
 def test_a_step_holds_parameters_and_moments_before_it_runs():
-    found = memory(training(TINY, BINARY, Layout(), example_batch(4, 8)))
+    case = Case(TINY, BINARY, Layout(), jax.devices()[:1], "float32", 4, 8)
+    held, peak = memory(fine_tuning(case).compile())
     whole = init_model(TINY, BINARY, jax.random.key(0))
     state = 3 * 4 * count_parameters(whole.params)
-    assert state < found.state < 1.1 * state < found.peak
+    assert state < held < 1.1 * state < peak
