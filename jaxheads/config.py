@@ -10,6 +10,7 @@ from typing import Literal
 
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 PoolerActivation = Literal["tanh", "relu", "gelu"]
+Pooling = Literal["first", "mean"]
 ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
 
 Schedule = Literal["linear", "cosine", "constant"]
@@ -19,6 +20,7 @@ Compute = Literal["float32", "bfloat16"]
 
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu", "gelu")
+POOLINGS: tuple[str, ...] = ("first", "mean")
 READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
 SCHEDULES: tuple[str, ...] = ("linear", "cosine", "constant")
 OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
@@ -50,7 +52,7 @@ class EncoderConfig:
     num_layers: int
     num_heads: int
     intermediate_size: int
-    max_positions: int  # rows of the position table
+    max_positions: int  # rows of the position table, or how far rotary positions go
     type_vocab_size: int = 0  # 0: the family has no token types (DistilBERT)
     embedding_size: int = 0  # 0: equal to hidden_size
     hidden_groups: int = 0  # of blocks that layers share; 0: nothing is shared
@@ -61,6 +63,11 @@ class EncoderConfig:
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
     pad_token_id: int = 0
+    rotary_base: float = 0.0  # of the wave lengths of rotary positions; 0: a table of positions
+    local_layers: tuple[int, ...] = ()  # whose tokens see those near them alone
+    local_window: int = 0  # how many tokens to either side that is
+    local_rotary_base: float = 0.0  # the rotary_base of these layers
+    pooling: Pooling = "first"  # of the tokens for a classifier: the first one, or their mean
     kept: tuple[tuple[int, ...], ...] | None = None
     _: dataclasses.KW_ONLY
     shares_blocks: bool  # several layers use one set of parameters
@@ -71,6 +78,10 @@ class EncoderConfig:
     masked_lm_activation: Activation | None  # of the masked-LM readout; None: `activation`
     pooler_activation: PoolerActivation  # of a classifier's first layer
     drops_pooler_input: bool  # the readout's dropout before a classifier's first layer too
+    pre_norm: bool  # norms before attention (not the first) and feed-forward, and after all layers
+    gates_feed_forward: bool  # a second map up, whose results multiply the activated ones
+    biases: bool  # of linear maps and norms, but the last of a readout
+    norms_pooled: bool  # a norm behind a classifier's first layer
 
     def __post_init__(self) -> None:
         refuse("encoder config", _encoder_problems(self))
@@ -91,6 +102,11 @@ class EncoderConfig:
         if self.projects_embeddings is None:
             return self.embedding_width != self.hidden_size
         return self.projects_embeddings
+
+    @property
+    def is_local(self) -> tuple[bool, ...]:
+        """Which layers are among `local_layers`."""
+        return tuple(layer in self.local_layers for layer in range(self.num_layers))
 
     @property
     def first_position(self) -> int:
@@ -127,6 +143,7 @@ class EncoderConfig:
 _SIZES = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
 _POSITIVE = (*_SIZES, "max_positions", "inner_groups")
 _NOT_NEGATIVE = ("type_vocab_size", "embedding_size", "hidden_groups", "pad_token_id")
+_NOT_NEGATIVE += ("rotary_base", "local_rotary_base", "local_window")
 
 
 def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
@@ -134,6 +151,7 @@ def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
         ("activation", ACTIVATIONS),
         ("masked_lm_activation", (*ACTIVATIONS, None)),
         ("pooler_activation", POOLER_ACTIVATIONS),
+        ("pooling", POOLINGS),
     ):
         if getattr(c, name) not in known:
             yield f"{name}: expected one of {', '.join(map(str, known))}, got {getattr(c, name)!r}"
@@ -153,6 +171,13 @@ def _encoder_problems(c: EncoderConfig) -> Iterator[str]:
 def _layout_problems(c: EncoderConfig) -> Iterator[str]:
     if c.hidden_size % c.num_heads:
         yield f"hidden_size: expected a multiple of num_heads {c.num_heads}, got {c.hidden_size}"
+    if c.rotary_base and c.head_width % 2:
+        yield f"hidden_size: expected heads of an even width, got {c.head_width}"
+    if not set(c.local_layers) <= set(range(c.num_layers)) or bool(c.local_layers) > (
+        min(c.rotary_base, c.local_rotary_base) > 0
+    ):
+        wanted = f"layers below {c.num_layers} of a model with rotary positions"
+        yield f"local_layers: expected {wanted}, got {list(c.local_layers)}"
     if c.embedding_width != c.hidden_size and not c.has_projection:
         yield f"embedding_size: expected 0 for {c.family}, got {c.embedding_size}"
     if c.shares_blocks != (c.hidden_groups > 0):

@@ -130,7 +130,7 @@ def represent_for(config: EncoderConfig, readout: ReadoutConfig) -> Represent:
         tokens, real, types = _sentences(batch)
         trace = encode(config, params, tokens, real, types, gate, observe=observe)
         hidden = trace.hidden_BPD.astype(jnp.float32)
-        pooled_BD = pool(config, readout, params, hidden[:, 0])
+        pooled_BD = pool(config, readout, params, hidden, real)
         return Represented(pooled_BD, mean_over_tokens(hidden, real), trace.observed)
 
     return represent

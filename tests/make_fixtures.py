@@ -45,6 +45,23 @@ DISTIL = {
     "max_position_embeddings": 12,
 }
 ALBERT = {**SIZES, "embedding_size": 8}
+MODERN = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 12,
+    "max_position_embeddings": 12,
+    "global_attn_every_n_layers": 3,
+    "local_attention": 5,  # two to either side
+    "global_rope_theta": 500.0,
+    "local_rope_theta": 20.0,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "cls_token_id": 1,
+    "eos_token_id": 2,
+    "sep_token_id": 2,
+}
 THREE = {"id2label": {0: "entailment", 1: "neutral", 2: "contradiction"}}
 THREE["label2id"] = {label: number for number, label in THREE["id2label"].items()}
 
@@ -86,6 +103,15 @@ CASES = {
     ),
     "electra-pretraining": ("ElectraForPreTraining", ALBERT),
     "electra-bare": ("ElectraModel", {**ALBERT, "hidden_act": "relu"}),
+    "modernbert-masked-lm": ("ModernBertForMaskedLM", MODERN),
+    "modernbert-mean": (
+        "ModernBertForSequenceClassification",
+        {**MODERN, **THREE, "classifier_pooling": "mean"},
+    ),
+    "modernbert-bare": (
+        "ModernBertModel",
+        {**MODERN, "num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"]},
+    ),
 }
 
 # Folder: the case it comes from, and the heads that are pruned, by layer (ALBERT: by unique block).
@@ -132,7 +158,7 @@ def reference(model, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         inputs["token_type_ids"] = batch["types"]
     out = model(**inputs, output_attentions=True, output_hidden_states=True)
     found = {
-        "hidden": out.hidden_states[-1],
+        "hidden": model.base_model(**inputs).last_hidden_state,
         "attentions": torch.stack(out.attentions, dim=1),
     }
     logits = getattr(out, "logits", getattr(out, "prediction_logits", None))

@@ -34,23 +34,37 @@ class View(NamedTuple):
 Observer = Callable[[View], Any]
 
 
+class Reach(NamedTuple):
+    """Of rotary positions: which tokens are near enough, and the angles that turn both sides."""
+
+    near_BTS: Bool[Array, "#B T S"]
+    query_angle_BTk: Float[Array, "#B T half_K"]
+    key_angle_BSk: Float[Array, "#B S half_K"]
+
+
 class Projection(nnx.Module):
     """A linear map whose kernel is `[*in, *out]`, with an optional axis of stacked copies first."""
 
     def __init__(self, shape, bias, draw: Draw, stack=()):
         self.kernel = nnx.Param(draw((*stack, *shape)))
-        self.bias = nnx.Param(np.zeros((*stack, *bias), np.float32))
+        if bias is not None:
+            self.bias = nnx.Param(np.zeros((*stack, *bias), np.float32))
+
+    def plus_bias(self, y):
+        """`y`, with the bias where there is one."""
+        return y + self.bias[...].astype(y.dtype) if hasattr(self, "bias") else y
 
 
 class Attention(nnx.Module):
     """Queries from one sequence, keys and values from another (or the same)."""
 
-    def __init__(self, width: int, heads: int, head_width: int, draw: Draw, stack=()):
-        inward, bias = (width, heads, head_width), (heads, head_width)
+    def __init__(self, width: int, heads: int, head_width: int, draw: Draw, stack=(), biases=True):
+        inward, bias = (width, heads, head_width), (heads, head_width) if biases else None
         self.query = Projection(inward, bias, draw, stack)
         self.key = Projection(inward, bias, draw, stack)
         self.value = Projection(inward, bias, draw, stack)
-        self.out = Projection((heads, head_width, width), (width,), draw, stack)
+        bias = (width,) if biases else None
+        self.out = Projection((heads, head_width, width), bias, draw, stack)
 
     def __call__(
         self,
@@ -59,6 +73,7 @@ class Attention(nnx.Module):
         real_BS: Bool[Array, "B S"],
         gate_BHt: Float[Array, "#B h #T"] | None,
         *,
+        reach: Reach | None = None,
         dropout: float = 0.0,
         key=None,
         observe: Observer | None = None,
@@ -68,11 +83,16 @@ class Attention(nnx.Module):
         q_BTHK = _project(x_BTD, self.query)
         k_BSHK = _project(memory_BSD, self.key)
         v_BSHK = _project(memory_BSD, self.value)
+        seen_BTS = real_BS[:, None, :]
+        if reach is not None:
+            q_BTHK = _turned(q_BTHK, reach.query_angle_BTk)
+            k_BSHK = _turned(k_BSHK, reach.key_angle_BSk)
+            seen_BTS = seen_BTS & reach.near_BTS
         if observe is None and (key is None or dropout == 0.0) and _fits_cudnn(q_BTHK):
-            probs, context_BTHK = None, _cudnn(q_BTHK, k_BSHK, v_BSHK, real_BS)
+            probs, context_BTHK = None, _cudnn(q_BTHK, k_BSHK, v_BSHK, seen_BTS)
         else:
             as_seen = dtype if observe is None else jnp.float32
-            probs = probabilities(q_BTHK, k_BSHK, real_BS, as_seen)
+            probs = probabilities(q_BTHK, k_BSHK, seen_BTS, as_seen)
             dropped = probs if key is None else drop(probs, dropout, key)
             context_BTHK = jnp.einsum("bhts,bshk->bthk", dropped.astype(dtype), v_BSHK)
         kernel_HKD = self.out.kernel[...].astype(dtype)
@@ -82,12 +102,20 @@ class Attention(nnx.Module):
         if gate_BHt is not None:
             context_BTHK = context_BTHK * jnp.swapaxes(gate_BHt, 1, 2)[..., None].astype(dtype)
         out_BTD = jnp.einsum("bthk,hkd->btd", context_BTHK, kernel_HKD)
-        return out_BTD + self.out.bias[...].astype(dtype), seen
+        return self.out.plus_bias(out_BTD), seen
 
 
 def _project(x_BTD, projection):
     kernel = projection.kernel[...].astype(x_BTD.dtype)
-    return jnp.einsum("btd,dhk->bthk", x_BTD, kernel) + projection.bias[...].astype(x_BTD.dtype)
+    return projection.plus_bias(jnp.einsum("btd,dhk->bthk", x_BTD, kernel))
+
+
+def _turned(x_BTHK, angle_BTk):
+    """Each pair of a head's dimensions, one of either half, turned in its plane (RoPE)."""
+    one, two = jnp.split(x_BTHK.astype(jnp.float32), 2, axis=-1)
+    cos, sin = (turn(angle_BTk)[:, :, None, :] for turn in (jnp.cos, jnp.sin))
+    turned = jnp.concatenate([one * cos - two * sin, two * cos + one * sin], axis=-1)
+    return turned.astype(x_BTHK.dtype)
 
 
 def _fits_cudnn(q) -> bool:
@@ -97,28 +125,28 @@ def _fits_cudnn(q) -> bool:
     return jax.default_backend() == "gpu" and half and fits
 
 
-def _cudnn(q, k, v, real_BS):
-    mask = real_BS[:, None, None, :]
+def _cudnn(q, k, v, seen_BTS):
+    mask = seen_BTS[:, None]
     return jax.nn.dot_product_attention(q, k, v, mask=mask, implementation="cudnn")
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def probabilities(q_BTHK, k_BSHK, real_BS, dtype) -> Float[Array, "B h T S"]:
-    """Attention of queries to real keys: a float32 softmax, given in `dtype`.
+def probabilities(q_BTHK, k_BSHK, seen_BTS, dtype) -> Float[Array, "B h T S"]:
+    """Attention of queries to the keys that they see: a float32 softmax, given in `dtype`.
 
     Its derivative reads the probabilities as they are given, and is a product in the type of the
     queries: a backward pass keeps no float32 copy, and multiplies no wider numbers than this.
     """
     logits = jnp.einsum("bthk,bshk->bhts", q_BTHK, k_BSHK, preferred_element_type=jnp.float32)
     logits = logits * (q_BTHK.shape[-1] ** -0.5)
-    logits = jnp.where(real_BS[:, None, None, :], logits, MASKED)
+    logits = jnp.where(seen_BTS[:, None], logits, MASKED)
     return jax.nn.softmax(logits, axis=-1).astype(dtype)
 
 
 @probabilities.defjvp
 def _(dtype, primals, tangents):
-    (q, k, real_BS), (dq, dk, _) = primals, tangents
-    probs = probabilities(q, k, real_BS, dtype)
+    (q, k, seen_BTS), (dq, dk, _) = primals, tangents
+    probs = probabilities(q, k, seen_BTS, dtype)
     change = jnp.einsum("bthk,bshk->bhts", dq, k) + jnp.einsum("bthk,bshk->bhts", q, dk)
     change = change.astype(jnp.float32) * (q.shape[-1] ** -0.5)
     wide = probs.astype(jnp.float32)

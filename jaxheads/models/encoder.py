@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.attention import Attention, Draw, Observer, Projection
+from jaxheads.models.attention import Attention, Draw, Observer, Projection, Reach
 from jaxheads.models.dropout import drop
 from jaxheads.models.layout import LayerRun, Stack, runs, stacks
 
@@ -58,16 +58,18 @@ class Trace(NamedTuple):
 class Norm(nnx.Module):
     """Layer normalisation, computed in float32."""
 
-    def __init__(self, width: int, eps: float, stack=()):
+    def __init__(self, config: EncoderConfig, width: int, stack=()):
         self.scale = nnx.Param(np.ones((*stack, width), np.float32))
-        self.bias = nnx.Param(np.zeros((*stack, width), np.float32))
-        self.eps = eps
+        if config.biases:
+            self.bias = nnx.Param(np.zeros((*stack, width), np.float32))
+        self.eps = config.norm_eps
 
     def __call__(self, x):
         x32 = x.astype(jnp.float32)
         centred = x32 - x32.mean(-1, keepdims=True)
         scale = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.eps)
-        return (centred * scale * self.scale[...] + self.bias[...]).astype(x.dtype)
+        x32 = centred * scale * self.scale[...]
+        return (x32 + self.bias[...] if hasattr(self, "bias") else x32).astype(x.dtype)
 
 
 class EmbeddingTable(nnx.Module):
@@ -78,8 +80,8 @@ class EmbeddingTable(nnx.Module):
 
 
 def linear(x, projection):
-    """`x @ kernel + bias` in the type of `x`."""
-    return x @ projection.kernel[...].astype(x.dtype) + projection.bias[...].astype(x.dtype)
+    """`x @ kernel + bias` in the type of `x`, or without a bias that there is not."""
+    return projection.plus_bias(x @ projection.kernel[...].astype(x.dtype))
 
 
 class Embeddings(nnx.Module):
@@ -88,16 +90,18 @@ class Embeddings(nnx.Module):
     def __init__(self, config: EncoderConfig, draw: Draw):
         inner, width = config.embedding_width, config.hidden_size
         self.word = EmbeddingTable(config.vocab_size, inner, draw)
-        self.position = EmbeddingTable(config.max_positions, inner, draw)
+        if not config.rotary_base:
+            self.position = EmbeddingTable(config.max_positions, inner, draw)
         if config.type_vocab_size:
             self.type = EmbeddingTable(config.type_vocab_size, inner, draw)
-        self.norm = Norm(inner, config.norm_eps)
+        self.norm = Norm(config, inner)
         if config.has_projection:
             self.project = Projection((inner, width), (width,), draw)
 
     def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
         x = jnp.take(self.word.table[...], tokens, axis=0)
-        x = x + jnp.take(self.position.table[...], positions(config, real), axis=0)
+        if not config.rotary_base:
+            x = x + jnp.take(self.position.table[...], positions(config, real), axis=0)
         if config.type_vocab_size:
             types = types if config.type_vocab_size > 1 else jnp.zeros_like(types)
             x = x + jnp.take(self.type.table[...], types, axis=0)
@@ -115,39 +119,75 @@ def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, 
     return jnp.cumsum(real_BT, axis=1) * real_BT + config.pad_token_id
 
 
+def reach_of(config: EncoderConfig, local, at_BT, length: int) -> Reach | None:
+    """What the queries at these positions of a layer (`local`, or not) reach; None without RoPE."""
+    if not config.rotary_base:
+        return None
+    at_1S = jnp.arange(length)[None]
+    near_BTS = jnp.abs(at_BT[:, :, None] - at_1S[:, None]) <= config.local_window
+    power_k = np.arange(0, config.head_width, 2, dtype=np.float32) / np.float32(config.head_width)
+    bases = np.asarray([config.rotary_base, config.local_rotary_base or 1.0], np.float32)
+    everywhere_k, here_k = 1 / bases[:, None] ** power_k
+    frequency_k = jnp.where(local, here_k, everywhere_k)
+    angles = (at[:, :, None].astype(jnp.float32) * frequency_k for at in (at_BT, at_1S))
+    return Reach(near_BTS | ~local, *angles)
+
+
+def _same(x):
+    return x
+
+
 class Block(nnx.Module):
-    """One post-norm transformer layer, or a stack of them on a leading axis."""
+    """One transformer layer, or a stack of them on a leading axis."""
 
     def __init__(self, config: EncoderConfig, stack: Stack, draw: Draw):
         width, inner, lead = config.hidden_size, config.intermediate_size, (len(stack.blocks),)
-        self.attention = Attention(width, stack.num_heads, config.head_width, draw, lead)
-        self.attention_norm = Norm(width, config.norm_eps, lead)
-        self.up = Projection((width, inner), (inner,), draw, lead)
-        self.down = Projection((inner, width), (width,), draw, lead)
-        self.output_norm = Norm(width, config.norm_eps, lead)
+        self.attention = Attention(
+            width, stack.num_heads, config.head_width, draw, lead, config.biases
+        )
+        if stack.norms_attention:
+            self.attention_norm = Norm(config, width, lead)
+        self.up = Projection((width, inner), (inner,) if config.biases else None, draw, lead)
+        if config.gates_feed_forward:
+            self.factor = Projection((width, inner), None, draw, lead)
+        self.down = Projection((inner, width), (width,) if config.biases else None, draw, lead)
+        self.feed_forward_norm = Norm(config, width, lead)
 
-    def __call__(self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe):
+    def __call__(
+        self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe, reach
+    ):
         """One layer at the query positions `x`; keys and values come from `memory`."""
         keys = (None,) * 3 if key is None else jax.random.split(key, 3)
+        norms = getattr(self, "attention_norm", _same), self.feed_forward_norm
+        before, after = (norms, (_same,) * 2) if config.pre_norm else ((_same,) * 2, norms)
         attended, seen = self.attention(
-            x_BTD, memory_BSD, real_BS, gate_BHt,
-            dropout=config.attention_dropout, key=keys[0], observe=observe,
+            before[0](x_BTD), before[0](memory_BSD), real_BS, gate_BHt,
+            reach=reach, dropout=config.attention_dropout, key=keys[0], observe=observe,
         )  # fmt: skip
         attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
-        x_BTD = self.attention_norm(x_BTD + attended)
-        fed = linear(ACTIVATION[config.activation](linear(x_BTD, self.up)), self.down)
+        x_BTD = after[0](x_BTD + attended)
+        fed = self.feed_forward(config, before[1](x_BTD))
         fed = drop(fed, config.hidden_dropout * config.drops_feed_forward_output, keys[2])
-        return self.output_norm(x_BTD + fed), seen
+        return after[1](x_BTD + fed), seen
+
+    def feed_forward(self, config: EncoderConfig, x_BTD):
+        """Up to the inner width, through the activation, and down again."""
+        inner_BTF = ACTIVATION[config.activation](linear(x_BTD, self.up))
+        if config.gates_feed_forward:
+            inner_BTF = inner_BTF * linear(x_BTD, self.factor)
+        return linear(inner_BTF, self.down)
 
 
 class Encoder(nnx.Module):
-    """Embeddings and stacks of blocks; one code for RoBERTa, ALBERT, BERT and DistilBERT."""
+    """Embeddings and stacks of blocks; one code for all families."""
 
     def __init__(self, config: EncoderConfig, draw: Draw):
         self.config = config
         self.embeddings = Embeddings(config, draw)
         for number, stack in enumerate(stacks(config)):
             setattr(self, f"stack{number}", Block(config, stack, draw))
+        if config.pre_norm:
+            self.final_norm = Norm(config, config.hidden_size)
 
     def __call__(
         self,
@@ -184,36 +224,47 @@ class Encoder(nnx.Module):
             last = where_BP if run is plan[-1] else None
             x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat)
             observed.append(seen)
+        if config.pre_norm:
+            x = self.final_norm(x)
         return Trace(x, None if observe is None else _gather(config, plan, observed))
 
     def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat):
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
-        rows = _RunInputs(params, _run_gate(self.config, gate, run), _run_keys(keys, run))
+        local = self.config.is_local[run.layers[0] : run.layers[-1] + 1]
+        rows = _RunInputs(
+            params,
+            _run_gate(self.config, gate, run),
+            _run_keys(keys, run),
+            jnp.asarray(local) if self.config.rotary_base else None,
+        )
         chosen = None
         if run.shared:
             chosen = _select_heads(jax.tree.map(lambda leaf: leaf[0], params), run.select)
             rows = rows._replace(params=None)
 
-        def layer(x, memory, row: _RunInputs):
+        def layer(x, memory, row: _RunInputs, at_BT):
             block = nnx.merge(graph, chosen if run.shared else row.params)
-            return block(self.config, x, memory, real_BT, row.gate, row.key, observe)
+            reach = reach_of(self.config, row.local, at_BT, memory.shape[1])
+            return block(self.config, x, memory, real_BT, row.gate, row.key, observe, reach)
 
         if remat:
             layer = jax.checkpoint(layer)
         elif rows.key is not None:  # in training, where memory is what limits
             layer = jax.checkpoint(layer, policy=KEPT, prevent_cse=False)
         if where_BP is None:
-            return _scan(lambda x, row: layer(x, x, row), x, rows, len(run.layers))
+            at_1T = jnp.arange(x.shape[1])[None]
+            return _scan(lambda x, row: layer(x, x, row, at_1T), x, rows, len(run.layers))
         row = jax.tree.map(lambda leaf: leaf[0], rows)
         if row.gate is not None and row.gate.shape[-1] > 1:
             row = row._replace(gate=_gate_at(row.gate, where_BP))
-        return layer(jnp.take_along_axis(x, where_BP[..., None], axis=1), x, row)
+        return layer(jnp.take_along_axis(x, where_BP[..., None], axis=1), x, row, where_BP)
 
 
 class _RunInputs(NamedTuple):
     params: Any
     gate: Any
     key: Any
+    local: Any  # of rotary positions: whether a layer is among config.local_layers
 
 
 def _scan(step, x, rows, length):
@@ -237,7 +288,8 @@ def _select_heads(params, select):
     attention = dict(flat["attention"])
     for name in ("query", "key", "value"):
         part = attention[name]
-        attention[name] = {"kernel": part["kernel"][:, index], "bias": part["bias"][index]}
+        axes = {"kernel": 1, "bias": 0}
+        attention[name] = {end: jnp.take(leaf, index, axes[end]) for end, leaf in part.items()}
     attention["out"] = {**attention["out"], "kernel": attention["out"]["kernel"][index]}
     return {**flat, "attention": attention}
 

@@ -22,6 +22,7 @@ class Stack(NamedTuple):
 
     blocks: tuple[int, ...]
     heads: tuple[Heads, ...]
+    norms_attention: bool  # not the first block of a model whose norms come before its sublayers
 
     @property
     def num_heads(self) -> int:
@@ -48,13 +49,20 @@ def stacks(config: EncoderConfig) -> tuple[Stack, ...]:
     """The encoder's stacks in order; stack `i` holds the parameters under the name `stack{i}`."""
     held = config.heads_by_block
     last = len(held) - 1
+
+    def bare(block: int) -> bool:
+        return config.pre_norm and block == 0
+
     alike = (
         (lambda block: block)
         if config.shares_blocks
-        else (lambda block: (block == last, len(held[block])))
+        else (lambda block: (bare(block), block == last, len(held[block])))
     )
     groups = (tuple(group) for _, group in itertools.groupby(range(len(held)), alike))
-    return tuple(Stack(blocks, tuple(held[block] for block in blocks)) for blocks in groups)
+    return tuple(
+        Stack(blocks, tuple(held[block] for block in blocks), not bare(blocks[0]))
+        for blocks in groups
+    )
 
 
 @functools.lru_cache

@@ -137,9 +137,14 @@ def _masked_lm(config, readout, params, inputs, where_BP, keys, how):
 
 def _classification(config, readout, params, inputs, _where_BP, keys, how):
     first_B1 = jnp.zeros((inputs[0].shape[0], 1), jnp.int32)
-    trace = encode(config, params, *inputs, where_BP=first_B1, key=keys[0], **how)
+    where_BP = first_B1 if config.pooling == "first" else None
+    trace = encode(config, params, *inputs, where_BP=where_BP, key=keys[0], **how)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
-    return head(config, readout, trace.hidden_BPD[:, 0], keys[1])
+    return head(config, readout, _pooled(config, trace.hidden_BPD, inputs[1]), keys[1])
+
+
+def _pooled(config: EncoderConfig, hidden_BTD, real_BT):
+    return hidden_BTD[:, 0] if config.pooling == "first" else mean_over_tokens(hidden_BTD, real_BT)
 
 
 def _pair(config, readout, params, inputs, _where_BP, keys, how):
@@ -155,8 +160,9 @@ def _pair(config, readout, params, inputs, _where_BP, keys, how):
     return head(readout, pooled, keys[1])
 
 
-def pool(config: EncoderConfig, readout: ReadoutConfig, params: Params, hidden_BD):
-    """The first token's states `[B, D]`, through a classifier's first layer where there is one."""
+def pool(config: EncoderConfig, readout: ReadoutConfig, params: Params, hidden_BTD, real_BT):
+    """The states that a classifier reads `[B, D]`, through its first layer where there is one."""
+    hidden_BD = _pooled(config, hidden_BTD, real_BT)
     if readout.kind != "classification":
         return hidden_BD
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])

@@ -27,8 +27,8 @@ class MaskedLM(nnx.Module):
 
     def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
         width, inner = config.hidden_size, config.embedding_width
-        self.dense = Projection((width, inner), (inner,), draw)
-        self.norm = Norm(inner, config.norm_eps)
+        self.dense = Projection((width, inner), (inner,) if config.biases else None, draw)
+        self.norm = Norm(config, inner)
         self.bias = nnx.Param(np.zeros(config.vocab_size, np.float32))
         if not readout.tied:
             self.decoder = Kernel(draw((inner, config.vocab_size)))
@@ -52,16 +52,19 @@ class Kernel(nnx.Module):
 
 
 class Classifier(nnx.Module):
-    """Two layers on the first token: `out(drop(act(dense(x))))`."""
+    """Two layers on the first token, or the mean of all: `out(drop(act(dense(x))))`."""
 
     def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
         width, classes = config.hidden_size, len(readout.labels)
-        self.dense = Projection((width, width), (width,), draw)
+        self.dense = Projection((width, width), (width,) if config.biases else None, draw)
+        if config.norms_pooled:
+            self.norm = Norm(config, width)
         self.out = Projection((width, classes), (classes,), draw)
 
     def pool(self, config: EncoderConfig, hidden_BD):
-        """What the first layer makes of the first token's state `[B, D]`: BERT's pooler."""
-        return POOLER_ACTIVATION[config.pooler_activation](linear(hidden_BD, self.dense))
+        """What the first layer makes of a state `[B, D]`: BERT's pooler."""
+        x = POOLER_ACTIVATION[config.pooler_activation](linear(hidden_BD, self.dense))
+        return self.norm(x) if config.norms_pooled else x
 
     def __call__(self, config: EncoderConfig, readout: ReadoutConfig, hidden_BD, key):
         """Float32 logits `[B, C]`."""

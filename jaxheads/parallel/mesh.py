@@ -31,7 +31,7 @@ PARAMETER_SPECS: tuple[tuple[str, P], ...] = (
     (r"attention/(query|key|value)/kernel$", P(None, None, "model")),  # [n, D, h, K]
     (r"attention/(query|key|value)/bias$", P(None, "model")),  # [n, h, K]
     (r"attention/out/kernel$", P(None, "model")),  # [n, h, K, D]
-    (r"stack\d+/up/kernel$", P(None, None, "model")),  # [n, D, F]
+    (r"stack\d+/(up|factor)/kernel$", P(None, None, "model")),  # [n, D, F]
     (r"stack\d+/up/bias$", P(None, "model")),  # [n, F]
     (r"stack\d+/down/kernel$", P(None, "model")),  # [n, F, D]
     (r"embeddings/word/table$", P("model")),  # [V, E]

@@ -17,11 +17,12 @@ def count_parameters(model: EncoderConfig | Mapping[str, Any]) -> int:
     """Parameters of an encoder, by its config, or of any tree of arrays (readout and all)."""
     if not isinstance(model, EncoderConfig):
         return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(model))
-    width, inner = model.hidden_size, model.intermediate_size
-    per_head = (4 * width + 3) * model.head_width
-    per_block = width + 2 * width * inner + inner + width + 4 * width  # out bias, FFN, two norms
-    heads = sum(map(len, model.heads_by_block))
-    return _embedding_parameters(model) + len(model.heads_by_block) * per_block + heads * per_head
+    width, inner, biased = model.hidden_size, model.intermediate_size, int(model.biases)
+    per_head = (4 * width + 3 * biased) * model.head_width
+    norm = (1 + biased) * width
+    per_block = 2 * norm + _fed(model) * width * inner + biased * (inner + 2 * width)  # out, down
+    blocks, heads = len(model.heads_by_block), sum(map(len, model.heads_by_block))
+    return _embedding_parameters(model) + blocks * per_block + heads * per_head
 
 
 def multiply_adds(config: EncoderConfig, length: int, mask_LH: ArrayLike | None = None) -> int:
@@ -48,12 +49,21 @@ def _per_head(config: EncoderConfig, length: int) -> int:
 
 
 def _fixed_multiply_adds(config: EncoderConfig, length: int) -> int:
-    fed = 2 * config.num_layers * length * config.hidden_size * config.intermediate_size
+    fed = _fed(config) * config.num_layers * length * config.hidden_size * config.intermediate_size
     projection = length * config.embedding_width * config.hidden_size
     return fed + config.has_projection * projection
 
 
+def _fed(config: EncoderConfig) -> int:
+    """How many matrices a feed-forward layer has."""
+    return 2 + config.gates_feed_forward
+
+
 def _embedding_parameters(config: EncoderConfig) -> int:
-    rows = config.vocab_size + config.max_positions + config.type_vocab_size + 2  # and the norm
+    """The tables with their norm, and the projection; nothing more for a norm at the end, which
+    stands for the one that the first layer then lacks.
+    """
+    places = 0 if config.rotary_base else config.max_positions
+    rows = config.vocab_size + places + config.type_vocab_size + 1 + config.biases  # and the norm
     projection = (config.embedding_width + 1) * config.hidden_size
     return rows * config.embedding_width + config.has_projection * projection

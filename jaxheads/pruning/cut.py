@@ -122,7 +122,8 @@ def _block(params: Params, config: EncoderConfig, number: int) -> Params:
 
 def _restacked(params: Params, config: EncoderConfig, blocks: list[Params]) -> Params:
     """The parameters with `blocks` as the encoder's, stacked as `config` wants them."""
-    encoder = {"embeddings": params["encoder"]["embeddings"]}
+    others = params["encoder"].items()
+    encoder = {name: part for name, part in others if not name.startswith("stack")}
     for index, stack in enumerate(stacks(config)):
         members = [blocks[number] for number in stack.blocks]
         encoder[f"stack{index}"] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
@@ -159,10 +160,7 @@ def _silence(block: Params, alive: Heads) -> Params:
     alive_H1 = np.isin(np.arange(heads), alive)[:, None]
     attention = dict(block["attention"])
     value, out = attention["value"], attention["out"]
-    attention["value"] = {
-        "kernel": jnp.where(alive_H1, value["kernel"], 0),
-        "bias": jnp.where(alive_H1, value["bias"], 0),
-    }
+    attention["value"] = {end: jnp.where(alive_H1, leaf, 0) for end, leaf in value.items()}
     attention["out"] = {**out, "kernel": jnp.where(alive_H1[..., None], out["kernel"], 0)}
     return {**block, "attention": attention}
 
@@ -171,8 +169,8 @@ def _map_heads(block: Params, change) -> Params:
     """`change(leaf, axis)` on every parameter that has an axis of heads."""
     attention = dict(block["attention"])
     for name in INWARD:
-        part = attention[name]
-        attention[name] = {"kernel": change(part["kernel"], 1), "bias": change(part["bias"], 0)}
+        axes = {"kernel": 1, "bias": 0}
+        attention[name] = {end: change(leaf, axes[end]) for end, leaf in attention[name].items()}
     out = attention["out"]
     attention["out"] = {**out, "kernel": change(out["kernel"], 0)}
     return {**block, "attention": attention}

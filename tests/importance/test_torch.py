@@ -27,6 +27,8 @@ CASES = (
     "camembert-classification",
     "electra-masked-lm",
     "electra-classification",
+    "modernbert-masked-lm",
+    "modernbert-mean",
 )
 
 

@@ -30,10 +30,17 @@ CASES = (
     "camembert-classification",
     "electra-masked-lm",
     "electra-classification",
+    "modernbert-masked-lm",
+    "modernbert-mean",
 )
 REGRESSIONS = ("distilbert-regression", "camembert-classification")
-PROJECTIONS = ("attention.output.dense", "attention.dense", "attention.out_lin")
-BY_LAYER = {"albert-groups": 4, "albert-masked-lm": 3}  # uses of shared projections; 2 otherwise
+PROJECTIONS = ("attention.output.dense", "attention.dense", "attention.out_lin", "attn.Wo")
+BY_LAYER = {
+    "albert-groups": 4,
+    "albert-masked-lm": 3,
+    "modernbert-masked-lm": 4,
+    "modernbert-mean": 4,
+}  # uses of shared projections; 2 otherwise
 
 
 class Gradients(NamedTuple):

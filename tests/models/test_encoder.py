@@ -30,6 +30,20 @@ FAMILIES = {
     "albert inner": dataclasses.replace(ALBERT, num_layers=4, inner_groups=2),
     "bert": BERT,
     "distilbert": encoder_config("distilbert", *SIZES, **LARGE),
+    "modernbert": encoder_config(
+        "modernbert",
+        50,
+        16,
+        4,
+        4,
+        32,
+        24,
+        rotary_base=500.0,
+        local_layers=(1, 2),
+        local_window=2,
+        local_rotary_base=20.0,
+        **LARGE,
+    ),
 }
 BINARY = ReadoutConfig("classification", ("no", "yes"))
 

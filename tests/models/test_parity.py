@@ -73,7 +73,7 @@ def test_references_are_far_from_trivial():
 def test_fixtures_cover_every_readout_of_every_family():
     models = [load_model(FIXTURES / case) for case in CASES]
     found = {(model.config.family, model.readout.kind) for model in models}
-    families = ("roberta", "albert", "bert", "distilbert", "electra")
+    families = ("roberta", "albert", "bert", "distilbert", "electra", "modernbert")
     assert found >= {(f, k) for f in families for k in ("none", "masked_lm", "classification")}
     alberts = [model.config for model in models if model.config.family == "albert"]
     assert {(c.hidden_groups, c.inner_groups) for c in alberts} >= {(1, 1), (2, 1), (1, 2)}

@@ -36,7 +36,7 @@ def clear(encoder) -> None:
     stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
     for stack in stacks:
         plain(stack["attention_norm"])
-        plain(stack["output_norm"])
+        plain(stack["feed_forward_norm"])
         for part in (stack["attention"]["out"], stack["down"]):
             leave_alone(part["kernel"])
             leave_alone(part["bias"])

@@ -121,7 +121,7 @@ def token_of(word: str) -> int:
 
 def _plant(block, looks: Mapping[int, Looks], weights: Mapping[int, float]) -> None:
     """The heads of one layer, whose parameters are views."""
-    for name in ("attention_norm", "output_norm"):
+    for name in ("attention_norm", "feed_forward_norm"):
         block[name]["scale"][:], block[name]["bias"][:] = 1, 0
     block["down"]["kernel"][:], block["down"]["bias"][:] = 0, 0
     query, key, value, out = (

@@ -144,7 +144,7 @@ def _plant_blocks(config: EncoderConfig, encoder) -> None:
     stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
     rng = np.random.default_rng(1)
     for stack in stacks:
-        for norm in ("attention_norm", "output_norm"):
+        for norm in ("attention_norm", "feed_forward_norm"):
             stack[norm]["scale"][:] = 1
         _add_constants(stack["attention"], rng)
     blocks = [(stack, row) for stack in stacks for row in range(len(stack["up"]["bias"]))]

@@ -172,7 +172,7 @@ def test_numpy_parameters_are_cut_as_jax_ones_are_and_stay_as_they_were(tiny):
 def test_all_but_the_heads_is_left_as_it_was(tiny):
     config, _, params, _ = tiny("bert")
     smaller, cut_config = cut(params, config, MASKS["no_heads"](*size(config)))
-    for part in ("up", "down", "attention_norm", "output_norm"):
+    for part in ("up", "down", "attention_norm", "feed_forward_norm"):
         for name, stack in params["encoder"].items():
             assert_same_tree(smaller["encoder"][name].get(part), stack.get(part))
     assert_same_tree(smaller["encoder"]["embeddings"], params["encoder"]["embeddings"])

@@ -40,7 +40,7 @@ def test_kernels_and_tables_decay_and_biases_and_norms_do_not(family, readout):
     }
     assert all(decays == path.endswith(("/kernel", "/table")) for path, decays in decayed.items())
     assert decayed["params/encoder/stack0/attention/query/kernel"]
-    assert not decayed["params/encoder/stack0/output_norm/scale"]
+    assert not decayed["params/encoder/stack0/feed_forward_norm/scale"]
     assert not decayed["params/encoder/stack0/attention/out/bias"]  # [n, D]: no matter its rank
 
 

@@ -65,7 +65,7 @@ ALBERT = FamilyTable(
         "attention_norm": "attention.LayerNorm",
         "up": "ffn",
         "down": "ffn_output",
-        "output_norm": "full_layer_layer_norm",
+        "feed_forward_norm": "full_layer_layer_norm",
     },
     readouts={
         "masked_lm": {

@@ -37,7 +37,7 @@ BLOCK = {
     "attention_norm": "attention.output.LayerNorm",
     "up": "intermediate.dense",
     "down": "output.dense",
-    "output_norm": "output.LayerNorm",
+    "feed_forward_norm": "output.LayerNorm",
 }
 
 BERT = FamilyTable(

@@ -29,6 +29,7 @@ from jaxheads.models.checkpoint.families import table_of
 from jaxheads.models.checkpoint.family import FamilyTable
 from jaxheads.models.checkpoint.hf_config import Described, read_config, write_config
 from jaxheads.models.checkpoint.naming import (
+    by_name,
     canonical_names,
     leaf_shapes,
     leaves,
@@ -205,8 +206,8 @@ def _stored_arrays(
     ]
     refuse("params do not fit the config", problems)
     arrays = dict(carried.arrays)
-    for weight in weights_of(table, config, readout):
-        arrays[weight.name] = to_stored(weight, given[weight.path])
+    for name, parts in by_name(weights_of(table, config, readout)).items():
+        arrays[name] = to_stored(parts, given)
     if readout.kind == "masked_lm" and not readout.tied:  # untied, theirs has the bias twice
         modules = table.readouts["masked_lm"]
         arrays[f"{modules['decoder']}.bias"] = arrays[f"{modules['']}.bias"]

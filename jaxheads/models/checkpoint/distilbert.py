@@ -57,7 +57,7 @@ DISTILBERT = FamilyTable(
         "attention_norm": "sa_layer_norm",
         "up": "ffn.lin1",
         "down": "ffn.lin2",
-        "output_norm": "output_layer_norm",
+        "feed_forward_norm": "output_layer_norm",
     },
     readouts={
         "masked_lm": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxheads.config import EncoderConfig, refuse
-from jaxheads.models.checkpoint import albert, bert, distilbert, electra, roberta
+from jaxheads.models.checkpoint import albert, bert, distilbert, electra, modernbert, roberta
 from jaxheads.models.checkpoint.family import FamilyTable
 
 MODEL_TYPES: dict[str, FamilyTable] = {
@@ -14,6 +14,7 @@ MODEL_TYPES: dict[str, FamilyTable] = {
     **bert.MODEL_TYPES,
     **distilbert.MODEL_TYPES,
     **electra.MODEL_TYPES,
+    **modernbert.MODEL_TYPES,
 }
 
 
@@ -42,7 +43,7 @@ def encoder_config(
     """The config of an encoder from scratch, which does what all encoders of its family do.
 
     Args:
-      family: roberta, albert, bert, distilbert or electra.
+      family: roberta, albert, bert, distilbert, electra or modernbert.
       vocab_size, hidden_size, ...: the sizes of `EncoderConfig`; `num_layers` counts uses.
       fields: other fields of `EncoderConfig`, with its defaults and not those of Hugging Face.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from jaxheads.config import EncoderConfig, ReadoutKind
@@ -20,13 +20,29 @@ class Attribute(NamedTuple):
     least: int = 1  # the smallest integer that makes sense
 
 
+class Part(NamedTuple):
+    """A module that is one of several equal parts of a stored one, cut along its outputs."""
+
+    module: str
+    place: int
+    of: int
+
+
+class Special(NamedTuple):
+    """Attributes that are no single number of a field."""
+
+    names: frozenset[str]
+    read: Callable[[Mapping[str, Any]], dict[str, Any]]  # fields; ValueError says what is wrong
+    write: Callable[[EncoderConfig], dict[str, Any]]
+
+
 @dataclasses.dataclass(frozen=True)
 class FamilyTable:
     """How Hugging Face stores one `model_type`.
 
     Every attribute that transformers reads of its `config.json` is in exactly one of `attributes`
-    (used), `dropout` and `LABELS` (used by a readout), `fixed` (only these values are understood)
-    and `ignored` (changes no number). The weight tables map our modules to theirs:
+    and `special` (used), `dropout` and `LABELS` (used by a readout), `fixed` (only these values are
+    understood) and `ignored` (changes no number). The weight tables map our modules to theirs:
     `encoder/embeddings/<key>` is stored as `<prefix><value>`, `encoder/stack*/<key>` as
     `<prefix><block_name><value>`, and `readout/<key>` as `<value>`, each with `weight` and `bias`
     below it.
@@ -44,9 +60,11 @@ class FamilyTable:
     architectures: Mapping[str, ReadoutKind]  # the first name of each kind is the one written
     embeddings: Mapping[str, str]
     block_name: str  # with {block}, or {group} and {inner}
-    block: Mapping[str, str]
+    block: Mapping[str, str | Part]
     readouts: Mapping[ReadoutKind, Mapping[str, str]]
     unowned: tuple[str, ...]  # beginnings of names that no readout of ours uses
+    final_norm: str = ""  # of a family with norms before its sublayers
+    special: Special = Special(frozenset(), lambda _: {}, lambda _: {})
 
     def written(self, kind: ReadoutKind) -> str:
         """The architecture that stands for a kind of readout: the first of its kind."""
@@ -60,8 +78,16 @@ class FamilyTable:
                 yield f"{field}: expected {value!r} for {self.model_type}, got {got}"
 
 
-# What a family does its own way, as BERT does it: fields of `EncoderConfig` that have no default.
+# What a family does its own way, as BERT does it.
 TRAITS: dict[str, Any] = {
+    "rotary_base": 0.0,
+    "local_layers": (),
+    "local_rotary_base": 0.0,
+    "pooling": "first",
+    "pre_norm": False,
+    "gates_feed_forward": False,
+    "biases": True,
+    "norms_pooled": False,
     "shares_blocks": False,
     "projects_embeddings": False,
     "positions_after_pad": False,

@@ -96,7 +96,7 @@ def _architecture_problems(raw: dict[str, Any]) -> Iterator[str]:
 
 def _read(table: FamilyTable) -> set[str]:
     """The attributes that the family's code reads, here and in transformers."""
-    described = {*table.attributes, table.dropout, *LABELS, *table.fixed}
+    described = {*table.attributes, table.dropout, *LABELS, *table.fixed, *table.special.names}
     return described | {"tie_word_embeddings", "pruned_heads"}
 
 
@@ -118,6 +118,10 @@ def _fields(table: FamilyTable, raw: dict[str, Any]) -> tuple[dict[str, Any], li
             fields[attribute.field] = ACTIVATION_NAMES[value]
         else:
             fields[attribute.field] = attribute.kind(value)
+    try:
+        fields |= table.special.read(raw)
+    except ValueError as error:
+        problems.append(str(error))
     value = raw.get(table.dropout)
     if value is not None and not (_is_number(value) and 0 <= value < 1):
         problems.append(f"{table.dropout}: expected null or a rate in [0, 1), got {value!r}")
@@ -229,6 +233,7 @@ def write_config(
         **{name: value for name, value in carried.items() if name not in _read(table)},
         "model_type": table.model_type,
         **sizes,
+        **table.special.write(config),
         "tie_word_embeddings": readout.tied,
         **_written_labels(table, readout),
     }

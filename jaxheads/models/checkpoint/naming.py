@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.checkpoint.family import FamilyTable
+from jaxheads.models.checkpoint.family import FamilyTable, Part
 from jaxheads.models.layout import stacks
 from jaxheads.models.model import Params, abstract_params
 
@@ -29,6 +29,8 @@ class Weight(NamedTuple):
     path: Path  # of a leaf, from the root of the tree
     row: int | None  # of a stacked leaf
     part: tuple[int, ...]  # shape of the leaf, or of one row of a stacked one
+    place: int = 0  # of the leaf among the equal parts of the stored weight,
+    of: int = 1  # how many there are
 
 
 def leaves(tree: Params, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -51,6 +53,14 @@ def weights_of(
     )
 
 
+def by_name(weights: Iterable[Weight]) -> dict[str, list[Weight]]:
+    """The leaves that are parts of each stored weight."""
+    found: dict[str, list[Weight]] = {}
+    for weight in weights:
+        found.setdefault(weight.name, []).append(weight)
+    return found
+
+
 @functools.lru_cache
 def leaf_shapes(config: EncoderConfig, readout: ReadoutConfig) -> Mapping[Path, tuple[int, ...]]:
     """The shape of every leaf of such a model's parameters, in the tree's order."""
@@ -60,14 +70,17 @@ def leaf_shapes(config: EncoderConfig, readout: ReadoutConfig) -> Mapping[Path, 
 
 def _leaf_weights(table, config, readout, path: Path, shape) -> Iterator[Weight]:
     root, *middle, _ = path
-    if root == "encoder" and middle[0] != "embeddings":
+    if root == "encoder" and middle[0].startswith("stack"):
         stack = stacks(config)[int(middle[0].removeprefix("stack"))]
         for row, block in enumerate(stack.blocks):
             inside = table.block["/".join(middle[1:])]
-            name = f"{table.prefix}{_block_name(table, config, block)}{inside}"
-            yield _weight(name, path, row, shape[1:])
+            module, place, of = inside if isinstance(inside, Part) else Part(inside, 0, 1)
+            name = f"{table.prefix}{_block_name(table, config, block)}{module}"
+            yield _weight(name, path, row, shape[1:], place, of)
         return
-    if root == "encoder":
+    if middle == ["final_norm"]:
+        name = table.prefix + table.final_norm
+    elif root == "encoder":
         name = table.prefix + table.embeddings["/".join(middle[1:])]
     else:
         name = table.readouts[readout.kind]["/".join(middle)]
@@ -79,14 +92,14 @@ def _block_name(table: FamilyTable, config: EncoderConfig, block: int) -> str:
     return table.block_name.format(block=block, group=group, inner=inner)
 
 
-def _weight(module: str, path: Path, row: int | None, part) -> Weight:
+def _weight(module: str, path: Path, row: int | None, part, place: int = 0, of: int = 1) -> Weight:
     name = f"{module}.{LEAF_ENDINGS[path[-1]]}"
     if path[-1] == "kernel":
         inputs = _inputs(path, part)
-        shape = (math.prod(part[inputs:]), math.prod(part[:inputs]))
+        shape = (of * math.prod(part[inputs:]), math.prod(part[:inputs]))
     else:
-        shape = (math.prod(part),) if path[-1] == "bias" else tuple(part)
-    return Weight(name, shape, path, row, tuple(part))
+        shape = (of * math.prod(part),) if path[-1] == "bias" else tuple(part)
+    return Weight(name, shape, path, row, tuple(part), place, of)
 
 
 def _inputs(path: Path, part) -> int:
@@ -96,17 +109,23 @@ def _inputs(path: Path, part) -> int:
 
 def from_stored(weight: Weight, array: np.ndarray) -> np.ndarray:
     """A stored weight `[out, in]` as our kernel `[*in, *out]`; vectors and tables as they are."""
+    array = np.split(array, weight.of)[weight.place]
     if weight.path[-1] == "kernel":
         array = array.T
     return array.reshape(weight.part)
 
 
-def to_stored(weight: Weight, leaf: np.ndarray) -> np.ndarray:
-    """The inverse of `from_stored`, from a whole leaf."""
-    part = leaf if weight.row is None else leaf[weight.row]
-    if weight.path[-1] == "kernel":
-        return part.reshape(weight.shape[::-1]).T
-    return part.reshape(weight.shape)
+def to_stored(weights: Iterable[Weight], given: Mapping[Path, np.ndarray]) -> np.ndarray:
+    """The inverse of `from_stored`: a stored weight from the whole leaves that are its parts."""
+    parts = []
+    for weight in sorted(weights, key=lambda weight: weight.place):
+        leaf = given[weight.path]
+        part = leaf if weight.row is None else leaf[weight.row]
+        outputs, *inputs = weight.shape
+        shape = (outputs // weight.of, *inputs)
+        kernel = weight.path[-1] == "kernel"
+        parts.append(part.reshape(shape[::-1]).T if kernel else part.reshape(shape))
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def readout_names(table: FamilyTable) -> set[str]:

@@ -16,6 +16,7 @@ from jaxheads.models.checkpoint.hf_config import Described, readout_of
 from jaxheads.models.checkpoint.naming import (
     Path,
     Weight,
+    by_name,
     canonical_names,
     from_stored,
     leaves,
@@ -53,7 +54,7 @@ def read_params(
         name = described.architecture
         LOG.warning("config.json names %s, but the weights are those of an encoder alone", name)
     weights = weights_of(table, config, readout)
-    fresh = _fresh_paths(table, weights, has, readout, found)
+    fresh = _fresh_paths(weights, has, readout, found)
     if fresh and key is None:
         names = ", ".join(weight.name for weight in weights if weight.path in fresh)
         raise ValueError(f"readout {readout.kind}: expected a key to initialise {names}, got none")
@@ -112,7 +113,7 @@ def stored_readout(described: Described, found: Found) -> ReadoutConfig | None:
         return readout_of(described, described.kind)
     if described.architecture is not None:
         return None
-    for kind in ("masked_lm", "classification"):
+    for kind in ("classification", "masked_lm"):  # of ModernBERT's, the former has more
         modules = described.table.readouts[kind]
         needed = (name for part, name in modules.items() if part not in ("", "decoder"))
         if all(f"{name}.weight" in found for name in needed):
@@ -121,7 +122,6 @@ def stored_readout(described: Described, found: Found) -> ReadoutConfig | None:
 
 
 def _fresh_paths(
-    table: FamilyTable,
     weights: Iterable[Weight],
     has: ReadoutConfig | None,
     asked: ReadoutConfig,
@@ -130,15 +130,13 @@ def _fresh_paths(
     """The leaves of the asked readout that must be initialised.
 
     A readout of the checkpoint's own kind is read whole, or all but its last layer if its labels
-    are others. Of another kind, only what is stored with the encoder is read (BERT's and ALBERT's
-    pooler).
+    are others. Of another kind, only what is stored under the same name is read, but the last layer
+    (BERT's and ALBERT's pooler, what comes before ModernBERT's decoder and classifier).
     """
     readout = [weight for weight in weights if weight.path[0] == "readout"]
     if has is None or has.kind != asked.kind:
         return {
-            weight.path
-            for weight in readout
-            if not (weight.name.startswith(table.prefix) and weight.name in found)
+            weight.path for weight in readout if weight.path[1] == "out" or weight.name not in found
         }
     if has.tied != asked.tied:
         raise ValueError(
@@ -194,7 +192,7 @@ def _sign_of_a_cut(
 def _misfits(weights: Iterable[Weight], stored: Stored, found: Found) -> list[str]:
     """Weights that are missing, of another shape or not of floats; their names leave `found`."""
     problems = []
-    for weight in weights:
+    for weight, *_ in by_name(weights).values():
         name = found.get(weight.name)
         if name is None:
             problems.append(f"{weight.name}: missing, expected shape {list(weight.shape)}")

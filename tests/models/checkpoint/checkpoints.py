@@ -77,6 +77,19 @@ SIZES = {
         "bert", 20, 8, 3, 4, 6, 10, type_vocab_size=2, activation="relu", norm_eps=1e-6
     ),
     "distilbert": encoder_config("distilbert", 20, 8, 3, 4, 6, 10),
+    "modernbert": encoder_config(
+        "modernbert",
+        20,
+        8,
+        4,
+        4,
+        6,
+        10,
+        rotary_base=100.0,
+        local_layers=(1, 2),
+        local_window=2,
+        local_rotary_base=10.0,
+    ),
     "electra": encoder_config(
         "electra", 20, 8, 3, 4, 6, 10, type_vocab_size=2, embedding_size=4, norm_eps=1e-6
     ),

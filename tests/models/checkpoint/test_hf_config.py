@@ -19,6 +19,7 @@ CLASSES = {
     "distilbert": "DistilBertConfig",
     "camembert": "CamembertConfig",
     "electra": "ElectraConfig",
+    "modernbert": "ModernBertConfig",
 }
 
 
@@ -51,6 +52,7 @@ def test_what_a_config_omits_is_hugging_faces_default(model_type: str, tmp_path:
 def test_no_attribute_is_in_two_lists(model_type: str):
     table = MODEL_TYPES[model_type]
     lists = [table.attributes, {table.dropout}, set(LABELS), table.fixed, table.ignored]
+    lists.append(table.special.names)
     names = [name for group in lists for name in group]
     assert len(names) == len(set(names))
     assert table.ignored >= IGNORED

@@ -90,7 +90,7 @@ def _plant(encoder, animals: list[int]) -> None:
     stacks = [encoder[name] for name in sorted(encoder) if name.startswith("stack")]
     for stack in stacks:
         plain(stack["attention_norm"])
-        plain(stack["output_norm"])
+        plain(stack["feed_forward_norm"])
         stack["up"]["kernel"][:, [FROM, SINK, TO]] = 0
         for part in (stack["attention"]["out"], stack["down"]):
             leave_alone(part["kernel"])
