@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
+
+from jaxheads.errors import refuse, too_low
 
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 PoolerActivation = Literal["tanh", "relu", "gelu"]
@@ -27,7 +28,6 @@ OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
 FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
 PLACINGS: tuple[str, ...] = ("resampled", "corner")
 COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
-ROOM = 400  # characters for the problems that one error lists
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,39 +217,6 @@ class ReadoutConfig:
             raise ValueError(f"readout: expected one of {', '.join(READOUTS)}, got {self.kind!r}")
         if (self.kind in ("classification", "pair")) != bool(self.labels):
             raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")
-
-
-def listed(problems: Iterable[str]) -> str:
-    """Different problems on one line: those that there is room for, and how many more there are."""
-    found = [shortened(problem, ROOM // 2) for problem in dict.fromkeys(problems)]
-    ends = itertools.accumulate(len(problem) + 2 for problem in found)
-    shown = max(1, sum(end <= ROOM for end in ends))
-    more = f"; and {len(found) - shown} more" if len(found) > shown else ""
-    return "; ".join(found[:shown]) + more
-
-
-def shortened(text: str, room: int) -> str:
-    """The text, or its beginning and its end where it has more characters than there is room."""
-    cut = room - 5
-    return text if len(text) <= room else f"{text[: cut - cut // 3]} ... {text[-(cut // 3) :]}"
-
-
-def refuse(what: str, problems: Iterable[str]) -> None:
-    """List the problems of `what` in one error.
-
-    Raises:
-      ValueError: if there are any.
-    """
-    found = list(problems)
-    if found:
-        raise ValueError(f"{what}: {listed(found)}")
-
-
-def too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:
-    """A problem for each (name, value, least) whose value is given and below the least."""
-    for name, value, least in named:
-        if value is not None and value < least:
-            yield f"{name}: expected at least {least}, got {value}"
 
 
 @dataclasses.dataclass(frozen=True)

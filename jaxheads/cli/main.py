@@ -25,7 +25,7 @@ from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.cli.options.study import ReportOptions, StudyOptions
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.overrides import closest, parse_value
-from jaxheads.config import shortened
+from jaxheads.errors import shortened
 from jaxheads.storage.remote import localised, outputs
 from jaxheads.storage.urls import url_of
 

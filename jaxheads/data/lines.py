@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxheads.config import refuse
+from jaxheads.errors import refuse
 
 CHUNK = 1000  # rows that are taken from `datasets` at a time
 SKIPS = ("unlabelled", "broken")

@@ -11,7 +11,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
-from jaxheads.config import EncoderConfig, refuse
+from jaxheads.config import EncoderConfig
+from jaxheads.errors import refuse
 from jaxheads.importance.kept import Rows, keep_rows, token_file
 from jaxheads.importance.methods import Method, Pass, Request, gradient
 from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Literal, NamedTuple, overload
 
-from jaxheads.config import refuse
+from jaxheads.errors import refuse
 
 Kind = Literal["classify", "regress", "multilabel", "tag", "mlm"]
 

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax.numpy as jnp
 import numpy as np
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, refuse
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.errors import refuse
 from jaxheads.models.checkpoint.families import table_of
 from jaxheads.models.checkpoint.family import FamilyTable
 from jaxheads.models.checkpoint.hf_config import Described, read_config, write_config

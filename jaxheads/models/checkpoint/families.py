@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxheads.config import EncoderConfig, refuse
+from jaxheads.config import EncoderConfig
+from jaxheads.errors import refuse
 from jaxheads.models.checkpoint import albert, bert, distilbert, electra, modernbert, roberta
 from jaxheads.models.checkpoint.family import FamilyTable
 

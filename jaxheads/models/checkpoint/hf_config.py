@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind, listed, refuse
+from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind
+from jaxheads.errors import listed, refuse
 from jaxheads.models.checkpoint.families import MODEL_TYPES
 from jaxheads.models.checkpoint.family import ACTIVATION_NAMES, LABELS, Attribute, FamilyTable
 from jaxheads.storage.files import read_json

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, listed
+from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.errors import listed
 from jaxheads.models.checkpoint.family import FamilyTable
 from jaxheads.models.checkpoint.hf_config import Described, readout_of
 from jaxheads.models.checkpoint.naming import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxheads.config import refuse
+from jaxheads.errors import refuse
 from jaxheads.studies.workbench.settings import MetaSettings, fields_below
 
 

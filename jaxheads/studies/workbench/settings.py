@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig, refuse, too_low
+from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig
+from jaxheads.errors import refuse, too_low
 from jaxheads.models.checkpoint.families import table_of
 
 PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
