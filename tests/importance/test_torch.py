@@ -55,7 +55,10 @@ def assert_same(found: Effects, effect_NLH: np.ndarray, token_NLH: np.ndarray) -
         np.testing.assert_allclose(got / scale_N11, expected / scale_N11, rtol=1e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("case", ["roberta-masked-lm", "albert-groups", "distilbert-regression"])
+STORED = ("roberta-masked-lm", "albert-groups", "distilbert-regression", "modernbert-mean")
+
+
+@pytest.mark.parametrize("case", STORED)
 def test_every_examples_gradients_are_those_that_pytorch_found(case):
     with np.load(HERE / "gates.npz") as file:
         expected = {key.split("/")[1]: file[key] for key in file.files if key.startswith(case)}

@@ -56,6 +56,47 @@ def inputs(size: int = 2, length: int = 7):
     return jnp.asarray(tokens), jnp.asarray(real), jnp.zeros((size, length), jnp.int32)
 
 
+def test_local_and_global_layers_are_one_scan():
+    layers = range(22)
+    base = encoder_config(
+        "modernbert", 60, 32, 22, 4, 24, 512,
+        rotary_base=500.0, local_layers=tuple(i for i in layers if i % 3), local_window=2,
+        local_rotary_base=20.0,
+    )  # fmt: skip
+    assert [stack.blocks for stack in stacks(base)] == [(0,), tuple(range(1, 21)), (21,)]
+    params = abstract_params(base, ReadoutConfig())
+    traced = jax.make_jaxpr(lambda params: encode(base, params, *inputs()).hidden_BPD)(params)
+    scans = [step for step in traced.eqns if step.primitive.name == "scan"]
+    assert [step.params["length"] for step in scans] == [20]
+
+
+def test_a_token_of_a_local_layer_sees_its_window_and_no_farther():
+    config = dataclasses.replace(FAMILIES["modernbert"], num_layers=3, local_layers=(1,))
+    params = init_model(config, ReadoutConfig(), jax.random.key(0)).params
+    tokens, real, types = inputs(2, 9)
+    maps = encode(config, params, tokens, real, types, observe=lambda view: view.probs_BHTS)
+    distance = np.abs(np.subtract.outer(np.arange(9), np.arange(9)))
+    seen_LTS = np.asarray(maps.observed)[0].min(1) > 0
+    np.testing.assert_array_equal(seen_LTS[1], distance <= config.local_window)
+    assert seen_LTS[[0, 2]].all()
+
+
+def test_rotary_attention_depends_on_distances_alone():
+    config = dataclasses.replace(FAMILIES["modernbert"], num_layers=1, local_layers=())
+    params = init_model(config, ReadoutConfig(), jax.random.key(0)).params
+    tokens = jnp.full((1, 6), 7)
+    (probs,) = encode(
+        config, params, tokens, tokens > 0, observe=lambda view: jnp.log(view.probs_BHTS)
+    ).observed  # [L, H, T, S]; of equal tokens, so that nothing but positions tells them apart
+    moved = []
+    for row_TS in np.asarray(probs)[0]:
+        for step in (-2, -1, 1, 2):
+            own = np.diagonal(row_TS)[max(-step, 0) :][: 6 - abs(step)]
+            moved.append(np.diagonal(row_TS, step) - own)
+            assert np.ptp(moved[-1]) < 2e-5
+    assert max(abs(each[0]) for each in moved) > 1e-3
+
+
 def test_an_encoder_of_one_token_type_reads_none():
     params = init_model(ROBERTA, BINARY, jax.random.key(0)).params
     tokens, real, zeros = inputs()

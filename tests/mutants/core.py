@@ -32,7 +32,33 @@ TOGETHER = (
     "tests/analysis/test_sums.py::test_models_together_are_bounded_over_models_and_examples"
 )
 
+PARITY = "tests/models/test_parity.py::test_every_family_and_readout_agrees_with_hugging_face"
+PARITY_OF_MEAN = f"{PARITY}[modernbert-mean]"
+WINDOW = (
+    "tests/models/test_encoder.py::"
+    "test_a_token_of_a_local_layer_sees_its_window_and_no_farther"
+)
+PIPELINES = "tests/data/test_pipelines.py::test_"
+BY_FILES = f"{PIPELINES}a_vocab_txt_is_wordpiece_whatever_the_model"
+COPIED = f"{PIPELINES}a_copy_of_a_tokenizers_files_by_name_or_by_directory_tokenises_alike"
+ENCODER_FILE, PIPELINES_FILE = "jaxheads/models/encoder.py", "jaxheads/data/pipelines.py"
+
 FAULTS = (
+    ("families: rotary positions turn backwards", "jaxheads/models/attention.py", PARITY_OF_MEAN,
+     "[one * cos - two * sin, two * cos + one * sin]",
+     "[one * cos + two * sin, two * cos - one * sin]"),
+    ("families: the window is one narrower", ENCODER_FILE, WINDOW,
+     "<= config.local_window", "< config.local_window"),
+    ("families: local layers turn as global ones", ENCODER_FILE, PARITY_OF_MEAN,
+     "jnp.where(local, here_k, everywhere_k)", "jnp.where(local, everywhere_k, everywhere_k)"),
+    ("families: the activated part is the other one", "jaxheads/models/checkpoint/modernbert.py",
+     PARITY_OF_MEAN, '"up": Part("mlp.Wi", 0, 2)', '"up": Part("mlp.Wi", 1, 2)'),
+    ("families: the mean is over padding too", "jaxheads/models/model.py", PARITY_OF_MEAN,
+     "else mean_over_tokens(hidden_BTD, real_BT)", "else hidden_BTD.mean(1)"),
+    ("families: a tokenizer by the model's type", PIPELINES_FILE, BY_FILES,
+     'how = {} if named else {"tokenizer_type": _owner(directory, files)}', "how = {}"),
+    ("families: added tokens stay behind", PIPELINES_FILE, COPIED,
+     '    "added_tokens.json",\n', ""),
     ("halves overlap", RELIABILITY_FILE, NO_EXAMPLE,
      "both = np.concatenate([halves_SR, ~halves_SR])",
      "both = np.concatenate([halves_SR, ~halves_SR | (np.arange(rows) == 2)])"),

@@ -83,6 +83,19 @@ def test_heads_feed_forward_units_and_vocabulary_are_split_and_nothing_else(conf
     assert patterns <= len(EXPECTED)
 
 
+def test_a_gated_feed_forward_without_biases_is_split_too():
+    modern = encoder_config(
+        family="modernbert", hidden_size=16, num_heads=4, rotary_base=100.0, **SIZES
+    )
+    shapes = abstract_params(modern, MASKED_LM)
+    specs = named(parameter_specs(make_mesh(4, 2), shapes))
+    split = {name.partition("/stack0/")[2]: spec for name, spec in specs.items() if any(spec)}
+    assert tuple(split["factor/kernel"]) == tuple(split["up/kernel"]) == (None, None, "model")
+    whole = {name.rpartition("/")[2] for name, spec in specs.items() if not any(spec)}
+    assert whole == {"scale", "kernel"}  # of norms, and of the readout's first layer
+    assert not any(specs["readout/dense/kernel"])
+
+
 def test_a_dimension_that_the_axis_does_not_divide_is_replicated():
     odd = encoder_config(family="roberta", hidden_size=15, num_heads=3, **SIZES)
     specs = named(parameter_specs(make_mesh(4, 2), abstract_params(odd, MASKED_LM)))
