@@ -12,7 +12,7 @@ from jaxheads.errors import refuse, too_low
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 PoolerActivation = Literal["tanh", "relu", "gelu"]
 Pooling = Literal["first", "mean"]
-ReadoutKind = Literal["none", "masked_lm", "classification", "pair"]
+ReadoutKind = Literal["none", "masked_lm", "classification", "multilabel", "tagging", "pair"]
 
 Schedule = Literal["linear", "cosine", "constant"]
 Optimizer = Literal["adamw", "sgd"]
@@ -22,7 +22,8 @@ Compute = Literal["float32", "bfloat16"]
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu", "gelu")
 POOLINGS: tuple[str, ...] = ("first", "mean")
-READOUTS: tuple[str, ...] = ("none", "masked_lm", "classification", "pair")
+LABELLED: tuple[str, ...] = ("classification", "multilabel", "tagging", "pair")
+READOUTS: tuple[str, ...] = ("none", "masked_lm", *LABELLED)
 SCHEDULES: tuple[str, ...] = ("linear", "cosine", "constant")
 OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
 FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
@@ -201,7 +202,10 @@ def _kept_problems(kept: tuple[tuple[int, ...], ...], layers: int, heads: int) -
 
 @dataclasses.dataclass(frozen=True)
 class ReadoutConfig:
-    """What stands on the encoder; `labels` names the classes, and one label means regression.
+    """What stands on the encoder; `labels` names the classes.
+
+    One label of a classification or pair readout means regression. A multilabel readout decides on
+    each label by itself, a tagging readout on each token.
 
     Raises:
       ValueError: for an unknown kind, a classifier without labels, or labels of another readout.
@@ -215,7 +219,7 @@ class ReadoutConfig:
     def __post_init__(self) -> None:
         if self.kind not in READOUTS:
             raise ValueError(f"readout: expected one of {', '.join(READOUTS)}, got {self.kind!r}")
-        if (self.kind in ("classification", "pair")) != bool(self.labels):
+        if (self.kind in LABELLED) != bool(self.labels):
             raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")
 
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxheads.config import Compute, EncoderConfig, ReadoutConfig, TrainingConfig
+from jaxheads.config import LABELLED, Compute, EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.models.attention import Observer
 from jaxheads.models.model import Params, encode, logits, pool
@@ -32,8 +32,9 @@ class Outcome(NamedTuple):
     """Per-example losses, never averaged, and what they were made of.
 
     `loss_B` is the sum of an example's terms and `terms_B` their number: 1 for classification and
-    regression, the number of predicted positions for a masked LM. `moved` are the parameters that
-    the pass itself moves, as running statistics are: a part of the tree with their new values.
+    regression, else the number of labels (multilabel), of words (tagging) or of predicted positions
+    (masked LM). `moved` are the parameters that the pass itself moves, as running statistics are: a
+    part of the tree with their new values.
     """
 
     loss_B: Float[Array, "B"]
@@ -55,7 +56,10 @@ def objective_for(
     targets: Targets = "labels",
     remat: bool = False,
 ) -> Objective:
-    """The objective of a model: cross entropy in nats, or squared error for a single label.
+    """The objective of a model: cross entropy in nats, or squared error of a regression.
+
+    Of a multilabel readout it is the sum over labels of the binary cross entropy, of a tagging
+    readout and a masked LM the sum over the positions whose label is not -1.
 
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
@@ -166,11 +170,11 @@ def _sentences(batch: Any):
 def _check(readout: ReadoutConfig, targets: str) -> None:
     if readout.kind == "none":
         raise ValueError(
-            "objective: expected a masked LM, classification or pair readout, got none"
+            f"objective: expected one of the readouts masked_lm, {', '.join(LABELLED)}, got none"
         )
     if targets not in ("labels", "own"):
         raise ValueError(f"targets: expected 'labels' or 'own', got {targets!r}")
-    if targets == "own" and len(readout.labels) == 1:
+    if targets == "own" and _is_regression(readout):
         raise ValueError(
             "targets 'own': expected a classifier or a masked LM; a regression's own prediction "
             "has no error, so that every score would be zero"
@@ -187,9 +191,14 @@ def _logits(config, readout, params, batch, dtype, remat, *, gate, key):
 
 
 def _loss_of(readout: ReadoutConfig):
-    if readout.kind == "masked_lm":
-        return _predicted_tokens
-    return _squared_error if len(readout.labels) == 1 else _one_class
+    if _is_regression(readout):
+        return _squared_error
+    losses = {"masked_lm": _each_place, "tagging": _each_place, "multilabel": _each_label}
+    return losses.get(readout.kind, _one_class)
+
+
+def _is_regression(readout: ReadoutConfig) -> bool:
+    return readout.kind in ("classification", "pair") and len(readout.labels) == 1
 
 
 def _squared_error(logits_B1: Float[Array, "B 1"], label_B: Float[Array, "B"]):
@@ -200,7 +209,15 @@ def _one_class(logits_BC: Float[Array, "B C"], label_B: Int[Array, "B"]):
     return _cross_entropy(logits_BC, label_B), logits_BC, jnp.ones_like(logits_BC[:, 0])
 
 
-def _predicted_tokens(logits_BPV: Float[Array, "B P V"], label_BP: Int[Array, "B P"]):
+def _each_label(logits_BC: Float[Array, "B C"], label_BC: Int[Array, "B C"]):
+    """Binary cross entropy of every label; NaN for one that is neither 0 nor 1."""
+    loss_BC = jax.nn.softplus(logits_BC) - logits_BC * label_BC
+    known_BC = (label_BC == 0) | (label_BC == 1)
+    loss_B = jnp.where(known_BC, loss_BC, jnp.nan).sum(1)
+    return loss_B, logits_BC, jnp.full_like(loss_B, logits_BC.shape[1])
+
+
+def _each_place(logits_BPV: Float[Array, "B P V"], label_BP: Int[Array, "B P"]):
     chosen_BP = label_BP >= 0
     loss_BP = _cross_entropy(logits_BPV, jnp.maximum(label_BP, 0))
     return (
@@ -220,8 +237,11 @@ def _cross_entropy(logits, label):
 
 
 def _own_labels(readout: ReadoutConfig, full_logits, labels):
-    own = jax.lax.stop_gradient(jnp.argmax(full_logits, -1))
-    return jnp.where(labels >= 0, own, labels) if readout.kind == "masked_lm" else own
+    full_logits = jax.lax.stop_gradient(full_logits)
+    if readout.kind == "multilabel":
+        return (full_logits > 0).astype(labels.dtype)
+    own = jnp.argmax(full_logits, -1)
+    return jnp.where(labels >= 0, own, labels) if labels.ndim == own.ndim == 2 else own
 
 
 def training_objective(

@@ -92,6 +92,11 @@ CASES = {
         {**DISTIL, "id2label": {0: "score"}, "label2id": {"score": 0}},
     ),
     "distilbert-bare": ("DistilBertModel", DISTIL),
+    "bert-tagging": ("BertForTokenClassification", {**SIZES, **THREE}),
+    "roberta-multilabel": (
+        "RobertaForSequenceClassification",
+        {**SIZES, **THREE, "problem_type": "multi_label_classification"},
+    ),
     "camembert-classification": (
         "CamembertForSequenceClassification",
         {**SIZES, "type_vocab_size": 1, "id2label": {0: "score"}, "label2id": {"score": 0}},

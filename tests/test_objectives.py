@@ -144,7 +144,7 @@ def test_one_function_stands_for_one_objective_so_that_it_is_compiled_once():
 
 
 def test_what_has_no_loss_is_rejected():
-    with pytest.raises(ValueError, match=r"expected a masked LM, .* got none"):
+    with pytest.raises(ValueError, match=r"expected one of the readouts masked_lm, .* got none"):
         objective_for(CONFIG, ReadoutConfig())
     with pytest.raises(ValueError, match="own prediction has no error"):
         objective_for(CONFIG, READOUTS["score"], targets="own")

@@ -89,6 +89,7 @@ def measure(
         ),
         task.measured,
         classes=classes_of(task, model.readout),
+        names=task.labels,
         gate=gate_LH,
         mesh=mesh,
     )  # fmt: skip

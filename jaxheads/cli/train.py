@@ -235,7 +235,7 @@ def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluat
         order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
         found = evaluate(
             job.objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
-            gate=gate, mesh=job.mesh,
+            names=job.task.labels, gate=gate, mesh=job.mesh,
         ).metrics  # fmt: skip
         return {name: found[name] for name in (*metrics, *found)}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tqdm
@@ -22,6 +23,7 @@ from jaxheads.data.tasks.labels import check_readout, class_numbers
 from jaxheads.data.tasks.task import Example, Examples
 from jaxheads.data.tokens import Encoded, Tokenizer
 
+LOG = logging.getLogger("jaxheads")
 CHUNK = 1024  # examples encoded at a time
 
 
@@ -32,6 +34,7 @@ class EncodedSource:
     Sequence `s` is `tokens[starts[s]:starts[s + 1]]`. An example is `sentences` sequences in a row:
     1, or 2 for the pair readout, whose batches are `[B, 2, T]`.
 
+    Of words that are tagged, `tags` has a label at the first piece of each word and -1 elsewhere.
     Of examples that another process holds there are no tokens here (`encode_task(share=...)`):
     `longest` stands for their length.
     """
@@ -39,10 +42,11 @@ class EncodedSource:
     tokens: Int[np.ndarray, "tokens"]
     types: UInt8[np.ndarray, "tokens"]
     starts: Int[np.ndarray, "sequences_and_1"]
-    labels: Num[np.ndarray, "N"]  # int32 classes or float32 scores
+    labels: Num[np.ndarray, "N *C"]  # int32 classes, or 0 and 1 for each; float32 scores
     pad_id: int
     sentences: int = 1
     longest: int = 0
+    tags: Int[np.ndarray, "tokens"] | None = None
 
     @property
     def lengths(self) -> Int[np.ndarray, "N"]:
@@ -59,7 +63,7 @@ class EncodedSource:
     ) -> Batch:
         """Return the examples `index_B`, the same in every epoch; -1 makes a padding row.
 
-        A padding row has label 0 and one real token, the first of all.
+        A padding row has label 0 (-1, of words) and one real token, the first of all.
 
         Raises:
           ValueError: for an example of another process, or one of more than `length` tokens.
@@ -78,13 +82,16 @@ class EncodedSource:
         where = np.where(real, begin[..., None] + place, 0)
         tokens = np.where(real, self.tokens[where], self.pad_id)
         types = np.where(real, self.types[where], 0)
-        labels = np.where(shown, self.labels[np.maximum(index_B, 0)], 0)
+        labels = self.labels[np.maximum(index_B, 0)]
+        labels[~shown] = 0
+        if self.tags is not None:
+            labels = np.where(real[:, 0] & shown[:, None], self.tags[where[:, 0]], -1)
         shape = (len(index_B), *((self.sentences,) if self.sentences > 1 else ()), length)
         return Batch(
             tokens_BT=tokens.reshape(shape).astype(np.int32),
             real_BT=real.reshape(shape),
             types_BT=types.reshape(shape).astype(np.int32),
-            labels=labels.astype(self.labels.dtype),
+            labels=labels,
             weight_B=shown.astype(np.float32),
             index_B=index_B.astype(np.int32),
         )
@@ -124,85 +131,156 @@ def encode_task(
     siamese = readout is not None and readout.kind == "pair"
     cut = max_length if long == "truncate" else None
     total = len(examples) if isinstance(examples.rows, Sized) else None
-    writer, labels, problems = RaggedWriter(scratch), [], []
+    encode = functools.partial(_encode_chunk, tokenizer, cut=cut, siamese=siamese)
+    tagged = examples.task.kind == "tag"
+    if tagged:
+        encode = WordEncoder(tokenizer, cut, _numbers(examples, readout))
+    writer, labels, problems = RaggedWriter(scratch, tagged=tagged), [], []
     with tqdm.tqdm(
         total=total, desc="encoding", unit=" examples", disable=not sys.stderr.isatty()
     ) as bar:
         for place, chunk in enumerate(_chunks(examples)):
             own_N = own_part(place * CHUNK + np.arange(len(chunk)), share, group)
             own = list(itertools.compress(chunk, own_N))
-            encoded = _encode_chunk(tokenizer, own, cut, siamese) if own else Encoded([], [])
+            encoded = encode(own) if own else Tagged([], [], [])
             problems += _too_long(encoded, own, max_length)
             if len(problems) >= SHOWN:
                 break
             writer.write(encoded, np.repeat(own_N, 1 + siamese))
-            labels.append(_label_numbers(examples, chunk, readout))
+            labels.append(_label_array(examples, readout, chunk))
             bar.update(len(chunk))
     if problems:
         raise ValueError("; ".join((*problems[:SHOWN], "--long truncate cuts them")))
+    if isinstance(encode, WordEncoder) and encode.left_out:
+        LOG.warning("%d of %d words were cut or have no piece", encode.left_out, encode.words)
     if not labels:
         raise ValueError("expected at least one example, got none")
+    tokens, types, starts, tags = writer.close()
     label_N = np.concatenate(labels)
-    found = EncodedSource(*writer.close(), label_N, tokenizer.pad_id, 1 + siamese)
+    found = EncodedSource(tokens, types, starts, label_N, tokenizer.pad_id, 1 + siamese, tags=tags)
     return dataclasses.replace(found, longest=int(found.lengths.max()))
 
 
-def _label_numbers(
-    examples: Examples, chunk: Sequence[Example], readout: ReadoutConfig | None
-) -> Num[np.ndarray, "N"]:
+def _numbers(examples: Examples, readout: ReadoutConfig | None) -> Int[np.ndarray, "C"]:
+    """The readout's number of each of the task's classes."""
+    if readout is None:
+        return np.arange(len(examples.task.labels), dtype=np.int32)
+    return np.asarray(class_numbers(examples.task, readout, found=examples.found), np.int32)
+
+
+def _label_array(
+    examples: Examples, readout: ReadoutConfig | None, chunk: Sequence[Example]
+) -> Num[np.ndarray, "N *C"]:
     """The labels of some examples, as the readout numbers the classes."""
-    task, label_N = examples.task, np.asarray([example.label for example in chunk])
-    if task.is_regression:
-        return label_N.astype(np.float32)
-    if readout is None or task.kind == "mlm":
-        return label_N.astype(np.int32)
-    number_C = np.asarray(class_numbers(task, readout, found=examples.found), np.int32)
-    return number_C[label_N]
+    labels, kind = [example.label for example in chunk], examples.task.kind
+    if kind == "regress":
+        return np.asarray(labels, np.float32)
+    if kind in ("tag", "mlm") or not examples.task.labels:
+        return np.zeros(len(chunk), np.int32)
+    number_C = _numbers(examples, readout)
+    if kind == "classify":
+        return number_C[np.asarray(labels)]
+    several_NC = np.zeros((len(chunk), len(number_C)), np.int32)
+    for row, label in enumerate(labels):
+        several_NC[row, number_C[list(label or ())]] = 1
+    return several_NC
+
+
+class Tagged(NamedTuple):
+    """Token numbers and types of sentences, and the label of the word that each token opens."""
+
+    ids: list[list[int]]
+    types: list[list[int]]
+    tags: list[list[int]]
+
+
+class WordEncoder:
+    """Encodes sentences word by word, and counts the words that get no label.
+
+    Those are cut with the end of a long sentence, or have no piece, as control characters.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, cut: int | None, number_C: Int[np.ndarray, "C"]
+    ) -> None:
+        self.tokenizer, self.cut, self.number_C = tokenizer, cut, number_C
+        self.words = self.left_out = 0
+
+    def __call__(self, chunk: Sequence[Example]) -> Tagged:
+        """Encode some sentences."""
+        found = Tagged([], [], [])
+        for example in chunk:
+            ids, tags = self._encode(example)
+            found.ids.append(ids)
+            found.types.append([0] * len(ids))
+            found.tags.append(tags)
+        return found
+
+    def _encode(self, example: Example) -> tuple[list[int], list[int]]:
+        try:
+            ids, of_piece = self.tokenizer.encode_words(example.first)
+        except ValueError as error:
+            raise ValueError(f"{example.place}: {error}") from error
+        if self.cut is not None and len(ids) > self.cut:
+            ids, of_piece = [*ids[: self.cut - 1], ids[-1]], [*of_piece[: self.cut - 1], -1]
+        tags, before = [], -1
+        for word in of_piece:
+            opens = word >= 0 and word != before
+            tags.append(int(self.number_C[example.label[word]]) if opens and example.label else -1)
+            self.left_out -= opens
+            before = word
+        self.words, self.left_out = (n + len(example.first) for n in (self.words, self.left_out))
+        return ids, tags
 
 
 class RaggedWriter:
-    """Collects sequences of token numbers and types, in memory or in two files of a directory."""
+    """Collects sequences of token numbers, types and maybe tags, in memory or in files."""
 
-    def __init__(self, scratch: str | Path | None) -> None:
-        self.parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    def __init__(self, scratch: str | Path | None, *, tagged: bool = False) -> None:
+        names = [("tokens", np.int32), ("types", np.uint8), ("tags", np.int32)][: 2 + tagged]
+        self.kinds = [np.dtype(kind) for _, kind in names]
+        self.parts: list[list[np.ndarray]] = [[] for _ in self.kinds]
         self.counts: list[np.ndarray] = [np.zeros(1, np.int64)]
         self.files: list[Path] = []
         if scratch is not None:
             Path(scratch).mkdir(parents=True, exist_ok=True)
-            self.files = [Path(scratch, "tokens.int32"), Path(scratch, "types.uint8")]
+            self.files = [Path(scratch, f"{name}.{np.dtype(kind)}") for name, kind in names]
             for file in self.files:
                 file.write_bytes(b"")
 
-    def write(self, encoded: Encoded, here: Bool[np.ndarray, "sequences"] | None = None) -> None:
+    def write(
+        self, encoded: Encoded | Tagged, here: Bool[np.ndarray, "sequences"] | None = None
+    ) -> None:
         """Append sequences; with `here` room without tokens for those that are not."""
-        tokens = np.fromiter(itertools.chain.from_iterable(encoded.ids), np.int32)
-        types = np.fromiter(itertools.chain.from_iterable(encoded.types), np.uint8)
         counts = np.asarray([len(ids) for ids in encoded.ids], np.int64)
         if here is not None:
             every = np.zeros(len(here), np.int64)
             every[here] = counts
             counts = every
         self.counts.append(counts)
-        if not self.files:
-            self.parts[0].append(tokens)
-            self.parts[1].append(types)
-        for file, array in zip(self.files, (tokens, types), strict=False):
-            with file.open("ab") as end:
+        for place, (kind, lists) in enumerate(zip(self.kinds, encoded, strict=False)):
+            array = np.fromiter(itertools.chain.from_iterable(lists), kind)
+            if not self.files:
+                self.parts[place].append(array)
+                continue
+            with self.files[place].open("ab") as end:
                 array.tofile(end)
 
-    def close(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return all tokens, all types, and where each sequence starts, the end included."""
+    def close(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return all tokens, all types, where each sequence starts, the end included, and tags."""
         starts = np.cumsum(np.concatenate(self.counts))
         if not starts[-1]:  # a process without examples, which makes padding rows all the same
-            return np.zeros(1, np.int32), np.zeros(1, np.uint8), starts
-        if self.files:
-            tokens, types = self.files
-            return np.memmap(tokens, np.int32, "r"), np.memmap(types, np.uint8, "r"), starts
-        return np.concatenate(self.parts[0]), np.concatenate(self.parts[1]), starts
+            found = [np.zeros(1, kind) for kind in self.kinds]
+        elif self.files:
+            kinds = zip(self.files, self.kinds, strict=True)
+            found = [np.memmap(file, kind, "r") for file, kind in kinds]
+        else:
+            found = [np.concatenate(parts) for parts in self.parts]
+        return found[0], found[1], starts, found[2] if len(found) > 2 else None
 
 
 def _encode_chunk(
-    tokenizer: Tokenizer, chunk: list[Example], cut: int | None, siamese: bool
+    tokenizer: Tokenizer, chunk: list[Example], *, cut: int | None, siamese: bool
 ) -> Encoded:
     """Encode some examples: one sequence each, or two in a row each."""
     firsts, seconds = [example.text for example in chunk], [example.second for example in chunk]
@@ -214,7 +292,7 @@ def _encode_chunk(
     return tokenizer.encode(firsts, texts or None, cut)
 
 
-def _too_long(encoded: Encoded, chunk: list[Example], max_length: int) -> list[str]:
+def _too_long(encoded: Encoded | Tagged, chunk: list[Example], max_length: int) -> list[str]:
     each = len(encoded.ids) // max(len(chunk), 1)
     return [
         f"{chunk[index // each].place}: expected at most {max_length} tokens, got {len(ids)}"

@@ -46,7 +46,8 @@ def encode_blocks(
         count += 1
     if not count:
         raise ValueError("expected at least one paragraph with text, got none")
-    return EncodedSource(*writer.close(), np.zeros(count, np.int32), tokenizer.pad_id)
+    tokens, types, starts, _ = writer.close()
+    return EncodedSource(tokens, types, starts, np.zeros(count, np.int32), tokenizer.pad_id)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

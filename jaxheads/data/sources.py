@@ -106,4 +106,5 @@ def take(source: EncodedSource, index_N: Int[np.ndarray, "N"]) -> EncodedSource:
         types=np.concatenate([source.types[span] for span in spans]),
         starts=np.concatenate([[0], np.cumsum(np.diff(source.starts)[sequences])]),
         labels=source.labels[index_N],
+        tags=None if source.tags is None else np.concatenate([source.tags[span] for span in spans]),
     )

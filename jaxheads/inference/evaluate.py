@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Num
 
 from jaxheads.data.batch import Batch
-from jaxheads.inference.metrics import METRICS, check_metrics, constant_answer, loss_floor
+from jaxheads.inference.metrics import check_metrics, constant_answer, loss_floor, measure
 from jaxheads.objectives import Objective, Params
 from jaxheads.parallel.mesh import local_rows, place_batch, place_params, split_over_data
 from jaxheads.parallel.processes import gather_rows
@@ -22,12 +22,12 @@ from jaxheads.parallel.processes import gather_rows
 class Answers(NamedTuple):
     """What was answered to each of `M` questions and what was due, in the examples' order.
 
-    A question is an example, or a predicted token of a masked LM.
+    A question is an example, a word that is tagged, or a predicted token of a masked LM.
     """
 
-    guess_M: Num[np.ndarray, "M"]  # a class, or a real number
-    label_M: Num[np.ndarray, "M"]
-    example_M: Int[np.ndarray, "M"]  # whose question it is; predicted tokens share their text's
+    guess_M: Num[np.ndarray, "M *C"]  # a class, 0 and 1 for each class, or a real number
+    label_M: Num[np.ndarray, "M *C"]
+    example_M: Int[np.ndarray, "M"]  # whose question it is; words share their sentence's
 
 
 class Evaluation(NamedTuple):
@@ -52,6 +52,7 @@ def evaluate(
     metrics: Sequence[str],
     *,
     classes: Sequence[int] = (),
+    names: Sequence[str] = (),
     gate: Float[Array | np.ndarray, "..."] | None = None,
     mesh: Mesh | None = None,
 ) -> Evaluation:
@@ -63,6 +64,7 @@ def evaluate(
     Args:
       classes: the readout's number for each of the task's classes, by which classes are told here
         (see `class_numbers`); none: the readout's own numbers.
+      names: the task's labels, of which spans of words are made.
       gate: traced, as the objective's own: all gates of one shape share one compilation. Dropout is
         off.
 
@@ -72,25 +74,32 @@ def evaluate(
     check_metrics(metrics)
     rows = _collect(_rows(objective, params, batches, gate, mesh))
     _check_rows(rows)
-    taken = rows.label >= 0 if rows.label.ndim == 2 else np.ones(rows.label.shape, bool)
-    label, guess = (_by_task(each[taken], classes) for each in (rows.label, rows.guess))
-    number_N = np.arange(len(rows.number)).reshape(-1, *[1] * (rows.label.ndim - 1))
-    example = np.broadcast_to(number_N, rows.label.shape)[taken]
+    answers = _answers(rows, classes)
+    constant = answers._replace(guess_M=constant_answer(answers.label_M))
     named = [name for name in metrics if name != "loss"]  # which is always there
-    constant = constant_answer(label)
+    loss = float(rows.loss.sum() / max(rows.terms.sum(), 1.0))
     return Evaluation(
-        {"loss": float(rows.loss.sum() / max(rows.terms.sum(), 1.0))}
-        | {name: METRICS[name](guess, label) for name in named},
-        {"loss": loss_floor(label)} | {name: METRICS[name](constant, label) for name in named},
+        {"loss": loss} | measure(named, *answers, names),
+        {"loss": loss_floor(answers.label_M)} | measure(named, *constant, names),
         len(rows.number),
-        Answers(guess, label, example),
+        answers,
         rows.loss,
     )
 
 
-def _by_task(number_M: Num[np.ndarray, "M"], classes: Sequence[int]) -> Num[np.ndarray, "M"]:
-    """The readout's numbers of classes as those of the task."""
-    return np.argsort(np.asarray(classes))[number_M] if classes else number_M
+def _answers(rows: _Rows, classes: Sequence[int]) -> Answers:
+    """The answers that are due, with the task's numbers of classes."""
+    number_N, order = np.arange(len(rows.number)), list(classes)
+    if rows.guess.dtype == bool:  # each class by itself
+        order = order or list(range(rows.label.shape[1]))
+        guess, label = (side[:, order].astype(np.int32) for side in (rows.guess, rows.label))
+        return Answers(guess, label, number_N)
+    taken = rows.label >= 0 if rows.label.ndim == 2 else np.ones(rows.label.shape, bool)
+    example = np.broadcast_to(number_N.reshape(-1, *[1] * (rows.label.ndim - 1)), taken.shape)
+    guess, label = rows.guess[taken], rows.label[taken]
+    if order:
+        guess, label = (np.argsort(order)[side] for side in (guess, label))
+    return Answers(guess, label, example[taken])
 
 
 class _Rows(NamedTuple):
@@ -108,10 +117,15 @@ def answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh 
     """Index, loss, terms, answer and label of every row of a batch."""
     outcome = objective(params, gate, batch, None)
     logits = outcome.logits
-    real = logits.shape[-1] == 1
-    guess = logits[..., 0] if real else jnp.argmax(logits, -1).astype(jnp.int32)
+    labels = jnp.asarray(batch.labels)
+    if logits.shape == labels.shape:  # each class by itself
+        guess = logits > 0
+    elif jnp.issubdtype(labels.dtype, jnp.floating):
+        guess = logits[..., 0]
+    else:
+        guess = jnp.argmax(logits, -1).astype(jnp.int32)
     index_B = jnp.where(batch.weight_B > 0, batch.index_B, -1)
-    rows = (index_B, outcome.loss_B, outcome.terms_B, guess, jnp.asarray(batch.labels))
+    rows = (index_B, outcome.loss_B, outcome.terms_B, guess, labels)
     return tuple(split_over_data(mesh, row) for row in rows)
 
 

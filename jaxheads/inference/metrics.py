@@ -107,13 +107,54 @@ METRICS: dict[str, Callable[..., float]] = {
 }
 
 
+# Of spans that tags mark, as seqeval counts them: of all types together, and only whole ones.
+SPANS = ("span_f1", "span_precision", "span_recall")
+
+
+def measure(
+    metrics: Sequence[str],
+    guess_M: Num[np.ndarray, "M *C"],
+    label_M: Num[np.ndarray, "M *C"],
+    example_M: Int[np.ndarray, "M"],
+    names: Sequence[str],
+) -> dict[str, float]:
+    """The values of metrics by name; `names` are the labels that spans are read from."""
+    found = {name: METRICS[name](guess_M, label_M) for name in metrics if name in METRICS}
+    if set(metrics) & set(SPANS):
+        given, due = (_spans(side, example_M, names) for side in (guess_M, label_M))
+        both, either = len(given & due), len(given) + len(due)
+        counts = ((2 * both, either), (both, len(given)), (both, len(due)))
+        found |= {n: a / max(b, 1) for n, (a, b) in zip(SPANS, counts, strict=True)}
+    return {name: found[name] for name in metrics}
+
+
+def _spans(
+    tag_M: Int[np.ndarray, "M"], example_M: Int[np.ndarray, "M"], names: Sequence[str]
+) -> set[tuple[int, int, str]]:
+    """First and last word and type of every span.
+
+    A tag goes on with the span before it if that can go on (B, I), itself goes on (I, E), and both
+    have one type in one sentence; else it opens a span, whatever its letter.
+    """
+    letter_C = np.array([name[0] for name in names])
+    kind_C = np.array([name.partition("-")[2] for name in names])
+    letter_M, kind_M = letter_C[tag_M], kind_C[tag_M]
+    inside_M = letter_M != "O"
+    goes_on_M = inside_M & np.isin(letter_M, ("I", "E"))
+    goes_on_M[0] = False
+    goes_on_M[1:] &= np.isin(letter_M[:-1], ("B", "I")) & (kind_M[1:] == kind_M[:-1])
+    goes_on_M[1:] &= example_M[1:] == example_M[:-1]
+    first = np.flatnonzero(inside_M & ~goes_on_M)
+    last = np.flatnonzero(inside_M & ~np.append(goes_on_M[1:], False))
+    return set(zip(first.tolist(), last.tolist(), kind_M[first].tolist(), strict=True))
+
+
 def check_metrics(metrics: Sequence[str]) -> None:
     """Check the names of metrics.
 
     Raises:
       ValueError: for unknown ones, listing them.
     """
-    unknown = [name for name in metrics if name not in METRICS and name != "loss"]
-    if unknown:
-        known = f"loss, {', '.join(METRICS)}"
-        raise ValueError(f"metrics: expected any of {known}, got {', '.join(unknown)}")
+    known = ("loss", *METRICS, *SPANS)
+    if unknown := [name for name in metrics if name not in known]:
+        raise ValueError(f"metrics: expected any of {', '.join(known)}, got {', '.join(unknown)}")

@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.config import LABELLED, EncoderConfig, ReadoutConfig
 from jaxheads.models.attention import Observer
 from jaxheads.models.encoder import Encoder, Trace
 from jaxheads.models.readouts import READOUT, mean_over_tokens
@@ -112,7 +112,7 @@ def logits(
     dtype=jnp.float32,
     remat: bool = False,
 ) -> Float[Array, "B *P C"]:
-    """Float32 logits: `[B, C]` of a classifier, `[B, P, V]` of a masked LM at `where_BP`.
+    """Float32 logits: `[B, C]`, of a tagger `[B, T, C]`, of a masked LM at `where_BP` `[B, P, V]`.
 
     Args:
       tokens_BT, real_BT, types_BT: `[B, T]`, for a pair readout `[B, 2, T]`.
@@ -147,6 +147,12 @@ def _pooled(config: EncoderConfig, hidden_BTD, real_BT):
     return hidden_BTD[:, 0] if config.pooling == "first" else mean_over_tokens(hidden_BTD, real_BT)
 
 
+def _tagging(config, readout, params, inputs, _where_BP, keys, how):
+    trace = encode(config, params, *inputs, key=keys[0], **how)
+    head = nnx.merge(_graphs(config, readout)[1], params["readout"])
+    return head(config, readout, trace.hidden_BPD, keys[1])
+
+
 def _pair(config, readout, params, inputs, _where_BP, keys, how):
     """Both sentences in one pass, row by row: a per-example gate applies to both."""
     tokens, real, types, head_mask = inputs
@@ -163,22 +169,22 @@ def _pair(config, readout, params, inputs, _where_BP, keys, how):
 def pool(config: EncoderConfig, readout: ReadoutConfig, params: Params, hidden_BTD, real_BT):
     """The states that a classifier reads `[B, D]`, through its first layer where there is one."""
     hidden_BD = _pooled(config, hidden_BTD, real_BT)
-    if readout.kind != "classification":
+    if readout.kind not in ("classification", "multilabel"):
         return hidden_BD
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
     return head.pool(config, hidden_BD)
 
 
 def _none(*_):
-    raise ValueError(
-        "this model has no readout: expected a masked LM, classification or pair readout"
-    )
+    raise ValueError(f"this model has no readout: expected one of masked_lm, {', '.join(LABELLED)}")
 
 
 LOGITS = {
     "none": _none,
     "masked_lm": _masked_lm,
     "classification": _classification,
+    "multilabel": _classification,
+    "tagging": _tagging,
     "pair": _pair,
 }
 

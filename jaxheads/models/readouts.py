@@ -1,4 +1,4 @@
-"""What stands on the encoder: masked-LM, classification (or regression) and pair readouts."""
+"""What stands on the encoder: masked-LM, classification (or regression), tagging, pair readouts."""
 
 from __future__ import annotations
 
@@ -75,6 +75,22 @@ class Classifier(nnx.Module):
         return linear(x, self.out).astype(jnp.float32)
 
 
+class Tagger(Classifier):
+    """One layer on the state of every token, after a first one where its norm is the readout's."""
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
+        classes = len(readout.labels)
+        if config.norms_pooled:
+            super().__init__(config, readout, draw)
+        else:
+            self.out = Projection((config.hidden_size, classes), (classes,), draw)
+
+    def __call__(self, config: EncoderConfig, readout: ReadoutConfig, hidden_BTD, key):
+        """Float32 logits `[B, T, C]`."""
+        x = self.pool(config, hidden_BTD) if config.norms_pooled else hidden_BTD
+        return linear(drop(x, readout.dropout, key), self.out).astype(jnp.float32)
+
+
 class PairClassifier(nnx.Module):
     """One layer on the two sentences' mean states side by side.
 
@@ -95,6 +111,8 @@ READOUT = {
     "none": NoReadout,
     "masked_lm": MaskedLM,
     "classification": Classifier,
+    "multilabel": Classifier,
+    "tagging": Tagger,
     "pair": PairClassifier,
 }
 

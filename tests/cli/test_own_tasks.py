@@ -157,3 +157,82 @@ def test_what_does_not_fit_is_one_line(classifier, topics, capsys, words, said):
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
     assert len(err) <= 600
+
+
+# -- several labels of a text, and labels of words
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def several(tmp_path) -> Path:
+    names = [["fun"], [], ["fun", "long"], ["long"]]
+    rows = enumerate(reviews(16))
+    data = [{"review": row["sentence"], "topics": names[n % 4]} for n, row in rows]
+    return write(tmp_path / "several.jsonl", data)
+
+
+@pytest.fixture
+def words(tmp_path) -> Path:
+    """A CoNLL file whose last word is always a span."""
+    lines = []
+    for row in reviews(12):
+        *first, last = row["sentence"].split()
+        lines += [*(f"{word} O" for word in first), f"{last} B-NOUN", ""]
+    (tmp_path / "words.conll").write_text("\n".join(lines) + "\n")
+    return tmp_path / "words.conll"
+
+
+KINDS = {
+    "multilabel": ("--task", "multilabel", "--text", "review", "--label", "topics"),
+    "tag": ("--task", "tag", "--text", "1", "--label", "2"),
+}
+READOUTS = {
+    "multilabel": ("multilabel", ("long", "fun")),
+    "tag": ("tagging", ("O", "B-NOUN")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_verb_takes_several_labels_and_words(kind, several, words, checkpoint, tmp_path):
+    data, task = {"multilabel": several, "tag": words}[kind], KINDS[kind]
+    model = checkpoint(*READOUTS[kind])
+    out = [tmp_path / name for name in ("s.npz", "smaller", "tuned", "m.json", "n.json")]
+    assert run("score", model, *task, "--data", data, "--out", out[0]) == 0
+    assert run("prune", model, "--scores", out[0], "--budget", 4, "--out", out[1]) == 0
+    words_of_train = (*task, "--data", data, "--held-out", data, "--steps", 30, "--batch-size", 8)
+    learning = ("--learning-rate", 0.01, "--out", out[2])
+    assert run("train", out[1], *words_of_train, *learning) == 0
+    assert run("evaluate", out[1], *task, "--data", data, "--out", out[3]) == 0
+    assert run("evaluate", out[2], *task, "--data", data, "--out", out[4]) == 0
+    before, after = (json.loads(path.read_text())["metrics"]["all 4 heads"] for path in out[3:])
+    assert load_model(out[2]).readout.labels == READOUTS[kind][1]
+    assert after["loss"] < before["loss"]
+    first = {"multilabel": "f1_micro", "tag": "span_f1"}[kind]
+    assert after[first] > before[first]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_several_labels_does_not_matter(kind, several, words, checkpoint, tmp_path):
+    data, model = {"multilabel": several, "tag": words}[kind], checkpoint(*READOUTS[kind])
+    other = turned(model, tmp_path / "other", READOUTS[kind][1][::-1])
+    found = []
+    for place in (model, other):
+        out = tmp_path / "s.npz", tmp_path / "m.json"
+        assert run("score", place, *KINDS[kind], "--data", data, "--out", out[0]) == 0
+        assert run("evaluate", place, *KINDS[kind], "--data", data, "--out", out[1]) == 0
+        metrics = json.loads(out[1].read_text())["metrics"]["all 8 heads"]
+        found.append((load_scores(out[0]).score_LH, metrics))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-5)
+
+
+def test_a_new_tagger_has_the_labels_of_the_words(checkpoint, words, tmp_path):
+    out = tmp_path / "tuned"
+    given = (*KINDS["tag"], "--data", words, "--steps", 2, "--only", "readout", "--out", out)
+    assert run("train", checkpoint("masked_lm"), *given) == 0
+    assert load_model(out).readout.labels == ("B-NOUN", "O")
+    assert load_model(out).readout.kind == "tagging"

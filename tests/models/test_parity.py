@@ -51,7 +51,7 @@ def compare(model: Model, reference: dict[str, np.ndarray], tolerance: float) ->
     same(maps, reference["attentions"] * held[None, :, :, None, None])
     assert (got is None) == ("logits" not in reference)
     if got is not None:
-        at = real if model.readout.kind == "masked_lm" else slice(None)
+        at = real if model.readout.kind in ("masked_lm", "tagging") else slice(None)
         same(np.asarray(got)[at], reference["logits"][at])
 
 

@@ -12,6 +12,8 @@ from jaxheads.data.tasks.values import plain_name, some_of
 KINDS: dict[str, tuple[ReadoutKind, ...]] = {
     "classify": ("classification", "pair"),
     "regress": ("classification", "pair"),
+    "multilabel": ("multilabel",),
+    "tag": ("tagging",),
     "mlm": ("masked_lm",),
 }
 

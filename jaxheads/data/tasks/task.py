@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 from jaxheads.errors import refuse
 
@@ -129,7 +129,7 @@ def mark_spans(labels: Sequence[str]) -> bool:
     """Whether tags mark spans, as B-PER, I-PER and O do."""
     marked = [label for label in labels if label != "O"]
     return bool(marked) and all(
-        label[:1] in "BIESLU" and label[1:2] == "-" and len(label) > 2 for label in marked
+        label[:1] in "BIES" and label[1:2] == "-" and len(label) > 2 for label in marked
     )
 
 
@@ -142,7 +142,7 @@ class Example(NamedTuple):
 
     first: str | tuple[str, ...]
     second: str | None
-    label: int | float | tuple[int, ...]
+    label: Any
     place: str  # "file:line"
 
     @property

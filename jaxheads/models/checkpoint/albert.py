@@ -47,6 +47,7 @@ ALBERT = FamilyTable(
         "AlbertForMaskedLM": "masked_lm",
         "AlbertForPreTraining": "masked_lm",
         "AlbertForSequenceClassification": "classification",
+        "AlbertForTokenClassification": "tagging",
         PAIR: "pair",
     },
     embeddings={
@@ -75,6 +76,7 @@ ALBERT = FamilyTable(
             "decoder": "predictions.decoder",
         },
         "classification": {"dense": "albert.pooler", "out": "classifier"},
+        "tagging": {"out": "classifier"},
         "pair": {"out": "classifier"},
         "none": {},
     },

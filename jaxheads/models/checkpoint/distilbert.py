@@ -24,6 +24,7 @@ DISTILBERT = FamilyTable(
     },
     dropout="seq_classif_dropout",
     dropout_default=0.2,
+    tagging_dropout="dropout",
     constants=CONSTANTS
     | {
         "type_vocab_size": 0,
@@ -41,6 +42,7 @@ DISTILBERT = FamilyTable(
         "DistilBertModel": "none",
         "DistilBertForMaskedLM": "masked_lm",
         "DistilBertForSequenceClassification": "classification",
+        "DistilBertForTokenClassification": "tagging",
         PAIR: "pair",
     },
     embeddings={
@@ -67,6 +69,7 @@ DISTILBERT = FamilyTable(
             "decoder": "vocab_projector",
         },
         "classification": {"dense": "pre_classifier", "out": "classifier"},
+        "tagging": {"out": "classifier"},
         "pair": {"out": "classifier"},
         "none": {},
     },

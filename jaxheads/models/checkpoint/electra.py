@@ -38,6 +38,7 @@ ELECTRA = FamilyTable(
         "ElectraForPreTraining": "none",  # the discriminator, whose own readout is not read
         "ElectraForMaskedLM": "masked_lm",
         "ElectraForSequenceClassification": "classification",
+        "ElectraForTokenClassification": "tagging",
         PAIR: "pair",
     },
     embeddings=EMBEDDINGS | {"project": "embeddings_project"},
@@ -51,6 +52,7 @@ ELECTRA = FamilyTable(
             "decoder": "generator_lm_head",
         },
         "classification": {"dense": "classifier.dense", "out": "classifier.out_proj"},
+        "tagging": {"out": "classifier"},
         "pair": {"out": "classifier"},
         "none": {},
     },

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from jaxheads.config import EncoderConfig, ReadoutKind
 
+# A readout that is another's with a `problem_type` of its own.
+STORED_AS: dict[ReadoutKind, ReadoutKind] = {"multilabel": "classification"}
 PAIR = "JaxheadsPairClassification"  # our own architecture: the encoder and one linear layer
 
 
@@ -54,6 +56,7 @@ class FamilyTable:
     attributes: dict[str, Attribute]
     dropout: str  # the attribute that is `ReadoutConfig.dropout`
     dropout_default: float | None  # None: hidden_dropout
+    tagging_dropout: str | None = dataclasses.field(default=None, kw_only=True)  # none: `dropout`
     constants: Mapping[str, Any]  # fields of EncoderConfig that config.json cannot express
     fixed: Mapping[str, tuple]
     ignored: frozenset[str]
@@ -68,7 +71,12 @@ class FamilyTable:
 
     def written(self, kind: ReadoutKind) -> str:
         """The architecture that stands for a kind of readout: the first of its kind."""
-        return next(name for name, each in self.architectures.items() if each == kind)
+        stored = STORED_AS.get(kind, kind)
+        return next(name for name, each in self.architectures.items() if each == stored)
+
+    def modules(self, kind: ReadoutKind) -> Mapping[str, str]:
+        """The names of a readout's modules by ours."""
+        return self.readouts[STORED_AS.get(kind, kind)]
 
     def misfits(self, config: EncoderConfig) -> Iterator[str]:
         """The fields of a config that are otherwise in all models of the family."""

@@ -5,19 +5,28 @@ Attributes that no code of the family reads, as other programs leave them, chang
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxheads.config import EncoderConfig, ReadoutConfig, ReadoutKind
+from jaxheads.config import LABELLED, EncoderConfig, ReadoutConfig, ReadoutKind
 from jaxheads.errors import listed, refuse
 from jaxheads.models.checkpoint.families import MODEL_TYPES
 from jaxheads.models.checkpoint.family import ACTIVATION_NAMES, LABELS, Attribute, FamilyTable
 from jaxheads.storage.files import read_json
 
-CLASSIFIERS = ("classification", "pair")
 MAX_SIZE, MAX_LAYERS, MAX_LABELS = 2**31 - 1, 1024, 2**16  # beyond these it is a typing error
+ONE_NUMBER = ("classification", "pair")  # readouts of which one label means regression
+PROBLEM = {  # what transformers calls the problem of a readout
+    "classification": "single_label_classification",
+    "pair": "single_label_classification",
+    "multilabel": "multi_label_classification",
+    "regression": "regression",
+    "tagging": None,
+}
+LOG = logging.getLogger("jaxheads")
 DEFAULT_LABELS = 2  # what Hugging Face assumes where a config says nothing
 TYPE_NAMES = {int: "an integer", float: "a number", str: "a name"}
 # What encoders of other types compute that nothing here does.
@@ -56,14 +65,14 @@ def read_config(path: Path) -> Described:
     table = MODEL_TYPES.get(str(raw.get("model_type")))
     if table is None:
         raise ValueError(f"{path}: model_type: {_unknown_type(raw.get('model_type'))}")
-    kind = table.architectures.get(str(architecture_of(raw)))
+    kind = _kind(table, raw)
     problems = [*_unfixed(table, raw), *_architecture_problems(raw)]
     fields, bad = _fields(table, raw)
     problems += bad
     if not isinstance(raw.get("tie_word_embeddings", True), bool):
         problems.append(f"tie_word_embeddings: expected a bool, got {raw['tie_word_embeddings']!r}")
-    if kind in CLASSIFIERS:
-        problems += _label_problems(raw)
+    if kind in LABELLED:
+        problems += _label_problems(kind, raw)
     config = None
     if not bad:
         fields["num_layers"] *= fields.get("inner_groups", 1)
@@ -76,6 +85,13 @@ def read_config(path: Path) -> Described:
     tied = raw.get("tie_word_embeddings", True)
     foreign = tuple(sorted(raw.keys() - _read(table) - table.ignored))
     return Described(table, config, kind, architecture_of(raw), tied, raw, foreign)
+
+
+def _kind(table: FamilyTable, raw: dict[str, Any]) -> ReadoutKind | None:
+    """The readout of the architecture that a config names."""
+    kind = table.architectures.get(str(architecture_of(raw)))
+    several = raw.get("problem_type") == PROBLEM["multilabel"]
+    return "multilabel" if kind == "classification" and several else kind
 
 
 def _unknown_type(name: Any) -> str:
@@ -151,13 +167,15 @@ def readout_of(described: Described, kind: ReadoutKind) -> ReadoutConfig:
     Raises:
       ValueError: for labels that contradict each other.
     """
-    if kind not in CLASSIFIERS:
+    if kind not in LABELLED:
         return ReadoutConfig(kind, tied=described.tied if kind == "masked_lm" else True)
-    problems = list(_label_problems(described.raw))
+    problems = list(_label_problems(kind, described.raw))
     if problems:
         raise ValueError(f"config.json: {listed(problems)}")
     table, raw = described.table, described.raw
     dropout = raw.get(table.dropout, table.dropout_default)
+    if kind == "tagging" and table.tagging_dropout is not None:
+        dropout = raw.get(table.tagging_dropout)
     if dropout is None:
         dropout = described.config.hidden_dropout
     return ReadoutConfig(kind, labels=_labels(raw), dropout=float(dropout))
@@ -171,7 +189,7 @@ def _labels(raw: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"LABEL_{number}" for number in range(counts[0] if counts else DEFAULT_LABELS))
 
 
-def _label_problems(raw: dict[str, Any]) -> Iterator[str]:
+def _label_problems(kind: ReadoutKind, raw: dict[str, Any]) -> Iterator[str]:
     names, numbers = raw.get("id2label"), raw.get("label2id")
     wrong = [
         f"{name}: expected an integer of 1 to {MAX_LABELS}, got {raw[name]!r}"
@@ -192,18 +210,22 @@ def _label_problems(raw: dict[str, Any]) -> Iterator[str]:
             yield f"{name}: expected {len(labels)} as in id2label, got {raw[name]}"
     expected = {label: number for number, label in enumerate(labels)}
     if names is not None and numbers is not None and numbers != expected:
-        yield f"label2id: expected {expected} as in id2label, got {numbers!r}"
-    problem = "regression" if len(labels) == 1 else "single_label_classification"
-    if raw.get("problem_type") not in (None, problem):
+        LOG.warning("config.json: label2id is not the inverse of id2label, which has the names")
+    problem = _problem(kind, labels)
+    if kind != "tagging" and raw.get("problem_type") not in (None, problem):
         got = f"{raw['problem_type']!r} for {len(labels)} labels"
         yield f"problem_type: expected null or {problem!r}, got {got}"
+
+
+def _problem(kind: ReadoutKind, labels: tuple[str, ...]) -> str | None:
+    return PROBLEM["regression" if kind in ONE_NUMBER and len(labels) == 1 else kind]
 
 
 def _is_numbering(names: Any) -> bool:
     return (
         isinstance(names, dict)
         and set(names) == {str(number) for number in range(len(names))}
-        and all(isinstance(label, str) for label in names.values())
+        and all(type(label) in (str, int) for label in names.values())
         and bool(names)
     )
 
@@ -241,12 +263,11 @@ def write_config(
 
 
 def _written_labels(table: FamilyTable, readout: ReadoutConfig) -> dict[str, Any]:
-    if readout.kind not in CLASSIFIERS:
+    if readout.kind not in LABELLED:
         return {}
-    several = len(readout.labels) > 1
     return {
         table.dropout: readout.dropout,
         "id2label": {str(number): label for number, label in enumerate(readout.labels)},
         "label2id": {label: number for number, label in enumerate(readout.labels)},
-        "problem_type": "single_label_classification" if several else "regression",
+        "problem_type": _problem(readout.kind, readout.labels),
     }

@@ -83,7 +83,7 @@ def _leaf_weights(table, config, readout, path: Path, shape) -> Iterator[Weight]
     elif root == "encoder":
         name = table.prefix + table.embeddings["/".join(middle[1:])]
     else:
-        name = table.readouts[readout.kind]["/".join(middle)]
+        name = table.modules(readout.kind)["/".join(middle)]
     yield _weight(name, path, None, shape)
 
 

@@ -107,7 +107,7 @@ def stored_readout(described: Described, found: Found) -> ReadoutConfig | None:
     where the file holds no weight of the readout that is named, but an encoder alone.
     """
     if described.kind is not None:
-        table, modules = described.table, described.table.readouts[described.kind].values()
+        table, modules = described.table, described.table.modules(described.kind).values()
         own = tuple(f"{name}." for name in modules if not name.startswith(table.prefix))
         if own and not any(name.startswith(own) for name in found):
             return ReadoutConfig()

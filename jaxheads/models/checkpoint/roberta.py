@@ -30,6 +30,7 @@ ROBERTA = FamilyTable(
         "RobertaModel": "none",
         "RobertaForMaskedLM": "masked_lm",
         "RobertaForSequenceClassification": "classification",
+        "RobertaForTokenClassification": "tagging",
         PAIR: "pair",
     },
     embeddings=EMBEDDINGS,
@@ -43,6 +44,7 @@ ROBERTA = FamilyTable(
             "decoder": "lm_head.decoder",
         },
         "classification": {"dense": "classifier.dense", "out": "classifier.out_proj"},
+        "tagging": {"out": "classifier"},
         "pair": {"out": "classifier"},
         "none": {},
     },
@@ -62,6 +64,7 @@ XLM_ROBERTA = dataclasses.replace(
         "XLMRobertaModel": "none",
         "XLMRobertaForMaskedLM": "masked_lm",
         "XLMRobertaForSequenceClassification": "classification",
+        "XLMRobertaForTokenClassification": "tagging",
         PAIR: "pair",
     },
 )
@@ -73,6 +76,7 @@ CAMEMBERT = dataclasses.replace(
         "CamembertModel": "none",
         "CamembertForMaskedLM": "masked_lm",
         "CamembertForSequenceClassification": "classification",
+        "CamembertForTokenClassification": "tagging",
         PAIR: "pair",
     },
 )
