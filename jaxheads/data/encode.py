@@ -132,8 +132,7 @@ def encode_task(
     cut = max_length if long == "truncate" else None
     total = len(examples) if isinstance(examples.rows, Sized) else None
     encode = functools.partial(_encode_chunk, tokenizer, cut=cut, siamese=siamese)
-    tagged = examples.task.kind == "tag"
-    if tagged:
+    if tagged := examples.task.kind == "tag":
         encode = WordEncoder(tokenizer, cut, _numbers(examples, readout))
     writer, labels, problems = RaggedWriter(scratch, tagged=tagged), [], []
     with tqdm.tqdm(
@@ -151,10 +150,10 @@ def encode_task(
             bar.update(len(chunk))
     if problems:
         raise ValueError("; ".join((*problems[:SHOWN], "--long truncate cuts them")))
-    if isinstance(encode, WordEncoder) and encode.left_out:
-        LOG.warning("%d of %d words were cut or have no piece", encode.left_out, encode.words)
     if not labels:
         raise ValueError("expected at least one example, got none")
+    if isinstance(encode, WordEncoder):
+        encode.warn()
     tokens, types, starts, tags = writer.close()
     label_N = np.concatenate(labels)
     found = EncodedSource(tokens, types, starts, label_N, tokenizer.pad_id, 1 + siamese, tags=tags)
@@ -215,6 +214,11 @@ class WordEncoder:
             found.types.append([0] * len(ids))
             found.tags.append(tags)
         return found
+
+    def warn(self) -> None:
+        """Say how many words got no label."""
+        if self.left_out:
+            LOG.warning("%d of %d words were cut or have no piece", self.left_out, self.words)
 
     def _encode(self, example: Example) -> tuple[list[int], list[int]]:
         try:
