@@ -128,8 +128,8 @@ def encode_task(
         raise ValueError(f"long: expected 'error' or 'truncate', got {long!r}")
     if readout is not None:
         check_readout(examples.task, readout)
-    siamese = readout is not None and readout.kind == "pair"
     cut = max_length if long == "truncate" else None
+    siamese = readout is not None and readout.kind == "pair"
     total = len(examples) if isinstance(examples.rows, Sized) else None
     encode = functools.partial(_encode_chunk, tokenizer, cut=cut, siamese=siamese)
     if tagged := examples.task.kind == "tag":
@@ -152,11 +152,10 @@ def encode_task(
         raise ValueError("; ".join((*problems[:SHOWN], "--long truncate cuts them")))
     if not labels:
         raise ValueError("expected at least one example, got none")
-    if isinstance(encode, WordEncoder):
-        encode.warn()
     tokens, types, starts, tags = writer.close()
-    label_N = np.concatenate(labels)
-    found = EncodedSource(tokens, types, starts, label_N, tokenizer.pad_id, 1 + siamese, tags=tags)
+    label_N, pad_id = np.concatenate(labels), tokenizer.pad_id
+    found = EncodedSource(tokens, types, starts, label_N, pad_id, 1 + siamese, tags=tags)
+    _warn_of_left_out(encode)
     return dataclasses.replace(found, longest=int(found.lengths.max()))
 
 
@@ -215,11 +214,6 @@ class WordEncoder:
             found.tags.append(tags)
         return found
 
-    def warn(self) -> None:
-        """Say how many words got no label."""
-        if self.left_out:
-            LOG.warning("%d of %d words were cut or have no piece", self.left_out, self.words)
-
     def _encode(self, example: Example) -> tuple[list[int], list[int]]:
         try:
             ids, of_piece = self.tokenizer.encode_words(example.first)
@@ -235,6 +229,11 @@ class WordEncoder:
             before = word
         self.words, self.left_out = (n + len(example.first) for n in (self.words, self.left_out))
         return ids, tags
+
+
+def _warn_of_left_out(encode: object) -> None:
+    if isinstance(encode, WordEncoder) and encode.left_out:
+        LOG.warning("%d of %d words were cut or have no piece", encode.left_out, encode.words)
 
 
 class RaggedWriter:
