@@ -29,7 +29,7 @@ from jaxheads.errors import shortened
 from jaxheads.storage.remote import localised, outputs
 from jaxheads.storage.urls import url_of
 
-LONGEST = 600  # characters of a message
+LONGEST = 599  # characters of a line, less its end
 
 
 class Command(NamedTuple):
@@ -83,14 +83,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, KeyboardInterrupt) as error:
         if debug:
             raise
-        print(f"jaxheads: {shortened(_one_line(error), LONGEST)}", file=sys.stderr)
+        print(shortened(f"jaxheads: {_one_line(error)}", LONGEST), file=sys.stderr)
         return getattr(error, "status", 130) if isinstance(error, KeyboardInterrupt) else 2
     except (RuntimeError, AssertionError) as error:
         said = start_fault(error)
         if debug or not said:
             raise
-        line = f"error: jax does not start: {said}; {start_remedy(said)}"
-        print(f"jaxheads: {shortened(line, LONGEST)}", file=sys.stderr)
+        line = f"jaxheads: error: jax does not start: {said}; {start_remedy(said)}"
+        print(shortened(line, LONGEST), file=sys.stderr)
         return 2
 
 

@@ -33,7 +33,7 @@ def read_layers(raw: Mapping[str, Any]) -> dict[str, Any]:
     if type(window) is not int or window < 1:
         raise ValueError(f"local_attention: expected a positive integer, got {window!r}")
     pooling = raw.get("classifier_pooling", "cls")
-    if pooling not in POOLINGS:
+    if not isinstance(pooling, str) or pooling not in POOLINGS:
         raise ValueError(f"classifier_pooling: expected one of cls, mean, got {pooling!r}")
     if raw.get("rope_scaling") is not None:
         raise ValueError(f"rope_scaling: expected None, got {raw['rope_scaling']!r}")

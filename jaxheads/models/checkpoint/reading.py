@@ -51,9 +51,6 @@ def read_params(
     if readout is None:
         known = ", ".join(table.architectures)
         raise ValueError(f"architectures: expected one of {known}, got {described.architecture}")
-    if asked is None and readout.kind != (described.kind or readout.kind):
-        name = described.architecture
-        LOG.warning("config.json names %s, but the weights are those of an encoder alone", name)
     weights = weights_of(table, config, readout)
     fresh = _fresh_paths(weights, has, readout, found)
     if fresh and key is None:
@@ -67,6 +64,9 @@ def read_params(
         _put(params, path, _read_leaf(tuple(group), stored, found, problems))
     if problems:
         raise ValueError(listed(problems))
+    if asked is None and readout.kind != (described.kind or readout.kind):
+        name = described.architecture
+        LOG.warning("config.json names %s, but the weights are those of an encoder alone", name)
     _log_unread(stored, {found[weight.name] for weight in needed}, readout)
     return readout, params
 
