@@ -15,6 +15,61 @@ from enum import StrEnum
 
 ROWS, SETTINGS, SPEEDS = "rows.jsonl", "run.json", "speed.jsonl"
 
+PRETRAINING, ALL_TASKS = "mlm", "all tasks"  # in the place of a task
+TUNED, FROZEN = "fine-tuned", "linear probe"  # places where importance is measured
+
+# Ways to choose heads.
+OWN, RANDOM, REVERSED, TIED = "gradient", "random", "reversed", "tied"
+SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS = (
+    "shuffled_labels", "magnitude", "output_norm", "untrained_readout",
+)  # fmt: skip
+OF_LAYER = "of layer"
+BEST, WORST, LIKE_BEST, LIKE_WORST = "best", "worst", "like best", "like worst"
+DRAWN = {RANDOM, f"{RANDOM} {OF_LAYER}", f"{RANDOM}, per layer", LIKE_BEST, LIKE_WORST}
+
+# What a map is repeated with.
+OTHER_EXAMPLES, OTHER_SEED, OTHER_BOTH = (
+    "other examples", "other seed", "other examples and seed",
+)  # fmt: skip
+
+# When heads are pruned, before and after fine-tuning.
+PRUNE, EARLY, LATE, AGAIN, TWICE = REGIMES = (
+    "prune", "prune, fine-tune", "fine-tune, prune", "fine-tune, prune, fine-tune",
+    "prune, fine-tune, fine-tune",
+)  # fmt: skip
+
+# What `speed.jsonl` has times and sizes of, and their units.
+WHOLE, CUT, SPEED_UP, TRAINING = "whole", "cut", "speed-up", "fine-tuning"
+SELECTION, ONE_PASS, PRUNER_TRAINING = (
+    "selection", "one pass of the gradient", "training a pruner",
+)  # fmt: skip
+MILLISECONDS, SECONDS, BYTES, TIMES = "ms", "seconds", "bytes", "x"
+
+# Kinds of maps of heads, and how trees are read from attention.
+ARC_MAPS, SPAN_MAPS, HUMOR_MAPS, ATTENTION_MAPS, META = (
+    "arcs", "spans", "humor", "attention", "meta",
+)  # fmt: skip
+SCORING = {
+    META: "scoring by a pruner", OWN: "scoring by the gradient", MAGNITUDE: "scoring by magnitude",
+}  # fmt: skip
+MAX, MST, CHAIN = "max", "mst", "chain"
+
+SPAN_COLUMNS = ("sentence F1", "corpus F1", "SBAR", "NP", "VP", "PP", "ADJP", "ADVP")
+LOWER_LAYERS, UPPER_LAYERS, ALL_LAYERS = "lower layers", "upper layers", "all layers"
+SIMILAR, ENTAILMENT = "similarity", "entailment"  # kinds of tasks
+
+# Of headlines.
+FUNNY, SERIOUS, ALL_TOKENS, FIRST_TOKEN = "funny", "serious", "all tokens", "first token"
+UNTUNED, ITSELF, RANDOM_WORD = "untuned", "itself", "random word"
+CHOSEN, OTHERS, EDITED, OTHER_WORD = "head", "others of its layer", "edited", "other"
+FINAL_WORD, COMMON_PLACE, POINTED_AT = "final word", "most edited place", "headlines"
+SURELY_SERIOUS = "rated serious by all"
+HEAD_WORDS = ("edited, funny", "other, funny", "edited, serious", "other, serious")
+POSITIONS = ("all", "final", "not final", "answered right")
+
+INVERTED, FROM_CHANCE, BAG = "inverted meta", "chance", "bag of words"
+FIRST, LAST = "first", "last"  # lines of a log
+
 
 class Room(StrEnum):
     """The folders in a study's folder."""
@@ -43,10 +98,8 @@ class Stage(StrEnum):
     # whole models
     FLOOR = "floor"
     WHOLE = "whole"
-    PROBE = "linear probe"
+    PROBE = FROZEN
     SHUFFLED = "labels shuffled"
-    VALIDATION = "validation"
-    HALF_PRECISION = "stored as float16"
     # orders of pruning
     MASKED = "masked"
     PRUNABILITY = "prunability"
@@ -125,7 +178,9 @@ class Stage(StrEnum):
     # Li et al. 2021
     PRUNED = "pruned"
     AGAIN = "trained again"
-    EQUAL_COST = "equal cost"
+    PRUNED_CONTRAST = "pruned, contrast"
+    AGAIN_CONTRAST = "trained again, contrast"
+    EQUAL_CONTRAST = "equal cost, contrast"
     SAMPLE = "heads of the last sample"
     COST = "cost"
     CUT_COMPARED = "cut, compared"
@@ -139,3 +194,89 @@ class Stage(StrEnum):
     OVERLAP = "overlap of masks"
     MASK_CONTRAST = "contrast of masks"
     PRUNER_TRAINING = "pruner training"
+
+
+class Metric(StrEnum):
+    """What a row's value is, beside the metrics of tasks."""
+
+    BAG_OF_WORDS = "bag of words"
+    K95 = "k95"
+    K99 = "k99"
+    AREA = "area"
+    SPEARMAN = "spearman"
+    KENDALL = "kendall"
+    WITHIN_LAYERS = "spearman within layers"
+    PEARSON = "pearson"
+    LOWEST = "overlap of lowest 50%"
+    HIGHEST = "overlap of highest 20%"
+    JACCARD = "jaccard"
+    LOSS_INCREASE = "loss increase"
+    ACCURACY_DROP = "accuracy drop"
+    HEADS_REMOVED = "heads removed"
+    PARAMETERS = "parameters"
+    WHOLE_PARAMETERS = "parameters of the whole"
+    DISK_BYTES = "bytes on disk"
+    IDEAL_SPEEDUP = "ideal speed-up"
+    # of maps
+    CEILING = "ceiling"
+    HALVES = "halves"
+    # of dependency arcs and constituents
+    ACCURACY = "accuracy"
+    UUAS = "UUAS"
+    UUAS_MEAN = "UUAS, mean of sentences"
+    UUAS_BEST = "UUAS, best of all"
+    ALL_UUAS = "UUAS, punctuation too"
+    ALL_UUAS_MEAN = "UUAS, punctuation too, mean of sentences"
+    ALL_UUAS_BEST = "UUAS, punctuation too, best of all"
+    ARCS = "arcs"
+    GAIN = "gain"
+    CHOSEN_HALF = "chosen half"
+    OFFSET = "offset"
+    UNSIGNED = "unsigned"
+    SIGNED = "signed"
+    BEST_HEAD = "best head"
+    MEAN_OF_HEADS = "mean of heads"
+    UNIFORM = "uniform"
+    F1 = "sentence F1"
+    HEADS = "heads"
+    HIGHER = "higher"
+    LOWER = "lower"
+    TIED_SPLITS = "tied splits"
+    # of headlines
+    PAIRS = "pairs"
+    TOO_LONG = "left out as too long"
+    SMALL_EDITS = "small edits"
+    WITHOUT_PIECES = "left out for words without pieces"
+    LONGER = "longer is funny"
+    BAYES = "naive Bayes"
+    FROM_UNTUNED = "from untuned"
+    BETWEEN_SIDES = "funny to serious"
+    CONTRAST = "contrast"
+    ON_VALIDATION = "contrast on validation"
+    P = "p"
+    CORRECTED_P = "corrected p"
+    CLEAR_HEADS = "heads with corrected p below 0.05"
+    LAST_WORD_RANK = "rank by the last word"
+    LAYER_SHARE = "share of its layer's distance"
+    FLIPPED = "decisions flipped"
+    LOSS_RANK = "rank of loss in its layer"
+    PLACE = "place"
+    QUESTIONS = "questions"
+    # of ways to choose heads
+    LIKENESS_LOSS = "likeness loss"
+    STEPS = "steps"
+    EXAMPLES = "examples"
+    FINE_TUNINGS = "fine-tunings"
+    PASSES = "passes made before"
+    STEPS_AGAIN = "steps, trained again"
+    EXAMPLES_AGAIN = "examples, trained again"
+    KEPT_OF_THEM = "heads kept of them"
+    OPEN = "heads open"
+    LEARNING_RATE = "learning rate"
+    TRIAL_STEPS = "steps of all trials"
+
+
+def score_file(model: str, task: str, seed: int, place: str = TUNED) -> str:
+    """The name of a task's scores; the pre-training task has one seed and one place."""
+    middle = {TUNED: "", FROZEN: "-frozen"}.get(place, f"-{place}")
+    return f"{model}-{task}-0" if task == PRETRAINING else f"{model}-{task}{middle}-{seed}"

@@ -3,10 +3,11 @@
 `maps/MODEL-WHAT-SEED.npz` in the study's folder. WHAT is of small letters, digits and "_" ("arcs",
 "spans", "humor"), with `.TASK` behind it where the model was fine-tuned on a task ("arcs.sst2").
 SEED is that of the fine-tuning, 0 where there was none. The names inside are for readers ("nsubj",
-"MST"), the first of them that of the map which sums the others up; the report finds all of them.
-`maps/halves/` has the same maps of the first and of the second half of the data, where a study kept
-them: what a map's agreement with others may reach at most is known from them. `maps/weights/` says
-by `training.identity.bits` of which weights the maps are, so that other studies may take them.
+"MST"), the first of them that of the map which sums the others up. `maps/halves/` has the same maps
+of the first and of the second half of the data, where a study kept them: what a map's agreement
+with others may reach at most is known from them. `maps/of/` says what each file is of: its model,
+kind, task and seed, and by `training.identity.encoder_bits` which weights, so that other studies
+may take them.
 """
 
 from __future__ import annotations
@@ -20,23 +21,25 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxheads.records.folder import Room
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.files import read_json
 from jaxheads.storage.store import Store
 
-FOLDER = "maps"
 _PART = re.compile(r"[a-z0-9_.]+")
 
 Named = Mapping[str, Float[np.ndarray, "L H"]]
 
 
 class MapFile(NamedTuple):
-    """What the name of a file of maps says; `task` is "" where the model was not fine-tuned."""
+    """Whose maps a file has; `task` is "" where the model was not fine-tuned."""
 
     path: Path
+    model: str
     what: str
     task: str
     seed: int
+    encoder: tuple[int, ...]  # the bits of its weights
     study: str = ""  # that it was copied from; "": the study's own
 
 
@@ -48,18 +51,19 @@ def save_maps(
     maps: Named,
     halves: tuple[Named, Named] | None = None,
     *,
+    task: str = "",
     weights: Sequence[int],
 ) -> Path:
     """Write named maps of a model's heads, whole or not at all; NaN where a head has no value.
 
-    `weights`: the `encoder_bits` of the model that they are of.
+    `task`: what the model was fine-tuned on, if it was; `weights`: its `encoder_bits`.
 
     Raises:
       ValueError: for names that the file cannot have, no maps, or maps of different heads.
     """
     problems = [
         f"{name}: expected small letters, digits, _ and ., got {value!r}"
-        for name, value in (("model", model), ("what", what))
+        for name, value in (("model", model), ("what", what), ("task", task or "none"))
         if not _PART.fullmatch(value)
     ]
     shapes = {np.shape(array_LH) for array_LH in maps.values()}
@@ -69,12 +73,12 @@ def save_maps(
         problems.append("expected both halves of some of the maps, got other names")
     if problems:
         raise ValueError("maps: " + "; ".join(problems))
-    path = map_path(folder, model, what, seed)
-    store = Store(folder)
+    path, store = map_path(folder, model, what_of(what, task), seed), Store(folder)
     if halves is not None:
         both = {name: _doubles([half[name] for half in halves]) for name in halves[0]}
         store.write_arrays(halves_path(path), both)
-    store.write_json(weights_path(path), {"encoder": list(weights)})
+    about = {"model": model, "what": what, "task": task, "seed": seed, "encoder": list(weights)}
+    store.write_json(about_path(path), about)
     store.write_arrays(path, {name: _doubles(array_LH) for name, array_LH in maps.items()})
     return path
 
@@ -82,7 +86,7 @@ def save_maps(
 def load_maps(
     folder: Path, model: str, what: str, seed: int
 ) -> dict[str, Float[np.ndarray, "L H"]]:
-    """Read what `save_maps` wrote, in its order."""
+    """Read what `save_maps` wrote, in its order; `what` as `what_of` has it."""
     return read_arrays(map_path(folder, model, what, seed))
 
 
@@ -102,29 +106,31 @@ def halves_path(path: Path) -> Path:
     return path.parent / "halves" / path.name
 
 
-def weights_path(path: Path) -> Path:
-    """Where it stands of which weights the maps of a file are."""
-    return path.parent / "weights" / f"{path.stem}.json"
-
-
-def load_weights(path: Path) -> list[int] | None:
-    """The bits of the encoder that a file of maps is of; None where a study did not keep them."""
-    kept = weights_path(path)
-    return read_json(kept)["encoder"] if kept.is_file() else None
+def about_path(path: Path) -> Path:
+    """Where it stands of what the maps of a file are."""
+    return path.parent / "of" / f"{path.stem}.json"
 
 
 def map_path(folder: Path, model: str, what: str, seed: int) -> Path:
-    """Where a study's maps are."""
-    return folder / FOLDER / f"{model}-{what}-{seed}.npz"
+    """Where a study's maps are; `what` as `what_of` has it."""
+    return folder / Room.MAPS / f"{model}-{what}-{seed}.npz"
 
 
-def map_files(folder: Path, model: str) -> Iterator[MapFile]:
-    """All maps of a model, by name."""
-    for path in sorted((folder / FOLDER).glob(f"{model}-*.npz")):
-        name, what, seed = path.stem.split("-")
-        if name == model:
-            kind, _, task = what.partition(".")
-            yield MapFile(path, kind, task, int(seed))
+def map_files(folder: Path, model: str | None = None) -> Iterator[MapFile]:
+    """All maps of a model, or of all models, by name.
+
+    Raises:
+      ValueError: for a file that does not say what maps it is about.
+    """
+    for about in sorted((folder / Room.MAPS / "of").glob("*.json")):
+        path = folder / Room.MAPS / f"{about.stem}.npz"
+        try:
+            found = read_json(about)
+            file = MapFile(path, **{**found, "encoder": tuple(found["encoder"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{about}: expected what maps are of, got {error}") from error
+        if model in (None, file.model) and path.is_file():
+            yield file
 
 
 def _doubles(array: ArrayLike) -> np.ndarray:

@@ -76,19 +76,13 @@ class Row:
         _check_fields(vars(self))
 
 
-def kind_of(method: str) -> str:
-    """The method without the number of a draw: "random tied 3" is a "random tied"."""
-    name, _, draw = method.rpartition(" ")
-    return name if draw.isdecimal() else method
-
-
 _FIELDS = {field.name: field for field in dataclasses.fields(Row)}
 _REQUIRED = tuple(n for n, f in _FIELDS.items() if f.default is dataclasses.MISSING)
 _ALWAYS = (*_REQUIRED, "seed", "method", "budget", "stage")  # of every line; others where set
 _TEXTS = tuple(name for name, field in _FIELDS.items() if field.type == "str")
 _COUNTS = tuple(name for name, field in _FIELDS.items() if field.type == "int | None")
 _BOUNDS = ("low", "high")
-_NUMBERS = tuple(name for name, field in _FIELDS.items() if "float" in field.type)
+_NUMBERS = tuple(n for n, field in _FIELDS.items() if field.type in ("float", "float | None"))
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:

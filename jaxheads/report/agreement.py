@@ -3,29 +3,73 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxheads.report.chiang2021.coherence import p_value
+from jaxheads.records.folder import PRETRAINING, Metric, Stage
+from jaxheads.records.rows import Row
 from jaxheads.report.claims import LEVEL, holm
 from jaxheads.report.figures.panels import draw_cells, grid, write_cell
-from jaxheads.report.figures.style import shown
-from jaxheads.report.folder import PRETRAINING, Study
-from jaxheads.report.parts import Answer, Drawing, Folded, Section, Table, slug
-from jaxheads.report.spread import Spread, cell, number, spread_of, words
+from jaxheads.report.folder import Study
+from jaxheads.report.names import shown
+from jaxheads.report.parts import Answer, Drawing, Folded, Section, Table, section, slug
+from jaxheads.report.spread import Spread, cell, largest_p, number, p_text, spread_of, words
 
-STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"
-STATISTICS = ("spearman", "kendall", "spearman within layers")
+STATISTICS = (Metric.SPEARMAN, Metric.KENDALL, Metric.WITHIN_LAYERS)
 COLORS_OF_SIGNS, IMPORTANCE = "RdBu", "importance"
 LINES = 16  # of a figure
 
 
+class Map(NamedTuple):
+    """A map by the fields of rows: its kind, its name, what its model was fine-tuned on."""
+
+    method: str
+    reading: str
+    other_task: str = ""
+
+    def __str__(self) -> str:
+        kind = f"{self.method}, {self.other_task}" if self.other_task else self.method
+        return f"{kind}: {self.reading}"
+
+
+class Compared(NamedTuple):
+    """A map beside another, or beside the importance of a task (None), in all seeds."""
+
+    model: str
+    task: str
+    one: Map
+    two: Map | None
+    rows: list[Row]
+
+    def rows_of(self, metric: str) -> list[Row]:
+        """The rows of one statistic."""
+        return [row for row in self.rows if row.metric == metric]
+
+    @property
+    def spearman(self) -> Spread | None:
+        """Over the seeds."""
+        return spread_of(self.rows_of(Metric.SPEARMAN))
+
+    @property
+    def against(self) -> str:
+        """What the map is beside."""
+        return f"importance on {shown(self.task)}" if self.two is None else str(self.two)
+
+    @property
+    def cells(self) -> Iterator[str]:
+        """The statistics with their p-values, and the ceiling."""
+        for metric in STATISTICS:
+            rows = self.rows_of(metric)
+            p = largest_p(rows)
+            yield cell(spread_of(rows)) + (f", p {p_text(p)}" if p is not None else "")
+        yield cell(spread_of(self.rows_of(Metric.CEILING)))
+
+
 def agreement_section(study: Study) -> Section | None:
     """Kinds of maps against importance and each other, then all maps."""
-    tables = [table for table in (_importance(study), _between(study)) if table is not None]
-    if not tables:
-        return None
+    importance, between = _importance(study), _between(study)
     lead = (
         "Rank correlation over heads between what a head does (its accuracy on dependency arcs, "
         "or any other map that this study, or another one, left) and its importance to a task. "
@@ -35,29 +79,36 @@ def agreement_section(study: Study) -> Section | None:
         "reliabilities, each between halves of its data. Within layers: only the order of the "
         "heads of a layer counts, so that depth explains nothing."
     )
-    kinds, lines = _kinds(study), sum(len(table.body) for table in tables)
-    folded = Folded("agreement-all", f"All {lines} comparisons of maps", tuple(tables))
-    shown_kinds = (kinds,) if kinds.body else ()
-    parts = (*_squares(study), *shown_kinds, *_figures(study), folded)
-    return Section("agreement", "Is the head that knows it the important one", lead, parts)
+    tables = tuple(table for table in _tables(study, importance, between) if table.body)
+    count = sum(len(table.body) for table in tables)
+    folded = Folded("agreement-all", f"All {count} comparisons of maps", tables)
+    return section(
+        "agreement", "Is the head that knows it the important one", lead,
+        *(_squares(study, importance, between), _kinds(study, importance, between)),
+        *(_figures(study, importance), folded if tables else None),
+    )  # fmt: skip
 
 
 def agreement_answer(study: Study) -> Answer | None:
     """For each model, what agrees with importance, after a correction for all comparisons."""
-    points = []
-    clear = total = 0
-    for model, task in _columns(study):
-        found = {
-            method: (spread, _p(study, model, task, method))
-            for method in _methods(study, model)
-            if (spread := _value(study, model, task, method)) is not None
-        }
-        corrected = holm([p for _, p in found.values()])
-        sure = [name for name, p in zip(found, corrected, strict=True) if p <= LEVEL]
-        clear, total = clear + len(sure), total + len(found)
-        best = sorted(sure, key=lambda name: -abs(found[name][0].mean))[:4]
-        said = "; ".join(f"{name} {words(found[name][0])}" for name in best)
-        points.append(f"{model}, importance on {shown(task)}: {said or 'no map agrees clearly'}.")
+    points, clear, total = [], 0, 0
+    every = _importance(study)
+    for model in study.models:
+        for task in study.tasks:
+            own = [
+                (found, str(each.one), largest_p(each.rows_of(Metric.SPEARMAN)))
+                for each in every
+                if (each.model, each.task) == (model, task) and (found := each.spearman) is not None
+            ]
+            if not own:
+                continue
+            corrected = holm([1.0 if p is None else p for *_, p in own])
+            sure = [each for each, p in zip(own, corrected, strict=True) if p <= LEVEL]
+            clear, total = clear + len(sure), total + len(own)
+            best = sorted(sure, key=lambda each: -abs(each[0].mean))[:4]
+            said = "; ".join(f"{name} {words(found)}" for found, name, _ in best)
+            said = said or "no map agrees clearly"
+            points.append(f"{model}, importance on {shown(task)}: {said}.")
     if not total:
         return None
     summary = (
@@ -67,46 +118,54 @@ def agreement_answer(study: Study) -> Answer | None:
     return Answer("Are the heads that know something the important ones?", summary, tuple(points))
 
 
-def _columns(study: Study) -> list[tuple[str, str]]:
-    """Every model with every task whose importance was compared, in order."""
-    found = {(row.model, row.task) for row in study.at(STAGE)}
-    return [(m, t) for m in study.models for t in study.tasks if (m, t) in found]
+# -- what was compared
 
 
-def _methods(study: Study, model: str) -> list[str]:
-    return list(dict.fromkeys(row.method for row in study.at(STAGE, model=model)))
+def _importance(study: Study) -> list[Compared]:
+    """All maps with the importance of each task."""
+    found: dict[tuple[str, str, Map], list[Row]] = {}
+    for row in study.at(Stage.MAP_AGREEMENT):
+        key = (row.model, row.task, Map(row.method, row.reading, row.other_task))
+        found.setdefault(key, []).append(row)
+    order = {one: place for place, one in enumerate(dict.fromkeys(key[2] for key in found))}
+    every = [Compared(model, task, one, None, rows) for (model, task, one), rows in found.items()]
+    return sorted(
+        every,
+        key=lambda e: (study.models.index(e.model), order[e.one], study.tasks.index(e.task)),
+    )
 
 
-def _value(
-    study: Study, model: str, task: str, method: str, metric: str = "spearman", stage: str = STAGE
-) -> Spread | None:
-    what = {"model": model, "task": task, "method": method, "metric": metric}
-    return spread_of(study.at(stage, **what))
+def _between(study: Study) -> list[Compared]:
+    """All maps with those that sum up the other kinds."""
+    found: dict[tuple[str, str, Map, Map], list[Row]] = {}
+    for row in study.at(Stage.BETWEEN_MAPS):
+        of = "" if row.task == PRETRAINING else row.task
+        one, two = Map(row.method, row.reading, of), Map(row.other_method, row.other_reading, of)
+        found.setdefault((row.model, row.task, one, two), []).append(row)
+    return [Compared(*key, rows) for key, rows in found.items()]
 
 
-def _p(study: Study, model: str, task: str, method: str) -> float:
-    """The largest p-value of any seed."""
-    found = _value(study, model, task, method, "p of spearman")
-    return 1.0 if found is None else found.high
+def _firsts(study: Study, model: str) -> list[Map]:
+    """The map that sums up each kind: its first."""
+    kinds: dict[tuple[str, str], Map] = {}
+    for row in study.at(Stage.MAP_RELIABILITY, model=model):
+        own = Map(row.method, row.reading, row.other_task)
+        kinds.setdefault((row.method, row.other_task), own)
+    return list(kinds.values())
 
 
 # -- the tables
 
 
-def _kinds(study: Study) -> Table:
+def _kinds(study: Study, importance: Sequence[Compared], between: Sequence[Compared]) -> Table:
     """The maps that sum up their kind: against importance, and against each other."""
     body = []
     for model in study.models:
         first = _firsts(study, model)
-        for method in first:
-            for task in study.tasks:
-                if _value(study, model, task, method) is not None:
-                    line = _line(study, STAGE, model, task, method)
-                    body.append((model, method, f"importance on {shown(task)}", *line))
-        for task, method in _pairs(study, model):
-            one, two = _sides(task, method)
-            if {one, two} <= set(first):
-                body.append((model, one, two, *_line(study, BETWEEN, model, task, method)))
+        own = [each for each in importance if each.model == model and each.spearman is not None]
+        own = [each for one in first for each in own if each.one == one]
+        own += [e for e in between if e.model == model and {e.one, e.two} <= set(first)]
+        body += [(model, str(each.one), each.against, *each.cells) for each in own]
     head = ("model", "map", "against", *STATISTICS, "ceiling")
     caption = (
         "Importance and the maps that sum up their kind, every two of them: mean (lowest to "
@@ -115,79 +174,42 @@ def _kinds(study: Study) -> Table:
     return Table("kinds-table", caption, head, tuple(body), 3)
 
 
-def _importance(study: Study) -> Table | None:
-    """All maps against importance."""
-    found = {(row.model, row.method, row.task) for row in study.at(STAGE, metric="spearman")}
-    body = tuple(
-        (
-            model, method, shown(task), *_line(study, STAGE, model, task, method),
-            cell(spread_of(study.at(RELIABILITY, model=model, method=method))),
-        )
-        for model in study.models
-        for method in _methods(study, model)
-        for task in study.tasks
-        if (model, method, task) in found
-    )  # fmt: skip
+def _tables(
+    study: Study, importance: Sequence[Compared], between: Sequence[Compared]
+) -> Iterator[Table]:
+    """All maps against importance, and against those that sum up the other kinds."""
+
+    def reliability(each: Compared) -> str:
+        where = {"model": each.model, **each.one._asdict()}
+        return cell(study.spread(Stage.MAP_RELIABILITY, **where))
+
     head = ("model", "map", "importance on", *STATISTICS, "ceiling", "reliability")
-    caption = "All maps of heads against importance, as above."
-    return Table("agreement-table", caption, head, body, 3) if body else None
-
-
-def _between(study: Study) -> Table | None:
-    """All maps against those that sum up the other kinds."""
     body = tuple(
-        (model, *_sides(task, method), *_line(study, BETWEEN, model, task, method))
-        for model in study.models
-        for task, method in _pairs(study, model)
+        (each.model, str(each.one), shown(each.task), *each.cells, reliability(each))
+        for each in importance
     )
+    caption = "All maps of heads against importance, as above."
+    yield Table("agreement-table", caption, head, body, 3)
+    body = tuple((each.model, str(each.one), each.against, *each.cells) for each in between)
     head = ("model", "map", "against", *STATISTICS, "ceiling")
     caption = "Every map of a kind against the one that sums up another kind, as above."
-    return Table("between-table", caption, head, body, 3) if body else None
-
-
-def _firsts(study: Study, model: str) -> list[str]:
-    """The map that sums up each kind: its first."""
-    kinds: dict[str, str] = {}
-    for row in study.at(RELIABILITY, model=model):
-        kinds.setdefault(row.method.partition(": ")[0], row.method)
-    return list(kinds.values())
-
-
-def _pairs(study: Study, model: str) -> list[tuple[str, str]]:
-    """The task and the name of every comparison of two kinds of maps."""
-    rows = study.at(BETWEEN, model=model, metric="spearman")
-    return list(dict.fromkeys((row.task, row.method) for row in rows))
-
-
-def _sides(task: str, method: str) -> tuple[str, str]:
-    """Both maps of a comparison, as they are called alone."""
-    of = "" if task == PRETRAINING else f", {task}"
-    one, _, two = method.partition(" ~ ")
-    return one.replace(": ", f"{of}: ", 1), two.replace(": ", f"{of}: ", 1)
-
-
-def _line(study: Study, stage: str, model: str, task: str, method: str) -> Iterator[str]:
-    for statistic in STATISTICS:
-        found = _value(study, model, task, method, statistic, stage)
-        p = _value(study, model, task, method, f"p of {statistic}", stage)
-        yield cell(found) + (f", p {p_value(p.high)}" if p is not None else "")
-    yield cell(_value(study, model, task, method, "ceiling of spearman", stage))
+    yield Table("between-table", caption, head, body, 3)
 
 
 # -- the figures
 
 
-def _squares(study: Study) -> Iterator[Drawing]:
+def _squares(
+    study: Study, importance: Sequence[Compared], between: Sequence[Compared]
+) -> Iterator[Drawing]:
     """Importance on the pre-training task and the kinds of maps of the model as it is."""
     for model in study.models:
-        names = [IMPORTANCE, *(name for name in _firsts(study, model) if not _is_tuned(name))]
+        names = [IMPORTANCE, *(str(one) for one in _firsts(study, model) if not one.other_task)]
+        own = [each for each in (*importance, *between) if each.model == model]
+        own = [each for each in own if each.task == PRETRAINING]
         values = {
-            frozenset((IMPORTANCE, name)): _value(study, model, PRETRAINING, name) for name in names
+            frozenset((str(each.one), str(each.two or IMPORTANCE))): each.spearman for each in own
         }
-        for task, method in _pairs(study, model):
-            if task == PRETRAINING:
-                pair = frozenset(_sides(task, method))
-                values[pair] = _value(study, model, task, method, stage=BETWEEN)
         matrix = np.full((len(names) - 1, len(names) - 1), np.nan)
         for row, column in zip(*np.tril_indices(len(names) - 1), strict=True):
             found = values.get(frozenset((names[row + 1], names[column])))
@@ -202,22 +224,22 @@ def _squares(study: Study) -> Iterator[Drawing]:
             )  # fmt: skip
 
 
-def _figures(study: Study) -> Iterator[Drawing]:
+def _figures(study: Study, importance: Sequence[Compared]) -> Iterator[Drawing]:
     """Maps of the pre-trained model by the task of the importance; first those that sum up."""
     for model in study.models:
-        tasks = [task for other, task in _columns(study) if other == model]
+        own = [each for each in importance if each.model == model]
         first = _firsts(study, model)
-        methods = [name for name in _methods(study, model) if not _is_tuned(name)]
-        methods.sort(key=lambda name: name not in first)
-        matrix = np.full((len(methods), len(tasks)), np.nan)
-        for row, method in enumerate(methods):
-            for column, task in enumerate(tasks):
-                found = _value(study, model, task, method)
-                matrix[row, column] = np.nan if found is None else found.mean
+        maps = dict.fromkeys(each.one for each in own if not each.one.other_task)
+        lines = sorted(maps, key=lambda one: one not in first)
+        tasks = [task for task in study.tasks if task in {each.task for each in own}]
+        matrix = np.full((len(lines), len(tasks)), np.nan)
+        for each in own:
+            if each.one in maps and each.spearman is not None:
+                matrix[lines.index(each.one), tasks.index(each.task)] = each.spearman.mean
         shown_rows = np.flatnonzero(np.isfinite(matrix).any(1))[:LINES]
         if len(shown_rows):
             yield _matrix(
-                slug("agreement", model), [methods[row] for row in shown_rows],
+                slug("agreement", model), [str(lines[row]) for row in shown_rows],
                 [shown(task) for task in tasks], matrix[shown_rows],
                 f"Spearman correlations of maps of heads with importance, {model}",
                 f"{model}: Spearman correlation over heads between maps of the pre-trained model "
@@ -225,11 +247,6 @@ def _figures(study: Study) -> Iterator[Drawing]:
                 f"models, mean over seeds). {len(shown_rows)} maps, first those that sum up their "
                 "kind; the tables have all, with p-values and ceilings.",
             )  # fmt: skip
-
-
-def _is_tuned(method: str) -> bool:
-    """Whether a map is of a fine-tuned model."""
-    return "," in method.partition(":")[0]
 
 
 def _matrix(

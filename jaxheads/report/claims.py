@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jaxheads.records.folder import DRAWN
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_ceiling, at_chance
 from jaxheads.report.folder import Study
+from jaxheads.report.names import other_way, way
 from jaxheads.report.spread import interval_of
 
 LEVEL = 0.05
 NONE = "Unknown: no comparison can be counted."
 FEWEST = 10  # random masks of one model, with fewer of which nothing is claimed
-DRAWN = ("random", "like ")  # in the names of ways that draw masks
 
 
 def said_of(study: Study, row: Row) -> str:
@@ -26,12 +27,12 @@ def said_of(study: Study, row: Row) -> str:
     return verdict(row) + ", the whole model being at the ceiling of the metric" * top
 
 
-def verdict(row: Row) -> str:
-    """What a difference says of the first of the two ways that it names.
+def verdict(row: Row, form: str = "{}") -> str:
+    """What a difference says of the first of its two ways, whose names are put in a form.
 
     Of several seeds by the interval; of one model by the rank among its random masks, see `side`.
     """
-    first, _, second = row.method.partition(" - ")
+    first, second = form.format(way(row)), form.format(other_way(row))
     if row.seeds is None:
         return "of an unknown number of models: no claim"
     found = side(row)
@@ -54,7 +55,7 @@ def side(row: Row) -> int:
     if row.seeds is None or row.seeds > 1:
         return found * (row.seeds is not None)
     alike, draws = (row.ahead if found > 0 else row.behind) or 0, row.draws or 0
-    draws *= any(name in row.method for name in DRAWN)
+    draws *= _is_drawn(row.method, row.reading) or _is_drawn(row.other_method, row.other_reading)
     return found if draws >= FEWEST and draws - alike <= LEVEL * draws else 0
 
 
@@ -64,10 +65,16 @@ def side_of_interval(row: Row) -> int:
     return int(low > 0) - int(high < 0)
 
 
+def _is_drawn(method: str, reading: str) -> bool:
+    """Whether a way draws its masks."""
+    return bool(DRAWN & {method, reading})
+
+
 def _ranked(row: Row, first: str, second: str, found: int) -> str:
     """Words on one model."""
     draws, ahead, behind = (count or 0 for count in (row.draws, row.ahead, row.behind))
-    drawn, own = (second, first) if any(name in second for name in DRAWN) else (first, second)
+    last = _is_drawn(row.other_method, row.other_reading)
+    drawn, own = (second, first) if last else (first, second)
     if not found:
         rank = f" ({first} ahead in {ahead} of {draws} draws, behind in {behind})"
         return f"one model{rank * (draws > 0)}: no claim"

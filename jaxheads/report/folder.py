@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import functools
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxheads.records.folder import (
+    ALL_TASKS,
+    FROZEN,
+    PRETRAINING,
+    ROWS,
+    SETTINGS,
+    SPEEDS,
+    TUNED,
+    Room,
+    Stage,
+    score_file,
+)
+from jaxheads.records.head_maps import map_files
 from jaxheads.records.rows import Row, read_rows
+from jaxheads.report.spread import Spread, spread_of
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.files import read_json
 
-ROWS, CELLS, SETTINGS, SCORES, MAPS, VIEWS, TREES, TIMES, SPEEDS = (
-    "rows.jsonl", "cells", "run.json", "scores", "maps", "views", "trees", "times",
-    "speed.jsonl",
-)  # fmt: skip
-EXAMPLES = "examples"
-PRETRAINING, ALL_TASKS, FROZEN = "mlm", "all tasks", "frozen"
+T = TypeVar("T")
 
 
 class ScoreMap(NamedTuple):
-    """The scores of a model's heads; `place` is "" or says where they were measured ("frozen")."""
+    """The scores of a model's heads, measured in the fine-tuned model or at another `place`."""
 
     model: str
     task: str
     place: str
-    seed: int
     score_LH: Float[np.ndarray, "L H"]
 
 
 class HeadMap(NamedTuple):
-    """What a study measured of each head beside its importance; `what` says of what kind it is."""
+    """What a study measured of each head beside its importance; `what` says of what kind it is.
+
+    `task` is what the model was fine-tuned on, "" where it was not.
+    """
 
     model: str
     what: str
+    task: str
     seed: int
     name: str
     value_LH: Float[np.ndarray, "L H"]  # NaN where a head has no value
@@ -53,8 +67,9 @@ class HeadView(NamedTuple):
 
     model: str
     what: str
-    seed: int
+    task: str
     title: str
+    seed: int
     layer: int
     head: int
     words: tuple[str, ...]
@@ -66,11 +81,11 @@ class BracketTree(NamedTuple):
     """A sentence with gold constituents (label, first word, one past the last) and a head's."""
 
     model: str
+    head: str
+    reading: str
     words: tuple[str, ...]
     gold: tuple[tuple[str, int, int], ...]
     found: tuple[tuple[int, int], ...]
-    head: str
-    reading: str
     f1: float
 
 
@@ -83,12 +98,9 @@ class ArcExample(NamedTuple):
     drawn: Mapping[str, tuple[tuple[int, int], ...]]  # by the name of the method and the head
 
 
-_NARROW = ("model", "task", "method", "metric")  # fields that have many values in one stage
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Study:
-    """Everything that a report is made of; `notes` are things in the folder that it cannot use."""
+    """Everything that a report is made of."""
 
     rows: tuple[Row, ...]
     settings: Mapping[str, Any]
@@ -99,7 +111,6 @@ class Study:
     trees: tuple[BracketTree, ...] = ()
     arcs: tuple[ArcExample, ...] = ()
     finished: bool = True
-    notes: tuple[str, ...] = ()
     times: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each cell
     speeds: tuple[Mapping[str, Any], ...] = ()  # what was timed: no rows, since no run repeats it
 
@@ -116,7 +127,7 @@ class Study:
     @property
     def tasks(self) -> list[str]:
         """The single tasks, the pre-training task first, then as the settings have them."""
-        found = (row.task for row in self.rows if row.task and "~" not in row.task)
+        found = (row.task for row in self.rows if row.task)
         first = [PRETRAINING, *_names(self.settings, "tasks")]
         return [task for task in _ordered(found, first) if task != ALL_TASKS]
 
@@ -132,29 +143,38 @@ class Study:
 
     def at(self, stage: str, **fields: object) -> list[Row]:
         """The rows of a stage that have these fields, in their order."""
-        known = {name: fields.pop(name) for name in _NARROW if name in fields}
-        found = self._narrowed(tuple(known)).get((stage, *known.values()), ())
-        return [row for row in found if all(getattr(row, name) == v for name, v in fields.items())]
-
-    def _narrowed(self, names: tuple[str, ...]) -> Mapping[tuple[object, ...], list[Row]]:
-        """All rows by their stage and these fields: reports ask for few of many, many times."""
-        if names not in self._by_fields:
+        names = tuple(fields)
+        if names not in self._by_fields:  # reports ask for few of many, many times
             found = self._by_fields[names] = collections.defaultdict(list)
             for row in self.rows:
                 found[row.stage, *(getattr(row, name) for name in names)].append(row)
-        return self._by_fields[names]
+        return list(self._by_fields[names].get((stage, *fields.values()), ()))
+
+    def spread(self, stage: str, **fields: object) -> Spread | None:
+        """These rows taken together."""
+        return spread_of(self.at(stage, **fields))
+
+    def main(self, stage: str, **fields: object) -> list[Row]:
+        """The rows of a stage in the metric of their task."""
+        return [row for row in self.at(stage, **fields) if row.metric == self.metric(row.task)]
 
     @functools.cached_property
     def _by_fields(self) -> dict[tuple[str, ...], dict[tuple[object, ...], list[Row]]]:
         return {}
 
+    @functools.cached_property
+    def _metrics(self) -> dict[str, str]:
+        """By task; that of whole models comes first."""
+        found: dict[str, str] = {}
+        for stages in ((Stage.WHOLE,), (Stage.MASKED, Stage.FLOOR, Stage.SIMILARITY)):
+            for row in self.rows:
+                if row.stage in stages and row.metric != "loss":
+                    found.setdefault(row.task, row.metric)
+        return found
+
     def metric(self, task: str) -> str:
         """What models are compared by on a task: its first metric that is not a loss."""
-        for stages in (("whole",), ("masked", "floor", "similarity")):
-            for row in self.rows:
-                if row.task == task and row.metric != "loss" and row.stage in stages:
-                    return row.metric
-        return "loss"
+        return self._metrics.get(task, "loss")
 
     def heads(self, model: str) -> int | None:
         """How many (layer, head) places a model has, if that can be known."""
@@ -170,20 +190,20 @@ def read_study(folder: Path) -> Study:
       ValueError: where there are no rows, and for files that are not what their names say.
     """
     finished = (folder / ROWS).is_file()
-    paths = [folder / ROWS] if finished else sorted((folder / CELLS).glob("*.jsonl"))
+    paths = [folder / ROWS] if finished else sorted((folder / Room.CELLS).glob("*.jsonl"))
     rows = tuple(row for path in paths for row in read_rows(path))
     if not rows:
         got = "neither" if not paths else "no row in them"
-        raise ValueError(f"{folder}: expected a study's {ROWS} or {CELLS}/*.jsonl, got {got}")
-    (scores, odd_scores), (maps, odd_maps) = _read_scores(folder / SCORES), _read_maps(folder)
+        raise ValueError(f"{folder}: expected a study's {ROWS} or {Room.CELLS}/*.jsonl, got {got}")
     settings, machine = _read_settings(folder / SETTINGS)
-    views = tuple(view for path in sorted((folder / VIEWS).glob("*.json")) for view in _views(path))
-    notes, trees = (*odd_scores, *odd_maps), _read_trees(folder / TREES)
-    arcs, speeds = tuple(_read_arcs(folder / EXAMPLES)), _read_speeds(folder / SPEEDS)
-    times = _read_times(folder)
-    return Study(
-        rows, settings, machine, scores, maps, views, trees, arcs, finished, notes, times, speeds
-    )
+    study = Study(
+        rows, settings, machine, (), tuple(_read_maps(folder)),
+        tuple(_read_each(folder / Room.VIEWS, _view, "views of heads")),
+        tuple(_read_each(folder / Room.TREES, _tree, "sentences with trees")),
+        tuple(_read_each(folder / Room.EXAMPLES, _arcs, "sentences with arcs")),
+        finished, _read_times(folder), _read_speeds(folder / SPEEDS),
+    )  # fmt: skip
+    return dataclasses.replace(study, scores=tuple(_read_scores(folder / Room.SCORES, study)))
 
 
 def seconds_of(folder: Path) -> float | None:
@@ -196,127 +216,96 @@ def seconds_of(folder: Path) -> float | None:
     return sum(found.values()) if found else None
 
 
+@contextlib.contextmanager
+def _reading(path: Path, what: str) -> Iterator[None]:
+    """Whatever is wrong with the values of a file is said of that file."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: expected {what}, got {error!r}") from error
+
+
 def _read_times(folder: Path) -> dict[str, float]:
     """Seconds by cell."""
-    return {path.stem: _seconds(path) for path in sorted((folder / TIMES).glob("*.json"))}
-
-
-def _seconds(path: Path) -> float:
-    try:
-        return float(read_json(path)["seconds"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: expected seconds, got {error!r}") from error
+    found = {}
+    for path in sorted((folder / Room.TIMES).glob("*.json")):
+        with _reading(path, "seconds"):
+            found[path.stem] = float(read_json(path)["seconds"])
+    return found
 
 
 def _read_speeds(path: Path) -> tuple[dict[str, Any], ...]:
     """The last timing of each thing; nothing where there is no file."""
     if not path.is_file():
         return ()
-    try:
+    with _reading(path, "lines of what was timed"):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        wanted = ("model", "task", "method", "budget", "seed", "what")
-        return tuple({tuple(line[k] for k in wanted): line for line in lines}.values())
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected lines of what was timed, got {error!r}") from error
+        timed = {tuple(v for k, v in line.items() if k != "value"): line for line in lines}
+        return tuple(timed.values())
 
 
 def _read_settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the file says under "run" and "made_on"; nothing where there is no file."""
     if not path.is_file():
         return {}, {}
-    try:
-        found = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: expected the settings of a study, got {error}") from error
-    parts = [found.get(key) for key in ("run", "made_on")] if isinstance(found, dict) else []
-    run, made_on = parts or (None, None)
+    found = read_json(path)
+    run, made_on = (found.get(key) for key in ("run", "made_on"))
     if not isinstance(run, dict) or not isinstance(made_on, dict):
         raise ValueError(f"{path}: expected an object with the objects run and made_on")
     return run, made_on
 
 
-def _read_scores(folder: Path) -> tuple[tuple[ScoreMap, ...], tuple[str, ...]]:
-    """The scores of whole models; other readings of them and pruned models' are passed over."""
-    maps, notes = [], []
-    for path in sorted(folder.glob("*.npz")):
-        model, *middle, last = path.stem.split("-")
-        seed, _, reading = last.partition(".")
-        if not middle or not seed.isdecimal():
-            notes.append(f"{SCORES}/{path.name} is not named MODEL-TASK-SEED and is not shown.")
-        elif not reading and len(middle) == 1:
-            maps.append(ScoreMap(model, middle[0], "", int(seed), _read_score(path)))
-        elif not reading and middle[1:] == [FROZEN]:
-            maps.append(ScoreMap(model, middle[0], FROZEN, int(seed), _read_score(path)))
-    return tuple(maps), tuple(notes)
+def _read_scores(folder: Path, study: Study) -> Iterator[ScoreMap]:
+    """The scores of whole models that rows are of; other readings of them are passed over."""
+    seeds = sorted({row.seed for row in study.rows})
+    for model, task, place in itertools.product(study.models, study.tasks, (TUNED, FROZEN)):
+        names = dict.fromkeys(score_file(model, task, seed, place) for seed in seeds)
+        for path in (folder / f"{name}.npz" for name in names):
+            if path.is_file() and not (task == PRETRAINING and place == FROZEN):
+                found = read_arrays(path, "score", what="scores")
+                yield ScoreMap(model, task, place, _checked(path, found["score"]))
 
 
-def _read_maps(folder: Path) -> tuple[tuple[HeadMap, ...], tuple[str, ...]]:
+def _read_maps(folder: Path) -> Iterator[HeadMap]:
     """All named maps, in the order of the files' names and in each file in its own."""
-    maps, notes = [], []
-    for path in sorted((folder / MAPS).glob("*.npz")):
-        model, what, seed, *more = [*path.stem.split("-"), "", ""]
-        if not what or not seed.isdecimal() or any(more):
-            notes.append(f"{MAPS}/{path.name} is not named MODEL-WHAT-SEED and is not shown.")
-            continue
+    for path, model, what, task, seed, *_ in map_files(folder):
         for name, value_LH in read_arrays(path, what="maps").items():
-            maps.append(HeadMap(model, what, int(seed), name, _checked(path, value_LH)))
-    return tuple(maps), tuple(notes)
+            yield HeadMap(model, what, task, seed, name, _checked(path, value_LH))
 
 
-def _views(path: Path) -> Iterator[HeadView]:
-    """The sentences of a file MODEL-WHAT-SEED.json, as the studies write them."""
-    try:
-        model, what, seed = path.stem.split("-")
-        for each in json.loads(path.read_text(encoding="utf-8")):
-            words = tuple(str(word) for word in each["words"])
-            weights = tuple(tuple(float(weight) for weight in row) for row in each["weights"])
-            if {len(words)} != {len(weights), *map(len, weights)}:
-                raise ValueError(f"weights between {len(words)} words expected")
-            yield HeadView(
-                model, what, int(seed), str(each["title"]), int(each["layer"]), int(each["head"]),
-                words, weights, frozenset(map(int, each["marked"])),
-            )  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected views of heads, got {error!r}") from error
-
-
-def _read_trees(folder: Path) -> tuple[BracketTree, ...]:
-    """The sentences with trees of all models, in the order of the files' names."""
-    trees = []
+def _read_each(folder: Path, make: Callable[[Any], T], what: str) -> Iterator[T]:
+    """What a function makes of each entry of the lists in JSON files, in the order of names."""
     for path in sorted(folder.glob("*.json")):
-        try:
-            for each in json.loads(path.read_text()):
-                gold = tuple((str(label), int(a), int(b)) for label, a, b in each["gold"])
-                found = tuple((int(a), int(b)) for a, b in each["found"])
-                words = tuple(map(str, each["words"]))
-                f1 = float(each["f1"])
-                trees.append(
-                    BracketTree(path.stem, words, gold, found, each["head"], each["reading"], f1)
-                )
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: expected sentences with trees, got {error!r}") from error
-    return tuple(trees)
+        with _reading(path, what):
+            yield from map(make, json.loads(path.read_text(encoding="utf-8")))
 
 
-def _read_arcs(folder: Path) -> Iterator[ArcExample]:
-    """The sentences of files named MODEL-arcs-SEED.json."""
-    for path in sorted(folder.glob("*-arcs-*.json")):
-        try:
-            for one in json.loads(path.read_text(encoding="utf-8")):
-                gold = tuple((int(d), int(h), str(name)) for d, h, name in one["gold"])
-                drawn = {
-                    str(name): tuple((int(a), int(b)) for a, b in pairs)
-                    for name, pairs in one["drawn"].items()
-                }
-                words = tuple(str(word) for word in one["words"])
-                yield ArcExample(path.stem.split("-")[0], words, gold, drawn)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}: expected sentences with arcs, got {error!r}") from error
+def _view(each: Mapping[str, Any]) -> HeadView:
+    words = tuple(map(str, each["words"]))
+    weights = tuple(tuple(map(float, row)) for row in each["weights"])
+    if {len(words)} != {len(weights), *map(len, weights)}:
+        raise ValueError(f"weights between {len(words)} words expected")
+    marked = frozenset(map(int, each["marked"]))
+    model, what, task, title = (str(each[key]) for key in ("model", "what", "task", "title"))
+    seed, layer, head = (int(each[key]) for key in ("seed", "layer", "head"))
+    return HeadView(model, what, task, title, seed, layer, head, words, weights, marked)
 
 
-def _read_score(path: Path) -> Float[np.ndarray, "L H"]:
-    found = read_arrays(path, "score", what="scores")
-    return _checked(path, found["score"])
+def _tree(each: Mapping[str, Any]) -> BracketTree:
+    gold = tuple((str(label), int(a), int(b)) for label, a, b in each["gold"])
+    found = tuple((int(a), int(b)) for a, b in each["found"])
+    model, head, reading = (str(each[key]) for key in ("model", "head", "reading"))
+    words = tuple(map(str, each["words"]))
+    return BracketTree(model, head, reading, words, gold, found, float(each["f1"]))
+
+
+def _arcs(each: Mapping[str, Any]) -> ArcExample:
+    gold = tuple((int(d), int(h), str(name)) for d, h, name in each["gold"])
+    drawn = {
+        str(name): tuple((int(a), int(b)) for a, b in pairs)
+        for name, pairs in each["drawn"].items()
+    }
+    return ArcExample(str(each["model"]), tuple(map(str, each["words"])), gold, drawn)
 
 
 def _checked(path: Path, value_LH: np.ndarray) -> Float[np.ndarray, "L H"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,54 +10,52 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxheads.records.folder import FROZEN, TUNED
 from jaxheads.report.figures.panels import draw_cells, grid
-from jaxheads.report.figures.style import MUTED, shown
-from jaxheads.report.folder import ScoreMap, Study
-from jaxheads.report.parts import Drawing, Section, slug
+from jaxheads.report.figures.style import MUTED
+from jaxheads.report.folder import Study
+from jaxheads.report.names import shown
+from jaxheads.report.parts import Drawing, Section, section, slug
 from jaxheads.report.spread import short
 
 COLORS, SMALL = "viridis", 1.3  # inches: of a small map
 _PLACES = {
-    "": "measured in the pre-trained model for masked LM, in the fine-tuned ones for tasks",
-    "frozen": "measured under a linear probe (encoder frozen)",
+    TUNED: "measured in the pre-trained model for masked LM, in the fine-tuned ones for tasks",
+    FROZEN: "measured under a linear probe (encoder frozen)",
 }
 
 
 def maps_section(study: Study) -> Section | None:
     """A drawing for each model and place of measuring."""
-    drawings = tuple(_drawings(study))
-    if not drawings:
-        return None
     lead = (
         "Importance of every head: the higher the score, the more the loss changes when the head "
         "is weakened. Each map has a scale of its own, its ends are written below it; compare "
         "patterns between maps, not colours."
     )
-    return Section("maps", "Where the important heads are", lead, drawings)
+    return section("maps", "Where the important heads are", lead, _drawings(study))
 
 
 def _drawings(study: Study) -> Iterator[Drawing]:
-    places = dict.fromkeys((found.model, found.place) for found in study.scores)
-    models = study.models + sorted({model for model, _ in places} - set(study.models))
-    for model, place in sorted(places, key=lambda each: (models.index(each[0]), each[1])):
-        own = [found for found in study.scores if (found.model, found.place) == (model, place)]
-        tasks = list(dict.fromkeys(found.task for found in own))
-        order = [task for task in study.tasks if task in tasks]
-        yield _drawing(model, place, own, order + [task for task in tasks if task not in order])
+    for model, place in itertools.product(study.models, _PLACES):
+        found: dict[str, list[np.ndarray]] = {}
+        for one in study.scores:
+            if (one.model, one.place) == (model, place):
+                found.setdefault(one.task, []).append(one.score_LH)
+        if found:
+            yield _drawing(model, place, found)
 
 
-def _drawing(model: str, place: str, own: list[ScoreMap], tasks: list[str]) -> Drawing:
-    found = {task: [one.score_LH for one in own if one.task == task] for task in tasks}
-    seeds = [len(scores) for scores in found.values()]
+def _drawing(model: str, place: str, found: dict[str, list[np.ndarray]]) -> Drawing:
+    seeds = sorted({len(scores) for scores in found.values()})
     figure = draw_maps([(shown(t), np.mean(scores, axis=0)) for t, scores in found.items()])
-    where = _PLACES.get(place, f"measured: {place}")
-    counted = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
     caption = (
-        f"{model}: head scores, {where}. Mean over seeds (n = {counted}); dark is the lowest score "
+        f"{model}: head scores, {_PLACES[place]}. Mean over seeds (n = "
+        f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))}); dark is the lowest score "
         "of a map, light the highest."
     )
-    alt = f"Heat maps of head scores, layer by head, of {model} on {', '.join(map(shown, tasks))}"
-    return Drawing(slug("heads", model, *([place] if place else [])), figure, alt, caption)
+    alt = f"Heat maps of head scores, layer by head, of {model} on {', '.join(map(shown, found))}"
+    name = slug("heads", model, *(["frozen"] if place == FROZEN else []))
+    return Drawing(name, figure, alt, caption)
 
 
 def draw_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Figure:

@@ -8,9 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from jaxheads.records.folder import ROWS, SETTINGS, Stage
 from jaxheads.report.figures.drawing import Rendered, inline
-from jaxheads.report.figures.style import shown
-from jaxheads.report.folder import ROWS, SETTINGS, Study
+from jaxheads.report.folder import Study
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
 
 TITLES = {
@@ -98,7 +99,7 @@ def _facts(study: Study) -> Iterator[tuple[str, str]]:
     sizes = ((model, study.heads(model)) for model in study.models)
     yield "models", ", ".join(m if heads is None else f"{m} ({heads} heads)" for m, heads in sizes)
     yield "tasks", ", ".join(f"{shown(task)} ({study.metric(task)})" for task in study.tasks)
-    seeds = sorted({row.seed for row in study.at("whole")})
+    seeds = sorted({row.seed for row in study.at(Stage.WHOLE)})
     yield "seeds", ", ".join(map(str, seeds)) or "not known"
     for part, found in study.machine.items():
         yield part, ", ".join(f"{name} {text}".strip() for name, text in _flat(found))
@@ -165,10 +166,12 @@ def _cell(text: str) -> str:
 
 def _limits(study: Study) -> Iterator[str]:
     yield '<section id="limits"><h2>How to read this, and limits</h2><ul>'
-    counts = {len({row.seed for row in study.at("whole", task=task)}) for task in study.downstream}
+    counts = {
+        len({row.seed for row in study.at(Stage.WHOLE, task=task)}) for task in study.downstream
+    }
     if counts:
         yield f"<li>Seeds of fine-tuning: {' or '.join(map(str, sorted(counts)))}.</li>"
-    yield from (f"<li>{escape(text)}</li>" for text in (*ABOUT, *study.notes))
+    yield from (f"<li>{escape(text)}</li>" for text in ABOUT)
     yield "</ul></section>"
 
 

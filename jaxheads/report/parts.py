@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -52,6 +52,27 @@ class Section(NamedTuple):
     parts: tuple[Drawing | Table | Markup | Folded, ...]
 
 
+Part = Drawing | Table | Markup | Folded
+
+
+def section(
+    name: str, title: str, lead: str, *parts: Part | Iterable[Part] | None
+) -> Section | None:
+    """A section with the parts that there are, in order; None without any.
+
+    A table without lines is left out, alone or folded.
+    """
+    single = (Drawing, Table, Markup, Folded)
+    found = [
+        part
+        for each in parts
+        if each is not None
+        for part in ((each,) if isinstance(each, single) else each)
+        if not isinstance(part, Table) or part.body
+    ]
+    return Section(name, title, lead, tuple(found)) if found else None
+
+
 class Answer(NamedTuple):
     """A question, its answer in one sentence or two, and a line for each model and task."""
 
@@ -60,9 +81,7 @@ class Answer(NamedTuple):
     points: tuple[str, ...]
 
 
-def unfolded(
-    parts: Sequence[Drawing | Table | Markup | Folded],
-) -> Iterator[Drawing | Table | Markup]:
+def unfolded(parts: Sequence[Part]) -> Iterator[Drawing | Table | Markup]:
     """All parts in order, those that are folded among them."""
     for part in parts:
         yield from part.parts if isinstance(part, Folded) else (part,)

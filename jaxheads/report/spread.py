@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, stdev
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from scipy import stats
 
 from jaxheads.records.rows import Row
 
-Key = TypeVar("Key")
 Form = Callable[[float], str]
 
 RANGE, INTERVAL, SINGLE = "range", "95% interval", "one value"
@@ -66,6 +66,11 @@ def percent(value: float) -> str:
 def short(value: float) -> str:
     """Three significant digits, from a thousand on all before the point: 0.25, 10.3, 1,888."""
     return _minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
+
+
+def count(value: float) -> str:
+    """A number of things."""
+    return f"{value:,.0f}"
 
 
 def _minus(text: str) -> str:
@@ -137,19 +142,42 @@ def ends(row: Row, form: Form = signed) -> str:
     return "" if found is None else f"{form(found[0])} to {form(found[1])}"
 
 
+def largest_p(rows: Iterable[Row]) -> float | None:
+    """The largest p-value of rows; None where none has one."""
+    return max((row.p_value for row in rows if row.p_value is not None), default=None)
+
+
+def p_text(p: float) -> str:
+    """A p-value, from below 0.001 on as a bound."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def with_ends(row: Row, form: Form = signed, unit: str = "") -> str:
+    """A value of its own with its bounds, for a sentence; `unit` stands behind the value."""
+    text, found = " ".join(filter(None, (form(row.value), unit))), ends(row, form)
+    return f"{text} (95%: {found})" if found else text
+
+
 def range_of(values: Sequence[float]) -> Spread:
     """The mean of values, at least one, with the lowest and the highest."""
     kind = RANGE if len(values) > 1 else SINGLE
     return Spread(mean(values), min(values), max(values), len(values), kind)
 
 
-def spreads(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, Spread]:
-    """The spread of the rows under each key, in the order in which keys come."""
-    groups: dict[Key, list[Row]] = {}
+def spreads(rows: Iterable[Row], *keys: str | Callable[[Row], Any]) -> dict[Any, Spread]:
+    """The spread of the rows by their fields, or what functions make of them, in their order."""
+    key = [operator.attrgetter(each) if isinstance(each, str) else each for each in keys]
+    groups: dict[Any, list[Row]] = {}
     for row in rows:
-        groups.setdefault(key(row), []).append(row)
+        name = tuple(of(row) for of in key) if len(key) > 1 else key[0](row)
+        groups.setdefault(name, []).append(row)
     found = {name: spread_of(group) for name, group in groups.items()}
     return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def kept(row: Row) -> float:
+    """Where a row stands on an axis of heads kept."""
+    return float(row.budget or 0)
 
 
 def by_seed(rows: Iterable[Row]) -> dict[int, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from jaxheads.records.folder import ROWS, Room
 from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.chiang2021.acceptable import deduction_answer
 from jaxheads.report.chiang2021.answers import (
@@ -23,9 +24,10 @@ from jaxheads.report.chiang2021.nulls import orders_answer
 from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.chiang2021.regimes import regimes_section
 from jaxheads.report.chiang2021.regimes_answer import regimes_answer
+from jaxheads.report.chiang2021.smaller import smaller_section
 from jaxheads.report.figures.drawing import render, save
 from jaxheads.report.figures.style import STYLE
-from jaxheads.report.folder import ROWS, Study, read_study, seconds_of
+from jaxheads.report.folder import Study, read_study, seconds_of
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.report.li2021.comparison import comparison_section
 from jaxheads.report.li2021.differences import comparison_answer, further_answer
@@ -42,7 +44,6 @@ from jaxheads.report.page import page
 from jaxheads.report.parts import Answer, Drawing, Section, unfolded
 from jaxheads.report.peyrard2021.answer import humor_answer
 from jaxheads.report.peyrard2021.humor import humor_section
-from jaxheads.report.smaller import smaller_section
 from jaxheads.report.zhang2020.meta import meta_answer, meta_section
 from jaxheads.storage.files import write_atomically
 
@@ -137,7 +138,7 @@ def _told(study: Study, folder: Path, written: Path) -> Iterator[str]:
     seconds = seconds_of(folder)
     if seconds is not None:
         yield f"work    {seconds / 60:.1f} minutes, all workers together"
-    yield f"rows    {folder / ROWS if study.finished else folder / 'cells'}"
+    yield f"rows    {folder / (ROWS if study.finished else Room.CELLS)}"
     yield f"report  {written}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 
 from jaxheads.parallel.processes import broadcast_int, is_primary
+from jaxheads.records.folder import SETTINGS
 from jaxheads.storage.leases import Worker
 from jaxheads.storage.remote import (
     fetch_mirrors,
@@ -24,7 +25,7 @@ from jaxheads.studies.li2021 import study as li2021
 from jaxheads.studies.luo2021 import study as luo2021
 from jaxheads.studies.michel2019 import study as michel2019
 from jaxheads.studies.peyrard2021 import study as peyrard2021
-from jaxheads.studies.runner.cells import SETTINGS, Cell
+from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.runner.folder import open_folder
 from jaxheads.studies.runner.workers import ALONE, Hosts, run_cells
 from jaxheads.studies.settings import (

@@ -75,10 +75,7 @@ def weights(change: Callable[[dict], dict[str, np.ndarray]]) -> Callable[[Path],
 
 
 def content(name: str, data: bytes) -> Callable[[Path], None]:
-    def damage(folder: Path) -> None:
-        Path(folder, name).write_bytes(data)
-
-    return damage
+    return lambda folder: Path(folder, name).write_bytes(data) and None
 
 
 def wrong_configs(case: str) -> Iterator[Malformed]:

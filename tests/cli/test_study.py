@@ -16,8 +16,9 @@ from jaxheads.importance.reliability import reliability
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.studies.workbench import model as study_model
+from tests.support.found import having
 from tests.support.reviews import write_jsonl
-from tests.support.tiny_study import bounded, found, kinds, study, write_study
+from tests.support.tiny_study import bounded, found, study, write_study
 
 HALF, ALL = 4, 8
 
@@ -40,20 +41,25 @@ def finished(config, tmp_path_factory):
 @pytest.mark.slow
 def test_curves_are_there_for_every_order_model_task_and_seed(finished):
     own = {"gradient", "reversed", "random", "ablation", "gradient, iterative"}
-    own |= {f"gradient/{reading}" for reading in ("token", "batch", "signed", "l2")}
-    tied = {"gradient tied", "reversed tied", "random tied"}
+    own = {(name, "") for name in own}
+    own |= {("gradient", reading) for reading in ("token", "batch", "signed", "l2")}
+    tied = {(name, "tied") for name in ("gradient", "reversed", "random")}
     for model, orders in (("roberta", own), ("albert", own | tied)):
         for task, others in (("sst2", {"mlm", "cola"}), ("mlm", {"sst2", "cola"})):
             rows = found(finished, stage="masked", model=model, task=task)
             nulls = {"magnitude", "output_norm"}
             nulls |= {"shuffled_labels", "untrained_readout"} if task != "mlm" else set()
-            assert kinds(rows) == orders | {f"order of {other}" for other in others | nulls}
+            own_rows = [row for row in rows if not row.other_task]
+            assert {(row.method, row.reading) for row in own_rows} == (
+                orders | {(null, "") for null in nulls}
+            )
+            assert {(row.method, row.other_task) for row in rows if row.other_task} == {
+                ("gradient", other) for other in others
+            }
             assert {row.seed for row in rows} == ({0} if task == "mlm" else {0, 1})
             assert {row.budget for row in rows} == {0, 2, 4, 6, 8}
     draws = found(finished, stage="masked", model="roberta", task="sst2", metric="accuracy")
-    assert {r.method for r in draws if r.seed == 1 and "random" in r.method} == {
-        "random 2", "random 3"
-    }  # fmt: skip
+    assert {row.draw for row in having(draws, method="random", seed=1)} == {2, 3}
 
 
 @pytest.mark.slow
@@ -70,7 +76,9 @@ def test_curves_start_at_the_whole_model_and_end_at_the_same_point(finished):
 def test_tied_orders_remove_a_head_in_all_layers_at_once(finished):
     tied = load_scores(finished / "scores" / "albert-sst2-0.tied.npz").score_LH
     assert (tied == tied[:1]).all()
-    rows = found(finished, stage="masked", model="albert", method="gradient tied", metric="loss")
+    rows = found(
+        finished, stage="masked", model="albert", method="gradient", metric="loss", reading="tied"
+    )
     assert {row.budget for row in rows} == {0, 2, 4, 6, 8}
 
 
@@ -91,15 +99,17 @@ def test_each_curve_is_summed_up(finished):
 @pytest.mark.slow
 def test_every_two_tasks_are_compared_at_both_places(finished):
     rows = found(finished, stage="coherence", model="albert", metric="spearman")
-    pairs = {(row.task, row.method, row.seed) for row in rows}
+    pairs = {(row.task, row.other_task, row.place, row.seed) for row in rows}
     assert pairs == {
-        (pair, place, seed)
-        for pair in ("mlm~sst2", "mlm~cola", "sst2~cola")
+        (*pair, place, seed)
+        for pair in (("mlm", "sst2"), ("mlm", "cola"), ("sst2", "cola"))
         for place in ("fine-tuned", "linear probe")
         for seed in (0, 1)
     }
-    names = {row.metric for row in found(finished, stage="coherence")}
-    assert {"kendall", "spearman within layers", "p of overlap of lowest 50%"} <= names
+    rows = found(finished, stage="coherence")
+    names = {row.metric for row in rows}
+    assert {"kendall", "spearman within layers", "overlap of lowest 50%"} <= names
+    assert all(row.p_value is not None for row in rows)
 
 
 @pytest.mark.slow
@@ -107,10 +117,11 @@ def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
     rows = found(finished, stage="reliability", model="albert", metric="spearman")
     assert {row.method for row in rows if row.task == "mlm"} == {"other examples"}
     parts = {"other examples", "other seed", "other examples and seed"}
-    assert {row.method for row in rows if row.task == "sst2"} == {
-        *parts, *(f"{part}, linear probe" for part in parts)
-    }  # fmt: skip
-    of = {(row.task, row.method): row.value for row in rows}
+    assert {(row.method, row.place) for row in rows if row.task == "sst2"} == {
+        (part, place) for part in parts for place in ("fine-tuned", "linear probe")
+    }
+    of = {(row.task, row.method): row.value for row in rows if row.place == "fine-tuned"}
+    probed = {(row.task, row.method): row.value for row in rows if row.place == "linear probe"}
     kept = [open_kept(finished / "scores/kept" / f"albert-sst2-{s}.npy") for s in (0, 1)]
     both = "other examples and seed"
     assert of["sst2", both] == pytest.approx(reliability(kept, splits=2))
@@ -118,13 +129,11 @@ def test_ceilings_are_the_roots_of_the_products_of_reliabilities(finished):
     between = spearmanr(scores[0].ravel(), scores[1].ravel()).statistic
     assert of["sst2", "other seed"] == pytest.approx(between)
     for pair, place, values in (
-        ("mlm~sst2", "fine-tuned", (of["mlm", "other examples"], of["sst2", both])),
-        (
-            "sst2~cola", "linear probe",
-            [of[task, f"{both}, linear probe"] for task in ("sst2", "cola")],
-        ),
-    ):  # fmt: skip
-        (row,) = found(finished, stage="ceiling", model="albert", task=pair, method=place)
+        (("mlm", "sst2"), "fine-tuned", (of["mlm", "other examples"], of["sst2", both])),
+        (("sst2", "cola"), "linear probe", [probed[task, both] for task in ("sst2", "cola")]),
+    ):
+        what = dict(zip(("task", "other_task"), pair, strict=True))
+        (row,) = found(finished, stage="ceiling", model="albert", place=place, **what)
         assert row.value == pytest.approx(np.sqrt(np.prod(np.maximum(values, 0))))
 
 
@@ -149,46 +158,40 @@ def test_differences_of_regimes_are_those_of_their_printed_metrics(finished):
     what = {"model": "albert", "task": "sst2", "metric": "accuracy"}
     rows = found(finished, stage="before and after", budget=HALF, **what)
     mean = {
-        regime: np.mean([row.value for row in rows if row.method == regime])
-        for regime in {row.method for row in rows}
+        regime: np.mean([row.value for row in rows if (row.method, row.reading) == regime])
+        for regime in {(row.method, row.reading) for row in rows}
     }
     differences = found(finished, stage="before and after, contrast", budget=HALF, **what)
-    assert {row.method: row.value for row in differences} == pytest.approx({
-        "prune, fine-tune - fine-tune, prune": mean["prune, fine-tune"] - mean["fine-tune, prune"],
-        "prune, fine-tune, fine-tune - fine-tune, prune, fine-tune": (
-            mean["prune, fine-tune, fine-tune"] - mean["fine-tune, prune, fine-tune"]
-        ),
-        "prune, fine-tune - prune, fine-tune, random": (
-            mean["prune, fine-tune"] - mean["prune, fine-tune, random"]
-        ),
-        "fine-tune, prune - fine-tune, prune, random": (
-            mean["fine-tune, prune"] - mean["fine-tune, prune, random"]
-        ),
-    })  # fmt: skip
+    early, late = "prune, fine-tune", "fine-tune, prune"
+    pairs = (
+        ((early, ""), (late, "")), ((f"{early}, fine-tune", ""), (f"{late}, fine-tune", "")),
+        ((early, ""), (early, "random")), ((late, ""), (late, "random")),
+    )  # fmt: skip
+    values = {
+        ((row.method, row.reading), (row.other_method, row.other_reading)): row.value
+        for row in differences
+    }
+    assert values == pytest.approx({(one, two): mean[one] - mean[two] for one, two in pairs})
     assert {row.seeds for row in differences} == {2}
     (floor,) = found(finished, stage="floor", **what)
     above = found(finished, stage="above the baseline", budget=HALF, **what)
-    assert {row.method: row.value for row in above} == pytest.approx({
-        regime: mean[regime] - floor.value
-        for regime in mean
-        if regime not in ("prune, fine-tune, tied",)
+    assert {(row.method, row.reading): row.value for row in above} == pytest.approx({
+        regime: mean[regime] - floor.value for regime in mean if regime != (early, "tied")
     })  # fmt: skip
     for place, stage in (("fine-tuned", "whole"), ("linear probe", "linear probe")):
         values = [row.value for row in found(finished, stage=stage, **what)]
-        (row,) = found(finished, stage="above the baseline", method=place, **what)
+        (row,) = found(finished, stage="above the baseline", place=place, **what)
         assert row.value == pytest.approx(np.mean(values) - floor.value)
 
 
 @pytest.mark.slow
 def test_the_regimes_are_compared_at_equal_budgets(finished):
-    for model, tied in (("roberta", set()), ("albert", {", tied"})):
+    early, late = "prune, fine-tune", "fine-tune, prune"
+    for model, tied in (("roberta", ()), ("albert", ("tied",))):
         rows = found(finished, stage="before and after", model=model, task="sst2", seed=1)
-        assert {row.method for row in rows} == {
-            "prune", "prune, fine-tune", "prune, fine-tune, random", "fine-tune, prune",
-            "fine-tune, prune, random", "fine-tune, prune, fine-tune",
-            "prune, fine-tune, fine-tune",
-            *(f"prune, fine-tune{kind}" for kind in tied),
-            *(f"fine-tune, prune{kind}" for kind in tied),
+        assert {(row.method, row.reading) for row in rows} == {
+            ("prune", ""), (f"{late}, fine-tune", ""), (f"{early}, fine-tune", ""),
+            *((regime, reading) for regime in (early, late) for reading in ("", "random", *tied)),
         }  # fmt: skip
         assert {row.budget for row in rows} == {HALF}
     drift = found(finished, stage="drift", model="roberta")
@@ -200,10 +203,8 @@ def test_the_regimes_are_compared_at_equal_budgets(finished):
 def test_acceptable_deductions_have_intervals(finished):
     rows = found(finished, stage="acceptable deduction", model="roberta")
     assert {row.task for row in rows} == {"sst2", "cola", "all tasks"}
-    metrics = {
-        f"{what} at {eps}" for what in ("loss increase", "heads removed") for eps in ("1%", "5%")
-    }
-    assert {row.metric for row in rows} == metrics
+    metrics = {(what, eps) for what in ("loss increase", "heads removed") for eps in (0.01, 0.05)}
+    assert {(row.metric, row.setting) for row in rows} == metrics
     assert all(row.low <= row.high for row in rows)
 
 
@@ -214,7 +215,7 @@ def test_a_smaller_model_is_saved_and_answers_as_the_masked_one(finished):
     mask_LH = mask_from_scores(scores, HALF)
     assert [len(heads) for heads in smaller.config.heads_by_layer] == mask_LH.sum(1).tolist()
     what = {"model": "roberta", "task": "sst2", "metric": "loss", "budget": HALF, "seed": 0}
-    method = {"method": "gradient of mlm"}
+    method = {"method": "gradient", "other_task": "mlm"}
     (masked,) = found(finished, stage="pruned, then fine-tuned", **method, **what)
     (cut,) = found(finished, stage="cut", **method, **what)
     assert cut.value == pytest.approx(masked.value, abs=1e-5)

@@ -38,6 +38,7 @@ FAULTS = (
      "task = study_model.reader.shuffled(study_model.task(name), seed)", "task = "
          "study_model.task(name)"),
     ("nulls: scored on true labels", TASKS,
+     ""
      "tests/studies/workbench/test_tasks.py::test_shuffled_labels_are_those_of_training_in_another_order",
      "scored=self._scored(self._settings(task.name), train)", "scored=task.scored"),
     ("nulls: the whole model is trained for the probe", NULLS, TRAINED,
@@ -61,14 +62,14 @@ FAULTS = (
     ("page: any partial correlation is more than magnitude", PAGE, ONLY_SIZE,
      "clear = p < LEVEL and all", "clear = p < 2 or all"),
     ("page: an interval that holds 0 is more than shuffled labels", PAGE, BLIND,
-     "clear = spread.low > 0", "clear = spread.high > 0"),
+     "Beyond(null, spread.low > 0, cell", "Beyond(null, spread.high > 0, cell"),
     ("page: a probe at chance answers", ANSWER,
      f"{WORDS}a_probe_at_chance_is_marked_and_does_not_answer",
-     "if not pair_at_chance(study, *key)}", "if key}"),
+     "if not pair_at_chance(study, place)}", "if place}"),
     ("page: reliability over examples stands for both", SECTION,
      f"{WORDS}agreement_is_read_by_permutation_and_against_its_ceiling",
-     "for what in (REPEATED[0], REPEATED[2])", "for what in (REPEATED[2], REPEATED[0])"),
+     "for what in (OTHER_BOTH, OTHER_EXAMPLES)", "for what in (OTHER_EXAMPLES, OTHER_BOTH)"),
     ("page: disattenuated by the ceiling's square", SECTION,
      f"{WORDS}each_correlation_stands_beside_its_ceiling",
-     "spread.scaled(1 / ceiling.mean)", "spread.scaled(1 / ceiling.mean**2)"),
+     "found.scaled(1 / ceiling.mean)", "found.scaled(1 / ceiling.mean**2)"),
 )

@@ -45,7 +45,9 @@ FAULTS = (
      "(row.ahead if found > 0 else row.behind) or 0", "(row.ahead or 0 if found > 0 else 99)"),
     ("draws of neither way count", CLAIMS,
      f"{OF_SENTENCES}one_seed_with_enough_draws_claims_its_rank_and_is_not_counted",
-     "draws *= any(name in row.method for name in DRAWN)", "draws *= 1"),
+     "draws *= _is_drawn(row.method, row.reading) or _is_drawn(row.other_method, "
+     "row.other_reading)",
+     "draws *= 1"),
     ("what did not vary is certain", SPREAD, f"{OF_SPREAD}bounds_without_any_variation_are_none",
      "if row.low == row.high:", "if row.low == row.high == row.p_value:"),
     ("a missing bound is 0", CLAIMS, f"{OF_CLAIMS}of_several_seeds_the_interval_decides",
@@ -79,7 +81,9 @@ FAULTS = (
      ' or metric == "loss"', ""),
     ("all budgets have one baseline", BASELINE,
      f"{OF_CLAIMS}each_place_and_regime_has_its_own_baseline",
-     "metric=metric, budget=budget)", "metric=metric)"),
+     'rows = study.at(Stage.ABOVE_BASELINE, **where, **(regime or {"place": place}))',
+     'rows = study.at(Stage.ABOVE_BASELINE, **where, **({**regime, "budget": None} if '
+     'regime else {"place": place}))'),
     # the acceptable deduction
     ("a bound at the deepest cut is a limit", ACCEPTABLE,
      f"{OF_ACCEPTABLE}at_the_deepest_cut_it_is_at_least_that",
@@ -109,7 +113,7 @@ FAULTS = (
      "found.mean > 1"),
     # pages
     ("a change without bounds is clear", DEPENDENCIES, UNBOUNDED,
-     "elif found.kind == INTERVAL and not found.holds(0.0):", "elif not found.holds(0.0):"),
+     "if found.kind == INTERVAL and not found.holds(0.0):", "if not found.holds(0.0):"),
     ("a change of one model is clear", DEPENDENCIES, ONE_SEED, "if found.number == 1:",
      "if found.number == 0:"),
     ("a change of one model is as expected", LUO, ONE_SEED, "if (turned.seeds or 0) < 2:",

@@ -9,8 +9,9 @@ little to FREE dimensions, so that a masked LM's loss is not blind to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -32,6 +33,7 @@ from jaxheads.studies.settings import (
     TaskSettings,
     TextSettings,
 )
+from tests.support.found import having
 
 Head = tuple[int, int]  # (layer, head), from 0
 Looks = Mapping[str, Mapping[str, float]]  # a word -> the words it looks at, with their weights
@@ -196,52 +198,22 @@ def run_study(run: Run, folder: Path) -> list[Row]:
     return read_rows(folder / "rows.jsonl")
 
 
-def having(rows: list[Row], **what) -> list[Row]:
-    """The rows that have these fields; with a seed, those of that one alone."""
-    what = {"seeds": None, "draws": None} | what if "seed" in what else what
-    return [row for row in rows if all(getattr(row, name) == value for name, value in what.items())]
+def together(rows: list[Row], stage: str, *keys: str, **counts) -> dict:
+    """The rows of all seeds, by task, metric and these fields: the means of those of single seeds.
 
-
-def metrics(rows: list[Row], **what) -> dict[str, float]:
-    """The values of the rows that have these fields, by metric."""
-    return {row.metric: row.value for row in having(rows, **what)}
-
-
-def together(rows: list[Row], stage: str, method: Callable[[str], str] = str, **counts) -> dict:
-    """The rows of all seeds, by task, method and metric: the means of those of single seeds.
-
-    `method`: what the rows of single seeds are together. `counts`: how many there are; of two seeds
-    where it says nothing.
+    `counts`: how many there are; of two seeds where it says nothing.
     """
-    own: dict[tuple[str, str, str], list[Row]] = {}
+
+    def by(row: Row) -> tuple:
+        return (row.task, row.metric, *(getattr(row, key) for key in keys))
+
+    own: dict[tuple, list[Row]] = {}
     for row in having(rows, stage=stage, seeds=None, draws=None):
         if row.low is not None:
-            own.setdefault((row.task, method(row.method), row.metric), []).append(row)
+            own.setdefault(by(row), []).append(row)
     seeds = {key: found for key, found in own.items() if len({row.seed for row in found}) > 1}
-    found = having(rows, stage=stage, **counts or {"seeds": 2})
-    every = {(row.task, row.method, row.metric): row for row in found}
+    every = {by(row): row for row in having(rows, stage=stage, **counts or {"seeds": 2})}
     assert every.keys() == seeds.keys() and every
     for key, row in every.items():
         assert row.value == pytest.approx(np.mean([each.value for each in seeds[key]])), key
     return every
-
-
-def value_of(rows: list[Row], **what) -> float:
-    """The value of the one row that has these fields."""
-    (row,) = having(rows, **what)
-    return row.value
-
-
-def layer_named(layer: int) -> str:
-    """A layer as records have it."""
-    return f"layer {layer}"
-
-
-def named(head: Head) -> str:
-    """A head as records have it."""
-    return f"{layer_named(head[0])} head {head[1]}"
-
-
-def place_named(layer: float, head: float) -> str:
-    """The same, of numbers that records have."""
-    return named((int(layer), int(head)))

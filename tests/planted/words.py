@@ -42,6 +42,7 @@ from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, read_rows
 from tests.planted.by_hand import saved
+from tests.support.found import having, value_of
 from tests.support.reviews import write_jsonl
 from tests.support.tiny_study import study as run_tiny
 
@@ -298,14 +299,12 @@ class Finished:
         return self.folder / "out"
 
     def rows(self, **what: Any) -> list[Row]:
-        """The rows that have these fields."""
-        every = _rows(self.out / "rows.jsonl")
-        return [row for row in every if all(getattr(row, k) == v for k, v in what.items())]
+        """The rows that have these fields, as `having` takes them."""
+        return having(_rows(self.out / "rows.jsonl"), **what)
 
     def value(self, **what: Any) -> float:
         """The value of the one row that has these fields."""
-        (row,) = self.rows(**what)
-        return row.value
+        return value_of(_rows(self.out / "rows.jsonl"), **what)
 
     def scored(self, name: str) -> np.ndarray:
         """Scores that the study saved."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxheads.records.head_maps import load_maps, load_weights, map_path, save_maps
+from jaxheads.records.head_maps import load_maps, map_files, save_maps
 from jaxheads.records.rows import Row, write_rows
 from jaxheads.report.folder import read_study
 
@@ -14,19 +14,22 @@ WEIGHTS = [7, 2**32 - 1]
 
 def test_the_report_reads_the_maps_that_a_study_wrote(tmp_path):
     maps = {"UUAS, MST": np.array([[0.5, np.nan]]), "acl/relcl": np.array([[0.25, 1]])}
-    save_maps(tmp_path, "roberta", "arcs.sst2", 3, maps, weights=WEIGHTS)
+    path = save_maps(tmp_path, "roberta", "arcs", 3, maps, task="sst2", weights=WEIGHTS)
     found = load_maps(tmp_path, "roberta", "arcs.sst2", 3)
     assert list(found) == list(maps)
-    assert load_weights(map_path(tmp_path, "roberta", "arcs.sst2", 3)) == WEIGHTS
+    (file,) = map_files(tmp_path, "roberta")
+    assert file == (path, "roberta", "arcs", "sst2", 3, tuple(WEIGHTS), "")
+    assert not list(map_files(tmp_path, "albert"))
     write_rows(tmp_path / "rows.jsonl", [Row("s", "roberta", "", "UUAS", 0.5)])
-    np.savez(tmp_path / "maps" / "roberta-arcs.npz", a=np.ones((1, 2)))
     study = read_study(tmp_path)
-    assert [one[:4] for one in study.maps] == [
-        ("roberta", "arcs.sst2", 3, "UUAS, MST"), ("roberta", "arcs.sst2", 3, "acl/relcl"),
+    assert [one[:5] for one in study.maps] == [
+        ("roberta", "arcs", "sst2", 3, "UUAS, MST"), ("roberta", "arcs", "sst2", 3, "acl/relcl"),
     ]  # fmt: skip
     for one in study.maps:
         np.testing.assert_array_equal(one.value_LH, maps[one.name])
-    assert study.notes == ("maps/roberta-arcs.npz is not named MODEL-WHAT-SEED and is not shown.",)
+    (tmp_path / "maps" / "of" / f"{path.stem}.json").write_text('{"model": "roberta"}')
+    with pytest.raises(ValueError, match=r"roberta-arcs.sst2-3.json: expected what maps are of"):
+        read_study(tmp_path)
 
 
 def test_maps_that_are_none_are_rejected(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxheads.records.rows import Row, kind_of, read_rows, write_rows
+from jaxheads.records.rows import Row, read_rows, write_rows
 
 ROW = Row(study="s", model="roberta", task="sst2", metric="accuracy", value=0.1)
 
@@ -151,10 +151,3 @@ def test_a_row_checks_itself():
 def test_a_missing_file_is_an_oserror(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_rows(tmp_path / "none.jsonl")
-
-
-def test_draws_are_told_from_kinds():
-    names = ("random 12", "random tied 3", "gradient", "gradient/l2", "order of mlm")
-    assert [kind_of(name) for name in names] == [
-        "random", "random tied", "gradient", "gradient/l2", "order of mlm",
-    ]  # fmt: skip

@@ -9,42 +9,47 @@ from __future__ import annotations
 from jaxheads.records.rows import Row
 
 MODEL = "roberta"
+DET, MST, F1, TUNED = ("arcs", "det"), ("arcs", "MST"), ("spans", "F1"), ("arcs", "MST", "sst2")
 # map, task -> Spearman and its p-value in the first seed
 FOUND = {
-    ("arcs: MST", "mlm"): (0.6, 0.01),
-    ("arcs: det", "mlm"): (-0.3, 0.04),
-    ("spans: F1", "mlm"): (0.35, 0.03),
-    ("arcs: MST", "sst2"): (0.7, 0.0002),
-    ("arcs, sst2: MST", "sst2"): (0.2, 0.3),
+    (MST, "mlm"): (0.6, 0.01),
+    (DET, "mlm"): (-0.3, 0.04),
+    (F1, "mlm"): (0.35, 0.03),
+    (MST, "sst2"): (0.7, 0.0002),
+    (TUNED, "sst2"): (0.2, 0.3),
 }
-REPEATED = {"arcs: MST": 0.95, "arcs: det": float("nan"), "spans: F1": 0.9, "arcs, sst2: MST": 0.9}
+REPEATED = {MST: 0.95, DET: float("nan"), F1: 0.9, TUNED: 0.9}
 # comparison -> Spearman and its p-value, on masked LM
-BETWEEN = {"arcs: MST ~ spans: F1": (0.5, 0.02), "arcs: det ~ spans: F1": (-0.2, 0.4)}
+BETWEEN = {(MST, F1): (0.5, 0.02), (DET, F1): (-0.2, 0.4)}
 
 
 def row(metric: str, value: float, task: str, **what) -> Row:
     return Row("htut2019", MODEL, task, metric, float(value), **what)
 
 
+def named(method: str, reading: str, other_task: str = "") -> dict[str, str]:
+    return {"method": method, "reading": reading, "other_task": other_task}
+
+
 def agreement_rows() -> list[Row]:
     rows = [
-        row("halves", value, "", stage="map reliability", method=method)
-        for method, value in REPEATED.items()
+        row("halves", value, "", stage="map reliability", **named(*one))
+        for one, value in REPEATED.items()
     ]
-    for (method, task), (value, p) in FOUND.items():
+    for (one, task), (value, p) in FOUND.items():
         for seed in (0, 1) if task == "sst2" else (0,):  # the second: 0.1 more, p doubled
-            what = {"stage": "map agreement", "method": method, "seed": seed}
+            what = {"stage": "map agreement", "seed": seed, **named(*one)}
             rows += _compared(task, value + seed / 10, p * (1 + seed), **what)
-    for method, (value, p) in BETWEEN.items():
-        rows += _compared("mlm", value, p, stage="agreement of kinds of maps", method=method)
+    for (one, (kind, name)), (value, p) in BETWEEN.items():
+        what = {"stage": "agreement of kinds of maps", **named(*one)}
+        rows += _compared("mlm", value, p, other_method=kind, other_reading=name, **what)
     return rows
 
 
 def _compared(task: str, value: float, p: float, **what) -> list[Row]:
     numbers = {"spearman": value, "kendall": value / 2}
-    if what["method"] != "arcs: det":
+    if what["reading"] != "det":
         numbers["spearman within layers"] = value / 4
-    rows = [row(name, number, task, **what) for name, number in numbers.items()]
-    rows += [row(f"p of {name}", p, task, **what) for name in numbers]
-    ceiling = float("nan") if what["method"] == "arcs: det" else 0.9
-    return [*rows, row("ceiling of spearman", ceiling, task, **what)]
+    rows = [row(name, number, task, p_value=p, **what) for name, number in numbers.items()]
+    ceiling = float("nan") if what["reading"] == "det" else 0.9
+    return [*rows, row("ceiling", ceiling, task, **what)]

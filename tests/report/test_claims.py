@@ -15,9 +15,12 @@ from jaxheads.report.folder import Study
 NAN = float("nan")
 
 
+PLAIN = {"method": "", "other_method": "", "budget": None}
+
+
 def row(value=0.1, **what) -> Row:
     fields = {"study": "s", "model": "m", "task": "t", "metric": "accuracy", "value": value}
-    fields |= {"method": "gradient - random", "stage": "contrast", "budget": 8}
+    fields |= {"method": "gradient", "other_method": "random", "stage": "contrast", "budget": 8}
     return Row(**fields | what)
 
 
@@ -52,23 +55,25 @@ def test_a_difference_of_an_unknown_number_of_models_claims_nothing():
 # -- one model
 
 
+CHANCE = ("gradient", "random")
 ABOVE, BELOW = {"low": 0.05, "high": 0.15}, {"low": -0.15, "high": -0.05}
 
 
 @pytest.mark.parametrize(
-    ("method", "bounds", "draws", "ahead", "behind", "said"),
+    ("ways", "bounds", "draws", "ahead", "behind", "said"),
     [
-        ("gradient - random", ABOVE, 12, 12, 0, "gradient keeps more than all 12 random masks"),
-        ("gradient - random", ABOVE, 20, 19, 1, "gradient keeps more than 19 of 20 random masks"),
-        ("gradient - random", BELOW, 20, 0, 20, "gradient keeps less than all 20 random masks"),
-        ("random - reversed", ABOVE, 12, 12, 0, "all 12 random masks keep more than reversed"),
-        ("like best - best", ABOVE, 10, 10, 0, "all 10 like best masks keep more than best"),
+        (CHANCE, ABOVE, 12, 12, 0, "gradient keeps more than all 12 random masks"),
+        (CHANCE, ABOVE, 20, 19, 1, "gradient keeps more than 19 of 20 random masks"),
+        (CHANCE, BELOW, 20, 0, 20, "gradient keeps less than all 20 random masks"),
+        (("random", "reversed"), ABOVE, 12, 12, 0, "all 12 random masks keep more than reversed"),
+        (("like best", "best"), ABOVE, 10, 10, 0, "all 10 like best masks keep more than best"),
     ],
 )
 def test_of_one_model_the_rank_among_its_random_masks_decides(
-    method, bounds, draws, ahead, behind, said
+    ways, bounds, draws, ahead, behind, said
 ):
-    found = row(method=method, seeds=1, draws=draws, ahead=ahead, behind=behind, **bounds)
+    named = {"method": ways[0], "other_method": ways[1]}
+    found = row(**named, seeds=1, draws=draws, ahead=ahead, behind=behind, **bounds)
     assert verdict(found) == f"{said} (one model)"
     assert side(found) == (1 if bounds is ABOVE else -1)
 
@@ -98,7 +103,7 @@ def test_one_model_without_draws_claims_nothing():
 
 
 def test_at_a_ceiling_no_difference_says_why():
-    study = Study((row(1.0, stage="whole", method="", budget=None),), {}, {})
+    study = Study((row(1.0, stage="whole", **PLAIN),), {}, {})
     held = row(0.0, seeds=3, low=0.0, high=0.0)
     assert said_of(study, held).endswith(", the whole model being at the ceiling of the metric")
     assert said_of(study, row(seeds=3, **BELOW)) == "gradient keeps less"
@@ -154,10 +159,10 @@ def test_holm_is_the_closed_test_of_bonferroni():
 
 
 def study_of(values, floor=0.5, metric="accuracy", **what) -> Study:
-    stage = {"stage": "whole", "method": "", "budget": None} | what
+    stage = {"stage": "whole", **PLAIN} | what
     rows = [row(v, metric=metric, seed=s, **stage) for s, v in enumerate(values)]
-    rows.append(row(floor, metric=metric, stage="floor", method="", budget=None))
-    other = [] if values else [row(0.9, stage="whole", method="", budget=None, model="n")]
+    rows.append(row(floor, metric=metric, stage="floor", **PLAIN))
+    other = [] if values else [row(0.9, stage="whole", model="n", **PLAIN)]
     return Study((*rows, *other), {}, {})
 
 
@@ -183,16 +188,18 @@ def test_a_model_is_at_chance_unless_its_seeds_lie_clearly_above_the_baseline(va
 
 def test_each_place_and_regime_has_its_own_baseline():
     assert at_chance(study_of((0.5, 0.51), stage="linear probe"), "m", "t", "linear probe")
-    where = {"stage": "before and after", "method": "prune", "budget": 8}
-    assert at_chance(study_of((0.5, 0.51), **where), "m", "t", "prune", 8)
-    assert not at_chance(study_of((0.5, 0.51), **where), "m", "t", "prune", 4)
-    assert not at_chance(study_of((0.9, 0.91), **where), "m", "t", "prune", 8)
+    where = {"method": "prune", "reading": "", "budget": 8}
+    study = study_of((0.5, 0.51), stage="before and after", **where)
+    assert at_chance(study, "m", "t", **where)
+    assert not at_chance(study, "m", "t", **where | {"budget": 4})
+    study = study_of((0.9, 0.91), stage="before and after", **where)
+    assert not at_chance(study, "m", "t", **where)
 
 
 @pytest.mark.parametrize(("low", "found"), [(0.01, False), (0.0, True), (NAN, True), (None, True)])
 def test_the_studys_own_interval_above_the_baseline_comes_first(low, found):
-    own = row(stage="above the baseline", method="fine-tuned", budget=None, low=low,
-              high=None if low is None else 0.3)  # fmt: skip
+    high = None if low is None else 0.3
+    own = row(stage="above the baseline", place="fine-tuned", low=low, high=high, **PLAIN)
     study = study_of((0.5, 0.51))
     assert at_chance(Study((*study.rows, own), {}, {}), "m", "t") is found
 

@@ -35,7 +35,7 @@ def test_a_folder_without_rows_is_rejected(tmp_path):
 
 
 def test_models_and_tasks_come_in_the_order_of_the_settings(tmp_path):
-    tasks = ("b", "a", "mlm", "a~b", "all tasks", "c")
+    tasks = ("b", "a", "mlm", "", "all tasks", "c")
     write_rows(tmp_path / "rows.jsonl", [row(model=m, task=t) for m in "yx" for t in tasks])
     run = {"models": [{"name": "x"}, {"name": "y"}], "tasks": [{"name": "a"}, {"name": "z"}]}
     (tmp_path / "run.json").write_text(json.dumps({"run": run, "made_on": {"python": "3"}}))
@@ -57,16 +57,17 @@ def test_models_are_compared_by_the_first_metric_that_is_no_loss(tmp_path):
 
 
 def test_scores_of_whole_models_are_read_and_other_readings_passed_over(tmp_path):
-    write_rows(tmp_path / "rows.jsonl", [row(budget=3)])
+    rows = [row(task=task, seed=seed, budget=3) for task in ("mlm", "sst2") for seed in (1, 2)]
+    write_rows(tmp_path / "rows.jsonl", rows)
     (tmp_path / "scores").mkdir()
     names = ["roberta-sst2-1", "roberta-sst2-frozen-2", "roberta-sst2-1.token"]
-    for name in [*names, "roberta-sst2-pruned8-1", "mlm-0"]:
+    for name in [*names, "roberta-sst2-pruned8-1", "roberta-mlm-0", "mlm-0"]:
         np.savez(tmp_path / "scores" / f"{name}.npz", score=np.ones((2, 3)))
     study = read_study(tmp_path)
-    assert [one[:4] for one in study.scores] == [
-        ("roberta", "sst2", "", 1), ("roberta", "sst2", "frozen", 2),
+    assert [one[:3] for one in study.scores] == [
+        ("roberta", "mlm", "fine-tuned"), ("roberta", "sst2", "fine-tuned"),
+        ("roberta", "sst2", "linear probe"),
     ]  # fmt: skip
-    assert study.notes == ("scores/mlm-0.npz is not named MODEL-TASK-SEED and is not shown.",)
     assert study.heads("roberta") == 6
     assert study.heads("another") is None
 

@@ -176,8 +176,7 @@ def test_models_at_a_ceiling_say_so_and_claim_nothing():
 
 def test_one_draw_of_several_seeds_is_its_seeds_and_of_one_seed_no_claim():
     def one_draw(row: Row) -> Row | None:
-        draw = row.method.rpartition(" ")[2]
-        return None if draw.isdecimal() and int(draw) % 2 else row
+        return None if row.draw is not None and row.draw % 2 else row
 
     assert claims(changed("chiang", one_draw), ORDERS)
     assert not claims([r for r in changed("chiang", one_draw) if one_seed(r) == r], CHANGED,
@@ -187,7 +186,7 @@ def test_one_draw_of_several_seeds_is_its_seeds_and_of_one_seed_no_claim():
 def test_one_cut_is_a_bound_and_named_as_the_only_one():
     def one_cut(row: Row) -> Row | None:
         stages = ("deduction", "pruned, then fine-tuned")
-        if row.stage == "acceptable deduction" and row.metric.endswith("1%"):
+        if row.stage == "acceptable deduction" and row.setting == 0.01:
             return dataclasses.replace(row, value=0.0, low=0.0, high=0.0)
         if row.stage == "acceptable deduction":
             return dataclasses.replace(row, low=0.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxheads.records.rows import Row, kind_of
+from jaxheads.records.folder import OWN, Metric, Stage
+from jaxheads.records.rows import Row
 from jaxheads.report.claims import side
 from jaxheads.report.folder import Study
 from jaxheads.report.spread import cell, number, short, signed, spread_of
@@ -22,7 +23,7 @@ NAMES = {
 }
 GATES = {"subset": "subset", "subset of the paper": "subset, relaxed as in the paper's code"}
 WHEN = {"pipelined": "on the fine-tuned model", "joint": "trained with the model"}
-PRUNED, AGAIN, SWEEP = "pruned", "trained again", "sweep of strengths"
+CONTRASTS = {Stage.PRUNED: Stage.PRUNED_CONTRAST, Stage.AGAIN: Stage.AGAIN_CONTRAST}
 
 
 def named(method: str) -> str:
@@ -33,19 +34,18 @@ def named(method: str) -> str:
 
 def ways(study: Study) -> list[str]:
     """The ways to choose heads, the random draws of one as one."""
-    return list(dict.fromkeys(kind_of(row.method) for row in study.at(PRUNED)))
+    return list(dict.fromkeys(row.method for row in study.at(Stage.PRUNED)))
 
 
 def value(study: Study, stage: str, method: str, budget: int) -> str:
     """Mean accuracy with so many heads."""
-    rows = study.at(stage, metric="accuracy", budget=budget)
-    spread = spread_of([row for row in rows if kind_of(row.method) == method])
+    spread = study.spread(stage, metric="accuracy", budget=budget, method=method)
     return "–" if spread is None else number(spread.mean)
 
 
 def contrast(study: Study, stage: str, method: str, budget: int) -> Row | None:
     """The difference from the gradient's order."""
-    found = study.at(f"{stage}, contrast", method=f"{method} - gradient", budget=budget)
+    found = study.at(CONTRASTS[stage], method=method, other_method=OWN, budget=budget)
     return found[0] if found else None
 
 
@@ -65,23 +65,23 @@ def differing(study: Study, stage: str, method: str, budget: int) -> str:
 
 def cost(study: Study, method: str) -> str:
     """Passes forward and backward that a mask costs, the mean over budgets and seeds."""
-    spread = spread_of(
-        [row for row in study.at("cost", metric="examples") if kind_of(row.method) == method]
-    )
+    spread = study.spread(Stage.COST, metric=Metric.EXAMPLES, method=method)
     return "–" if spread is None else short(spread.mean)
 
 
 def budgets(study: Study) -> list[int]:
     """The numbers of heads kept, from many to few."""
-    return sorted({row.budget for row in study.at(PRUNED) if row.budget}, reverse=True)
+    return sorted({row.budget for row in study.at(Stage.PRUNED) if row.budget}, reverse=True)
 
 
 def compared(name: str, *, bounds: Sequence[int] = (), again: Sequence[int] = ()) -> str:
     """Ways by budget: marks, or for the budgets of `bounds` intervals; then trained once more."""
     study = study_of(name)
     form, shown = (differing, bounds) if bounds else (marked, budgets(study))
-    columns = [(PRUNED, budget) for budget in shown] + [(AGAIN, budget) for budget in again]
-    head = [f"{n} heads{', trained once more' * (stage == AGAIN)}" for stage, n in columns]
+    columns = [(Stage.PRUNED, budget) for budget in shown] + [
+        (Stage.AGAIN, budget) for budget in again
+    ]
+    head = [f"{n} heads{', trained once more' * (stage == Stage.AGAIN)}" for stage, n in columns]
     body = (
         (named(way), *(form(study, stage, way, n) for stage, n in columns), cost(study, way))
         for way in ways(study)
@@ -92,13 +92,12 @@ def compared(name: str, *, bounds: Sequence[int] = (), again: Sequence[int] = ()
 def li_grammar_prices() -> str:
     """L0 gates by the price of a head."""
     study = study_of("li_grammar")
-    prices = dict.fromkeys(row.method for row in study.at(SWEEP))
     body = (
         (
-            price.removeprefix("L0 at "),
-            cell(spread_of(study.at(SWEEP, method=price, metric="heads open")), short),
-            cell(spread_of(study.at(SWEEP, method=price, metric="accuracy"))),
+            f"{price:g}",
+            cell(study.spread(Stage.SWEEP, setting=price, metric=Metric.OPEN), short),
+            cell(study.spread(Stage.SWEEP, setting=price, metric="accuracy")),
         )
-        for price in prices
+        for price in dict.fromkeys(row.setting for row in study.at(Stage.SWEEP))
     )
     return markdown(("price of a head", "heads left open", "accuracy with these"), body)

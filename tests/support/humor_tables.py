@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from jaxheads.records.folder import (
+    ALL_TOKENS,
+    CHOSEN,
+    COMMON_PLACE,
+    EDITED,
+    FUNNY,
+    ITSELF,
+    OTHER_WORD,
+    OTHERS,
+    RANDOM_WORD,
+    UNTUNED,
+    Metric,
+    Stage,
+)
+from jaxheads.records.rows import Row
 from jaxheads.report.spread import number, percent, signed
 from tests.support.published import Place, by_place, reader, study_of
 
@@ -11,20 +24,11 @@ TASKS: dict[str, Place] = {
     "single sentences": ("roberta", "humor_single"),
     "pairs": ("roberta", "humor_pair"),
 }
-ACCURACY, PROBE, SHUFFLED, LEAK = (
-    "accuracy on headlines",
-    "linear probe",
-    "labels shuffled",
-    "surface leak",
-)  # fmt: skip
-HEAD, CONTROL, POINTS, GATED, MASKED = (
-    "head", "control", "localisation", "gated", "words masked",
-)  # fmt: skip
 CONTROLS = {
-    "in the untuned model": "untuned",
-    "under shuffled labels": "labels shuffled",
+    "in the untuned model": UNTUNED,
+    "under shuffled labels": Stage.SHUFFLED,
     "after fine-tuning on sentiment": "fine-tuned on grammar_sentiment",
-    "with a random word in the place of the odd one": "random word",
+    "with a random word in the place of the odd one": RANDOM_WORD,
 }
 
 
@@ -32,48 +36,48 @@ def peyrard_grammar() -> str:
     """What the chosen head does, and what it is more than."""
     study, line = study_of("peyrard_grammar"), reader("peyrard_grammar")
 
-    def by_seed(metric: str) -> Callable[[str, str], list[float]]:
-        return lambda model, task: [
-            row.value
-            for row in study.at(HEAD, model=model, task=task, method="all tokens", metric=metric)
-        ]
+    def chosen(model: str, task: str) -> list[Row]:
+        where = {"model": model, "task": task, "metric": Metric.CORRECTED_P}
+        return study.at(Stage.HEAD, **where, method=ALL_TOKENS)
 
     def heads(model: str, task: str) -> str:
-        layers, numbers = by_seed("layer")(model, task), by_seed("head")(model, task)
-        return ", ".join(f"{a:.0f}-{b:.0f}" for a, b in zip(layers, numbers, strict=True))
+        return ", ".join(f"{row.layer}-{row.head}" for row in chosen(model, task))
 
-    def largest_p(model: str, task: str) -> str:
-        return number(max(by_seed("corrected p")(model, task)), 4)
+    def largest(model: str, task: str) -> str:
+        return number(max(row.value for row in chosen(model, task)), 4)
 
-    def flipped(side: str) -> Callable[[str, str], str]:
-        return line(MASKED, "decisions flipped", method=f"edited - other, {side}", form=percent)
-
-    points = {"form": percent, "metric": "all"}
+    points = {"form": percent, "metric": "all", "method": CHOSEN}
+    contrast = {"form": signed, "metric": Metric.CONTRAST}
     return by_place(
         TASKS,
         {
-            "majority-class baseline": line("floor"),
-            "bag-of-words baseline": line("floor", "bag of words"),
-            "accuracy": line(ACCURACY, method="all"),
-            "accuracy of a linear probe (encoder frozen)": line(PROBE),
-            "accuracy after training on shuffled labels": line(SHUFFLED),
+            "majority-class baseline": line(Stage.FLOOR),
+            "bag-of-words baseline": line(Stage.FLOOR, Metric.BAG_OF_WORDS),
+            "accuracy": line(Stage.HEADLINES, method="all"),
+            "accuracy of a linear probe (encoder frozen)": line(Stage.PROBE),
+            "accuracy after training on shuffled labels": line(Stage.SHUFFLED),
             "chosen head (layer-head), by seed": heads,
-            "largest p of a seed, corrected for 16 heads": largest_p,
-            "contrast": line(HEAD, "contrast", method="all tokens", form=signed),
+            "largest p of a seed, corrected for 16 heads": largest,
+            "contrast": line(Stage.HEAD, method=ALL_TOKENS, **contrast),
             **{
                 f"less that {name}": line(
-                    CONTROL, "contrast", method=f"itself - {control}", form=signed
+                    Stage.CONTROL, method=ITSELF, other_method=control, **contrast
                 )
                 for name, control in CONTROLS.items()
             },
-            "points at the odd word": line(POINTS, method="head", **points),
+            "points at the odd word": line(Stage.LOCALISATION, **points),
             "less pointing at the most edited place": line(
-                POINTS, method="head - most edited place", **points
+                Stage.LOCALISATION, other_method=COMMON_PLACE, **points
             ),
-            "accuracy with the head gated to zero, change": line(GATED, method="head", form=signed),
+            "accuracy with the head gated to zero, change": line(
+                Stage.GATED, method=CHOSEN, form=signed
+            ),
             "less that of other heads of its layer": line(
-                GATED, method="head - others of its layer", form=signed
+                Stage.GATED, method=CHOSEN, other_method=OTHERS, form=signed
             ),
-            "odd word masked: decisions flipped, less another word": flipped("funny"),
+            "odd word masked: decisions flipped, less another word": line(
+                Stage.WORDS_MASKED, Metric.FLIPPED, method=EDITED, other_method=OTHER_WORD,
+                place=FUNNY, form=percent,
+            ),
         },
-    )
+    )  # fmt: skip

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from jaxheads.records.rows import kind_of, read_rows
+from jaxheads.records.rows import read_rows
 from jaxheads.report.folder import Study
-from jaxheads.report.spread import cell, number, spread_of
+from jaxheads.report.spread import cell, number
 from tests.support.paths import ROOT
 
 RESULTS = ROOT / "configs" / "results"
@@ -44,13 +44,18 @@ def by_place(places: dict[str, Place], lines: Lines) -> str:
 
 
 def reader(name: str) -> Callable[..., Callable[[str, str], str]]:
-    """Lines of one study: `stage` and fields of rows give what stands for a model and a task."""
-    study = study_of(name)
+    """Lines of one study: `stage` and fields of rows give what stands for a model and a task.
 
-    def line(stage: str, metric="accuracy", *, method="", form=number, pair="{}", **fields):
+    `first`: the task whose agreement with the other one it is.
+    """
+    study = study_of(name)
+    plain = ("method", "reading", "other_task", "other_method", "other_reading")
+
+    def line(stage: str, metric="accuracy", *, form=number, first="", **fields):
         def read(model: str, task: str) -> str:
-            rows = study.at(stage, model=model, task=pair.format(task), metric=metric, **fields)
-            return cell(spread_of([row for row in rows if kind_of(row.method) == method]), form)
+            where = dict.fromkeys(plain, "") | {"task": task, "metric": metric, **fields}
+            where |= {"task": first, "other_task": task} if first else {}
+            return cell(study.spread(stage, model=model, **where), form)
 
         return read
 

@@ -10,8 +10,34 @@ import functools
 import re
 from collections.abc import Callable
 
+from jaxheads.records.folder import (
+    AGAIN,
+    EARLY,
+    FROZEN,
+    INVERTED,
+    LATE,
+    MAGNITUDE,
+    META,
+    OTHER_BOTH,
+    OUTPUT_NORM,
+    OWN,
+    PRETRAINING,
+    PRUNE,
+    RANDOM,
+    REVERSED,
+    SHUFFLED,
+    TIED,
+    TUNED,
+    TWICE,
+    UNTRAINED,
+    WHOLE,
+    Metric,
+    Stage,
+)
 from jaxheads.report.chiang2021.nulls import beyond
-from jaxheads.report.spread import Spread, cell, number, percent, short, signed, spread_of
+from jaxheads.report.chiang2021.places import Place as Compared
+from jaxheads.report.names import head_of
+from jaxheads.report.spread import cell, largest_p, number, percent, short, signed, spreads
 from tests.support.comparisons import compared, li_grammar_prices
 from tests.support.humor_tables import peyrard_grammar
 from tests.support.paths import ROOT
@@ -26,24 +52,9 @@ from tests.support.syntax_tables import (
 DOCUMENTS = (ROOT / "README.md", ROOT / "configs" / "README.md")
 BLOCK = re.compile(r"<!-- ([a-z0-9_-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
-# Stages and ways of the rows, here alone.
-BASELINE, WHOLE, MASKED, REMOVABLE = "floor", "whole", "masked", "prunability"
-CONTRAST, AGAINST_NULLS, AGREEMENT, CEILING = (
-    "contrast",
-    "contrast with nulls",
-    "coherence",
-    "ceiling",
-)
-NULL, RELIABILITY, LOST, ACCEPTABLE = "null", "reliability", "deduction", "acceptable deduction"
-REGIMES, REGIMES_CONTRAST, ABOVE = (
-    "before and after",
-    "before and after, contrast",
-    "above the baseline",
-)
-PROBE, TUNED, SHUFFLED = "linear probe", "fine-tuned", "labels shuffled"
-LM, BY_LM = "mlm", "gradient of mlm"
 SENTIMENT, INCONGRUITY = "grammar_sentiment", "grammar_incongruity"
-FINE_TUNED, MASKS, LIKENESS = "masked, fine-tuned", "contrast of masks", "likeness lost"
+LM = PRETRAINING
+HALF = {"budget": 8, "form": signed}
 
 QUICK: dict[str, Place] = {
     "RoBERTa, sentiment": ("roberta", SENTIMENT),
@@ -59,32 +70,31 @@ BOTH: dict[str, Place] = {
 def baselines(line) -> Lines:
     """What is reached without heads, and with all."""
     return {
-        "majority-class baseline": line(BASELINE),
-        "bag-of-words baseline": line(BASELINE, "bag of words"),
-        "all 16 heads": line(WHOLE),
+        "majority-class baseline": line(Stage.FLOOR),
+        "bag-of-words baseline": line(Stage.FLOOR, Metric.BAG_OF_WORDS),
+        "all 16 heads": line(Stage.WHOLE),
     }
 
 
 def kept(line) -> Lines:
     """Accuracy with half of the heads, by order."""
     return {
-        "8 heads, chosen by the gradient score": line(MASKED, method="gradient", budget=8),
-        "8 heads, chosen at random": line(MASKED, method="random", budget=8),
+        "8 heads, chosen by the gradient score": line(Stage.MASKED, method="gradient", budget=8),
+        "8 heads, chosen at random": line(Stage.MASKED, method="random", budget=8),
     }
 
 
 def quickstart() -> str:
     """The README's table."""
     study, line = study_of("quickstart"), reader("quickstart")
-    null = {"form": signed, "budget": 8, "method": "gradient - order of magnitude"}
-    agreement = line(AGREEMENT, "spearman", pair=f"{LM}~{{}}", method=TUNED)
+    both = {"first": LM, "place": TUNED}
 
     def magnitude(model: str, task: str) -> str:
-        where = {"task": f"{LM}~{LM}", "method": "magnitude", "metric": "spearman"}
-        return cell(spread_of(study.at(NULL, model=model, **where)))
+        where = {"task": LM, "other_task": LM, "method": MAGNITUDE, "metric": Metric.SPEARMAN}
+        return cell(study.spread(Stage.NULL, model=model, **where))
 
     def clear(model: str, task: str) -> str:
-        found = beyond(study, model, f"{LM}~{task}", TUNED)
+        found = beyond(study, Compared(model, LM, task, TUNED))
         names = [each.null.replace("magnitude", "weight magnitude") for each in found if each.clear]
         return f"{len(names)} of {len(found)}" + f" ({', '.join(names)})" * bool(names)
 
@@ -93,12 +103,14 @@ def quickstart() -> str:
         {
             **baselines(line),
             **kept(line),
-            "gradient less random": line(
-                CONTRAST, method="gradient - random", form=signed, budget=8
+            "gradient less random": line(Stage.CONTRAST, method=OWN, other_method=RANDOM, **HALF),
+            "gradient less weight magnitude": line(
+                Stage.NULL_CONTRAST, method=OWN, other_method=MAGNITUDE, **HALF
             ),
-            "gradient less weight magnitude": line(AGAINST_NULLS, **null),
-            "importance, masked LM and task: Spearman": agreement,
-            "its ceiling": line(CEILING, "spearman", pair=f"{LM}~{{}}", method=TUNED),
+            "importance, masked LM and task: Spearman": line(
+                Stage.COHERENCE, Metric.SPEARMAN, **both
+            ),
+            "its ceiling": line(Stage.CEILING, Metric.SPEARMAN, **both),
             "importance, masked LM, and weight magnitude: Spearman": magnitude,
             "nulls that the agreement is more than": clear,
         },
@@ -108,32 +120,32 @@ def quickstart() -> str:
 def quickstart_agreement() -> str:
     """Agreement of masked LM with each task, against everything that knows no labels."""
     study, line = study_of("quickstart"), reader("quickstart")
-    both = {"pair": f"{LM}~{{}}", "method": TUNED}
+    both = {"first": LM, "place": TUNED}
 
     def against(which: int) -> Callable[[str, str], str]:
-        return lambda model, task: beyond(study, model, f"{LM}~{task}", TUNED)[which].cell
+        return lambda model, task: beyond(study, Compared(model, LM, task, TUNED))[which].cell
 
-    def largest_p(model: str, task: str) -> str:
-        rows = study.at(AGREEMENT, model=model, task=f"{LM}~{task}", metric="p of spearman")
-        return number(max(row.value for row in rows if row.method == TUNED))
+    def largest(model: str, task: str) -> str:
+        where = {"task": LM, "other_task": task, "place": TUNED, "metric": Metric.SPEARMAN}
+        return number(largest_p(study.at(Stage.COHERENCE, model=model, **where)) or 0.0)
 
     return by_place(
         QUICK,
         {
-            "Spearman, fine-tuned": line(AGREEMENT, "spearman", **both),
-            "largest permutation p of a seed": largest_p,
-            "ceiling": line(CEILING, "spearman", **both),
+            "Spearman, fine-tuned": line(Stage.COHERENCE, Metric.SPEARMAN, **both),
+            "largest permutation p of a seed": largest,
+            "ceiling": line(Stage.CEILING, Metric.SPEARMAN, **both),
             "with weight magnitude held constant": against(0),
             "with output norm held constant": against(1),
             "less that of shuffled labels": against(2),
             "less that of an untrained readout": against(3),
             "Spearman, linear probe (encoder frozen)": line(
-                AGREEMENT, "spearman", pair=f"{LM}~{{}}", method=PROBE
+                Stage.COHERENCE, Metric.SPEARMAN, first=LM, place=FROZEN
             ),
-            "accuracy of the linear probe": line(PROBE),
-            "accuracy after fine-tuning on shuffled labels": line(SHUFFLED, method=TUNED),
+            "accuracy of the linear probe": line(Stage.PROBE),
+            "accuracy after fine-tuning on shuffled labels": line(Stage.SHUFFLED, place=TUNED),
             "reliability of the task's map, other examples and seed": line(
-                RELIABILITY, "spearman", method="other examples and seed"
+                Stage.RELIABILITY, Metric.SPEARMAN, method=OTHER_BOTH, place=TUNED
             ),
         },
     )
@@ -143,30 +155,30 @@ def quickstart_orders() -> str:
     """The gradient's order against others at half of the heads."""
     line = reader("quickstart")
     nulls = {
-        "weight magnitude": "magnitude",
-        "output norm": "output_norm",
-        "scores on shuffled labels": "shuffled_labels",
-        "scores of an untrained readout": "untrained_readout",
+        "weight magnitude": MAGNITUDE,
+        "output norm": OUTPUT_NORM,
+        "scores on shuffled labels": SHUFFLED,
+        "scores of an untrained readout": UNTRAINED,
     }
-    at = {"form": signed, "budget": 8}
+    k95 = {"metric": Metric.K95, "form": short}
     return by_place(
         QUICK,
         {
-            "8 heads, most important removed first": line(MASKED, method="reversed", budget=8),
-            "heads removed with 95% of accuracy kept": line(
-                REMOVABLE, "k95", method="gradient", form=short
+            "8 heads, most important removed first": line(Stage.MASKED, method=REVERSED, budget=8),
+            "heads removed with 95% of accuracy kept": line(Stage.PRUNABILITY, method=OWN, **k95),
+            "the same at random": line(Stage.PRUNABILITY, method=RANDOM, **k95),
+            "gradient less random": line(Stage.CONTRAST, method=OWN, other_method=RANDOM, **HALF),
+            "random less reversed": line(
+                Stage.CONTRAST, method=RANDOM, other_method=REVERSED, **HALF
             ),
-            "the same at random": line(REMOVABLE, "k95", method="random", form=short),
-            "gradient less random": line(CONTRAST, method="gradient - random", **at),
-            "random less reversed": line(CONTRAST, method="random - reversed", **at),
             **{
                 f"gradient less {name}": line(
-                    AGAINST_NULLS, method=f"gradient - order of {null}", **at
+                    Stage.NULL_CONTRAST, method=OWN, other_method=null, **HALF
                 )
                 for name, null in nulls.items()
             },
             "8 heads removed from all layers at once": line(
-                MASKED, method="gradient tied", budget=8
+                Stage.MASKED, method=OWN, reading=TIED, budget=8
             ),
         },
     )
@@ -174,22 +186,24 @@ def quickstart_orders() -> str:
 
 def quickstart_regimes() -> str:
     """Pruning before and after fine-tuning, and what masked LM may lose."""
-    line = reader("quickstart")
+    study, line = study_of("quickstart"), reader("quickstart")
     ways = {
-        "prune (linear probe on the pruned encoder)": "prune",
-        "prune, fine-tune": "prune, fine-tune",
-        "prune, fine-tune, fine-tune": "prune, fine-tune, fine-tune",
-        "prune at random, fine-tune": "prune, fine-tune, random",
-        "fine-tune, prune": "fine-tune, prune",
-        "fine-tune, prune at random": "fine-tune, prune, random",
-        "fine-tune, prune, fine-tune": "fine-tune, prune, fine-tune",
+        "prune (linear probe on the pruned encoder)": (PRUNE, ""),
+        "prune, fine-tune": (EARLY, ""),
+        "prune, fine-tune, fine-tune": (TWICE, ""),
+        "prune at random, fine-tune": (EARLY, RANDOM),
+        "fine-tune, prune": (LATE, ""),
+        "fine-tune, prune at random": (LATE, RANDOM),
+        "fine-tune, prune, fine-tune": (AGAIN, ""),
     }
-    first, second = "prune, fine-tune, fine-tune", "fine-tune, prune, fine-tune"
-    lost = {"method": BY_LM, "form": percent}
+    lost = line(
+        Stage.DEDUCTION, Metric.LOSS_INCREASE, method=OWN, other_task=LM, budget=8, form=percent
+    )
 
-    def acceptable(metric: str) -> Callable[[str, str], str]:
+    def acceptable(tolerance: float) -> Callable[[str, str], str]:
         def read(model: str, task: str) -> str:
-            (row,) = study_of("quickstart").at(ACCEPTABLE, model=model, task=task, metric=metric)
+            where = {"metric": Metric.HEADS_REMOVED, "setting": tolerance}
+            (row,) = study.at(Stage.ACCEPTABLE, model=model, task=task, **where)
             return f"{row.value:.0f} [{row.low:.0f} to {row.high:.0f}]"
 
         return read
@@ -197,47 +211,39 @@ def quickstart_regimes() -> str:
     return by_place(
         QUICK,
         {
-            **{name: line(REGIMES, method=way, budget=8) for name, way in ways.items()},
-            f"“{first}” less “{second}”": line(
-                REGIMES_CONTRAST, method=f"{first} - {second}", budget=8, form=signed
+            **{
+                name: line(Stage.REGIMES, method=method, reading=reading, budget=8)
+                for name, (method, reading) in ways.items()
+            },
+            f"“{TWICE}” less “{AGAIN}”": line(
+                Stage.REGIME_CONTRAST, method=TWICE, other_method=AGAIN, **HALF
             ),
             "“prune, fine-tune” less the same at random": line(
-                REGIMES_CONTRAST,
-                method="prune, fine-tune - prune, fine-tune, random",
-                budget=8,
-                form=signed,
+                Stage.REGIME_CONTRAST, method=EARLY, other_method=EARLY, other_reading=RANDOM,
+                **HALF,
             ),
-            "rise of masked-LM loss without 8 heads": lambda model, _: line(
-                LOST, "loss increase", budget=8, **lost
-            )(model, LM),
-            "heads that may go before, 95% kept after": acceptable("heads removed at 5%"),
-            "heads that may go before, 99% kept after": acceptable("heads removed at 1%"),
+            "rise of masked-LM loss without 8 heads": lambda model, _: lost(model, LM),
+            "heads that may go before, 95% kept after": acceptable(0.05),
+            "heads that may go before, 99% kept after": acceptable(0.01),
         },
-    )
+    )  # fmt: skip
 
 
 def grammar_michel() -> str:
     """One head at a time."""
     study, line = study_of("grammar_michel"), reader("grammar_michel")
-    summary = functools.partial(line, "one head removed, summary", form=short)
+    summary = functools.partial(line, Stage.REMOVED_SUMMARY, form=short)
+    contrast = functools.partial(line, Stage.CONTRAST, **HALF)
 
     def largest(model: str, task: str) -> str:
-        rows = study.at("one head removed", model=model, task=task, metric="accuracy")
-        names = dict.fromkeys(row.method for row in rows)
-        found: list[tuple[Spread, str]] = [
-            (spread, name)
-            for name in names
-            if (spread := spread_of([row for row in rows if row.method == name]))
-        ]
-        spread, name = min(found)
+        rows = study.at(Stage.REMOVED, model=model, task=task, metric="accuracy")
+        name, spread = min(spreads(rows, head_of).items(), key=lambda each: each[1])
         return f"{cell(spread, signed)}, {name}"
 
     def one_kept(layer: int) -> Callable[[str, str], str]:
-        def read(model: str, task: str) -> str:
-            where = {"model": model, "task": task, "method": f"layer {layer}"}
-            return cell(spread_of(study.at("one head kept", **where)), signed)
-
-        return read
+        return lambda model, task: cell(
+            study.spread(Stage.ALONE, model=model, task=task, layer=layer, method=""), signed
+        )
 
     return by_place(
         BOTH,
@@ -250,19 +256,13 @@ def grammar_michel() -> str:
                 f"all heads of layer {layer} removed but its best": one_kept(layer)
                 for layer in range(4)
             },
-            "effects of heads on both data sets: Pearson": line(
-                "agreement of data sets", "pearson"
-            ),
-            "gradient and removal: Spearman": line("gradient and ablation", "spearman"),
+            "effects of heads on both data sets: Pearson": line(Stage.OTHER_DATA, Metric.PEARSON),
+            "gradient and removal: Spearman": line(Stage.ABLATION, Metric.SPEARMAN),
             "heads removed with 95% of accuracy kept": line(
-                REMOVABLE, "k95", method="gradient", form=short
+                Stage.PRUNABILITY, Metric.K95, method=OWN, form=short
             ),
-            "8 heads, gradient less random": line(
-                CONTRAST, method="gradient - random", budget=8, form=signed
-            ),
-            "8 heads, random less reversed": line(
-                CONTRAST, method="random - reversed", budget=8, form=signed
-            ),
+            "8 heads, gradient less random": contrast(method=OWN, other_method=RANDOM),
+            "8 heads, random less reversed": contrast(method=RANDOM, other_method=REVERSED),
         },
     )
 
@@ -271,30 +271,30 @@ def zhang_grammar() -> str:
     """Half of each layer's heads by a pruner that never saw the task."""
     line = reader("zhang_grammar")
     names = {
-        "the pruner": "meta",
-        "the pruner's reversed scores": "inverted meta",
-        "random": "random",
-        "gradient of masked LM": "gradient",
-        "weight magnitude": "magnitude",
+        "the pruner": META,
+        "the pruner's reversed scores": INVERTED,
+        "random": RANDOM,
+        "gradient of masked LM": OWN,
+        "weight magnitude": MAGNITUDE,
     }
     less = {name: names[name] for name in list(names)[1:]}
     order = {"the pruner's reversed scores": "its reversed scores"}
+    contrast = functools.partial(line, Stage.MASK_CONTRAST, method=META, form=signed)
+    lost = functools.partial(line, Stage.LIKENESS_LOST, Metric.LIKENESS_LOSS)
     return by_place(
         {"sentiment": ("roberta", SENTIMENT), "incongruity": ("roberta", INCONGRUITY)},
         {
             **baselines(line),
-            **{f"8 heads: {name}": line(FINE_TUNED, method=way) for name, way in names.items()},
             **{
-                f"the pruner less {order.get(name, name)}": line(
-                    MASKS, method=f"meta - {way}", form=signed
-                )
-                for name, way in less.items()
-            },
-            "the pruner less all 16 heads": line(MASKS, method="meta - whole", form=signed),
-            **{
-                f"likeness lost: {name}": line(LIKENESS, "likeness loss", method=way)
+                f"8 heads: {name}": line(Stage.MASK_TUNED, method=way)
                 for name, way in names.items()
             },
+            **{
+                f"the pruner less {order.get(name, name)}": contrast(other_method=way)
+                for name, way in less.items()
+            },
+            "the pruner less all 16 heads": contrast(other_method=WHOLE),
+            **{f"likeness lost: {name}": lost(method=way) for name, way in names.items()},
         },
     )
 

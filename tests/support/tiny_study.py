@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 from unittest import mock
 
 from jaxheads.cli.main import VERBS, main
 from jaxheads.records.rows import Row, read_rows
+from tests.support.found import having
 from tests.support.reviews import reviews, write_jsonl
 
 CONFIG = '''"""Two tiny models on two tasks of made-up reviews."""
@@ -85,10 +85,8 @@ def study(config: Path, out: Path, *, workers: int = 1, **settings) -> int:
 
 
 def found(out: Path, **what) -> list[Row]:
-    """The rows of a finished study that have these fields; with a seed, those of that one alone."""
-    what = {"seeds": None, "draws": None} | what if "seed" in what else what
-    rows = read_rows(out / "rows.jsonl")
-    return [row for row in rows if all(getattr(row, name) == v for name, v in what.items())]
+    """The rows of a finished study that have these fields, as `having` takes them."""
+    return having(read_rows(out / "rows.jsonl"), **what)
 
 
 def bounded(row: Row) -> bool:
@@ -97,8 +95,3 @@ def bounded(row: Row) -> bool:
     if math.isnan(row.low):
         return math.isnan(row.high)
     return row.low - 1e-12 <= row.value <= row.high + 1e-12
-
-
-def kinds(rows: list[Row]) -> set[str]:
-    """The methods of rows without the numbers of draws."""
-    return {re.sub(r" \d+$", "", row.method) for row in rows}

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import NamedTuple
 
+from jaxheads.records.folder import ALL_TASKS, OWN, PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
-from jaxheads.report.baseline import MARK, at_ceiling, at_chance
-from jaxheads.report.figures.style import shown
-from jaxheads.report.folder import ALL_TASKS, PRETRAINING, Study
-from jaxheads.report.overview import floor_suffices
+from jaxheads.report.baseline import MARK, at_ceiling, at_chance, floor_suffices
+from jaxheads.report.folder import Study
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer, Table
 from jaxheads.report.spread import ends, percent
-
-STAGE, TRAINED = "acceptable deduction", "pruned, then fine-tuned"
-ORDER = f"gradient of {PRETRAINING}"
-ORDERS = ("gradient", ORDER)  # for the pre-training task itself both are the same
-_TOLERANCE = re.compile(r"loss increase at (\d+(?:\.\d+)?)%")
 
 
 class Acceptable(NamedTuple):
@@ -30,7 +24,7 @@ class Acceptable(NamedTuple):
 
     model: str
     task: str
-    tolerance: float  # percent
+    tolerance: float
     removed: int
     surely: int | None
     unsurely: int | None
@@ -58,24 +52,21 @@ class Acceptable(NamedTuple):
 def acceptable_of(study: Study) -> list[Acceptable]:
     """Every deduction that is known, in the order of the rows."""
     found = []
-    for row in study.at(STAGE):
-        match = _TOLERANCE.fullmatch(row.metric)
-        where = {"model": row.model, "task": row.task, "method": row.method}
-        metric = row.metric.replace("loss increase", "heads removed")
-        removed = next(iter(study.at(STAGE, **where, metric=metric)), None)
+    for row in study.at(Stage.ACCEPTABLE, metric=Metric.HEADS_REMOVED):
         cuts = cuts_of(study, row.model)
-        if match and cuts and removed is not None and math.isfinite(removed.value):
-            known = [e for e in (removed.low, removed.high) if e is not None and math.isfinite(e)]
+        if cuts and row.setting is not None and math.isfinite(row.value):
+            known = [e for e in (row.low, row.high) if e is not None and math.isfinite(e)]
             surely, unsurely = map(int, known) if len(known) == 2 else (None, None)
-            what = (row.model, row.task, float(match[1]), int(removed.value))
+            what = (row.model, row.task, row.setting, int(row.value))
             found.append(Acceptable(*what, surely, unsurely, cuts))
     return found
 
 
 def cuts_of(study: Study, model: str) -> dict[int, Row]:
     """By heads removed: the relative increase of the pre-training loss before any fine-tuning."""
-    rows = study.at("deduction", model=model, task=PRETRAINING, metric="loss increase")
-    budgets = {row.budget: row for row in rows if row.method in ORDERS and row.budget is not None}
+    what = {"model": model, "task": PRETRAINING, "metric": Metric.LOSS_INCREASE}
+    rows = study.at(Stage.DEDUCTION, **what, method=OWN, reading="")
+    budgets = {row.budget: row for row in rows if row.budget is not None}
     total = study.heads(model) or 0
     return {total - kept: row for kept, row in budgets.items() if kept < total}
 
@@ -83,12 +74,10 @@ def cuts_of(study: Study, model: str) -> dict[int, Row]:
 # -- the table
 
 
-def acceptable_table(study: Study) -> Table | None:
+def acceptable_table(study: Study) -> Table:
     """A line for each task and tolerance."""
     found = acceptable_of(study)
     body = tuple(_line(each) for each in found)
-    if not body:
-        return None
     tried = "; ".join(dict.fromkeys(f"{each.model}, {each.tried}" for each in found))
     caption = (
         "Acceptable deductions: by how much the pre-training loss may rise before fine-tuning if "
@@ -109,7 +98,7 @@ def acceptable_table(study: Study) -> Table | None:
 def _line(each: Acceptable) -> tuple[str, ...]:
     none = "–" if each.surely is None else "no cut tried"
     return (
-        each.model, _task(each), f"{100 - each.tolerance:g}%", _increase(each),
+        each.model, _task(each), f"{100 * (1 - each.tolerance):g}%", _increase(each),
         _blocks(each) or "–", str(each.removed), *(side or none for side in _sides(each)),
     )  # fmt: skip
 
@@ -144,7 +133,7 @@ def _sides(each: Acceptable) -> tuple[str, str]:
 
 def deduction_answer(study: Study) -> Answer | None:
     """How much the pre-training task may lose before fine-tuning."""
-    if not study.at(STAGE):
+    if not study.at(Stage.ACCEPTABLE):
         return None
     question = "How much may the pre-training task lose?"
     found = [(each, _said(study, each)) for each in acceptable_of(study)]
@@ -160,11 +149,12 @@ def deduction_answer(study: Study) -> Answer | None:
 
 
 def _said(study: Study, each: Acceptable) -> str:
-    kept = f"{100 - each.tolerance:g}%"
+    kept = f"{100 * (1 - each.tolerance):g}%"
     who, what = ("every task", "its metric")
     if each.task != ALL_TASKS:
         who, what = _task(each), f"its {study.metric(each.task)}"
-    seeds = len({row.seed for row in study.at(TRAINED, model=each.model) if _is_of(row, each)})
+    trained = study.at(Stage.PRUNED_FIRST, model=each.model)
+    seeds = len({row.seed for row in trained if each.task in (row.task, ALL_TASKS)})
     surely, beyond = _sides(each)
     safe = f"surely up to {surely}" if surely else "no cut tried is surely safe"
     deep = f"surely not beyond {beyond}" if beyond else "no cut tried is surely too deep"
@@ -190,10 +180,6 @@ def _place(each: Acceptable, who: str, kept: str, what: str) -> str:
     )
 
 
-def _is_of(row: Row, each: Acceptable) -> bool:
-    return each.task in (row.task, ALL_TASKS)
-
-
 def _tasks(study: Study, each: Acceptable) -> list[str]:
     return study.downstream if each.task == ALL_TASKS else [each.task]
 
@@ -204,7 +190,7 @@ def _all_idle(study: Study, each: Acceptable) -> bool:
 
 def _needs_none(study: Study, each: Acceptable, task: str) -> bool:
     """Whether a task keeps that share of its metric at chance, or by the majority class."""
-    suffices = floor_suffices(study, each.model, task, 1 - each.tolerance / 100)
+    suffices = floor_suffices(study, each.model, task, 1 - each.tolerance)
     return suffices or at_chance(study, each.model, task)
 
 

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jaxheads.records.rows import Row, kind_of
-from jaxheads.report.baseline import MARK, at_ceiling, at_chance
-from jaxheads.report.chiang2021.coherence import REPEATED, TUNED, reliability_of
+from jaxheads.records.folder import OWN, PRETRAINING, RANDOM, REVERSED, Metric, Stage
+from jaxheads.records.rows import Row
+from jaxheads.report.baseline import MARK, at_ceiling, at_chance, floor_suffices
+from jaxheads.report.chiang2021.coherence import REPEATED, reliability_of
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
-from jaxheads.report.figures.style import shown
-from jaxheads.report.folder import PRETRAINING, Study
-from jaxheads.report.overview import floor_suffices
+from jaxheads.report.folder import Study
+from jaxheads.report.names import difference, shown
 from jaxheads.report.parts import Answer
-from jaxheads.report.spread import (
-    Spread,
-    bounds,
-    ends,
-    number,
-    percent,
-    short,
-    signed,
-    spread_of,
-    words,
-)
+from jaxheads.report.spread import Spread, bounds, number, percent, short, with_ends, words
 
-BEST, RANDOM, REVERSED = "gradient", "random", "reversed"
+BELOW = ": the whole model is not above its floor."
 
 
 def prunability_answer(study: Study) -> Answer | None:
@@ -33,18 +23,17 @@ def prunability_answer(study: Study) -> Answer | None:
         (model, task): share
         for model in study.models
         for task in study.tasks
-        if (share := _share(study, model, task, "k95", BEST)) is not None
+        if (share := _share(study, model, task, Metric.K95, OWN)) is not None
     }
     if not shares:
         return None
-    summary = _ends(study, shares)
-    points = tuple(_prunable(study, *place, shares[place]) for place in shares)
-    return Answer("How many heads can go?", summary, points)
+    points = tuple(_prunable(study, *place, share) for place, share in shares.items())
+    return Answer("How many heads can go?", _ends(study, shares), points)
 
 
 def contrast_answer(study: Study) -> Answer | None:
     """Is the score better than chance, and chance better than the score reversed."""
-    rows = study.at("contrast")
+    rows = study.at(Stage.CONTRAST)
     if not rows:
         return None
     several, left_out = counted(study, rows)
@@ -60,8 +49,7 @@ def contrast_answer(study: Study) -> Answer | None:
 
 def reliability_answer(study: Study) -> Answer | None:
     """Does the score repeat: on other examples, and with another fine-tuning seed."""
-    rows = study.at("reliability")
-    lines = dict.fromkeys((r.model, r.task, r.method.partition(", ")[2] or TUNED) for r in rows)
+    lines = dict.fromkeys((r.model, r.task, r.place) for r in study.at(Stage.RELIABILITY))
     found = {line: one for line in lines if (one := reliability_of(study, *line)) is not None}
     if not found:
         return None
@@ -75,6 +63,20 @@ def reliability_answer(study: Study) -> Answer | None:
     return Answer("Do the scores repeat?", summary, tuple(_repeats(study, *line) for line in found))
 
 
+def floors_answer(study: Study) -> Answer | None:
+    """How far whole models lie above the majority-class baseline, and above a bag of words."""
+    points = tuple(_floors(study))
+    if not points:
+        return None
+    below = sum(point.endswith(BELOW) for point in points)
+    summary = "Numbers near these floors say nothing about heads." + (
+        f" In {below} of {len(points)} cases the whole model does not reach the higher floor."
+        if below
+        else ""
+    )
+    return Answer("What would be reached without understanding?", summary, points)
+
+
 # -- parts
 
 
@@ -82,19 +84,17 @@ def _compared(study: Study, row: Row) -> str:
     """One difference, with what it is worth."""
     number_of = "" if row.seeds is None else f", n = {row.seeds} seed{'s' * (row.seeds > 1)}"
     return (
-        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: "
-        f"{row.method.replace(' - ', ' − ')} {signed(row.value)} {row.metric}"
-        f"{f' (95%: {ends(row)})' if ends(row) else ''}{number_of}: {said_of(study, row)}."
+        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: {difference(row)} "
+        f"{with_ends(row, unit=row.metric)}{number_of}: {said_of(study, row)}."
     )
 
 
 def _repeats(study: Study, model: str, task: str, place: str) -> str:
     """The reliability of a map, in parts."""
-    suffix = "" if place == TUNED else f", {place}"
+    own = {"model": model, "task": task, "place": place, "metric": Metric.SPEARMAN}
     parts = []
     for what, of in zip(REPEATED, ("values", "pairs", "seeds"), strict=True):
-        own = {"model": model, "task": task, "method": f"{what}{suffix}", "metric": "spearman"}
-        found = spread_of(study.at("reliability", **own))
+        found = study.spread(Stage.RELIABILITY, **own, method=what)
         parts += [] if found is None else [f"{what} {words(found, of=of)}"]
     where = "" if task == PRETRAINING else f", {place}"
     return f"{model}, {shown(task)}{where}: {'; '.join(parts)}."
@@ -129,25 +129,26 @@ def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
 
 def _share(study: Study, model: str, task: str, measure: str, order: str) -> Spread | None:
     """Heads that can be removed, as a share of all."""
-    rows = study.at("prunability", model=model, task=task, metric=measure)
-    found = spread_of(row for row in rows if kind_of(row.method) == order)
+    own = {"model": model, "task": task, "metric": measure, "method": order}
+    found = study.spread(Stage.PRUNABILITY, **own, reading="", other_task="")
     heads = study.heads(model)
     return None if found is None or not heads else found.scaled(1 / heads)
 
 
 def _prunable(study: Study, model: str, task: str, share: Spread) -> str:
     heads = study.heads(model) or 0
+    of = bounds(share, percent) if share.has_bounds else "one value, no interval"
     text = (
         f"{model}, {shown(task)}: up to {percent(share.mean)} of the heads "
-        f"({short(share.mean * heads)} of {heads}) can be masked in the order of the {BEST} score "
-        f"with 95% of the {study.metric(task)} kept ({_of(share)})"
+        f"({short(share.mean * heads)} of {heads}) can be masked in the order of the {OWN} score "
+        f"with 95% of the {study.metric(task)} kept ({of})"
     )
-    stricter = _share(study, model, task, "k99", BEST)
+    stricter = _share(study, model, task, Metric.K99, OWN)
     text += "" if stricter is None else f", {words(stricter, percent)} with 99%"
     others = [
         f"{prefix} {words(found, percent, of)}"
         for order, prefix, of in ((RANDOM, "at random", "draws"), (REVERSED, "reversed", "seeds"))
-        if (found := _share(study, model, task, "k95", order)) is not None
+        if (found := _share(study, model, task, Metric.K95, order)) is not None
     ]
     compared = "; with 95%, " + ", ".join(others) if others else ""
     return f"{text}{compared}{_idle(study, model, task, share)}."
@@ -170,49 +171,21 @@ def _idle(study: Study, model: str, task: str, share: Spread) -> str:
     return f". But {'; '.join(said)}" if said else ""
 
 
-def _of(share: Spread) -> str:
-    if not share.has_bounds:
-        return "one value, no interval"
-    return bounds(share, percent)
-
-
-BELOW = ": the whole model is not above its floor."
-
-
-def floors_answer(study: Study) -> Answer | None:
-    """How far whole models lie above the majority-class baseline, and above a bag of words."""
-    points = tuple(_floors(study))
-    if not points:
-        return None
-    below = sum(point.endswith(BELOW) for point in points)
-    summary = "Numbers near these floors say nothing about heads." + (
-        f" In {below} of {len(points)} cases the whole model does not reach the higher floor."
-        if below
-        else ""
-    )
-    return Answer("What would be reached without understanding?", summary, points)
-
-
 def _floors(study: Study) -> Iterator[str]:
     for model in study.models:
         for task in study.tasks:
-            own = {"model": model, "task": task}
-            floor = spread_of(study.at("floor", **own, metric=study.metric(task)))
+            own, metric = {"model": model, "task": task}, study.metric(task)
+            floor = study.spread(Stage.FLOOR, **own, metric=metric)
             if floor is None:
                 continue
-            bag = spread_of(study.at("floor", **own, metric="bag of words"))
-            whole = spread_of(study.at("whole", **own, metric=study.metric(task)))
+            bag = study.spread(Stage.FLOOR, **own, metric=Metric.BAG_OF_WORDS)
+            whole = study.spread(Stage.WHOLE, **own, metric=metric)
+            known = [level.mean for level in (floor, bag) if level is not None]
+            below = whole is not None and metric != "loss" and whole.mean <= max(known)
             yield (
-                f"{model}, {shown(task)}: {study.metric(task)} of the majority-class baseline "
+                f"{model}, {shown(task)}: {metric} of the majority-class baseline "
                 f"{number(floor.mean)}"
                 + (f", of a bag of words {number(bag.mean)}" if bag is not None else "")
                 + (f", of the whole model {words(whole)}" if whole is not None else "")
-                + (BELOW if study.metric(task) != "loss" and _is_below(whole, floor, bag) else ".")
+                + (BELOW if below else ".")
             )
-
-
-def _is_below(whole: Spread | None, *floors: Spread | None) -> bool:
-    """Whether a model that sees no order of words, or none of them, does as well on average."""
-    if whole is None:
-        return False
-    return any(floor is not None and whole.mean <= floor.mean for floor in floors)

@@ -7,23 +7,21 @@ from statistics import mean
 
 from matplotlib.axes import Axes
 
-from jaxheads.records.rows import kind_of
-from jaxheads.report.chiang2021.acceptable import ORDER, ORDERS, TRAINED, acceptable_table
+from jaxheads.records.folder import OWN, PRETRAINING, Metric, Stage
+from jaxheads.report.chiang2021.acceptable import acceptable_table
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import INK, LineStyle, line_styles, shown
-from jaxheads.report.folder import PRETRAINING, Study
-from jaxheads.report.parts import Drawing, Section, Table, slug
-from jaxheads.report.spread import INTERVAL, Spread, by_seed, cell, percent, range_of, spreads
+from jaxheads.report.figures.style import INK, LineStyle, line_styles
+from jaxheads.report.folder import Study
+from jaxheads.report.names import shown, way
+from jaxheads.report.parts import Drawing, Section, section, slug
+from jaxheads.report.spread import INTERVAL, Spread, by_seed, percent, range_of, spreads
+from jaxheads.report.tables import table_of
 
 LEAST = "least of all tasks"
 
 
 def deduction_section(study: Study) -> Section | None:
     """The parametric plot of each model, the acceptable deductions, and what fine-tuning gave."""
-    tables = (acceptable_table(study), _lost(study), _trained(study))
-    parts = (*_drawings(study), *(table for table in tables if table is not None))
-    if not parts:
-        return None
     lead = (
         "The pre-trained model is pruned by its own score, its loss on the pre-training task is "
         "measured before any further training, and then it is fine-tuned on a task. The "
@@ -31,7 +29,23 @@ def deduction_section(study: Study) -> Section | None:
         "among the cuts tried, up to which the task's metric, the mean over seeds, is at least 95% "
         "of the whole model's."
     )
-    return Section("deduction", "The acceptable deduction", lead, parts)
+    lost = (
+        "What pruning costs the pre-training task before fine-tuning, relative to all heads, with "
+        "[95% intervals over blocks of text]; of the one pre-trained model."
+    )
+    trained = "Pruned, then fine-tuned: mean (lowest to highest) over seeds and draws."
+    where = {"model": "model", "task": "task", "heads chosen by": way}
+    return section(
+        "deduction", "The acceptable deduction", lead, _drawings(study), acceptable_table(study),
+        table_of(
+            "lost-table", lost, study.at(Stage.DEDUCTION),
+            {"model": "model", "order": way, "heads kept": "budget"}, by="metric", form=percent,
+        ),
+        table_of(
+            "trained-table", trained, study.main(Stage.PRUNED_FIRST),
+            where | {"heads kept": "budget", "metric": "metric"}, "after fine-tuning",
+        ),
+    )  # fmt: skip
 
 
 def retained(study: Study, model: str, task: str) -> dict[int, Spread]:
@@ -39,9 +53,9 @@ def retained(study: Study, model: str, task: str) -> dict[int, Spread]:
 
     Both are means over the same seeds, as in A(eps); the range is that of the seeds' own shares.
     """
-    metric = study.metric(task)
-    whole = by_seed(study.at("whole", model=model, task=task, metric=metric))
-    rows = study.at(TRAINED, model=model, task=task, metric=metric, method=ORDER)
+    where = {"model": model, "task": task, "metric": study.metric(task)}
+    whole = by_seed(study.at(Stage.WHOLE, **where))
+    rows = study.at(Stage.PRUNED_FIRST, **where, method=OWN, reading="")
     found = {}
     for budget in sorted({row.budget for row in rows if row.budget is not None}, reverse=True):
         pruned = by_seed(row for row in rows if row.budget == budget)
@@ -55,9 +69,9 @@ def retained(study: Study, model: str, task: str) -> dict[int, Spread]:
 
 def increases(study: Study, model: str) -> dict[int, Spread]:
     """By heads kept: the relative increase of the pre-training loss before any fine-tuning."""
-    rows = study.at("deduction", model=model, task=PRETRAINING, metric="loss increase")
-    rows = [row for row in rows if row.method in ORDERS and row.budget is not None]
-    return spreads(rows, lambda row: row.budget or 0)
+    what = {"model": model, "task": PRETRAINING, "metric": Metric.LOSS_INCREASE}
+    rows = study.at(Stage.DEDUCTION, **what, method=OWN, reading="")
+    return spreads((row for row in rows if row.budget is not None), "budget")
 
 
 def _drawings(study: Study) -> Iterator[Drawing]:
@@ -109,39 +123,3 @@ def _draw_plot(
     axis.xaxis.set_major_formatter(lambda value, _: percent(value))
     axis.yaxis.set_major_formatter(lambda value, _: percent(value))
     return [spread for found in curves.values() for spread in found.values()]
-
-
-def _lost(study: Study) -> Table | None:
-    rows = study.at("deduction")
-    found = spreads(rows, lambda row: (row.model, row.method, row.budget, row.metric))
-    metrics = list(dict.fromkeys(row.metric for row in rows))
-    lines = dict.fromkeys((row.model, row.method, row.budget) for row in rows)
-    body = tuple(
-        (*line[:2], _kept(line[2]), *(cell(found.get((*line, m)), percent) for m in metrics))
-        for line in lines
-    )
-    if not body:
-        return None
-    caption = (
-        "What pruning costs the pre-training task before fine-tuning, relative to all heads, with "
-        "[95% intervals over blocks of text]; of the one pre-trained model."
-    )
-    return Table("lost-table", caption, ("model", "order", "heads kept", *metrics), body)
-
-
-def _trained(study: Study) -> Table | None:
-    rows = [row for row in study.at(TRAINED) if row.metric == study.metric(row.task)]
-    found = spreads(rows, lambda row: (row.model, row.task, kind_of(row.method), row.budget))
-    body = tuple(
-        (model, shown(task), method, _kept(budget), study.metric(task), cell(spread))
-        for (model, task, method, budget), spread in found.items()
-    )
-    if not body:
-        return None
-    head = ("model", "task", "heads chosen by", "heads kept", "metric", "after fine-tuning")
-    caption = "Pruned, then fine-tuned: mean (lowest to highest) over seeds and draws."
-    return Table("trained-table", caption, head, body, labels=3)
-
-
-def _kept(budget: int | None) -> str:
-    return "all" if budget is None else str(budget)

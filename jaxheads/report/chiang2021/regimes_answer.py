@@ -2,82 +2,67 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Any
 
-from jaxheads.records.rows import Row, kind_of
-from jaxheads.report.baseline import MARK, TIMED, TOP, at_chance
+from jaxheads.records.folder import AGAIN, EARLY, LATE, RANDOM, TWICE, Stage
+from jaxheads.records.rows import Row
+from jaxheads.report.baseline import MARK, TOP, at_chance
 from jaxheads.report.claims import clear_in, counted, verdict
-from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
+from jaxheads.report.names import called, difference, heads_kept, shown
 from jaxheads.report.parts import Answer, Table
-from jaxheads.report.spread import cell, ends, signed, spread_of, spreads, words
+from jaxheads.report.spread import cell, signed, spread_of, spreads, with_ends, words
 
-RANDOM = ", random"  # ends the name of a regime whose heads are drawn
-CONTRAST = f"{TIMED}, contrast"
-EQUAL = "prune, fine-tune, fine-tune - fine-tune, prune, fine-tune"
-FIRST = "prune, fine-tune - fine-tune, prune"
+QUOTED = "“{}”"  # the names of regimes have commas
 DIFFER = {
-    EQUAL: "the score that chooses the heads (of pre-training or of the task) and when they go, at "
-    "equal training",
-    FIRST: "the score that chooses the heads, when they go and whether training follows it, so "
-    "that it compares none of these",
+    (TWICE, AGAIN): "the score that chooses the heads (of pre-training or of the task) and when "
+    "they go, at equal training",
+    (EARLY, LATE): "the score that chooses the heads, when they go and whether training follows "
+    "it, so that it compares none of these",
 }
-CHOICE = "the choice of heads alone"
+LEADS = {
+    (TWICE, AGAIN): "With equal training, heads pruned before both fine-tunings (by the "
+    "pre-training score) against heads pruned between them (by the task's own score)",
+    (EARLY, LATE): "“prune, fine-tune” against “fine-tune, prune”, which changes the score, the "
+    "time and the training after it at once, so that it compares none of these",
+}
 
 
 def regimes_answer(study: Study) -> Answer | None:
     """Is it better to prune before or after fine-tuning, and does the choice of heads matter."""
-    found = spreads(
-        (row for row in study.at(TIMED) if row.metric == study.metric(row.task)),
-        lambda row: (row.model, row.task, row.budget),
-    )
-    points = tuple(_point(study, *place) for place in found)
-    if not points:
+    found = spreads(study.main(Stage.REGIMES), "model", "task", "budget")
+    if not found:
         return None
-    parts = (
-        _counted(
-            study, EQUAL,
-            "With equal training, heads pruned before both fine-tunings (by the pre-training "
-            "score) against heads pruned between them (by the task's own score)",
-        ),
-        _counted(
-            study, FIRST,
-            "“prune, fine-tune” against “fine-tune, prune”, which changes the score, the time and "
-            "the training after it at once, so that it compares none of these",
-        ),
-    )  # fmt: skip
-    summary = " ".join(part for part in parts if part) or "The regimes were not compared."
-    summary += " By 95% intervals over seeds, random draws and examples." * any(parts)
-    return Answer("Is it better to prune before or after fine-tuning?", summary, points)
+    summary = " ".join(filter(None, (_counted(study, *pair, LEADS[pair]) for pair in LEADS)))
+    summary += " By 95% intervals over seeds, random draws and examples." * bool(summary)
+    return Answer(
+        "Is it better to prune before or after fine-tuning?",
+        summary or "The regimes were not compared.",
+        tuple(_point(study, *place) for place in found),
+    )
 
 
-def regimes_table(study: Study) -> Table | None:
+def regimes_table(study: Study) -> Table:
     """Every difference of two regimes, with what they differ in."""
     body = tuple(
-        (row.model, shown(row.task), _named(row.method), str(row.budget), row.metric,
-         DIFFER.get(row.method, CHOICE), cell(spread_of([row]), signed), _said(study, row))
-        for row in study.at(CONTRAST)
+        (row.model, shown(row.task), _named(row), heads_kept(row.budget), row.metric, _differ(row),
+         cell(spread_of([row]), signed), _said(study, row))
+        for row in study.at(Stage.REGIME_CONTRAST)
     )  # fmt: skip
     caption = (
         "Differences of regimes at equal numbers of heads, with 95% intervals over seeds, random "
         "draws and examples; not corrected for their number."
     )
     head = (
-        "model",
-        "task",
-        "difference",
-        "heads kept",
-        "metric",
-        "they differ in",
-        "value",
-        "says",
+        *("model", "task", "difference", "heads kept"),
+        *("metric", "they differ in", "value", "says"),
     )
-    return Table("regimes-contrasts", caption, head, body, labels=6) if body else None
+    return Table("regimes-contrasts", caption, head, body, labels=6)
 
 
-def _counted(study: Study, method: str, lead: str) -> str:
+def _counted(study: Study, one: str, two: str, lead: str) -> str:
     """In how many cases the first is better, of those in which either is above chance."""
-    rows = study.at(CONTRAST, method=method)
+    rows = study.at(Stage.REGIME_CONTRAST, method=one, other_method=two, other_reading="")
     if not rows:
         return ""
     several, left_out = counted(study, rows, lambda row: _both_idle(study, row))
@@ -87,33 +72,37 @@ def _counted(study: Study, method: str, lead: str) -> str:
     return f"{lead}: {said}.{left_out}"
 
 
+def _sides(row: Row) -> list[dict[str, Any]]:
+    """Both regimes of a difference, by their fields."""
+    sides = ((row.method, row.reading), (row.other_method, row.other_reading))
+    return [{"method": m, "reading": r, "budget": row.budget} for m, r in sides]
+
+
 def _both_idle(study: Study, row: Row) -> bool:
     """Whether neither regime of a difference is shown to be above chance."""
-    where = (study, row.model, row.task)
-    return all(at_chance(*where, side, row.budget) for side in row.method.split(" - "))
+    return all(at_chance(study, row.model, row.task, **side) for side in _sides(row))
 
 
-def _at_ceiling(study: Study, row: Row, regime: str) -> bool:
-    where = {"model": row.model, "task": row.task, "metric": row.metric, "budget": row.budget}
-    found = spread_of(r for r in study.at(TIMED, **where) if kind_of(r.method) == regime)
+def _at_ceiling(study: Study, row: Row, regime: dict[str, Any]) -> bool:
+    where = {"model": row.model, "task": row.task, "metric": row.metric}
+    found = study.spread(Stage.REGIMES, **where, **regime)
     return found is not None and found.mean >= TOP
 
 
 def _point(study: Study, model: str, task: str, budget: int | None) -> str:
     """The regimes at one number of heads, and their differences."""
     where = {"model": model, "task": task, "metric": study.metric(task)}
-    found = spreads(study.at(TIMED, **where, budget=budget), lambda row: kind_of(row.method))
-    whole = spread_of(study.at("whole", **where))
-    means = [
-        f"“{name}” {words(spread)}{f', {MARK}' * at_chance(study, model, task, name, budget)}"
-        for name, spread in found.items()
-        if not name.endswith(RANDOM)
-    ]
+    found = spreads(study.at(Stage.REGIMES, **where, budget=budget), "method", "reading")
+    whole = study.spread(Stage.WHOLE, **where)
+    means = []
+    for (method, reading), spread in found.items():
+        if reading != RANDOM:
+            idle = at_chance(study, model, task, method=method, reading=reading, budget=budget)
+            means.append(f"“{called(method, reading)}” {words(spread)}{f', {MARK}' * idle}")
     means += [f"all heads {words(whole)}"] if whole is not None else []
     differences = [
-        f". {_named(row.method)} {signed(row.value)}{f' (95%: {ends(row)})' if ends(row) else ''}: "
-        f"{_said(study, row)}; they differ in {DIFFER.get(row.method, CHOICE)}"
-        for row in study.at(CONTRAST, **where, budget=budget)
+        f". {_named(row)} {with_ends(row)}: {_said(study, row)}; they differ in {_differ(row)}"
+        for row in study.at(Stage.REGIME_CONTRAST, **where, budget=budget)
     ]
     text = f"{model}, {shown(task)}, {budget} heads kept, {study.metric(task)}: {', '.join(means)}"
     return f"{text}{''.join(differences)}."
@@ -122,11 +111,15 @@ def _point(study: Study, model: str, task: str, budget: int | None) -> str:
 def _said(study: Study, row: Row) -> str:
     if _both_idle(study, row):
         return f"both {MARK}: no claim"
-    if all(_at_ceiling(study, row, regime) for regime in row.method.split(" - ")):
+    if all(_at_ceiling(study, row, regime) for regime in _sides(row)):
         return "both at the ceiling of the metric: no claim"
-    return verdict(dataclasses.replace(row, method=_named(row.method, " - ")))
+    return verdict(row, QUOTED)
 
 
-def _named(method: str, less: str = " less ") -> str:
-    """A difference with its regimes in quotes, whose names have commas."""
-    return less.join(f"“{side}”" for side in method.split(" - "))
+def _named(row: Row) -> str:
+    return difference(row, " less ", QUOTED)
+
+
+def _differ(row: Row) -> str:
+    pair = (row.method, row.other_method)
+    return "the choice of heads alone" if row.other_reading else DIFFER.get(pair, "when heads go")

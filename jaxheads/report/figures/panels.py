@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from jaxheads.report.figures.style import MUTED, LineStyle
+from jaxheads.report.figures.style import MUTED, LineStyle, line_styles
 from jaxheads.report.spread import INTERVAL, RANGE, Spread
 
 COLUMNS = 3
@@ -41,7 +42,7 @@ def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
 
 
 def draw_line(
-    axis: Axes, label: str, style: LineStyle, points: Mapping[float, Spread], **more: Any
+    axis: Axes, label: str, style: LineStyle, points: Mapping[float | int, Spread], **more: Any
 ) -> None:
     """Means over x with a band between their bounds."""
     places = sorted(points)
@@ -55,6 +56,24 @@ def draw_line(
             places, [s.low for s in found], [s.high for s in found],
             color=style.color, alpha=0.15, linewidth=0,
         )  # fmt: skip
+
+
+def draw_lines(
+    axis: Axes, found: Mapping[tuple[str, float | int], Spread], names: Iterable[str] | None = None
+) -> list[Spread]:
+    """A line for each name, by name and x; `names`: of all panels, so that styles are the same."""
+    for name, style in line_styles(names or dict.fromkeys(name for name, _ in found)).items():
+        points = {x: spread for (own, x), spread in found.items() if own == name}
+        if points:
+            draw_line(axis, name, style, points)
+    return list(found.values())
+
+
+def name_heads_axis(axis: Axes, title: str, metric: str) -> None:
+    """A panel of a metric by heads kept, from all of them to none."""
+    axis.set(title=title, xlabel="heads kept", ylabel=metric)
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.invert_xaxis()
 
 
 def draw_level(axis: Axes, height: float, label: str, *, below: bool = False) -> None:

@@ -50,14 +50,3 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
     """A style for each name; the well-known orders have the same one in every figure."""
     spare = itertools.cycle(SPARE)
     return {name: FIXED[name] if name in FIXED else next(spare) for name in names}
-
-
-CALLED = {
-    "mlm": "masked LM", "output_norm": "output norm", "shuffled_labels": "shuffled labels",
-    "untrained_readout": "untrained readout",
-}  # fmt: skip
-
-
-def shown(task: str) -> str:
-    """A task, a null, or a pair of them, as readers call it."""
-    return " ~ ".join(CALLED.get(part, part) for part in task.split("~"))

@@ -7,22 +7,25 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import line_styles, shown
-from jaxheads.report.folder import PRETRAINING, HeadMap, Study
+from jaxheads.records.folder import ARC_MAPS, CHAIN, MAX, MST, PRETRAINING, Metric, Stage
+from jaxheads.records.rows import Row
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_lines, grid
+from jaxheads.report.folder import HeadMap, Study
 from jaxheads.report.htut2019.arc_drawing import LEGEND, ArcSentence, draw_sentence, places
 from jaxheads.report.maps import draw_maps, draw_small_maps
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Drawing, Folded, slug
-from jaxheads.report.spread import Spread, spread_of, spreads
+from jaxheads.report.spread import Spread, spreads
 
-OF_LAYER, UUAS = "best head of a layer", "UUAS"
+RANDOM_WEIGHTS = "random weights"
 SHOWN = 9  # heat maps for a model: whole trees, then the most frequent relations; others are folded
 
 
 def map_parts(study: Study) -> Iterator[Drawing | Folded]:
     """Layer by head: whole trees and the most frequent relations open, the others folded."""
     for model in study.models:
-        own = [found for found in study.maps if (found.model, found.what) == (model, "arcs")]
+        where = (model, ARC_MAPS, "")
+        own = [found for found in study.maps if (found.model, found.what, found.task) == where]
         chosen = [found for found in own if np.isfinite(found.value_LH).any()]
         chosen = [one for one in chosen if one.name != "MST, log"]
         first, others = chosen[:SHOWN], chosen[SHOWN:]
@@ -51,22 +54,22 @@ def _others(model: str, maps: list[HeadMap]) -> Drawing:
 
 def layer_drawings(study: Study) -> Iterator[Drawing]:
     """The best head of each layer for whole trees, beside random weights and the chain."""
-    for model in dict.fromkeys(row.model for row in study.at(OF_LAYER)):
+    for model in dict.fromkeys(row.model for row in study.at(Stage.LAYER_BEST)):
         figure, axes = grid(2, 4.4, 3.0)
-        names = ("as it is", "random weights", *study.downstream)
+        states = [shown(name) for name in ("as it is", RANDOM_WEIGHTS, *study.downstream)]
         seen: list[Spread] = []
-        for axis, method in zip(axes, ("max", "mst"), strict=True):
-            for name, style in line_styles(names).items():
-                points = _by_layer(study, model, method, name)
-                if points:
-                    draw_line(axis, shown(name), style, points)
-                    seen += points.values()
-            chain = spread_of(
-                study.at("baseline", model=model, method=f"{method}: chain", metric=UUAS)
-            )
+        for axis, reading in zip(axes, (MAX, MST), strict=True):
+            where = {"model": model, "reading": reading, "metric": Metric.UUAS}
+            rows = [
+                row
+                for stage in (Stage.LAYER_BEST, Stage.RANDOM_LAYER_BEST)
+                for row in study.at(stage, **where)
+            ]
+            seen += draw_lines(axis, spreads(rows, _state, "layer"), states)
+            chain = study.spread(Stage.BASELINE, **where, method=CHAIN)
             if chain is not None:
-                draw_level(axis, chain.mean, "chain")
-            axis.set(title=method.upper(), xlabel="layer", ylabel=UUAS)
+                draw_level(axis, chain.mean, CHAIN)
+            axis.set(title=reading.upper(), xlabel="layer", ylabel=Metric.UUAS)
             axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         add_legend(figure, axes)
         yield Drawing(
@@ -78,16 +81,11 @@ def layer_drawings(study: Study) -> Iterator[Drawing]:
         )  # fmt: skip
 
 
-def _by_layer(study: Study, model: str, method: str, name: str) -> dict[float, Spread]:
-    """By layer; `name` is of a state of the model, or a task."""
-    stage = OF_LAYER + (", random weights" if name == "random weights" else "")
-    own = [
-        row
-        for row in study.at(stage, model=model, metric=UUAS)
-        if row.method.startswith(f"{method}, ")
-        and row.task == (name if name in study.downstream else PRETRAINING)
-    ]
-    return spreads(own, lambda row: float(row.method.rpartition(" ")[2]))
+def _state(row: Row) -> str:
+    """The state of the model, or the task that it was fine-tuned on."""
+    if row.stage == Stage.RANDOM_LAYER_BEST:
+        return RANDOM_WEIGHTS
+    return "as it is" if row.task == PRETRAINING else shown(row.task)
 
 
 def _listed(maps: list[HeadMap]) -> str:

@@ -4,56 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 
+from jaxheads.records.folder import (
+    BEST,
+    ENTAILMENT,
+    LIKE_BEST,
+    PRETRAINING,
+    SIMILAR,
+    SPAN_MAPS,
+    UPPER_LAYERS,
+    Metric,
+    Stage,
+)
 from jaxheads.records.rows import Row
 from jaxheads.report.claims import NONE, clear_in, counted, said_of, side_of_interval
 from jaxheads.report.figures.attention_view import example_views
-from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
+from jaxheads.report.luo2021 import figures, tables
 from jaxheads.report.luo2021.bracket_trees import example_drawings
-from jaxheads.report.luo2021.figures import (
-    change_drawings,
-    ensemble_drawings,
-    layer_drawings,
-    map_drawings,
-    masking_drawings,
-)
-from jaxheads.report.luo2021.rows import (
-    BEST,
-    BY_KIND,
-    CHANGE,
-    CONTRAST,
-    F1,
-    MARGIN,
-    PRETRAINING,
-    UPPER,
-    by_reading,
-    of_reading,
-    spoken,
-)
-from jaxheads.report.luo2021.tables import (
-    change_tables,
-    head_tables,
-    masking_tables,
-    ranking_tables,
-    treebank_tables,
-)
-from jaxheads.report.parts import Answer, Section
-from jaxheads.report.spread import ends, number, signed
+from jaxheads.report.names import head_of, shown
+from jaxheads.report.parts import Answer, Section, section
+from jaxheads.report.spread import number, with_ends
 
 ONE_MODEL = "Of one fine-tuned model each: no claim."
+EXPECTED = {(SIMILAR, ""): -1, (ENTAILMENT, ""): 1, (SIMILAR, ENTAILMENT): -1}
 
 
 def constituency_section(study: Study) -> Section | None:
     """Maps, tables with baselines, changes, curves of masking, and trees over sentences."""
-    if not study.at(BEST, metric=F1):
+    if not study.at(Stage.BEST_HEAD, metric=Metric.F1):
         return None
-    parts = (
-        *map_drawings(study), *example_drawings(study),
-        *example_views(study, "spans", "spans-view", "the same head"), *head_tables(study),
-        *layer_drawings(study), *ensemble_drawings(study), *ranking_tables(study),
-        *change_drawings(study), *change_tables(study),
-        *masking_drawings(study), *masking_tables(study), *treebank_tables(study),
-    )  # fmt: skip
     lead = (
         "Trees from the distances of adjacent words' attention rows, split at the greatest "
         "distance first, against gold trees. S-F1 is the mean over sentences of the F1 of spans, "
@@ -62,7 +41,20 @@ def constituency_section(study: Study) -> Section | None:
         "the right-branching tree, so a biased head has to beat that one, an unbiased one random "
         "and balanced trees."
     )
-    return Section("constituency", "Constituents in attention", lead, parts)
+    makers = (
+        *(figures.map_drawings, example_drawings, _views),
+        *(tables.best_table, tables.margin_table, tables.chosen_table),
+        *(figures.layer_drawings, figures.ensemble_drawings, tables.rankings_table),
+        *(figures.change_drawings, tables.change_table, tables.kinds_table),
+        *(figures.masking_drawings, tables.area_table, tables.contrast_table),
+        tables.treebank_table,
+    )
+    parts = (make(study) for make in makers)
+    return section("constituency", "Constituents in attention", lead, *parts)
+
+
+def _views(study: Study):
+    return example_views(study, SPAN_MAPS, "spans-view", "the same head")
 
 
 # -- answers
@@ -70,23 +62,21 @@ def constituency_section(study: Study) -> Section | None:
 
 def constituency_answer(study: Study) -> Answer | None:
     """Do the best heads find constituents that position alone does not."""
-    rows = study.at(MARGIN, metric=F1)
+    rows = study.at(Stage.MARGIN, metric=Metric.F1)
     if not rows:
         return None
     points, asked = [], []
-    for (model, reading), own in by_reading(rows).items():
+    for model, reading in dict.fromkeys((row.model, row.reading) for row in rows):
+        own = [row for row in rows if (row.model, row.reading) == (model, reading)]
         null = "right" if "bias" in reading else "balanced"
-        (margin,) = (row for row in own if row.method.endswith(f"- {null}"))
+        (margin,) = (row for row in own if row.other_method == null)
         asked.append(margin)
-        best = of_reading(study.at(BEST, model=model, task=PRETRAINING, metric=F1), reading)[0]
-        others = ", ".join(
-            f"{signed(row.value)} to {_trees(row.method.rpartition('- ')[2])}{_interval(row)}"
-            for row in own
-        )
+        where = {"model": model, "task": PRETRAINING, "metric": Metric.F1, "reading": reading}
+        best = study.at(Stage.BEST_HEAD, **where)[0]
+        others = "; ".join(f"{with_ends(row)} to {_trees(row.other_method)}" for row in own)
         points.append(
-            f"{model}, {reading}: {best.method.partition(': ')[2]} has S-F1 {number(best.value)}"
-            f"{_interval(best, plain=True)} on the test section, {_clearly(margin)} "
-            f"{_trees(null)}; {others}."
+            f"{model}, {reading}: {head_of(best)} has S-F1 {with_ends(best, number)} on the test "
+            f"section, {_clearly(margin)} {_trees(null)}; {others}."
         )
     summary = (
         f"In {clear_in(asked)} readings the head chosen on the tune section is better on the test "
@@ -99,17 +89,14 @@ def constituency_answer(study: Study) -> Answer | None:
 
 def change_answer(study: Study) -> Answer | None:
     """Does fine-tuning change the upper layers, and in the direction of the hypothesis."""
-    rows = [row for row in study.at(BY_KIND) if row.method.endswith(UPPER)]
-    tasks = [row for row in study.at(CHANGE) if row.method.endswith(UPPER)]
+    tasks = study.at(Stage.CHANGE, place=UPPER_LAYERS)
     if not tasks:
         return None
-    expected = {"similarity": -1, "entailment": 1, "similarity - entailment": -1}
     asked = [
-        (row, _turned(row, expected[row.method.split(": ")[1]]))
-        for row in rows
-        if row.method.split(": ")[1] in expected
+        (row, _turned(row, EXPECTED[row.method, row.other_method]))
+        for row in study.at(Stage.CHANGE_BY_KIND, place=UPPER_LAYERS)
+        if (row.method, row.other_method) in EXPECTED
     ]
-    verdicts = [(row, _direction(turned)) for row, turned in asked]
     several = [turned for _, turned in asked if (turned.seeds or 0) > 1]
     held = f"{clear_in(several)} changes are clearly as expected." if several else ONE_MODEL
     summary = (
@@ -117,13 +104,13 @@ def change_answer(study: Study) -> Answer | None:
         f"entailment raise it. {held}"
     )
     points = [
-        f"{row.model}, {row.method.split(': ')[0]}, {row.method.split(': ')[1]} tasks: S-F1 of the "
-        f"upper layers {signed(row.value)}{_interval(row)}, {said}."
-        for row, said in verdicts
+        f"{row.model}, {row.reading}, {tables.kind_of(row)} tasks: S-F1 of the upper layers "
+        f"{with_ends(row)}, {_direction(turned)}."
+        for row, turned in asked
     ]
     points += [
-        f"{row.model}, {row.method.split(': ')[0]}, {shown(row.task)}: {signed(row.value)}"
-        f"{_interval(row)}, n = {row.seeds} seed{'s' * (row.seeds != 1)}."
+        f"{row.model}, {row.reading}, {shown(row.task)}: {with_ends(row)}, n = {row.seeds} "
+        f"seed{'s' * (row.seeds != 1)}."
         for row in tasks
     ]
     return Answer("Does fine-tuning change what heads know?", summary, tuple(points))
@@ -131,10 +118,10 @@ def change_answer(study: Study) -> Answer | None:
 
 def masking_answer(study: Study) -> Answer | None:
     """Does a task need the heads that know constituents."""
-    rows = study.at(CONTRAST)
+    rows = study.at(Stage.ABILITY_CONTRAST)
     if not rows:
         return None
-    matched = [row for row in rows if row.method == "like best - best"]
+    matched = study.at(Stage.ABILITY_CONTRAST, method=LIKE_BEST, other_method=BEST)
     several, left_out = counted(study, matched)
     summary = NONE
     if several:
@@ -142,22 +129,15 @@ def masking_answer(study: Study) -> Answer | None:
             f"In {clear_in(several)} cases masking half of the heads, the best at constituents, "
             "costs clearly more than masking random heads of the same layers."
         )
-    points = [
-        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: {spoken(row.method)} "
-        f"{signed(row.value)} {row.metric}{_interval(row)}, {said_of(study, row)}."
+    points = tuple(
+        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: {tables.minus(row)} "
+        f"{with_ends(row, unit=row.metric)}, {said_of(study, row)}."
         for row in rows
-    ]
-    return Answer(
-        "Do tasks need the heads that know constituents?", summary + left_out, tuple(points)
     )
+    return Answer("Do tasks need the heads that know constituents?", summary + left_out, points)
 
 
 # -- parts
-
-
-def _interval(row: Row, *, plain: bool = False) -> str:
-    found = ends(row, number if plain else signed)
-    return f" (95%: {found})" if found else ""
 
 
 def _trees(null: str) -> str:

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from jaxheads.records.rows import kind_of
-from jaxheads.report.curves import draw_levels
-from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_line, grid
-from jaxheads.report.figures.style import line_styles, shown
-from jaxheads.report.folder import Study
-from jaxheads.report.luo2021.rows import (
-    CHANGE,
-    F1,
-    LAYER_MEAN,
-    LAYER_TREES,
-    MASKED,
-    WITHOUT_LAYER,
-    by_reading,
-    layer_of,
-    null_spread,
-    trained_on,
+from jaxheads.records.folder import (
+    BEST,
+    LIKE_BEST,
+    LIKE_WORST,
+    OF_LAYER,
+    RANDOM,
+    SPAN_MAPS,
+    WORST,
+    Metric,
+    Stage,
 )
+from jaxheads.records.rows import Row
+from jaxheads.report.curves import draw_levels, orders_drawing
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_lines, grid
+from jaxheads.report.folder import Study
+from jaxheads.report.luo2021.tables import trained_on
 from jaxheads.report.maps import draw_maps
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Drawing, slug
-from jaxheads.report.spread import Spread, spread_of, spreads
+from jaxheads.report.spread import kept, spreads
+
+MASKED = {
+    "all": (
+        (BEST, WORST, RANDOM, LIKE_BEST, LIKE_WORST),
+        "best or worst at constituents first, any, or as many of each layer at random (“like”)",
+    ),
+    "layers": (
+        tuple(f"{which} {OF_LAYER}" for which in (BEST, WORST, RANDOM)),
+        "as many in every layer: its best at constituents, its worst, or any",
+    ),
+}
 
 
 def map_drawings(study: Study) -> Iterator[Drawing]:
+    """Heat maps of what each head of a pre-trained model finds."""
     for model in study.models:
-        own = [each for each in study.maps if (each.model, each.what) == (model, "spans")]
+        where = (model, SPAN_MAPS, "")
+        own = [each for each in study.maps if (each.model, each.what, each.task) == where]
         own = [each for each in own if not np.isnan(each.value_LH).all()]
         if not own:
             continue
-        figure = draw_maps([(each.name, each.value_LH) for each in own])
         yield Drawing(
-            slug("constituents", model), figure,
+            slug("constituents", model), draw_maps([(each.name, each.value_LH) for each in own]),
             f"Heat maps of F1 and label recalls of {model}, layer by head",
             f"{model}, pre-trained: S-F1 of the main reading and of the others, recall of each "
             "label, and the two rankings that see no label. Each map has a scale of its own, its "
@@ -47,40 +58,39 @@ def map_drawings(study: Study) -> Iterator[Drawing]:
 
 
 def ensemble_drawings(study: Study) -> Iterator[Drawing]:
-    for (model, reading), rows in by_reading(study.at("ensembles")).items():
+    """S-F1 of the first heads of every ranking together."""
+    for (model, reading), rows in _by_reading(study.at(Stage.ENSEMBLES)).items():
         figure, (axis,) = grid(1, 5.5, 3.2)
-        found = spreads(rows, lambda row: (row.method.partition(": ")[2], float(row.budget or 0)))
-        kinds = list(dict.fromkeys(kind for kind, _ in found))
-        for kind, style in line_styles(kinds).items():
-            points = {k: spread for (name, k), spread in found.items() if name == kind}
-            draw_line(axis, f"ranked by {kind}", style, points)
-        _draw_nulls(axis, study, model, ("right", "balanced", "random"))
-        axis.set(xlabel="heads in the ensemble", ylabel=F1)
+        seen = draw_lines(axis, spreads(rows, lambda row: f"ranked by {row.method}", kept))
+        _draw_nulls(axis, study, model, ("right", "balanced", RANDOM))
+        axis.set(xlabel="heads in the ensemble", ylabel=Metric.F1)
         add_legend(figure, [axis])
         yield Drawing(
             slug("ensembles", model, reading), figure,
             f"S-F1 of ensembles of the first K heads of {model}, {reading}",
             f"{model}, {reading}: trees of the mean distances of the first K heads. “F1 on tune” "
-            f"has seen labels, the others have not; {bands_are([*found.values()])}.",
+            f"has seen labels, the others have not; {bands_are(seen)}.",
         )  # fmt: skip
 
 
 def layer_drawings(study: Study) -> Iterator[Drawing]:
     """S-F1 by layer, of its heads and of their mean distances, before and after fine-tuning."""
-    titles = {LAYER_MEAN: "mean of the layer's heads", LAYER_TREES: "trees of their mean distances"}
-    rows = [row for stage in titles for row in study.at(stage, metric=F1)]
-    for (model, reading), own in by_reading(rows).items():
+    titles = {
+        Stage.LAYER_MEAN: "mean of the layer's heads",
+        Stage.LAYER_TREES: "trees of their mean distances",
+    }
+    rows = [row for stage in titles for row in study.at(stage, metric=Metric.F1)]
+    for (model, reading), own in _by_reading(rows).items():
         stages = [stage for stage in titles if any(row.stage == stage for row in own)]
-        tasks = [task for task in study.tasks if any(row.task == task for row in own)]
+        states = [trained_on(task) for task in study.tasks if task in {row.task for row in own}]
         figure, axes = grid(len(stages), 3.6)
-        found = spreads(own, lambda row: (row.stage, row.task, float(layer_of(row) or 0)))
+        seen = []
         for axis, stage in zip(axes, stages, strict=True):
-            for task, style in line_styles(tasks).items():
-                points = {x: each for (s, t, x), each in found.items() if (s, t) == (stage, task)}
-                draw_line(axis, trained_on(task), style, points)
+            found = spreads([row for row in own if row.stage == stage], _state, "layer")
+            seen += draw_lines(axis, found, states)
             _draw_nulls(axis, study, model, ("right", "balanced"))
-            axis.set(title=titles[stage], xlabel="layer", ylabel=F1)
-            _tick_layers(axis, {x for *_, x in found})
+            axis.set(title=titles[stage], xlabel="layer", ylabel=Metric.F1)
+            _tick_layers(axis, own)
         lows, highs = zip(*(axis.get_ylim() for axis in axes), strict=True)
         for axis in axes:
             axis.set_ylim(min(lows), max(highs))
@@ -91,27 +101,20 @@ def layer_drawings(study: Study) -> Iterator[Drawing]:
             f"{model}, {reading}: S-F1 on the test section by layer, the mean over the layer's "
             "heads, and of the trees that their distances make when averaged; dotted: right-"
             "branching and balanced trees. Lines are means over seeds; "
-            f"{bands_are([*found.values()])} over sentences, and over several seeds too.",
+            f"{bands_are(seen)} over sentences, and over several seeds too.",
         )  # fmt: skip
 
 
 def change_drawings(study: Study) -> Iterator[Drawing]:
-    rows = [row for row in study.at(CHANGE, metric=F1) if layer_of(row) is not None]
-    for (model, reading), own in by_reading(rows).items():
-        tasks = [task for task in study.tasks if task in {row.task for row in own}]
+    """What fine-tuning changes in each layer."""
+    rows = [row for row in study.at(Stage.CHANGE, metric=Metric.F1) if row.layer is not None]
+    for (model, reading), own in _by_reading(rows).items():
         figure, (axis,) = grid(1, 5.5, 3.2)
-        seen = []
-        for task, style in line_styles(tasks).items():
-            points = {
-                float(layer_of(row) or 0): spread
-                for row in own
-                if row.task == task and (spread := spread_of([row])) is not None
-            }
-            seen += points.values()
-            draw_line(axis, shown(task), style, points)
+        tasks = [shown(task) for task in study.tasks if task in {row.task for row in own}]
+        seen = draw_lines(axis, spreads(own, _state, "layer"), tasks)
         axis.axhline(0, color="black", linewidth=0.8)
-        axis.set(xlabel="layer", ylabel=f"change of {F1}")
-        _tick_layers(axis, {float(layer_of(row) or 0) for row in own})
+        axis.set(xlabel="layer", ylabel=f"change of {Metric.F1}")
+        _tick_layers(axis, own)
         add_legend(figure, [axis])
         yield Drawing(
             slug("change", model, reading), figure,
@@ -122,85 +125,67 @@ def change_drawings(study: Study) -> Iterator[Drawing]:
 
 
 def masking_drawings(study: Study) -> Iterator[Drawing]:
-    groups = {
-        "all": ("best", "worst", "random", "like best", "like worst"),
-        "layers": ("best of layer", "worst of layer", "random of layer"),
-    }
+    """What is left of each task's metric without heads chosen by their ability."""
     for model in study.models:
-        rows = [r for r in study.at(MASKED, model=model) if r.metric == study.metric(r.task)]
-        tasks = [task for task in study.tasks if task in {row.task for row in rows}]
-        for group, kinds in groups.items():
-            own = [row for row in rows if kind_of(row.method) in kinds]
+        rows = study.main(Stage.ABILITY_MASKED, model=model)
+        for group, (ways, which) in MASKED.items():
+            own = [row for row in rows if row.method in ways]
             if own:
-                yield _masking_drawing(study, model, group, own, tasks, kinds)
-        if study.at(WITHOUT_LAYER, model=model):
+                yield orders_drawing(
+                    study, slug("ability", model, group), own,
+                    f"{model}, fine-tuned, heads masked: {which}.",
+                    f"Metrics of {model} with heads masked by their ability at constituents, "
+                    f"{group}", 3,
+                )  # fmt: skip
+        if study.at(Stage.LAYER_MASKED, model=model):
             yield _layers_masked(study, model)
 
 
-def _masking_drawing(study: Study, model: str, group: str, rows, tasks, kinds) -> Drawing:
-    figure, axes = grid(len(tasks))
-    seen: list[Spread] = []
-    for axis, task in zip(axes, tasks, strict=True):
-        found = spreads(
-            [row for row in rows if row.task == task],
-            lambda row: (kind_of(row.method), float(row.budget or 0)),
-        )
-        seen += found.values()
-        for kind, style in line_styles(kinds).items():
-            points = {budget: s for (name, budget), s in found.items() if name == kind}
-            if points:
-                draw_line(axis, kind, style, points)
-        draw_levels(axis, study, model, task)
-        axis.set(title=shown(task), xlabel="heads kept", ylabel=study.metric(task))
-        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axis.invert_xaxis()
-    add_legend(figure, axes, columns=3)
-    which = (
-        "best or worst at constituents first, any, or as many of each layer at random (“like”)"
-        if group == "all"
-        else "as many in every layer: its best at constituents, its worst, or any"
-    )
-    return Drawing(
-        slug("ability", model, group), figure,
-        f"Metrics of {model} with heads masked by their ability at constituents, {group}",
-        f"{model}, fine-tuned, heads masked: {which}. Lines are means, "
-        f"{bands_are(seen, 'values (seeds and random draws)')}.",
-    )  # fmt: skip
-
-
 def _layers_masked(study: Study, model: str) -> Drawing:
-    rows = [r for r in study.at(WITHOUT_LAYER, model=model) if r.metric == study.metric(r.task)]
-    tasks = [task for task in study.tasks if any(row.task == task for row in rows)]
+    rows = study.main(Stage.LAYER_MASKED, model=model)
+    tasks = [task for task in study.tasks if task in {row.task for row in rows}]
     figure, axes = grid(len(tasks))
-    found = spreads(rows, lambda row: (row.task, float(row.method.removeprefix("layer "))))
-    (style,) = line_styles(["one layer masked"]).values()
+    seen = []
     for axis, task in zip(axes, tasks, strict=True):
-        points = {layer: spread for (name, layer), spread in found.items() if name == task}
-        draw_line(axis, "one layer masked", style, points)
+        own = [row for row in rows if row.task == task]
+        seen += draw_lines(axis, spreads(own, lambda _: "one layer masked", "layer"))
         draw_levels(axis, study, model, task, whole=True)
         axis.set(title=shown(task), xlabel="layer without heads", ylabel=study.metric(task))
-        _tick_layers(axis, points)
+        _tick_layers(axis, own)
     return Drawing(
         slug("ability", model, "without-layer"), figure,
         f"Metrics of {model} with all heads of one layer masked, layer by layer",
         f"{model}, fine-tuned, all heads of one layer masked at a time: what is left of each "
         "task's metric; dotted: all heads, the majority-class baseline, and a bag of words. "
-        f"The line is the mean, {bands_are([*found.values()])}.",
+        f"The line is the mean, {bands_are(seen)}.",
     )  # fmt: skip
 
 
 # -- parts
 
 
-def _tick_layers(axis: Axes, layers: Iterable[float]) -> None:
+def _by_reading(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows by model and reading: the distance, and the bias to the right."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.model, row.reading), []).append(row)
+    return groups
+
+
+def _state(row: Row) -> str:
+    return trained_on(row.task)
+
+
+def _tick_layers(axis: Axes, rows: Sequence[Row]) -> None:
     """A tick for each layer, of many layers for some."""
-    places = sorted(layers)
+    places = sorted({row.layer for row in rows if row.layer is not None})
     axis.set_xticks(places[:: 1 + len(places) // 13])
 
 
 def _draw_nulls(axis: Axes, study: Study, model: str, nulls: Iterable[str]) -> None:
     """S-F1 of trees that need no model, as levels."""
     for null in nulls:
-        level = null_spread(study, model, null, F1)
+        where = {"model": model, "method": null, "metric": Metric.F1}
+        level = study.spread(Stage.TREE_BASELINES, **where)
         if level is not None:
             draw_level(axis, level.mean, null)

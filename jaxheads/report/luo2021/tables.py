@@ -2,75 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
-from jaxheads.records.rows import Row, kind_of
-from jaxheads.report.chiang2021.prunability import measures_table
-from jaxheads.report.figures.style import shown
-from jaxheads.report.folder import Study
-from jaxheads.report.luo2021.rows import (
-    AREA,
-    BEST,
-    BY_KIND,
-    CHANGE,
-    CHANGED,
-    COLUMNS,
-    CONTRAST,
-    F1,
-    HALVES,
-    MARGIN,
-    NULLS,
-    TUNED,
-    null_spread,
-    of_reading,
-    spoken,
-    trained_on,
+from jaxheads.records.folder import (
+    ALL_LAYERS,
+    LOWER_LAYERS,
+    PRETRAINING,
+    SPAN_COLUMNS,
+    UPPER_LAYERS,
+    Metric,
+    Stage,
 )
+from jaxheads.records.rows import Row
+from jaxheads.report.chiang2021.prunability import measures_table
+from jaxheads.report.folder import Study
+from jaxheads.report.names import difference, shown
 from jaxheads.report.parts import Table
-from jaxheads.report.spread import cell, number, signed, spread_of, spreads
+from jaxheads.report.spread import Form, cell, count, number, p_text, signed, spread_of, spreads
+from jaxheads.report.tables import table_of
 
-NAMES = ("S-F1", "C-F1", *COLUMNS[2:])
-
-
-def head_tables(study: Study) -> Iterator[Table]:
-    """The best heads beside their baselines, by how much, and which heads they are."""
-    yield from _present(_best_table(study), _margin_table(study), _chosen_table(study))
+NAMES = ("S-F1", "C-F1", *SPAN_COLUMNS[2:])
+HALVES = (LOWER_LAYERS, UPPER_LAYERS, ALL_LAYERS)
 
 
-def ranking_tables(study: Study) -> Iterator[Table]:
-    """How well scores without labels rank heads."""
-    yield from _present(_rankings_table(study))
+def trained_on(task: str) -> str:
+    """What a model was trained on, as readers call it."""
+    return "pre-trained" if task == PRETRAINING else shown(task)
 
 
-def change_tables(study: Study) -> Iterator[Table]:
-    """What fine-tuning changes, by task and by kind of task."""
-    yield from _present(_change_table(study), _kinds_table(study))
-
-
-def masking_tables(study: Study) -> Iterator[Table]:
-    """How many heads can go in every order, and what is tested at half of the heads."""
-    more = (
-        " Orders by the S-F1 of the fine-tuned model's heads, as in the figures: “best” masks the "
-        "best at constituents first. At 95%: the most heads masked such that the metric keeps 95% "
-        "of the whole model's there and before; area: the mean share of the metric kept."
-    )
-    areas = measures_table(study, AREA, "constituency-areas", more)
-    yield from _present(areas, _contrast_table(study))
-
-
-def treebank_tables(study: Study) -> Iterator[Table]:
-    """What was counted."""
-    yield from _present(_treebank_table(study))
-
-
-def _present(*made: Table | None) -> Iterator[Table]:
-    yield from (table for table in made if table is not None)
+def minus(row: Row) -> str:
+    """A difference as readers call it."""
+    return difference(row, " less ")
 
 
 # -- heads
 
 
-def _best_table(study: Study) -> Table | None:
+def best_table(study: Study) -> Table:
+    """The best heads beside their baselines."""
     body = tuple(
         line
         for model in study.models
@@ -85,43 +54,45 @@ def _best_table(study: Study) -> Table | None:
         "the section that chose it. “attention, ...” are heads that see no word. Best heads are "
         "chosen among many: compare with random weights."
     )
-    return Table("constituency-best", caption, head, body, labels=4) if body else None
+    return Table("constituency-best", caption, head, body, labels=4)
 
 
 def _null_lines(study: Study, model: str) -> Iterator[tuple[str, ...]]:
-    for null in dict.fromkeys(kind_of(row.method) for row in study.at(NULLS, model=model)):
-        cells = (cell(null_spread(study, model, null, column)) for column in COLUMNS)
-        yield model, "–", null, "baseline", "–", *cells
+    rows = study.at(Stage.TREE_BASELINES, model=model)
+    for null in dict.fromkeys(row.method for row in rows):
+        own = (row for row in rows if row.method == null)
+        yield model, "–", null, "baseline", "–", *_cells(own)
 
 
 def _random_lines(study: Study, model: str) -> Iterator[tuple[str, ...]]:
-    rows = study.at("random weights", model=model)
-    for what in dict.fromkeys(row.method for row in rows):
-        reading, _, which = what.partition(": ")
-        own = [row for row in rows if row.method == what]
+    rows = study.at(Stage.RANDOM_WEIGHTS, model=model)
+    for reading, which in dict.fromkeys((row.reading, row.method) for row in rows):
+        own = (row for row in rows if (row.reading, row.method) == (reading, which))
         yield model, "random weights", reading, which, "–", *_cells(own)
 
 
 def _best_lines(study: Study, model: str) -> Iterator[tuple[str, ...]]:
     for task in study.tasks:
-        rows = [r for r in study.at(BEST, model=model, task=task) if r.metric in COLUMNS]
-        tuned = study.at(TUNED, model=model, task=task, metric=F1)
-        for reading in dict.fromkeys(row.method.partition(": ")[0] for row in rows):
-            there = cell(spread_of(of_reading(tuned, reading)))
-            cells = _cells(of_reading(rows, reading))
-            yield model, trained_on(task), reading, "best head", there, *cells
+        where = {"model": model, "task": task}
+        rows = [r for r in study.at(Stage.BEST_HEAD, **where) if r.metric in SPAN_COLUMNS]
+        for reading in dict.fromkeys(row.reading for row in rows):
+            on_tune = study.spread(Stage.BEST_ON_TUNE, **where, reading=reading, metric=Metric.F1)
+            own = (row for row in rows if row.reading == reading)
+            yield model, trained_on(task), reading, Metric.BEST_HEAD, cell(on_tune), *_cells(own)
 
 
-def _chosen_table(study: Study) -> Table | None:
+def chosen_table(study: Study) -> Table:
     """Which heads the best ones are; of several seeds all, in their order."""
     found: dict[tuple[str, str, str], list[Row]] = {}
-    for row in study.at(TUNED):
-        key = (row.model, trained_on(row.task), row.method.partition(": ")[0])
-        found.setdefault(key, []).append(row)
+    for row in study.at(Stage.BEST_ON_TUNE):
+        found.setdefault((row.model, trained_on(row.task), row.reading), []).append(row)
     body = tuple(
         (
             *key,
-            *("; ".join(_chosen(row) for row in rows if row.metric == c) or "–" for c in COLUMNS),
+            *(
+                "; ".join(_chosen(row) for row in rows if row.metric == column) or "–"
+                for column in SPAN_COLUMNS
+            ),
         )
         for key, rows in found.items()
     )
@@ -131,66 +102,59 @@ def _chosen_table(study: Study) -> Table | None:
         "chose its head is too high: read those of the test section as results."
     )
     head = ("model", "trained on", "reading", *NAMES)
-    return Table("constituency-chosen", caption, head, body, labels=3) if body else None
+    return Table("constituency-chosen", caption, head, body, labels=3)
 
 
 def _chosen(row: Row) -> str:
     """One head and its score, which no line break parts."""
-    _, layer, _, head = row.method.partition(": ")[2].split(" ")
-    return f"{layer}, {head}: {number(row.value)}".replace(" ", "\u00a0")
+    return f"{row.layer}, {row.head}: {number(row.value)}".replace(" ", "\u00a0")
 
 
-def _margin_table(study: Study) -> Table | None:
-    found = {
-        (row.model, *row.method.split(": ", 1)): [
-            other for other in study.at(MARGIN, model=row.model) if other.method == row.method
-        ]
-        for row in study.at(MARGIN)
-    }
-    body = tuple(
-        (model, reading, what.rpartition(" - ")[2], *_cells(rows, signed))
-        for (model, reading, what), rows in found.items()
-    )
+def margin_table(study: Study) -> Table:
+    """By how much the best heads lie above trees that need no model."""
     caption = "Best head less trees that need no model, paired over sentences, with 95% intervals."
-    head = ("model", "reading", "less", *NAMES)
-    return Table("constituency-margins", caption, head, body, labels=3) if body else None
+    lines = {"model": "model", "reading": "reading", "less": "other_method"}
+    return table_of(
+        "constituency-margins", caption, study.at(Stage.MARGIN), lines, NAMES, by=_column,
+        form=signed,
+    )  # fmt: skip
+
+
+def _column(row: Row) -> str:
+    return NAMES[SPAN_COLUMNS.index(row.metric)]
 
 
 # -- rankings, changes, masking
 
 
-def _rankings_table(study: Study) -> Table | None:
-    rows = study.at("rankings")
-    by_key = {(row.model, *row.method.split(": ")): row for row in rows if row.metric == "spearman"}
-    p_values = {(row.model, *row.method.split(": ")): row for row in rows if row.metric == "p"}
-    body = tuple(
-        (*key, signed(row.value), number(p_values[key].value)) for key, row in by_key.items()
-    )
+def rankings_table(study: Study) -> Table:
+    """How well scores without labels rank heads."""
     caption = (
         "How far a score that sees no label, from the tune section, ranks heads as their S-F1 on "
         "the test section does; p by permutation of heads."
     )
-    head = ("model", "reading", "score", "Spearman", "p")
-    return Table("constituency-rankings", caption, head, body, labels=3) if body else None
+    lines = {"model": "model", "reading": "reading", "score": "method"}
+    return table_of(
+        "constituency-rankings", caption, study.at(Stage.RANKINGS), lines, "Spearman", form=signed,
+        more={"p": lambda row: "–" if row.p_value is None else p_text(row.p_value)},
+    )  # fmt: skip
 
 
-def _change_table(study: Study) -> Table | None:
-    counts = {(row.model, row.method, row.task, row.metric): row.value for row in study.at(CHANGED)}
-    rows = {
-        (row.model, *row.method.split(": "), row.task): row for row in study.at(CHANGE, metric=F1)
-    }
-    lines = dict.fromkeys((model, reading, task) for model, reading, _, task in rows)
-    lines |= dict.fromkeys(key[:3] for key in counts)
+def change_table(study: Study) -> Table:
+    """What fine-tuning changes, by task."""
+    fields = ("model", "reading", "task")
+    counts = spreads(study.at(Stage.CHANGED_HEADS), *fields, "metric")
+    found = spreads(study.at(Stage.CHANGE, metric=Metric.F1), *fields, "place")
     body = []
-    for model, reading, task in lines:
-        found = (rows.get((model, reading, place, task)) for place in HALVES)
-        changes = (cell(row and spread_of([row]), signed) for row in found)
-        own = {name: counts.get((model, reading, task, name)) for name in ("higher", "lower")}
-        heads = counts.get((model, reading, task, "heads"))
+    for model, reading, task in dict.fromkeys(key[:3] for key in (*found, *counts)):
+        line = (model, reading, task)
+        changes = (cell(found.get((*line, place)), signed) for place in HALVES)
+        heads = counts.get((*line, Metric.HEADS))
         shares = (
-            "–" if count is None or heads is None else f"{count:.0f} of {heads:.0f}"
-            for count in own.values()
-        )
+            "–" if number_of is None or heads is None
+            else f"{number_of.mean:.0f} of {heads.mean:.0f}"
+            for number_of in (counts.get((*line, m)) for m in (Metric.HIGHER, Metric.LOWER))
+        )  # fmt: skip
         body.append((model, reading, shown(task), *changes, *shares))
     caption = (
         "S-F1 of fine-tuned models less that of the pre-trained one, mean over the heads of these "
@@ -199,45 +163,62 @@ def _change_table(study: Study) -> Table | None:
         "would be counted on either side."
     )
     head = ("model", "reading", "fine-tuned on", *HALVES, "heads higher", "heads lower")
-    return Table("constituency-change", caption, head, tuple(body), labels=3) if body else None
+    return Table("constituency-change", caption, head, tuple(body), labels=3)
 
 
-def _kinds_table(study: Study) -> Table | None:
-    found = spreads(study.at(BY_KIND), lambda row: (row.model, *row.method.split(": ")))
-    body = tuple((*key, cell(spread, signed)) for key, spread in found.items())
+def kinds_table(study: Study) -> Table:
+    """What fine-tuning changes, by kind of task."""
     caption = "Mean change of S-F1 over the tasks of a kind, 95% over sentences and seeds."
-    head = ("model", "reading", "kind of task", "layers", "change")
-    return Table("constituency-kinds", caption, head, body, labels=4) if body else None
+    lines = {"model": "model", "reading": "reading", "kind of task": kind_of}
+    lines["layers"] = "place"
+    rows = study.at(Stage.CHANGE_BY_KIND)
+    return table_of("constituency-kinds", caption, rows, lines, "change", form=signed)
 
 
-def _contrast_table(study: Study) -> Table | None:
-    rows = study.at(CONTRAST)
-    body = tuple(
-        (row.model, shown(row.task), row.metric, spoken(row.method), str(row.budget),
-         cell(spread_of([row]), signed))
-        for row in rows
-    )  # fmt: skip
+def kind_of(row: Row) -> str:
+    """A kind of tasks, or the difference of two."""
+    return f"{row.method} − {row.other_method}" if row.other_method else row.method
+
+
+def area_table(study: Study) -> Table:
+    """How many heads can go in every order."""
+    more = (
+        " Orders by the S-F1 of the fine-tuned model's heads, as in the figures: “best” masks the "
+        "best at constituents first. At 95%: the most heads masked such that the metric keeps 95% "
+        "of the whole model's there and before; area: the mean share of the metric kept."
+    )
+    return measures_table(study, study.at(Stage.ABILITY_AREA), "constituency-areas", more)
+
+
+def contrast_table(study: Study) -> Table:
+    """What is tested at half of the heads."""
     caption = (
         "Metric with one set of heads masked less the metric with another, nearest half of the "
         "heads, 95% over examples and seeds: above 0 where the second set is needed more."
     )
-    head = ("model", "task", "metric", "masked", "heads kept", "difference")
-    return Table("constituency-masking", caption, head, body, labels=4) if body else None
+    lines = {"model": "model", "task": "task", "metric": "metric", "masked": minus}
+    lines["heads kept"] = "budget"
+    rows = study.at(Stage.ABILITY_CONTRAST)
+    return table_of("constituency-masking", caption, rows, lines, "difference", form=signed)
 
 
-def _treebank_table(study: Study) -> Table | None:
-    body = tuple(
-        (row.model, row.method, row.metric, f"{row.value:,.0f}") for row in study.at("treebank")
-    )
-    ties = spreads(study.at("tied splits"), lambda row: (row.model, row.task, row.method))
+def treebank_table(study: Study) -> Table:
+    """What was counted."""
+    sections = study.at(Stage.TREEBANK)
+    body = tuple((row.model, row.method, row.metric, count(row.value)) for row in sections)
+    ties = spreads(study.at(Stage.TIED_SPLITS), "model", "task", "reading", "method")
     body += tuple(
-        (model, trained_on(task), f"tied splits, {method}", cell(spread))
-        for (model, task, method), spread in ties.items()
+        (model, trained_on(task), f"tied splits, {reading}: {method}", cell(spread))
+        for (model, task, reading, method), spread in ties.items()
     )
     caption = "Sentences of each section, what was left out of them, and shares of tied splits."
     head = ("model", "section or task", "what", "value")
-    return Table("constituency-treebank", caption, head, body, labels=3) if body else None
+    return Table("constituency-treebank", caption, head, body, labels=3)
 
 
-def _cells(rows: list[Row], form: Callable[[float], str] = number) -> tuple[str, ...]:
-    return tuple(cell(spread_of(row for row in rows if row.metric == c), form) for c in COLUMNS)
+def _cells(rows: Iterable[Row], form: Form = number) -> tuple[str, ...]:
+    rows = list(rows)
+    return tuple(
+        cell(spread_of(row for row in rows if row.metric == column), form)
+        for column in SPAN_COLUMNS
+    )

@@ -2,72 +2,75 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from jaxheads.records.folder import BYTES, CUT, SPEED_UP, WHOLE, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.figures.panels import draw_cells, grid, write_cell
-from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
-from jaxheads.report.parts import Drawing, Section, Table, slug
+from jaxheads.report.names import head_of, shown
+from jaxheads.report.parts import Drawing, Section, Table, section, slug
 from jaxheads.report.spread import INTERVAL, Form, Spread, cell, short, signed, spreads
+from jaxheads.report.tables import table_of
 
 COLORS = "cividis"
 SHOWN = 8  # heads of each task in the table of the largest changes
-_HEAD = re.compile(r"layer (\d+) head (\d+)")
-_BATCH = re.compile(r"speed-up, batch (\d+)")
 _MOST_WRITTEN = 64  # squares of a map that still have room for a number
+
+Place = tuple[int, int]
 
 
 def single_section(study: Study) -> Section | None:
     """Maps of the changes, the largest ones, and the study's summaries of them."""
-    tables = (
-        _largest(study),
-        _table(
-            study, "one head removed, summary", "summary-table",
-            "Of all heads, one at a time. Significant: p below 0.01 for no change, not corrected "
-            "for the number of heads; if none mattered, 1% of them would be, by chance.",
-        ),
-        _table(
-            study, "one head kept", "kept-table",
-            "All heads of a layer but one removed: change of the metric. The one that stays has "
-            "the least loss on training examples, or the best metric on them (“chosen by”, as in "
-            "Michel et al.), or is the best on the very examples measured (“best of all”).",
-            signed,
-        ),
-        _table(
-            study, "agreement of data sets", "data-sets-table",
-            "Agreement of the changes on two data sets.",
-        ),
-        _table(
-            study, "gradient and ablation", "ablation-table",
-            "Agreement of the gradient's scores, on training examples, with what the metric loses "
-            "without each head.",
-        ),
-        _speeds(study),
-    )  # fmt: skip
-    parts = (*_drawings(study), *(table for table in tables if table is not None))
-    if not parts:
-        return None
     lead = (
         "The change of the metric when one head alone is masked, below 0 where the head helps, "
         "and when a layer keeps a single head."
     )
-    return Section("single", "One head at a time", lead, parts)
-
-
-def _changes(study: Study) -> dict[tuple[str, str, str], dict[str, Spread]]:
-    """By model, task and metric: the change for each head."""
-    found = spreads(
-        study.at("one head removed"), lambda row: (row.model, row.task, row.metric, row.method)
+    summaries: dict[str, tuple[str, str, Form]] = {
+        Stage.REMOVED_SUMMARY: (
+            "summary-table", "Of all heads, one at a time. Significant: p below 0.01 for no "
+            "change, not corrected for the number of heads; if none mattered, 1% of them would "
+            "be, by chance.", short,
+        ),
+        Stage.ALONE: (
+            "kept-table", "All heads of a layer but one removed: change of the metric. The one "
+            "that stays has the least loss on training examples, or the best metric on them "
+            "(“chosen by”, as in Michel et al.), or is the best on the very examples measured "
+            "(“best of all”).", signed,
+        ),
+        Stage.OTHER_DATA: (
+            "data-sets-table", "Agreement of the changes on two data sets.", short,
+        ),
+        Stage.ABLATION: (
+            "ablation-table", "Agreement of the gradient's scores, on training examples, with what "
+            "the metric loses without each head.", short,
+        ),
+    }  # fmt: skip
+    lines = {"model": "model", "task": "task", "what": _what, "metric": "metric"}
+    tables = (
+        table_of(name, caption, study.at(stage), lines, form=form)
+        for stage, (name, caption, form) in summaries.items()
     )
-    changes: dict[tuple[str, str, str], dict[str, Spread]] = {}
-    for (model, task, metric, head), spread in found.items():
-        changes.setdefault((model, task, metric), {})[head] = spread
+    return section(
+        "single", "One head at a time", lead,
+        _drawings(study), _largest(study), tables, _speeds(study),
+    )  # fmt: skip
+
+
+def _what(row: Row) -> str:
+    return ", ".join(filter(None, (head_of(row), row.method))) or "–"
+
+
+def _changes(study: Study) -> dict[tuple[str, str, str], dict[Place, Spread]]:
+    """By model, task and metric: the change for each head."""
+    changes: dict[tuple[str, str, str], dict[Place, Spread]] = {}
+    found = spreads(study.at(Stage.REMOVED), "model", "task", "metric", "layer", "head")
+    for (*line, layer, head), spread in found.items():
+        changes.setdefault((*line,), {})[layer, head] = spread
     return changes
 
 
@@ -76,13 +79,11 @@ def _drawings(study: Study) -> Iterator[Drawing]:
     for model in study.models:
         own = {task: found for (name, task, metric), found in changes.items()
                if name == model and metric == study.metric(task)}  # fmt: skip
-        maps = {task: _matrix(found) for task, found in own.items()}
-        maps = {task: matrix for task, matrix in maps.items() if matrix.size}
-        if not maps:
+        if not own:
             continue
-        figure, axes = grid(len(maps), 2.9, 2.8)
-        for axis, (task, matrix) in zip(axes, maps.items(), strict=True):
-            _draw_map(axis, shown(task), matrix)
+        figure, axes = grid(len(own), 2.9, 2.8)
+        for axis, (task, found) in zip(axes, own.items(), strict=True):
+            _draw_map(axis, shown(task), _matrix(found))
         counts = {s.number for found in own.values() for s in found.values()}
         yield Drawing(
             slug("removed", model), figure,
@@ -93,16 +94,10 @@ def _drawings(study: Study) -> Iterator[Drawing]:
         )  # fmt: skip
 
 
-def _matrix(found: dict[str, Spread]) -> Float[np.ndarray, "L H"]:
-    places = {
-        (int(match[1]), int(match[2])): spread.mean
-        for head, spread in found.items()
-        if (match := _HEAD.fullmatch(head))
-    }
-    sizes = [1 + max((place[axis] for place in places), default=-1) for axis in (0, 1)]
-    matrix = np.full(sizes, np.nan)
-    for place, value in places.items():
-        matrix[place] = value
+def _matrix(found: Mapping[Place, Spread]) -> Float[np.ndarray, "L H"]:
+    matrix = np.full(np.array([*found]).max(0) + 1, np.nan)
+    for place, spread in found.items():
+        matrix[place] = spread.mean
     return matrix
 
 
@@ -113,28 +108,23 @@ def _draw_map(axis: Axes, title: str, matrix: Float[np.ndarray, "L H"]) -> None:
     if matrix.size <= _MOST_WRITTEN:
         for (row, column), value in np.ndenumerate(matrix):
             if np.isfinite(value):
-                share = (value - low) / (high - low)
-                write_cell(axis, row, column, _points(value), share, COLORS)
+                share, text = (value - low) / (high - low), f"{round(100 * value, 1) + 0.0:.1f}"
+                write_cell(axis, row, column, text, share, COLORS)
     layers, heads = matrix.shape
     axis.set_xticks([n + 0.5 for n in range(heads)], [str(n) for n in range(heads)])
     axis.set_yticks([n + 0.5 for n in range(layers)], [str(n) for n in range(layers)])
     axis.set(title=title, ylabel="layer", xlabel="head (changes in points, 100 = 1)")
 
 
-def _points(value: float) -> str:
-    return f"{round(100 * value, 1) + 0.0:.1f}"
-
-
-def _largest(study: Study) -> Table | None:
+def _largest(study: Study) -> Table:
     body = []
     for (model, task, metric), found in _changes(study).items():
         ranked = sorted(found.items(), key=lambda item: -abs(item[1].mean))[:SHOWN]
         body += [
-            (model, shown(task), metric, head, cell(spread, signed), _verdict(spread))
-            for head, spread in ranked
-        ]
-    if not body:
-        return None
+            (model, shown(task), metric, f"layer {layer} head {head}", cell(spread, signed),
+             _verdict(spread))
+            for (layer, head), spread in ranked
+        ]  # fmt: skip
     caption = (
         f"The {SHOWN} largest changes of each task when one head is removed: mean, [95% interval] "
         "over examples and several seeds where one was computed, (lowest to highest) of seeds "
@@ -154,44 +144,25 @@ def _verdict(spread: Spread) -> str:
     return f"the head {'helps' if spread.mean < 0 else 'hurts'}{one}"
 
 
-def _speeds(study: Study) -> Table | None:
+def _speeds(study: Study) -> Table:
     """The model cut to half of its heads beside the whole one, by the examples in a batch."""
     body = []
-    for row in study.at("half cut", metric="ideal speed-up"):
+    for row in study.at(Stage.HALF_CUT, metric=Metric.IDEAL_SPEEDUP):
+        place = {"model": row.model, "task": row.task, "budget": row.budget}
         found = {
-            line["what"]: line["value"]
+            (line["what"], line["batch"]): line["value"]
             for line in study.speeds
-            if (line["model"], line["task"], line["budget"]) == (row.model, row.task, row.budget)
+            if place.items() <= line.items() and line["unit"] != BYTES
         }
-        for what, gain in found.items():
-            if match := _BATCH.fullmatch(what):
-                size = int(match[1])
-                rates = (
-                    1000 * size / found[f"{name}, batch {size}, ms"] for name in ("whole", "cut")
-                )
-                values = (*map(short, rates), f"{gain:.2f}x", f"{row.value:.2f}x")
-                body.append((row.model, shown(row.task), str(row.budget), str(size), *values))
-    if not body:
-        return None
+        for (what, size), gain in found.items():
+            if what == SPEED_UP:
+                rates = (short(1000 * size / found[name, size]) for name in (WHOLE, CUT))
+                line = (row.model, shown(row.task), str(row.budget), str(size))
+                body.append((*line, *rates, f"{gain:.2f}x", f"{row.value:.2f}x"))
     caption = (
         "Forward passes, examples a second, of the whole model and of the same with half of its "
         "heads cut by the gradient's order: medians of turns taken by both, the ratio within "
         "turns, and what multiply-adds allow at best."
     )
-    head = ("model", "task", "heads kept", "batch", "whole", "cut", "speed-up", "ideal")
+    head = ("model", "task", "heads kept", "batch", WHOLE, CUT, SPEED_UP, "ideal")
     return Table("speed-table", caption, head, tuple(body), labels=4)
-
-
-def _table(study: Study, stage: str, name: str, caption: str, form: Form = short) -> Table | None:
-    rows = study.at(stage)
-    if not rows:
-        return None
-    found = spreads(rows, _key)
-    body = tuple((*key, cell(spread, form)) for key, spread in found.items())
-    head = ("model", "task", "what", "metric", "heads kept", "value")
-    return Table(name, caption, head, body, labels=4)
-
-
-def _key(row: Row) -> tuple[str, ...]:
-    budget = "–" if row.budget is None else str(row.budget)
-    return (row.model, shown(row.task), row.method or "–", row.metric, budget)

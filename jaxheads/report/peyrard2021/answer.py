@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
+from jaxheads.records.folder import (
+    ALL_TOKENS,
+    CHOSEN,
+    COMMON_PLACE,
+    EDITED,
+    FINAL_WORD,
+    FUNNY,
+    ITSELF,
+    OTHER_WORD,
+    OTHERS,
+    POSITIONS,
+    RANDOM_WORD,
+    SERIOUS,
+    Metric,
+    Stage,
+)
 from jaxheads.report.baseline import MARK, at_chance
 from jaxheads.report.claims import LEVEL
-from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer
-from jaxheads.report.peyrard2021.humor import CONTROL, GATED, HEAD, LOCAL, MASKED, places
-from jaxheads.report.spread import Spread, percent, signed, spread_of, words
+from jaxheads.report.peyrard2021.humor import four_digits, places
+from jaxheads.report.spread import Spread, percent, signed, words
 
-RULES = ("random word", "final word", "most edited place")
-ALL = "all tokens"
+RULES = (RANDOM_WORD, FINAL_WORD, COMMON_PLACE)
+EVERY, FINAL, NOT_FINAL, _ = POSITIONS
 
 
 def humor_answer(study: Study) -> Answer | None:
@@ -21,7 +37,7 @@ def humor_answer(study: Study) -> Answer | None:
     found = places(study)
     if not found:
         return None
-    tested = study.at(HEAD, method=ALL, metric="corrected p")
+    tested = study.at(Stage.HEAD, method=ALL_TOKENS, metric=Metric.CORRECTED_P)
     able = [row for row in tested if not at_chance(study, row.model, row.task)]
     sure = [row for row in able if row.value < LEVEL]
     left = len(tested) - len(able)
@@ -34,118 +50,116 @@ def humor_answer(study: Study) -> Answer | None:
         + f" Not counted: {left} of models {MARK}."
         * (left > 0)
     )
-    return Answer(
-        "Does one head find what makes a headline funny?",
-        summary,
-        tuple(line for place in found for line in _points(study, *place)),
+    points = (
+        f"{place.name}: {text}."
+        for place in (_Place(study, *each) for each in found)
+        for part in (_head, _found, _due, _matters, _hangs)
+        if (text := part(place))
     )
+    return Answer("Does one head find what makes a headline funny?", summary, tuple(points))
 
 
-def _points(study: Study, model: str, task: str) -> Iterator[str]:
-    name = f"{model}, {shown(task)}"
-    yield f"{name}: {_head(study, model, task)}."
-    for part in (_found, _due, _matters, _hangs):
-        text = part(study, model, task)
-        if text:
-            yield f"{name}: {text}."
+class _Place(NamedTuple):
+    """A classifier, whose rows are asked for."""
+
+    study: Study
+    model: str
+    task: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}, {shown(self.task)}"
+
+    def one(self, stage: str, metric: str, method: str, less: str = "", **more: str):
+        """One number; with `less`, the difference of two."""
+        where = {"model": self.model, "task": self.task, "metric": metric, **more}
+        return self.study.spread(stage, **where, method=method, other_method=less)
 
 
-def _one(
-    study: Study, stage: str, model: str, task: str, method: str, metric: str
-) -> Spread | None:
-    return spread_of(study.at(stage, model=model, task=task, method=method, metric=metric))
-
-
-def _head(study: Study, model: str, task: str) -> str:
+def _head(at: _Place) -> str:
     """The heads of the seeds, with what they are certain of."""
-    at = {"model": model, "task": task, "method": ALL}
-    value = {(row.seed, row.metric): row.value for row in study.at(HEAD, **at)}
-    seeds = sorted({seed for seed, _ in value})
-    heads = [f"{value[s, 'layer']:.0f}-{value[s, 'head']:.0f}" for s in seeds]
-    accuracy = spread_of(study.at("whole", model=model, task=task, metric="accuracy"))
-    ps = [value[seed, "corrected p"] for seed in seeds]
-    contrast = _one(study, HEAD, model, task, ALL, "contrast")
-    idle = f", {MARK}" * at_chance(study, model, task)
+    own = {"model": at.model, "task": at.task, "metric": Metric.CORRECTED_P}
+    rows = at.study.at(Stage.HEAD, **own, method=ALL_TOKENS)
+    rows.sort(key=lambda row: row.seed)
+    heads = ", ".join(f"{row.layer}-{row.head}" for row in rows)
+    ends = (four_digits(end([row.value for row in rows])) for end in (min, max))
+    accuracy = at.one(Stage.WHOLE, Metric.ACCURACY, "")
+    contrast = at.one(Stage.HEAD, Metric.CONTRAST, ALL_TOKENS)
+    idle = f", {MARK}" * at_chance(at.study, at.model, at.task)
     said = f"accuracy {words(accuracy)}{idle}; " if accuracy is not None else ""
-    said += f"head (layer-head) {', '.join(heads)} by seed, corrected p {_range(ps)}"
+    said += f"head (layer-head) {heads} by seed, corrected p {' to '.join(dict.fromkeys(ends))}"
     return said + ("" if contrast is None else f", contrast {words(contrast, signed)}")
 
 
-def _range(values: list[float]) -> str:
-    low, high = f"{min(values):.4f}", f"{max(values):.4f}"
-    return low if low == high else f"{low} to {high}"
-
-
-def _found(study: Study, model: str, task: str) -> str:
+def _found(at: _Place) -> str:
     """The head against the best rule, on all headlines and by the place of the edit."""
-    own = _one(study, LOCAL, model, task, "head", "all")
+    own = at.one(Stage.LOCALISATION, EVERY, CHOSEN)
     rules = {
         rule: spread
         for rule in RULES
-        if (spread := _one(study, LOCAL, model, task, rule, "all")) is not None
+        if (spread := at.one(Stage.LOCALISATION, EVERY, rule)) is not None
     }
     if own is None or not rules:
         return ""
     best = max(rules, key=lambda rule: rules[rule].mean)
-    less = _one(study, LOCAL, model, task, f"head - {best}", "all")
+    less = at.one(Stage.LOCALISATION, EVERY, CHOSEN, best)
     parts = [
-        f"{'not ' * (position == 'not final')}final {percent(spread.mean)}"
-        for position in ("final", "not final")
-        if (spread := _one(study, LOCAL, model, task, "head", position)) is not None
+        f"{position} {percent(spread.mean)}"
+        for position in (FINAL, NOT_FINAL)
+        if (spread := at.one(Stage.LOCALISATION, position, CHOSEN)) is not None
     ]
     text = (
         f"it points at the edited word in {percent(own.mean)} of funny headlines (edited word "
         f"{', '.join(parts)}); the best rule, the {best}, in {percent(rules[best].mean)}"
     )
-    return text + ("" if less is None else f"; difference {words(less, signed)}{_verdict(less)}")
+    return text + ("" if less is None else f"; difference {_compared(less)}")
 
 
-def _due(study: Study, model: str, task: str) -> str:
+def _due(at: _Place) -> str:
     """The contrast in controls."""
-    rows = study.at(CONTROL, model=model, task=task, metric="contrast")
-    names = [n for n in dict.fromkeys(r.method for r in rows) if n.startswith("itself - ")]
-    said = []
-    for name in names:
-        spread = _one(study, CONTROL, model, task, name, "contrast")
-        if spread is not None:
-            said.append(
-                f"{name.removeprefix('itself - ')} {words(spread, signed)}{_verdict(spread)}"
-            )
+    where = {"model": at.model, "task": at.task, "metric": Metric.CONTRAST}
+    rows = at.study.at(Stage.CONTROL, **where, method=ITSELF)
+    said = [
+        f"{name} {_compared(spread)}"
+        for name in dict.fromkeys(row.other_method for row in rows if row.other_method)
+        if (spread := at.one(Stage.CONTROL, Metric.CONTRAST, ITSELF, name)) is not None
+    ]
     return "its contrast less that in controls: " + "; ".join(said) if said else ""
 
 
-def _matters(study: Study, model: str, task: str) -> str:
+def _matters(at: _Place) -> str:
     """What the gate costs."""
-    own = _one(study, GATED, model, task, "head", "accuracy")
-    others = _one(study, GATED, model, task, "others of its layer", "accuracy")
-    less = _one(study, GATED, model, task, "head - others of its layer", "accuracy")
+    own, others, less = (
+        at.one(Stage.GATED, Metric.ACCURACY, *ways)
+        for ways in ((CHOSEN,), (OTHERS,), (CHOSEN, OTHERS))
+    )
     if own is None:
         return ""
     text = f"gated to zero, it changes the accuracy by {words(own, signed)}"
     if others is not None and less is not None:
         text += (
             f", another head of its layer by {signed(others.mean)} on average; difference "
-            f"{words(less, signed)}{_verdict(less)}"
+            f"{_compared(less)}"
         )
     return text
 
 
-def _hangs(study: Study, model: str, task: str) -> str:
+def _hangs(at: _Place) -> str:
     """Whether decisions hang on the edited word, whatever heads do."""
     said = []
-    for side in ("funny", "serious"):
+    for side in (FUNNY, SERIOUS):
         edited, other, less = (
-            _one(study, MASKED, model, task, f"{name}, {side}", "decisions flipped")
-            for name in ("edited", "other", "edited - other")
+            at.one(Stage.WORDS_MASKED, Metric.FLIPPED, *ways, place=side)
+            for ways in ((EDITED,), (OTHER_WORD,), (EDITED, OTHER_WORD))
         )
         if edited is not None and other is not None and less is not None:
             said.append(
                 f"on the {side} side {percent(edited.mean)} of decisions flip, another word "
-                f"{percent(other.mean)}; difference {words(less, signed)}{_verdict(less)}"
+                f"{percent(other.mean)}; difference {_compared(less)}"
             )
     return "with the edited word masked, " + "; ".join(said) if said else ""
 
 
-def _verdict(spread: Spread) -> str:
-    """Words where nothing can be told."""
-    return ", not distinguishable from none" if spread.holds(0.0) else ""
+def _compared(less: Spread) -> str:
+    """A difference, with words where nothing can be told."""
+    return words(less, signed) + ", not distinguishable from none" * less.holds(0.0)

@@ -11,42 +11,48 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from jaxheads.records.folder import ALL_TOKENS, HEAD_WORDS, HUMOR_MAPS, Metric, Stage
 from jaxheads.report.figures.attention_view import READING, attention_views
-from jaxheads.report.figures.panels import add_legend, bands_are, draw_cells, draw_line, grid
-from jaxheads.report.figures.style import line_styles, shown
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_cells, draw_lines, grid
 from jaxheads.report.folder import HeadView, Study
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Drawing, Markup, slug
 from jaxheads.report.spread import spreads
 
-MAPS = {
-    "edited, funny": "a  edited word, funny", "other, funny": "b  other words, funny",
-    "edited, serious": "c  edited word, serious", "other, serious": "d  other words, serious",
-}  # fmt: skip
-UNTUNED, COLORS = "untuned", "viridis"
+TITLES = (
+    "a  edited word, funny", "b  other words, funny",
+    "c  edited word, serious", "d  other words, serious",
+)  # fmt: skip
+COLORS = "viridis"
 DISTANCES = {
-    "from untuned": "from the untuned model", "funny to serious": "funny to serious sentences",
-}  # fmt: skip
+    Metric.FROM_UNTUNED: "from the untuned model",
+    Metric.BETWEEN_SIDES: "funny to serious sentences",
+}
 
 
 # -- the four maps
 
 
-def map_drawing(study: Study, model: str, task: str) -> Drawing:
-    """Four maps of a classifier, and of the untuned model below, all on one scale."""
-    found = {what: maps for what in (task, UNTUNED) if (maps := _mean_maps(study, model, what))}
+def map_drawing(study: Study, model: str, task: str) -> Drawing | None:
+    """Four maps of a classifier, and of the untuned model below, all on one scale, if there."""
+    found = {of: maps for of in (task, "") if (maps := _mean_maps(study, model, of))}
+    if task not in found:
+        return None
     every = np.stack([value for maps in found.values() for value in maps.values()])
     low, high = float(every.min()), float(every.max())
     high = high if high > low else low + 1
     layers, heads = every.shape[1:]
     size = (9.4, (0.8 + 1.7 * layers / heads) * len(found) + 0.3)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(found), len(MAPS), squeeze=False)
-    for line, (what, maps) in zip(axes, found.items(), strict=True):
+    axes = figure.subplots(len(found), len(TITLES), squeeze=False)
+    chosen = study.at(Stage.HEAD, model=model, task=task, method=ALL_TOKENS)
+    heads = {(row.layer or 0, row.head) for row in chosen if row.head is not None}
+    for line, (of, maps) in zip(axes, found.items(), strict=True):
         drawn = []
-        for axis, (name, title) in zip(line, MAPS.items(), strict=True):
-            drawn.append(draw_cells(axis, maps[name], low, high, COLORS))
-            _label(axis, title, what, maps[name].shape)
-            for layer, head in _chosen(study, model, task):
+        for axis, map_LH, title in zip(line, maps.values(), TITLES, strict=True):
+            drawn.append(draw_cells(axis, map_LH, low, high, COLORS))
+            _label(axis, title, of, map_LH.shape)
+            for layer, head in sorted(heads):
                 axis.add_patch(
                     Rectangle((head, layer), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8)
                 )
@@ -60,37 +66,22 @@ def map_drawing(study: Study, model: str, task: str) -> Drawing:
     return Drawing(slug("humor-maps", model, task), figure, alt, caption)
 
 
-def has_maps(study: Study, model: str, task: str) -> bool:
-    """Whether there is something to draw."""
-    return bool(_mean_maps(study, model, task))
-
-
-def _mean_maps(study: Study, model: str, what: str) -> dict[str, Float[np.ndarray, "L H"]]:
+def _mean_maps(study: Study, model: str, task: str) -> dict[str, Float[np.ndarray, "L H"]]:
     """The four maps, means over seeds; nothing where one is missing."""
-    name = "humor" if what == UNTUNED else f"humor.{what}"
-    own = [found for found in study.maps if (found.model, found.what) == (model, name)]
-    found = {name: [each.value_LH for each in own if each.name == name] for name in MAPS}
+    where = (model, HUMOR_MAPS, task)
+    own = [found for found in study.maps if (found.model, found.what, found.task) == where]
+    found = {name: [each.value_LH for each in own if each.name == name] for name in HEAD_WORDS}
     if not all(found.values()):
         return {}
     return {name: np.mean(values, 0) for name, values in found.items()}
 
 
-def _chosen(study: Study, model: str, task: str) -> set[tuple[int, int]]:
-    """The (layer, head) of every seed."""
-    rows = study.at("head", model=model, task=task, method="all tokens")
-    value = {
-        (row.seed, row.metric): int(row.value) for row in rows if row.metric in ("layer", "head")
-    }
-    seeds = {seed for seed, _ in value}
-    return {(value[seed, "layer"], value[seed, "head"]) for seed in seeds}
-
-
-def _label(axis: Axes, title: str, what: str, shape: tuple[int, ...]) -> None:
+def _label(axis: Axes, title: str, task: str, shape: tuple[int, ...]) -> None:
     layers, heads = shape
     for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):
         numbers = range(0, count, 1 if count <= 8 else 2)
         ticks([n + 0.5 for n in numbers], [str(n) for n in numbers])
-    axis.set(xlabel="head", ylabel="layer" + ", untuned" * (what == UNTUNED))
+    axis.set(xlabel="head", ylabel="layer" if task else "layer, untuned")
     axis.set_title(title, fontsize=8.5)
 
 
@@ -99,20 +90,16 @@ def _label(axis: Axes, title: str, what: str, shape: tuple[int, ...]) -> None:
 
 def distance_drawing(study: Study, model: str) -> Drawing | None:
     """Two panels of distances by layer, with a line for each variant of the model."""
-    rows = study.at("attention distance", model=model)
+    rows = study.at(Stage.DISTANCE, model=model)
     panels = [name for name in DISTANCES if any(row.metric == name for row in rows)]
     if not panels:
         return None
-    found = spreads(rows, lambda row: (row.metric, *row.method.rsplit(", layer ", 1)))
-    styles = line_styles(dict.fromkeys(variant for _, variant, _ in found))
+    variants = dict.fromkeys(shown(row.method) for row in rows)
     figure, axes = grid(len(panels), 4.4, 3.0)
+    seen = []
     for axis, metric in zip(axes, panels, strict=True):
-        for variant, style in styles.items():
-            points = {
-                float(layer): s for (m, v, layer), s in found.items() if (m, v) == (metric, variant)
-            }
-            if points:
-                draw_line(axis, shown(variant), style, points)
+        own = [row for row in rows if row.metric == metric]
+        seen += draw_lines(axis, spreads(own, lambda row: shown(row.method), "layer"), variants)
         axis.set(title=DISTANCES[metric], xlabel="layer", ylabel="distance of attention")
         axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     add_legend(figure, axes, columns=3)
@@ -120,7 +107,7 @@ def distance_drawing(study: Study, model: str) -> Drawing | None:
         f"{model}: Jensen-Shannon distance (the root, natural logarithm; at most 0.833) of "
         "attention rows, the mean over rows, test sentences and a layer's heads. Left: of the same "
         "sentence in two models. Right: of the two sides of a pair in one model, over pairs of "
-        f"equally many tokens; {bands_are(list(found.values()))}."
+        f"equally many tokens; {bands_are(seen)}."
     )
     alt = f"Distance of attention by layer, {model}"
     return Drawing(slug("humor-distances", model), figure, alt, caption)
@@ -132,15 +119,15 @@ def distance_drawing(study: Study, model: str) -> Drawing | None:
 def views_of(study: Study) -> Iterator[Markup]:
     """Both sides of chosen headlines, for the first seed of each classifier."""
     first: dict[tuple[str, str], list[HeadView]] = {}
-    for view in (view for view in study.views if view.what in study.tasks):
-        own = first.setdefault((view.model, view.what), [])
+    for view in (view for view in study.views if view.what == HUMOR_MAPS):
+        own = first.setdefault((view.model, view.task), [])
         if not own or own[0].seed == view.seed:
             own.append(view)
-    for (model, what), views in first.items():
+    for (model, task), views in first.items():
         caption = (
-            f"{model}, {shown(what)}, seed {views[0].seed}: what head {views[0].layer}-"
+            f"{model}, {shown(task)}, seed {views[0].seed}: what head {views[0].layer}-"
             f"{views[0].head} looks at, in the first test pairs in which it points at the edited "
             "word of the funny side, and in the first in which it does not; the edited word is "
             f"underlined. {READING}"
         )
-        yield attention_views(slug("humor-view", model, what), views, caption)
+        yield attention_views(slug("humor-view", model, task), views, caption)

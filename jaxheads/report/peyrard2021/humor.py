@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 
-from jaxheads.records.rows import Row
-from jaxheads.report.figures.style import shown
+from jaxheads.records.folder import (
+    CHOSEN,
+    EDITED,
+    FUNNY,
+    HEAD_WORDS,
+    ITSELF,
+    OTHER_WORD,
+    OTHERS,
+    POINTED_AT,
+    POSITIONS,
+    SERIOUS,
+    SURELY_SERIOUS,
+    Metric,
+    Stage,
+)
 from jaxheads.report.folder import Study
-from jaxheads.report.parts import Section, Table
-from jaxheads.report.peyrard2021.figures import distance_drawing, has_maps, map_drawing, views_of
-from jaxheads.report.spread import Spread, cell, number, signed, spread_of
+from jaxheads.report.names import shown
+from jaxheads.report.parts import Section, Table, section
+from jaxheads.report.peyrard2021.figures import distance_drawing, map_drawing, views_of
+from jaxheads.report.spread import Form, cell, count, number, signed, spread_of, spreads
+from jaxheads.report.tables import table_of
 
-HEAD, LOCAL, CONTROL, GATED = "head", "localisation", "control", "gated"
-MASKED = "words masked"
-HEAD_WORDS = ("edited, funny", "other, funny", "edited, serious", "other, serious")
-POSITIONS = ("all", "final", "not final", "answered right")
-ITSELF = "itself - "  # begins the name of a difference
+ON_TASK = {"model": "model", "task": "task"}
 
 
 def humor_section(study: Study) -> Section | None:
     """All tables and figures of the study of headlines."""
-    if not study.at(HEAD):
+    if not study.at(Stage.HEAD):
         return None
     lead = (
         "Pairs of headlines that differ in a word or two. A head's contrast is how much more "
@@ -29,135 +40,102 @@ def humor_section(study: Study) -> Section | None:
         "validation pairs; its contrast, p-values (signs of whole originals flipped; corrected by "
         "Holm for all heads) and intervals (over originals and several seeds) are of test pairs."
     )
-    parts = [
-        *_made(study, (_pairs, _accuracy, _sizes, _oppositions, _heads)),
-        *(map_drawing(study, *place) for place in places(study) if has_maps(study, *place)),
-        *_made(study, (_localisation, _masked, _controls, _gates)),
-        *filter(None, (distance_drawing(study, model) for model in study.models)),
-        *_made(study, (_by_place,)),
-        *views_of(study),
-    ]
-    return Section("humor", "The head that looks at the funny word", lead, tuple(parts))
+    return section(
+        "humor", "The head that looks at the funny word", lead,
+        _pairs(study), _accuracy(study), _sizes(study), _oppositions(study), _heads(study),
+        (drawing for place in places(study) if (drawing := map_drawing(study, *place))),
+        _localisation(study), _masked(study), _controls(study), _gates(study),
+        filter(None, (distance_drawing(study, model) for model in study.models)),
+        _by_place(study), views_of(study),
+    )  # fmt: skip
 
 
 def places(study: Study) -> list[tuple[str, str]]:
     """The models and tasks that have a head."""
-    return list(dict.fromkeys((row.model, row.task) for row in study.at(HEAD)))
-
-
-def _made(study: Study, makers: Sequence[Callable[[Study], Table]]) -> Iterator[Table]:
-    tables = (make(study) for make in makers)
-    return (table for table in tables if table.body)
+    return list(dict.fromkeys((row.model, row.task) for row in study.at(Stage.HEAD)))
 
 
 # -- pairs and classifiers
 
 
 def _pairs(study: Study) -> Table:
-    columns = (
-        "pairs", "left out as too long", "small edits", "left out for words without pieces",
-    )  # fmt: skip
-    rows = study.at("pairs of headlines")
-    lines = dict.fromkeys((row.model, row.method) for row in rows)
-    body = tuple(
-        (
-            model,
-            split,
-            *(_count(_one(rows, model=model, method=split, metric=m)) for m in columns),
-        )
-        for model, split in lines
-    )
+    columns = (Metric.PAIRS, Metric.TOO_LONG, Metric.SMALL_EDITS, Metric.WITHOUT_PIECES)
     caption = (
         "Pairs of each split; no original is in two of them. Small edits pass the published filter "
         "(as many words, three or more, one or two that differ) and are those that heads are "
         "looked at on."
     )
-    return Table("humor-pairs", caption, ("model", "split", *columns), body)
+    lines = {"model": "model", "split": "method"}
+    rows = study.at(Stage.PAIRS)
+    return table_of("humor-pairs", caption, rows, lines, columns, by="metric", form=count)
+
+
+Column = tuple[Stage, Mapping[str, str], Form]  # a stage, fields of its rows, how numbers look
+
+
+def _cells(study: Study, columns: Iterable[Column], **line: str) -> tuple[str, ...]:
+    return tuple(cell(study.spread(stage, **line, **what), form) for stage, what, form in columns)
+
+
+def _by_task(study: Study, name: str, caption: str, columns: Mapping[str, Column]) -> Table:
+    """A line for each model and task that have a head."""
+    body = tuple(
+        (model, shown(task), *_cells(study, columns.values(), model=model, task=task))
+        for model, task in places(study)
+    )
+    return Table(name, caption, ("model", "task", *columns), body)
 
 
 def _accuracy(study: Study) -> Table:
-    body = []
-    for model, task in places(study):
-        own = {"model": model, "task": task}
-
-        def at(stage: str, own=own, **more: str) -> str:
-            return cell(spread_of(study.at(stage, **own, **more)))
-
-        body.append(
-            (
-                model, shown(task),
-                at("floor", metric="accuracy"),
-                at("surface leak", metric="longer is funny"),
-                at("surface leak", metric="naive Bayes"),
-                at("floor", metric="bag of words"),
-                at("labels shuffled"),
-                at("linear probe", metric="accuracy"),
-                at("accuracy on headlines", metric="accuracy", method="all"),
-                at("accuracy on headlines", metric="accuracy", method="rated serious by all"),
-            )
-        )  # fmt: skip
-    head = (
-        "model", "task", "constant", "longer is funny", "naive Bayes", "bag of words",
-        "labels shuffled", "linear probe", "fine-tuned", "rated serious by all",
-    )  # fmt: skip
+    accuracy = {"metric": Metric.ACCURACY}
+    columns: dict[str, Column] = {
+        "constant": (Stage.FLOOR, accuracy, number),
+        Metric.LONGER: (Stage.LEAK, {"metric": Metric.LONGER}, number),
+        Metric.BAYES: (Stage.LEAK, {"metric": Metric.BAYES}, number),
+        Metric.BAG_OF_WORDS: (Stage.FLOOR, {"metric": Metric.BAG_OF_WORDS}, number),
+        Stage.SHUFFLED: (Stage.SHUFFLED, accuracy, number),
+        Stage.PROBE: (Stage.PROBE, accuracy, number),
+        "fine-tuned": (Stage.HEADLINES, accuracy | {"method": "all"}, number),
+        SURELY_SERIOUS: (Stage.HEADLINES, accuracy | {"method": SURELY_SERIOUS}, number),
+    }
     caption = (
         "Accuracy on test. humor_single: is this sentence funny; humor_pair: is the first of two. "
         "Constant, longer, naive Bayes and bag of words see no model. Square brackets: 95% "
         "intervals over originals and seeds; round ones: seeds."
     )
-    return Table("humor-accuracy", caption, head, tuple(body))
+    return _by_task(study, "humor-accuracy", caption, columns)
 
 
 def _sizes(study: Study) -> Table:
-    rows = study.at("accuracy by size of edit")
-    methods = list(dict.fromkeys(row.method for row in rows))
-    body = tuple(
-        (model, shown(task), *(cell(_one(rows, model=model, task=task, method=m)) for m in methods))
-        for model, task in places(study)
-        if _one(rows, model=model, task=task) is not None
-    )
     caption = (
         "Accuracy by the size of the edit: the Jaccard distance of the two sets of words. A dash "
         "where there is no such pair."
     )
-    return Table("humor-sizes", caption, ("model", "task", *methods), body)
+    rows = study.at(Stage.BY_SIZE)
+    return table_of(
+        "humor-sizes", caption, rows, ON_TASK, by=lambda row: f"{row.method} {row.setting:g}"
+    )
 
 
 def _oppositions(study: Study) -> Table:
-    rows = study.at("accuracy by opposition")
-    names = dict.fromkeys(row.method for row in rows)
-    body = tuple(
-        (model, shown(task), name, cell(found))
-        for model, task in places(study)
-        for name in names
-        if (found := _one(rows, model=model, task=task, method=name)) is not None
-    )
     caption = (
         "Accuracy by what the two sides of a pair oppose, where the pairs say it (several may "
         "apply); in the built-in language the kind of the noun that is out of its place. Square "
         "brackets: 95% intervals over originals."
     )
-    head = ("model", "task", "opposition", "accuracy")
-    return Table("humor-oppositions", caption, head, body, labels=3)
+    rows = study.at(Stage.BY_OPPOSITION, metric=Metric.ACCURACY)
+    lines = ON_TASK | {"opposition": "method"}
+    return table_of("humor-oppositions", caption, rows, lines, Metric.ACCURACY)
 
 
 def _by_place(study: Study) -> Table:
-    rows = study.at("attention by place")
-    columns = tuple(dict.fromkeys(row.metric for row in rows))
-    body = tuple(
-        (model, shown(variant), *(_place_cell(rows, model, variant, name) for name in columns))
-        for model, variant in dict.fromkeys((row.model, row.method) for row in rows)
-    )
     caption = (
         "Mean attention that a word gets by its place, and a special token, over all heads, tokens "
         "that look and test sentences of both sides; a word has the sum of its pieces. Round "
         "brackets: seeds."
     )
-    return Table("humor-places", caption, ("model", "variant", *columns), body)
-
-
-def _place_cell(rows: Sequence[Row], model: str, variant: str, name: str) -> str:
-    return cell(_one(rows, model=model, method=variant, metric=name), lambda value: f"{value:.4f}")
+    rows, lines = study.at(Stage.BY_PLACE), {"model": "model", "variant": "method"}
+    return table_of("humor-places", caption, rows, lines, by="metric", form=four_digits)
 
 
 # -- the head
@@ -165,19 +143,17 @@ def _place_cell(rows: Sequence[Row], model: str, variant: str, name: str) -> str
 
 def _heads(study: Study) -> Table:
     body = []
-    for row in study.at(HEAD, metric="contrast", seeds=None):
-        own = study.at(HEAD, model=row.model, task=row.task, method=row.method, seed=row.seed)
-        value = {each.metric: each.value for each in own}
-        share = value.get("share of its layer's distance")
+    for row in study.at(Stage.HEAD, metric=Metric.CONTRAST, seeds=None):
+        where = {"model": row.model, "task": row.task, "method": row.method, "seed": row.seed}
+        value = {each.metric: each.value for each in study.at(Stage.HEAD, **where)}
+        share = value.get(Metric.LAYER_SHARE)
         body.append(
             (
-                row.model, shown(row.task), row.method, str(row.seed),
-                f"{value['layer']:.0f}-{value['head']:.0f}",
-                signed(value["contrast on validation"]), cell(spread_of([row]), signed),
-                p_value(value["p"]), p_value(value["corrected p"]),
-                f"{value['heads with corrected p below 0.05']:.0f} of {value['heads']:.0f}",
-                f"{value['rank by the last word']:.0f}",
-                "–" if share is None else number(share),
+                row.model, shown(row.task), row.method, str(row.seed), f"{row.layer}-{row.head}",
+                signed(value[Metric.ON_VALIDATION]), cell(spread_of([row]), signed),
+                four_digits(value[Metric.P]), four_digits(value[Metric.CORRECTED_P]),
+                f"{value[Metric.CLEAR_HEADS]:.0f} of {value[Metric.HEADS]:.0f}",
+                f"{value[Metric.LAST_WORD_RANK]:.0f}", "–" if share is None else number(share),
                 *(number(value[name]) for name in HEAD_WORDS),
             )
         )  # fmt: skip
@@ -194,24 +170,22 @@ def _heads(study: Study) -> Table:
     return Table("humor-heads", caption, head, tuple(body), labels=4)
 
 
-def p_value(value: float) -> str:
-    """Four digits after the point: the least that 9,999 permutations give."""
+def four_digits(value: float) -> str:
+    """Four digits after the point: the least p-value that 9,999 permutations give."""
     return f"{value:.4f}"
 
 
 def _localisation(study: Study) -> Table:
-    rows = [row for row in study.at(LOCAL) if row.metric in POSITIONS]
-    lines = dict.fromkeys((row.model, row.task, row.method) for row in rows)
-    body = tuple(
-        (
-            *(model, shown(task), method),
-            *(
-                _share(method, _one(rows, model=model, task=task, method=method, metric=position))
-                for position in POSITIONS
-            ),
-        )
-        for model, task, method in lines
-    )
+    rows = [row for row in study.at(Stage.LOCALISATION) if row.metric in POSITIONS]
+    found = spreads(rows, "model", "task", "method", "other_method", "metric")
+    body = []
+    for line in dict.fromkeys(key[:4] for key in found):
+        model, task, one, two = line
+        own = [found.get((*line, position)) for position in POSITIONS]
+        cells = [cell(spread, signed if two else number) for spread in own]
+        if one == POINTED_AT:
+            cells = ["–" if spread is None else count(spread.mean) for spread in own]
+        body.append((model, shown(task), f"{one} − {two}" if two else one, *cells))
     caption = (
         "Share of funny test headlines whose edited word is pointed at: by the head (the word of "
         "its greatest weight summed over who looks; “special tokens too”: these may win), by a "
@@ -219,29 +193,26 @@ def _localisation(study: Study) -> Table:
         "whether the last word is edited, and on the headlines that the classifier answered right, "
         "as the paper has it."
     )
-    return Table("humor-localisation", caption, ("model", "task", "by", *POSITIONS), body, labels=3)
-
-
-def _share(method: str, found: Spread | None) -> str:
-    if method == "headlines":
-        return _count(found)
-    return cell(found, signed if " - " in method else number)
+    head = ("model", "task", "by", *POSITIONS)
+    return Table("humor-localisation", caption, head, tuple(body), labels=3)
 
 
 def _masked(study: Study) -> Table:
-    rows = study.at(MASKED)
-    forms = (("edited", number), ("other", number), ("edited - other", signed))
+    columns: dict[str, Column] = {
+        "edited word": (Stage.WORDS_MASKED, {"method": EDITED, "other_method": ""}, number),
+        "another word": (Stage.WORDS_MASKED, {"method": OTHER_WORD}, number),
+        "difference": (
+            Stage.WORDS_MASKED, {"method": EDITED, "other_method": OTHER_WORD}, signed,
+        ),
+    }  # fmt: skip
     body = tuple(
         (
             model, shown(task), side,
-            *(
-                cell(_one(rows, model=model, task=task, method=f"{name}, {side}"), form)
-                for name, form in forms
-            ),
+            *_cells(study, columns.values(), model=model, task=task, place=side),
         )
         for model, task in places(study)
-        for side in ("funny", "serious")
-        if _one(rows, model=model, task=task) is not None
+        for side in (FUNNY, SERIOUS)
+        if study.at(Stage.WORDS_MASKED, model=model, task=task)
     )  # fmt: skip
     caption = (
         "Share of the classifier's decisions that flip when one word is masked, on the test pairs "
@@ -249,31 +220,25 @@ def _masked(study: Study) -> Table:
         "same sentence, and the difference, with 95% intervals over originals. In pairs the other "
         "side stays as it is."
     )
-    head = ("model", "task", "side", "edited word", "another word", "difference")
-    return Table("humor-masked", caption, head, body, labels=3)
+    return Table("humor-masked", caption, ("model", "task", "side", *columns), body, labels=3)
 
 
 def _controls(study: Study) -> Table:
-    rows = study.at(CONTROL)
-    lines = [
-        line
-        for line in dict.fromkeys((row.model, row.task, row.method) for row in rows)
-        if not line[2].startswith((ITSELF, "best head, "))
-    ]
+    rows = study.at(Stage.CONTROL, metric=Metric.CONTRAST, other_method="")
+    lines = dict.fromkeys((row.model, row.task, row.method) for row in rows)
+    contrast = {"metric": Metric.CONTRAST}
     body = []
     for model, task, method in lines:
-        own = [row for row in rows if (row.model, row.task) == (model, task)]
-        best = f"best head, {method}"
-        body.append(
-            (
-                model, shown(task), method,
-                cell(_one(own, method=method, metric="contrast"), signed),
-                cell(_one(own, method=ITSELF + method, metric="contrast"), signed),
-                *(cell(_one(own, method=method, metric=name)) for name in HEAD_WORDS),
-                cell(_one(own, method=best, metric="contrast"), signed),
-                cell(_one(own, method=best, metric="corrected p"), p_value),
-            )
-        )  # fmt: skip
+        own = {"method": method, "other_method": ""}
+        columns: tuple[Column, ...] = (
+            (Stage.CONTROL, own | contrast, signed),
+            (Stage.CONTROL, {"method": ITSELF, "other_method": method} | contrast, signed),
+            *((Stage.CONTROL, own | {"metric": name}, number) for name in HEAD_WORDS),
+            (Stage.BEST_ELSEWHERE, own | contrast, signed),
+            (Stage.BEST_ELSEWHERE, own | {"metric": Metric.CORRECTED_P}, four_digits),
+        )
+        cells = _cells(study, columns, model=model, task=task)
+        body.append((model, shown(task), method, *cells))
     head = (
         "model", "task", "where", "contrast of the head", "itself less this", *HEAD_WORDS,
         "contrast of its own best head", "corrected p of that",
@@ -287,35 +252,17 @@ def _controls(study: Study) -> Table:
 
 
 def _gates(study: Study) -> Table:
-    columns = ("head", "others of its layer", "head - others of its layer")
-    rows = study.at(GATED)
-    body = tuple(
-        (
-            model, shown(task),
-            *(
-                cell(_one(rows, model=model, task=task, method=m, metric="accuracy"), signed)
-                for m in columns
-            ),
-            cell(
-                _one(rows, model=model, task=task, metric="rank of loss in its layer"),
-                lambda value: f"{value:.1f}",
-            ),
-        )
-        for model, task in places(study)
-    )  # fmt: skip
+    accuracy = {"metric": Metric.ACCURACY}
+    columns: dict[str, Column] = {
+        CHOSEN: (Stage.GATED, accuracy | {"method": CHOSEN, "other_method": ""}, signed),
+        OTHERS: (Stage.GATED, accuracy | {"method": OTHERS}, signed),
+        "difference": (
+            Stage.GATED, accuracy | {"method": CHOSEN, "other_method": OTHERS}, signed,
+        ),
+        "rank": (Stage.GATED, {"metric": Metric.LOSS_RANK}, lambda value: f"{value:.1f}"),
+    }  # fmt: skip
     caption = (
         "Change of the test accuracy when the head is gated to zero, when each other head of its "
         "layer is (the mean of these), and the difference; rank 1: the greatest loss in its layer."
     )
-    return Table("humor-gates", caption, ("model", "task", *columns, "rank"), body)
-
-
-def _count(found: Spread | None) -> str:
-    """How many there are, on average over seeds."""
-    return "–" if found is None else f"{found.mean:.0f}"
-
-
-def _one(rows: Sequence[Row], **fields: str) -> Spread | None:
-    return spread_of(
-        row for row in rows if all(getattr(row, name) == value for name, value in fields.items())
-    )
+    return _by_task(study, "humor-gates", caption, columns)

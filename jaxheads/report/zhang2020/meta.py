@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from matplotlib.axes import Axes
 
-from jaxheads.records.rows import Row, kind_of
+from jaxheads.records.folder import (
+    FIRST,
+    FROM_CHANCE,
+    INVERTED,
+    LAST,
+    MAGNITUDE,
+    META,
+    OWN,
+    PRUNER_TRAINING,
+    RANDOM,
+    SCORING,
+    TRAINING,
+    WHOLE,
+    Stage,
+)
+from jaxheads.records.rows import Row
 from jaxheads.report.claims import NONE, clear_in, counted, said_of
 from jaxheads.report.figures.panels import grid
-from jaxheads.report.figures.style import INK, LineStyle, line_styles, shown
+from jaxheads.report.figures.style import INK, line_styles
 from jaxheads.report.folder import Study
-from jaxheads.report.parts import Answer, Drawing, Section, Table, slug
-from jaxheads.report.spread import Spread, cell, ends, number, signed, spread_of, spreads, words
+from jaxheads.report.names import difference, shown, tasks_of
+from jaxheads.report.parts import Answer, Drawing, Section, Table, section, slug
+from jaxheads.report.spread import cell, ends, number, signed, spreads, words
+from jaxheads.report.tables import difference_table, table_of
 
-TRAINED, LOST, SIMILARITY = "masked, fine-tuned", "likeness lost", "similarity"
-OVERLAP, CONTRAST, TRAINING = "overlap of masks", "contrast of masks", "pruner training"
-ORDER = ("meta", "inverted meta", "random", "gradient", "magnitude")
+ORDER = (META, INVERTED, RANDOM, OWN, MAGNITUDE)
+COSTS = (PRUNER_TRAINING, *SCORING.values(), TRAINING)
+OTHERS = {RANDOM: "random masks", INVERTED: "the mask of the inverted score"}
 
 
 def meta_section(study: Study) -> Section | None:
     """A figure for each model, and tables: metrics, differences, likeness, overlap and cost."""
-    tables = (
-        _by_method(
-            study, TRAINED, "meta-table",
-            "Fine-tuned under a mask: mean (lowest to highest) over seeds, for random masks over "
-            "draws too.",
-        ),
-        _contrasts(study),
-        _by_method(
-            study, LOST, "meta-likeness-table",
-            "Likeness of sentences to each other that a mask loses before any training (what the "
-            "pruner is trained to keep; 0: nothing), on held-out sentences.",
-        ),
-        _by_method(
-            study, SIMILARITY, "meta-similarity-table",
-            "Sentence likeness without fine-tuning: correlation of the cosine of two sentences' "
-            "representations with the label. Random: all draws; bag of words: the cosine "
-            "of counts.",
-            whole="whole",
-        ),
-        _overlap(study),
-        _learning(study),
-        _cost(study),
-    )  # fmt: skip
-    parts = (*_drawings(study), *(table for table in tables if table is not None))
-    if not parts:
-        return None
+    trained = (
+        "Fine-tuned under a mask: mean (lowest to highest) over seeds, for random masks over "
+        "draws too."
+    )
+    differences = (
+        "Differences after fine-tuning, with 95% intervals over seeds, random draws and examples; "
+        "not corrected for their number."
+    )
+    likeness = (
+        "Likeness of sentences to each other that a mask loses before any training (what the "
+        "pruner is trained to keep; 0: nothing), on held-out sentences."
+    )
+    similarity = (
+        "Sentence likeness without fine-tuning: correlation of the cosine of two sentences' "
+        "representations with the label. Random: all draws; bag of words: the cosine "
+        "of counts."
+    )
+    learning = (
+        "Training of the pruners: their loss in the first and in the last lines of the log, mean "
+        "(lowest to highest) over seeds. A step takes tasks by chance, so that lines are noisy."
+    )
     lead = (
         "In every layer the same share of the heads is masked before fine-tuning, and the training "
         "is the same for all masks. “meta”: the heads that a pruner scores highest which learned "
@@ -54,67 +66,73 @@ def meta_section(study: Study) -> Section | None:
         "any; “gradient”: by the gradient of the pre-training loss; “magnitude”: by the size of "
         "the weights."
     )
-    return Section("meta", "Heads chosen by a pruner that never saw the task", lead, parts)
+    return section(
+        "meta", "Heads chosen by a pruner that never saw the task", lead, _drawings(study),
+        _by_method(study, Stage.MASK_TUNED, "meta-table", trained),
+        difference_table(
+            study, "meta-contrast-table", differences, study.at(Stage.MASK_CONTRAST)
+        ),
+        _by_method(study, Stage.LIKENESS_LOST, "meta-likeness-table", likeness),
+        _by_method(study, Stage.SIMILARITY, "meta-similarity-table", similarity),
+        _overlap(study),
+        table_of(
+            "meta-learning-table", learning, study.at(Stage.PRUNER_TRAINING),
+            {"model": "model", "metric": "metric"}, (FIRST, LAST), by="method",
+        ),
+        _cost(study),
+    )  # fmt: skip
 
 
 def meta_answer(study: Study) -> Answer | None:
     """Is the pruner's choice better than chance, and does its score carry information at all?"""
-    rows = study.at(CONTRAST)
-    if not rows:
+    if not study.at(Stage.MASK_CONTRAST):
         return None
-    others = {"random": "random masks", "inverted meta": "the mask of the inverted score"}
-    compared = [row for row in rows if row.method.removeprefix("meta - ") in others]
-    several, left_out = counted(study, compared)
+    rows = study.at(Stage.MASK_CONTRAST, method=META)
+    several, left_out = counted(study, [row for row in rows if row.other_method in OTHERS])
     summary = NONE
     if several:
         parts = []
-        for other, what in others.items():
-            own = [row for row in several if row.method == f"meta - {other}"]
-            parts.append(
-                f"better than under {what} in {clear_in(own)}, worse in {clear_in(own, -1)}"
-            )
+        for other, what in OTHERS.items():
+            own = [row for row in several if row.other_method == other]
+            better, worse = clear_in(own), clear_in(own, -1)
+            parts.append(f"better than under {what} in {better}, worse in {worse}")
         summary = (
             f"Fine-tuned under its mask, the model is {'; '.join(parts)} (95% intervals over "
             "seeds, random draws and examples)."
         )
-    points = tuple(_point(study, model, task) for model, task in _places(study, TRAINED))
+    points = tuple(_point(study, *place) for place in _places(study))
     return Answer(
         "Can a pruner that never saw a task choose its heads?", summary + left_out, points
     )
 
 
-def _places(study: Study, stage: str) -> dict[tuple[str, str], None]:
-    return dict.fromkeys((row.model, row.task) for row in study.at(stage))
+def _places(study: Study) -> dict[tuple[str, str], None]:
+    return dict.fromkeys((row.model, row.task) for row in study.at(Stage.MASK_TUNED))
 
 
 def _point(study: Study, model: str, task: str) -> str:
-    metric = study.metric(task)
-    found = spreads(
-        study.at(TRAINED, model=model, task=task, metric=metric), lambda row: kind_of(row.method)
-    )
-    whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
-    said = [f"{name} {words(found[name], of=_of(name))}" for name in _in_order(found)]
-    before = "" if whole is None else f"all heads {words(whole)}, "
+    where = {"model": model, "task": task, "metric": study.metric(task)}
+    found = spreads(study.at(Stage.MASK_TUNED, **where), "method")
+    whole = study.spread(Stage.WHOLE, **where)
+    said = [] if whole is None else [f"all heads {words(whole)}"]
+    said += [
+        f"{name} {words(found[name], of='draws' if name == RANDOM else 'seeds')}"
+        for name in _in_order(found)
+    ]
     contrasts = [
-        f"{row.method.replace(' - ', ' − ')} {signed(row.value)}{_ends(row)}: {said_of(study, row)}"
-        for row in study.at(CONTRAST, model=model, task=task)
-        if row.method in ("meta - random", "meta - inverted meta")
+        f"{difference(row)} {signed(row.value)}{f' [{ends(row)}]' * bool(ends(row))}: "
+        f"{said_of(study, row)}"
+        for row in study.at(Stage.MASK_CONTRAST, model=model, task=task, method=META)
+        if row.other_method in OTHERS
     ]
     compared = f" {'; '.join(contrasts)}." if contrasts else ""
-    return f"{model}, {shown(task)}: {metric} with {before}{', '.join(said)}.{compared}"
+    return f"{model}, {shown(task)}: {study.metric(task)} with {', '.join(said)}.{compared}"
 
 
-def _ends(row: Row) -> str:
-    return f" [{ends(row)}]" if ends(row) else ""
-
-
-def _of(method: str) -> str:
-    return "draws" if method == "random" else "seeds"
-
-
-def _in_order(names) -> list[str]:
-    known = [name for name in ORDER if name in names]
-    return known + [name for name in names if name not in known]
+def _in_order(names: Iterable[str]) -> list[str]:
+    found = list(dict.fromkeys(names))
+    known = [name for name in ORDER if name in found]
+    return known + [name for name in found if name not in known]
 
 
 # -- parts
@@ -122,7 +140,7 @@ def _in_order(names) -> list[str]:
 
 def _drawings(study: Study) -> Iterator[Drawing]:
     for model in study.models:
-        tasks = [task for own, task in _places(study, TRAINED) if own == model]
+        tasks = [task for own, task in _places(study) if own == model]
         if not tasks:
             continue
         figure, axes = grid(len(tasks), 3.6, 2.6)
@@ -137,126 +155,76 @@ def _drawings(study: Study) -> Iterator[Drawing]:
 
 
 def _draw_panel(study: Study, axis: Axes, model: str, task: str) -> None:
-    metric = study.metric(task)
-    rows = study.at(TRAINED, model=model, task=task, metric=metric)
-    names = _in_order(dict.fromkeys(kind_of(row.method) for row in rows))
-    found: dict[str, LineStyle] = line_styles(names)
-    for place, name in enumerate(names):
-        values = [row.value for row in rows if kind_of(row.method) == name]
+    where = {"model": model, "task": task, "metric": study.metric(task)}
+    rows = study.at(Stage.MASK_TUNED, **where)
+    names = _in_order(row.method for row in rows)
+    for place, (name, style) in enumerate(line_styles(names).items()):
+        values = [row.value for row in rows if row.method == name]
         shifts = [0.28 * (n / max(len(values) - 1, 1) - 0.5) for n in range(len(values))]
-        style = found[name]
         axis.plot(
             values, [place + shift for shift in shifts], linestyle="none", marker=style.marker,
             color=style.color, markersize=4.5, markerfacecolor="white",
         )  # fmt: skip
         middle = sum(values) / len(values)
         axis.plot([middle, middle], [place - 0.32, place + 0.32], color=style.color, linewidth=2.2)
-    whole = spread_of(study.at("whole", model=model, task=task, metric=metric))
+    whole = study.spread(Stage.WHOLE, **where)
     if whole is not None:
         axis.axvline(whole.mean, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
     axis.set_yticks(range(len(names)), names)
     axis.invert_yaxis()
     axis.grid(visible=False, axis="y")
-    axis.set(title=shown(task), xlabel=metric)
+    axis.set(title=shown(task), xlabel=study.metric(task))
 
 
-def _by_method(
-    study: Study, stage: str, name: str, caption: str, *, whole: str = ""
-) -> Table | None:
+def _by_method(study: Study, stage: str, name: str, caption: str) -> Table:
     rows = study.at(stage)
-    found = spreads(rows, lambda row: (row.model, row.task, row.metric, kind_of(row.method)))
-    methods = _in_order(dict.fromkeys(method for *_, method in found if method != whole))
-    lines = dict.fromkeys(key[:3] for key in found)
-    body = tuple(
-        (model, shown(task), metric, *(cell(found.get((model, task, metric, m))) for m in methods),
-         cell(_whole(study, found, model, task, metric, whole)))
-        for model, task, metric in lines
+
+    def metric(row: Row) -> str:
+        return f"{row.metric}, {row.reading}" if row.reading else row.metric
+
+    def whole(row: Row) -> str:
+        own = {"model": row.model, "task": row.task, "metric": row.metric}
+        at_whole = study.spread(Stage.WHOLE, **own)
+        masked = study.spread(stage, **own, reading=row.reading, method=WHOLE)
+        return cell(masked or at_whole)
+
+    methods = [name for name in _in_order(row.method for row in rows) if name != WHOLE]
+    lines = {"model": "model", "task": "task", "metric": metric}
+    return table_of(
+        name, caption, rows, lines, methods, by="method", more={"all heads": whole}
     )  # fmt: skip
-    if not body:
-        return None
-    return Table(name, caption, ("model", "task", "metric", *methods, "all heads"), body, labels=3)
 
 
-def _whole(study: Study, found, model: str, task: str, metric: str, whole: str) -> Spread | None:
-    if whole:
-        return found.get((model, task, metric, whole))
-    return spread_of(study.at("whole", model=model, task=task, metric=metric))
-
-
-def _contrasts(study: Study) -> Table | None:
-    body = tuple(
-        (row.model, shown(row.task), row.method.replace(" - ", " − "), row.metric,
-         signed(row.value), _ends(row).strip() or "none", said_of(study, row))
-        for row in study.at(CONTRAST)
-    )  # fmt: skip
-    if not body:
-        return None
-    caption = (
-        "Differences after fine-tuning, with 95% intervals over seeds, random draws and examples; "
-        "not corrected for their number."
-    )
-    head = ("model", "task", "difference", "metric", "value", "95% interval", "says")
-    return Table("meta-contrast-table", caption, head, body, labels=4)
-
-
-def _overlap(study: Study) -> Table | None:
-    rows = study.at(OVERLAP)
-    chance = {row.model: row.value for row in rows if row.method == "chance"}
-    found = spreads(
-        (row for row in rows if row.method != "chance"),
-        lambda row: (row.model, shown(row.task), row.method),
-    )
-    body = tuple(
-        (model, task, f"another {between[:-1]}" if between.endswith("s") else between,
-         cell(spread), number(chance[model]) if model in chance else "–")
-        for (model, task, between), spread in found.items()
-    )  # fmt: skip
-    if not body:
-        return None
+def _overlap(study: Study) -> Table:
+    rows = study.at(Stage.OVERLAP)
+    chance = {row.model: number(row.value) for row in rows if row.method == FROM_CHANCE}
     caption = (
         "Heads that the pruner's mask for a task shares with another mask (Jaccard index), mean "
         "(lowest to highest) over seeds or pairs of them; chance: two random masks of this size."
     )
-    return Table("meta-overlap-table", caption, ("model", "task", "with", "shared", "chance"), body)
+    lines = {"model": "model", "task": tasks_of, "with": _other_mask}
+    found = table_of(
+        "meta-overlap-table", caption, (row for row in rows if row.method != FROM_CHANCE), lines,
+        "shared", more={"chance": lambda row: chance.get(row.model, "–")},
+    )  # fmt: skip
+    return found._replace(labels=2)
 
 
-def _learning(study: Study) -> Table | None:
-    """How the loss of the pruners fell, or did not."""
-    found = spreads(study.at(TRAINING), lambda row: (row.model, row.metric, row.method))
-    body = tuple(
-        (model, metric, cell(spread), cell(found.get((model, metric, "last"))))
-        for (model, metric, end), spread in found.items()
-        if end == "first"
-    )
-    if not body:
-        return None
-    caption = (
-        "Training of the pruners: their loss in the first and in the last lines of the log, mean "
-        "(lowest to highest) over seeds. A step takes tasks by chance, so that lines are noisy."
-    )
-    return Table(
-        "meta-learning-table", caption, ("model", "metric", "first", "last"), body, labels=2
-    )
+def _other_mask(row: Row) -> str:
+    return {"tasks": "another task", "seeds": "another seed"}.get(row.method, row.method)
 
 
-def _cost(study: Study) -> Table | None:
-    kinds = {"-pruner": "training a pruner", "-scored-meta": "scoring by a pruner",
-             "-scored-gradient": "scoring by the gradient",
-             "-scored-magnitude": "scoring by magnitude", "-by-": "fine-tuning"}  # fmt: skip
+def _cost(study: Study) -> Table:
     seconds: dict[str, list[float]] = {}
-    for name, took in study.times.items():
-        for part, kind in kinds.items():
-            if part in name and study.at(TRAINED):
-                seconds.setdefault(kind, []).append(took)
-                break
+    for line in study.speeds if study.at(Stage.MASK_TUNED) else ():
+        if line["what"] in COSTS:
+            seconds.setdefault(line["what"], []).append(line["value"])
     body = tuple(
         (kind, str(len(found)), f"{sorted(found)[len(found) // 2]:.1f}", f"{max(found):.1f}")
         for kind, found in seconds.items()
     )
-    if not body:
-        return None
     caption = (
-        "Wall-clock seconds of the study's cells, compiling and reading of data in them: the "
-        "longest is usually the first."
+        "Wall-clock seconds, compiling and reading of data in them: the longest is usually the "
+        "first."
     )
     return Table("meta-cost-table", caption, ("what", "times", "median", "longest"), body, labels=1)

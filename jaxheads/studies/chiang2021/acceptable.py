@@ -18,12 +18,11 @@ from jaxtyping import Float
 from jaxheads.analysis.intervals import Estimate, Estimates, crossed, jackknife
 from jaxheads.inference.metrics import METRICS
 from jaxheads.pruning.curve import acceptable_deduction
+from jaxheads.records.folder import ALL_TASKS, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.deduction import BEFORE
+from jaxheads.studies.workbench.answers import estimate_rows, load_answers
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import estimate_rows, load_answers
-
-ALL = "all tasks"
 
 
 class Retained(NamedTuple):
@@ -66,7 +65,7 @@ def acceptable(
     `before`: the rows of `loss_before`; `files`: by task and seed, whose answers are read at each
     budget of those rows. All tasks: every one of them must keep enough.
     """
-    lost = [r for r in before if r.method == BEFORE and r.metric == "loss increase"]
+    lost = [r for r in before if r.metric == Metric.LOSS_INCREASE and not r.reading]
     budgets, loss_K = [r.budget or 0 for r in lost], [r.value for r in lost]
     tasks = {task: _read(model, task, by_seed) for task, by_seed in files.items()}
     rows: list[Row] = []
@@ -74,12 +73,10 @@ def acceptable(
         margins = {task: answers.margins(tolerance) for task, answers in tasks.items()}
         each = list(margins.values())
         least = Estimates(*(np.min(side, axis=0) for side in zip(*each, strict=True)))
-        for name, margin in [*margins.items(), (ALL, least)]:
+        for name, margin in [*margins.items(), (ALL_TASKS, least)]:
             for what, found in reached(margin, budgets, loss_K).items():
-                rows += estimate_rows(
-                    model, name, f"{what} at {tolerance:.0%}", found,
-                    stage="acceptable deduction", method=BEFORE,
-                )  # fmt: skip
+                where = {"stage": Stage.ACCEPTABLE, "setting": tolerance, **BEFORE._asdict()}
+                rows += estimate_rows(model, name, what, found, **where)
     return rows
 
 
@@ -100,12 +97,12 @@ def reached(
     sides = zip(*map(at, (margin_K.value, margin_K.low, margin_K.high)), strict=True)
     return {
         what: Estimate(*found)
-        for what, found in zip(("loss increase", "heads removed"), sides, strict=True)
+        for what, found in zip((Metric.LOSS_INCREASE, Metric.HEADS_REMOVED), sides, strict=True)
     }
 
 
 def _read(model: StudyModel, task: str, by_seed: Mapping[int, Sequence[str]]) -> Retained:
     answers = [[load_answers(model.store, name) for name in names] for names in by_seed.values()]
-    guess_SKM = np.array([[each["guess"] for each in of_seed] for of_seed in answers])
+    guess_SKM = np.array([[next(iter(f.guesses.values())) for f in own] for own in answers])
     metric, first = METRICS[model.task(task).metrics[0]], answers[0][0]
-    return Retained(metric, guess_SKM, first["label"], first["example"])
+    return Retained(metric, guess_SKM, first.label_M, first.example_M)

@@ -7,7 +7,7 @@ at two places: on the fine-tuned model, and on the pre-trained body with a reado
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -17,13 +17,25 @@ from jaxheads.analysis.intervals import Estimate, jackknife, quotient
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
 from jaxheads.inference.metrics import METRICS
+from jaxheads.records.folder import (
+    FROZEN,
+    NULLS,
+    OTHER_BOTH,
+    OTHER_EXAMPLES,
+    OTHER_SEED,
+    OWN,
+    PRETRAINING,
+    RANDOM,
+    TUNED,
+    Metric,
+    Stage,
+    score_file,
+)
 from jaxheads.records.rows import Row
+from jaxheads.studies.workbench.answers import Answered, Way, estimate_rows, load_answers
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import OWN, estimate_rows, is_draw, load_answers
-from jaxheads.studies.workbench.settings import PRETRAINING
-from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 
-LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported
+LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported, as metrics say
 
 
 def coherence(model: StudyModel) -> list[Row]:
@@ -36,8 +48,11 @@ def coherence(model: StudyModel) -> list[Row]:
                     model.scorer.saved(score_file(model.name, task, seed, place)).score_LH
                     for task in (one, two)
                 )
-                what = {"stage": "coherence", "method": place, "seed": seed}
-                rows += model.make_rows(f"{one}~{two}", _statistics(one_LH, two_LH), **what)
+                what = {"stage": Stage.COHERENCE, "place": place, "seed": seed, "other_task": two}
+                for name, each in agreements(one_LH, two_LH).items():
+                    chance = {"chance": each.chance} if each.chance else {}
+                    what |= {"p_value": each.p_value}
+                    rows += model.make_rows(one, {name: each.value}, **what, **chance)
     return rows
 
 
@@ -64,9 +79,8 @@ def reliabilities(model: StudyModel) -> list[Row]:
             rows += found
     for place, (one, two) in itertools.product((TUNED, FROZEN), pairs_of(model)):
         values = [both[task, TUNED if task == PRETRAINING else place] for task in (one, two)]
-        rows += model.make_rows(
-            f"{one}~{two}", {"spearman": ceiling(*values)}, stage="ceiling", method=place
-        )
+        what = {"stage": Stage.CEILING, "place": place, "other_task": two}
+        rows += model.make_rows(one, {Metric.SPEARMAN: ceiling(*values)}, **what)
     return rows
 
 
@@ -74,54 +88,56 @@ def _repeats(
     model: StudyModel, task: str, place: str, names: Mapping[int, str]
 ) -> tuple[float, list[Row]]:
     """The reliability of one map, by the files of all seeds, and the rows of its parts."""
-    suffix, splits = "" if place == TUNED else f", {place}", model.run.scoring.splits
+    splits = model.run.scoring.splits
     kept = {seed: open_kept(model.scorer.kept(name)) for seed, name in names.items()}
     rows: list[Row] = []
 
     def note(what: str, seed: int, values: Mapping[str, float]) -> None:
-        where = {"stage": "reliability", "method": what + suffix, "seed": seed}
+        where = {"stage": Stage.RELIABILITY, "method": what, "place": place, "seed": seed}
         rows.extend(model.make_rows(task, values, **where))
 
     for seed, matrix_NLH in kept.items():
-        note("other examples", seed, {"spearman": reliability([matrix_NLH], splits=splits)})
+        note(OTHER_EXAMPLES, seed, {Metric.SPEARMAN: reliability([matrix_NLH], splits=splits)})
     for number, pair in enumerate(itertools.combinations(names.values(), 2)):
         one_LH, two_LH = (model.scorer.saved(name).score_LH for name in pair)
-        note("other seed", number, agreement_values(one_LH, two_LH))
+        note(OTHER_SEED, number, agreement_values(one_LH, two_LH))
     value = reliability(list(kept.values()), splits=splits)
     if len(kept) > 1:
-        note("other examples and seed", 0, {"spearman": value})
+        note(OTHER_BOTH, 0, {Metric.SPEARMAN: value})
     return value, rows
 
 
-def functional(model: StudyModel, names: Mapping[str, Mapping[int, str]]) -> list[Row]:
+def functional(model: StudyModel, names: Mapping[str, Sequence[str]]) -> list[Row]:
     """What the orders of other tasks are worth, at every budget, with intervals.
 
-    `names`: by task and seed, the file of the answers along that task's curves.
+    `names`: by task, seed by seed, the file of the answers along that task's curves.
     """
     rows: list[Row] = []
     for task, files in names.items():
-        answers = [load_answers(model.store, name) for name in files.values()]
-        prefix = "order of "
-        others = [n for n in answers[0] if n.startswith(prefix) and not n.endswith(".budgets")]
-        for name in others:
-            rows += _functional(model, task, f"{name.removeprefix(prefix)}~{task}", name, answers)
+        answers = [load_answers(model.store, name) for name in files]
+        others = (way for way in answers[0].guesses if way.other_task or way.method in NULLS)
+        for way in others:
+            rows += _functional(model, task, way, answers)
     return rows
 
 
-def _functional(model: StudyModel, task: str, pair: str, name: str, answers) -> list[Row]:
-    metric = model.task(task).metrics[0]
-    budgets, rows = answers[0][f"{OWN}.budgets"], []
+def _functional(
+    model: StudyModel, task: str, way: Way, answers: Sequence[Answered]
+) -> Iterator[Row]:
+    metric, due = model.task(task).metrics[0], answers[0]
+    budgets = due.budgets[Way(OWN)]
     for place in range(1, len(budgets) - 1):  # the ends are the same for every order
         orders = [
-            (each[name][place], each[OWN][place], [each[k][place] for k in each if is_draw(k)])
+            (
+                each.guesses[way][place],
+                each.guesses[Way(OWN)][place],
+                [guess[place] for guess in each.of_kind(Way(RANDOM))],
+            )
             for each in answers
         ]
-        found = _shared_gain(orders, answers[0]["label"], answers[0]["example"], METRICS[metric])
-        rows += estimate_rows(
-            model, pair, metric, found,
-            stage="functional coherence", method=OWN, budget=int(budgets[place]),
-        )  # fmt: skip
-    return rows
+        found = _shared_gain(orders, due.label_M, due.example_M, METRICS[metric])
+        what = {"stage": Stage.FUNCTIONAL, "budget": int(budgets[place]), **way._asdict()}
+        yield from estimate_rows(model, task, metric, found, **what)
 
 
 def _shared_gain(orders, label_M, example_M, metric) -> Estimate:
@@ -148,25 +164,19 @@ def _shared_gain(orders, label_M, example_M, metric) -> Estimate:
     return quotient(gain(0), gain(1))
 
 
-def _statistics(one_LH: np.ndarray, two_LH: np.ndarray) -> dict[str, float]:
-    """Every statistic, its p-value, and what chance has where that is not zero."""
-    found = _agreements(one_LH, two_LH)
-    values = {name: each.value for name, each in found.items()}
-    p_values = {f"p of {name}": each.p_value for name, each in found.items()}
-    chance = {f"chance of {name}": each.chance for name, each in found.items() if each.chance}
-    return values | p_values | chance
-
-
 def agreement_values(
     one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"]
 ) -> dict[str, float]:
     """Every statistic of two maps, without its p-value."""
-    return {name: each.value for name, each in _agreements(one_LH, two_LH, 1).items()}
+    return {name: each.value for name, each in agreements(one_LH, two_LH, 1).items()}
 
 
-def _agreements(one_LH, two_LH, permutations: int = 9999) -> dict[str, Agreement]:
+def agreements(
+    one_LH: Float[np.ndarray, "L H"], two_LH: Float[np.ndarray, "L H"], permutations: int = 9999
+) -> dict[str, Agreement]:
+    """Every statistic of two maps."""
     return {
         **rank_agreement(one_LH, two_LH, permutations=permutations),
-        f"overlap of lowest {LOWEST:.0%}": overlap(one_LH, two_LH, LOWEST, lowest=True),
-        f"overlap of highest {HIGHEST:.0%}": overlap(one_LH, two_LH, HIGHEST, lowest=False),
+        Metric.LOWEST: overlap(one_LH, two_LH, LOWEST, lowest=True),
+        Metric.HIGHEST: overlap(one_LH, two_LH, HIGHEST, lowest=False),
     }

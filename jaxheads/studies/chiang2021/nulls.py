@@ -22,16 +22,26 @@ import numpy as np
 
 from jaxheads.analysis.agreement import partial_spearman, rank_agreement
 from jaxheads.analysis.intervals import crossed
+from jaxheads.records.folder import (
+    FROZEN,
+    NULLS,
+    PRETRAINING,
+    SHUFFLED,
+    TUNED,
+    UNTRAINED,
+    Metric,
+    Stage,
+    score_file,
+)
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.coherence import agreement_values, pairs_of
 from jaxheads.studies.runner.cells import Cell, cell
+from jaxheads.studies.workbench.answers import estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import estimate_rows, scores_name
-from jaxheads.studies.workbench.settings import NULLS, PRETRAINING
-from jaxheads.studies.workbench.steps import FROZEN, OF_WEIGHTS, TUNED, score_file
+from jaxheads.studies.workbench.prunability import scores_name
+from jaxheads.studies.workbench.steps import OF_WEIGHTS
 from jaxheads.studies.workbench.trainer import masked_training
 
-SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS
 TRAINED = (SHUFFLED, UNTRAINED)  # measured as importance is, with its noise
 
 
@@ -77,9 +87,7 @@ def shuffled(study_model: StudyModel, name: str, seed: int, place: str) -> list[
         )
     found = study_model.scorer.measure(model, task)
     study_model.scorer.save(file, study_model.scorer.score(model, task))
-    return study_model.make_rows(
-        name, found.metrics, stage="labels shuffled", method=place, seed=seed
-    )
+    return study_model.make_rows(name, found.metrics, stage=Stage.SHUFFLED, place=place, seed=seed)
 
 
 def untrained(model: StudyModel, name: str, seed: int) -> list[Row]:
@@ -114,10 +122,8 @@ def _null_rows(model: StudyModel, one: str, two: str, place: str) -> Iterator[Ro
                 _map(model, null_file(model, null, one, seed, place)),
                 _map(model, score_file(model.name, two, seed, place)),
             )
-            method = null if place == TUNED else f"{null}, {place}"
-            yield from model.make_rows(
-                f"{one}~{two}", found, stage="null", method=method, seed=seed
-            )
+            what = {"stage": Stage.NULL, "method": null, "place": place, "other_task": two}
+            yield from model.make_rows(one, found, seed=seed, **what)
 
 
 def _given_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterator[Row]:
@@ -128,11 +134,9 @@ def _given_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterato
         given = [_map(model, null_file(model, null, task, seed, place)) for task in pair]
         one_LH, two_LH = (_map(model, score_file(model.name, task, seed, place)) for task in pair)
         found = partial_spearman(one_LH, two_LH, given)
-        name = f"spearman given {null}"
-        yield from model.make_rows(
-            "~".join(pair), {name: found.value, f"p of {name}": found.p_value},
-            stage="coherence", method=place, seed=seed,
-        )  # fmt: skip
+        what = {"stage": Stage.GIVEN_NULL, "method": null, "place": place, "other_task": pair[1]}
+        what |= {"p_value": found.p_value, "seed": seed}
+        yield from model.make_rows(pair[0], {Metric.SPEARMAN: found.value}, **what)
 
 
 def _excess_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterator[Row]:
@@ -149,10 +153,9 @@ def _excess_rows(model: StudyModel, pair: tuple[str, str], place: str) -> Iterat
                 if null in nulls_of(model, task)
             ]
             less.append(_spearman(one_LH, two_LH) - max(0.0, *blind))
-        yield from estimate_rows(
-            model, "~".join(pair), f"spearman less {null}", crossed(np.array(less)[:, None]).at(),
-            stage="more than nulls", method=place,
-        )  # fmt: skip
+        found = crossed(np.array(less)[:, None]).at()
+        what = {"stage": Stage.BEYOND_NULL, "method": null, "place": place, "other_task": pair[1]}
+        yield from estimate_rows(model, pair[0], Metric.SPEARMAN, found, **what)
 
 
 def _map(model: StudyModel, name: str) -> np.ndarray:
@@ -160,4 +163,4 @@ def _map(model: StudyModel, name: str) -> np.ndarray:
 
 
 def _spearman(one_LH: np.ndarray, two_LH: np.ndarray) -> float:
-    return rank_agreement(one_LH, two_LH, permutations=1)["spearman"].value
+    return rank_agreement(one_LH, two_LH, permutations=1)[Metric.SPEARMAN].value

@@ -11,15 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jaxheads.analysis.intervals import contrast
-from jaxheads.inference.metrics import METRICS, constant_answer
+from jaxheads.inference.metrics import constant_answer
+from jaxheads.records.folder import AGAIN, EARLY, LATE, PRUNE, RANDOM, TWICE, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.deduction import (
-    AGAIN,
     BEFORE,
-    LATE,
-    REGIMES,
-    TWICE,
     compared,
     methods,
     probed_file,
@@ -27,16 +23,21 @@ from jaxheads.studies.chiang2021.deduction import (
     prune_tuned,
 )
 from jaxheads.studies.runner.cells import name_of
+from jaxheads.studies.workbench.answers import (
+    WHOLE_MODEL,
+    Answered,
+    Way,
+    contrast_rows,
+    load_answers,
+)
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import RANDOM, contrast_rows, load_answers
 from jaxheads.studies.workbench.tasks import PreparedTask
 
-EARLY, BASELINE = "prune, fine-tune", "above the baseline"
 COMPARED = (
-    (EARLY, LATE),
-    (TWICE, AGAIN),
-    (EARLY, f"{EARLY}, {RANDOM}"),
-    (LATE, f"{LATE}, {RANDOM}"),
+    (Way(EARLY), Way(LATE)),
+    (Way(TWICE), Way(AGAIN)),
+    (Way(EARLY), Way(EARLY, RANDOM)),
+    (Way(LATE), Way(LATE, RANDOM)),
 )
 
 
@@ -51,53 +52,40 @@ def compare(
     rows: list[Row] = []
     for place, names in places.items():
         answers = [load_answers(model.store, name) for name in names]
-        found = {place: [[each["guess"]] for each in answers]}
-        rows += _above_baseline(model, task, found, answers[0])
+        guesses = [[each.guesses[WHOLE_MODEL]] for each in answers]
+        rows += _above_baseline(model, task, guesses, answers[0], place=place)
     for budget in sorted(compared(model), reverse=True):
         files = [_answers(model, task.name, *each, budget) for each in enumerate(model.run.seeds)]
         answered = {regime: [by_regime[regime] for by_regime, _ in files] for regime in files[0][0]}
         due = files[0][1]
-        rows += _above_baseline(model, task, answered, due, budget=budget)
+        for regime, guesses in answered.items():
+            what = {**regime._asdict(), "budget": budget}
+            rows += _above_baseline(model, task, guesses, due, **what)
         for one, two in COMPARED:
-            rows += _contrast(
-                model, task, answered[one], answered[two], due,
-                stage=f"{REGIMES}, contrast", method=f"{one} - {two}", budget=budget,
-            )  # fmt: skip
+            what = {"stage": Stage.REGIME_CONTRAST, "budget": budget, **one.less(two)}
+            rows += contrast_rows(model, task, answered[one], answered[two], due, **what)
     return rows
 
 
-def _above_baseline(model: StudyModel, task: PreparedTask, answered, due, **what) -> list[Row]:
-    rows: list[Row] = []
-    for method, guesses in answered.items():
-        constant = [[constant_answer(due["label"])]] * len(guesses)
-        what |= {"stage": BASELINE, "method": method}
-        rows += _contrast(model, task, guesses, constant, due, **what)
-    return rows
-
-
-def _contrast(
-    model: StudyModel, task: PreparedTask, one, two, due: Mapping[str, np.ndarray], **what
-):
-    metric = task.metrics[0]
-    found = contrast(one, two, due["label"], METRICS[metric], due["example"])
-    return contrast_rows(model, task.name, metric, found, **what)
+def _above_baseline(
+    model: StudyModel, task: PreparedTask, guesses, due: Answered, **what
+) -> list[Row]:
+    constant = [[constant_answer(due.label_M)]] * len(guesses)
+    return contrast_rows(model, task, guesses, constant, due, stage=Stage.ABOVE_BASELINE, **what)
 
 
 def _answers(
     model: StudyModel, task: str, place: int, seed: int, budget: int
-) -> tuple[dict[str, list[np.ndarray]], dict[str, np.ndarray]]:
+) -> tuple[dict[Way, list[np.ndarray]], Answered]:
     """The answers of a seed by regime, a list of draws each, and what was due."""
     trained = {
-        method: load_answers(
-            model.store, name_of(prune_and_train, model, task, seed, method, budget)
-        )
-        for method in methods(model, place)
+        way: load_answers(model.store, name_of(prune_and_train, model, task, seed, way, budget))
+        for way in methods(model, place)
     }
     own = trained[BEFORE]
     again = load_answers(model.store, name_of(prune_tuned, model, task, seed, budget))
     probed = load_answers(model.store, probed_file(model, task, seed, budget))
-    chance = [found["guess"] for method, found in trained.items() if method.startswith(RANDOM)]
-    by_regime = {"prune": [probed["guess"]], EARLY: [own["guess"]], f"{EARLY}, {RANDOM}": chance}
-    by_regime |= {TWICE: [own[TWICE]]}
-    by_regime |= {name: [guess] for name, guess in again.items() if name.startswith(LATE)}
-    return by_regime, own
+    chance = [found.guesses[way] for way, found in trained.items() if way.draw is not None]
+    by_regime = {Way(PRUNE): [probed.guesses[WHOLE_MODEL]], Way(EARLY): [own.guesses[BEFORE]]}
+    by_regime |= {Way(EARLY, RANDOM): chance, Way(TWICE): [own.guesses[Way(TWICE)]]}
+    return by_regime | {regime: [guess] for regime, guess in again.guesses.items()}, own

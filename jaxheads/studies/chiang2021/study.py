@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from jaxheads.records.folder import FROZEN, OWN, PRETRAINING, TUNED, Stage, score_file
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.studies.chiang2021.acceptable import acceptable
 from jaxheads.studies.chiang2021.coherence import coherence, functional, reliabilities
@@ -33,25 +34,12 @@ from jaxheads.studies.chiang2021.nulls import (
 )
 from jaxheads.studies.chiang2021.regimes import compare
 from jaxheads.studies.runner.cells import Cell, cell, cell_path, name_of
+from jaxheads.studies.workbench.answers import Way, contrasts, save_answers
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import (
-    OWN,
-    answers_of,
-    contrasts,
-    curves,
-    save_answers,
-    score_all,
-)
-from jaxheads.studies.workbench.settings import PRETRAINING, Run
-from jaxheads.studies.workbench.steps import (
-    FROZEN,
-    TUNED,
-    finetuned,
-    score_base,
-    score_file,
-    score_weights,
-)
+from jaxheads.studies.workbench.prunability import curves, score_all
+from jaxheads.studies.workbench.settings import Run
+from jaxheads.studies.workbench.steps import finetuned, score_base, score_weights
 
 Models = dict[tuple[str, int], Cell]  # by task and seed
 
@@ -130,22 +118,22 @@ def frozen(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     task, file = study_model.task(name), score_file(study_model.name, name, seed, FROZEN)
     model = study_model.trainer.fitted(study_model.probing(task, seed, file))
     found = study_model.scorer.measure(model, task)
-    save_answers(study_model.store, name_of(frozen, study_model, name, seed), answers_of(found))
+    save_answers(study_model.store, name_of(frozen, study_model, name, seed), found)
     score_all(study_model, model, task, file)
     score_weights(study_model, model, task, file)
-    return study_model.make_rows(name, found.metrics, stage="linear probe", seed=seed)
+    return study_model.make_rows(name, found.metrics, stage=Stage.PROBE, seed=seed)
 
 
 def curves_of(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Curves of a task's model along its own orders, those of other tasks, and those of nulls."""
     from_seed = _other_seed(study_model, seed)
     others = {
-        other: score_file(study_model.name, other, from_seed)
+        Way(OWN, other_task=other): score_file(study_model.name, other, from_seed)
         for other in study_model.task_names
         if other != name
     }
     others |= {
-        null: null_file(study_model, null, name, seed) for null in nulls_of(study_model, name)
+        Way(null): null_file(study_model, null, name, seed) for null in nulls_of(study_model, name)
     }
     count, seeds = study_model.run.curve.draws, _seeds(study_model, name)
     place = seeds.index(seed)
@@ -165,11 +153,11 @@ def _other_seed(model: StudyModel, seed: int) -> int:
 def contrasts_of(model: StudyModel, name: str) -> list[Row]:
     """Whether the task's order beats chance, and chance the reverse; what beats the nulls."""
     task, files = model.task(name), _curve_files(model, name)
-    others = (OWN, *(f"order of {other}" for other in model.task_names if other != name))
-    nulls = [f"order of {null}" for null in nulls_of(model, name)]
-    pairs = list(itertools.product(others, nulls))
+    names = (other for other in model.task_names if other != name)
+    others = (Way(OWN), *(Way(OWN, other_task=other) for other in names))
+    pairs = list(itertools.product(others, map(Way, nulls_of(model, name))))
     rows = contrasts(model, task, files)
-    return rows + (contrasts(model, task, files, pairs, "contrast with nulls") if pairs else [])
+    return rows + (contrasts(model, task, files, pairs, Stage.NULL_CONTRAST) if pairs else [])
 
 
 def functional_of(model: StudyModel) -> list[Row]:
@@ -205,9 +193,9 @@ def compare_of(model: StudyModel, name: str) -> list[Row]:
     return compare(model, model.task(name), places)
 
 
-def _curve_files(model: StudyModel, name: str) -> dict[int, str]:
-    """Whose answers along a task's curves are kept, by seed."""
-    return {seed: score_file(model.name, name, seed) for seed in _seeds(model, name)}
+def _curve_files(model: StudyModel, name: str) -> list[str]:
+    """Whose answers along a task's curves are kept, seed by seed."""
+    return [score_file(model.name, name, seed) for seed in _seeds(model, name)]
 
 
 def _seeds(model: StudyModel, name: str) -> tuple[int, ...]:

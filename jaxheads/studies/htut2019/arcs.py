@@ -32,6 +32,7 @@ from jaxheads.data.treebanks.dependency import DependencyTree, read_conllu, stri
 from jaxheads.inference.attention_maps import Maps, attention_maps, fitting
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
+from jaxheads.records.folder import ARC_MAPS, Metric, Room
 from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.store import Store
@@ -40,7 +41,6 @@ from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.sharpness import Sharpness
 from jaxheads.training.identity import encoder_bits
 
-WHAT = "arcs"
 TREES = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}  # map's name -> method
 KINDS = ("read", "of one word", "with words without pieces", "too long")  # of sentences
 SHOWN_WORDS, FITTING = range(4, 15), 10  # words of a sentence that is drawn; the best number
@@ -134,22 +134,15 @@ def save_arc_record(
 ) -> None:
     """Write everything that later cells and the report read."""
     hits, sentences = record.hits, record.hits.arcs.sentences
-    name = what_of(WHAT, task)
     study_model.store.write_arrays(
         hits_path(study_model.folder, study_model.name, task, seed), _packed(hits)
     )
     first_N = halves(sentences, half)
     both = tuple(arc_maps(hits, chosen[hits.arcs.sentence_A]) for chosen in (first_N, ~first_N))
-    weights = encoder_bits(model)
     save_maps(
-        study_model.folder,
-        study_model.name,
-        name,
-        seed,
-        arc_maps(hits),
-        (both[0], both[1]),
-        weights=weights,
-    )
+        study_model.folder, study_model.name, ARC_MAPS, seed, arc_maps(hits), (both[0], both[1]),
+        task=task, weights=encoder_bits(model),
+    )  # fmt: skip
     record.sharpness.save(study_model, model, task, seed, first_N)
 
 
@@ -187,9 +180,9 @@ def relation_masses(
                 relation,
                 {
                     direction: {
-                        "best head": float(share_RLH[number].max()),
-                        "mean of heads": float(share_RLH[number].mean()),
-                        "uniform": uniform,
+                        Metric.BEST_HEAD: float(share_RLH[number].max()),
+                        Metric.MEAN_OF_HEADS: float(share_RLH[number].mean()),
+                        Metric.UNIFORM: uniform,
                     }
                     for direction, share_RLH in hits.mass.items()
                 },
@@ -198,7 +191,7 @@ def relation_masses(
 
 def hits_path(folder: Path, model: str, task: str, seed: int) -> Path:
     """Where a pass's hits are."""
-    return folder / "arcs" / f"{model}-{what_of(WHAT, task)}-{seed}.npz"
+    return folder / "arcs" / f"{model}-{what_of(ARC_MAPS, task)}-{seed}.npz"
 
 
 def load_hits(
@@ -263,4 +256,5 @@ def drawn_arcs(
 
 def save_examples(folder: Path, model: str, found: Sequence[dict]) -> None:
     """Write sentences with their arcs for the report."""
-    Store(folder).write_json(f"examples/{model}-{WHAT}-0.json", list(found))
+    own = [{"model": model, **each} for each in found]
+    Store(folder).write_json(f"{Room.EXAMPLES}/{model}-{ARC_MAPS}-0.json", own)

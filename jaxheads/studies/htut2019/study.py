@@ -33,7 +33,9 @@ from jaxheads.data.tokens import max_tokens
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps
 from jaxheads.models.model import Model, init_model
+from jaxheads.records.folder import ARC_MAPS, CHAIN, MAX, MST, PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
+from jaxheads.records.views import save_views, view
 from jaxheads.studies.htut2019 import arcs
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.agreement import map_agreement
@@ -41,15 +43,17 @@ from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.other_studies import copy_maps
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
-from jaxheads.studies.workbench.settings import PRETRAINING, Run
+from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, score_base
-from jaxheads.studies.workbench.views import save_views, view
 
-BEST, RELATION, BASELINE = "best head", "relation", "baseline"
-OF_LAYER = "best head of a layer"
-CHANGE, SENTENCES, RANDOM = "change by fine-tuning", "sentences", "random weights"
-KINDS = {"UUAS": False, "UUAS, punctuation too": True}  # metric -> whether punctuation counts
-SINGLE = ("max", "dependent to head", "head to dependent", "most attentive")  # by relation
+# Whole trees, without and with punctuation: of all arcs, mean of sentences, best of all heads.
+KINDS = {
+    False: (Metric.UUAS, Metric.UUAS_MEAN, Metric.UUAS_BEST),
+    True: (Metric.ALL_UUAS, Metric.ALL_UUAS_MEAN, Metric.ALL_UUAS_BEST),
+}
+SINGLE = (MAX, "dependent to head", "head to dependent", "most attentive")  # by relation
+KNOWN = (Stage.BEST_HEAD, Stage.LAYER_BEST, Stage.RELATION)  # of models as they are, tuned or not
+RANDOM = (Stage.RANDOM_BEST_HEAD, Stage.RANDOM_LAYER_BEST, Stage.RANDOM_RELATION)
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
@@ -82,7 +86,7 @@ def pretrained_arcs(model: StudyModel) -> list[Row]:
     found, chosen_N = _sentences(model), _chosen(model)
     record = _recorded(model, model.base, "", 0)
     note = functools.partial(model.make_rows, PRETRAINING)
-    rows = note({name: float(n) for name, n in found.counts.items()}, stage=SENTENCES)
+    rows = note({name: float(n) for name, n in found.counts.items()}, stage=Stage.SENTENCES)
     rows += head_rows(Sampled(model, PRETRAINING, 0), record.hits)
     rows += _mass_rows(model, found.trees, record.hits)
     rows += baseline_rows(Sampled(model, PRETRAINING, 0), found.trees)
@@ -101,7 +105,7 @@ def random_arcs(study_model: StudyModel, number: int) -> list[Row]:
         trees, _maps(study_model, model), subtypes=study_model.run.study.subtypes
     )
     found = Sampled(study_model, PRETRAINING, number)
-    rows = head_rows(found, record.hits, suffix=f", {RANDOM}")
+    rows = head_rows(found, record.hits, RANDOM)
     found.save(name_of(random_arcs, study_model, number))
     return rows
 
@@ -120,53 +124,53 @@ def tuned_arcs(model: StudyModel, task: str, seed: int) -> list[Row]:
 # -- rows
 
 
-def head_rows(found: Sampled, hits: ArcHits, suffix: str = "") -> list[Row]:
+def head_rows(found: Sampled, hits: ArcHits, stages: Sequence[Stage] = KNOWN) -> list[Row]:
     """The best heads of whole trees and of relations, chosen on one half, scored on the other."""
     chosen_N = _chosen(found.study_model)
+    whole, of_layer, single = stages
     rows: list[Row] = []
-    for method in METHODS:
-        what = {"stage": f"{BEST}{suffix}", "method": method}
-        for metric, punctuation in KINDS.items():
-            best = generalist(hits, method, punctuation=punctuation, chosen_N=chosen_N)
-            rows += _generalist_rows(found, metric, best, what)
-    for method in ("max", "mst"):
-        layers = layer_generalists(hits, method, punctuation=False, chosen_N=chosen_N)
+    for reading in METHODS:
+        for punctuation, metrics in KINDS.items():
+            best = generalist(hits, reading, punctuation=punctuation, chosen_N=chosen_N)
+            head = {"layer": best.layer, "head": best.head}
+            rows += _generalist_rows(found, metrics, best, head, stage=whole, reading=reading)
+    for reading in (MAX, MST):
+        layers = layer_generalists(hits, reading, punctuation=False, chosen_N=chosen_N)
         for layer, best in enumerate(layers):
-            what = {"stage": f"{OF_LAYER}{suffix}", "method": f"{method}, layer {layer}"}
-            rows += _generalist_rows(found, "UUAS", best, what)
-    for method in SINGLE:
-        for each in specialists(hits, method, chosen_N=chosen_N):
+            what = {"stage": of_layer, "reading": reading, "layer": layer}
+            rows += _generalist_rows(found, KINDS[False], best, {"head": best.head}, **what)
+    for reading in SINGLE:
+        for each in specialists(hits, reading, chosen_N=chosen_N):
             if each.signed.total >= found.study_model.run.study.least:
-                what = {"stage": f"{RELATION}{suffix}", "method": method}
+                what = {"stage": single, "reading": reading, "relation": each.relation}
                 rows += _specialist_rows(found, each, what)
     return rows
 
 
-def _generalist_rows(found: Sampled, metric: str, best: Generalist, what: dict) -> list[Row]:
-    rows = found.rows(metric, best.micro, **what)
-    rows += found.rows(f"{metric}, mean of sentences", best.macro, **what)
-    place = {
-        f"{metric}, best of all": best.best_of_all,
-        f"{metric}, layer": best.layer,
-        f"{metric}, head": best.head,
-    }
-    return rows + found.plain_rows({name: float(n) for name, n in place.items()}, **what)
+def _generalist_rows(
+    found: Sampled, metrics: Sequence[Metric], best: Generalist, head: dict, **what
+) -> list[Row]:
+    micro, macro, best_of_all = metrics
+    return [
+        *found.rows(micro, best.micro, head, **what),
+        *found.rows(macro, best.macro, head, **what),
+        *found.plain_rows({best_of_all: float(best.best_of_all)}, **what, **head),
+    ]
 
 
 def _specialist_rows(found: Sampled, best: Specialist, what: dict) -> list[Row]:
-    name = best.relation
-    rows = found.rows(name, best.accuracy, **what)
-    rows += found.rows(f"{name}, gain", best.gain, **what)
+    head = {"layer": best.layer, "head": best.head}
+    rows = found.rows(Metric.ACCURACY, best.accuracy, head, **what)
+    rows += found.rows(Metric.GAIN, best.gain, head, **what)
     values = {
-        f"{name}, arcs": best.signed.total,
-        f"{name}, layer": best.layer,
-        f"{name}, head": best.head,
-        f"{name}, chosen half": best.chosen_accuracy,
-        f"{name}, offset": best.unsigned.offset,
-        f"{name}, unsigned": best.unsigned.accuracy,
-        f"{name}, signed": best.signed.accuracy,
+        Metric.ARCS: best.signed.total,
+        Metric.CHOSEN_HALF: best.chosen_accuracy,
+        Metric.OFFSET: best.unsigned.offset,
+        Metric.UNSIGNED: best.unsigned.accuracy,
+        Metric.SIGNED: best.signed.accuracy,
     }
-    return rows + found.plain_rows({name: float(n) for name, n in values.items()}, **what)
+    floats = {name: float(value) for name, value in values.items()}
+    return rows + found.plain_rows(floats, **what, **head)
 
 
 def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
@@ -178,17 +182,16 @@ def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
     hits = record.hits
     scored_A = ~chosen_N[hits.arcs.sentence_A]
     rows: list[Row] = []
-    for method in METHODS:
-        found = {name: hits.found_by(method, 0, n) for n, name in enumerate(CONTENTLESS)}
-        if method in ("max", "mst", "mst log"):
-            found["chain"] = chain(hits.arcs)
+    for reading in METHODS:
+        found = {name: hits.found_by(reading, 0, n) for n, name in enumerate(CONTENTLESS)}
+        if reading in (MAX, MST, "mst log"):
+            found[CHAIN] = chain(hits.arcs)
         for name, found_A in found.items():
-            what = {"stage": BASELINE, "method": f"{method}: {name}"}
-            for metric, punctuation in KINDS.items():
+            what = {"stage": Stage.BASELINE, "reading": reading, "method": name}
+            for punctuation, (micro, macro, _) in KINDS.items():
                 counted_A = scored_A if punctuation else scored_A & hits.arcs.words_A
-                rows += noted.rows(metric, arc_sums(found_A, hits.arcs, counted_A), **what)
-                macro = sentence_sums(found_A, hits.arcs, counted_A)
-                rows += noted.rows(f"{metric}, mean of sentences", macro, **what)
+                rows += noted.rows(micro, arc_sums(found_A, hits.arcs, counted_A), **what)
+                rows += noted.rows(macro, sentence_sums(found_A, hits.arcs, counted_A), **what)
     return rows
 
 
@@ -197,19 +200,20 @@ def change_rows(found: Sampled, before: ArcHits, after: ArcHits) -> list[Row]:
     settings, chosen_N = found.study_model.run.study, _chosen(found.study_model)
     scored_A = ~chosen_N[before.arcs.sentence_A]
     rows: list[Row] = []
-    for method in ("max", "mst"):
+    for reading in (MAX, MST):
         pair = [
-            generalist(hits, method, punctuation=False, chosen_N=chosen_N)
+            generalist(hits, reading, punctuation=False, chosen_N=chosen_N)
             for hits in (before, after)
         ]
-        change = _change(before, after, method, pair, scored_A & before.arcs.words_A)
-        rows += found.rows("UUAS", change, stage=CHANGE, method=method)
-    both = [specialists(hits, "max", chosen_N=chosen_N) for hits in (before, after)]
+        change = _change(before, after, reading, pair, scored_A & before.arcs.words_A)
+        rows += found.rows(Metric.UUAS, change, stage=Stage.TUNED_CHANGE, reading=reading)
+    both = [specialists(hits, MAX, chosen_N=chosen_N) for hits in (before, after)]
     for one, two in zip(*both, strict=True):
         if one.signed.total >= settings.least:
             of_A = scored_A & before.arcs.of(one.relation)
-            change = _change(before, after, "max", [one, two], of_A)
-            rows += found.rows(one.relation, change, stage=CHANGE, method="max")
+            change = _change(before, after, MAX, [one, two], of_A)
+            what = {"stage": Stage.TUNED_CHANGE, "reading": MAX, "relation": one.relation}
+            rows += found.rows(Metric.ACCURACY, change, **what)
     return rows
 
 
@@ -231,16 +235,15 @@ def _mass_rows(model: StudyModel, trees: Sequence[DependencyTree], hits: ArcHits
     """The share of attention between words on gold arcs; uniform: what looking anywhere gives."""
     words = [len(tree.words) for tree in trees]
     values = {
-        "attention on gold arcs, best head": float(hits.gold_mass_LH.max()),
-        "attention on gold arcs, mean of heads": float(hits.gold_mass_LH.mean()),
-        "attention on gold arcs, uniform": 2 * len(words) / sum(words),
+        Metric.BEST_HEAD: float(hits.gold_mass_LH.max()),
+        Metric.MEAN_OF_HEADS: float(hits.gold_mass_LH.mean()),
+        Metric.UNIFORM: 2 * len(words) / sum(words),
     }
-    rows = model.make_rows(PRETRAINING, values, stage="attention mass")
-    for relation, values in arcs.relation_masses(hits, words, model.run.study.least):
-        for direction, shares in values.items():
-            what = {"stage": "attention mass by relation", "method": direction}
-            named = {f"{relation}, {name}": value for name, value in shares.items()}
-            rows += model.make_rows(PRETRAINING, named, **what)
+    rows = model.make_rows(PRETRAINING, values, stage=Stage.MASS)
+    for relation, by_direction in arcs.relation_masses(hits, words, model.run.study.least):
+        for direction, shares in by_direction.items():
+            what = {"stage": Stage.RELATION_MASS, "relation": relation, "reading": direction}
+            rows += model.make_rows(PRETRAINING, shares, **what)
     return rows
 
 
@@ -287,7 +290,7 @@ def _save_examples(model: StudyModel, hits: ArcHits, numbers: Sequence[int]) -> 
     heads: dict[str, tuple[str, int, int]] = {}
     titles: dict[tuple[int, int], str] = {}
     drawn, views = {}, {}
-    for method in ("mst", "max"):
+    for method in (MST, MAX):
         best = generalist(hits, method, punctuation=False, chosen_N=chosen_N)
         name = f"{method.upper()}, layer {best.layer} head {best.head}"
         heads[name] = (method, best.layer, best.head)
@@ -303,4 +306,4 @@ def _save_examples(model: StudyModel, hits: ArcHits, numbers: Sequence[int]) -> 
             ]
     arcs.save_examples(model.folder, model.name, [drawn[place] for place in sorted(drawn)])
     every = (one for place in sorted(views) for one in views[place])
-    save_views(model.folder, f"{model.name}-{arcs.WHAT}-0", every)
+    save_views(model.folder, model.name, ARC_MAPS, 0, every)

@@ -9,18 +9,26 @@ the same in every run; seconds and speeds are not, and go to `speed.jsonl` besid
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from jaxheads.analysis.intervals import contrast
-from jaxheads.inference.metrics import METRICS
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
+from jaxheads.records.folder import (
+    META,
+    ONE_PASS,
+    OWN,
+    SELECTION,
+    TRAINING,
+    Metric,
+    Room,
+    Stage,
+)
 from jaxheads.records.rows import Row
 from jaxheads.studies.li2021.learning_rates import (
     learning_rate_cells,
@@ -28,46 +36,26 @@ from jaxheads.studies.li2021.learning_rates import (
 )
 from jaxheads.studies.li2021.selection import (
     METHODS,
+    Selection,
     budgets,
     check_methods,
     choice_of,
-    is_pipelined,
-    is_random,
     plain,
-    starts_scaled,
 )
 from jaxheads.studies.li2021.settings import Compare
 from jaxheads.studies.runner.cells import Cell, cell, name_of
-from jaxheads.studies.workbench.latency import measure_speed, note_speed
+from jaxheads.studies.workbench.answers import Way, contrast_rows, load_answers, save_answers
+from jaxheads.studies.workbench.latency import measure_speed, note_speed, timing
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import made_cells
-from jaxheads.studies.workbench.prunability import (
-    contrast_rows,
-    load_answers,
-    questions,
-    save_answers,
-)
-from jaxheads.studies.workbench.pruners import META, pruner_cells
+from jaxheads.studies.workbench.pruners import pruner_cells
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
+from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.studies.workbench.trainer import masked_training
 
-PRUNED, AGAIN, SEEN, COST, CUT, SCALED, EQUAL = (
-    "pruned",
-    "trained again",
-    "heads of the last sample",
-    "cost",
-    "cut, compared",
-    "all heads, scaled",
-    "equal cost",
-)
-BASELINE = "gradient"
-FINE_TUNING, ONE_PASS, SELECTION = (
-    f"{what}, seconds" for what in ("fine-tuning", "one pass of the gradient", "selection")
-)
 # What a pass of the gradient gives beyond one ranking is compared with learned subsets too.
-OURS = ("gradient, iterative", "refined", "refined, rescaled")
-LEARNED = ("subset", "straight-through")
+OURS = (f"{OWN}, iterative", "refined", "refined, rescaled")
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
@@ -104,7 +92,7 @@ def _cells_of(model: StudyModel, task: str, base: list[Cell], pruners) -> Iterat
         pruned += [cell(prune, model, task, seed, method, n, after=after) for n in budgets(model)]
     yield from pruned
     yield cell(contrasts, model, task, after=pruned)
-    if any(map(starts_scaled, methods)):
+    if any(METHODS[each].starts_scaled for each in methods):
         for seed, budget in itertools.product(seeds, budgets(model)):
             yield cell(scaled, model, task, seed, budget, after=base)
 
@@ -118,16 +106,13 @@ def whole(model: StudyModel, name: str, seed: int) -> list[Row]:
     The pass that is timed is a second one, of the gradient by the gate alone, from a compiled
     program.
     """
-    times, begin = {}, time.perf_counter()
     if not model.tuned_path(name, seed).is_dir():
-        model.tuned(name, seed)
-        times[FINE_TUNING] = time.perf_counter() - begin
+        with timing(model, name, TRAINING, seed=seed):
+            model.tuned(name, seed)
     rows = finetuned(model, name, seed)
-    for _ in range(2):
-        begin = time.perf_counter()
+    model.scorer.score(model.tuned(name, seed), model.task(name))
+    with timing(model, name, ONE_PASS, seed=seed):
         model.scorer.score(model.tuned(name, seed), model.task(name))
-        times[ONE_PASS] = time.perf_counter() - begin
-    note_speed(model, name, {"method": "", "budget": None, "seed": seed}, times)
     return rows
 
 
@@ -135,14 +120,13 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
     """Choose heads, measure without and with more training, and say what it took."""
     file = name_of(prune, study_model, name, seed, method, budget)
     task, how = study_model.task(name), study_model.run.study
-    learning_rate, begin = learning_rate_of(study_model, name, method), time.perf_counter()
-    chosen = METHODS[method](choice_of(study_model, task, seed, budget, learning_rate))
-    seconds = time.perf_counter() - begin
+    learning_rate = learning_rate_of(study_model, name, method)
     what = {"method": method, "budget": budget, "seed": seed}
-    note_speed(study_model, name, what, {SELECTION: seconds})
-    others = range(1, how.draws if is_random(method) else 1)
+    with timing(study_model, name, SELECTION, **what):
+        chosen = METHODS[method].choose(choice_of(study_model, task, seed, budget, learning_rate))
+    others = range(1, how.draws if METHODS[method].random else 1)
     more = (
-        METHODS[method](choice_of(study_model, task, seed, budget, learning_rate, draw))
+        METHODS[method].choose(choice_of(study_model, task, seed, budget, learning_rate, draw))
         for draw in others
     )
     masks = [chosen.mask_LH, *(each.mask_LH for each in more)]
@@ -150,36 +134,23 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
     rows = [
         row
         for found in measured
-        for row in study_model.make_rows(name, found.metrics, stage=PRUNED, **what)
+        for row in study_model.make_rows(name, found.metrics, stage=Stage.PRUNED, **what)
     ]
-    guesses = np.stack([found.answers.guess_M for found in measured])
-    answers = {**questions(measured[0]), PRUNED: guesses}
+    guesses = {Way(method): np.stack([found.answers.guess_M for found in measured])}
     if chosen.seen_LH is not None:
         seen = study_model.scorer.measure(chosen.model, task, chosen.seen_LH).metrics
-        seen["heads"] = float(chosen.seen_LH.sum())
-        seen["heads kept of them"] = float((chosen.seen_LH & chosen.mask_LH).sum())
-        rows += study_model.make_rows(name, seen, stage=SEEN, **what)
-    assert task.training is not None
-    base = chosen.base * task.training.steps
-    cost = {
-        "steps": float(base + chosen.steps),
-        "examples": float(base * task.training.batch_size + chosen.examples),
-        "fine-tunings": float(chosen.base),
-        "passes made before": float(chosen.passes),
-    }
-    if how.again:
-        cost["steps, trained again"] = cost["steps"] + task.training.steps
-        once = task.training.steps * task.training.batch_size
-        cost["examples, trained again"] = cost["examples"] + once
-    rows += study_model.make_rows(name, cost, stage=COST, **what)
+        seen[Metric.HEADS] = float(chosen.seen_LH.sum())
+        seen[Metric.KEPT_OF_THEM] = float((chosen.seen_LH & chosen.mask_LH).sum())
+        rows += study_model.make_rows(name, seen, stage=Stage.SAMPLE, **what)
+    rows += study_model.make_rows(name, _cost(task, chosen, how), stage=Stage.COST, **what)
     model, mask_LH = chosen.model, chosen.mask_LH
     if how.again:
         again = masked_training(model, task, seed, f"{file}-again", mask_LH)
         model = study_model.trainer.fitted(again)
         found = study_model.scorer.measure(model, task, mask_LH)
-        rows += study_model.make_rows(name, found.metrics, stage=AGAIN, **what)
-        answers[AGAIN] = found.answers.guess_M[None]
-    save_answers(study_model.store, file, answers)
+        rows += study_model.make_rows(name, found.metrics, stage=Stage.AGAIN, **what)
+        guesses[Way(method, Stage.AGAIN)] = found.answers.guess_M[None]
+    save_answers(study_model.store, file, measured[0], guesses)
     timed = {
         round(share * study_model.layout.num_layers * study_model.layout.num_heads)
         for share in how.timed
@@ -187,6 +158,23 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
     if seed == study_model.run.seeds[0] and budget in timed:
         rows += _cut(study_model, name, model, mask_LH, what)
     return rows
+
+
+def _cost(task: PreparedTask, chosen: Selection, how: Compare) -> dict[Metric, float]:
+    """What one mask costs, and what once more training does."""
+    training = task.training
+    assert training is not None, "a task says how it is trained"
+    base = chosen.base * training.steps
+    cost = {
+        Metric.STEPS: float(base + chosen.steps),
+        Metric.EXAMPLES: float(base * training.batch_size + chosen.examples),
+        Metric.FINE_TUNINGS: float(chosen.base),
+        Metric.PASSES: float(chosen.passes),
+    }
+    if how.again:
+        cost[Metric.STEPS_AGAIN] = cost[Metric.STEPS] + training.steps
+        cost[Metric.EXAMPLES_AGAIN] = cost[Metric.EXAMPLES] + training.steps * training.batch_size
+    return cost
 
 
 def scaled(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
@@ -206,7 +194,7 @@ def scaled(study_model: StudyModel, name: str, seed: int, budget: int) -> list[R
         masked_training(study_model.fresh(task, seed), task, seed, label, gate_LH)
     )
     metrics = study_model.scorer.measure(model, task, gate_LH).metrics
-    return study_model.make_rows(name, metrics, stage=SCALED, budget=budget, seed=seed)
+    return study_model.make_rows(name, metrics, stage=Stage.SCALED, budget=budget, seed=seed)
 
 
 def _cut(study_model: StudyModel, name: str, model, mask_LH, what) -> list[Row]:
@@ -215,7 +203,7 @@ def _cut(study_model: StudyModel, name: str, model, mask_LH, what) -> list[Row]:
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
     label = f"{plain(what['method'])}-{what['budget']}"
-    path = study_model.folder / "smaller" / f"{study_model.name}-{name}-{label}"
+    path = study_model.folder / Room.SMALLER / f"{study_model.name}-{name}-{label}"
     if not path.is_dir():
         study_model.save_model(smaller, path)
     task = study_model.task(name)
@@ -226,11 +214,11 @@ def _cut(study_model: StudyModel, name: str, model, mask_LH, what) -> list[Row]:
     )  # fmt: skip
     note_speed(study_model, name, what, speeds)
     sizes = {
-        "parameters": float(count_parameters(params)),
-        "parameters of the whole": float(count_parameters(model.params)),
-        "bytes on disk": float((path / "model.safetensors").stat().st_size),
+        Metric.PARAMETERS: float(count_parameters(params)),
+        Metric.WHOLE_PARAMETERS: float(count_parameters(model.params)),
+        Metric.DISK_BYTES: float((path / "model.safetensors").stat().st_size),
     }
-    return study_model.make_rows(name, sizes, stage=CUT, **what)
+    return study_model.make_rows(name, sizes, stage=Stage.CUT_COMPARED, **what)
 
 
 def contrasts(model: StudyModel, name: str) -> list[Row]:
@@ -240,8 +228,7 @@ def contrasts(model: StudyModel, name: str) -> list[Row]:
     (`OURS`) and each learned subset; and of the former trained once more and pipelined subsets as
     they are, which take about as much training ("equal cost").
     """
-    how, metric = model.run.study, model.task(name).metrics[0]
-    rows = []
+    how, task, rows = model.run.study, model.task(name), []
     for budget in budgets(model):
         answers = {
             method: [
@@ -250,26 +237,24 @@ def contrasts(model: StudyModel, name: str) -> list[Row]:
             ]
             for method in how.methods
         }
-        label_M, example_M = (answers[how.methods[0]][0][each] for each in ("label", "example"))
-        for stage, one, two in _pairs(how):
-            first, second = (
-                [list(found[at]) for found in answers[method]] for method, at in (one, two)
-            )
-            rows += contrast_rows(
-                model, name, metric, contrast(first, second, label_M, METRICS[metric], example_M),
-                stage=f"{stage}, contrast", method=f"{one[0]} - {two[0]}", budget=budget,
-            )  # fmt: skip
+        due = answers[how.methods[0]][0]
+        for stage, *pair in _pairs(how):
+            one, two = ([list(f.guesses[way]) for f in answers[way.method]] for way in pair)
+            what = {"method": pair[0].method, "other_method": pair[1].method, "budget": budget}
+            rows += contrast_rows(model, task, one, two, due, stage=stage, **what)
     return rows
 
 
-def _pairs(how: Compare) -> Iterator[tuple[str, tuple[str, str], tuple[str, str]]]:
-    """The stage of a contrast, and the two methods, each with the stage that it is measured in."""
+def _pairs(how: Compare) -> Iterator[tuple[Stage, Way, Way]]:
+    """The stage of a contrast, and whose answers are compared."""
     ours = [method for method in OURS if method in how.methods]
-    subsets = [method for method in how.methods if method.startswith(LEARNED)]
-    pairs = [(way, BASELINE) for way in how.methods if BASELINE in how.methods and way != BASELINE]
+    subsets = [method for method in how.methods if METHODS[method].learns_subset]
+    pairs = [(way, OWN) for way in how.methods if OWN in how.methods and way != OWN]
     pairs += itertools.product(ours, subsets)
-    for stage in (PRUNED, AGAIN) if how.again else (PRUNED,):
-        yield from ((stage, (one, stage), (two, stage)) for one, two in pairs)
+    yield from ((Stage.PRUNED_CONTRAST, Way(one), Way(two)) for one, two in pairs)
     if how.again:
-        equal = itertools.product(ours, filter(is_pipelined, subsets))
-        yield from ((EQUAL, (one, AGAIN), (two, PRUNED)) for one, two in equal)
+        again = functools.partial(Way, reading=Stage.AGAIN)
+        yield from ((Stage.AGAIN_CONTRAST, again(one), again(two)) for one, two in pairs)
+        pipelined = [method for method in subsets if METHODS[method].pipelined]
+        for one, two in itertools.product(ours, pipelined):
+            yield Stage.EQUAL_CONTRAST, again(one), Way(two)

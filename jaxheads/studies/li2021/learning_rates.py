@@ -12,27 +12,24 @@ import numpy as np
 
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.sources import take
+from jaxheads.records.folder import Metric, Stage
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.studies.li2021.selection import (
     METHODS,
     budgets,
     choice_of,
-    has_learning_rate,
-    is_pipelined,
 )
 from jaxheads.studies.runner.cells import Cell, cell, cell_path, name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.tasks import PreparedTask, batches_of
-
-CHOSEN = "choice of learning rate"
 
 
 def learning_rate_cells(
     model: StudyModel, task: str, after: Sequence[Cell]
 ) -> Iterator[tuple[str, Cell]]:
     """By method with a learning rate its cell; before them, the model which some of them need."""
-    methods = [method for method in model.run.study.methods if has_learning_rate(method)]
-    if len(model.run.study.learning_rates) > 1 and any(map(is_pipelined, methods)):
+    methods = [method for method in model.run.study.methods if METHODS[method].gate]
+    if len(model.run.study.learning_rates) > 1 and any(METHODS[each].pipelined for each in methods):
         after = [cell(tuned_for_trials, model, task, after=after)]
         yield "", after[0]
     for method in methods:
@@ -41,10 +38,10 @@ def learning_rate_cells(
 
 def learning_rate_of(model: StudyModel, name: str, method: str) -> float:
     """The learning rate that was chosen; that of methods without gates is not used."""
-    if not has_learning_rate(method):
+    if not METHODS[method].gate:
         return 1.0
     rows = read_rows(cell_path(model.folder, name_of(choose_learning_rate, model, name, method)))
-    return next(row.value for row in rows if row.metric == "learning rate")
+    return next(row.value for row in rows if row.metric == Metric.LEARNING_RATE)
 
 
 def choose_learning_rate(model: StudyModel, name: str, method: str) -> list[Row]:
@@ -54,28 +51,25 @@ def choose_learning_rate(model: StudyModel, name: str, method: str) -> list[Row]
     single one needs no choice. `steps of all trials` counts the fine-tuning that they start from,
     which pipelined methods share.
     """
-    how = model.run.study
+    how, what = model.run.study, {"stage": Stage.LEARNING_RATE, "method": method}
     if len(how.learning_rates) == 1:
-        return model.make_rows(
-            name, {"learning rate": how.learning_rates[0]}, stage=CHOSEN, method=method
-        )
+        return model.make_rows(name, {Metric.LEARNING_RATE: how.learning_rates[0]}, **what)
     part = _without_tried(model, name)
     assert part.training is not None
     rows: list[Row] = []
     found: dict[float, list[float]] = {learning_rate: [] for learning_rate in how.learning_rates}
-    steps = part.training.steps if is_pipelined(method) else 0
+    steps = part.training.steps if METHODS[method].pipelined else 0
     for learning_rate, budget in itertools.product(how.learning_rates, budgets(model)):
-        chosen = METHODS[method](choice_of(model, part, model.run.seeds[0], budget, learning_rate))
+        choice = choice_of(model, part, model.run.seeds[0], budget, learning_rate)
+        chosen, metric = METHODS[method].choose(choice), part.metrics[0]
         steps += chosen.steps
-        metrics = model.scorer.measure(chosen.model, part, chosen.mask_LH).metrics
-        found[learning_rate].append(metrics[part.metrics[0]])
-        what = {"stage": CHOSEN, "method": method, "budget": budget}
-        rows += model.make_rows(
-            name, {f"{part.metrics[0]} at {learning_rate:g}": found[learning_rate][-1]}, **what
-        )
+        value = model.scorer.measure(chosen.model, part, chosen.mask_LH).metrics[metric]
+        found[learning_rate].append(value)
+        tried = {**what, "budget": budget, "setting": learning_rate}
+        rows += model.make_rows(name, {metric: value}, **tried)
     best = max(found, key=lambda learning_rate: sum(found[learning_rate]))
-    values = {"learning rate": best, "steps of all trials": float(steps)}
-    return rows + model.make_rows(name, values, stage=CHOSEN, method=method)
+    values = {Metric.LEARNING_RATE: best, Metric.TRIAL_STEPS: float(steps)}
+    return rows + model.make_rows(name, values, **what)
 
 
 def tuned_for_trials(model: StudyModel, name: str) -> list[Row]:

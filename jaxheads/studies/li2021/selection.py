@@ -23,9 +23,9 @@ from jaxheads.pruning.cut import fold
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
 from jaxheads.pruning.schedule import prune_iteratively
+from jaxheads.records.folder import MAGNITUDE, META, OWN, RANDOM, score_file
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pruners import score_by_pruner
-from jaxheads.studies.workbench.steps import score_file
 from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.studies.workbench.trainer import Mask, TrainingJob
 from jaxheads.training.optimizer import GATES
@@ -167,50 +167,65 @@ def _l0(choice: Choice, _steps: int) -> Gate:
     return lagrangian(choice.heads, choice.budget)
 
 
+STRAIGHT = "straight-through"
+SUBSETS = ("subset", "subset of the paper", STRAIGHT)
 GATED: dict[str, Callable[[Choice, int], Gate]] = {
-    "subset": _subset("bounded"),
-    "subset of the paper": _subset("chained", PAPER),
-    "straight-through": _subset("straight_through"),
+    **dict(
+        zip(
+            SUBSETS,
+            (_subset("bounded"), _subset("chained", PAPER), _subset("straight_through")),
+            strict=True,
+        )
+    ),
     "L0": _l0,
 }
 
-METHODS: dict[str, Callable[[Choice], Selection]] = {
-    "gradient": _gradient,
-    "gradient, iterative": _iterative,
+
+class Method(NamedTuple):
+    """A way to choose heads, and what it needs beside a fine-tuned model."""
+
+    choose: Callable[[Choice], Selection]
+    random: bool = False  # draws its mask, so that it has to be drawn several times
+    gate: str = ""  # of `GATED`, trained at a learning rate that has to be chosen
+    joint: bool = False  # the gate is trained with the model, not alone on the fine-tuned one
+
+    @property
+    def learns_subset(self) -> bool:
+        """Whether a gate keeps exactly so many heads."""
+        return self.gate in SUBSETS
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether a gate is trained alone, on the fine-tuned model."""
+        return bool(self.gate) and not self.joint
+
+    @property
+    def starts_scaled(self) -> bool:
+        """Whether the model is trained with soft gates that begin at K / N."""
+        return self.joint and self.learns_subset and self.gate != STRAIGHT
+
+
+METHODS: dict[str, Method] = {
+    OWN: Method(_gradient),
+    f"{OWN}, iterative": Method(_iterative),
     # the baseline in the code of Li et al. 2021: groups of 32 examples, layers normalised
-    "gradient of the paper, iterative": functools.partial(_iterative, unit="batch", normalize="l2"),
-    "random": functools.partial(_random, per_layer=False),
-    "random, per layer": functools.partial(_random, per_layer=True),
-    "magnitude": _magnitude,
-    "meta": _meta,
-    "refined": functools.partial(_refined, rescaled=False),
-    "refined, rescaled": functools.partial(_refined, rescaled=True),
+    f"{OWN} of the paper, iterative": Method(
+        functools.partial(_iterative, unit="batch", normalize="l2")
+    ),
+    RANDOM: Method(functools.partial(_random, per_layer=False), random=True),
+    f"{RANDOM}, per layer": Method(functools.partial(_random, per_layer=True), random=True),
+    MAGNITUDE: Method(_magnitude),
+    META: Method(_meta),
+    "refined": Method(functools.partial(_refined, rescaled=False)),
+    "refined, rescaled": Method(functools.partial(_refined, rescaled=True)),
     **{
-        f"{name}, {how}": functools.partial(_learned, make=make, joint=how == "joint")
+        f"{name}, {'joint' if joint else 'pipelined'}": Method(
+            functools.partial(_learned, make=make, joint=joint), gate=name, joint=joint
+        )
         for name, make in GATED.items()
-        for how in ("joint", "pipelined")
+        for joint in (True, False)
     },
 }
-
-
-def is_random(method: str) -> bool:
-    """Whether a method draws its mask, so that it has to be drawn several times."""
-    return method.partition(",")[0] == "random"
-
-
-def has_learning_rate(method: str) -> bool:
-    """Whether a method trains gates, at a learning rate that has to be chosen."""
-    return method.partition(",")[0] in GATED
-
-
-def is_pipelined(method: str) -> bool:
-    """Whether a method trains gates alone, on the fine-tuned model."""
-    return has_learning_rate(method) and method.endswith(", pipelined")
-
-
-def starts_scaled(method: str) -> bool:
-    """Whether a method trains the model's parameters with soft gates that begin at K / N."""
-    return method.startswith("subset") and method.endswith(", joint")
 
 
 # -- of a run

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxheads.importance.gates.hard_concrete import l0, naturally_open
+from jaxheads.records.folder import Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.li2021 import compare
 from jaxheads.studies.li2021.learning_rates import choose_learning_rate, learning_rate_of
@@ -23,7 +24,7 @@ from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.trainer import TrainingJob
 from jaxheads.training.optimizer import GATES
 
-SWEEP, ALONE = "sweep of strengths", "L0, pipelined"
+ALONE = "L0, pipelined"
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
@@ -59,7 +60,7 @@ def swept(study_model: StudyModel, name: str, strength: float, seed: int) -> lis
         TrainingJob(label, model, task, training, gate, gates, "gates")
     )
     mask_LH = naturally_open(found.score_LH)
-    values = study_model.scorer.measure(found.model, task, mask_LH).metrics | {
-        "heads open": float(mask_LH.sum())
-    }
-    return study_model.make_rows(name, values, stage=SWEEP, method=f"L0 at {strength:g}", seed=seed)
+    values = study_model.scorer.measure(found.model, task, mask_LH).metrics
+    values[Metric.OPEN] = float(mask_LH.sum())
+    what = {"stage": Stage.SWEEP, "method": "L0", "setting": strength, "seed": seed}
+    return study_model.make_rows(name, values, **what)

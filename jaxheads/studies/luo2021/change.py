@@ -11,14 +11,23 @@ import numpy as np
 
 from jaxheads.analysis.intervals import crossed
 from jaxheads.analysis.spans import f1_by_sentence
+from jaxheads.records.folder import (
+    ALL_LAYERS,
+    ENTAILMENT,
+    LOWER_LAYERS,
+    SIMILAR,
+    UPPER_LAYERS,
+    Metric,
+    Stage,
+)
 from jaxheads.records.rows import Row
-from jaxheads.studies.luo2021.constituents import F1, load_counts, readings_of
+from jaxheads.studies.luo2021.constituents import load_counts, readings_of
+from jaxheads.studies.workbench.answers import estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import estimate_rows
 
 KINDS = {
-    "similarity": ("mrpc", "stsb", "qqp", "grammar_paraphrase"),
-    "entailment": ("sick", "rte", "mnli", "qnli", "wnli", "grammar_entailment"),
+    SIMILAR: ("mrpc", "stsb", "qqp", "grammar_paraphrase"),
+    ENTAILMENT: ("sick", "rte", "mnli", "qnli", "wnli", "grammar_entailment"),
 }
 
 
@@ -28,20 +37,20 @@ def changes(model: StudyModel, task: str) -> list[Row]:
     for reading in readings_of(model, all_measures=False):
         change_SXLH = _changes(model, task, reading.name)
         layers_SXL = change_SXLH.mean(-1)
-        places = {f"layer {n}": layers_SXL[..., n] for n in range(layers_SXL.shape[2])}
-        places |= halves(layers_SXL)
-        found = crossed(np.stack([*places.values()], -1))
-        for column, place in enumerate(places):
-            method = f"{reading.name}: {place}"
-            what = {"stage": "change", "method": method, "seeds": len(model.run.seeds)}
-            rows += estimate_rows(model, task, F1, found.at(column), **what)
+        of_layers = [({"layer": n}, layers_SXL[..., n]) for n in range(layers_SXL.shape[2])]
+        places = of_layers + [({"place": name}, part) for name, part in halves(layers_SXL).items()]
+        found = crossed(np.stack([part for _, part in places], -1))
+        what = {"reading": reading.name, "seeds": len(model.run.seeds), "stage": Stage.CHANGE}
+        for column, (place, _) in enumerate(places):
+            rows += estimate_rows(model, task, Metric.F1, found.at(column), **place, **what)
         heads = crossed(change_SXLH)
         values = {
-            "heads": float(heads.value.size),
-            "higher": float((heads.low > 0).sum()),
-            "lower": float((heads.high < 0).sum()),
+            Metric.HEADS: float(heads.value.size),
+            Metric.HIGHER: float((heads.low > 0).sum()),
+            Metric.LOWER: float((heads.high < 0).sum()),
         }
-        rows += model.make_rows(task, values, stage="changed heads", method=reading.name)
+        what = {"stage": Stage.CHANGED_HEADS, "reading": reading.name}
+        rows += model.make_rows(task, values, **what)
     return rows
 
 
@@ -57,29 +66,29 @@ def changes_by_kind(model: StudyModel) -> list[Row]:
     rows, kinds = [], kinds_of(model)
     for reading in readings_of(model, all_measures=False):
         mean = {
-            kind: halves(
+            (kind, ""): halves(
                 np.mean([_changes(model, task, reading.name).mean(-1) for task in tasks], axis=0)
             )
             for kind, tasks in kinds.items()
         }
         if len(mean) == len(KINDS):
             one, two = mean.values()
-            mean[" - ".join(kinds)] = {place: one[place] - two[place] for place in one}
-        for kind, places in mean.items():
+            mean[SIMILAR, ENTAILMENT] = {place: one[place] - two[place] for place in one}
+        for (kind, other), places in mean.items():
             found = crossed(np.stack([*places.values()], -1))
+            what = {"stage": Stage.CHANGE_BY_KIND, "reading": reading.name, "method": kind}
+            what |= {"other_method": other, "seeds": len(model.run.seeds)}
             for column, place in enumerate(places):
-                what = {"stage": "change by kind", "seeds": len(model.run.seeds)}
-                method = f"{reading.name}: {kind}: {place}"
-                rows += estimate_rows(model, "", F1, found.at(column), method=method, **what)
+                rows += estimate_rows(model, "", Metric.F1, found.at(column), place=place, **what)
     return rows
 
 
 def halves(layers_SXL: np.ndarray) -> dict[str, np.ndarray]:
     """Means over all layers, and over their halves; of an odd number the middle one is upper."""
     middle = layers_SXL.shape[-1] // 2
-    parts = {"all layers": layers_SXL, "upper layers": layers_SXL[..., middle:]}
+    parts = {ALL_LAYERS: layers_SXL, UPPER_LAYERS: layers_SXL[..., middle:]}
     if middle:
-        parts["lower layers"] = layers_SXL[..., :middle]
+        parts[LOWER_LAYERS] = layers_SXL[..., :middle]
     return {name: part.mean(-1) for name, part in parts.items()}
 
 

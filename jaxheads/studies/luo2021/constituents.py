@@ -19,7 +19,6 @@ from jaxheads.analysis.distances import WITHOUT_LABELS, adjacent_distances, rank
 from jaxheads.analysis.offsets import CONTENTLESS, contentless_attention
 from jaxheads.analysis.spans import (
     COLUMNS,
-    BestHead,
     SpanCounts,
     baseline_distances,
     choose_heads,
@@ -31,21 +30,20 @@ from jaxheads.analysis.spans import (
 from jaxheads.analysis.sums import Sums, together
 from jaxheads.analysis.trees import Ranking, Reading, TreeCounts, tree_counts
 from jaxheads.models.model import Model, init_model
-from jaxheads.records.rows import Row, kind_of
+from jaxheads.records.folder import PRETRAINING, RANDOM, Metric, Room, Stage
+from jaxheads.records.rows import Row
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.examples import write_examples
-from jaxheads.studies.luo2021.maps import F1, save_head_maps
+from jaxheads.studies.luo2021.maps import save_head_maps
 from jaxheads.studies.luo2021.treebank import TreebankSection, attention_of, section_of
 from jaxheads.studies.runner.cells import name_of
+from jaxheads.studies.workbench.answers import Way, estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import estimate_rows
 from jaxheads.studies.workbench.seeds import Sampled
-from jaxheads.studies.workbench.settings import PRETRAINING
 from jaxheads.studies.workbench.sharpness import Sharpness
 
 DRAWS = 5  # of random trees
-RANDOM = "random"
 NULLS = ("right", "balanced", RANDOM)  # what the best heads are compared with
 BY_F1 = "F1 on tune"  # the ranking that sees labels
 
@@ -97,14 +95,13 @@ def random_trees(study_model: StudyModel, draw: int) -> list[Row]:
     ]
     rows = []
     for name in both[0]:
-        what = {"stage": "random weights", "seed": draw}
+        what = {"stage": Stage.RANDOM_WEIGHTS, "reading": name, "seed": draw}
         chosen = choose_heads(both[0][name].heads, both[1][name].heads)
         values = {column: float(each.tested.ratio) for column, each in chosen.items()}
-        rows += study_model.make_rows(PRETRAINING, values, method=f"{name}: best head", **what)
+        rows += study_model.make_rows(PRETRAINING, values, method=Metric.BEST_HEAD, **what)
         mean = float(sentence_f1(both[1][name].heads).mean())
-        rows += study_model.make_rows(
-            PRETRAINING, {F1: mean}, method=f"{name}: mean of heads", **what
-        )
+        own = {Metric.F1: mean}
+        rows += study_model.make_rows(PRETRAINING, own, method=Metric.MEAN_OF_HEADS, **what)
     return rows
 
 
@@ -163,27 +160,29 @@ def rankings_of(tune: TreeCounts) -> dict[str, Ranking]:
 class Nulls(NamedTuple):
     """Trees that need no model, and of heads that see no word."""
 
-    names: tuple[str, ...]
-    counts: SpanCounts  # the axis of heads is that of the names
+    ways: tuple[Way, ...]
+    counts: SpanCounts  # the axis of heads is that of the ways
 
     def mean(self, name: str, column: str) -> np.ndarray:
         """The top of a column `[Y]`: of random trees, the mean over the draws."""
-        own = [place for place, each in enumerate(self.names) if each.split(" ")[0] == name]
+        own = [place for place, way in enumerate(self.ways) if way.method == name]
         return COLUMNS[column](self.counts).top_X[:, own].mean(1)
 
 
 def baseline_counts(section: TreebankSection, measure: str) -> Nulls:
     """The counts of all baselines."""
-    random, rows, names = np.random.default_rng(0), [], []
+    random, rows, ways = np.random.default_rng(0), [], []
     for number, parse in enumerate(section.parses):
         words = len(parse.words)
         drawn = baseline_distances(words, parse.spans, random)
-        extra = {f"random {draw}": random.random(words - 1) for draw in range(1, DRAWS)}
-        drawn = {"random 0": drawn.pop("random"), **extra, **drawn}
+        chance = {0: drawn.pop(RANDOM)}
+        chance |= {draw: random.random(words - 1) for draw in range(1, DRAWS)}
         contentless = adjacent_distances(contentless_attention(words, number)[0], measure)
-        names = [*drawn, *(f"attention, {name}" for name in CONTENTLESS)]
-        rows.append(match_spans(np.concatenate([[*drawn.values()], contentless]), parse.spans))
-    return Nulls(tuple(names), gather(rows))
+        ways = [Way(RANDOM, draw=draw) for draw in chance]
+        ways += [Way(name) for name in (*drawn, *(f"attention, {name}" for name in CONTENTLESS))]
+        distances = [*chance.values(), *drawn.values()]
+        rows.append(match_spans(np.concatenate([distances, contentless]), parse.spans))
+    return Nulls(tuple(ways), gather(rows))
 
 
 def save_counts(folder: Path, name: str, counts: Mapping[str, SpanCounts]) -> None:
@@ -204,7 +203,7 @@ def load_counts(folder: Path, name: str, reading: str) -> SpanCounts:
 
 def counts_path(folder: Path, name: str) -> Path:
     """Where the counts of a model are."""
-    return folder / "trees" / f"{name}.npz"
+    return folder / Room.TREES / f"{name}.npz"
 
 
 # -- rows
@@ -213,17 +212,18 @@ def counts_path(folder: Path, name: str) -> Path:
 def section_rows(model: StudyModel, section: TreebankSection, which: str) -> list[Row]:
     """How many sentences there are, and how many were left out."""
     values = {name: float(count) for name, count in section.counts.items()}
-    return model.make_rows("", values, stage="treebank", method=which)
+    return model.make_rows("", values, stage=Stage.TREEBANK, method=which)
 
 
 def null_rows(model: StudyModel, nulls: Nulls) -> list[Row]:
     """Every column of every baseline, with intervals over sentences, and over draws too."""
     rows = []
     for column, sums in _columns(nulls.counts):
-        found, what = sums.intervals(), {"stage": "tree baselines"}
-        for place, name in enumerate(nulls.names):
-            rows += estimate_rows(model, "", column, found.at(place), method=name, **what)
-        random = [sums.pick(n) for n, name in enumerate(nulls.names) if kind_of(name) == RANDOM]
+        found, what = sums.intervals(), {"stage": Stage.TREE_BASELINES}
+        for place, way in enumerate(nulls.ways):
+            own = {"method": way.method, "draw": way.draw}
+            rows += estimate_rows(model, "", column, found.at(place), **own, **what)
+        random = [sums.pick(n) for n, way in enumerate(nulls.ways) if way.method == RANDOM]
         what |= {"method": RANDOM, "draws": len(random)}
         rows += estimate_rows(model, "", column, together(random).at(), **what)
     return rows
@@ -231,17 +231,22 @@ def null_rows(model: StudyModel, nulls: Nulls) -> list[Row]:
 
 def best_rows(found: Sampled, reading: str, tune: SpanCounts, test: SpanCounts) -> list[Row]:
     """The head that is best on the tune section for every column, scored on the test section."""
-    rows, kind = [], f"{reading}: best head"
-    best = choose_heads(tune, test)
+    rows, best = [], choose_heads(tune, test)
     for column, chosen in best.items():
-        method = f"{reading}: {head_name(chosen)}"
-        rows += found.rows(column, chosen.tested, stage="best head", method=method, kind=kind)
-        rows += found.plain_rows({column: chosen.tuned}, stage="best head, tune", method=method)
+        layer, number = chosen.head
+        head = {"layer": layer, "head": number}
+        what = {"stage": Stage.BEST_HEAD, "reading": reading}
+        rows += found.rows(column, chosen.tested, head, **what)
+        what["stage"] = Stage.BEST_ON_TUNE
+        rows += found.plain_rows({column: chosen.tuned}, **what, **head)
     ties = tied_share(test)
-    shares = {"best head": float(ties[best[F1].head]), "mean of heads": float(np.nanmean(ties))}
+    shares = {
+        Metric.BEST_HEAD: float(ties[best[Metric.F1].head]),
+        Metric.MEAN_OF_HEADS: float(np.nanmean(ties)),
+    }
     for which, share in shares.items():
-        method = f"{reading}: {which}"
-        rows += found.plain_rows({"tied splits": share}, stage="tied splits", method=method)
+        what = {"stage": Stage.TIED_SPLITS, "reading": reading, "method": which}
+        rows += found.plain_rows({Metric.TIED_SPLITS: share}, **what)
     return rows
 
 
@@ -255,21 +260,21 @@ def margin_rows(
         margin_YN = np.stack([own.top_X - nulls.mean(null, column) for null in NULLS], -1)
         found = Sums(margin_YN, own.bottom_X).intervals()
         for place, null in enumerate(NULLS):
-            rows += estimate_rows(
-                model, PRETRAINING, column, found.at(place), stage="best head less baseline",
-                method=f"{reading}: best head - {null}",
-            )  # fmt: skip
+            what = {"stage": Stage.MARGIN, "reading": reading, "method": Metric.BEST_HEAD}
+            what |= {"other_method": null}
+            rows += estimate_rows(model, PRETRAINING, column, found.at(place), **what)
     return rows
 
 
 def layer_rows(found: Sampled, reading: str, test: TreeCounts) -> list[Row]:
     """The mean of each layer's heads, and the trees of their mean distances."""
-    heads, rows = COLUMNS[F1](test.heads), []
+    heads, rows = COLUMNS[Metric.F1](test.heads), []
     mean = Sums(heads.top_X.mean(-1), heads.bottom_X)
-    for stage, sums in (("mean of layer", mean), ("averaged layer", COLUMNS[F1](test.layers))):
+    trees = COLUMNS[Metric.F1](test.layers)
+    for stage, sums in ((Stage.LAYER_MEAN, mean), (Stage.LAYER_TREES, trees)):
         for layer in range(sums.top_X.shape[1]):
-            method = f"{reading}: layer {layer}"
-            rows += found.rows(F1, sums.pick(layer), stage=stage, method=method)
+            what = {"stage": stage, "reading": reading, "layer": layer}
+            rows += found.rows(Metric.F1, sums.pick(layer), **what)
     return rows
 
 
@@ -277,12 +282,11 @@ def ensemble_rows(model: StudyModel, reading: str, test: TreeCounts) -> list[Row
     """F1 of the first K heads of every ranking together."""
     rows = []
     for ranking, counts in test.ensembles.items():
-        found = COLUMNS[F1](counts).intervals()
+        found = COLUMNS[Metric.F1](counts).intervals()
+        what = {"stage": Stage.ENSEMBLES, "reading": reading, "method": ranking}
         for place in range(len(found.value)):
-            rows += estimate_rows(
-                model, PRETRAINING, F1, found.at(place), stage="ensembles",
-                method=f"{reading}: {ranking}", budget=place + 1,
-            )  # fmt: skip
+            own = found.at(place)
+            rows += estimate_rows(model, PRETRAINING, Metric.F1, own, budget=place + 1, **what)
     return rows
 
 
@@ -293,17 +297,11 @@ def unlabelled_rows(
     rows = []
     f1_LH = sentence_f1(test.heads)
     for name in WITHOUT_LABELS:
-        found = rank_agreement(tune.unlabelled[name], f1_LH)["spearman"]
-        values = {"spearman": found.value, "p": found.p_value}
-        method = f"{reading}: {name}"
-        rows += model.make_rows(PRETRAINING, values, stage="rankings", method=method)
+        found = rank_agreement(tune.unlabelled[name], f1_LH)[Metric.SPEARMAN]
+        what = {"stage": Stage.RANKINGS, "reading": reading, "method": name}
+        what |= {"p_value": found.p_value}
+        rows += model.make_rows(PRETRAINING, {Metric.SPEARMAN: found.value}, **what)
     return rows
-
-
-def head_name(chosen: BestHead) -> str:
-    """As records have it, counted from 0."""
-    layer, head = chosen.head
-    return f"layer {layer} head {head}"
 
 
 def _columns(counts: SpanCounts) -> Iterator[tuple[str, Sums]]:

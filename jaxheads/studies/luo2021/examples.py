@@ -13,10 +13,10 @@ import numpy as np
 from jaxheads.analysis.distances import adjacent_distances, top_down
 from jaxheads.analysis.spans import SpanCounts, choose_heads, gather, match_spans, sentence_f1
 from jaxheads.analysis.trees import Reading
-from jaxheads.studies.luo2021.maps import F1, WHAT
+from jaxheads.records.folder import SPAN_MAPS, Metric, Room
+from jaxheads.records.views import save_views, view
 from jaxheads.studies.luo2021.treebank import TreebankSection, attention_of
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.views import save_views, view
 
 SHORT, LONG = 6, 14  # words of the sentences that are drawn
 
@@ -25,7 +25,7 @@ def write_examples(
     model: StudyModel, test: TreebankSection, main: Reading, tune: SpanCounts
 ) -> None:
     """The first sentences of some length, whatever their scores, with the best head's trees."""
-    layer, number = choose_heads(tune, tune)[F1].head
+    layer, number = choose_heads(tune, tune)[Metric.F1].head
     wanted = [n for n, parse in enumerate(test.parses) if SHORT <= len(parse.words) <= LONG]
     wanted = wanted[: model.run.study.examples]
     examples: dict[int, dict[str, Any]] = {}
@@ -37,6 +37,7 @@ def write_examples(
             distance = adjacent_distances(own_NN, main.measure)
             f1 = float(sentence_f1(gather([match_spans(distance, parse.spans)])))
             examples[place] = {
+                "model": model.name,
                 "words": parse.words,
                 "gold": parse.spans,
                 "found": np.stack(top_down(distance), -1).tolist(),
@@ -45,5 +46,7 @@ def write_examples(
                 "f1": f1,
             }
             views[place] = view(f"F1 {f1:.3f}", (layer, number), parse.words, own_NN)
-    model.store.write_json(f"trees/{model.name}.json", [examples[n] for n in sorted(examples)])
-    save_views(model.folder, f"{model.name}-{WHAT}-0", (views[n] for n in sorted(views)))
+    found = [examples[n] for n in sorted(examples)]
+    model.store.write_json(f"{Room.TREES}/{model.name}.json", found)
+    every = (views[n] for n in sorted(views))
+    save_views(model.folder, model.name, SPAN_MAPS, 0, every)

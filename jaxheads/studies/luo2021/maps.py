@@ -12,12 +12,11 @@ import numpy as np
 from jaxheads.analysis.spans import LABELS, label_recall, sentence_f1
 from jaxheads.analysis.trees import Reading, TreeCounts
 from jaxheads.models.model import Model
-from jaxheads.records.head_maps import Named, save_maps, what_of
+from jaxheads.records.folder import SPAN_MAPS
+from jaxheads.records.head_maps import Named, save_maps
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.sharpness import Sharpness
 from jaxheads.training.identity import encoder_bits
-
-WHAT, F1 = "spans", "sentence F1"
 
 
 def save_head_maps(
@@ -39,17 +38,11 @@ def save_head_maps(
         head_maps({n: f._replace(heads=f.heads.rows(half_N)) for n, f in found.items()}, main)
         for half_N in (first_N, ~first_N)
     )
-    maps, what = head_maps(found, main) | dict(more or {}), what_of(WHAT, task)
-    weights = encoder_bits(model)
+    maps = head_maps(found, main) | dict(more or {})
     save_maps(
-        study_model.folder,
-        study_model.name,
-        what,
-        seed,
-        maps,
-        (halves[0], halves[1]),
-        weights=weights,
-    )
+        study_model.folder, study_model.name, SPAN_MAPS, seed, maps, (halves[0], halves[1]),
+        task=task, weights=encoder_bits(model),
+    )  # fmt: skip
     sharpness.save(study_model, model, task, seed, first_N)
 
 

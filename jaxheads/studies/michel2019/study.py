@@ -31,18 +31,19 @@ from jaxheads.models.model import Model
 from jaxheads.pruning.cost import count_parameters, ideal_speedup
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.records.folder import OWN, Metric, Stage, score_file
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell, cell, name_of
+from jaxheads.studies.workbench.answers import contrasts
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import made_cells
-from jaxheads.studies.workbench.prunability import OWN, contrasts, curves
+from jaxheads.studies.workbench.prunability import curves
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.steps import finetuned, score_file
+from jaxheads.studies.workbench.steps import finetuned
 from jaxheads.studies.workbench.tasks import PreparedTask, first_of
 
-REMOVED, ALONE, TIMED = "one head removed", "one head kept", "half cut"
 REPEATS = 6  # of a timing, as in the paper
 LEVEL = 0.01  # of a change that is called significant, as in the paper
 NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
@@ -77,27 +78,27 @@ def removed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     )
     rows: list[Row] = []
     for (layer, head), change in effects.items():
-        method = f"layer {layer} head {head}"
-        rows += found.rows(task.metrics[0], change, stage=REMOVED, method=method)
+        what = {"stage": Stage.REMOVED, "layer": layer, "head": head}
+        rows += found.rows(task.metrics[0], change, **what)
     found.save(name_of(removed, study_model, name, seed))
     significant = [row.p_value is not None and row.p_value < LEVEL for row in rows]
     change_N = _changes(effects)
     values = {
-        "heads": float(len(effects)),
+        Metric.HEADS: float(len(effects)),
         "significant at 1%": float(sum(significant)),
         "of these better without": float(sum(s and c > 0 for s, c in zip(significant, change_N))),  # noqa: B905
         "expected by chance at 1%": LEVEL * len(effects),
         "heads within 0.2 points": float((np.abs(change_N) <= NEAR + 1e-12).sum()),
     }
-    rows += study_model.make_rows(name, values, stage=f"{REMOVED}, summary", seed=seed)
+    rows += study_model.make_rows(name, values, stage=Stage.REMOVED_SUMMARY, seed=seed)
     gradient = study_model.scorer.saved(score_file(study_model.name, name, seed)).score_LH
     values = _correlations(gradient, -change_N.reshape(gradient.shape))
-    rows += study_model.make_rows(name, values, stage="gradient and ablation", seed=seed)
+    rows += study_model.make_rows(name, values, stage=Stage.ABLATION, seed=seed)
     if other := study_model.reader.other_held_out(task):
         there = _effects(study_model, model, task, other)
         there_N = _changes(there)
         values = _correlations(change_N, there_N)
-        rows += study_model.make_rows(name, values, stage="agreement of data sets", seed=seed)
+        rows += study_model.make_rows(name, values, stage=Stage.OTHER_DATA, seed=seed)
     return rows
 
 
@@ -122,14 +123,14 @@ def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     ]
     ways = {
         "": [-each["loss"] for each in tried],
-        f", chosen by {metric}": [each[metric] for each in tried],
-        ", best of all": [change.ratio for change in changes],
+        f"chosen by {metric}": [each[metric] for each in tried],
+        "best of all": [change.ratio for change in changes],
     }
     rows, found = [], Sampled(study_model, name, seed)
-    for layer, (suffix, score_V) in itertools.product(range(layers), ways.items()):
+    for layer, (way, score_V) in itertools.product(range(layers), ways.items()):
         best = layer * heads + int(np.argmax(score_V[layer * heads : (layer + 1) * heads]))
-        method = f"layer {layer}{suffix}"
-        rows += found.rows(metric, changes[best], stage=ALONE, method=method)
+        what = {"stage": Stage.ALONE, "layer": layer, "method": way}
+        rows += found.rows(metric, changes[best], **what)
     found.save(name_of(alone, study_model, name, seed))
     return rows
 
@@ -159,16 +160,16 @@ def timed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     what = {"method": OWN, "budget": int(mask_LH.sum()), "seed": seed}
     note_speed(study_model, name, what, speeds)
     values = {
-        "ideal speed-up": ideal_speedup(model.config, length, mask_LH),
-        "parameters": float(count_parameters(params)),
-        "parameters of the whole": float(count_parameters(model.params)),
+        Metric.IDEAL_SPEEDUP: ideal_speedup(model.config, length, mask_LH),
+        Metric.PARAMETERS: float(count_parameters(params)),
+        Metric.WHOLE_PARAMETERS: float(count_parameters(model.params)),
     }
-    return study_model.make_rows(name, values, stage=TIMED, **what)
+    return study_model.make_rows(name, values, stage=Stage.HALF_CUT, **what)
 
 
 def contrasts_of(model: StudyModel, name: str) -> list[Row]:
     """Whether the order of the gradient beats chance, and chance the reverse."""
-    files = {seed: score_file(model.name, name, seed) for seed in model.run.seeds}
+    files = [score_file(model.name, name, seed) for seed in model.run.seeds]
     return contrasts(model, model.task(name), files)
 
 
@@ -209,6 +210,6 @@ def _correlations(
         return {}
     ranks = (stats.rankdata(one), stats.rankdata(two))
     return {
-        "pearson": float(np.corrcoef(one, two)[0, 1]),
-        "spearman": float(np.corrcoef(*ranks)[0, 1]),
+        Metric.PEARSON: float(np.corrcoef(one, two)[0, 1]),
+        Metric.SPEARMAN: float(np.corrcoef(*ranks)[0, 1]),
     }

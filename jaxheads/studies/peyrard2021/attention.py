@@ -36,14 +36,14 @@ from jaxheads.data.tokens import EncodedWords, max_tokens
 from jaxheads.inference.attention_maps import Maps, attention_maps
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
+from jaxheads.records.folder import FUNNY, SERIOUS, Metric, Room
 from jaxheads.studies.peyrard2021.headlines import TEST, VALIDATION, read_headlines
 from jaxheads.studies.workbench.model import StudyModel
 
 QUERIES = ("all", "first")
+DISTANCES = (Metric.FROM_UNTUNED, Metric.BETWEEN_SIDES)
 REPLACED = "replaced"  # test pairs whose edited words are random ones on the funny side
 OTHER = "other"  # test pairs that the filter leaves out
-UNTUNED, SIDES = "from untuned", "funny to serious"  # distances
-FUNNY, SERIOUS = "funny", "serious"
 
 
 class PairSide(NamedTuple):
@@ -135,7 +135,7 @@ class _Notes:
     def __init__(self) -> None:
         self.looked_at: dict[tuple[str, str, str, int], Looked] = {}
         self.words: dict[tuple[str, bool, int], np.ndarray] = {}
-        self.totals: dict[str, list] = {n: [0.0, 0] for n in (UNTUNED, SIDES, *PLACES)}
+        self.totals: dict[str, list] = {n: [0.0, 0] for n in (*DISTANCES, *PLACES)}
         self.waiting: dict[tuple[str, int], np.ndarray] = {}  # the side that came first
 
     def take(self, sentences: Sequence[PairSide], maps: Maps) -> None:
@@ -159,7 +159,7 @@ class _Notes:
         counted = [sentences[number].split in (TEST, OTHER) for number in maps.index_N]
         if any(counted):
             found = attention_distance(maps.attention[counted], other.attention[counted])
-            self._add(UNTUNED, found.sum(0), len(found))
+            self._add(Metric.FROM_UNTUNED, found.sum(0), len(found))
 
     def _look(self, sentence: PairSide, queries: str, weight_LHT: np.ndarray) -> None:
         split, number, side, encoded, edited, _ = sentence
@@ -176,7 +176,7 @@ class _Notes:
         if first is None:
             self.waiting[sentence.split, sentence.number] = attention_LHTT
         else:
-            self._add(SIDES, attention_distance(first, attention_LHTT), 1)
+            self._add(Metric.BETWEEN_SIDES, attention_distance(first, attention_LHTT), 1)
 
     def _add(self, name: str, value_LH: np.ndarray, count: int) -> None:
         self.totals[name][0] = self.totals[name][0] + value_LH
@@ -280,4 +280,4 @@ def load_seen(model: StudyModel, name: str) -> Seen:
 
 
 def _path(model: StudyModel, name: str) -> Path:
-    return model.folder / "attention" / f"{name}.npz"
+    return model.folder / Room.ATTENTION / f"{name}.npz"

@@ -7,7 +7,7 @@ is of test pairs, with intervals and signs drawn by whole originals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,28 +20,39 @@ from jaxheads.analysis.localisation import (
     positions,
     rule_hits,
 )
-from jaxheads.analysis.sums import Sums, grouped
+from jaxheads.analysis.sums import grouped
 from jaxheads.data.headlines.encoded import EncodedPair, analysable
 from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, SINGLE
+from jaxheads.records.folder import (
+    ALL_TOKENS,
+    CHOSEN,
+    COMMON_PLACE,
+    FIRST_TOKEN,
+    HEAD_WORDS,
+    ITSELF,
+    POINTED_AT,
+    POSITIONS,
+    RANDOM_WORD,
+    UNTUNED,
+    Metric,
+    Stage,
+)
 from jaxheads.records.rows import Row
-from jaxheads.studies.peyrard2021.attention import QUERIES, REPLACED, SIDES, Seen, load_seen
+from jaxheads.studies.peyrard2021.attention import QUERIES, REPLACED, Seen, load_seen
 from jaxheads.studies.peyrard2021.headlines import (
     SHUFFLED,
     TEST,
-    UNTUNED,
     VALIDATION,
     other_tasks,
     read_headlines,
     variant_file,
 )
 from jaxheads.studies.runner.cells import name_of
+from jaxheads.studies.workbench.answers import WHOLE_MODEL, load_answers
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import load_answers
 from jaxheads.studies.workbench.seeds import Sampled
 
-CALLED = {"all": "all tokens", "first": "first token"}  # whose attention is meant
-RIGHT = "answered right"  # the headlines on which the paper localises
-HEAD = "head"
+CALLED = {"all": ALL_TOKENS, "first": FIRST_TOKEN}  # whose attention is meant
 
 
 class Case(NamedTuple):
@@ -65,14 +76,9 @@ class Case(NamedTuple):
         """The (layer, head) of the greatest contrast on validation."""
         return choose_head(self.seen.contrast[VALIDATION, QUERIES[0]])
 
-    def rows(self, stage: str, method: str, values: Mapping[str, float | int]) -> list[Row]:
-        """Rows of this case."""
-        floats = {name: float(value) for name, value in values.items()}
-        return self.found.plain_rows(floats, stage=stage, method=method)
-
-    def bounded(self, stage: str, method: str, metric: str, sums: Sums) -> list[Row]:
-        """The row of a value with its interval over originals."""
-        return self.found.rows(metric, sums, stage=stage, method=method)
+    def rows(self, values: Mapping[Any, float | int], **what: Any) -> list[Row]:
+        """Rows of numbers without an interval."""
+        return self.found.plain_rows({n: float(value) for n, value in values.items()}, **what)
 
 
 def case_of(model: StudyModel, task: str, seed: int) -> Case:
@@ -99,32 +105,31 @@ def head(model: StudyModel, task: str, seed: int) -> list[Row]:
 
 def _tested(case: Case, queries: str) -> Iterator[Row]:
     """The head chosen by this kind of queries, its contrast, its four numbers, all corrected."""
-    test, method = case.seen.contrast[TEST, queries], CALLED[queries]
+    test = case.seen.contrast[TEST, queries]
+    what = {"stage": Stage.HEAD, "method": CALLED[queries]}
     found = find_head(
         case.seen.contrast[VALIDATION, queries], test, case.groups,
         permutations=case.study_model.run.study.permutations,
     )  # fmt: skip
     layer, number = found.layer, found.head
-    yield from case.bounded(HEAD, method, "contrast", found.test)
-    values = {
-        "layer": layer,
-        "head": number,
-        "contrast on validation": found.validation,
-        "p": found.p_value,
-        "corrected p": found.holm_LH[layer, number],
-        "heads with corrected p below 0.05": int((found.holm_LH < 0.05).sum()),
-        "heads": found.holm_LH.size,
-        "pairs": len(case.pairs),
+    own = {"layer": layer, "head": number}
+    yield from case.found.rows(Metric.CONTRAST, found.test, own, **what)
+    values: dict[str, float] = {
+        Metric.ON_VALIDATION: found.validation,
+        Metric.P: found.p_value,
+        Metric.CORRECTED_P: found.holm_LH[layer, number],
+        Metric.CLEAR_HEADS: int((found.holm_LH < 0.05).sum()),
+        Metric.HEADS: found.holm_LH.size,
+        Metric.PAIRS: len(case.pairs),
     }
-    last_LH, distance_LH = case.seen.mean["last word"], case.seen.mean.get(SIDES)
-    values["rank by the last word"] = 1 + int((last_LH > last_LH[layer, number]).sum())
+    last_LH = case.seen.mean["last word"]
+    distance_LH = case.seen.mean.get(Metric.BETWEEN_SIDES)
+    values[Metric.LAST_WORD_RANK] = 1 + int((last_LH > last_LH[layer, number]).sum())
     if distance_LH is not None and distance_LH[layer].any():
-        values["share of its layer's distance"] = (
-            distance_LH[layer, number] / distance_LH[layer].sum()
-        )
+        values[Metric.LAYER_SHARE] = distance_LH[layer, number] / distance_LH[layer].sum()
     for name, value_LH in test.maps()._asdict().items():
         values[name.removesuffix("_LH").replace("_", ", ")] = value_LH[layer, number]
-    yield from case.rows(HEAD, method, values)
+    yield from case.rows(values, **own, **what)
 
 
 # -- localisation
@@ -132,25 +137,27 @@ def _tested(case: Case, queries: str) -> Iterator[Row]:
 
 def _localised(case: Case) -> Iterator[Row]:
     """How often the head points at the edited word of the funny side, and how often rules do."""
-    layer, number = case.chosen
+    (layer, number), stage = case.chosen, Stage.LOCALISATION
     validation = analysable(read_headlines(case.study_model).splits[VALIDATION]).pairs
     common = most_edited_place([_located(each) for each in validation])
     headlines = [_located(each) for each in case.pairs]
-    hits = rule_hits(headlines, common)
+    hits = {(rule, ""): hit_X for rule, hit_X in rule_hits(headlines, common).items()}
+    rules = list(hits)
     for (queries, specials), predicted_XLH in case.seen.predicted.items():
         named = [each._replace(predicted_LH=p) for each, p in zip(headlines, predicted_XLH)]  # noqa: B905
         hit_X = head_hits(named)[:, layer, number].astype(float)
-        hits[_pointing(queries, specials)] = hit_X
-    own = hits[_pointing(QUERIES[0], specials=False)]
-    hits |= {f"{HEAD} - {rule}": own - hits[rule] for rule in list(rule_hits(headlines, common))}
-    for position, own_X in (positions(headlines) | {RIGHT: _answered_right(case)}).items():
+        hits[_pointing(queries, specials), ""] = hit_X
+    own = hits[_pointing(QUERIES[0], specials=False), ""]
+    hits |= {(CHOSEN, rule): own - hits[rule, ""] for rule, _ in rules}
+    right = {POSITIONS[-1]: _answered_right(case)}
+    for position, own_X in (positions(headlines) | right).items():
         if not own_X.any():
             continue
-        yield from case.rows("localisation", "headlines", {position: int(own_X.sum())})
-        for method, hit_X in hits.items():
-            found = grouped(hit_X, case.groups, own_X)
-            yield from case.bounded("localisation", method, position, found)
-    yield from case.rows("localisation", "most edited place", {"place": common})
+        yield from case.rows({position: int(own_X.sum())}, method=POINTED_AT, stage=stage)
+        for (method, less), hit_X in hits.items():
+            found, what = grouped(hit_X, case.groups, own_X), {"stage": stage, "method": method}
+            yield from case.found.rows(position, found, other_method=less, **what)
+    yield from case.rows({Metric.PLACE: common}, method=COMMON_PLACE, stage=stage)
 
 
 def _located(each: EncodedPair) -> Located:
@@ -160,7 +167,7 @@ def _located(each: EncodedPair) -> Located:
 def _pointing(queries: str, specials: bool) -> str:
     """What the head is called that points by these queries, at words or special tokens too."""
     more = [CALLED[queries]] * (queries != QUERIES[0]) + ["special tokens too"] * specials
-    return ", ".join([HEAD, *more])
+    return ", ".join([CHOSEN, *more])
 
 
 def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
@@ -173,7 +180,7 @@ def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
     right = {
         question.pair
         for question, guess, label in zip(
-            questions, answers["guess"], answers["label"], strict=True
+            questions, answers.guesses[WHOLE_MODEL], answers.label_M, strict=True
         )
         if guess == label and (question.label or case.task == PAIRED)
     }
@@ -187,30 +194,32 @@ def controls(model: StudyModel, task: str) -> dict[str, str]:
     """The other models in which the head of a task is looked at, by what they are called."""
     other = PAIRED if task == SINGLE else SINGLE
     tuned = {f"fine-tuned on {name}": name for name in (other, *other_tasks(model))}
-    return {"untuned": UNTUNED, "labels shuffled": task + SHUFFLED} | tuned
+    return {UNTUNED: UNTUNED, Stage.SHUFFLED: task + SHUFFLED} | tuned
 
 
 def _controlled(case: Case) -> Iterator[Row]:
     """The contrast of the same head in other models, and beside random words in place of edits."""
     layer, number = case.chosen
     own = case.seen.contrast[TEST, QUERIES[0]]
-    yield from _same_head(case, "itself", own)
+    contrast = Metric.CONTRAST
+    yield from _same_head(case, ITSELF, own)
     yield from _random_word(case, own)
     for called, variant in controls(case.study_model, case.task).items():
         there = load_seen(case.study_model, variant_file(case.study_model, variant, case.seed))
         test = there.contrast[TEST, QUERIES[0]]
         yield from _same_head(case, called, test)
         less_X = own.contrast()[:, layer, number] - test.contrast()[:, layer, number]
-        found = grouped(less_X, case.groups)
-        yield from case.bounded("control", f"itself - {called}", "contrast", found)
+        less, what = grouped(less_X, case.groups), {"stage": Stage.CONTROL, "method": ITSELF}
+        yield from case.found.rows(contrast, less, other_method=called, **what)
         best = find_head(
             there.contrast[VALIDATION, QUERIES[0]], test, case.groups,
             permutations=case.study_model.run.study.permutations,
         )  # fmt: skip
-        corrected = float(best.holm_LH[best.layer, best.head])
-        place = {"layer": float(best.layer), "head": float(best.head), "corrected p": corrected}
-        yield from case.rows("control", f"best head, {called}", place)
-        yield from case.bounded("control", f"best head, {called}", "contrast", best.test)
+        corrected = {Metric.CORRECTED_P: float(best.holm_LH[best.layer, best.head])}
+        head = {"layer": best.layer, "head": best.head}
+        elsewhere = {"stage": Stage.BEST_ELSEWHERE, "method": called}
+        yield from case.rows(corrected, **head, **elsewhere)
+        yield from case.found.rows(contrast, best.test, head, **elsewhere)
 
 
 def _same_head(case: Case, called: str, test: Contrasts) -> list[Row]:
@@ -220,10 +229,9 @@ def _same_head(case: Case, called: str, test: Contrasts) -> list[Row]:
         name.replace("_", ", "): float(side_XLH[:, layer, number].mean())
         for name, side_XLH in test._asdict().items()
     }
-    return [
-        *case.bounded("control", called, "contrast", grouped(value_X, case.groups)),
-        *case.rows("control", called, values),
-    ]
+    what = {"stage": Stage.CONTROL, "method": called}
+    contrast = grouped(value_X, case.groups)
+    return [*case.found.rows(Metric.CONTRAST, contrast, **what), *case.rows(values, **what)]
 
 
 def _random_word(case: Case, own: Contrasts) -> Iterator[Row]:
@@ -236,12 +244,14 @@ def _random_word(case: Case, own: Contrasts) -> Iterator[Row]:
         _at(side.contrast(), layer, number)
         for side in (replaced, Contrasts(*(s[which] for s in own)))
     )
-    for called, value_X in (("random word", there_X), ("itself - random word", here_X - there_X)):
-        found = grouped(value_X, groups)
-        yield from case.bounded("control", called, "contrast", found)
-    means = {"edited, funny": replaced.edited_funny, "other, funny": replaced.other_funny}
+    what = {"stage": Stage.CONTROL, "method": RANDOM_WORD}
+    yield from case.found.rows(Metric.CONTRAST, grouped(there_X, groups), **what)
+    less = {"stage": Stage.CONTROL, "method": ITSELF, "other_method": RANDOM_WORD}
+    yield from case.found.rows(Metric.CONTRAST, grouped(here_X - there_X, groups), **less)
+    edited, other, *_ = HEAD_WORDS
+    means = {edited: replaced.edited_funny, other: replaced.other_funny}
     values = {name: float(_at(side, layer, number).mean()) for name, side in means.items()}
-    yield from case.rows("control", "random word", values | {"pairs": len(which)})
+    yield from case.rows(values | {Metric.PAIRS: len(which)}, **what)
 
 
 def _at(value_XLH: Float[np.ndarray, "X L H"], layer: int, number: int) -> np.ndarray:

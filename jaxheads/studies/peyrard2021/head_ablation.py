@@ -17,19 +17,19 @@ from jaxheads.data.tokens import EncodedWords, max_tokens
 from jaxheads.inference.attention_maps import attention_maps
 from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
+from jaxheads.records.folder import CHOSEN, FUNNY, HUMOR_MAPS, OTHERS, SERIOUS, Metric, Stage
 from jaxheads.records.rows import Row
-from jaxheads.studies.peyrard2021.attention import FUNNY, QUERIES, SERIOUS
+from jaxheads.records.views import save_views, view
+from jaxheads.studies.peyrard2021.attention import QUERIES
 from jaxheads.studies.peyrard2021.head import Case, case_of
 from jaxheads.studies.peyrard2021.headlines import (
     TEST,
     humor_task,
     model_of,
     read_headlines,
-    variant_file,
 )
 from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.views import save_views, view
 
 
 def gated(study_model: StudyModel, task: str, seed: int) -> list[Row]:
@@ -54,17 +54,21 @@ def gated(study_model: StudyModel, task: str, seed: int) -> list[Row]:
         mask_LH[layer, number] = False
         changes.append(correct(mask_LH) - whole_N)
     others = [change for number, change in enumerate(changes) if number != chosen]
-    named = {f"layer {layer} head {n}": change for n, change in enumerate(changes)}
-    named["head"] = changes[chosen]
+    named: list[tuple[dict[str, Any], np.ndarray]] = [
+        ({"layer": layer, "head": n}, change) for n, change in enumerate(changes)
+    ]
+    named.append(({"method": CHOSEN}, changes[chosen]))
     if others:
-        named["others of its layer"] = np.mean(others, 0)
-        named["head - others of its layer"] = changes[chosen] - np.mean(others, 0)
+        rest_N = np.mean(others, 0)
+        named.append(({"method": OTHERS}, rest_N))
+        named.append(({"method": CHOSEN, "other_method": OTHERS}, changes[chosen] - rest_N))
     rows: list[Row] = []
-    for method, change_N in named.items():
-        rows += case.bounded("gated", method, "accuracy", grouped(change_N, groups))
+    for what, change_N in named:
+        change = grouped(change_N, groups)
+        rows += case.found.rows(Metric.ACCURACY, change, stage=Stage.GATED, **what)
     case.found.save(name_of(gated, study_model, task, seed))
     lower = sum(float(change.mean()) <= float(changes[chosen].mean()) for change in changes)
-    return rows + case.rows("gated", "head", {"rank of loss in its layer": lower})
+    return rows + case.rows({Metric.LOSS_RANK: lower}, stage=Stage.GATED, method=CHOSEN)
 
 
 # -- views
@@ -78,7 +82,7 @@ def views(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     case, count = case_of(study_model, task, seed), study_model.run.study.views
     model = model_of(study_model, task, seed)
     found = list(_views(case, model, _shown(case, count)))
-    save_views(study_model.folder, variant_file(study_model, task, seed), found)
+    save_views(study_model.folder, study_model.name, HUMOR_MAPS, seed, found, task)
     return []
 
 

@@ -21,6 +21,7 @@ from jaxheads.data.tasks.labels import new_readout
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model
+from jaxheads.records.folder import UNTUNED
 from jaxheads.studies.peyrard2021.settings import Peyrard2021
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.tasks import PreparedTask
@@ -28,7 +29,6 @@ from jaxheads.studies.workbench.tasks import PreparedTask
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 GENERATED = {TRAIN: 4_000, VALIDATION: 500, TEST: 500}  # pairs of the built-in language
 TASKS = (SINGLE, PAIRED)
-UNTUNED = "untuned"
 SHUFFLED = "_shuffled"  # ends the name of a task whose labels are those of chance
 STEP = 4  # sentences are padded to the next multiple
 

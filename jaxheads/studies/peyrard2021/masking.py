@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 
 from jaxheads.analysis.sums import grouped
 from jaxheads.data.headlines.encoded import analysable, masked_source, question_source
+from jaxheads.records.folder import EDITED, FUNNY, OTHER_WORD, SERIOUS, Metric, Stage
 from jaxheads.records.rows import Row
-from jaxheads.studies.peyrard2021.attention import FUNNY, SERIOUS
 from jaxheads.studies.peyrard2021.headlines import (
     TEST,
     humor_task,
@@ -24,8 +24,6 @@ from jaxheads.studies.peyrard2021.headlines import (
 from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.seeds import Sampled
-
-MASKED = "words masked"
 
 
 def masked(study_model: StudyModel, task: str, seed: int) -> list[Row]:
@@ -51,10 +49,14 @@ def masked(study_model: StudyModel, task: str, seed: int) -> list[Row]:
             _share_by_pair(flipped_W[own_W], pair_W[own_W])
             for own_W in ((side_W == side) & edited_W, (side_W == side) & ~edited_W)
         )
-        shares = {"edited": edited_X, "other": other_X, "edited - other": edited_X - other_X}
-        for name, share_X in shares.items():
-            what = {"stage": MASKED, "method": f"{name}, {side}"}
-            rows += found.rows("decisions flipped", grouped(share_X, groups), **what)
+        shares = {
+            (EDITED, ""): edited_X,
+            (OTHER_WORD, ""): other_X,
+            (EDITED, OTHER_WORD): edited_X - other_X,
+        }
+        for (one, two), share_X in shares.items():
+            what = {"stage": Stage.WORDS_MASKED, "place": side, "method": one, "other_method": two}
+            rows += found.rows(Metric.FLIPPED, grouped(share_X, groups), **what)
     found.save(name_of(masked, study_model, task, seed))
     return rows
 

@@ -27,7 +27,8 @@ from jaxheads.data.headlines.humor import PAIRED, QUESTIONS, longer_is_funny, na
 from jaxheads.data.headlines.pairs import Pair
 from jaxheads.data.tasks.task import Example
 from jaxheads.inference.evaluate import Answers
-from jaxheads.records.head_maps import save_maps, what_of
+from jaxheads.records.folder import HUMOR_MAPS, SURELY_SERIOUS, UNTUNED, Metric, Stage
+from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.peyrard2021.attention import (
     half_maps,
@@ -41,7 +42,6 @@ from jaxheads.studies.peyrard2021.headlines import (
     TASKS,
     TEST,
     TRAIN,
-    UNTUNED,
     humor_task,
     model_of,
     other_tasks,
@@ -53,14 +53,11 @@ from jaxheads.studies.peyrard2021.headlines import (
 from jaxheads.studies.peyrard2021.masking import masked
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.agreement import map_agreement
+from jaxheads.studies.workbench.answers import save_answers
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.other_studies import copy_maps
 from jaxheads.studies.workbench.pretrain import made_cells
-from jaxheads.studies.workbench.prunability import (
-    answers_of,
-    save_answers,
-    score_all,
-)
+from jaxheads.studies.workbench.prunability import score_all
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
@@ -131,12 +128,12 @@ def pairs_of(model: StudyModel) -> list[Row]:
                 f"none among {len(pairs)}"
             )
         values = {
-            "pairs": float(len(pairs)),
-            "left out as too long": float(headlines.too_long[split]),
-            "small edits": float(len(found.pairs)),
-            "left out for words without pieces": float(found.dropped),
+            Metric.PAIRS: float(len(pairs)),
+            Metric.TOO_LONG: float(headlines.too_long[split]),
+            Metric.SMALL_EDITS: float(len(found.pairs)),
+            Metric.WITHOUT_PIECES: float(found.dropped),
         }
-        rows += model.make_rows("", values, stage="pairs of headlines", method=split)
+        rows += model.make_rows("", values, stage=Stage.PAIRS, method=split)
     train, test = ([each.pair for each in headlines.splits[s]] for s in (TRAIN, TEST))
     return rows + _leaks(model, train, test)
 
@@ -146,11 +143,11 @@ def _leaks(model: StudyModel, train: Sequence[Pair], test: Sequence[Pair]) -> li
     rows: list[Row] = []
     for task in TASKS:
         bag = bag_of_words_accuracy(_examples(task, train), _examples(task, test))
-        rows += model.make_rows(task, {"bag of words": bag}, stage="floor")
-        values = {"naive Bayes": bayes[task]}
+        rows += model.make_rows(task, {Metric.BAG_OF_WORDS: bag}, stage=Stage.FLOOR)
+        values = {Metric.BAYES: bayes[task]}
         if task == PAIRED:
-            values["longer is funny"] = longer_is_funny(test)
-        rows += model.make_rows(task, values, stage="surface leak")
+            values[Metric.LONGER] = longer_is_funny(test)
+        rows += model.make_rows(task, values, stage=Stage.LEAK)
     return rows
 
 
@@ -170,24 +167,24 @@ def classified(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     prepared, model = humor_task(study_model, task, seed), model_of(study_model, variant, seed)
     found = study_model.scorer.measure(model, prepared)
     if variant != task:
-        accuracy = {"accuracy": found.metrics["accuracy"]}
-        return study_model.make_rows(task, accuracy, stage="labels shuffled", seed=seed)
+        accuracy = {Metric.ACCURACY: found.metrics[Metric.ACCURACY]}
+        return study_model.make_rows(task, accuracy, stage=Stage.SHUFFLED, seed=seed)
     name = variant_file(study_model, task, seed)
-    save_answers(study_model.store, name, answers_of(found))
+    save_answers(study_model.store, name, found)
     score_all(study_model, model, prepared, name)
-    rows = study_model.make_rows(task, found.metrics, stage="whole", seed=seed)
+    rows = study_model.make_rows(task, found.metrics, stage=Stage.WHOLE, seed=seed)
     if seed == study_model.run.seeds[0]:
-        rows += study_model.make_rows(task, found.floors, stage="floor")
+        rows += study_model.make_rows(task, found.floors, stage=Stage.FLOOR)
     chosen = study_model.scorer.measure(model, validated(study_model, prepared, seed)).metrics[
         "accuracy"
     ]
-    rows += study_model.make_rows(task, {"accuracy": chosen}, stage="validation", seed=seed)
+    rows += study_model.make_rows(task, {Metric.ACCURACY: chosen}, stage="validation", seed=seed)
     if study_model.run.probe is not None:
         frozen = study_model.scorer.measure(
             study_model.trainer.fitted(study_model.probing(prepared, seed, f"{name}-frozen")),
             prepared,
         )
-        rows += study_model.make_rows(task, frozen.metrics, stage="linear probe", seed=seed)
+        rows += study_model.make_rows(task, frozen.metrics, stage=Stage.PROBE, seed=seed)
     return rows + _accuracies(study_model, task, seed, found.answers)
 
 
@@ -197,26 +194,26 @@ def _accuracies(model: StudyModel, task: str, seed: int, answers: Answers) -> li
     asked = [pairs[question.pair] for question in QUESTIONS[task](pairs, seed)]
     correct_N = answers.guess_M == answers.label_M
     rated_N = np.array([pair.seriousness == RATED for pair in asked])
-    parts = {("accuracy on headlines", "all"): np.ones(len(asked), bool)}
-    parts["accuracy on headlines", "rated serious by all"] = rated_N
+    parts = {(Stage.HEADLINES, "all"): np.ones(len(asked), bool)}
+    parts[Stage.HEADLINES, SURELY_SERIOUS] = rated_N
     for name in sorted({name for pair in asked for name in pair.oppositions}):
         own_N = np.array([name in pair.oppositions for pair in asked])
-        parts["accuracy by opposition", name] = own_N
+        parts[Stage.BY_OPPOSITION, name] = own_N
     rows, found = [], Sampled(model, task, seed)
     groups = [pair.group for pair in asked]
     for (stage, method), own_N in parts.items():
         if own_N.any():
             what = {"stage": stage, "method": method}
-            rows += found.rows("accuracy", grouped(correct_N, groups, own_N), **what)
-            rows += found.plain_rows({"questions": float(own_N.sum())}, **what)
+            rows += found.rows(Metric.ACCURACY, grouped(correct_N, groups, own_N), **what)
+            rows += found.plain_rows({Metric.QUESTIONS: float(own_N.sum())}, **what)
     found.save(name_of(classified, model, task, seed))
     size_N, sizes = np.array([pair.size for pair in asked]), model.run.study.sizes
     for size, (small, large) in zip(
         sizes, accuracy_by_size(correct_N, size_N, sizes).T, strict=True
     ):
-        for side, value in ((f"at most {size:g}", small), (f"above {size:g}", large)):
-            what = {"stage": "accuracy by size of edit", "method": side}
-            rows += found.plain_rows({"accuracy": float(value)}, **what)
+        for side, value in (("at most", small), ("above", large)):
+            what = {"stage": Stage.BY_SIZE, "method": side, "setting": size}
+            rows += found.plain_rows({Metric.ACCURACY: float(value)}, **what)
     return rows
 
 
@@ -229,17 +226,19 @@ def attention(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     seen = measure_attention(study_model, model, None if variant == UNTUNED else study_model.base)
     save_seen(study_model, variant_file(study_model, variant, seed), seen)
     if variant in (UNTUNED, *TASKS):
-        what = what_of("humor", "" if variant == UNTUNED else variant)
-        maps, halves = named_maps(seen), half_maps(seen)
-        weights = encoder_bits(model)
-        save_maps(study_model.folder, study_model.name, what, seed, maps, halves, weights=weights)
+        save_maps(
+            study_model.folder, study_model.name, HUMOR_MAPS, seed, named_maps(seen),
+            half_maps(seen), task="" if variant == UNTUNED else variant,
+            weights=encoder_bits(model),
+        )  # fmt: skip
     rows: list[Row] = []
+    what = {"method": variant, "seed": seed}
     for name, value_LH in seen.mean.items():
         if name in PLACES:
-            what = {"stage": "attention by place", "method": variant, "seed": seed}
-            rows += study_model.make_rows("", {name: float(value_LH.mean())}, **what)
+            value = {name: float(value_LH.mean())}
+            rows += study_model.make_rows("", value, stage=Stage.BY_PLACE, **what)
             continue
         for layer, value in enumerate(value_LH.mean(1)):
-            what = {"stage": "attention distance", "method": f"{variant}, layer {layer}"}
-            rows += study_model.make_rows("", {name: float(value)}, seed=seed, **what)
+            own = {"stage": Stage.DISTANCE, "layer": layer}
+            rows += study_model.make_rows("", {name: float(value)}, **own, **what)
     return rows

@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxheads.records.folder import Room
 from jaxheads.records.rows import Row
-
-CELLS = "cells"
-SETTINGS = "run.json"  # of the study, and what it ran on
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +62,7 @@ class RowFactory(NamedTuple):
     study: str
     model: str
 
-    def __call__(self, task: str, values: Mapping[str, float], **what: Any) -> list[Row]:
+    def __call__(self, task: str, values: Mapping[Any, float], **what: Any) -> list[Row]:
         """One row for each metric of `values`; `what` are further fields of `Row`."""
         return [
             Row(self.study, self.model, task, metric, float(value), **what)
@@ -92,4 +90,4 @@ def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
 
 def cell_path(folder: Path, name: str) -> Path:
     """Where a cell's rows are."""
-    return folder / CELLS / f"{name}.jsonl"
+    return folder / Room.CELLS / f"{name}.jsonl"

@@ -14,8 +14,8 @@ from typing import Any
 
 import jax
 
+from jaxheads.records.folder import SETTINGS
 from jaxheads.storage.files import is_draft, write_atomically
-from jaxheads.studies.runner.cells import SETTINGS
 from jaxheads.training.identity import differences, plain
 
 

@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxheads.records.folder import Room
 from jaxheads.storage.files import read_json, write_atomically
-from jaxheads.studies.runner.cells import CELLS, cell_path
+from jaxheads.studies.runner.cells import cell_path
 
-PLAN, FAILED, TIMES = "plan.json", "failed", "times"
+PLAN, FAILED = "plan.json", "failed"
 
 Needs = Mapping[str, tuple[str, ...]]  # by cell, in order
 
@@ -76,7 +77,7 @@ def read_plan(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def read_progress(folder: Path, needs: Needs) -> Progress:
     """What is finished and what has failed by now."""
-    there = {path.name.removesuffix(".jsonl") for path in _listed(folder / CELLS)}
+    there = {path.name.removesuffix(".jsonl") for path in _listed(folder / Room.CELLS)}
     failed = {path.stem: failure_of(folder, path.stem) for path in _listed(folder / FAILED)}
     return Progress(
         frozenset(there & needs.keys()),
@@ -120,13 +121,13 @@ def forget_failure(folder: Path, name: str) -> None:
 
 def note_time(folder: Path, name: str, seconds: float) -> None:
     """How long a cell took."""
-    with write_atomically(folder / TIMES / f"{name}.json") as draft:
+    with write_atomically(folder / Room.TIMES / f"{name}.json") as draft:
         draft.write_text(json.dumps({"seconds": round(seconds, 2)}) + "\n")
 
 
 def read_times(folder: Path) -> dict[str, float]:
     """Seconds by cell."""
-    return {path.stem: float(read_json(path)["seconds"]) for path in _listed(folder / TIMES)}
+    return {path.stem: float(read_json(path)["seconds"]) for path in _listed(folder / Room.TIMES)}
 
 
 def _failure_path(folder: Path, name: str) -> Path:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxheads.records.folder import ROWS, SETTINGS, Room
 from jaxheads.records.rows import Row, read_rows, write_rows
 from jaxheads.storage.files import is_draft
 from jaxheads.storage.leases import PAUSE, Worker
 from jaxheads.storage.remote import UNSHARED, fetch_mirrors, named, put_mirrors, put_one
 from jaxheads.studies.runner.cells import (
-    CELLS,
-    SETTINGS,
     Cell,
     cell_path,
     needs_by_name,
@@ -34,7 +33,6 @@ from jaxheads.studies.runner.progress import (
     write_plan,
 )
 
-ROWS = "rows.jsonl"  # all rows in the order of the cells, once every cell is finished
 ALONE = (1, 1)
 END, WAIT = -1, -2  # what hosts receive instead of the place of a cell
 FAR_PAUSE = 5.0  # seconds between two looks at what other workers do elsewhere; here PAUSE
@@ -216,8 +214,8 @@ def _check_finished(folder: Path, needs: dict[str, tuple[str, ...]]) -> None:
 
 def _told(folder: Path, reasons: list[str]) -> str:
     """What failed, and which cells are finished."""
-    done = len(list((folder / CELLS).glob("*.jsonl")))
-    return "; ".join([*reasons, f"{done} cells in {folder / CELLS} are finished and stay"])
+    done = len(list((folder / Room.CELLS).glob("*.jsonl")))
+    return "; ".join([*reasons, f"{done} cells in {folder / Room.CELLS} are finished and stay"])
 
 
 def _put_together(folder: Path, names: list[str], worker: Worker, *, renew: bool) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -19,15 +19,12 @@ from jaxheads.analysis.agreement import ceiling, rank_agreement, spearman_brown
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import split_half
 from jaxheads.pruning.mask import present_heads
+from jaxheads.records.folder import PRETRAINING, Metric, Stage, score_file
 from jaxheads.records.head_maps import MapFile, load_halves, map_files
 from jaxheads.records.rows import Row
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.other_studies import other_studies_files
-from jaxheads.studies.workbench.settings import PRETRAINING
-from jaxheads.studies.workbench.steps import score_file
-
-STAGE, BETWEEN, RELIABILITY = "map agreement", "agreement of kinds of maps", "map reliability"
 
 
 class _Map(NamedTuple):
@@ -49,13 +46,14 @@ def map_agreement(model: StudyModel) -> list[Row]:
     scores = {key: _score(model, *key) for key in _scored(model, list(read))}
     rows: list[Row] = []
     for file, maps in read.items():
+        of = {"method": _origin(file), "other_task": file.task}
         for name, found in maps.items():
-            where = {"stage": RELIABILITY, "method": f"{_kind(file)}: {name}", "seed": file.seed}
-            rows += model.make_rows("", {"halves": found.reliability}, **where)
+            where = {"stage": Stage.MAP_RELIABILITY, "reading": name, "seed": file.seed}
+            rows += model.make_rows("", {Metric.HALVES: found.reliability}, **of, **where)
         for task, seed in _partners(file, scores):
             for name, found in maps.items():
-                where = {"stage": STAGE, "method": f"{_kind(file)}: {name}", "seed": seed}
-                rows += _compared(model, task, found, scores[task, seed], where)
+                where = {"stage": Stage.MAP_AGREEMENT, "reading": name, "seed": seed}
+                rows += _compared(model, task, found, scores[task, seed], **of, **where)
     return rows + list(_between(model, read))
 
 
@@ -63,11 +61,12 @@ def _between(model: StudyModel, read: Mapping[MapFile, Mapping[str, _Map]]) -> I
     """The maps of every two files of one model as it is, or fine-tuned alike."""
     for one, two in itertools.combinations(read, 2):
         if (one.task, one.seed) == (two.task, two.seed):
+            where = {"stage": Stage.BETWEEN_MAPS, "seed": one.seed}
+            where |= {"method": _origin(one), "other_method": _origin(two)}
             for name, other in _pairs(list(read[one]), list(read[two])):
-                method = f"{_origin(one)}: {name} ~ {_origin(two)}: {other}"
-                where = {"stage": BETWEEN, "method": method, "seed": one.seed}
-                task, maps = one.task or PRETRAINING, (read[one][name], read[two][other])
-                yield from _compared(model, task, *maps, where)
+                maps, own = (read[one][name], read[two][other]), {"reading": name}
+                own |= {"other_reading": other}
+                yield from _compared(model, one.task or PRETRAINING, *maps, **own, **where)
 
 
 def _pairs(one: list[str], two: list[str]) -> list[tuple[str, str]]:
@@ -75,7 +74,7 @@ def _pairs(one: list[str], two: list[str]) -> list[tuple[str, str]]:
     return [(one[0], name) for name in two] + [(name, two[0]) for name in one[1:]]
 
 
-def _compared(model: StudyModel, task: str, one: _Map, two: _Map, where: dict) -> list[Row]:
+def _compared(model: StudyModel, task: str, one: _Map, two: _Map, **where: Any) -> list[Row]:
     present = (
         np.isfinite(one.value_LH) & np.isfinite(two.value_LH) & present_heads(model.base.config)
     )
@@ -85,15 +84,12 @@ def _compared(model: StudyModel, task: str, one: _Map, two: _Map, where: dict) -
     found = rank_agreement(
         np.where(present, one.value_LH, 0.0), np.where(present, two.value_LH, 0.0), present=present
     )
-    numbers = {name: each.value for name, each in found.items()}
-    numbers |= {f"p of {name}": each.p_value for name, each in found.items()}
-    numbers["ceiling of spearman"] = ceiling(one.reliability, two.reliability)
-    return model.make_rows(task, numbers, **where)
-
-
-def _kind(file: MapFile) -> str:
-    """What a file's maps are called: of the pre-trained model, or of one fine-tuned on a task."""
-    return f"{_origin(file)}, {file.task}" if file.task else _origin(file)
+    top = {Metric.CEILING: ceiling(one.reliability, two.reliability)}
+    return [
+        row
+        for name, each in found.items()
+        for row in model.make_rows(task, {name: each.value}, p_value=each.p_value, **where)
+    ] + model.make_rows(task, top, **where)
 
 
 def _origin(file: MapFile) -> str:

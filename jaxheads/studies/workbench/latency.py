@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,9 +17,27 @@ from jaxheads.bench.programs import Case, Layout, fine_tuning
 from jaxheads.bench.timing import Turns
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.model import Model, logits
+from jaxheads.records.folder import (
+    BYTES,
+    CUT,
+    MILLISECONDS,
+    SECONDS,
+    SPEED_UP,
+    SPEEDS,
+    TIMES,
+    TRAINING,
+    WHOLE,
+)
 from jaxheads.studies.workbench.model import StudyModel
 
-WHOLE, CUT, SPEED = "whole", "cut", "speed.jsonl"
+
+class Timed(NamedTuple):
+    """What was timed, or the size of what."""
+
+    what: str
+    value: float
+    unit: str
+    batch: int | None = None
 
 
 def measure_speed(
@@ -27,34 +48,42 @@ def measure_speed(
     repeats: int,
     *,
     training_batch: int,
-) -> dict[str, float]:
+) -> list[Timed]:
     """Milliseconds of a forward pass by batch size, whole and cut taking turns, and their ratio.
 
     Also the most bytes that a pass of the largest batch needs, and a step of fine-tuning with AdamW
     on `training_batch` examples: planned by the compiler, parameters included.
     """
-    found: dict[str, float] = {}
+    found: list[Timed] = []
     for size in batches:
         passes = {name: _forward(m, size, length) for name, m in ((WHOLE, whole), (CUT, smaller))}
         measured = Turns({n: (p, size) for n, p in passes.items()}).measure(repeats)
         rates = measured["examples_per_second"]
-        for name, rate in rates.items():
-            found[f"{name}, batch {size}, ms"] = 1000 * size / rate
-        found[f"speed-up, batch {size}"] = 1 / measured["ratio"][f"{WHOLE} / {CUT}"]
+        found += [Timed(n, 1000 * size / rate, MILLISECONDS, size) for n, rate in rates.items()]
+        found.append(Timed(SPEED_UP, 1 / measured["ratio"][f"{WHOLE} / {CUT}"], TIMES, size))
     for name, model in ((WHOLE, whole), (CUT, smaller)):
-        forward = _program(model, max(batches), length)[0]
-        found[f"{name}, batch {max(batches)}, bytes"] = float(memory(forward)[1])
-        label = f"{name}, fine-tuning batch {training_batch}, bytes"
-        found[label] = float(_in_training(model.config, model.readout, training_batch, length))
+        forward, largest = _program(model, max(batches), length)[0], max(batches)
+        found.append(Timed(name, float(memory(forward)[1]), BYTES, largest))
+        planned = float(_in_training(model.config, model.readout, training_batch, length))
+        found.append(Timed(f"{name}, {TRAINING}", planned, BYTES, training_batch))
     return found
 
 
-def note_speed(model: StudyModel, task: str, what: dict, values: dict[str, float]) -> None:
+def note_speed(model: StudyModel, task: str, what: dict, timed: Iterable[Timed]) -> None:
     """Keep measured times, which differ from run to run and so are no rows, in `speed.jsonl`."""
-    with (model.folder / SPEED).open("a") as file:
-        for name, value in values.items():
-            line = {"model": model.name, "task": task, **what, "what": name, "value": value}
+    with (model.folder / SPEEDS).open("a") as file:
+        for each in timed:
+            line = {"model": model.name, "task": task, **what, **each._asdict()}
             file.write(json.dumps(line) + "\n")
+
+
+@contextlib.contextmanager
+def timing(model: StudyModel, task: str, what: str, **way: Any) -> Iterator[None]:
+    """Note the seconds that a block takes."""
+    begin = time.perf_counter()
+    yield
+    seconds = Timed(what, time.perf_counter() - begin, SECONDS)
+    note_speed(model, task, {"method": "", "budget": None, "seed": 0, **way}, [seconds])
 
 
 @functools.lru_cache  # of the whole model once for all cut ones

@@ -23,10 +23,11 @@ from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import load_model, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.parallel.mesh import open_mesh, whole_params
+from jaxheads.records.folder import PRETRAINING, Room
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import RowFactory
 from jaxheads.studies.workbench.scorer import Scorer
-from jaxheads.studies.workbench.settings import PRETRAINING, ModelSettings, Run, TaskSettings
+from jaxheads.studies.workbench.settings import ModelSettings, Run, TaskSettings
 from jaxheads.studies.workbench.tasks import PreparedTask, Reader
 from jaxheads.studies.workbench.trainer import Mask, Trainer, TrainingJob, masked_training, seeded
 
@@ -118,7 +119,7 @@ class StudyModel:
         """Where the pre-trained model is; None before it has been trained."""
         if self.settings.pretrain is None:
             return self.settings.source
-        path = self.folder / "models" / self.name
+        path = self.folder / Room.MODELS / self.name
         return path if path.is_dir() else None
 
     @functools.cached_property
@@ -152,7 +153,7 @@ class StudyModel:
         if training is None or self._source is not None:
             return
         job = masked_training(self._start, self.text, training.seed, self.name, None)
-        self.save_model(self.trainer.fitted(job), self.folder / "models" / self.name)
+        self.save_model(self.trainer.fitted(job), self.folder / Room.MODELS / self.name)
 
     @functools.cached_property
     def _start(self) -> Model:
@@ -191,7 +192,7 @@ class StudyModel:
 
     def tuned_path(self, task: str, seed: int) -> Path:
         """Where the model fine-tuned on a task is, once it has been trained."""
-        return self.folder / "models" / f"{self.name}-{task}-{seed}"
+        return self.folder / Room.MODELS / f"{self.name}-{task}-{seed}"
 
     def fresh(self, task: PreparedTask, seed: int) -> Model:
         """The pre-trained encoder with a new readout."""

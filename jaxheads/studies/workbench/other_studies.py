@@ -11,19 +11,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.records.head_maps import (
-    MapFile,
-    halves_path,
-    load_weights,
-    map_files,
-    weights_path,
-)
+from jaxheads.records.folder import ROWS, Room
+from jaxheads.records.head_maps import MapFile, about_path, halves_path, map_files
 from jaxheads.records.rows import Row
 from jaxheads.storage.files import write_atomically
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.training.identity import encoder_bits
-
-FOLDER, ROWS = "other_studies", "rows.jsonl"
 
 
 def copy_maps(model: StudyModel) -> list[Row]:
@@ -37,18 +30,20 @@ def copy_maps(model: StudyModel) -> list[Row]:
         files = _of_model(study, model.name)
         _check_weights(model, files)
         for file in files:
-            target = model.folder / FOLDER / study.name / file.path.relative_to(study)
-            _copy(halves_path(file.path), halves_path(target))
-            _copy(weights_path(file.path), weights_path(target))
-            _copy(file.path, target)
+            for path in (file.path, halves_path(file.path), about_path(file.path)):
+                _copy(path, _copies(model, study) / path.relative_to(study))
     return []
 
 
 def other_studies_files(model: StudyModel) -> Iterator[MapFile]:
     """The copies, study by study."""
     for study in model.run.study.other_studies:
-        for file in map_files(model.folder / FOLDER / study.name, model.name):
+        for file in map_files(_copies(model, study), model.name):
             yield file._replace(study=study.name)
+
+
+def _copies(model: StudyModel, study: Path) -> Path:
+    return model.folder / Room.OTHER_STUDIES / study.name
 
 
 def check_finished(studies: tuple[Path, ...]) -> None:
@@ -77,14 +72,12 @@ def _of_model(study: Path, model: str) -> list[MapFile]:
 
 
 def _check_weights(model: StudyModel, files: list[MapFile]) -> None:
-    ours = encoder_bits(model.base)
+    ours = tuple(encoder_bits(model.base))
     for file in files:
-        theirs = load_weights(file.path)
-        if theirs != ours:
-            got = "those of other weights" if theirs else "a file that does not say of which"
+        if file.encoder != ours:
             raise ValueError(
                 f"other_studies: expected maps of the weights that {model.name} has here, got "
-                f"{got}: {file.path}"
+                f"those of other weights: {file.path}"
             )
 
 

@@ -9,10 +9,11 @@ from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.sources import read_blocks
 from jaxheads.models.checkpoint.convert import load_model
+from jaxheads.records.folder import PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel, study_models
-from jaxheads.studies.workbench.settings import PRETRAINING, Run
+from jaxheads.studies.workbench.settings import Run
 
 COUNTED = 20_000  # blocks of training text whose neighbours are counted
 HALF = "float16"
@@ -51,8 +52,8 @@ def pretrained(model: StudyModel) -> list[Row]:
     model.pretrain()
     found = model.scorer.measure(model.base, model.text)
     return [
-        *model.make_rows(PRETRAINING, found.floors, stage="floor"),
-        *model.make_rows(PRETRAINING, found.metrics, stage="whole"),
+        *model.make_rows(PRETRAINING, found.floors, stage=Stage.FLOOR),
+        *model.make_rows(PRETRAINING, found.metrics, stage=Stage.WHOLE),
     ]
 
 
@@ -73,8 +74,8 @@ def guesses(model: StudyModel) -> list[Row]:
         )
     )  # fmt: skip
     found = guess_accuracies(_rows(train), _rows(test), unpredicted=tokenizer.special_ids)
-    values = {f"accuracy, {name} guess": value for name, value in found._asdict().items()}
-    return model.make_rows(PRETRAINING, values, stage="floor")
+    values = {f"{Metric.ACCURACY}, {name} guess": value for name, value in found._asdict().items()}
+    return model.make_rows(PRETRAINING, values, stage=Stage.FLOOR)
 
 
 def halved(model: StudyModel) -> list[Row]:

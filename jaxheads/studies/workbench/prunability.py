@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Num
+from jaxtyping import Bool
 
-from jaxheads.analysis.intervals import Contrast, Estimate, contrast
 from jaxheads.config import EncoderConfig
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.importance.methods import ablation
 from jaxheads.importance.reliability import ScoreReading, score_kept
 from jaxheads.importance.scores import Scores
 from jaxheads.inference.evaluate import Evaluation
-from jaxheads.inference.metrics import METRICS
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
 from jaxheads.pruning.mask import mask_from_scores, present_heads, random_mask, reversed_scores
 from jaxheads.pruning.schedule import prune_iteratively
-from jaxheads.records.rows import Row, kind_of
-from jaxheads.storage.store import Store
+from jaxheads.records.folder import OWN, RANDOM, REVERSED, TIED, Metric, Stage
+from jaxheads.records.rows import Row
+from jaxheads.studies.workbench.answers import Way, save_answers
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import CurveSettings
 from jaxheads.studies.workbench.tasks import PreparedTask
 
-OWN, REVERSED, RANDOM = "gradient", "reversed", "random"
-ITERATIVE, ABLATION, TIED = "gradient, iterative", "ablation", "tied"
-KEPT_SHARES = {"k95": 0.95, "k99": 0.99}
+ITERATIVE, ABLATION = f"{OWN}, iterative", "ablation"
+KEPT_SHARES = {Metric.K95: 0.95, Metric.K99: 0.99}
 
 Mask = Bool[np.ndarray, "L H"]
 Order = Callable[[int], Mask]  # the heads that a budget keeps
@@ -103,10 +102,10 @@ def orders(
     model: Model,
     task: PreparedTask,
     name: str,
-    others: Mapping[str, str],
+    others: Mapping[Way, str],
     draws: range,
-) -> Iterator[tuple[str, Curve]]:
-    """Every order of the study by its name; `others`: orders by other tasks' scores."""
+) -> Iterator[tuple[Way, Curve]]:
+    """Every order of the study; `others`: orders by the scores of other tasks, or of nulls."""
     config, settings = model.config, study_model.run.curve
     total = config.num_layers * config.num_heads
     budgets = _unique(curve_budgets(total, settings.points))
@@ -115,27 +114,23 @@ def orders(
     def by(score_LH, rows=None) -> Order:
         return lambda budget: mask_from_scores(score_LH, budget, tied_rows=rows)
 
-    yield OWN, Curve(budgets, by(own_LH))
-    yield REVERSED, Curve(budgets, by(reversed_scores(own_LH)))
+    def file(reading: str) -> Order:
+        return by(study_model.scorer.saved(scores_name(name, reading)).score_LH)
+
+    yield Way(OWN), Curve(budgets, by(own_LH))
+    yield Way(REVERSED), Curve(budgets, by(reversed_scores(own_LH)))
     for draw in draws:
-        yield f"{RANDOM} {draw}", Curve(budgets, _chance(config, draw))
+        yield Way(RANDOM, draw=draw), Curve(budgets, _chance(config, draw))
     for reading in settings.readings:
-        score_LH = study_model.scorer.saved(scores_name(name, reading)).score_LH
-        yield f"{OWN}/{reading}", Curve(budgets, by(score_LH))
+        yield Way(OWN, reading), Curve(budgets, file(reading))
     if study_model.run.scoring.ablated:
-        yield (
-            ABLATION,
-            Curve(budgets, by(study_model.scorer.saved(scores_name(name, ABLATION)).score_LH)),
-        )
+        yield Way(ABLATION), Curve(budgets, file(ABLATION))
     if study_model.run.scoring.rescored:
         for reading in ("", *settings.rescored):
             order = _iterative(study_model, model, task, budgets, reading)
-            yield (
-                ITERATIVE.replace(OWN, f"{OWN}/{reading}" if reading else OWN),
-                Curve(budgets, order),
-            )
-    for other, file in others.items():
-        yield f"order of {other}", Curve(budgets, by(study_model.scorer.saved(file).score_LH))
+            yield Way(ITERATIVE, reading), Curve(budgets, order)
+    for way, scores in others.items():
+        yield way, Curve(budgets, by(study_model.scorer.saved(scores).score_LH))
     if config.shares_blocks:
         yield from _tied(study_model, config, name, settings, draws)
 
@@ -147,7 +142,7 @@ def _chance(config: EncoderConfig, draw: int, rows=None) -> Order:
 
 def _tied(
     model: StudyModel, config: EncoderConfig, name: str, settings: CurveSettings, draws: range
-) -> Iterator[tuple[str, Curve]]:
+) -> Iterator[tuple[Way, Curve]]:
     """Orders in which a head goes in all layers of its block at once, so that weights go."""
     rows = config.block_by_layer
     uses = np.bincount(rows)
@@ -156,13 +151,11 @@ def _tied(
     total, multiple = config.num_layers * config.num_heads, int(uses[0])
     budgets = _unique(curve_budgets(total, settings.points, multiple))
     score_LH = model.scorer.saved(scores_name(name, TIED)).score_LH
-    for label, scores in ((OWN, score_LH), (REVERSED, -score_LH)):
-        yield (
-            f"{label} {TIED}",
-            Curve(budgets, lambda b, s=scores: mask_from_scores(s, b, tied_rows=rows)),
-        )
+    for method, scores in ((OWN, score_LH), (REVERSED, -score_LH)):
+        order = functools.partial(mask_from_scores, scores, tied_rows=rows)
+        yield Way(method, TIED), Curve(budgets, order)
     for draw in draws:
-        yield f"{RANDOM} {TIED} {draw}", Curve(budgets, _chance(config, draw, rows))
+        yield Way(RANDOM, TIED, draw=draw), Curve(budgets, _chance(config, draw, rows))
 
 
 def _iterative(
@@ -193,7 +186,7 @@ def curves(
     task: PreparedTask,
     name: str,
     seed: int,
-    others: Mapping[str, str],
+    others: Mapping[Way, str],
     draws: range,
 ) -> list[Row]:
     """The metrics of the masked model along every order, and each order in one number."""
@@ -208,23 +201,24 @@ def along(
     task: PreparedTask,
     name: str,
     seed: int,
-    wanted: Iterable[tuple[str, Curve]],
-    stages: tuple[str, str] = ("masked", "prunability"),
+    wanted: Iterable[tuple[Way, Curve]],
+    stages: tuple[str, str] = (Stage.MASKED, Stage.PRUNABILITY),
 ) -> list[Row]:
-    """The same of any orders, under their names; the answers along them are kept under `name`."""
+    """The same of any orders; the answers along them are kept under `name`."""
     seen: dict[bytes, Evaluation] = {}  # the ends of all curves are the same
     rows: list[Row] = []
-    guesses: dict[str, np.ndarray] = {}
-    for method, (budgets, order) in wanted:
+    guesses, budgets_of = {}, {}
+    for way, (budgets, order) in wanted:
         found = [_measured(study_model, model, task, order(budget), seen) for budget in budgets]
+        own = {**way._asdict(), "seed": seed}
         for budget, evaluation in zip(budgets, found, strict=True):
-            what = {"stage": stages[0], "method": method, "budget": budget, "seed": seed}
+            what = {"stage": stages[0], "budget": budget, **own}
             rows += study_model.make_rows(task.name, evaluation.metrics, **what)
-        guesses[method] = np.stack([each.answers.guess_M for each in found])
-        guesses[f"{method}.budgets"] = np.array(budgets)
-        guesses |= questions(found[0])
-        rows += _summary(study_model, task, method, budgets, found, seed, stages[1])
-    save_answers(study_model.store, name, guesses)
+        guesses[way] = np.stack([each.answers.guess_M for each in found])
+        budgets_of[way] = budgets
+        values = _summary([each.metrics[task.metrics[0]] for each in found], budgets)
+        rows += study_model.make_rows(task.name, values, stage=stages[1], **own)
+    save_answers(study_model.store, name, next(iter(seen.values())), guesses, budgets_of)
     return rows
 
 
@@ -235,92 +229,11 @@ def _measured(study_model, model, task, mask_LH, seen) -> Evaluation:
     return seen[key]
 
 
-def _summary(
-    model: StudyModel, task: PreparedTask, method, budgets, found, seed, stage
-) -> list[Row]:
+def _summary(metric_K: Sequence[float], budgets: Sequence[int]) -> dict[Metric, float]:
     """k95, k99 and the area, where the whole model has something to keep."""
-    metric_K = [each.metrics[task.metrics[0]] for each in found]
     if not metric_K[0] > 0:
-        return []
+        return {}
     values = {
         name: float(removable(budgets, metric_K, share)) for name, share in KEPT_SHARES.items()
     }
-    values["area"] = area(budgets, metric_K)
-    return model.make_rows(task.name, values, stage=stage, method=method, seed=seed)
-
-
-# -- answers of masked models
-
-
-def save_answers(store: Store, name: str, arrays: Mapping[str, Num[np.ndarray, "..."]]) -> None:
-    """What was answered to the held-out examples, for intervals that are computed later."""
-    store.write_arrays(_answers_file(name), arrays)
-
-
-def questions(found: Evaluation) -> dict[str, np.ndarray]:
-    """What was due, and whose question it was: the same for every mask."""
-    return {"label": found.answers.label_M, "example": found.answers.example_M}
-
-
-def answers_of(found: Evaluation) -> dict[str, np.ndarray]:
-    """The arrays of one evaluation that `save_answers` keeps."""
-    return {"guess": found.answers.guess_M, **questions(found)}
-
-
-def load_answers(store: Store, name: str) -> dict[str, np.ndarray]:
-    """What `save_answers` wrote.
-
-    Raises:
-      FileNotFoundError: there are none.
-      ValueError: for a damaged file.
-    """
-    return store.read_arrays(_answers_file(name), "answers")
-
-
-def _answers_file(name: str) -> str:
-    return f"answers/{name}.npz"
-
-
-def contrasts(
-    model: StudyModel,
-    task: PreparedTask,
-    names: Mapping[int, str],
-    pairs: Sequence[tuple[str, str]] = ((OWN, RANDOM), (RANDOM, REVERSED)),
-    stage: str = "contrast",
-) -> list[Row]:
-    """The first order of each pair less the second, nearest half of the heads, with intervals.
-
-    The interval is over seeds, draws and examples (`analysis.intervals.contrast`).
-    """
-    answers = [load_answers(model.store, name) for name in names.values()]
-    first = next(order for order in answers[0] if kind_of(order) == pairs[0][0])
-    budgets = answers[0][f"{first}.budgets"]
-    place = int(np.argmin(np.abs(budgets - budgets[0] / 2)))
-    metric, (label_M, example_M) = task.metrics[0], (answers[0][n] for n in ("label", "example"))
-    kinds = dict.fromkeys(kind for pair in pairs for kind in pair)
-    of = {kind: [[a[f][place] for f in a if kind_of(f) == kind] for a in answers] for kind in kinds}
-    rows = []
-    for one, two in pairs:
-        found = contrast(of[one], of[two], label_M, METRICS[metric], example_M)
-        rows += contrast_rows(
-            model, task.name, metric, found, stage=stage, method=f"{one} - {two}",
-            budget=int(budgets[place]),
-        )  # fmt: skip
-    return rows
-
-
-def estimate_rows(model: StudyModel, task: str, metric: str, found: Estimate, **what) -> list[Row]:
-    """The row of a value with its interval."""
-    ends = {name: float(getattr(found, name)) for name in ("low", "high", "p_value")}
-    return model.make_rows(task, {metric: found.value}, **ends, **what)
-
-
-def contrast_rows(model: StudyModel, task: str, metric: str, found: Contrast, **what) -> list[Row]:
-    """The row of a difference, with what it was computed from."""
-    counts = found._asdict()
-    return estimate_rows(model, task, metric, counts.pop("difference"), **counts, **what)
-
-
-def is_draw(name: str) -> bool:
-    """Whether an order is a random one of single uses of heads: "random 3"."""
-    return name != RANDOM and kind_of(name) == RANDOM
+    return values | {Metric.AREA: area(budgets, metric_K)}

@@ -28,14 +28,14 @@ from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.model import Model
 from jaxheads.objectives import Represent, represent_for
 from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.records.folder import FIRST, LAST, PRUNER_TRAINING, Metric, Room, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell, cell
+from jaxheads.studies.workbench.latency import timing
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import MetaSettings, TaskSettings
 from jaxheads.studies.workbench.tasks import batches_of
 from jaxheads.training.fit import fit
-
-META = "meta"
 
 Mask = Bool[np.ndarray, "L H"]
 
@@ -66,7 +66,7 @@ def pruner_name(model: StudyModel, task: str, seed: int) -> str:
 
 def pruner_path(model: StudyModel, task: str, seed: int) -> Path:
     """Where the pruner for a task is."""
-    return model.folder / "pruners" / pruner_name(model, task, seed)
+    return model.folder / Room.PRUNERS / pruner_name(model, task, seed)
 
 
 def body(model: StudyModel) -> Model:
@@ -129,7 +129,10 @@ def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     lengths = bucket_lengths(longest) if meta.training.window else (longest,)
     fresh = init_pruner(meta.pruner, seed)
     names = [each.name for each in found]
-    with study_model.trainer.checkpoints(path.name, meta.training, tasks=names) as checkpoints:
+    with (
+        timing(study_model, task, PRUNER_TRAINING, seed=seed),
+        study_model.trainer.checkpoints(path.name, meta.training, tasks=names) as checkpoints,
+    ):
         fitted = fit(
             meta_objective(represent, meta.pruner, kept_heads(study_model)),
             {**model.params, "pruner": fresh.params},
@@ -139,18 +142,16 @@ def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
             checkpoints=checkpoints,
             mesh=study_model.mesh,
             lengths=lengths,
-            log=study_model.folder / "logs" / f"{path.name}.jsonl",
+            log=study_model.folder / Room.LOGS / f"{path.name}.jsonl",
             name=path.name,
         )
     if not path.is_dir():
         save_pruner(path, fresh._replace(params=fitted.params["pruner"]))
-    ends = {"first": fitted.log[0].loss, "last": fitted.log[-1].loss}
+    what = {"stage": Stage.PRUNER_TRAINING, "seed": seed}
     return [
         row
-        for end, loss in ends.items()
-        for row in study_model.make_rows(
-            "", {"likeness loss": loss}, stage="pruner training", method=end, seed=seed
-        )
+        for end, step in ((FIRST, fitted.log[0]), (LAST, fitted.log[-1]))
+        for row in study_model.make_rows("", {Metric.LIKENESS_LOSS: step.loss}, method=end, **what)
     ]
 
 

@@ -18,6 +18,7 @@ from jaxheads.importance.methods import Method, gradient
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
+from jaxheads.records.folder import Room
 from jaxheads.storage.store import Store
 from jaxheads.studies.workbench.tasks import PreparedTask, batches_of, first_of
 from jaxheads.studies.workbench.trainer import Gates, Mask, gate_of, without_labels
@@ -73,16 +74,16 @@ class Scorer:
 
     def kept(self, name: str) -> Path:
         """Where the effects on every example are."""
-        return self.store.path(f"scores/kept/{name}.npy")
+        return self.store.path(f"{Room.SCORES}/kept/{name}.npy")
 
     def save(self, name: str, scores: Scores) -> None:
         """Write scores to where `saved` finds them."""
-        path = self.store.path(f"scores/{name}.npz")
+        path = self.store.path(f"{Room.SCORES}/{name}.npz")
         self.store.write(functools.partial(save_scores, path, scores))
 
     def saved(self, name: str) -> Scores:
         """Scores that an earlier cell has written."""
-        return load_scores(self.store.path(f"scores/{name}.npz"))
+        return load_scores(self.store.path(f"{Room.SCORES}/{name}.npz"))
 
 
 def _objective(model: Model) -> Objective:

@@ -1,6 +1,6 @@
 """Rows whose intervals are over examples, and the same of all seeds, over seeds and examples.
 
-sums/CELL.npz    by stage, method and metric, the sums by example that a cell's values come from
+sums/CELL.npz    by the fields of a row, the sums by example that its value comes from
 
 Seeds that are right about the same examples are together no surer than one of them, others are. The
 rows of single seeds do not tell which it is; the sums do.
@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxheads.analysis.sums import Sums, together
+from jaxheads.records.folder import Room
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell, cell
+from jaxheads.studies.workbench.answers import estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import estimate_rows
-
-Key = tuple[str, str, str]  # the stage, method and metric of a row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Sampled:
     study_model: StudyModel
     task: str
     seed: int
-    sums: dict[Key, Sums] = dataclasses.field(default_factory=dict)
+    sums: dict[str, Sums] = dataclasses.field(default_factory=dict)  # by fields of rows, as JSON
 
     def rows(
-        self, metric: str, sums: Sums, *, stage: str, method: str = "", kind: str | None = None
+        self, metric: str, sums: Sums, own: Mapping[str, Any] | None = None, **what: Any
     ) -> list[Row]:
-        """The row of a value; `kind` is the method of all seeds together where it is another."""
-        self.sums[stage, method if kind is None else kind, metric] = sums
-        what = {"stage": stage, "method": method, "seed": self.seed}
+        """The row of a value; `own` are fields that rows of all seeds together do not have."""
+        self.sums[json.dumps({"metric": metric, **what})] = sums
+        what |= {"seed": self.seed, **(own or {})}
         return estimate_rows(self.study_model, self.task, metric, sums.intervals().at(), **what)
 
-    def plain_rows(self, values: Mapping[str, float], **what: Any) -> list[Row]:
+    def plain_rows(self, values: Mapping[Any, float], **what: Any) -> list[Row]:
         """Rows of single numbers."""
         return self.study_model.make_rows(self.task, values, seed=self.seed, **what)
 
@@ -77,21 +77,21 @@ def together_rows(
         {key: sums for name in own for key, sums in _read(model, name).items()} for own in names
     ]
     rows: list[Row] = []
-    for stage, method, metric in found[0]:
-        sums = [each[stage, method, metric] for each in found if (stage, method, metric) in each]
+    for key in found[0]:
+        sums = [each[key] for each in found if key in each]
         if len(sums) == len(found):
-            what = {"stage": stage, "method": method, **counts}
-            rows += estimate_rows(model, task, metric, together(sums).at(), **what)
+            what = {**json.loads(key), **counts}
+            rows += estimate_rows(model, task, what.pop("metric"), together(sums).at(), **what)
     return rows
 
 
 def _file(cell: str) -> str:
-    return f"sums/{cell}.npz"
+    return f"{Room.SUMS}/{cell}.npz"
 
 
-def _read(model: StudyModel, cell: str) -> dict[Key, Sums]:
+def _read(model: StudyModel, cell: str) -> dict[str, Sums]:
     found = model.store.read_arrays(_file(cell))
     return {
-        tuple(key): Sums(*(found[f"{place}/{side}"] for side in Sums._fields))
+        key: Sums(*(found[f"{place}/{side}"] for side in Sums._fields))
         for place, key in enumerate(found["rows"].tolist())
     }

@@ -14,10 +14,7 @@ from typing import Generic, Literal, TypeVar
 from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig
 from jaxheads.errors import refuse, too_low
 from jaxheads.models.checkpoint.families import table_of
-
-PRETRAINING = "mlm"  # what the pre-training task is called in records and file names
-
-NULLS = ("shuffled_labels", "magnitude", "output_norm", "untrained_readout")
+from jaxheads.records.folder import NULLS
 
 Study = TypeVar("Study")  # the settings of a paper
 

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float
 
 from jaxheads.analysis.words import confidence, focus
 from jaxheads.models.model import Model
-from jaxheads.records.head_maps import save_maps, what_of
+from jaxheads.records.folder import ATTENTION_MAPS
+from jaxheads.records.head_maps import save_maps
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.training.identity import encoder_bits
 
-WHAT = "attention"
 STATISTICS = {"focus (minus entropy)": focus, "confidence": confidence}
 
 Group = tuple[np.ndarray, np.ndarray]  # numbers of sentences, their attention [N, L, H, P, Q]
@@ -58,7 +58,7 @@ class Sharpness:
             {name: self.by_sentence(name)[chosen_N].mean(0) for name in STATISTICS}
             for chosen_N in (every_N, first_N, ~first_N)
         )
-        what, weights = what_of(WHAT, task), encoder_bits(model)
         save_maps(
-            study_model.folder, study_model.name, what, seed, maps, (one, two), weights=weights
-        )
+            study_model.folder, study_model.name, ATTENTION_MAPS, seed, maps, (one, two),
+            task=task, weights=encoder_bits(model),
+        )  # fmt: skip

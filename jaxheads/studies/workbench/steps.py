@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
+from jaxheads.records.folder import MAGNITUDE, OUTPUT_NORM, PRETRAINING, Stage, score_file
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import name_of
+from jaxheads.studies.workbench.answers import save_answers
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import (
-    answers_of,
-    save_answers,
-    score_all,
-    scores_name,
-)
-from jaxheads.studies.workbench.settings import PRETRAINING
+from jaxheads.studies.workbench.prunability import score_all, scores_name
 from jaxheads.studies.workbench.tasks import PreparedTask
 
-TUNED, FROZEN = "fine-tuned", "linear probe"
 # Of the very model that is scored: what may be held constant.
-OF_WEIGHTS = {"magnitude": magnitude(), "output_norm": output_norm()}
-
-
-def score_file(model: str, task: str, seed: int, place: str = TUNED) -> str:
-    """The name of a task's scores; the pre-training task has one seed and one place."""
-    if task == PRETRAINING:
-        return f"{model}-{PRETRAINING}-0"
-    middle = {TUNED: "", FROZEN: "-frozen"}.get(place, f"-{place}")
-    return f"{model}-{task}{middle}-{seed}"
+OF_WEIGHTS = {MAGNITUDE: magnitude(), OUTPUT_NORM: output_norm()}
 
 
 def score_base(model: StudyModel) -> list[Row]:
@@ -41,15 +28,15 @@ def finetuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, and score."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
     found = study_model.scorer.measure(model, task)
-    save_answers(study_model.store, name_of(finetuned, study_model, name, seed), answers_of(found))
+    save_answers(study_model.store, name_of(finetuned, study_model, name, seed), found)
     score_all(study_model, model, task, score_file(study_model.name, name, seed))
     score_weights(study_model, model, task, score_file(study_model.name, name, seed))
     floors = {}
     if seed == study_model.run.seeds[0]:
         floors = found.floors | study_model.reader.bag_of_words(name)
     return [
-        *study_model.make_rows(name, floors, stage="floor"),
-        *study_model.make_rows(name, found.metrics, stage="whole", seed=seed),
+        *study_model.make_rows(name, floors, stage=Stage.FLOOR),
+        *study_model.make_rows(name, found.metrics, stage=Stage.WHOLE, seed=seed),
     ]
 
 

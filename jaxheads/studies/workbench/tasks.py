@@ -26,7 +26,8 @@ from jaxheads.data.tasks.task import Example, Task
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.metrics import METRICS
 from jaxheads.parallel.mesh import data_share, place_batch
-from jaxheads.studies.workbench.settings import PRETRAINING, TaskSettings, TextSettings
+from jaxheads.records.folder import PRETRAINING
+from jaxheads.studies.workbench.settings import TaskSettings, TextSettings
 
 
 class PreparedTask(NamedTuple):

@@ -15,6 +15,7 @@ from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.importance.gates.gate import Gate, Theta, constant
 from jaxheads.models.model import Model
 from jaxheads.objectives import training_objective
+from jaxheads.records.folder import Room
 from jaxheads.storage.store import Store
 from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.training.checkpoint import Checkpoints
@@ -96,7 +97,7 @@ class Trainer:
                 checkpoints=checkpoints,
                 mesh=self.mesh,
                 lengths=job.task.lengths,
-                log=self.store.path(f"logs/{job.name}.jsonl"),
+                log=self.store.path(f"{Room.LOGS}/{job.name}.jsonl"),
                 name=job.name,
             )
         model = job.model._replace(params=found.params)
@@ -110,7 +111,7 @@ class Trainer:
 
         A state that is there is resumed, and goes when the block has ended well.
         """
-        kept = self.store.path(f"checkpoints/{name}")
+        kept = self.store.path(f"{Room.CHECKPOINTS}/{name}")
         about = {"model": self.model, **about}
         yield Checkpoints(kept, True, about, self.store.put) if training.save_every else None
         self.store.remove(kept)

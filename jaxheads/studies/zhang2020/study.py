@@ -17,27 +17,40 @@ from pathlib import Path
 import numpy as np
 
 from jaxheads.analysis.agreement import chance_jaccard, jaccard
-from jaxheads.analysis.intervals import contrast
 from jaxheads.importance import score_heads
 from jaxheads.importance.meta.scoring import channel_of, departure_objective
 from jaxheads.importance.methods import magnitude
 from jaxheads.inference.evaluate import evaluate
-from jaxheads.inference.metrics import METRICS
 from jaxheads.objectives import cosine_for
 from jaxheads.pruning.mask import random_mask
+from jaxheads.records.folder import (
+    FROM_CHANCE,
+    INVERTED,
+    MAGNITUDE,
+    META,
+    OWN,
+    PRETRAINING,
+    RANDOM,
+    SCORING,
+    TRAINING,
+    WHOLE,
+    Metric,
+    Stage,
+)
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell, cell, name_of
-from jaxheads.studies.workbench.model import StudyModel, study_models
-from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import (
-    answers_of,
+from jaxheads.studies.workbench.answers import (
+    WHOLE_MODEL,
+    Way,
     contrast_rows,
     load_answers,
     save_answers,
 )
+from jaxheads.studies.workbench.latency import timing
+from jaxheads.studies.workbench.model import StudyModel, study_models
+from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.pruners import (
-    META,
     Mask,
     body,
     kept_heads,
@@ -47,23 +60,19 @@ from jaxheads.studies.workbench.pruners import (
     representing,
     score_by_pruner,
 )
-from jaxheads.studies.workbench.settings import PRETRAINING, Run, TaskSettings
+from jaxheads.studies.workbench.settings import Run, TaskSettings
 from jaxheads.studies.workbench.trainer import masked_training
 from jaxheads.training.identity import encoder_bits
 
-WHOLE, INVERTED, RANDOM, GRADIENT, MAGNITUDE = (
-    "whole", "inverted meta", "random", "gradient", "magnitude",
-)  # fmt: skip
-TRAINED, DEPARTURE, SIMILARITY = "masked, fine-tuned", "likeness lost", "similarity"
-COSINE = ("spearman", "pearson")  # of the cosine and the label
-OVERLAP, CONTRAST = "overlap of masks", "contrast of masks"
+COSINE = (Metric.SPEARMAN, Metric.PEARSON)  # of the cosine and the label
+WHOLE_MASK = Way(WHOLE)
 
 
 def cells(run: Run, folder: Path) -> Iterator[Cell]:
     """Pruners and scores, then for each task and seed the same training under every mask."""
     for model in study_models(run, folder):
         yield (base := pretrained_cell(model))
-        once = [cell(score_once, model, way, after=[base]) for way in (GRADIENT, MAGNITUDE)]
+        once = [cell(score_once, model, way, after=[base]) for way in (OWN, MAGNITUDE)]
         yield from once
         tasks = _scored_tasks(model)
         pruners = pruner_cells(model, (task.name for task in tasks), [base])
@@ -79,7 +88,7 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
             for seed in run.seeds:
                 after = scored[task, seed]
                 yield cell(departures, model, task, seed, after=after)
-                ways = (WHOLE, *methods(model, seed))
+                ways = (WHOLE_MASK, *methods(model, seed))
                 own = [cell(tuned, model, task, seed, way, after=after) for way in ways]
                 yield from own
                 made += own
@@ -96,25 +105,24 @@ def _scored_tasks(model: StudyModel) -> dict[TaskSettings, None]:
     return dict.fromkeys((*model.tasks, *more))
 
 
-def methods(model: StudyModel, seed: int) -> list[str]:
+def methods(model: StudyModel, seed: int) -> list[Way]:
     """How masks are made for a seed, which has random ones of its own."""
     draws, place = meta_of(model).draws, model.run.seeds.index(seed)
-    chance = [f"{RANDOM} {place * draws + draw}" for draw in range(draws)]
-    return [META, INVERTED, *chance, GRADIENT, MAGNITUDE]
+    chance = [Way(RANDOM, draw=place * draws + draw) for draw in range(draws)]
+    return [Way(META), Way(INVERTED), *chance, Way(OWN), Way(MAGNITUDE)]
 
 
-def mask_by(model: StudyModel, task: str, seed: int, method: str) -> Mask:
-    """The mask of a method."""
+def mask_by(model: StudyModel, task: str, seed: int, way: Way) -> Mask:
+    """The mask of a way."""
     shape = (model.layout.num_layers, model.layout.num_heads)
-    if method == WHOLE:
+    if way == WHOLE_MASK:
         return np.ones(shape, bool)
-    if method.startswith(RANDOM):
-        draw = int(method.rpartition(" ")[2])
-        return random_mask(*shape, kept_heads(model) * shape[0], draw, per_layer=True)
-    if method in (META, INVERTED):
+    if way.draw is not None:
+        return random_mask(*shape, kept_heads(model) * shape[0], way.draw, per_layer=True)
+    if way.method in (META, INVERTED):
         score_LH = model.scorer.saved(_meta_file(model, task, seed)).score_LH
-        return layer_mask(model, score_LH if method == META else -score_LH)
-    return layer_mask(model, model.scorer.saved(_file(model, method)).score_LH)
+        return layer_mask(model, score_LH if way.method == META else -score_LH)
+    return layer_mask(model, model.scorer.saved(_file(model, way.method)).score_LH)
 
 
 def _meta_file(model: StudyModel, task: str, seed: int) -> str:
@@ -123,7 +131,7 @@ def _meta_file(model: StudyModel, task: str, seed: int) -> str:
 
 def _file(model: StudyModel, method: str) -> str:
     name = f"{model.name}-{PRETRAINING}-0"
-    return name if method == GRADIENT else f"{name}.{method}"
+    return name if method == OWN else f"{name}.{method}"
 
 
 # -- cells
@@ -131,27 +139,23 @@ def _file(model: StudyModel, method: str) -> str:
 
 def score_once(model: StudyModel, method: str) -> list[Row]:
     """Scores that are the same for all tasks: by the pre-training loss, or without data."""
-    if method == GRADIENT:
-        scores = model.scorer.score(model.base, model.text)
-    else:
-        scores = score_heads(
-            None,
-            model.base.params,
-            (),
-            heads=model.base.config,
-            method=magnitude(),
-            model=model.name,
-        )
+    with timing(model, PRETRAINING, SCORING[method]):
+        if method == OWN:
+            scores = model.scorer.score(model.base, model.text)
+        else:
+            params, config = model.base.params, model.base.config
+            scores = score_heads(
+                None, params, (), heads=config, method=magnitude(), model=model.name
+            )
     model.scorer.save(_file(model, method), scores)
     return []
 
 
 def score_for(model: StudyModel, task: TaskSettings, seed: int) -> list[Row]:
     """The pruner's scores for a task that it did not learn on."""
-    source = model.reader.taught(task)
-    model.scorer.save(
-        _meta_file(model, task.name, seed), score_by_pruner(model, task, source, seed)
-    )
+    with timing(model, task.name, SCORING[META], seed=seed):
+        scores = score_by_pruner(model, task, model.reader.taught(task), seed)
+    model.scorer.save(_meta_file(model, task.name, seed), scores)
     return []
 
 
@@ -161,113 +165,108 @@ def departures(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     objective = departure_objective(representing(study_model), channel_of(task.task.is_pair))
     whole = [batch for batch in task.held_out if np.asarray(batch.weight_B).all()]
     rows = []
-    for method in methods(study_model, seed):
-        mask_LH = mask_by(study_model, name, seed, method)
+    for way in methods(study_model, seed):
+        mask_LH = mask_by(study_model, name, seed, way)
         gate_LH = mask_LH.astype(np.float32)
         found = evaluate(objective, model.params, whole, (), gate=gate_LH, mesh=study_model.mesh)
-        what = {"stage": DEPARTURE, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
-        rows += study_model.make_rows(name, {"likeness loss": found.metrics["loss"]}, **what)
+        what = {"stage": Stage.LIKENESS_LOST, "budget": int(mask_LH.sum()), "seed": seed}
+        value = {Metric.LIKENESS_LOSS: found.metrics["loss"]}
+        rows += study_model.make_rows(name, value, **what, **way._asdict())
     return rows
 
 
-def tuned(model: StudyModel, name: str, seed: int, method: str) -> list[Row]:
+def tuned(model: StudyModel, name: str, seed: int, way: Way) -> list[Row]:
     """Fine-tune under a mask, and measure under it."""
-    task, mask_LH = model.task(name), mask_by(model, name, seed, method)
-    file = name_of(tuned, model, name, seed, method)
+    task, mask_LH = model.task(name), mask_by(model, name, seed, way)
+    file = name_of(tuned, model, name, seed, way)
     how = masked_training(model.fresh(task, seed), task, seed, file, mask_LH)
-    found = model.scorer.measure(model.trainer.fitted(how), task, mask_LH)
-    save_answers(model.store, file, answers_of(found))
-    if method != WHOLE:
-        what = {"stage": TRAINED, "method": method, "budget": int(mask_LH.sum()), "seed": seed}
-        return model.make_rows(name, found.metrics, **what)
+    with timing(model, name, TRAINING, seed=seed, **way._asdict()):
+        trained = model.trainer.fitted(how)
+    found = model.scorer.measure(trained, task, mask_LH)
+    save_answers(model.store, file, found)
+    if way != WHOLE_MASK:
+        what = {"stage": Stage.MASK_TUNED, "budget": int(mask_LH.sum()), "seed": seed}
+        return model.make_rows(name, found.metrics, **what, **way._asdict())
     floors = found.floors | model.reader.bag_of_words(name) if seed == model.run.seeds[0] else {}
     return [
-        *model.make_rows(name, floors, stage="floor"),
-        *model.make_rows(name, found.metrics, stage="whole", seed=seed),
+        *model.make_rows(name, floors, stage=Stage.FLOOR),
+        *model.make_rows(name, found.metrics, stage=Stage.WHOLE, seed=seed),
     ]
 
 
 def contrasts(model: StudyModel, name: str) -> list[Row]:
     """The pruner's masks less each of the others', and chance less the inverse, with intervals."""
-    seeds, metric = model.run.seeds, model.task(name).metrics[0]
     answers = [
         {
-            method: load_answers(model.store, name_of(tuned, model, name, seed, method))
-            for method in (WHOLE, *methods(model, seed))
+            way: load_answers(model.store, name_of(tuned, model, name, seed, way))
+            for way in (WHOLE_MASK, *methods(model, seed))
         }
-        for seed in seeds
+        for seed in model.run.seeds
     ]
-    label_M, example_M = (answers[0][WHOLE][each] for each in ("label", "example"))
 
-    def of(kind: str) -> list[list[np.ndarray]]:
+    def of(kind: Way) -> list[list[np.ndarray]]:
         """By seed, the answers under each mask of a kind."""
-        first = kind.partition(" ")[0]
         return [
-            [found["guess"] for method, found in each.items() if method.partition(" ")[0] == first]
+            [found.guesses[WHOLE_MODEL] for way, found in each.items() if way.kind == kind]
             for each in answers
         ]
 
-    rows = []
+    rows, task, due = [], model.task(name), answers[0][WHOLE_MASK]
     budget = kept_heads(model) * model.layout.num_layers
-    pairs = [(META, other) for other in (RANDOM, INVERTED, GRADIENT, MAGNITUDE, WHOLE)]
-    for one, two in (*pairs, (RANDOM, INVERTED), (GRADIENT, RANDOM)):
-        found = contrast(of(one), of(two), label_M, METRICS[metric], example_M)
-        what = {"stage": CONTRAST, "method": f"{one} - {two}", "budget": budget}
-        rows += contrast_rows(model, name, metric, found, **what)
+    others = (RANDOM, INVERTED, OWN, MAGNITUDE, WHOLE)
+    pairs = [(META, other) for other in others] + [(RANDOM, INVERTED), (OWN, RANDOM)]
+    for one, two in (map(Way, pair) for pair in pairs):
+        what = {"stage": Stage.MASK_CONTRAST, "budget": budget, **one.less(two)}
+        rows += contrast_rows(model, task, of(one), of(two), due, **what)
     return rows
 
 
 def similarity(study_model: StudyModel, task: TaskSettings, seed: int) -> list[Row]:
     """Sentence likeness by the cosine of representations, nothing trained, under every mask."""
-    held_out, represent, rows = study_model.reader.siamese(task), representing(study_model), []
-    model, all_LH = (
-        body(study_model),
-        np.ones((study_model.layout.num_layers, study_model.layout.num_heads), bool),
-    )
+    held_out, represent = study_model.reader.siamese(task), representing(study_model)
+    model, rows = body(study_model), []
     for kind, pooled in (("mean of tokens", False), ("first token", True)):
         objective = cosine_for(represent, pooled)
-        for method in (WHOLE, *methods(study_model, seed)):
-            mask_LH = mask_by(study_model, task.name, seed, method)
-            gate_LH = (all_LH if mask_LH is None else mask_LH).astype(np.float32)
+        what = {"stage": Stage.SIMILARITY, "reading": kind}
+        for way in (WHOLE_MASK, *methods(study_model, seed)):
+            gate_LH = mask_by(study_model, task.name, seed, way).astype(np.float32)
             found = evaluate(
                 objective, model.params, held_out, COSINE, gate=gate_LH, mesh=study_model.mesh
             )
-            values = {f"{name}, {kind}": found.metrics[name] for name in COSINE}
-            what = {"stage": SIMILARITY, "method": method, "budget": int(gate_LH.sum())}
-            rows += study_model.make_rows(task.name, values, seed=seed, **what)
+            own = {"method": way.method, "draw": way.draw, "budget": int(gate_LH.sum())}
+            values = {name: found.metrics[name] for name in COSINE}
+            rows += study_model.make_rows(task.name, values, seed=seed, **own, **what)
         if seed == study_model.run.seeds[0]:
             floor = study_model.reader.bag_of_words_likeness(task, COSINE)
-            values = {f"{name}, {kind}": floor[name] for name in COSINE}
-            rows += study_model.make_rows(
-                task.name, values, stage=SIMILARITY, method="bag of words"
-            )
+            values = {name: floor[name] for name in COSINE}
+            rows += study_model.make_rows(task.name, values, method=Metric.BAG_OF_WORDS, **what)
     return rows
 
 
 def overlap(model: StudyModel) -> list[Row]:
     """How many heads the pruner's masks of two tasks share, and those of two seeds."""
     names = [task.name for task in _scored_tasks(model)]
-    masks: dict[tuple[str, int], Mask] = {}
-    for name, seed in itertools.product(names, model.run.seeds):
-        mask_LH = mask_by(model, name, seed, META)
-        masks[name, seed] = mask_LH
+    every = itertools.product(names, model.run.seeds)
+    masks = {place: mask_by(model, *place, Way(META)) for place in every}
     for seed in model.run.seeds:
         scores = {
             name: model.scorer.saved(_meta_file(model, name, seed)).score_LH for name in names
         }
         save_maps(model.folder, model.name, META, seed, scores, weights=encoder_bits(model.base))
+
+    def shared(name: str, seed: int, mask_LH: Mask, method: str, **other: str) -> list[Row]:
+        value = {Metric.JACCARD: jaccard(masks[name, seed], mask_LH)}
+        what = {"stage": Stage.OVERLAP, "method": method, "seed": seed, **other}
+        return model.make_rows(name, value, **what)
+
     layers, heads = masks[names[0], model.run.seeds[0]].shape
-    chance = {"jaccard": chance_jaccard(layers, heads, kept_heads(model))}
-    rows = model.make_rows("", chance, stage=OVERLAP, method="chance")
+    chance = {Metric.JACCARD: chance_jaccard(layers, heads, kept_heads(model))}
+    rows = model.make_rows("", chance, stage=Stage.OVERLAP, method=FROM_CHANCE)
     for seed, (one, two) in itertools.product(model.run.seeds, itertools.combinations(names, 2)):
-        value = {"jaccard": jaccard(masks[one, seed], masks[two, seed])}
-        rows += model.make_rows(f"{one}~{two}", value, stage=OVERLAP, method="tasks", seed=seed)
+        rows += shared(one, seed, masks[two, seed], "tasks", other_task=two)
     for name, (one, two) in itertools.product(names, itertools.combinations(model.run.seeds, 2)):
-        value = {"jaccard": jaccard(masks[name, one], masks[name, two])}
-        rows += model.make_rows(name, value, stage=OVERLAP, method="seeds", seed=one)
+        rows += shared(name, one, masks[name, two], "seeds")
     for name, seed in masks:
-        for other in (GRADIENT, MAGNITUDE):
-            mask_LH = mask_by(model, name, seed, other)
-            value = {"jaccard": jaccard(masks[name, seed], mask_LH)}
-            rows += model.make_rows(name, value, stage=OVERLAP, method=other, seed=seed)
+        for method in (OWN, MAGNITUDE):
+            rows += shared(name, seed, mask_by(model, name, seed, Way(method)), method)
     return rows

@@ -10,7 +10,7 @@ from jaxheads.records.rows import Row
 from jaxheads.report.chiang2021.acceptable import acceptable_of, acceptable_table, deduction_answer
 from jaxheads.report.chiang2021.deduction import retained
 from jaxheads.report.folder import Study
-from tests.report.rows import study_rows
+from tests.report.rows import BEFORE, study_rows
 
 NAN = float("nan")
 
@@ -33,13 +33,13 @@ def made(
     rows.append(row(floor, stage="floor"))
     for heads in (0, *cuts):
         ends = {"low": heads / 100 - 0.005, "high": heads / 100 + 0.005} if heads else {}
-        what = {"stage": "deduction", "method": "gradient of mlm", "budget": 16 - heads}
+        what = {"stage": "deduction", "budget": 16 - heads, **BEFORE}
         lost = {"task": "mlm", "metric": "loss increase"}
         rows.append(row(heads / 100, **lost, **what, **ends))
         what |= {"stage": "pruned, then fine-tuned"}
         rows += [row(whole, **what, seed=s) for s in range(seeds)]
-    for name, unit in (("loss increase at 5%", 100), ("heads removed at 5%", 1)):
-        what = {"metric": name, "stage": "acceptable deduction", "method": "gradient of mlm"}
+    for name, unit in (("loss increase", 100), ("heads removed", 1)):
+        what = {"metric": name, "stage": "acceptable deduction", "setting": 0.05, **BEFORE}
         ends = {} if low is None else {"low": low / unit, "high": high / unit}
         rows += [row(removed / unit, task=task, **what, **ends) for task in ("t", "all tasks")]
     return Study(tuple(rows), {}, {})
@@ -147,7 +147,7 @@ def test_all_tasks_at_the_loosest_tolerance_are_the_summary(study):
 def test_the_figure_averages_as_the_answer_does():
     """The mean of metrics, then the share: (0.9 + 0.3) / (1.0 + 0.5), not the mean of shares."""
     rows = [row(1.0, stage="whole", seed=0), row(0.5, stage="whole", seed=1)]
-    what = {"stage": "pruned, then fine-tuned", "method": "gradient of mlm", "budget": 8}
+    what = {"stage": "pruned, then fine-tuned", "budget": 8, **BEFORE}
     rows += [row(0.9, seed=0, **what), row(0.3, seed=1, **what)]
     (found,) = retained(Study(tuple(rows), {}, {}), "m", "t").values()
     assert (found.mean, found.low, found.high) == pytest.approx((0.8, 0.6, 0.9))

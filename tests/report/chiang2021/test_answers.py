@@ -52,7 +52,7 @@ def test_the_planted_k95_is_the_first_answer(study):
 def test_ranges_that_meet_are_no_test():
     what = {"stage": "prunability", "metric": "k95"}
     rows = [row(float(6 + s), method="gradient", seed=s, **what) for s in (0, 1)]
-    rows += [row(float(5 + s), method=f"random {s}", seed=s, **what) for s in (0, 1)]
+    rows += [row(float(5 + s), method="random", draw=s, seed=s, **what) for s in (0, 1)]
     rows += [row(0.5, stage="masked", budget=16, method="gradient")]
     (point,) = answer(prunability_answer, *rows).points
     assert point.endswith("; with 95%, at random 34% (2 draws: 31% to 38%).")

@@ -14,6 +14,11 @@ from jaxheads.report.folder import Study
 from jaxheads.report.parts import Table
 from tests.report.rows import study_rows
 
+PAIR = {
+    "task": "mlm", "other_task": "t", "stage": "coherence", "place": "fine-tuned",
+    "metric": "spearman",
+}  # fmt: skip
+
 
 def row(value, **what) -> Row:
     fields = {"study": "s", "model": "m", "task": "t", "metric": "accuracy", "value": value}
@@ -93,20 +98,16 @@ def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
 
 
 def test_agreement_below_zero_is_not_called_agreement():
-    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
-    rows = [row(-0.5 - s / 10, metric="spearman", seed=s, **what) for s in (0, 1)]
-    rows += [row(0.01, metric="p of spearman", seed=s, **what) for s in (0, 1)]
+    rows = [row(-0.5 - s / 10, p_value=0.01, seed=s, **PAIR) for s in (0, 1)]
     assert ": less than chance" in answer(coherence_answer, *rows).summary
     mixed = [dataclasses.replace(rows[0], value=0.5), *rows[1:]]
     assert "not distinguishable from chance" in answer(coherence_answer, *mixed).summary
 
 
 def test_one_seed_that_chance_explains_is_enough_to_say_so():
-    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
-    rows = [row(0.5, metric="spearman", seed=s, **what) for s in (0, 1)]
     for p, said in ((0.06, "not distinguishable from chance"), (0.04, "more than chance")):
-        values = [row(v, metric="p of spearman", seed=s, **what) for s, v in enumerate((0.01, p))]
-        assert said in answer(coherence_answer, *rows, *values).summary
+        rows = [row(0.5, seed=s, p_value=v, **PAIR) for s, v in enumerate((0.01, p))]
+        assert said in answer(coherence_answer, *rows).summary
 
 
 @pytest.mark.parametrize(
@@ -121,9 +122,8 @@ def test_one_seed_that_chance_explains_is_enough_to_say_so():
     ],
 )
 def test_functional_coherence_is_told_from_zero_and_one(low, high, said):
-    pair = {"task": "mlm~t", "stage": "coherence", "metric": "spearman", "method": "fine-tuned"}
-    what = {"task": "mlm~t", "stage": "functional coherence", "budget": 8}
-    rows = [row(0.3, **pair), row(0.5, stage="whole")]
+    what = {"other_task": "mlm", "stage": "functional coherence", "budget": 8}
+    rows = [row(0.3, **PAIR), row(0.5, stage="whole")]
     rows.append(row((low + high) / 2, low=low, high=high, **what))
     assert answer(coherence_answer, *rows).points[-1].endswith(said)
     undefined = row(float("nan"), low=float("nan"), high=float("nan"), **what)
@@ -135,7 +135,7 @@ def test_functional_coherence_is_that_nearest_half_of_the_heads(study):
     assert functional[0] == (
         "roberta, sentiment pruned to 8 heads by the masked-LM order: functional coherence 0.500 "
         "(95%: 0.200 to 0.800), better than random orders (0), worse than the task's own (1); "
-        "order of masked LM − order of magnitude −0.010 accuracy, not distinguishable."
+        "order of masked LM − magnitude −0.010 accuracy, not distinguishable."
     )
 
 
@@ -146,7 +146,7 @@ def at_chance(study: Study, task: str, place: str) -> Study:
     """The study, in which a model's interval above the baseline holds 0."""
     changed = [
         dataclasses.replace(r, low=-0.01)
-        if r.stage == "above the baseline" and (r.task, r.method) == (task, place)
+        if r.stage == "above the baseline" and (r.task, r.place) == (task, place)
         else r
         for r in study.rows
     ]
@@ -178,7 +178,7 @@ def test_models_at_chance_alone_answer_nothing(study):
     summary = coherence_answer(study).summary
     assert summary.startswith("Unknown: no measurement is of models that do their tasks.")
     assert "the model is not shown to be above chance" in " ".join(coherence_answer(study).points)
-    assert {line["tasks"][-1] for line in lines(study, "functional-table")} == {"†"}
+    assert {line["task"][-1] for line in lines(study, "functional-table")} == {"†"}
     assert "Not counted: 1 of one model" in orders_answer(study).summary
     assert "2 of models not shown to be above chance" in orders_answer(study).summary
 
@@ -204,7 +204,7 @@ def test_an_order_is_told_from_that_of_a_null(study):
         "training."
     )
     assert found.points[1] == (
-        "roberta, sentiment, 8 heads kept: gradient − order of magnitude +0.050 [+0.010 to +0.090] "
+        "roberta, sentiment, 8 heads kept: gradient − magnitude +0.050 [+0.010 to +0.090] "
         "accuracy: gradient keeps more."
     )
 
@@ -212,8 +212,8 @@ def test_an_order_is_told_from_that_of_a_null(study):
 def test_what_gives_the_order_of_one_side_leaves_nothing_to_be_more(study):
     nan = float("nan")
     rows = [
-        dataclasses.replace(r, value=nan if r.metric == "spearman given magnitude" else 1.0)
-        if r.metric.endswith("spearman given magnitude")
+        dataclasses.replace(r, value=nan, p_value=1.0)
+        if (r.stage, r.method) == ("coherence given a null", "magnitude")
         else r
         for r in study.rows
     ]
@@ -222,9 +222,7 @@ def test_what_gives_the_order_of_one_side_leaves_nothing_to_be_more(study):
 
 
 def test_without_nulls_the_page_says_what_that_leaves_open():
-    what = {"task": "mlm~t", "stage": "coherence", "method": "fine-tuned"}
-    rows = [row(0.5, metric="spearman", **what), row(0.01, metric="p of spearman", **what)]
-    assert answer(coherence_answer, *rows).summary.endswith(
+    assert answer(coherence_answer, row(0.5, p_value=0.01, **PAIR)).summary.endswith(
         "more than chance, and no null was measured: it may be heads of large weights that are "
         "shared."
     )

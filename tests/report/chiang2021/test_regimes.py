@@ -34,7 +34,8 @@ def made(values: dict[str, tuple[float, ...]], seeds=2, **bounds) -> Study:
         what = {"stage": "before and after", "method": method, "budget": 8}
         rows += [row(value, seed=seed, **what) for seed, value in enumerate(found[:seeds])]
     one, two = values
-    what = {"stage": "before and after, contrast", "method": f"{one} - {two}", "budget": 8}
+    what = {"stage": "before and after, contrast", "budget": 8}
+    what |= {"method": one, "other_method": two}
     rows.append(row(0.1, **what, seeds=seeds, draws=0, ahead=0, behind=0, **bounds))
     return Study(tuple(rows), {}, {})
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row, write_rows
+from jaxheads.records.views import save_views, view
 from tests.report.rows import with_all_seeds
 
 MODEL = "roberta"
@@ -27,7 +29,7 @@ RELATIONS = {
     "det": (1200, (2, 1), 0.9, 0.3, (1, 0.6)),
     "nsubj": (800, (3, 0), 0.45, 0.02, (2, 0.43)),
 }
-CHANGES = {("mst", "UUAS"): 0.05, ("max", "UUAS"): -0.04, ("max", "det"): 0.01}
+CHANGES = {("mst", ""): 0.05, ("max", ""): -0.04, ("max", "det"): 0.01}
 HALF, RANDOM = 0.02, ", random weights"  # half of an interval; ends the name of a stage
 WORDS = ("the", "old", "dog", "barks", ".")
 GOLD = ((0, 2, "det"), (1, 2, "amod"), (2, 3, "nsubj"), (4, 3, "punct"))
@@ -49,12 +51,10 @@ def dependency_rows() -> list[Row]:
     counts = {"read": 1234, "of one word": 5, "with words without pieces": 0, "too long": 7}
     rows = [row(name, count, stage="sentences") for name, count in counts.items()]
     shares = {"best head": 0.25, "mean of heads": 0.125, "uniform": 0.1}
+    rows += [row(name, share, stage="attention mass") for name, share in shares.items()]
+    det = {"stage": "attention mass by relation", "relation": "det"}
     rows += [
-        row(f"attention on gold arcs, {name}", share, stage="attention mass")
-        for name, share in shares.items()
-    ]
-    rows += [
-        row(f"det, {name}", share / 2, stage="attention mass by relation", method=way)
+        row(name, share / 2, reading=way, **det)
         for way in ("dependent to head", "head to dependent")
         for name, share in shares.items()
     ]
@@ -62,65 +62,65 @@ def dependency_rows() -> list[Row]:
         each for task, seeds in (("mlm", (0,)), ("sst2", (0, 1))) for each in trees(task, seeds)
     ]
     rows += [
-        between("UUAS", value / 2, stage="best head, random weights", method=method)
-        for method, value in TREES.items()
+        between("UUAS", value / 2, stage="best head, random weights", reading=reading)
+        for reading, value in TREES.items()
     ]
-    for layer, (method, suffix) in itertools.product((0, 1), (("max", ""), ("mst", RANDOM))):
-        what = {"stage": f"best head of a layer{suffix}", "method": f"{method}, layer {layer}"}
-        rows += [between("UUAS", (layer + 1) / 5, **what), row("UUAS, head", 2, **what)]
-    for method, floors in FLOORS.items():
+    for layer, (reading, suffix) in itertools.product((0, 1), (("max", ""), ("mst", RANDOM))):
+        what = {"stage": f"best head of a layer{suffix}", "reading": reading, "layer": layer}
+        rows.append(between("UUAS", (layer + 1) / 5, head=2, **what))
+    for reading, floors in FLOORS.items():
         for name, value in floors.items():
-            what = {"stage": "baseline", "method": f"{method}: {name}"}
+            what = {"stage": "baseline", "reading": reading, "method": name}
             rows.append(between("UUAS", value, **what))
-    for (method, metric), value in CHANGES.items():
+    for (reading, name), value in CHANGES.items():
         for seed in (0, 1):
-            what = {"stage": "change by fine-tuning", "method": method, "seed": seed}
-            rows.append(between(metric, value, "sst2", **what))
+            what = {"stage": "change by fine-tuning", "reading": reading, "seed": seed}
+            metric = "accuracy" if name else "UUAS"
+            rows.append(between(metric, value, "sst2", relation=name, **what))
     rows += [each for name in RELATIONS for each in relation(name)]
     return with_all_seeds(rows)
 
 
 def trees(task: str, seeds: tuple[int, ...]) -> list[Row]:
     rows = []
-    for method, value in TREES.items():
+    for reading, value in TREES.items():
         for seed in seeds:
-            what = {"task": task, "stage": "best head", "method": method, "seed": seed}
+            what = {"task": task, "stage": "best head", "reading": reading, "seed": seed}
+            what |= {"layer": 1 + seed, "head": 0}
             rows += [
                 between("UUAS", value + seed / 10, **what),
                 between("UUAS, mean of sentences", value + 0.1, **what),
                 between("UUAS, punctuation too", value - 0.1, **what),
                 row("UUAS, best of all", value + 0.05, **what),
-                row("UUAS, layer", 1 + seed, **what), row("UUAS, head", 0, **what),
-            ]  # fmt: skip
+            ]
     return rows
 
 
 def relation(name: str) -> list[Row]:
     arcs, (layer, head), value, gain, (offset, reached) = RELATIONS[name]
-    what = {"stage": "relation", "method": "max"}
-    rows = [between(name, value, **what), between(f"{name}, gain", gain, **what)]
-    values = {"arcs": arcs, "layer": layer, "head": head, "chosen half": value, "offset": offset,
+    of = {"stage": "relation", "relation": name}
+    what = {**of, "reading": "max", "layer": layer, "head": head}
+    rows = [between("accuracy", value, **what), between("gain", gain, **what)]
+    values = {"arcs": arcs, "chosen half": value, "offset": offset,
               "unsigned": reached, "signed": reached - 0.1}  # fmt: skip
-    rows += [row(f"{name}, {part}", number, **what) for part, number in values.items()]
-    rows.append(between(name, 0.2, stage="relation, random weights", method="max"))
-    for number, method in enumerate(("dependent to head", "head to dependent", "most attentive")):
-        rows.append(between(name, 0.4 - number / 10, stage="relation", method=method))
+    rows += [row(part, number, **what) for part, number in values.items()]
+    random = {"stage": "relation, random weights", "relation": name, "reading": "max"}
+    rows.append(between("accuracy", 0.2, **random))
+    for number, reading in enumerate(("dependent to head", "head to dependent", "most attentive")):
+        rows.append(between("accuracy", 0.4 - number / 10, reading=reading, **of))
     return rows
 
 
 def add_dependencies(folder: Path) -> Path:
     """Write the rows, maps and sentences into the folder of a study."""
     write_rows(folder / "rows.jsonl", dependency_rows())
-    (folder / "maps").mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     maps = {name: random.random((4, 4)) for name in ("MST", "MST, log", "MAX", "det", "nsubj")}
     maps["iobj"] = np.full((4, 4), np.nan)  # no arc of it
-    np.savez(folder / "maps" / f"{MODEL}-arcs-0.npz", **maps)
-    view = {"title": "MST, layer 1 head 0", "layer": 1, "head": 0, "words": WORDS, "marked": [],
-            "weights": np.full((len(WORDS), len(WORDS)), 0.1).tolist()}  # fmt: skip
-    (folder / "views").mkdir(exist_ok=True)
-    (folder / "views" / f"{MODEL}-arcs-0.json").write_text(json.dumps([view, view]))
-    example = {"name": "s1", "words": WORDS, "gold": GOLD, "drawn": DRAWN}
+    save_maps(folder, MODEL, "arcs", 0, maps, weights=[0])
+    shown = view("MST, layer 1 head 0", (1, 0), WORDS, np.full((len(WORDS), len(WORDS)), 0.1))
+    save_views(folder, MODEL, "arcs", 0, [shown, shown])
+    example = {"model": MODEL, "name": "s1", "words": WORDS, "gold": GOLD, "drawn": DRAWN}
     (folder / "examples").mkdir(exist_ok=True)
     (folder / "examples" / f"{MODEL}-arcs-0.json").write_text(json.dumps([example]))
     return folder

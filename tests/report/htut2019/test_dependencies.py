@@ -119,7 +119,7 @@ def test_the_answer_says_what_is_above_its_baseline_and_what_is_not(study):
 
 
 def test_a_relation_is_named_only_where_its_gain_is_clear():
-    rows = [row for row in dependency_rows() if not row.metric.startswith("det")]
+    rows = [row for row in dependency_rows() if row.relation != "det"]
     answer = dependencies_answer(Study(tuple(rows), {}, {}))
     assert answer is not None
     assert "0 of 1" in answer.summary
@@ -152,7 +152,7 @@ def test_the_maps_are_those_with_a_value_and_without_the_second_reading_of_trees
 
 def test_maps_beyond_the_most_frequent_are_small_and_folded(study):
     rare = [
-        HeadMap("roberta", "arcs", 0, f"rare {number}", np.full((4, 4), number / 10))
+        HeadMap("roberta", "arcs", "", 0, f"rare {number}", np.full((4, 4), number / 10))
         for number in range(8)
     ]
     section = dependencies_section(dataclasses.replace(study, maps=(*study.maps, *rare)))

@@ -15,7 +15,7 @@ from jaxheads.report.folder import read_study
 from jaxheads.report.peyrard2021.answer import humor_answer
 from jaxheads.report.peyrard2021.humor import humor_section
 from jaxheads.report.write import report
-from tests.report.peyrard2021.humor_rows import VIEW, make_humor_folder
+from tests.report.peyrard2021.humor_rows import VIEWS, make_humor_folder
 from tests.report.rows import make_folder, study_rows
 
 
@@ -116,7 +116,7 @@ def test_tables_have_the_numbers(study):
         "difference": "−0.200 [−0.250 to −0.150]",
     }  # fmt: skip
     line = table(study, "humor-gates")["roberta", "humor_single"]
-    assert line["head - others of its layer"] == "−0.140 [−0.190 to −0.090]"
+    assert line["difference"] == "−0.140 [−0.190 to −0.090]"
     assert table(study, "humor-pairs")["roberta", "test"]["pairs"] == "50"
 
 
@@ -148,8 +148,8 @@ def test_a_view_is_well_formed_and_shows_every_weight(study):
 )
 def test_a_broken_view_is_named(tmp_path, change):
     folder = make_humor_folder(tmp_path)
-    path = folder / "views" / "roberta-humor_pair-0.json"
-    path.write_text(json.dumps([{**VIEW, **change}]))
+    path = folder / "views" / "roberta-humor.humor_pair-0.json"
+    path.write_text(json.dumps([{**VIEWS[0], **change}]))
     with pytest.raises(ValueError, match=re.escape(f"{path}: expected views of heads")):
         read_study(folder)
 

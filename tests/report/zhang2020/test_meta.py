@@ -12,8 +12,9 @@ from tests.report.zhang2020.meta_rows import made_rows, row
 
 @pytest.fixture(scope="module")
 def made() -> Study:
-    times = {"roberta-pruner-0": 60.0, "roberta-tone-0-scored-meta": 2.0, "roberta-overlap": 1.0}
-    return Study(tuple(made_rows()), {}, {}, times=times)
+    times = {"training a pruner": 60.0, "scoring by a pruner": 2.0, "overlap": 1.0}
+    speeds = tuple({"what": what, "value": value} for what, value in times.items())
+    return Study(tuple(made_rows()), {}, {}, speeds=speeds)
 
 
 def tables(study: Study) -> dict[str, Table]:

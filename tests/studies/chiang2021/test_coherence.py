@@ -9,6 +9,7 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.data.tasks.named import TASKS
 from jaxheads.studies.chiang2021 import coherence
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.answers import Answered, Way
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.tasks import PreparedTask
 from tests.support.cases import sentences
@@ -29,16 +30,16 @@ def along(*right: int) -> np.ndarray:
     return np.where(np.arange(20) < np.array(right)[:, None], LABEL_M, 1 - LABEL_M)
 
 
-def answers(**right: tuple[int, ...]) -> dict[str, np.ndarray]:
-    curves = {name.replace("_", " "): along(18, *inner, 10) for name, inner in right.items()}
-    budgets = {"gradient.budgets": np.array([8, 6, 4, 2, 0])}
-    return {"label": LABEL_M, "example": np.arange(20), **budgets, **curves}
+def answers(right: dict[Way, tuple[int, ...]]) -> Answered:
+    curves = {way: along(18, *inner, 10) for way, inner in right.items()}
+    budgets = dict.fromkeys(right, np.array([8, 6, 4, 2, 0]))
+    return Answered(LABEL_M, np.arange(20), curves, budgets)
 
 
-ONE = answers(gradient=(16, 14, 11), order_of_cola=(15, 12, 10), random_0=(13, 14, 12))
-ONE |= answers(random_1=(15, 14, 12))
-TWO = answers(gradient=(18, 16, 11), order_of_cola=(17, 15, 10), random_2=(12, 12, 13))
-TWO |= answers(random_3=(12, 14, 11))
+OWN, OTHER = Way("gradient"), Way("gradient", other_task="cola")
+ZERO, FIRST, SECOND, THIRD = (Way("random", draw=number) for number in range(4))
+ONE = answers({OWN: (16, 14, 11), OTHER: (15, 12, 10), ZERO: (13, 14, 12), FIRST: (15, 14, 12)})
+TWO = answers({OWN: (18, 16, 11), OTHER: (17, 15, 10), SECOND: (12, 12, 13), THIRD: (12, 14, 11)})
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,9 @@ def test_an_order_is_worth_its_share_of_the_own_gain_over_chance_if_there_is_one
 ):
     settings = ModelSettings("m", source="builtin:albert")
     run = Run(Chiang2021(), "made up", (settings,), TextSettings())
-    monkeypatch.setattr(coherence, "load_answers", lambda model, name: seeds[int(name)])
-    files = {"sst2": {seed: str(seed) for seed in range(len(seeds))}}
+    monkeypatch.setattr(coherence, "load_answers", lambda store, name: seeds[int(name)])
+    files = {"sst2": [str(seed) for seed in range(len(seeds))]}
     rows = coherence.functional(MadeUp(run, settings, tmp_path, None), files)
-    assert {row.task for row in rows} == {"cola~sst2"}
+    assert {(row.task, row.other_task) for row in rows} == {("sst2", "cola")}
     assert [row.budget for row in rows] == [6, 4, 2]
     assert [row.value for row in rows] == pytest.approx(expected, nan_ok=True)

@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from jaxheads.importance import Scores
+from jaxheads.records.folder import FROZEN, TUNED, score_file
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.folder import Study
 from jaxheads.studies.chiang2021.coherence import coherence
 from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.scorer import Scorer
-from jaxheads.studies.workbench.steps import FROZEN, TUNED, score_file
 from jaxheads.studies.workbench.trainer import Trainer
 from tests.studies.workbench.test_tasks import RUN
 
@@ -73,8 +73,9 @@ def value(rows, metric: str, **what) -> float:
 
 def test_importance_that_is_magnitude_is_not_said_to_be_more(tmp_path):
     study_model = planted(tmp_path, true=0.0)
-    what = {"task": "mlm~grammar_sentiment", "method": TUNED, "seed": 1}
-    assert abs(value(against_nulls(study_model), "spearman given magnitude", **what)) < 0.2
+    what = {"stage": "coherence given a null", "task": "mlm", "other_task": "grammar_sentiment"}
+    what |= {"method": "magnitude", "place": TUNED, "seed": 1}
+    assert abs(value(against_nulls(study_model), "spearman", **what)) < 0.2
     text = said(study_model)
     assert "more than chance (largest permutation p < 0.001)" in text
     for null in ("magnitude", "output norm", "shuffled labels"):
@@ -119,10 +120,10 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
     def rho(a, b) -> float:
         return float(stats.spearmanr(a, b).statistic)
 
-    what = {"stage": "null", "method": "shuffled_labels", "seed": seed}
-    found = value(rows, "spearman", task=f"{one}~{two}", **what)
+    what = {"stage": "null", "method": "shuffled_labels", "place": TUNED, "seed": seed}
+    found = value(rows, "spearman", task=one, other_task=two, **what)
     assert found == pytest.approx(rho(blind[one], own[two]))
-    assert value(rows, "kendall", task=f"{two}~{two}", **what) == pytest.approx(
+    assert value(rows, "kendall", task=two, other_task=two, **what) == pytest.approx(
         stats.kendalltau(blind[two], own[two]).statistic
     )
     less = []
@@ -138,7 +139,8 @@ def test_rows_are_the_correlations_of_the_maps(tmp_path):
             for task in TASKS
         ]
         less.append(rho(*own) - max(0, rho(blind[0], own[1]), rho(own[0], blind[1])))
-    found = value(rows, "spearman less shuffled_labels", task="~".join(TASKS), method=TUNED)
+    what = {"stage": "more than nulls", "method": "shuffled_labels", "place": TUNED}
+    found = value(rows, "spearman", task=one, other_task=two, **what)
     assert found == pytest.approx(np.mean(less))
 
 
@@ -149,8 +151,9 @@ def test_what_is_held_constant_are_the_nulls_of_both_models(tmp_path):
     one, two, *given = (stats.rankdata(study_model.scorer.saved(name).score_LH) for name in files)
     design = np.stack([np.ones(one.size), *given], 1)
     rests = [r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in (one, two)]
-    what = {"task": "~".join(TASKS), "method": TUNED, "seed": seed}
-    found = value(against_nulls(study_model), "spearman given output_norm", **what)
+    what = {"task": TASKS[0], "other_task": TASKS[1], "place": TUNED, "seed": seed}
+    what |= {"stage": "coherence given a null", "method": "output_norm"}
+    found = value(against_nulls(study_model), "spearman", **what)
     assert found == pytest.approx(np.corrcoef(*rests)[0, 1])
 
 
@@ -161,9 +164,10 @@ def test_a_null_that_disagrees_adds_nothing(tmp_path):
         name = null_file(study_model, "shuffled_labels", TASKS[0], seed)
         study_model.scorer.save(name, Scores(-own_LH, "gradient", "example", 8))
     rows = (*coherence(study_model), *against_nulls(study_model))
-    pair = {"task": f"mlm~{TASKS[0]}", "method": TUNED}
+    pair = {"task": "mlm", "other_task": TASKS[0], "place": TUNED}
     values = [value(rows, "spearman", stage="coherence", seed=s, **pair) for s in (0, 1)]
-    assert value(rows, "spearman less shuffled_labels", **pair) == pytest.approx(np.mean(values))
+    pair |= {"stage": "more than nulls", "method": "shuffled_labels"}
+    assert value(rows, "spearman", **pair) == pytest.approx(np.mean(values))
 
 
 @pytest.mark.parametrize("place", [TUNED, FROZEN])
@@ -192,7 +196,7 @@ def test_shuffled_labels_are_trained_on_and_scored_and_true_ones_held_out(
     assert list(seen["scored"].scored.labels) == list(expected.scored.labels)
     assert fit.task.held_out is true.held_out
     assert (fit.only, fit.training.seed) == ({TUNED: None, FROZEN: "readout"}[place], 3)
-    assert (row.stage, row.method, row.seed) == ("labels shuffled", place, 3)
+    assert (row.stage, row.place, row.seed) == ("labels shuffled", place, 3)
     assert study_model.scorer.saved(
         null_file(study_model, "shuffled_labels", TASKS[0], 3, place)
     ).score_LH.all()
@@ -205,9 +209,8 @@ def test_only_the_nulls_that_are_asked_for_are_there(tmp_path):
         study_model, run=dataclasses.replace(study_model.run, scoring=some)
     )
     rows = against_nulls(study_model)
-    assert {row.method for row in rows if row.stage == "null"} == {
-        "magnitude", "magnitude, linear probe"
-    }  # fmt: skip
-    assert not [row for row in rows if "output_norm" in row.metric or "less" in row.metric]
+    assert {row.method for row in rows} == {"magnitude"}
+    assert {row.place for row in rows if row.stage == "null"} == {TUNED, FROZEN}
+    assert "more than nulls" not in {row.stage for row in rows}
     with pytest.raises(ValueError, match=r"nulls: expected any of shuffled_labels, .*got .'size'"):
         dataclasses.replace(some, nulls=("size",))

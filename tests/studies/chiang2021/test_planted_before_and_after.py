@@ -20,6 +20,7 @@ from tests.studies.chiang2021.planted import (
     chiang_study,
     of_models,
 )
+from tests.support.found import having
 
 pytestmark = pytest.mark.slow  # a study of two tiny models, most of it compiling
 
@@ -44,8 +45,8 @@ def test_agreement_is_of_the_scores_at_the_same_place(chiang, model, one, two):
                 chiang.scored(f"{model}-{t}-0" if t == "mlm" else f"{model}-{t}{middle}-{seed}")
                 for t in (one, two)
             ]
-            what = {"stage": "coherence", "model": model, "task": f"{one}~{two}", "seed": seed}
-            what["method"] = place
+            what = {"stage": "coherence", "model": model, "task": one, "other_task": two}
+            what |= {"place": place, "seed": seed}
             assert chiang.value(metric="spearman", **what) == pytest.approx(spearman(*maps))
             low, high = ([kept(s * score_LH, n) for score_LH in maps] for s, n in ((-1, 4), (1, 2)))
             lowest = chiang.value(metric="overlap of lowest 50%", **what)
@@ -56,45 +57,49 @@ def test_agreement_is_of_the_scores_at_the_same_place(chiang, model, one, two):
 def test_reliability_is_over_other_examples_and_other_seeds(chiang):
     """And the ceiling of a correlation is the root of the product of both."""
     both = {}
-    for middle, suffix in (("", ""), ("-frozen", ", linear probe")):
+    for middle, place in (("", "fine-tuned"), ("-frozen", "linear probe")):
         for task in ("sst2", "cola"):
             what = {"stage": "reliability", "model": "roberta", "task": task, "metric": "spearman"}
+            what["place"] = place
             names = [f"roberta-{task}{middle}-{seed}" for seed in SEEDS]
             kept_NLH = [open_kept(chiang.out / "scores" / "kept" / f"{name}.npy") for name in names]
             for seed in SEEDS:
-                halves = chiang.value(method=f"other examples{suffix}", seed=seed, **what)
+                halves = chiang.value(method="other examples", seed=seed, **what)
                 assert halves == pytest.approx(reliability([kept_NLH[seed]], splits=4))
-            seeds = chiang.value(method=f"other seed{suffix}", **what)
+            seeds = chiang.value(method="other seed", **what)
             assert seeds == pytest.approx(spearman(*(chiang.scored(name) for name in names)))
-            both[task, suffix] = chiang.value(method=f"other examples and seed{suffix}", **what)
-            assert both[task, suffix] == pytest.approx(reliability(kept_NLH, splits=4))
+            both[task, place] = chiang.value(method="other examples and seed", **what)
+            assert both[task, place] == pytest.approx(reliability(kept_NLH, splits=4))
     mlm = chiang.value(
         stage="reliability", model="roberta", task="mlm", metric="spearman", method="other examples"
     )
-    for place, suffix in (("fine-tuned", ""), ("linear probe", ", linear probe")):
-        what = {"stage": "ceiling", "model": "roberta", "metric": "spearman", "method": place}
-        one, two = both["sst2", suffix], both["cola", suffix]
-        assert chiang.value(task="sst2~cola", **what) == pytest.approx(np.sqrt(one * two))
-        assert chiang.value(task="mlm~sst2", **what) == pytest.approx(np.sqrt(mlm * one))
+    for place in ("fine-tuned", "linear probe"):
+        what = {"stage": "ceiling", "model": "roberta", "metric": "spearman", "place": place}
+        one, two = both["sst2", place], both["cola", place]
+        found = chiang.value(task="sst2", other_task="cola", **what)
+        assert found == pytest.approx(np.sqrt(one * two))
+        found = chiang.value(task="mlm", other_task="sst2", **what)
+        assert found == pytest.approx(np.sqrt(mlm * one))
 
 
 def test_functional_coherence_is_what_another_order_gains_over_chance(chiang):
     """Of what the task's own gains, at the same budget."""
-    pairs = [("roberta", pair) for pair in ("mlm~sst2", "cola~sst2", "sst2~cola", "mlm~cola")]
-    for model, pair in (*pairs, ("albert", "mlm~sst2")):
-        other, task = pair.split("~")
+    pairs = (("mlm", "sst2"), ("cola", "sst2"), ("sst2", "cola"), ("mlm", "cola"))
+    for model, other, task in (*(("roberta", *pair) for pair in pairs), ("albert", "mlm", "sst2")):
         for budget in (6, 4, 2):
             points = chiang.rows(stage="masked", model=model, task=task, metric=METRIC[task],
                 budget=budget,
             )  # fmt: skip
             own, by_other, chance = (
-                np.mean([point.value for point in points if point.method in methods])
-                for methods in (
-                    {"gradient"}, {f"order of {other}"}, {f"random {draw}" for draw in range(4)}
+                np.mean([point.value for point in having(points, **way)])
+                for way in (
+                    {"method": "gradient"}, {"method": "gradient", "other_task": other},
+                    {"method": "random"},
                 )
             )  # fmt: skip
             what = {"stage": "functional coherence", "model": model, "budget": budget}
-            value = chiang.value(task=pair, metric=METRIC[task], **what)
+            what |= {"method": "gradient", "other_task": other}
+            value = chiang.value(task=task, metric=METRIC[task], **what)
             assert own > chance
             assert value == pytest.approx((by_other - chance) / (own - chance))
 
@@ -102,9 +107,9 @@ def test_functional_coherence_is_what_another_order_gains_over_chance(chiang):
 def test_an_order_that_keeps_the_same_head_is_worth_as_much(chiang):
     """MAIN is the last to go for the text and for "sst2", ECHO for "cola"."""
     what = {"stage": "functional coherence", "model": "roberta", "budget": 2, "method": "gradient"}
-    assert chiang.value(task="mlm~sst2", **what) == pytest.approx(1)
-    for pair in ("cola~sst2", "sst2~cola", "mlm~cola"):
-        assert chiang.value(task=pair, **what) < 0.5
+    assert chiang.value(other_task="mlm", task="sst2", **what) == pytest.approx(1)
+    for other, task in (("cola", "sst2"), ("sst2", "cola"), ("mlm", "cola")):
+        assert chiang.value(other_task=other, task=task, **what) < 0.5
 
 
 # -- deduction, before and after
@@ -112,13 +117,17 @@ def test_an_order_that_keeps_the_same_head_is_worth_as_much(chiang):
 
 @pytest.mark.parametrize("model", ["roberta", "albert"])
 def test_what_is_lost_before_fine_tuning_is_the_change_from_all_heads(chiang, model):
-    tied = [" tied"] if model == "albert" else []
-    for suffix in ("", *tied):
+    for reading in ("", "tied") if model == "albert" else ("",):
         for budget in (8, 6, 4, 0):
             loss, accuracy = (
                 [
                     chiang.value(
-                        stage="masked", model=model, task="mlm", method=f"gradient{suffix}", **each
+                        stage="masked",
+                        model=model,
+                        task="mlm",
+                        method="gradient",
+                        reading=reading,
+                        **each,
                     )
                     for each in (
                         {"metric": metric, "budget": 8},
@@ -127,8 +136,8 @@ def test_what_is_lost_before_fine_tuning_is_the_change_from_all_heads(chiang, mo
                 ]
                 for metric in ("loss", "accuracy")
             )
-            what = {"stage": "deduction", "model": model, "method": f"gradient of mlm{suffix}"}
-            what["budget"] = budget
+            what = {"stage": "deduction", "model": model, "method": "gradient", "budget": budget}
+            what |= {"other_task": "mlm", "reading": reading}
             assert chiang.value(metric="loss increase", **what) == pytest.approx(
                 loss[1] / loss[0] - 1
             )
@@ -185,19 +194,22 @@ def test_regimes_are_measured_under_the_masks_that_they_name(chiang, model, task
         what = {"stage": "before and after", "model": model, "task": task, "seed": seed}
         what |= {"budget": HALF, "metric": METRIC[task]}
         masks = {"": kept(chiang.scored(f"{model}-{task}-{seed}"), HALF)}
-        masks[", random"] = random_mask(*SHAPE, HALF, seed)
+        masks["random"] = random_mask(*SHAPE, HALF, seed)
         if model == "albert":
             tied_H = chiang.scored(f"{model}-{task}-{seed}.tied")[:1]
-            masks[", tied"] = np.repeat(kept(tied_H, 2), 2, 0)
+            masks["tied"] = np.repeat(kept(tied_H, 2), 2, 0)
         for kind, mask_LH in masks.items():
             whole = chiang.tuned(model, task, seed)
             expected = measured(whole, chiang.folder / model, held_out, mask_LH)[METRIC[task]]
-            assert chiang.value(method=f"fine-tune, prune{kind}", **what) == pytest.approx(expected)
+            found = chiang.value(method="fine-tune, prune", reading=kind, **what)
+            assert found == pytest.approx(expected)
         after = {**what, "stage": "pruned, then fine-tuned"}
-        for regime, method in (
-            ("prune, fine-tune", "gradient of mlm"), ("prune, fine-tune, random", f"random {seed}")
-        ):  # fmt: skip
-            assert chiang.value(method=regime, **what) == chiang.value(method=method, **after)
+        for reading, way in (
+            ("", {"method": "gradient", "other_task": "mlm"}),
+            ("random", {"method": "random", "draw": seed}),
+        ):
+            early = chiang.value(method="prune, fine-tune", reading=reading, **what)
+            assert early == chiang.value(**way, **after)
 
 
 def test_a_task_that_needs_another_head_than_the_text_loses_by_its_order(chiang):
@@ -215,26 +227,28 @@ def test_a_task_that_needs_another_head_than_the_text_loses_by_its_order(chiang)
 def test_regimes_are_compared_with_each_other_and_with_a_constant_answer(chiang, model, task):
     """The means over seeds, in the direction that the name has."""
 
-    def mean(method: str, stage: str = "before and after") -> float:
-        what = {"stage": stage, "model": model, "task": task, "metric": METRIC[task]}
-        return float(np.mean([row.value for row in chiang.rows(method=method, **what)]))
-
     what = {"model": model, "task": task, "metric": METRIC[task]}
+
+    def mean(method: str, reading: str = "") -> float:
+        named = {"stage": "before and after", "method": method, "reading": reading}
+        return float(np.mean([row.value for row in chiang.rows(**named, **what)]))
+
     contrasts = chiang.rows(stage="before and after, contrast", **what)
     early, late = "prune, fine-tune", "fine-tune, prune"
-    pairs = [(early, late), (f"{early}, fine-tune", f"{late}, fine-tune")]
-    pairs += [(each, f"{each}, random") for each in (early, late)]
-    assert {row.method for row in contrasts} == {" - ".join(pair) for pair in pairs}
-    for pair in pairs:
-        (row,) = (row for row in contrasts if row.method == " - ".join(pair))
-        assert row.value == pytest.approx(mean(pair[0]) - mean(pair[1]))
+    pairs = {(early, late, ""), (f"{early}, fine-tune", f"{late}, fine-tune", "")}
+    pairs |= {(each, each, "random") for each in (early, late)}
+    found = {(row.method, row.other_method, row.other_reading): row.value for row in contrasts}
+    assert found.keys() == pairs
+    for (one, *two), value in found.items():
+        assert value == pytest.approx(mean(one) - mean(*two))
     constant = 0.5 if task == "sst2" else 0
-    regimes = {row.method for row in chiang.rows(stage="before and after", **what)}
-    for regime in regimes - {f"{early}, tied"}:
-        above = chiang.value(stage="above the baseline", method=regime, **what)
-        assert above == pytest.approx(mean(regime) - constant)
+    rows = chiang.rows(stage="before and after", **what)
+    for regime in {(row.method, row.reading) for row in rows} - {(early, "tied")}:
+        way = dict(zip(("method", "reading"), regime, strict=True))
+        above = chiang.value(stage="above the baseline", **way, **what)
+        assert above == pytest.approx(mean(*regime) - constant)
     for place in ("fine-tuned", "linear probe"):
-        above = chiang.value(stage="above the baseline", method=place, **what)
+        above = chiang.value(stage="above the baseline", place=place, **what)
         assert above == pytest.approx(WHOLE[task] - constant)
 
 
@@ -256,7 +270,8 @@ def test_drift_is_of_the_heads_that_are_left_from_before_training_to_after(chian
 
 @of_models
 def test_the_smaller_model_answers_as_the_masked_one(chiang, model, task):
-    what = {"model": model, "task": task, "seed": 0, "method": "gradient of mlm", "budget": HALF}
+    what = {"model": model, "task": task, "seed": 0, "method": "gradient", "budget": HALF}
+    what["other_task"] = "mlm"
     for metric in ("loss", METRIC[task]):
         values = [
             chiang.value(stage=stage, metric=metric, **what)
@@ -271,18 +286,19 @@ def test_the_smaller_model_answers_as_the_masked_one(chiang, model, task):
 
 def test_the_acceptable_deduction_is_that_of_the_worst_task(chiang):
     """ "sst2" keeps its metric down to half of the heads, "cola" not at all."""
-    for tolerance in ("1%", "5%"):
+    for tolerance in (0.01, 0.05):
         what = {"stage": "acceptable deduction", "model": "roberta"}
+        what["setting"] = tolerance
         removed = {
-            task: chiang.value(task=task, metric=f"heads removed at {tolerance}", **what)
+            task: chiang.value(task=task, metric="heads removed", **what)
             for task in ("sst2", "cola", "all tasks")
         }
         assert removed == {"sst2": 4, "cola": 0, "all tasks": 0}
         lost = [
-            chiang.value(stage="deduction", model="roberta", method="gradient of mlm",
-                 metric="loss increase", budget=budget)
+            chiang.value(stage="deduction", model="roberta", method="gradient",
+                 other_task="mlm", metric="loss increase", budget=budget)
             for budget in (8, 6, 4)
         ]  # fmt: skip
         for task, points in (("sst2", 3), ("cola", 1), ("all tasks", 1)):
-            value = chiang.value(task=task, metric=f"loss increase at {tolerance}", **what)
+            value = chiang.value(task=task, metric="loss increase", **what)
             assert value == pytest.approx(max(lost[:points]))

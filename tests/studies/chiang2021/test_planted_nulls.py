@@ -11,6 +11,7 @@ from jaxheads.importance.methods import output_norm
 from tests.planted.by_hand import READOUT, batches_of, fresh, saved
 from tests.planted.words import Finished
 from tests.studies.chiang2021.planted import HALF, METRIC, SEEDS, chiang_study, of_models
+from tests.support.found import having
 
 pytestmark = pytest.mark.slow  # a study of two tiny models, most of it compiling
 
@@ -98,8 +99,8 @@ def test_agreement_given_a_null_is_that_of_what_is_left_of_the_ranks(chiang, pla
             design = np.stack([np.ones(8), *given], 1)
             rests = [r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in (one, two)]
             found = chiang.value(
-                stage="coherence", model="roberta", task="mlm~cola", method=place, seed=seed,
-                metric=f"spearman given {null}",
+                stage="coherence given a null", model="roberta", task="mlm", other_task="cola",
+                method=null, place=place, seed=seed, metric="spearman",
             )  # fmt: skip
             if min(map(np.linalg.norm, rests)) > 1e-9:
                 assert found == pytest.approx(np.corrcoef(*rests)[0, 1], abs=1e-6)
@@ -112,22 +113,20 @@ def test_orders_of_nulls_are_compared_with_all_other_orders(chiang, model, task)
     rows = chiang.rows(stage="contrast with nulls", model=model, task=task, budget=HALF)
     other = {"sst2": "mlm", "cola": "sst2"}[task]
     for one, two in (
-        ("gradient", "order of magnitude"), (f"order of {other}", "order of shuffled_labels"),
-    ):  # fmt: skip
-        (row,) = (row for row in rows if row.method == f"{one} - {two}")
+        ({"method": "gradient"}, "magnitude"),
+        ({"method": "gradient", "other_task": other}, "shuffled_labels"),
+    ):
+        (row,) = having(rows, other_method=two, **one)
         values = [
             chiang.value(
-                stage="masked", model=model, task=task, method=order, budget=HALF, seed=seed,
-                metric=METRIC[task],
+                stage="masked", model=model, task=task, budget=HALF, seed=seed,
+                metric=METRIC[task], **order,
             )
-            for order in (one, two) for seed in SEEDS
+            for order in (one, {"method": two}) for seed in SEEDS
         ]  # fmt: skip
         expected = np.mean(values[: len(SEEDS)]) - np.mean(values[len(SEEDS) :])
         assert row.value == pytest.approx(expected)
         assert row.seeds == len(SEEDS)
-    pairs = {
-        row.task for row in chiang.rows(stage="functional coherence", model=model)
-        if row.task.endswith(f"~{task}")
-    }  # fmt: skip
-    nulls = ("magnitude", "output_norm", "shuffled_labels", "untrained_readout")
-    assert {f"{null}~{task}" for null in nulls} < pairs
+    rows = chiang.rows(stage="functional coherence", model=model, task=task)
+    nulls = {"magnitude", "output_norm", "shuffled_labels", "untrained_readout"}
+    assert {row.method for row in rows if not row.other_task} == nulls

@@ -8,6 +8,7 @@ import pytest
 from jaxheads.importance import load_scores
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.pruning.mask import random_mask
+from jaxheads.studies.workbench.answers import Way
 from tests.planted.by_hand import fresh, kept, measured, pretrained, rescored, scores
 from tests.planted.words import HARM, MAIN, Finished
 from tests.studies.chiang2021.planted import (
@@ -130,28 +131,30 @@ READINGS = ("token", "batch", "signed", "l2", "token+l2")
 
 
 def orders(chiang: Finished, model: str, task: str, seed: int):
-    """The mask of every order of a curve, by its name and the budget."""
+    """The mask of every order of a curve, by how it is named and the budget."""
     own_LH = chiang.scored(f"{model}-{task}-{seed}")
     masks = {
-        "gradient": lambda budget: kept(own_LH, budget),
-        "reversed": lambda budget: ~kept(own_LH, ALL - budget),
+        Way("gradient"): lambda budget: kept(own_LH, budget),
+        Way("reversed"): lambda budget: ~kept(own_LH, ALL - budget),
     }
     for draw in (2 * seed, 2 * seed + 1):
-        masks[f"random {draw}"] = lambda budget, d=draw: random_mask(*SHAPE, budget, d)
+        masks[Way("random", draw=draw)] = lambda budget, d=draw: random_mask(*SHAPE, budget, d)
     others = {"mlm": "mlm-0", "sst2": f"sst2-{seed}", "cola": f"cola-{seed}"}
-    files = {f"order of {other}": file for other, file in others.items() if other != task}
-    files |= {f"gradient/{r}": f"{task}-{seed}.{r}" for r in READINGS}
-    files["ablation"] = f"{task}-{seed}.ablation"
-    files |= {f"order of {null}": f"{task}-{seed}.{null}" for null in ("magnitude", "output_norm")}
+    files = {Way("gradient", "", other): file for other, file in others.items() if other != task}
+    files |= {Way("gradient", r): f"{task}-{seed}.{r}" for r in READINGS}
+    files[Way("ablation")] = f"{task}-{seed}.ablation"
+    files |= {Way(null): f"{task}-{seed}.{null}" for null in ("magnitude", "output_norm")}
     trained = ("shuffled_labels", "untrained_readout") if task != "mlm" else ()
-    files |= {f"order of {null}": f"{task}-{null}-{seed}" for null in trained}
+    files |= {Way(null): f"{task}-{null}-{seed}" for null in trained}
     if model == "albert":
-        del files["order of cola"]
+        del files[Way("gradient", "", "cola")]
         tied_H = chiang.scored(f"{model}-{task}-{seed}.tied")[:1]
-        masks["gradient tied"] = lambda budget: np.repeat(kept(tied_H, budget // 2), 2, 0)
-        masks["reversed tied"] = lambda budget: np.repeat(kept(-tied_H, budget // 2), 2, 0)
+        for method, sign in (("gradient", 1), ("reversed", -1)):
+            masks[Way(method, "tied")] = lambda budget, s=sign: np.repeat(
+                kept(s * tied_H, budget // 2), 2, 0
+            )
         for draw in (2 * seed, 2 * seed + 1):
-            masks[f"random tied {draw}"] = lambda budget, d=draw: random_mask(
+            masks[Way("random", "tied", draw=draw)] = lambda budget, d=draw: random_mask(
                 *SHAPE, budget, d, tied_rows=(0, 0)
             )
     for order, file in files.items():
@@ -175,18 +178,18 @@ def test_every_point_of_a_curve_is_of_the_heads_that_its_order_keeps(chiang, mod
         points = chiang.rows(metric="loss", **what)
         whole = pretrained(source) if task == "mlm" else chiang.tuned(model, task, seed)
         masks = orders(chiang, model, task, seed)
-        for reading, how in {"": {}, "/token+l2": {"unit": "token", "normalize": "l2"}}.items():
+        for reading, how in {"": {}, "token+l2": {"unit": "token", "normalize": "l2"}}.items():
             again = rescored(whole, source, train, BUDGETS[1:], **how)
             again[ALL] = np.ones(SHAPE, bool)
-            masks[f"gradient{reading}, iterative"] = again.__getitem__
-        assert {(p.method, p.budget) for p in points} == {(m, b) for m in masks for b in BUDGETS}
-        for point in points:
-            mask_LH = masks[point.method](point.budget)
+            masks[Way("gradient, iterative", reading)] = again.__getitem__
+        ways = [Way(p.method, p.reading, p.other_task, p.draw) for p in points]
+        wanted = {(way, budget) for way in masks for budget in BUDGETS}
+        assert {(way, p.budget) for way, p in zip(ways, points, strict=True)} == wanted
+        for way, point in zip(ways, points, strict=True):
+            mask_LH = masks[way](point.budget)
             expected = measured(whole, source, held_out, mask_LH)
             assert point.value == pytest.approx(expected["loss"], abs=1e-5), point
-            metric = chiang.value(
-                metric=METRIC[task], method=point.method, budget=point.budget, **what
-            )
+            metric = chiang.value(metric=METRIC[task], budget=point.budget, **way._asdict(), **what)
             assert metric == pytest.approx(expected[METRIC[task]])
 
 
@@ -207,19 +210,15 @@ def test_the_planted_head_alone_keeps_the_metric(chiang, model, task):
 def test_contrasts_say_which_order_keeps_more(chiang, model, task):
     """The means over seeds, and of random masks over their draws, nearest half of the heads."""
 
-    def mean(*methods) -> float:
+    def mean(method: str) -> float:
         what = {"stage": "masked", "model": model, "task": task, "metric": METRIC[task]}
-        points = chiang.rows(**what, budget=HALF)
-        return float(np.mean([point.value for point in points if point.method in methods]))
+        points = chiang.rows(**what, budget=HALF, method=method)
+        return float(np.mean([point.value for point in points]))
 
-    random = mean(*(f"random {draw}" for draw in range(4)))
-    differences = {
-        "gradient - random": mean("gradient") - random,
-        "random - reversed": random - mean("reversed"),
-    }
-    for method, difference in differences.items():
-        row = chiang.value(stage="contrast", model=model, task=task, method=method, budget=HALF)
-        assert row == pytest.approx(difference)
+    for one, two in (("gradient", "random"), ("random", "reversed")):
+        what = {"stage": "contrast", "model": model, "task": task, "budget": HALF}
+        row = chiang.value(method=one, other_method=two, **what)
+        assert row == pytest.approx(mean(one) - mean(two))
         assert row > 0.05 or task == "mlm"  # whose two draws are as good as the reverse
 
 
@@ -227,10 +226,16 @@ def test_contrasts_say_which_order_keeps_more(chiang, model, task):
 def test_a_curve_in_one_number_is_that_of_its_points(chiang, model, task):
     for seed in SEEDS:
         what = {"model": model, "task": task, "seed": seed}
-        for method in ("gradient", "reversed", "ablation", "order of mlm"):
+        for method, other in (
+            ("gradient", ""),
+            ("reversed", ""),
+            ("ablation", ""),
+            ("gradient", "mlm"),
+        ):
+            what |= {"method": method, "other_task": other}
             points = {
                 point.budget: point.value
-                for point in chiang.rows(stage="masked", metric=METRIC[task], method=method, **what)
+                for point in chiang.rows(stage="masked", metric=METRIC[task], **what)
             }
             for name, share in (("k95", 0.95), ("k99", 0.99)):
                 gone = 0
@@ -238,7 +243,7 @@ def test_a_curve_in_one_number_is_that_of_its_points(chiang, model, task):
                     if points[budget] < share * points[ALL]:
                         break
                     gone = ALL - budget
-                assert chiang.value(stage="prunability", metric=name, method=method, **what) == gone
+                assert chiang.value(stage="prunability", metric=name, **what) == gone
             means = [(points[b] + points[b - 2]) / 2 / points[ALL] for b in (8, 6, 4, 2)]
-            area = chiang.value(stage="prunability", metric="area", method=method, **what)
+            area = chiang.value(stage="prunability", metric="area", **what)
             assert area == pytest.approx(np.mean(means))

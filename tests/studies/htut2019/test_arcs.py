@@ -23,6 +23,7 @@ from jaxheads.studies.htut2019.arcs import read_treebank, readable, word_maps
 from jaxheads.studies.htut2019.study import pretrained_arcs
 from jaxheads.studies.settings import Htut2019, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
+from tests.support.found import having, metrics, value_of
 
 LAYER, HEAD = 0, 1
 TOKENS, WIDTH = 16, 64  # as many dimensions are for places, the others for words
@@ -91,21 +92,15 @@ def rows(study_model) -> list[Row]:
     return pretrained_arcs(study_model)
 
 
-def values(rows: list[Row], **what: str) -> dict[str, float]:
-    """The values of the rows with these fields, by their metric."""
-    own = [row for row in rows if all(getattr(row, name) == text for name, text in what.items())]
-    return {row.metric: row.value for row in own}
-
-
 def test_max_picks_the_planted_head_for_the_relation_that_links_neighbours(study_model, rows):
-    assert values(rows, stage="sentences")["read"] == SENTENCES
+    assert metrics(rows, stage="sentences")["read"] == SENTENCES
     assert len(study_model.tokenizer.encode_words(WORDS).ids) > len(WORDS) + 2
     for method in ("max", "dependent to head"):
-        found = values(rows, stage="relation", method=method)
-        place = found["flat, layer"], found["flat, head"]
-        assert (found["flat"], *place) == (1.0, LAYER, HEAD), method
-        assert found["far"] < 0.6
-    assert values(rows, stage="relation", method="head to dependent")["flat"] < 0.6
+        what = {"stage": "relation", "metric": "accuracy", "reading": method}
+        (found,) = having(rows, relation="flat", **what)
+        assert (found.value, found.layer, found.head) == (1.0, LAYER, HEAD), method
+        assert value_of(rows, relation="far", **what) < 0.6
+    assert value_of(rows, **what | {"reading": "head to dependent", "relation": "flat"}) < 0.6
 
 
 def test_no_other_head_does_so(study_model, rows):
@@ -119,8 +114,10 @@ def test_the_mean_of_sentences_weighs_long_and_short_ones_alike(study_model, row
     trees = read_treebank(study_model.run.study)
     scored = [trees[number] for number in np.flatnonzero(~halves(SENTENCES, 0))]
     found = [[name == "flat" for name in tree.relations[1:]] for tree in scored]
-    best = values(rows, stage="best head", method="dependent to head")
-    assert (best["UUAS, layer"], best["UUAS, head"]) == (LAYER, HEAD)
+    what = {"stage": "best head", "reading": "dependent to head"}
+    (row,) = having(rows, metric="UUAS", **what)
+    assert (row.layer, row.head) == (LAYER, HEAD)
+    best = metrics(rows, **what)
     assert best["UUAS"] == pytest.approx(np.mean(np.concatenate(found)))
     assert best["UUAS, mean of sentences"] == pytest.approx(np.mean([np.mean(n) for n in found]))
     assert best["UUAS"] != pytest.approx(best["UUAS, mean of sentences"], abs=1e-4)

@@ -26,17 +26,13 @@ from tests.planted.heads import (
     Looks,
     alike,
     everywhere,
-    having,
-    layer_named,
-    metrics,
-    named,
-    place_named,
     planted,
     run_study,
     save,
     tiny_run,
     together,
 )
+from tests.support.found import having, metrics, value_of
 from tests.support.reviews import write_jsonl
 
 pytestmark = pytest.mark.slow  # a whole study
@@ -143,9 +139,10 @@ def rows(folder):
     return run_study(tiny_run(settings, folder, ("sst2",)), folder / "out")
 
 
-def place(found: dict[str, float], name: str) -> str:
-    """The head that records name beside a metric."""
-    return place_named(found[f"{name}, layer"], found[f"{name}, head"])
+def place(rows, **what) -> tuple[int, int]:
+    """The head that a row names."""
+    (row,) = having(rows, **what)
+    return row.layer, row.head
 
 
 @pytest.mark.parametrize("method", FOUND)
@@ -156,8 +153,9 @@ def test_the_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other(rows, 
             assert head == (D if "mst" in method else A)
             other = chosen_head(heads, lambda looks: uuas(looks, method, ~CHOSEN))
             assert other == (E if "mst" in method else B)
-        found = metrics(rows, stage="best head", method=method, task=task, seed=seed)
-        assert place(found, "UUAS") == named(head)
+        what = {"stage": "best head", "reading": method, "task": task, "seed": seed}
+        found = metrics(rows, **what)
+        assert place(rows, metric="UUAS", **what) == head
         expected = uuas(heads[head], method, ~CHOSEN)
         assert found["UUAS"] == pytest.approx(expected)
         assert found["UUAS, mean of sentences"] == pytest.approx(expected)
@@ -170,52 +168,55 @@ def test_each_layer_has_a_head_for_trees_of_its_own(rows, method):
     for (task, seed, heads), layer in itertools.product(MODELS, range(SHAPE[0])):
         own = {head: heads.get((layer, head), {}) for head in range(SHAPE[1])}
         head = max(own, key=lambda head: uuas(own[head], method, CHOSEN))
-        what = {"method": f"{method}, {layer_named(layer)}", "task": task, "seed": seed}
-        found = metrics(rows, stage="best head of a layer", **what)
-        assert place(found, "UUAS") == named((layer, head))
+        what = {"stage": "best head of a layer", "reading": method, "task": task, "seed": seed}
+        found = metrics(rows, layer=layer, **what)
+        assert place(rows, metric="UUAS", layer=layer, **what) == (layer, head)
         assert found["UUAS"] == pytest.approx(uuas(own[head], method, ~CHOSEN))
         best = max(uuas(looks, method, EVERY) for looks in own.values())
         assert found["UUAS, best of all"] == pytest.approx(best)
     random = having(rows, stage="best head of a layer, random weights", metric="UUAS")
-    assert len({(row.method, row.seed) for row in random}) == 2 * 3 * 2
+    assert len({(row.reading, row.layer, row.seed) for row in random}) == 2 * 3 * 2
 
 
 def test_punctuation_counts_where_it_is_said_to(rows):
     """Where D knows nothing its tree has the full stop under the root, else under another word."""
-    found = metrics(rows, stage="best head", method="mst", task="mlm")
-    assert place(found, "UUAS, punctuation too") == named(D)
-    assert found["UUAS, punctuation too"] == pytest.approx(0.2 * 3 / 4 + 0.8 * 1 / 4)
+    what = {"stage": "best head", "reading": "mst", "task": "mlm"}
+    what["metric"] = "UUAS, punctuation too"
+    assert place(rows, **what) == D
+    assert value_of(rows, **what) == pytest.approx(0.2 * 3 / 4 + 0.8 * 1 / 4)
 
 
 @pytest.mark.parametrize("method", ["max", "dependent to head"])
 def test_the_head_for_a_relation_is_chosen_on_one_half_and_scored_on_the_other(rows, method):
     for task, seed, heads in MODELS:
-        found = metrics(rows, stage="relation", method=method, task=task, seed=seed)
         for relation in RELATIONS:
+            what = {"stage": "relation", "reading": method, "relation": relation, "task": task}
+            what["seed"] = seed
+            found = metrics(rows, **what)
             of = functools.partial(share, method=method, relation=relation)
             head = chosen_head(heads, functools.partial(of, which=CHOSEN))
             looks = heads.get(head, {})
-            assert place(found, relation) == named(head), (task, seed, relation)
-            assert found[relation] == pytest.approx(of(looks, which=~CHOSEN))
-            assert found[f"{relation}, chosen half"] == pytest.approx(of(looks, which=CHOSEN))
-            assert found[f"{relation}, arcs"] == 10
+            assert place(rows, metric="accuracy", **what) == head, (task, seed, relation)
+            assert found["accuracy"] == pytest.approx(of(looks, which=~CHOSEN))
+            assert found["chosen half"] == pytest.approx(of(looks, which=CHOSEN))
+            assert found["arcs"] == 10
 
 
 def test_an_offset_is_chosen_on_one_half_and_scored_on_the_other(rows):
     """Of the first kind they are 1, -1 and -1; the second shares that of "det", turned round."""
-    found = metrics(rows, stage="relation", method="max", task="mlm")
     for relation in RELATIONS:
+        found = metrics(rows, stage="relation", reading="max", task="mlm", relation=relation)
         unsigned = 1.0 if relation == "det" else 0.2
-        assert found[f"{relation}, offset"] == 1
-        assert found[f"{relation}, unsigned"] == pytest.approx(unsigned)
-        assert found[f"{relation}, signed"] == pytest.approx(0.2)
-        assert found[f"{relation}, gain"] == pytest.approx(found[relation] - unsigned)
+        assert found["offset"] == 1
+        assert found["unsigned"] == pytest.approx(unsigned)
+        assert found["signed"] == pytest.approx(0.2)
+        assert found["gain"] == pytest.approx(found["accuracy"] - unsigned)
 
 
 @pytest.mark.parametrize("method", ["max", "mst", "mst log"])
 def test_baselines_are_of_the_half_that_scores(rows, method):
     """Of three arcs the chain finds all of the first kind and one of the second."""
-    found = metrics(rows, stage="baseline", method=f"{method}: chain")
+    found = metrics(rows, stage="baseline", reading=method, method="chain")
     assert found["UUAS"] == pytest.approx(0.2 + 0.8 / 3)
     assert found["UUAS, mean of sentences"] == pytest.approx(0.2 + 0.8 / 3)
     # the full stop is three words from its head, or four
@@ -226,7 +227,7 @@ def test_heads_that_see_no_word_find_what_their_names_say(rows):
     """One word on as the chain; two words on, of the second kind, what hangs two words away."""
     chain = 0.2 + 0.8 / 3
     for name, value in {"next": chain, "previous": chain, "after next": 0.8 / 3}.items():
-        found = metrics(rows, stage="baseline", method=f"max: {name}")
+        found = metrics(rows, stage="baseline", reading="max", method=name)
         assert found["UUAS"] == pytest.approx(value)
 
 
@@ -242,11 +243,12 @@ def test_change_is_after_less_before_each_by_its_own_head(rows, seed):
         value = functools.partial(uuas, method=method)
         change = scored(TUNED[seed], value) - scored(BASE, value)
         assert np.sign(change) == (-1 if seed else 1)
-        assert metrics(rows, method=method, **what)["UUAS"] == pytest.approx(change)
-    found = metrics(rows, method="max", **what)
+        found = value_of(rows, reading=method, relation="", **what)
+        assert found == pytest.approx(change)
     for relation in RELATIONS:
         value = functools.partial(share, method="max", relation=relation)
-        assert found[relation] == pytest.approx(scored(TUNED[seed], value) - scored(BASE, value))
+        found = value_of(rows, reading="max", relation=relation, **what)
+        assert found == pytest.approx(scored(TUNED[seed], value) - scored(BASE, value))
 
 
 def test_controls_are_models_with_random_weights_of_their_own(rows):
@@ -283,17 +285,17 @@ def test_attention_on_gold_arcs_is_counted_by_hand(rows):
         for key, values in shares.items():
             by_relation[key].append(np.mean(values))
     found = metrics(rows, stage="attention mass")
-    of = "attention on gold arcs"
-    assert found[f"{of}, best head"] == pytest.approx(max(of_all), rel=0.02)
-    assert found[f"{of}, mean of heads"] == pytest.approx(np.mean(of_all), rel=0.02)
-    assert found[f"{of}, uniform"] == pytest.approx(2 / 5)
+    assert found["best head"] == pytest.approx(max(of_all), rel=0.02)
+    assert found["mean of heads"] == pytest.approx(np.mean(of_all), rel=0.02)
+    assert found["uniform"] == pytest.approx(2 / 5)
     for way, direction in (("up", "dependent to head"), ("down", "head to dependent")):
-        found = metrics(rows, stage="attention mass by relation", method=direction)
         for relation in RELATIONS:
+            what = {"stage": "attention mass by relation", "reading": direction}
+            found = metrics(rows, relation=relation, **what)
             expected = by_relation[way, relation]
-            assert found[f"{relation}, best head"] == pytest.approx(max(expected), rel=0.02)
-            assert found[f"{relation}, mean of heads"] == pytest.approx(np.mean(expected), rel=0.02)
-            assert found[f"{relation}, uniform"] == pytest.approx(1 / 4)
+            assert found["best head"] == pytest.approx(max(expected), rel=0.02)
+            assert found["mean of heads"] == pytest.approx(np.mean(expected), rel=0.02)
+            assert found["uniform"] == pytest.approx(1 / 4)
 
 
 @pytest.mark.parametrize("which", range(3))
@@ -319,12 +321,13 @@ def test_maps_have_the_half_that_chooses_first(rows, folder, which):
 
 
 def test_sentences_that_are_drawn_chose_no_head_and_show_the_chosen_ones(rows, folder):
+    tree, pairs = (f"{way}, layer {h[0]} head {h[1]}" for way, h in (("MST", D), ("MAX", A)))
     drawn = json.loads((folder / "out" / "examples" / "roberta-arcs-0.json").read_text())
     assert [each["name"] for each in drawn] == [str(n) for n in np.flatnonzero(~CHOSEN)[:3]]
     for each in drawn:
-        assert set(each["drawn"]) == {f"MST, {named(D)}", f"MAX, {named(A)}"}
+        assert set(each["drawn"]) == {tree, pairs}
         if each["words"][0] == "dog":
-            found = {tuple(pair) for pair in each["drawn"][f"MAX, {named(A)}"]}
+            found = {tuple(pair) for pair in each["drawn"][pairs]}
             assert found == {(0, 1), (1, 2), (2, 3), (1, 4)}
     for view in json.loads((folder / "out" / "views" / "roberta-arcs-0.json").read_text()):
         if view["words"][0] == "dog":  # "dog" looks at "cat", or "cat" at "dog" most
@@ -340,8 +343,8 @@ def test_all_seeds_together_are_bounded_over_seeds_and_sentences(rows, method):
     for heads in TUNED.values():
         head = chosen_head(heads, lambda looks: uuas(looks, method, CHOSEN))
         table.append([uuas(heads.get(head, {}), method, np.array([place])) for place in scored])
-    row = together(rows, "best head")["sst2", method, "UUAS"]
+    row = together(rows, "best head", "reading")["sst2", "UUAS", method]
     assert (row.value, row.low, row.high) == pytest.approx(crossed(np.array(table)).at()[:3])
     for stage in ("best head of a layer", "relation", "change by fine-tuning"):
-        together(rows, stage)
-    together(rows, "best head, random weights", draws=2)
+        together(rows, stage, "reading", "relation", "layer" if "layer" in stage else "reading")
+    together(rows, "best head, random weights", "reading", draws=2)

@@ -25,6 +25,7 @@ from jaxheads.studies.htut2019.arcs import (
     relation_masses,
 )
 from jaxheads.studies.settings import Htut2019
+from tests.support.found import having, metrics
 from tests.support.tiny_study import bounded, found, study, write_study
 
 HEADS = (2, 3)
@@ -180,34 +181,34 @@ def test_every_method_has_a_best_head_beside_heads_that_see_no_word(finished):
         assert all(map(bounded, rows))
     assert len(found(finished, stage="best head, random weights", metric="UUAS")) == 8
     baselines = found(finished, stage="baseline", metric="UUAS")
-    (row,) = (row for row in baselines if row.method == "mst: chain")
+    (row,) = (row for row in baselines if (row.reading, row.method) == ("mst", "chain"))
     assert row.value == 1 / 2  # one of the two arcs that are no punctuation's is long
-    (row,) = (row for row in baselines if row.method == "max: next")
+    (row,) = (row for row in baselines if (row.reading, row.method) == ("max", "next"))
     assert row.value == 1 / 2
 
 
 @pytest.mark.slow
 def test_relations_have_their_head_and_their_offset(finished):
-    rows = {r.metric: r.value for r in found(finished, stage="relation", task="mlm", method="max")}
-    assert (rows["det, offset"], rows["det, unsigned"], rows["det, arcs"]) == (2, 1, 6)
-    assert rows["det, gain"] == pytest.approx(rows["det"] - 1)
-    change = found(finished, stage="change by fine-tuning", task="sst2", method="max")
-    assert {row.metric for row in change} == {"UUAS", "det", "amod", "punct"}
-    values = {row.metric: row.value for row in change if row.seed == 0}
+    every = found(finished, stage="relation", reading="max")
+    rows = metrics(every, task="mlm", relation="det")
+    assert (rows["offset"], rows["unsigned"], rows["arcs"]) == (2, 1, 6)
+    assert rows["gain"] == pytest.approx(rows["accuracy"] - 1)
+    change = found(finished, stage="change by fine-tuning", task="sst2", reading="max")
+    assert {row.relation for row in change} == {"", "det", "amod", "punct"}
+    values = {row.relation: row.value for row in change if row.seed == 0}
     before, after = (
-        {r.metric: r.value for r in found(finished, stage=stage, task=task, method="max", seed=0)}
+        {r.relation: r.value for r in having(every, task=task, metric="accuracy", seed=0)}
         for task in ("mlm", "sst2")
-        for stage in ("relation",)
     )
     for name in ("det", "amod", "punct"):  # of the heads chosen before and after, on the same arcs
         assert values[name] == pytest.approx(after[name] - before[name])
     before, after = (
         next(r.value for r in found(
-            finished, stage="best head", task=task, method="max", metric="UUAS", seed=0
+            finished, stage="best head", task=task, reading="max", metric="UUAS", seed=0
         ))
         for task in ("mlm", "sst2")
     )  # fmt: skip
-    assert values["UUAS"] == pytest.approx(after - before)
+    assert values[""] == pytest.approx(after - before)
 
 
 def test_the_attention_on_a_relation_is_that_of_its_arcs_by_hand():
@@ -247,12 +248,10 @@ def test_maps_and_their_halves_agree_with_importance(finished):
     whole = load_maps(finished, "roberta", "arcs", 0)
     np.testing.assert_allclose(halved["det"].mean(0), whole["det"])  # six sentences in each
     rows = found(finished, stage="map agreement", metric="spearman")
-    pairs = {(row.method.split(":")[0], row.task) for row in rows}
-    assert pairs <= {
-        ("arcs", "mlm"), ("arcs", "sst2"), ("arcs, sst2", "sst2"), ("attention", "mlm"),
-        ("attention", "sst2"), ("attention, sst2", "sst2"),
-    }  # fmt: skip
-    assert ("attention", "mlm") in pairs
+    pairs = {(row.method, row.other_task, row.task) for row in rows}
+    tasks = {("", "mlm"), ("", "sst2"), ("sst2", "sst2")}
+    assert pairs <= {(kind, *both) for kind in ("arcs", "attention") for both in tasks}
+    assert ("attention", "", "mlm") in pairs
     assert all(-1 <= row.value <= 1 for row in rows)
     between = found(finished, stage="agreement of kinds of maps", metric="spearman")
     assert {row.task for row in between} <= {"mlm", "sst2"}

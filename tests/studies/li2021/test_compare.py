@@ -13,14 +13,16 @@ from jaxheads.cli.main import VERBS, main
 from jaxheads.cli.overrides import load_config
 from jaxheads.studies.li2021 import compare, learning_rates, selection
 from jaxheads.studies.li2021 import study as li2021
-from jaxheads.studies.li2021.selection import METHODS, has_learning_rate
+from jaxheads.studies.li2021.selection import METHODS
 from jaxheads.studies.settings import Compare, Li2021
+from jaxheads.studies.workbench import latency
 from jaxheads.studies.workbench.model import StudyModel
 from tests.support.cases import sentences
 from tests.support.tiny_study import found, write_study
 
 ASKED = ("gradient", "gradient, iterative", "random, per layer", "magnitude", "refined, rescaled",
          "subset, joint", "straight-through, pipelined", "L0, pipelined")  # fmt: skip
+GATED = {"subset, joint", "straight-through, pipelined", "L0, pipelined"}
 
 
 def write_comparison(folder):
@@ -52,37 +54,38 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
         found(out, stage=stage, metric=metric, task="sst2")
         for metric in ("heads kept of them", "heads")
     )
-    assert {row.method for row in kept} == {name for name in ASKED if has_learning_rate(name)}
+    assert {row.method for row in kept} == GATED
     assert all(0 <= row.value <= (row.budget or 0) for row in kept)
     assert all(0 <= each.value <= both.value <= 8 for each, both in zip(kept, on, strict=True))
-    pairs = {row.method for row in found(out, stage="pruned, contrast", task="sst2")}
-    assert pairs == {f"{name} - gradient" for name in ASKED[1:]} | {
-        f"{ours} - {subset}"
+    rows = found(out, stage="pruned, contrast", task="sst2")
+    pairs = {(row.method, row.other_method) for row in rows}
+    assert pairs == {(name, "gradient") for name in ASKED[1:]} | {
+        (ours, subset)
         for ours in ("gradient, iterative", "refined, rescaled")
         for subset in ("subset, joint", "straight-through, pipelined")
     }
-    equal = {row.method for row in found(out, stage="equal cost, contrast", task="sst2")}
-    assert equal == {
-        f"{ours} - straight-through, pipelined"
+    rows = found(out, stage="equal cost, contrast", task="sst2")
+    assert {(row.method, row.other_method) for row in rows} == {
+        (ours, "straight-through, pipelined")
         for ours in ("gradient, iterative", "refined, rescaled")
     }
     again = found(out, stage="cost", metric="steps, trained again", task="sst2")
     assert {row.method: row.value for row in again}["L0, pipelined"] == 18
     trials = found(out, stage="choice of learning rate", metric="steps of all trials", task="sst2")
     assert {row.method: row.value for row in trials} == {
-        name: 24 + 6 * name.endswith("pipelined") for name in ASKED if has_learning_rate(name)
+        name: 24 + 6 * name.endswith("pipelined") for name in GATED
     }
     scaled = found(out, stage="all heads, scaled", metric="accuracy", task="sst2")
     assert {(row.budget, row.seed) for row in scaled} == {(6, 0), (6, 1), (4, 0), (4, 1)}
     chosen = found(out, stage="choice of learning rate", metric="learning rate", task="sst2")
-    assert {row.method for row in chosen} == {name for name in ASKED if has_learning_rate(name)}
+    assert {row.method for row in chosen} == GATED
     sizes = found(out, stage="cut, compared", metric="parameters", task="sst2")
     assert {row.budget for row in sizes} == {4}
     lines = [json.loads(line) for line in (out / "speed.jsonl").read_text().splitlines()]
-    assert {line["what"] for line in lines} >= {
-        *("selection, seconds", "fine-tuning, seconds", "one pass of the gradient, seconds"),
-        "speed-up, batch 1",
-    }
+    assert {(line["what"], line["unit"], line["batch"]) for line in lines} >= {
+        ("selection", "seconds", None), ("fine-tuning", "seconds", None),
+        ("one pass of the gradient", "seconds", None), ("speed-up", "x", 1),
+    }  # fmt: skip
     before = (out / "rows.jsonl").read_bytes()
     with mock.patch.dict(VERBS, study=VERBS["study"]._replace(then="")):
         assert main(words) == 0
@@ -113,7 +116,8 @@ def test_shares_are_the_budgets_of_the_paper_scaled_to_the_model():
 def test_every_gate_is_there_jointly_and_pipelined():
     for name in selection.GATED:
         assert {f"{name}, joint", f"{name}, pipelined"} <= METHODS.keys()
-    assert not any(map(has_learning_rate, ("gradient", "random, per layer", "refined, rescaled")))
+    for name in ("gradient", "random, per layer", "refined, rescaled"):
+        assert not METHODS[name].gate
 
 
 def test_layers_that_share_their_weights_are_not_rescaled_one_by_one(tmp_path, capsys):
@@ -129,7 +133,7 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     swept = [
         cell
         for cell in li2021.cells(dataclasses.replace(run, study=how), tmp_path)
-        if "strength" in cell.name
+        if cell.name.endswith("-swept")
     ]
     assert len(swept) == len(run.seeds) * len(run.tasks)
     for cell in swept:
@@ -146,11 +150,13 @@ def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, mo
     for name in ("tuned", "score", "task"):
         monkeypatch.setattr(StudyModel, name, lambda *_: None)
     monkeypatch.setattr(compare, "finetuned", lambda *_: [])
-    monkeypatch.setattr(compare, "note_speed", lambda *words: noted.append(set(words[-1])))
+    monkeypatch.setattr(
+        latency, "note_speed", lambda *words: noted.extend(each.what for each in words[-1])
+    )
     compare.whole(model, "sst2", 0)
     model.tuned_path("sst2", 0).mkdir(parents=True)
     compare.whole(model, "sst2", 0)
-    assert noted == [{compare.FINE_TUNING, compare.ONE_PASS}, {compare.ONE_PASS}]
+    assert noted == ["fine-tuning", "one pass of the gradient", "one pass of the gradient"]
 
 
 EVERYTHING = """
@@ -180,7 +186,7 @@ def test_all_methods_and_a_sweep_run_to_their_rows(tmp_path):
         assert main(["study", str(path), "--out", str(out)]) == 0
     assert {row.method for row in found(out, stage="pruned", task="sst2")} == set(METHODS)
     swept = found(out, stage="sweep of strengths", metric="heads open", task="sst2")
-    assert [row.method for row in swept] == ["L0 at 0.5"]
+    assert [(row.method, row.setting) for row in swept] == [("L0", 0.5)]
     assert 0 <= swept[0].value <= 8
 
 

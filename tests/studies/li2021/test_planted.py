@@ -126,15 +126,15 @@ def test_contrasts_say_which_method_is_better(compared):
         ("equal cost", {(a, "subset, pipelined") for a in ours}, "trained again", "pruned"),
     ):
         rows = compared.rows(**WHAT, stage=f"{stage}, contrast", metric="accuracy")
-        assert {(row.method, row.budget) for row in rows} == {
-            (f"{one} - {two}", budget) for one, two in found for budget in BUDGETS
+        assert {(row.method, row.other_method, row.budget) for row in rows} == {
+            (*pair, budget) for pair in found for budget in BUDGETS
         }
         for row in rows:
-            one, two = row.method.split(" - ")
-            difference = mean(one, one_at, row.budget) - mean(two, two_at, row.budget)
+            two = mean(row.other_method, two_at, row.budget)
+            difference = mean(row.method, one_at, row.budget) - two
             assert row.value == pytest.approx(difference), row
     what = {**WHAT, "stage": "pruned, contrast", "budget": 1}
-    assert compared.value(method="random - gradient", **what) < -0.2
+    assert compared.value(method="random", other_method="gradient", **what) < -0.2
 
 
 def test_costs_are_counted(compared):
@@ -161,12 +161,11 @@ def test_the_rate_is_the_best_on_training_examples_that_were_left_out(compared):
     for method in GATED:
         what = {**WHAT, "stage": "choice of learning rate", "method": method}
         assert compared.value(metric="learning rate", **what) == 0.3
-        tried = {(row.metric, row.budget): row.value for row in compared.rows(**what) if row.budget}
-        assert set(tried) == {
-            (f"accuracy at {rate:g}", budget) for rate in (0.3, 1e-6) for budget in BUDGETS
-        }
+        rows = compared.rows(metric="accuracy", **what)
+        tried = {(row.setting, row.budget): row.value for row in rows}
+        assert set(tried) == {(rate, budget) for rate in (0.3, 1e-6) for budget in BUDGETS}
         for budget in BUDGETS:
-            assert tried["accuracy at 0.3", budget] == 1
+            assert tried[0.3, budget] == 1
         assert min(tried.values()) < 1
         pipelined = STEPS * (method != "subset, joint")
         assert compared.value(metric="steps of all trials", **what) == 4 * STEPS + pipelined
@@ -209,7 +208,7 @@ def test_a_high_price_of_heads_closes_more(compared):
     for seed in SEEDS:
         what = {**WHAT, "stage": "sweep of strengths", "seed": seed}
         low, high = (
-            {row.metric: row.value for row in compared.rows(method=f"L0 at {price:g}", **what)}
+            {row.metric: row.value for row in compared.rows(method="L0", setting=price, **what)}
             for price in (1e-4, 10.0)
         )
         assert low["heads open"] >= 5  # HARM among them

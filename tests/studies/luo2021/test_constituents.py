@@ -19,6 +19,7 @@ from jaxheads.studies.luo2021.constituents import baseline_counts, counted, read
 from jaxheads.studies.luo2021.maps import head_maps
 from jaxheads.studies.luo2021.treebank import section_of
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.answers import Way
 from jaxheads.studies.workbench.model import StudyModel
 
 LAYER, HEAD, WIDTH = 0, 2, 32
@@ -93,7 +94,7 @@ def test_a_planted_chunking_head_is_the_best_on_one_section_and_holds_on_the_oth
     nulls = baseline_counts(section_of(study_model, "test"), "jsd")
     recall_N = label_recall(nulls.counts, "NP")
     assert best["NP"].tested.intervals().low > max(
-        recall_N[nulls.names.index(n)] for n in ("right", "balanced")
+        recall_N[nulls.ways.index(Way(n))] for n in ("right", "balanced")
     )
 
 

@@ -27,16 +27,13 @@ from tests.planted.heads import (
     Looks,
     alike,
     everywhere,
-    having,
-    layer_named,
-    named,
     planted,
     run_study,
     save,
     tiny_run,
     together,
-    value_of,
 )
+from tests.support.found import having, metrics, value_of
 from tests.support.reviews import write_jsonl
 
 pytestmark = pytest.mark.slow  # a whole study
@@ -136,14 +133,13 @@ def rows(folder):
         tune=folder / "tune.mrg", test=folder / "test.mrg", measures=("jsd",), biases=(0.0,),
         controls=2, examples=2,
     )  # fmt: skip
-    run = tiny_run(settings, folder, TASKS)
-    return run_study(run, folder / "out")
+    return run_study(tiny_run(settings, folder, TASKS), folder / "out")
 
 
 def best(rows, stage="best head", **what):
     """The best head by F1 and its score."""
     (row,) = having(rows, stage=stage, metric="sentence F1", **what)
-    return row.method.removeprefix("jsd: "), row.value
+    return (row.layer, row.head), row.value
 
 
 def test_the_head_is_chosen_on_the_tune_section_and_scored_on_the_test_section(rows):
@@ -152,16 +148,16 @@ def test_the_head_is_chosen_on_the_tune_section_and_scored_on_the_test_section(r
         ("mlm", 0, BASE, A), ("mrpc", 0, TUNED["mrpc", 0], A), ("mrpc", 1, TUNED["mrpc", 1], B),
         ("rte", 0, TUNED["rte", 0], D), ("rte", 1, TUNED["rte", 1], D),
     ):  # fmt: skip
-        name, value = best(rows, task=task, seed=seed)
-        assert (name, value) == (named(head), pytest.approx(f1_map(heads)[head]))
-        name, value = best(rows, "best head, tune", task=task, seed=seed)
-        assert (name, value) == (named(head), pytest.approx(f1_map(heads, "tune")[head]))
+        found = best(rows, task=task, seed=seed)
+        assert found == (head, pytest.approx(f1_map(heads)[head]))
+        found = best(rows, "best head, tune", task=task, seed=seed)
+        assert found == (head, pytest.approx(f1_map(heads, "tune")[head]))
 
 
 def test_all_seeds_have_one_interval_together(rows):
-    together(rows, "best head", lambda method: method.partition(": ")[0] + ": best head")
+    together(rows, "best head", "reading")
     for stage in ("mean of layer", "averaged layer"):
-        together(rows, stage)
+        together(rows, stage, "reading", "layer")
 
 
 def test_margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_section_ranks(rows):
@@ -169,19 +165,21 @@ def test_margins_layers_and_ensembles_are_those_of_the_heads_that_the_tune_secti
     for null, value in (("right", right), ("balanced", balanced)):
         found = value_of(
             rows, stage="best head less baseline", metric="sentence F1",
-            method=f"jsd: best head - {null}",
+            reading="jsd", method="best head", other_method=null,
         )  # fmt: skip
         assert found == pytest.approx(f1_map(BASE)[A] - value)
     for layer, mean in enumerate(f1_map(BASE).mean(1)):
-        what = {"stage": "mean of layer", "method": f"jsd: {layer_named(layer)}"}
+        what = {"stage": "mean of layer", "reading": "jsd", "layer": layer}
         assert value_of(rows, task="mlm", **what) == pytest.approx(mean)
-    first = value_of(rows, stage="ensembles", method="jsd: F1 on tune", budget=1)
+    what = {"stage": "ensembles", "reading": "jsd", "method": "F1 on tune"}
+    first = value_of(rows, budget=1, **what)
     assert first == pytest.approx(f1_map(BASE)[A])
-    assert value_of(rows, stage="ensembles", method="jsd: F1 on tune", budget=2) > first
+    assert value_of(rows, budget=2, **what) > first
 
 
 def test_other_trees_are_of_models_with_random_weights(rows):
-    found = having(rows, stage="random weights", metric="sentence F1", method="jsd: mean of heads")
+    what = {"stage": "random weights", "metric": "sentence F1"}
+    found = having(rows, reading="jsd", method="mean of heads", **what)
     assert [row.seed for row in found] == [0, 1]
     assert len({f1_map(BASE).mean(), *(row.value for row in found)}) == 3
 
@@ -203,7 +201,8 @@ def test_rankings_without_labels_are_of_the_tune_section_against_the_test_sectio
     maps = load_maps(folder / "out", "roberta", "spans", 0)
     for name in ("contrast", "sharpness"):
         expected = stats.spearmanr(maps[name].ravel(), f1_map(BASE).ravel()).statistic
-        found = value_of(rows, stage="rankings", method=f"jsd: {name}", metric="spearman")
+        what = {"stage": "rankings", "metric": "spearman"}
+        found = value_of(rows, reading="jsd", method=name, **what)
         assert found == pytest.approx(expected)
         assert (
             abs(found - stats.spearmanr(maps[name].ravel(), f1_map(BASE, "tune").ravel()).statistic)
@@ -223,7 +222,7 @@ def test_focus_is_of_words_and_of_the_same_halves(rows, folder):
 
 def test_the_head_that_is_drawn_is_the_best_of_the_tune_section(rows, folder):
     (drawn,) = json.loads((folder / "out" / "trees" / "roberta.json").read_text())
-    assert (drawn["head"], drawn["words"]) == (named(A), WORDS["long"].split())
+    assert (drawn["head"], drawn["words"]) == (f"layer {A[0]} head {A[1]}", WORDS["long"].split())
     assert drawn["f1"] == pytest.approx(0.75)
 
 
@@ -239,29 +238,31 @@ def test_change_is_after_less_before_in_every_layer_and_half(rows):
     assert layer_changes("mrpc").mean() < 0 < layer_changes("rte").mean()
     for task in TASKS:
         change = layer_changes(task)
-        places = {layer_named(layer): change[layer] for layer in range(LAYERS)}
-        places |= {"all layers": change.mean(), "lower layers": change[0]}
+        for layer in range(LAYERS):
+            found = value_of(rows, stage="change", task=task, layer=layer, reading="jsd")
+            assert found == pytest.approx(change[layer], abs=1e-6)
+        places = {"all layers": change.mean(), "lower layers": change[0]}
         places["upper layers"] = change[1:].mean()  # of three the middle one is upper
         for place, value in places.items():
-            found = value_of(rows, stage="change", task=task, method=f"jsd: {place}")
+            found = value_of(rows, stage="change", task=task, place=place, reading="jsd")
             assert found == pytest.approx(value, abs=1e-6), place
 
 
 def test_heads_that_change_alike_with_every_seed_are_counted_on_their_side(rows):
     for task, higher, lower in (("mrpc", 0, 1), ("rte", 1, 0)):
-        found = {row.metric: row.value for row in having(rows, stage="changed heads", task=task)}
+        found = metrics(rows, stage="changed heads", task=task)
         assert found == {"heads": LAYERS * HEADS, "higher": higher, "lower": lower}
 
 
 def test_kinds_of_tasks_are_told_apart(rows):
     """MRPC asks for similarity, RTE for entailment."""
     one, two = layer_changes("mrpc"), layer_changes("rte")
-    kinds = {"similarity": one, "entailment": two, "similarity - entailment": one - two}
-    for kind, change in kinds.items():
+    kinds = (("similarity", "", one), ("entailment", "", two))
+    for kind, other, change in (*kinds, ("similarity", "entailment", one - two)):
         for place, value in (("all layers", change.mean()), ("upper layers", change[1:].mean())):
-            method = f"jsd: {kind}: {place}"
-            found = value_of(rows, stage="change by kind", method=method)
-            assert found == pytest.approx(value, abs=1e-6), method
+            what = {"reading": "jsd", "method": kind, "other_method": other, "place": place}
+            found = value_of(rows, stage="change by kind", **what)
+            assert found == pytest.approx(value, abs=1e-6), what
 
 
 # -- what tasks need
@@ -275,15 +276,15 @@ def accuracy(rows, task: str, seed: int, method: str) -> list[float]:
     return [row.value for row in sorted(found, key=lambda row: -row.budget)]
 
 
-def mask_by(order: str, ability_LH: np.ndarray, budget: int) -> np.ndarray:
-    """What an order by its name in records keeps."""
-    layered = " of layer" in order
-    name, _, draw = order.replace(" of layer", "").partition(" ")
+def mask_by(order: str, draw: int, ability_LH: np.ndarray, budget: int) -> np.ndarray:
+    """What an order by its name in records keeps, which goes by chance in some."""
+    layered = order.endswith(" of layer")
+    name = order.removesuffix(" of layer")
     if name == "random":
-        return random_mask(*SHAPE, budget, int(draw), per_layer=layered)
-    if name == "like":
-        like, draw = draw.split()
-        return shuffled_in_layers(mask_by(like, ability_LH, budget), int(draw))
+        return random_mask(*SHAPE, budget, draw, per_layer=layered)
+    if name.startswith("like "):
+        like = name.removeprefix("like ")
+        return shuffled_in_layers(mask_by(like, draw, ability_LH, budget), draw)
     score_LH = ability_LH if name == "worst" else -ability_LH
     return mask_from_scores(score_LH, budget, per_layer=layered)
 
@@ -298,12 +299,12 @@ def test_a_task_falls_where_an_order_masks_the_head_that_it_needs(rows, task, se
         assert accuracy(rows, task, seed, "worst") == worst
     ability_LH, head = f1_map(TUNED[task, seed]), CARRIES[task, seed]
     found = having(rows, stage="masked by ability", task=task, seed=seed, metric="accuracy")
-    assert len({row.method for row in found}) == 4 + 4 * 3
+    assert len({(row.method, row.draw) for row in found}) == 4 + 4 * 3
     for row in found:
-        kept = mask_by(row.method, ability_LH, row.budget)[head]
+        kept = mask_by(row.method, row.draw, ability_LH, row.budget)[head]
         assert row.value == (1 if kept else MAJORITY), (row.method, row.budget)
     for layer in range(LAYERS):
-        what = {"stage": "layer masked", "method": layer_named(layer), "metric": "accuracy"}
+        what = {"stage": "layer masked", "layer": layer, "metric": "accuracy"}
         found = value_of(rows, task=task, seed=seed, **what)
         assert found == (MAJORITY if layer == head[0] else 1)
 
@@ -315,7 +316,7 @@ def test_contrasts_by_ability_are_the_first_less_the_second_at_half_of_the_heads
     def mean(kind: str) -> float:
         found = having(rows, stage="masked by ability", task=task, metric=metric, budget=6)
         seeds = [
-            [r.value for r in found if r.seed == seed and r.method.rstrip(" 0123456789") == kind]
+            [row.value for row in found if (row.seed, row.method) == (seed, kind)]
             for seed in (0, 1)
         ]
         return float(np.mean([np.mean(values) for values in seeds]))
@@ -323,12 +324,10 @@ def test_contrasts_by_ability_are_the_first_less_the_second_at_half_of_the_heads
     contrasts = having(rows, stage="contrast by ability", task=task)
     assert len(contrasts) == 5
     for row in contrasts:
-        one, two = row.method.split(" - ")
-        assert row.value == pytest.approx(mean(one) - mean(two)), row.method
+        assert row.value == pytest.approx(mean(row.method) - mean(row.other_method)), row
     if task == "mrpc":
-        found = {row.method: row.value for row in contrasts}
-        assert found["worst of layer - best of layer"] == -1
-        assert found["random - best"] < 0
+        assert value_of(contrasts, method="worst of layer", other_method="best of layer") == -1
+        assert value_of(contrasts, method="random", other_method="best") < 0
 
 
 # -- and importance
@@ -338,13 +337,14 @@ def test_the_maps_of_a_fine_tuned_model_meet_the_scores_of_the_same_model(rows, 
     for task, seed in TUNED:
         score_LH = load_scores(folder / "out" / "scores" / f"roberta-{task}-{seed}.npz").score_LH
         assert score_LH.argmax() == np.ravel_multi_index(CARRIES[task, seed], SHAPE)
-        for method, heads in ((f"spans, {task}: F1", TUNED[task, seed]), ("spans: F1", BASE)):
+        for of, heads in ((task, TUNED[task, seed]), ("", BASE)):
+            what = {"method": "spans", "reading": "F1", "other_task": of}
             found = value_of(
-                rows, stage="map agreement", metric="spearman", task=task, seed=seed, method=method
+                rows, stage="map agreement", metric="spearman", task=task, seed=seed, **what
             )
             expected = stats.spearmanr(f1_map(heads).ravel(), score_LH.ravel()).statistic
-            assert found == pytest.approx(expected), method
+            assert found == pytest.approx(expected), of
     one, two = load_halves(map_path(folder / "out", "roberta", "spans", 0))["F1"]
     half = stats.spearmanr(one.ravel(), two.ravel()).statistic
-    found = value_of(rows, stage="map reliability", method="spans: F1", metric="halves")
+    found = value_of(rows, stage="map reliability", method="spans", reading="F1", metric="halves")
     assert found == pytest.approx(2 * half / (1 + half))

@@ -10,11 +10,11 @@ import pytest
 from jaxheads.analysis.spans import f1_by_sentence
 from jaxheads.records.head_maps import load_halves, load_maps
 from jaxheads.report.folder import read_study
-from jaxheads.report.luo2021.rows import STAGES
 from jaxheads.report.write import report
 from jaxheads.studies.luo2021.constituents import load_counts
+from tests.support.found import having, value_of
 from tests.support.reviews import reviews, write_jsonl
-from tests.support.tiny_study import bounded, found, kinds, study, write_study
+from tests.support.tiny_study import bounded, found, study, write_study
 
 pytestmark = pytest.mark.slow  # whole studies of tiny models
 
@@ -65,8 +65,7 @@ def finished(tmp_path_factory):
 
 
 def value(finished, **what) -> float:
-    (row,) = found(finished, **what)
-    return row.value
+    return value_of(found(finished), **what)
 
 
 def test_what_cannot_be_scored_is_counted(finished):
@@ -80,17 +79,10 @@ def test_what_cannot_be_scored_is_counted(finished):
     assert value(finished, stage="treebank", method="tune", metric="sentences") == 12
 
 
-def test_the_report_knows_the_stages_that_are_written_and_no_others(finished):
-    agreement = {"map agreement", "map reliability", "agreement of kinds of maps"}
-    stages = {row.stage for row in found(finished)}
-    assert stages - agreement == {*STAGES, "whole", "floor"}
-    assert stages & agreement >= {"map agreement", "map reliability"}
-
-
 def test_f1_meets_importance_and_says_how_far_it_repeats(finished):
-    rows = found(finished, stage="map agreement", metric="spearman", method="spans: F1")
-    assert {row.task for row in rows} == {"mlm", "mrpc", "rte"}
-    rows = found(finished, stage="map agreement", metric="spearman", method="spans, mrpc: F1")
+    what = {"stage": "map agreement", "metric": "spearman", "method": "spans", "reading": "F1"}
+    assert {row.task for row in found(finished, **what)} == {"mlm", "mrpc", "rte"}
+    rows = found(finished, other_task="mrpc", **what)
     assert {(row.task, row.seed) for row in rows} == {("mrpc", 0), ("mrpc", 1)}
     halves = load_halves(finished / "maps" / "roberta-spans-0.npz")
     counts = load_counts(finished, "roberta", "jsd")
@@ -108,23 +100,24 @@ def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):
     assert value(finished, method="left", **what) == pytest.approx(2 / 9)
     assert value(finished, stage="tree baselines", method="right", metric="VP") == 1
     rows = found(finished, stage="tree baselines")
-    assert {"random", "attention, near", "oracle"} <= kinds(rows)
+    assert {"random", "attention, near", "oracle"} <= {row.method for row in rows}
     assert all(map(bounded, rows))
-    by_method = {row.method: row for row in rows if row.metric == "sentence F1"}
-    assert np.isnan(by_method["right"].low)  # the same in all sentences
-    assert by_method["random"].low < by_method["random"].value
-    draws = [by_method[f"random {draw}"].value for draw in range(5)]
-    assert by_method["random"].value == pytest.approx(np.mean(draws))
-    assert by_method["random"].draws == 5
+    (right,) = having(rows, metric="sentence F1", method="right")
+    assert np.isnan(right.low)  # the same in all sentences
+    random = having(rows, metric="sentence F1", method="random")
+    (every,) = (row for row in random if row.draws)
+    assert every.low < every.value
+    values = {row.draw: row.value for row in random if row.draw is not None}
+    assert every.value == pytest.approx(np.mean(list(values.values())))
+    assert (every.draws, values.keys()) == (5, {0, 1, 2, 3, 4})
 
 
 def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
-    for task, what, seed in (("mlm", "spans", 0), ("mrpc", "spans.mrpc", 1)):
-        maps = load_maps(finished, "roberta", what, seed)
-        rows = found(finished, stage="best head", task=task, seed=seed, metric="sentence F1")
-        (row,) = (row for row in rows if row.method.startswith("jsd: "))
-        _, layer, _, head = row.method.removeprefix("jsd: ").split()
-        assert row.value == pytest.approx(maps["F1"][int(layer), int(head)])
+    for task, file, seed in (("mlm", "spans", 0), ("mrpc", "spans.mrpc", 1)):
+        maps = load_maps(finished, "roberta", file, seed)
+        what = {"stage": "best head", "metric": "sentence F1", "reading": "jsd"}
+        (row,) = found(finished, task=task, seed=seed, **what)
+        assert row.value == pytest.approx(maps["F1"][row.layer, row.head])
         assert bounded(row)
     assert len(found(finished, stage="best head", task="mlm", metric="NP")) == 4  # readings
     assert len(found(finished, stage="best head", task="rte", seed=0, metric="NP")) == 2
@@ -133,10 +126,9 @@ def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
 def test_margins_are_the_best_heads_less_the_baselines(finished):
     best = found(finished, stage="best head", task="mlm", metric="NP")
     for row in best:
-        reading = row.method.partition(": ")[0]
         margin = value(
-            finished, stage="best head less baseline", metric="NP",
-            method=f"{reading}: best head - right",
+            finished, stage="best head less baseline", metric="NP", reading=row.reading,
+            method="best head", other_method="right",
         )  # fmt: skip
         null = value(finished, stage="tree baselines", method="right", metric="NP")
         assert margin == pytest.approx(row.value - null)
@@ -146,13 +138,14 @@ def test_changes_are_those_of_the_kept_counts(finished):
     before = f1_by_sentence(load_counts(finished, "roberta", "jsd"))
     after = [f1_by_sentence(load_counts(finished, f"roberta-rte-{seed}", "jsd")) for seed in (0, 1)]
     change = np.mean(after, axis=0).mean((0, 2)) - before.mean((0, 2))
-    what = {"stage": "change", "task": "rte"}
+    what = {"stage": "change", "task": "rte", "reading": "jsd"}
     for layer in (0, 1):
-        assert value(finished, method=f"jsd: layer {layer}", **what) == pytest.approx(change[layer])
-    assert value(finished, method="jsd: upper layers", **what) == pytest.approx(change[1])
-    kinds = ("similarity", "entailment", "similarity - entailment")
+        assert value(finished, layer=layer, **what) == pytest.approx(change[layer])
+    assert value(finished, place="upper layers", **what) == pytest.approx(change[1])
+    what = {"stage": "change by kind", "reading": "jsd", "place": "all layers"}
     one, two, both = (
-        value(finished, stage="change by kind", method=f"jsd: {kind}: all layers") for kind in kinds
+        value(finished, method=kind, other_method=other, **what)
+        for kind, other in (("similarity", ""), ("entailment", ""), ("similarity", "entailment"))
     )
     assert two == pytest.approx(change.mean())
     assert both == pytest.approx(one - two)
@@ -160,15 +153,15 @@ def test_changes_are_those_of_the_kept_counts(finished):
 
 def test_masking_ends_agree_and_every_order_is_there(finished):
     rows = found(finished, stage="masked by ability", task="rte", metric="accuracy", seed=1)
-    assert kinds(rows) == {
+    assert {row.method for row in rows} == {
         "best", "worst", "random", "like best", "like worst", "best of layer", "worst of layer",
         "random of layer",
     }  # fmt: skip
     assert {row.budget for row in rows} == {8, 4, 0}
     for budget in (8, 0):
         assert len({row.value for row in rows if row.budget == budget}) == 1
-    draws = {row.method for row in rows if row.method.startswith("like best")}
-    assert draws == {"like best 2", "like best 3"}  # the second seed's own
+    draws = {row.draw for row in having(rows, method="like best")}
+    assert draws == {2, 3}  # the second seed's own
     assert len(found(finished, stage="contrast by ability", task="rte")) == 5
     assert len(found(finished, stage="layer masked", task="rte", metric="accuracy", seed=0)) == 2
 
@@ -176,17 +169,14 @@ def test_masking_ends_agree_and_every_order_is_there(finished):
 def test_ensembles_begin_with_the_first_head_of_their_ranking(finished):
     rows = found(finished, stage="ensembles")
     assert {row.budget for row in rows} == set(range(1, 9))
-    assert {row.method for row in rows} == {
-        f"jsd{bias}: {ranking}"
+    assert {(row.reading, row.method) for row in rows} == {
+        (f"jsd{bias}", ranking)
         for bias in ("", ", bias 1.5")
         for ranking in ("contrast", "sharpness", "F1 on tune")
     }
-    first = value(finished, stage="ensembles", method="jsd: F1 on tune", budget=1)
-    (best,) = (
-        row for row in found(finished, stage="best head", task="mlm", metric="sentence F1")
-        if row.method.startswith("jsd: ")
-    )  # fmt: skip
-    assert first == pytest.approx(best.value)
+    first = value_of(rows, reading="jsd", method="F1 on tune", budget=1)
+    what = {"stage": "best head", "metric": "sentence F1", "reading": "jsd"}
+    assert first == pytest.approx(value(finished, task="mlm", **what))
 
 
 def test_examples_are_whole_trees_and_the_page_shows_all(finished):

@@ -20,6 +20,7 @@ from jaxheads.studies.luo2021.constituents import (
 )
 from jaxheads.studies.luo2021.treebank import section_of
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
+from jaxheads.studies.workbench.answers import Way
 from jaxheads.studies.workbench.model import StudyModel
 
 ACCENT = "\u0301"  # the tokenizer leaves nothing of it
@@ -101,8 +102,8 @@ def test_a_word_that_lost_its_pieces_keeps_its_place_and_its_gold_spans(section,
 
 def test_repeated_words_are_told_apart_by_their_places(section, counts):
     nulls = baseline_counts(section, "jsd")
-    assert label_recall(nulls.counts, "NP")[nulls.names.index("oracle")] == 1
-    assert by_span(nulls.counts).ratio[nulls.names.index("oracle")] == pytest.approx(1)
+    assert label_recall(nulls.counts, "NP")[nulls.ways.index(Way("oracle"))] == 1
+    assert by_span(nulls.counts).ratio[nulls.ways.index(Way("oracle"))] == pytest.approx(1)
     assert counts.labelled.sum(0).tolist()[1] == 2 + 2 + 1 + 2  # NP of "the cat", twice in a tree
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from tests.planted.by_hand import measured
 from tests.planted.words import ECHO, HARM, HINT, MAIN, Finished, finished
+from tests.support.found import value_of
 
 pytestmark = pytest.mark.slow  # a study of two tiny models, most of it compiling
 
@@ -44,39 +45,30 @@ def michel(tmp_path_factory) -> Finished:
     return finished(tmp_path_factory, "Michel2019()", TASKS, settings, models=models, seeds=(0,))
 
 
-def shown(layer: int, head: int) -> str:
-    """What a head is called."""
-    return f"layer {layer} head {head}"
-
-
-def value_of(rows, metric: str) -> float:
-    (row,) = (row for row in rows if row.metric == metric)
-    return row.value
-
-
 def test_every_head_that_is_removed_changes_what_it_carries(michel):
     assert michel.value(stage="whole", **WHAT) == 16 / 40
     for head in HEADS:
-        change = michel.value(stage="one head removed", method=shown(*head), **WHAT)
+        layer, number = head
+        change = michel.value(stage="one head removed", layer=layer, head=number, **WHAT)
         assert change == pytest.approx(CHANGES.get(head, 0)), head
 
 
 def test_the_use_of_a_shared_head_that_carries_the_label_is_the_one_that_counts(michel):
     what = {**WHAT, "model": "albert", "stage": "one head removed"}
-    changes = {row.method: row.value for row in michel.rows(**what)}
-    assert set(changes) == {shown(*head) for head in HEADS}
-    assert min(changes, key=changes.__getitem__) == shown(*MAIN)
-    assert changes[shown(1, MAIN[1])] == 0
+    changes = {(row.layer, row.head): row.value for row in michel.rows(**what)}
+    assert set(changes) == set(HEADS)
+    assert min(changes, key=changes.__getitem__) == MAIN
+    assert changes[1, MAIN[1]] == 0
 
 
 def test_sure_changes_are_counted_on_the_side_where_they_are(michel):
     """That of HINT, four examples of 40, has p = 0.044."""
     what = {"model": "roberta", "task": "sst2", "seed": 0}
     rows = michel.rows(stage="one head removed, summary", **what)
-    assert value_of(rows, "heads") == 8
-    assert value_of(rows, "significant at 1%") == len({MAIN, HARM, ECHO})
-    assert value_of(rows, "of these better without") == len({HARM, ECHO})
-    assert value_of(rows, "heads within 0.2 points") == 4
+    assert value_of(rows, metric="heads") == 8
+    assert value_of(rows, metric="significant at 1%") == len({MAIN, HARM, ECHO})
+    assert value_of(rows, metric="of these better without") == len({HARM, ECHO})
+    assert value_of(rows, metric="heads within 0.2 points") == 4
 
 
 def test_changes_are_set_against_the_gradient_and_another_data_set(michel):
@@ -89,8 +81,10 @@ def test_changes_are_set_against_the_gradient_and_another_data_set(michel):
         ("agreement of data sets", change_N, there_N),
     ):
         rows = michel.rows(stage=stage, model="roberta", task="sst2", seed=0)
-        assert value_of(rows, "pearson") == pytest.approx(stats.pearsonr(one, two).statistic)
-        assert value_of(rows, "spearman") == pytest.approx(stats.spearmanr(one, two).statistic)
+        assert value_of(rows, metric="pearson") == pytest.approx(stats.pearsonr(one, two).statistic)
+        assert value_of(rows, metric="spearman") == pytest.approx(
+            stats.spearmanr(one, two).statistic
+        )
 
 
 @pytest.mark.parametrize("model", ["roberta", "albert"])
@@ -109,18 +103,18 @@ def test_the_head_that_stays_alone_is_the_best_on_training_examples(michel, mode
         ]
         ways = {
             "": np.argmin([each["loss"] for each in tried]),
-            ", chosen by accuracy": np.argmax([each["accuracy"] for each in tried]),
-            ", best of all": np.argmax(found),
+            "chosen by accuracy": np.argmax([each["accuracy"] for each in tried]),
+            "best of all": np.argmax(found),
         }
         for way, head in ways.items():
             changes[way, layer] = michel.value(
-                **{**WHAT, "model": model}, stage="one head kept", method=f"layer {layer}{way}"
+                **{**WHAT, "model": model}, stage="one head kept", layer=layer, method=way
             )
             assert changes[way, layer] == pytest.approx(found[head])
     if model == "roberta":  # MAIN without HARM; HINT without ECHO, or neither
-        assert changes["", 0] == changes[", best of all", 0] == pytest.approx(8 / 40)
+        assert changes["", 0] == changes["best of all", 0] == pytest.approx(8 / 40)
         assert changes["", 1] == pytest.approx(8 / 40)
-        assert changes[", best of all", 1] == pytest.approx(12 / 40)
+        assert changes["best of all", 1] == pytest.approx(12 / 40)
 
 
 def test_heads_go_in_the_order_of_the_gradient_and_of_chance(michel):
@@ -128,15 +122,14 @@ def test_heads_go_in_the_order_of_the_gradient_and_of_chance(michel):
     assert michel.value(method="gradient", budget=4, **what) > 16 / 40  # without HARM
     assert michel.value(method="gradient", budget=2, **what) > 16 / 40
     assert michel.value(method="reversed", budget=6, **what) < 16 / 40
-    draws = {row.method for row in michel.rows(budget=2, **what) if "random" in row.method}
-    assert draws == {"random 0", "random 1"}
-    for method in ("gradient - random", "random - reversed"):
+    assert {row.draw for row in michel.rows(budget=2, method="random", **what)} == {0, 1}
+    for pair in (("gradient", "random"), ("random", "reversed")):
+        named = dict(zip(("method", "other_method"), pair, strict=True))
         row = michel.value(
-            stage="contrast", model="roberta", task="sst2", method=method, metric="accuracy"
+            stage="contrast", model="roberta", task="sst2", metric="accuracy", **named
         )
         one, two = (
-            np.mean([r.value for r in michel.rows(budget=4, **what) if r.method.startswith(kind)
-                     and "/" not in r.method and "," not in r.method])
-            for kind in method.split(" - ")
-        )  # fmt: skip
+            np.mean([row.value for row in michel.rows(budget=4, method=method, **what)])
+            for method in pair
+        )
         assert row == pytest.approx(one - two)

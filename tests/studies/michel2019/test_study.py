@@ -64,8 +64,8 @@ def test_a_change_is_one_of_whole_examples(finished):
     """Of the 24 held-out ones, for the head with the highest score."""
     score_LH = load_scores(finished / "scores" / "roberta-sst2-0.npz").score_LH
     layer, head = np.unravel_index(np.argmax(score_LH), score_LH.shape)
-    method = f"layer {layer} head {head}"
-    (row,) = found(finished, stage="one head removed", task="sst2", method=method)
+    what = {"stage": "one head removed", "task": "sst2"}
+    (row,) = found(finished, layer=layer, head=head, **what)
     (whole,) = found(finished, stage="whole", task="sst2", metric="accuracy")
     assert 0 <= whole.value + row.value <= 1
     assert (whole.value + row.value) * 24 == pytest.approx(round((whole.value + row.value) * 24))
@@ -74,18 +74,17 @@ def test_a_change_is_one_of_whole_examples(finished):
 @slow
 def test_each_layer_has_a_head_that_stays(finished):
     rows = found(finished, stage="one head kept", task="sst2")
-    change = {row.method: row.value for row in rows}
-    ways = ("", ", chosen by accuracy", ", best of all")
-    assert change.keys() == {f"layer {layer}{way}" for layer in (0, 1) for way in ways}
-    for layer in (0, 1):
-        for way in ways:
-            assert change[f"layer {layer}{way}"] <= change[f"layer {layer}, best of all"]
+    change = {(row.layer, row.method): row.value for row in rows}
+    ways = ("", "chosen by accuracy", "best of all")
+    assert change.keys() == {(layer, way) for layer in (0, 1) for way in ways}
+    for layer, way in change:
+        assert change[layer, way] <= change[layer, "best of all"]
 
 
 @slow
 def test_orders_of_every_reading_are_masked_along(finished):
     for task in ("sst2", "cola"):
-        assert found(finished, stage="masked", task=task, method="gradient/l2")
+        assert found(finished, stage="masked", task=task, method="gradient", reading="l2")
 
 
 @slow
@@ -94,8 +93,11 @@ def test_a_model_cut_to_half_of_its_heads_is_timed_beside_the_whole_one(finished
     assert {(each["task"], each["budget"], each["seed"]) for each in lines} == {
         ("sst2", 4, 0), ("cola", 4, 0)
     }  # fmt: skip
-    what = {each["what"]: each["value"] for each in lines if each["task"] == "sst2"}
-    assert all(what[f"{name}, batch {n}, ms"] > 0 for name in ("whole", "cut") for n in (1, 2))
+    what = {
+        (each["what"], each["batch"]): each["value"]
+        for each in lines if (each["task"], each["unit"]) == ("sst2", "ms")
+    }  # fmt: skip
+    assert all(what[name, batch] > 0 for name in ("whole", "cut") for batch in (1, 2))
     found = metric(found_rows := found_at(finished))
     model = load_model(finished / "models" / "roberta-sst2-0")
     whole = sum(leaf.size for leaf in jax.tree.leaves(model.params))
@@ -158,10 +160,10 @@ def made_up(kind: type[StudyModel], folder: Path) -> StudyModel:
 
 def test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_measured(tmp_path):
     rows = michel2019.alone(made_up(MadeUp, tmp_path), "t", 0)
-    change = {row.method: round(row.value * 10) for row in rows}
+    change = {(row.layer, row.method): round(row.value * 10) for row in rows}
     assert change == {
-        "layer 0": 3 - 8, "layer 0, chosen by accuracy": 2 - 8, "layer 0, best of all": 5 - 8,
-        "layer 1": 4 - 8, "layer 1, chosen by accuracy": 4 - 8, "layer 1, best of all": 9 - 8,
+        (0, ""): 3 - 8, (0, "chosen by accuracy"): 2 - 8, (0, "best of all"): 5 - 8,
+        (1, ""): 4 - 8, (1, "chosen by accuracy"): 4 - 8, (1, "best of all"): 9 - 8,
     }  # fmt: skip
 
 

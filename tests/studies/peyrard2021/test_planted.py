@@ -19,18 +19,7 @@ from jaxheads.records.head_maps import load_halves, load_maps, map_path
 from jaxheads.studies.peyrard2021.headlines import humor_task, validated
 from jaxheads.studies.settings import Peyrard2021
 from jaxheads.studies.workbench.model import StudyModel
-from tests.planted.heads import (
-    TOKENIZER,
-    having,
-    layer_named,
-    metrics,
-    named,
-    place_named,
-    run_study,
-    tiny_run,
-    together,
-    value_of,
-)
+from tests.planted.heads import TOKENIZER, run_study, tiny_run, together
 from tests.studies.peyrard2021.planted_headlines import (
     EDITS,
     FIRST,
@@ -47,6 +36,7 @@ from tests.studies.peyrard2021.planted_headlines import (
     write_models,
     write_split,
 )
+from tests.support.found import having, metrics, value_of
 
 pytestmark = pytest.mark.slow  # a whole study
 
@@ -83,8 +73,13 @@ def rows(run, folder):
     return run_study(run, folder / "out")
 
 
-def place(found: dict[str, float]) -> str:
-    return place_named(found["layer"], found["head"])
+def place(rows) -> tuple[int, int]:
+    (found,) = {(row.layer, row.head) for row in rows}
+    return found
+
+
+def named(row) -> str:
+    return f"{row.method} - {row.other_method}" if row.other_method else row.method
 
 
 # -- the head
@@ -94,7 +89,7 @@ def place(found: dict[str, float]) -> str:
 def test_validation_names_the_head_and_test_says_what_it_is_worth(rows, task, seed):
     what = {"stage": "head", "method": "all tokens", "task": task, "seed": seed}
     found = metrics(rows, **what)
-    assert place(found) == named(A[task, seed])
+    assert place(having(rows, **what)) == A[task, seed]
     assert found["contrast on validation"] == pytest.approx(
         contrast(SPLITS["validation"], "one"), rel=1e-3
     )
@@ -117,8 +112,9 @@ def test_validation_names_the_head_and_test_says_what_it_is_worth(rows, task, se
 
 @tuned
 def test_the_first_tokens_attention_has_a_head_of_its_own(rows, task, seed):
-    found = metrics(rows, stage="head", method="first token", task=task, seed=seed)
-    assert place(found) == named(FIRST)
+    own = having(rows, stage="head", method="first token", task=task, seed=seed)
+    found = metrics(own)
+    assert place(own) == FIRST
     assert found["contrast on validation"] == pytest.approx(1.25, rel=1e-3)
     assert found["contrast"] == pytest.approx(1.25 * 16 / 20, rel=1e-3)
 
@@ -128,7 +124,7 @@ def test_the_edited_word_is_localised_by_the_head_and_by_rules_of_validation(
     rows, pairs, task, seed
 ):
     found = {
-        (row.method, row.metric): row.value
+        (named(row), row.metric): row.value
         for row in having(rows, stage="localisation", task=task, seed=seed)
     }
     assert found["most edited place", "place"] == 1
@@ -151,7 +147,7 @@ def test_the_edited_word_is_localised_by_the_head_and_by_rules_of_validation(
 @tuned
 def test_controls_look_at_the_same_head_in_other_models(rows, pairs, task, seed):
     found = {
-        row.method: row.value
+        named(row): row.value
         for row in having(rows, stage="control", task=task, seed=seed, metric="contrast")
     }
     other = "humor_pair" if task == "humor_single" else "humor_single"
@@ -167,16 +163,16 @@ def test_controls_look_at_the_same_head_in_other_models(rows, pairs, task, seed)
         "itself": 0.25, "untuned": 0, "labels shuffled": 0, f"fine-tuned on {other}": 0,
         "random word": random, "itself - random word": 0.25 - random, "itself - untuned": 0.25,
         "itself - labels shuffled": 0.25, f"itself - fine-tuned on {other}": 0.25,
-        "best head, untuned": 0.75, "best head, labels shuffled": 0.25,
-        f"best head, fine-tuned on {other}": 0.25,
     }, abs=2e-3)  # fmt: skip
     heads = {
         "untuned": UNTUNED_B, "labels shuffled": A[f"{task}_shuffled", seed],
         f"fine-tuned on {other}": A[other, seed],
     }  # fmt: skip
     for called, head in heads.items():
-        best = metrics(rows, stage="control", method=f"best head, {called}", task=task, seed=seed)
-        assert place(best) == named(head)
+        what = {"stage": "control, best head", "method": called, "task": task, "seed": seed}
+        assert place(having(rows, **what)) == head
+        expected = 0.75 if called == "untuned" else 0.25
+        assert metrics(rows, **what)["contrast"] == pytest.approx(expected, abs=2e-3)
 
 
 # -- classifiers
@@ -201,8 +197,9 @@ def test_accuracy_is_of_test_and_of_the_pairs_it_says(rows, pairs, task, seed):
     assert value_of(rows, **rated, **what) == 1
     assert value_of(rows, stage="validation", **what) == 1
     small = np.array(sizes) <= 0.3
-    for method, own in (("at most 0.3", small), ("above 0.3", ~small)):
-        found = value_of(rows, stage="accuracy by size of edit", method=method, **what)
+    for method, own in (("at most", small), ("above", ~small)):
+        sized = {"stage": "accuracy by size of edit", "method": method, "setting": 0.3}
+        found = value_of(rows, **sized, **what)
         assert found == pytest.approx(np.mean(np.array(right)[own]))
     kinds = np.repeat(SPLITS["test"], len(right) // 21)
     for name, own in (("one", kinds == "one"), ("none", kinds == "none"), ("any", kinds != "odd")):
@@ -215,18 +212,18 @@ def test_accuracy_is_of_test_and_of_the_pairs_it_says(rows, pairs, task, seed):
 
 @tuned
 def test_the_gate_of_the_head_costs_what_it_alone_carries(rows, pairs, task, seed):
-    found = {
-        row.method: row.value
-        for row in having(rows, stage="gated", task=task, seed=seed, metric="accuracy")
-    }
+    gated = having(rows, stage="gated", task=task, seed=seed, metric="accuracy")
+    found = {named(row): row.value for row in gated if row.method}
+    by_head = {(row.layer, row.head): row.value for row in gated if not row.method}
     layer, head = A[task, seed]
     lost = -4 / 42
     if task == "humor_pair":
         kinds = zip(SPLITS["test"], paired_questions(pairs, seed), strict=True)
         lost = -sum(kind == "one" and question.label for kind, question in kinds) / 21
         assert lost < 0
-    changes = {named((layer, number)): lost if number == head else 0 for number in range(4)}
-    changes |= {"head": lost, "others of its layer": 0, "head - others of its layer": lost}
+    changes = {(layer, number): lost if number == head else 0 for number in range(4)}
+    assert by_head == pytest.approx(changes)
+    changes = {"head": lost, "others of its layer": 0, "head - others of its layer": lost}
     assert found == pytest.approx(changes)
     what = {"stage": "gated", "method": "head", "metric": "rank of loss in its layer"}
     assert value_of(rows, task=task, seed=seed, **what) == 1
@@ -241,9 +238,10 @@ def test_decisions_hang_on_the_words_that_heads_carry(rows, pairs, task, seed):
         flips = [flip and each.label for flip, each in zip(flips, questions, strict=True)]
         assert 0 < np.mean(flips) < 0.8
     masked = having(rows, stage="words masked", task=task, seed=seed)
-    assert {row.method: row.value for row in masked} == pytest.approx({
-        "edited, funny": np.mean(flips), "other, funny": 0, "edited - other, funny": np.mean(flips),
-        "edited, serious": 0, "other, serious": 0, "edited - other, serious": 0,
+    assert {(named(row), row.place): row.value for row in masked} == pytest.approx({
+        ("edited", "funny"): np.mean(flips), ("other", "funny"): 0,
+        ("edited - other", "funny"): np.mean(flips), ("edited", "serious"): 0,
+        ("other", "serious"): 0, ("edited - other", "serious"): 0,
     })  # fmt: skip
 
 
@@ -288,9 +286,12 @@ def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
 
 
 def test_all_seeds_have_one_interval_together(rows):
-    for stage in ("head", "localisation", "control", "gated", "words masked"):
-        together(rows, stage)
-    together(rows, "accuracy on headlines")
+    both = ("method", "other_method")
+    for stage in ("localisation", "control", "gated"):
+        together(rows, stage, *both, *(("layer", "head") if stage == "gated" else ()))
+    together(rows, "words masked", "place", *both)
+    for stage in ("head", "control, best head", "accuracy on headlines"):
+        together(rows, stage, "method")
 
 
 # -- distances, places, maps and views
@@ -315,13 +316,12 @@ def test_distances_are_means_over_sentences_and_heads(rows):
     for layer, untuned, sides in (
         (0, far / 4, turned[0] / 4), (1, far / 4, None), (2, 2 * far / 4, turned[1] / 4),
     ):  # fmt: skip
-        found = metrics(
-            rows, stage="attention distance", method=f"humor_single, {layer_named(layer)}", seed=0
-        )
+        what = {"stage": "attention distance", "layer": layer}
+        found = metrics(rows, method="humor_single", seed=0, **what)
         assert found["from untuned"] == pytest.approx(untuned, rel=1e-3)
         if sides is not None:
             assert found["funny to serious"] == pytest.approx(sides, rel=1e-3)
-    found = metrics(rows, stage="attention distance", method=f"untuned, {layer_named(2)}")
+    found = metrics(rows, method="untuned", **what)
     assert found == pytest.approx({"funny to serious": turned[1] / 4}, rel=1e-3)
 
 
@@ -344,7 +344,7 @@ def test_one_headline_is_shown_that_the_head_finds_and_one_that_it_misses(rows, 
         f"{side} ({how} the edit)" for how in ("finds", "misses") for side in ("funny", "serious")
     ]
     for number, (view, words) in enumerate(zip(views, EDITS["one"] + EDITS["two"], strict=True)):
-        assert place_named(view["layer"], view["head"]) == named(A[task, seed])
+        assert (view["layer"], view["head"]) == A[task, seed]
         (marked,) = view["marked"]
         assert view["words"][marked] in words
         assert (np.argmax(view["weights"], 1) == (1 if number else marked)).all()  # 1: "map"

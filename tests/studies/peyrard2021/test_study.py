@@ -14,6 +14,7 @@ from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
 from jaxheads.report.folder import read_study
 from tests.studies.peyrard2021.planted_humor import HEAD, LAYER, save_planted, write_pairs
+from tests.support.found import having, value_of
 from tests.support.tiny_study import found, study
 
 pytestmark = pytest.mark.slow  # a minute of one core, most of it compiling
@@ -101,8 +102,9 @@ def test_pairs_are_counted_and_those_that_are_too_long_left_out(finished, folder
 @pytest.mark.parametrize("task", TASKS)
 def test_the_planted_head_is_found_and_no_other_is_certain(finished, task):
     for who in ("all tokens", "first token"):
-        head = value(found(finished, stage="head", task=task, method=who))
-        assert (head["layer"], head["head"]) == (LAYER, HEAD)
+        rows = found(finished, stage="head", task=task, method=who)
+        assert {(row.layer, row.head) for row in rows} == {(LAYER, HEAD)}
+        head = value(rows)
         assert head["p"] == head["corrected p"] / 8 == 0.001
         assert head["edited, funny"] > 0.9
         assert head["other, funny"] < 0.02
@@ -116,21 +118,23 @@ def test_the_planted_head_is_found_and_no_other_is_certain(finished, task):
 def test_the_gate_of_the_planted_head_matters_and_others_do_not(finished, task):
     (whole,) = found(finished, stage="whole", task=task, metric="accuracy")
     assert whole.value > 0.9
-    gated = {r.method: r for r in found(finished, stage="gated", task=task, metric="accuracy")}
-    assert gated.keys() == {
-        *(f"layer {LAYER} head {number}" for number in range(4)),
-        *("head", "others of its layer", "head - others of its layer"),
-    }
-    same = dataclasses.replace(gated[f"layer {LAYER} head {HEAD}"], method="head")
-    assert repr(gated["head"]) == repr(same)
+    rows = found(finished, stage="gated", task=task, metric="accuracy")
+    by_head = {(row.layer, row.head): row for row in rows if not row.method}
+    assert by_head.keys() == {(LAYER, number) for number in range(4)}
+    gated = {(row.method, row.other_method): row for row in rows if row.method}
+    head, others = ("head", ""), ("others of its layer", "")
+    less = ("head", "others of its layer")
+    assert gated.keys() == {head, others, less}
+    same = dataclasses.replace(by_head[LAYER, HEAD], method="head", layer=None, head=None)
+    assert repr(gated[head]) == repr(same)
     # without it a guess is a coin or always the same, some way from the whole model's
-    assert gated["head"].value < -0.25
-    assert abs(gated["others of its layer"].value) < 0.05
-    for method in ("head", "head - others of its layer"):
-        if gated[method].value == -0.5:  # each original loses one of two answers: nothing varies
-            assert np.isnan(gated[method].high)
+    assert gated[head].value < -0.25
+    assert abs(gated[others].value) < 0.05
+    for each in (head, less):
+        if gated[each].value == -0.5:  # each original loses one of two answers: nothing varies
+            assert np.isnan(gated[each].high)
         else:
-            assert gated[method].high < -0.1
+            assert gated[each].high < -0.1
     (rank,) = found(finished, stage="gated", task=task, metric="rank of loss in its layer")
     assert rank.value == 1
 
@@ -139,20 +143,21 @@ def test_the_edited_word_is_localised_beside_rules_counted_by_hand(finished, fol
     small = [p for p in read_pairs(folder / "test.jsonl") if is_small_edit(p)]
     last = [len(pair.funny) - 1 in pair.funny_edits for pair in small]
     rows = found(finished, stage="localisation", task="humor_single")
-    share = {(row.method, row.metric): row.value for row in rows}
+    share = {(row.method, row.metric): row.value for row in rows if not row.other_method}
     assert share["headlines", "all"] == len(small)
     assert share["headlines", "final"] == sum(last) == 1
     assert share["final word", "all"] == pytest.approx(np.mean(last))
     assert share["random word", "all"] == pytest.approx(np.mean([1 / len(p.funny) for p in small]))
     assert share["head", "all"] == share["head", "not final"] == 1.0
     assert share["head, special tokens too", "all"] == share["head, first token", "all"] == 1.0
-    assert share["head - final word", "all"] == pytest.approx(1 - np.mean(last))
+    less = value_of(rows, method="head", other_method="final word", metric="all")
+    assert less == pytest.approx(1 - np.mean(last))
     assert 0 < share["headlines", "answered right"] <= len(small)
 
 
 def test_controls_tell_the_task_from_the_word(finished):
     rows = found(finished, stage="control", task="humor_single", metric="contrast")
-    contrast = {row.method: row for row in rows}
+    contrast = {row.method: row for row in rows if not row.other_method}
     assert {"itself", "untuned", "labels shuffled", "fine-tuned on humor_pair", "random word"} <= (
         contrast.keys()
     )
@@ -160,9 +165,10 @@ def test_controls_tell_the_task_from_the_word(finished):
     assert contrast["untuned"].low > 0.7
     # a random word of the headlines is an animal only now and then
     assert contrast["random word"].value < 0.6
-    assert contrast["itself - random word"].low > 0.2
-    best = value(found(finished, stage="control", method="best head, untuned", task="humor_single"))
-    assert (best["layer"], best["head"]) == (LAYER, HEAD)
+    (less,) = having(rows, method="itself", other_method="random word")
+    assert less.low > 0.2
+    what = {"stage": "control, best head", "method": "untuned", "task": "humor_single"}
+    assert {(row.layer, row.head) for row in found(finished, **what)} == {(LAYER, HEAD)}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -174,24 +180,22 @@ def test_what_learned_shuffled_labels_does_not_know_the_answers(finished, task):
 
 def test_distances_are_those_of_each_layer(finished):
     rows = found(finished, stage="attention distance")
-    distance = {(row.method, row.metric): row.value for row in rows}
-    assert {m for m, d in distance if d == "from untuned"} == {
-        f"{variant}, layer {layer}"
+    distance = {(row.method, row.layer, row.metric): row.value for row in rows}
+    assert {key[:2] for key in distance if key[2] == "from untuned"} == {
+        (variant, layer)
         for variant in (*TASKS, *(f"{task}_shuffled" for task in TASKS))
         for layer in (0, 1)
     }
     assert all(0 < each < 0.8326 for each in distance.values())
-    assert distance["untuned, layer 1", "funny to serious"] > 0.1
+    assert distance["untuned", 1, "funny to serious"] > 0.1
 
 
 def test_the_contrast_meets_importance_and_says_how_far_it_repeats(finished):
     rows = found(finished, stage="map agreement", metric="spearman")
-    assert {
-        (row.task, row.seed) for row in rows if row.method == "humor, humor_pair: contrast"
-    } == {("humor_pair", 0)}
+    what = {"method": "humor", "reading": "contrast", "other_task": "humor_pair"}
+    assert {(row.task, row.seed) for row in having(rows, **what)} == {("humor_pair", 0)}
     (ceiling,) = found(
-        finished, stage="map agreement", metric="ceiling of spearman", task="humor_pair",
-        method="humor, humor_pair: contrast",
+        finished, stage="map agreement", metric="ceiling", task="humor_pair", **what
     )  # fmt: skip
     assert 0 <= ceiling.value <= 1
 

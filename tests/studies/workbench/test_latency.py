@@ -19,16 +19,18 @@ def test_a_cut_model_needs_less_memory_in_passes_and_in_training():
     mask_LH = np.arange(TINY.num_heads)[None] < [[1], [2], [1]]
     params, config = cut(whole.params, whole.config, mask_LH)
     smaller = whole._replace(params=params, config=config)
-    found = measure_speed(whole, smaller, (2,), length=8, repeats=1, training_batch=4)
-    assert all(found[f"{name}, batch 2, ms"] > 0 for name in ("whole", "cut"))
-    for what in ("batch 2", "fine-tuning batch 4"):
-        assert found[f"cut, {what}, bytes"] < found[f"whole, {what}, bytes"]
+    measured = measure_speed(whole, smaller, (2,), length=8, repeats=1, training_batch=4)
+    found = {(each.what, each.unit): each.value for each in measured}
+    assert all(found[name, "ms"] > 0 for name in ("whole", "cut"))
+    for training in ("", ", fine-tuning"):
+        assert found[f"cut{training}", "bytes"] < found[f"whole{training}", "bytes"]
     bytes_of = {
         name: 4 * count_parameters(m.params) for name, m in (("whole", whole), ("cut", smaller))
     }
     for name, size in bytes_of.items():
-        assert found[f"{name}, batch 2, bytes"] > size
-        assert found[f"{name}, fine-tuning batch 4, bytes"] > 4 * size  # two moments, a gradient
+        assert found[name, "bytes"] > size
+        assert found[f"{name}, fine-tuning", "bytes"] > 4 * size  # two moments, a gradient
+    assert {each.batch for each in measured if each.what.endswith("fine-tuning")} == {4}
 
 
 def test_a_step_holds_parameters_and_moments_before_it_runs():

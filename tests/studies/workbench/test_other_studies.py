@@ -33,7 +33,7 @@ def other(tmp_path, config):
     """A finished study that has maps of a model, of a pruner's, and of the model fine-tuned."""
     folder, weights = tmp_path / "other", encoder_bits(made(config))
     save_maps(folder, "tiny", "arcs", 0, MAPS, (MAPS, MAPS), weights=weights)
-    save_maps(folder, "tiny", "arcs.sst2", 0, MAPS, weights=[1])
+    save_maps(folder, "tiny", "arcs", 0, MAPS, task="sst2", weights=[1])
     save_maps(folder, "tiny", "meta", 1, MAPS, weights=weights)
     write_rows(folder / "rows.jsonl", [Row("s", "tiny", "", "UUAS", 0.5)])
     return folder
@@ -70,9 +70,9 @@ def test_a_model_of_the_same_name_with_other_weights_is_rejected(other, config):
     copy_maps(model_with_other_studies(other, readout))  # another readout makes no other maps
 
 
-def test_maps_that_do_not_say_of_which_weights_they_are_are_rejected(other, config):
-    shutil.rmtree(other / "maps" / "weights")
-    with pytest.raises(ValueError, match=r"got a file that does not say of which: .*tiny-arcs-0"):
+def test_maps_that_do_not_say_what_they_are_of_are_none(other, config):
+    shutil.rmtree(other / "maps" / "of")
+    with pytest.raises(ValueError, match=r"expected maps of tiny, not fine-tuned, in .*got none"):
         copy_maps(model_with_other_studies(other, made(config)))
 
 
@@ -139,24 +139,29 @@ def test_arcs_of_one_study_meet_importance_and_constituents_of_another(folders):
     spans = load_maps(folders / "luo", "roberta", "spans", 0)
     score_LH = np.load(folders / "luo" / "scores" / "roberta-mlm-0.npz")["score"]
     rows = found(folders / "luo", metric="spearman", seed=0)
-    values = {row.method: row.value for row in rows if row.stage != "rankings"}
-    for method, one_LH, two_LH in (
-        ("arcs of htut: MST", arcs["MST"], score_LH),
-        ("arcs of htut: det", arcs["det"], score_LH),
-        ("spans: F1 ~ arcs of htut: MST", spans["F1"], arcs["MST"]),
-        ("spans: F1 ~ arcs of htut: det", spans["F1"], arcs["det"]),
-        ("spans: NP recall ~ arcs of htut: MST", spans["NP recall"], arcs["MST"]),
+    values = {
+        (row.method, row.reading, row.other_method, row.other_reading): row.value
+        for row in rows
+        if row.stage != "rankings"
+    }
+    for one, two, one_LH, two_LH in (
+        (("arcs of htut", "MST"), ("", ""), arcs["MST"], score_LH),
+        (("arcs of htut", "det"), ("", ""), arcs["det"], score_LH),
+        (("spans", "F1"), ("arcs of htut", "MST"), spans["F1"], arcs["MST"]),
+        (("spans", "F1"), ("arcs of htut", "det"), spans["F1"], arcs["det"]),
+        (("spans", "NP recall"), ("arcs of htut", "MST"), spans["NP recall"], arcs["MST"]),
     ):
         expected, _ = np.asarray(stats.spearmanr(one_LH.ravel(), two_LH.ravel()))
-        assert values[method] == pytest.approx(expected), method
-    assert "attention: focus (minus entropy) ~ spans: F1" in values
-    assert "attention of htut: focus (minus entropy)" in values
+        assert values[*one, *two] == pytest.approx(expected), (one, two)
+    assert ("attention", "focus (minus entropy)", "spans", "F1") in values
+    assert ("attention of htut", "focus (minus entropy)", "", "") in values
     focus = load_maps(folders / "luo", "roberta", "attention", 0)
     assert list(focus) == ["focus (minus entropy)", "confidence"]  # the first sums up
     assert (focus["focus (minus entropy)"] < 0).all()
     (ceiling,) = found(
-        folders / "luo", metric="ceiling of spearman", method="spans: F1 ~ arcs of htut: MST"
-    )
+        folders / "luo", metric="ceiling", method="spans", reading="F1",
+        other_method="arcs of htut", other_reading="MST",
+    )  # fmt: skip
     assert 0 <= ceiling.value <= 1
 
 

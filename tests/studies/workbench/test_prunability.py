@@ -18,6 +18,7 @@ from jaxheads.studies.settings import (
     TaskSettings,
     TextSettings,
 )
+from jaxheads.studies.workbench.answers import Way
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_as, score_all
 from jaxheads.studies.workbench.settings import READINGS
@@ -86,8 +87,7 @@ def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
     study_model, task, model = scored
     found = dict(orders(study_model, model, task, "all", {}, range(1)))
     for reading in ("", "token+l2", "batch+l2"):
-        name = f"gradient{'/' * bool(reading)}{reading}, iterative"
-        budgets, order = found[name]
+        budgets, order = found[Way("gradient, iterative", reading)]
         assert budgets == (16, 12, 8, 4, 0)
         mask_LH = np.ones((4, 4), bool)
         for budget in budgets[1:]:
@@ -100,7 +100,7 @@ def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
                 np.testing.assert_allclose(lengths[mask_LH.any(1)], 1)
             mask_LH = mask_from_scores(score_LH, budget, present=mask_LH)
             assert (order(budget) == mask_LH).all()
-    assert len([name for name in found if "iterative" in name]) == 3
+    assert len([way for way in found if "iterative" in way.method]) == 3
 
 
 def test_the_baseline_of_li_et_al_takes_batches_normalised_by_layer(scored):
@@ -110,7 +110,7 @@ def test_the_baseline_of_li_et_al_takes_batches_normalised_by_layer(scored):
     again = study_model.scorer.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
     expected_LH = mask_from_scores(again.score_LH, 9, present=first_LH)
     study_model.save_model(model, study_model.tuned_path("grammar_sentiment", 0))
-    found = METHODS["gradient of the paper, iterative"](choice)
+    found = METHODS["gradient of the paper, iterative"].choose(choice)
     assert (found.mask_LH == expected_LH).all()
     assert (found.examples, found.base) == (2 * 64, 1)
 

@@ -27,9 +27,9 @@ def sums(seed: int, examples: int = 30) -> Sums:
 
 
 def measured(own: StudyModel, seed: int, cell: str, **more: Sums) -> list:
-    """The rows of a cell: one of a head with another name in each seed, and others by stage."""
+    """The rows of a cell: one of another head in each seed, and others by stage."""
     found = Sampled(own, "sst2", seed)
-    rows = found.rows("F1", sums(seed), stage="best", method=f"head {seed}", kind="best head")
+    rows = found.rows("F1", sums(seed), {"head": seed}, stage="best", method="best head")
     for stage, each in more.items():
         rows += found.rows("F1", each, stage=stage)
     rows += found.plain_rows({"heads": 3.0}, stage="counts")
@@ -47,7 +47,7 @@ def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
     for seed, (row, count) in enumerate(single):
         expected = sums(seed).intervals().at()
         assert (row.value, row.low, row.high, row.p_value) == tuple(expected)
-        assert (row.seed, row.method, row.seeds, count.low) == (seed, f"head {seed}", None, None)
+        assert (row.seed, row.head, row.seeds, count.low) == (seed, seed, None, None)
     trees = cells_of((0, 1), "trees")
     (cell,) = together_cell(own, "sst2", trees)
     assert cell.name == "roberta-sst2-together-rows"
@@ -56,6 +56,7 @@ def test_a_seed_has_the_interval_of_its_sums_and_all_seeds_theirs(tmp_path):
     expected = together([sums(0), sums(1)]).at()
     assert (row.value, row.low, row.high, row.p_value) == tuple(expected)
     assert (row.stage, row.method, row.metric, row.seeds) == ("best", "best head", "F1", 2)
+    assert row.head is None
     assert row.value == pytest.approx(np.mean([rows[0].value for rows in single]))
 
 

@@ -41,12 +41,11 @@ from tests.planted.heads import (
     SIZES,
     TOKENIZER,
     WORDS,
-    having,
     run_study,
     save,
     tiny_run,
-    value_of,
 )
+from tests.support.found import having, value_of
 from tests.support.reviews import write_jsonl
 
 pytestmark = pytest.mark.slow  # a whole study
@@ -144,7 +143,7 @@ def scored(rows, folder) -> dict:
 
 @pytest.fixture(scope="module")
 def masks(scored, folder) -> dict:
-    """The mask of every method, by task, seed and its name in records."""
+    """The mask of every way, by task, seed and its name and draw in records."""
     scores = folder / "out" / "scores"
     gradient, magnitude = (
         load_scores(scores / f"roberta-mlm-0{name}.npz") for name in ("", ".magnitude")
@@ -153,18 +152,19 @@ def masks(scored, folder) -> dict:
     found = {}
     for (name, seed), score_LH in scored.items():
         best = mask_from_scores(score_LH, BUDGET, per_layer=True)
-        found[name, seed, "meta"], found[name, seed, "inverted meta"] = best, ~best
+        found[name, seed, "meta", None], found[name, seed, "inverted meta", None] = best, ~best
         for draw in range(seed * DRAWS, (seed + 1) * DRAWS):
             chance = random_mask(*SHAPE, BUDGET, draw, per_layer=True)
-            found[name, seed, f"random {draw}"] = chance
+            found[name, seed, "random", draw] = chance
         for scores in (gradient, magnitude):
             mask_LH = mask_from_scores(scores.score_LH, BUDGET, per_layer=True)
-            found[name, seed, scores.method] = mask_LH
+            found[name, seed, scores.method, None] = mask_LH
     return found
 
 
-def masks_of(masks: dict, task: str, seed: int) -> dict[str, np.ndarray]:
-    return {method: mask for (*of, method), mask in masks.items() if of == [task, seed]}
+def masks_of(masks: dict, task: str, seed: int) -> dict[tuple, np.ndarray]:
+    """By method and draw."""
+    return {key[2:]: mask for key, mask in masks.items() if key[:2] == (task, seed)}
 
 
 def loss_of(folder, task: str, seed: int, split: str, mask_LH: np.ndarray) -> dict[str, float]:
@@ -244,12 +244,12 @@ def test_the_ends_of_a_pruners_training_are_its_first_and_last_step(rows, folder
 def test_every_row_is_of_the_mask_that_it_names(rows, masks, folder, task, seed):
     expected = masks_of(masks, task, seed)
     found = having(rows, stage="masked, fine-tuned", task=task, seed=seed)
-    assert {row.method for row in found} == expected.keys()
+    assert {(row.method, row.draw) for row in found} == expected.keys()
     assert {row.budget for row in found} == {BUDGET}
     losses = {}
     for method, mask_LH in expected.items():
         metrics = loss_of(folder, task, seed, "held_out", mask_LH)
-        own = {row.metric: row.value for row in found if row.method == method}
+        own = {row.metric: row.value for row in found if (row.method, row.draw) == method}
         assert own == pytest.approx(metrics, rel=1e-4), method
         losses[method] = round(metrics["loss"], 4)
     assert len(set(losses.values())) >= len(losses) - 1  # they tell masks apart
@@ -260,9 +260,10 @@ def test_every_row_is_of_the_mask_that_it_names(rows, masks, folder, task, seed)
 
 @runs
 def test_masks_are_in_force_while_training_on_training_examples(rows, masks, folder, task, seed):
-    expected = {**masks_of(masks, task, seed), "whole": np.ones(SHAPE, bool)}
+    expected = {**masks_of(masks, task, seed), ("whole", None): np.ones(SHAPE, bool)}
     for method, mask_LH in expected.items():
-        name = f"roberta-{task}-{seed}-{method.replace(' ', '-')}-tuned"
+        of = "-".join(str(part) for part in method if part is not None).replace(" ", "-")
+        name = f"roberta-{task}-{seed}-{of}-tuned"
         (line,) = (folder / "out" / "logs" / f"{name}.jsonl").read_text().splitlines()
         loss = loss_of(folder, task, seed, "train", mask_LH)["loss"]
         assert json.loads(line)["loss"] == pytest.approx(loss, rel=1e-4), method
@@ -272,8 +273,9 @@ def test_masks_are_in_force_while_training_on_training_examples(rows, masks, fol
 def test_lost_likeness_is_of_held_out_sentences_under_each_mask(rows, masks, folder, task, seed):
     channel = channel_of(task != "sst2")
     objective = departure_objective(represent_for(MODEL.config, ReadoutConfig()), channel)
-    for method, mask_LH in masks_of(masks, task, seed).items():
-        found = value_of(rows, stage="likeness lost", task=task, seed=seed, method=method)
+    for (method, draw), mask_LH in masks_of(masks, task, seed).items():
+        what = {"task": task, "seed": seed, "method": method, "draw": draw}
+        found = value_of(rows, stage="likeness lost", **what)
         batch = batched(folder, task, "held_out")
         expected = evaluate(objective, MODEL.params, batch, (), gate=mask_LH.astype(np.float32))
         assert found == pytest.approx(expected.metrics["loss"], rel=1e-4), method
@@ -285,10 +287,10 @@ def test_similarity_is_the_cosine_of_held_out_pairs_under_each_mask(rows, masks,
     sides = (batch.tokens_BT, batch.real_BT, batch.types_BT)
     flat = [jnp.asarray(array).reshape(16, -1) for array in sides]
     of = jax.jit(lambda gate: encode(MODEL.config, MODEL.params, *flat, gate).hidden_BPD)
-    expected = {"whole": np.ones(SHAPE, bool)} | masks_of(masks, SIMILAR, seed)
+    expected = {("whole", None): np.ones(SHAPE, bool)} | masks_of(masks, SIMILAR, seed)
     found = having(rows, stage="similarity", task=SIMILAR, seed=seed)
-    assert {row.method for row in found} >= expected.keys()
-    for method, mask_LH in expected.items():
+    assert {(row.method, row.draw) for row in found} >= expected.keys()
+    for (method, draw), mask_LH in expected.items():
         hidden, real = np.asarray(of(mask_LH.astype(np.float32))), np.asarray(flat[1])[..., None]
         for kind, state in (
             ("mean of tokens", (hidden * real).sum(1) / real.sum(1)), ("first token", hidden[:, 0])
@@ -300,7 +302,7 @@ def test_similarity_is_the_cosine_of_held_out_pairs_under_each_mask(rows, masks,
                 "pearson": stats.pearsonr(cosine, batch.labels).statistic,
             }
             for name, value in values.items():
-                own = value_of(found, method=method, metric=f"{name}, {kind}")
+                own = value_of(found, method=method, draw=draw, reading=kind, metric=name)
                 assert own == pytest.approx(value, abs=2e-3), (method, name, kind)
 
 
@@ -312,18 +314,18 @@ def test_contrasts_are_of_the_means_over_seeds_and_draws(rows, task):
     def mean(kind: str) -> float:
         stage = "whole" if kind == "whole" else "masked, fine-tuned"
         own = having(rows, stage=stage, task=task, metric="accuracy")
-        names = [row for row in own if kind == "whole" or row.method.rstrip(" 0123456789") == kind]
+        names = [row for row in own if kind == "whole" or row.method == kind]
         return float(np.mean([row.value for row in names]))
 
     found = having(rows, stage="contrast of masks", task=task)
-    assert {row.method for row in found} == {
-        *(f"meta - {other}" for other in ("random", "inverted meta", "gradient", "magnitude")),
-        "meta - whole", "random - inverted meta", "gradient - random",
+    others = ("random", "inverted meta", "gradient", "magnitude", "whole")
+    assert {(row.method, row.other_method) for row in found} == {
+        *(("meta", other) for other in others), ("random", "inverted meta"), ("gradient", "random"),
     }  # fmt: skip
     values = []
     for row in found:
-        one, two = row.method.split(" - ")
-        assert row.value == pytest.approx(mean(one) - mean(two), abs=1e-12), row.method
+        difference = mean(row.method) - mean(row.other_method)
+        assert row.value == pytest.approx(difference, abs=1e-12), row
         assert row.budget == BUDGET
         values.append(row.value)
     assert len({round(value, 6) for value in values}) > 3
@@ -331,16 +333,18 @@ def test_contrasts_are_of_the_means_over_seeds_and_draws(rows, task):
 
 def test_overlap_is_of_the_masks_of_two_tasks_two_seeds_or_two_methods(rows, masks):
     found = {
-        (row.task, row.seed, row.method): row.value
+        (row.task, row.other_task, row.seed, row.method): row.value
         for row in having(rows, stage="overlap of masks")
     }
-    names, expected = (*TASKS, SIMILAR), {("", 0, "chance"): chance_jaccard(*SHAPE, 2)}
+    names, expected = (*TASKS, SIMILAR), {("", "", 0, "chance"): chance_jaccard(*SHAPE, 2)}
     for seed, (one, two) in itertools.product(SEEDS, itertools.combinations(names, 2)):
-        pair = (masks[one, seed, "meta"], masks[two, seed, "meta"])
-        expected[f"{one}~{two}", seed, "tasks"] = jaccard(*pair)
+        pair = (masks[one, seed, "meta", None], masks[two, seed, "meta", None])
+        expected[one, two, seed, "tasks"] = jaccard(*pair)
     for name in names:
-        expected[name, 0, "seeds"] = jaccard(*(masks[name, seed, "meta"] for seed in SEEDS))
+        expected[name, "", 0, "seeds"] = jaccard(
+            *(masks[name, seed, "meta", None] for seed in SEEDS)
+        )
         for seed, other in itertools.product(SEEDS, ("gradient", "magnitude")):
-            both = (masks[name, seed, "meta"], masks[name, seed, other])
-            expected[name, seed, other] = jaccard(*both)
+            both = (masks[name, seed, "meta", None], masks[name, seed, other, None])
+            expected[name, "", seed, other] = jaccard(*both)
     assert found == pytest.approx(expected)

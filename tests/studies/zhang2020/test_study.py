@@ -18,7 +18,7 @@ from jaxheads.importance.meta.files import load_pruner, save_pruner
 from jaxheads.importance.meta.pruner import init_pruner
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
-from tests.support.tiny_study import found, kinds, study, write_study
+from tests.support.tiny_study import found, study, write_study
 
 META = """
 import dataclasses
@@ -58,11 +58,17 @@ def test_every_mask_is_measured_alike(finished):
     for seed in (0, 1):
         rows = found(finished, stage="masked, fine-tuned", seed=seed, metric="accuracy")
         assert len(rows) == 5
-        assert kinds(rows) == {"meta", "inverted meta", "random", "gradient", "magnitude"}
+        assert {row.method for row in rows} == {
+            "meta",
+            "inverted meta",
+            "random",
+            "gradient",
+            "magnitude",
+        }
         assert {row.budget for row in rows} == {4}
     assert len(found(finished, stage="whole", task="sst2", metric="accuracy")) == 2
-    random = {r.method for r in found(finished, stage="masked, fine-tuned") if "random" in r.method}
-    assert random == {"random 0", "random 1"}
+    random = found(finished, stage="masked, fine-tuned", method="random")
+    assert {row.draw for row in random} == {0, 1}
 
 
 @pytest.mark.slow
@@ -80,12 +86,12 @@ def test_the_pruner_learns_on_other_tasks_alone(finished):
 @pytest.mark.slow
 @pytest.mark.long
 def test_contrasts_are_differences_of_the_means(finished):
-    (row,) = found(finished, stage="contrast of masks", method="meta - random")
+    (row,) = found(finished, stage="contrast of masks", method="meta", other_method="random")
+    what = {"stage": "masked, fine-tuned", "metric": "accuracy"}
     means = [
-        np.mean([r.value for r in found(finished, stage="masked, fine-tuned", metric="accuracy")
-                 if r.method.startswith(name)])
+        np.mean([row.value for row in found(finished, method=name, **what)])
         for name in ("meta", "random")
-    ]  # fmt: skip
+    ]
     assert row.value == pytest.approx(means[0] - means[1])
     assert row.low <= row.value <= row.high
 
@@ -106,8 +112,8 @@ def test_overlap_is_that_of_the_saved_scores(finished):
 @pytest.mark.long
 def test_likeness_is_measured_without_training(finished):
     rows = found(finished, stage="similarity", seed=0)
-    assert {row.metric for row in rows} == {
-        f"{name}, {kind}"
+    assert {(row.metric, row.reading) for row in rows} == {
+        (name, kind)
         for name in ("spearman", "pearson")
         for kind in ("mean of tokens", "first token")
     }
@@ -122,7 +128,7 @@ def test_likeness_is_measured_without_training(finished):
     floor = spearmanr(likeness, [each.label for each in pairs]).statistic
     found_floor = [row for row in rows if row.method == "bag of words"]
     assert len(found_floor) == 4
-    assert [r.value for r in found_floor if "spearman" in r.metric] == pytest.approx([floor] * 2)
+    assert [r.value for r in found_floor if r.metric == "spearman"] == pytest.approx([floor] * 2)
     assert all(row.value > 0 for row in found(finished, stage="likeness lost"))
 
 

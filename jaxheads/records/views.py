@@ -1,6 +1,6 @@
 """What single heads look at in single sentences, kept for the page.
 
-views/MODEL-WHAT-SEED.json   what `attention_view` draws, sentence by sentence
+views/MODEL-WHAT[.TASK]-SEED.json   what `attention_view` draws, sentence by sentence
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from jaxheads.records.folder import Room
+from jaxheads.records.head_maps import what_of
 from jaxheads.storage.store import Store
-
-FOLDER = "views"
 
 
 def view(
@@ -35,6 +35,10 @@ def view(
     }
 
 
-def save_views(folder: Path, name: str, views: Iterable[dict[str, Any]]) -> None:
-    """Write the views MODEL-WHAT-SEED into a study's folder, whole or not at all."""
-    Store(folder).write_json(f"{FOLDER}/{name}.json", list(views))
+def save_views(
+    folder: Path, model: str, what: str, seed: int, views: Iterable[dict[str, Any]], task: str = ""
+) -> None:
+    """Write the views of a model, fine-tuned on a task or not, whole or not at all."""
+    own = {"model": model, "what": what, "task": task, "seed": seed}
+    name = f"{Room.VIEWS}/{model}-{what_of(what, task)}-{seed}.json"
+    Store(folder).write_json(name, [own | each for each in views])

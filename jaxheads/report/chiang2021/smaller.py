@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from jaxheads.records.folder import Metric, Stage
 from jaxheads.records.rows import Row
-from jaxheads.report.figures.style import shown
 from jaxheads.report.folder import Study
-from jaxheads.report.parts import Section, Table
-from jaxheads.report.spread import cell, number, percent, spread_of
-
-STAGE, MASKED = "cut", "pruned, then fine-tuned"
-SIZE, WHOLE_SIZE = "parameters", "parameters of the whole"
+from jaxheads.report.names import heads_kept, shown, way
+from jaxheads.report.parts import Section, Table, section
+from jaxheads.report.spread import cell, number, percent
 
 
 def smaller_section(study: Study) -> Section | None:
     """A line for each model that was cut, beside the same model masked and the whole one."""
-    cuts = [row for row in study.at(STAGE) if row.metric == study.metric(row.task)]
-    body = tuple(_line(study, row) for row in cuts)
-    if not body:
-        return None
     lead = (
         "After fine-tuning with heads masked, the masked heads are cut out of the weights: the "
         "smaller model is saved under “smaller”, can be loaded by itself, and is measured again. "
@@ -30,26 +24,24 @@ def smaller_section(study: Study) -> Section | None:
     )
     head = (
         "model", "task", "heads chosen by", "metric", "heads kept", "seed", "cut", "masked",
-        "all heads", SIZE, "of the whole",
+        "all heads", Metric.PARAMETERS, "of the whole",
     )  # fmt: skip
-    return Section(
-        "smaller",
-        "Cut out of the weights",
-        lead,
-        (Table("cut-table", caption, head, body, labels=4),),
-    )
+    body = tuple(_line(study, row) for row in study.main(Stage.CUT))
+    table = Table("cut-table", caption, head, body, labels=4)
+    return section("smaller", "Cut out of the weights", lead, table)
 
 
 def _line(study: Study, row: Row) -> tuple[str, ...]:
     own = {"model": row.model, "task": row.task, "seed": row.seed}
     chosen = own | {"method": row.method, "budget": row.budget}
-    masked = spread_of(study.at(MASKED, **chosen, metric=row.metric))
-    whole = spread_of(study.at("whole", **own, metric=row.metric))
-    sizes = [spread_of(study.at(STAGE, **chosen, metric=name)) for name in (SIZE, WHOLE_SIZE)]
-    size, full = sizes
+    masked = study.spread(Stage.PRUNED_FIRST, **chosen, reading=row.reading, metric=row.metric)
+    whole = study.spread(Stage.WHOLE, **own, metric=row.metric)
+    size, full = (
+        study.spread(Stage.CUT, **chosen, metric=name)
+        for name in (Metric.PARAMETERS, Metric.WHOLE_PARAMETERS)
+    )
     share = "–" if size is None or full is None else percent(size.mean / full.mean)
     return (
-        row.model, shown(row.task), row.method or "–", row.metric,
-        "all" if row.budget is None else str(row.budget), str(row.seed), number(row.value),
-        cell(masked), cell(whole), cell(size), share,
+        row.model, shown(row.task), way(row), row.metric, heads_kept(row.budget), str(row.seed),
+        number(row.value), cell(masked), cell(whole), cell(size), share,
     )  # fmt: skip
