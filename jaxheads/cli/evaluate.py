@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 
 from jaxheads.cli.inputs import classes_of, open_model, read_labelled, read_masked, task_for
 from jaxheads.cli.options.evaluate import EvaluateOptions
+from jaxheads.cli.options.task import TaskOptions
 from jaxheads.cli.prune import choose_heads
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.tasks.task import Task
@@ -72,7 +73,7 @@ def _gates(options: EvaluateOptions, model: Model) -> dict[str, np.ndarray]:
 
 
 def measure(
-    options: EvaluateOptions,
+    options: TaskOptions,
     model: Model,
     task: Task,
     source: Source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +14,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from jaxheads.cli.evaluate import measure
 from jaxheads.cli.inputs import open_model, read_labelled, read_masked, task_for, task_of
 from jaxheads.cli.options.fields import refuse
 from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source, batches, bucket_lengths
+from jaxheads.data.tasks.task import Task
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.meta.files import load_pruner
@@ -64,6 +67,7 @@ class ScoreJob(NamedTuple):
     objective: Objective | None
     source: Source | None
     mesh: Mesh | None
+    task: Task  # with its labels
 
 
 def run(options: ScoreOptions) -> None:
@@ -80,9 +84,12 @@ def run(options: ScoreOptions) -> None:
         begin = time.perf_counter()
         scores = _score(options, job)
         seconds = time.perf_counter() - begin
+        scores = scores._replace(measured=_measured(options, job))
         run_on_primary(lambda: save_scores(draft, scores))
     if is_primary():
         print(_report(options, job.model, scores, seconds))
+        if warning := _below_baseline(job, scores):
+            print(f"jaxheads: warning: {warning}", file=sys.stderr)
 
 
 def _method(options: ScoreOptions) -> Method:
@@ -122,7 +129,7 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
             options.data, share=data_share(mesh), group=_group(options, method), scratch=scratch,
             **how,
         )  # fmt: skip
-    return ScoreJob(model, method, objective, source, mesh)
+    return ScoreJob(model, method, objective, source, mesh, task)
 
 
 def _score(options: ScoreOptions, job: ScoreJob) -> Scores:
@@ -143,6 +150,30 @@ def _score(options: ScoreOptions, job: ScoreJob) -> Scores:
     if options.keep_gradients is not None:
         gather_kept(options.keep_gradients)
     return scores
+
+
+def _measured(options: ScoreOptions, job: ScoreJob) -> dict[str, tuple[float, float]]:
+    """Loss and metrics of the model on what was scored, and the baseline's, where labels count."""
+    if job.objective is None or job.source is None:
+        return {}
+    present_LH = present_heads(job.model.config)
+    gate_LH = np.ones(present_LH.shape, np.float32)
+    found = measure(options, job.model, job.task, job.source, job.mesh, gate_LH)
+    names = dict.fromkeys(("loss", *job.task.measured))
+    return {name: (found.metrics[name], found.floors[name]) for name in names}
+
+
+def _below_baseline(job: ScoreJob, scores: Scores) -> str:
+    """What to look at where the model is worse than a constant answer."""
+    first = next((name for name in job.task.measured if name != "loss"), "")
+    value, baseline = scores.measured.get(first, (0.0, 0.0))
+    if value >= baseline:
+        return ""
+    order = ", ".join(job.model.readout.labels) or "those of the text"
+    return (
+        f"{first} {value:.4f} is below the majority-class baseline {baseline:.4f}: is the model "
+        f"for this task, and do its labels mean what the data's mean ({order})?"
+    )
 
 
 def _group(options: ScoreOptions, method: Method) -> int:
@@ -174,6 +205,10 @@ def _report(options: ScoreOptions, model: Model, scores: Scores, seconds: float)
     return "\n".join(
         [
             f"{named(options.model)}: {layers} layers x {heads} heads, {how}, {data}",
+            *(
+                f"{name:16}  {value:.4f}  majority-class baseline {baseline:.4f}"
+                for name, (value, baseline) in scores.measured.items()
+            ),
             *_table(scores.score_LH, present_heads(model.config)),
             f"wrote {options.out}",
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from jaxheads.storage.arrays import read_arrays, write_arrays
 
 NORMALIZE = ("none", "l2")
 KEYS = ("score", "method", "unit", "examples", "model")
+MEASURED = ("metrics", "values", "baselines")
 
 
 class Scores(NamedTuple):
@@ -20,6 +22,8 @@ class Scores(NamedTuple):
 
     `unit` says how the effects on single examples became one number (see `units.UNITS`),
     `examples` how many there were (0: the method reads no data), `model` whose heads these are.
+    `measured` are the model's loss and metrics on those examples where they were measured, each
+    with what the majority-class baseline gets.
     """
 
     score_LH: Float[np.ndarray, "L H"]
@@ -27,6 +31,7 @@ class Scores(NamedTuple):
     unit: str
     examples: int
     model: str = ""
+    measured: Mapping[str, tuple[float, float]] = {}
 
     def __repr__(self) -> str:
         """One line: whose scores, how many, and the heads that matter most and least."""
@@ -86,11 +91,18 @@ def normalize_layers(
 def save_scores(path: str | Path, scores: Scores) -> None:
     """Write `scores` to an npz file, whole or not at all; its keys are those of `KEYS`.
 
+    What was `measured` is in `metrics` (names), `values` and `baselines`.
+
     Raises:
       ValueError: for a file name that does not end in .npz.
     """
-    named = zip(KEYS, map(np.asarray, scores), strict=True)
-    write_arrays(_npz(path), dict(named))
+    named: dict[str, np.ndarray] = dict(
+        zip(KEYS, map(np.asarray, scores[: len(KEYS)]), strict=True)
+    )
+    if scores.measured:
+        values, baselines = np.transpose(list(scores.measured.values()))
+        named |= dict(zip(MEASURED, (np.array([*scores.measured]), values, baselines), strict=True))
+    write_arrays(_npz(path), named)
 
 
 def load_scores(path: str | Path) -> Scores:
@@ -105,7 +117,11 @@ def load_scores(path: str | Path) -> Scores:
         raise ValueError(f"{path}: " + "; ".join(problems))
     score_LH = found["score"].astype(np.float64)
     method, unit, model = (str(found[key]) for key in ("method", "unit", "model"))
-    return Scores(score_LH, method, unit, int(found["examples"]), model)
+    measured = {}
+    if "metrics" in found:
+        names, *pairs = (found[key].tolist() for key in MEASURED)
+        measured = dict(zip(names, zip(*pairs, strict=True), strict=True))
+    return Scores(score_LH, method, unit, int(found["examples"]), model, measured)
 
 
 def _npz(path: str | Path) -> Path:
@@ -128,5 +144,10 @@ def _problems(found: dict[str, np.ndarray]):
     for key in ("method", "unit", "model"):
         if found[key].ndim or found[key].dtype.kind != "U":
             yield f"{key}: expected one string, got {found[key].dtype} {list(found[key].shape)}"
+    if "metrics" in found:
+        shapes = {found[key].shape if key in found else None for key in MEASURED}
+        kinds = [found[key].dtype.kind for key in MEASURED if key in found]
+        if len(shapes) > 1 or kinds != ["U", "f", "f"] or found["metrics"].ndim != 1:
+            yield f"{', '.join(MEASURED)}: expected as many names as numbers in each"
     if found["examples"].ndim or found["examples"].dtype.kind not in "iu":
         yield f"examples: expected one whole number, got {found['examples'].dtype}"

@@ -75,7 +75,10 @@ def weights(change: Callable[[dict], dict[str, np.ndarray]]) -> Callable[[Path],
 
 
 def content(name: str, data: bytes) -> Callable[[Path], None]:
-    return lambda folder: Path(folder, name).write_bytes(data) and None
+    def damage(folder: Path) -> None:
+        Path(folder, name).write_bytes(data)
+
+    return damage
 
 
 def wrong_configs(case: str) -> Iterator[Malformed]:

@@ -114,6 +114,29 @@ def test_a_classifier_is_replaced_only_if_asked(sentiment, classifier, topics, t
     assert load_model(tmp_path / "b").readout.labels == ("news", "food", "sport", "art")
 
 
+def test_a_model_below_the_baseline_is_told(sentiment, tmp_path, capsys):
+    """A model that has learnt the labels the other way round, but for its names."""
+    rows = [{"sentence": row["sentence"], "label": row["label"]} for row in reviews(40)]
+    data, out = write(tmp_path / "a.jsonl", rows), tmp_path / "tuned"
+    how = ("--task", "sst2", "--data", data)
+    learning = ("--steps", 40, "--batch-size", 8, "--learning-rate", 0.02, "--out", out)
+    assert run("train", sentiment, *how, *learning) == 0
+    model = load_model(out)
+    wrong = dataclasses.replace(model.readout, labels=("positive", "negative"))
+    save_model(model._replace(readout=wrong), tmp_path / "wrong", tokenizer=load_tokenizer(out))
+    capsys.readouterr()
+    scores = tmp_path / "s.npz"
+    assert run("score", out, *how, "--out", scores) == 0
+    assert capsys.readouterr().err == ""
+    right = load_scores(scores).measured["accuracy"]
+    assert run("score", tmp_path / "wrong", *how, "--out", scores) == 0
+    said = capsys.readouterr().err
+    value, baseline = load_scores(scores).measured["accuracy"]
+    assert (value, baseline) == (pytest.approx(1 - right[0]), right[1])
+    assert said.startswith(f"jaxheads: warning: accuracy {value:.4f} is below the majority-class")
+    assert "(positive, negative)" in said
+
+
 def test_heads_are_masked_where_a_model_is_measured(classifier, topics, tmp_path, capsys):
     scores, out = tmp_path / "s.npz", tmp_path / "m.json"
     assert run("score", classifier, *OWN, "--data", topics, "--out", scores) == 0

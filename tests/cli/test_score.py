@@ -77,8 +77,13 @@ def test_the_table_names_the_best_and_the_worst_heads(sentiment, review_file, tm
     lines = capsys.readouterr().out.splitlines()
     best = np.unravel_index(load_scores(tmp_path / "s.npz").score_LH.argmax(), (2, 4))
     assert "2 layers x 4 heads, gradient per example, 9 examples of sst2 in" in lines[0]
-    assert tuple(map(int, lines[2].split()[1:3])) == best
-    assert len(lines) == 2 + 8 + 1
+    found = load_scores(tmp_path / "s.npz").measured
+    assert list(found) == ["loss", "accuracy"]
+    assert (
+        lines[2] == f"{'accuracy':16}  {found['accuracy'][0]:.4f}  majority-class baseline 0.5556"
+    )
+    assert tuple(map(int, lines[4].split()[1:3])) == best
+    assert len(lines) == 4 + 8 + 1
     assert lines[-1] == f"wrote {tmp_path / 's.npz'}"
 
 

@@ -95,7 +95,9 @@ def _kind(table: FamilyTable, raw: dict[str, Any]) -> ReadoutKind | None:
 
 
 def _unknown_type(name: Any) -> str:
-    reason = f", which {DIFFERENT[name]}" if isinstance(name, str) and name in DIFFERENT else ""
+    reason = "; the oldest configs lack it, and need it added" if name is None else ""
+    if isinstance(name, str) and name in DIFFERENT:
+        reason = f", which {DIFFERENT[name]}"
     return f"expected one of {', '.join(MODEL_TYPES)}, got {name!r}{reason}"
 
 
