@@ -21,7 +21,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxheads.config import EncoderConfig, ReadoutConfig
+    from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
     from jaxheads.data.batch import Batch
     from jaxheads.data.encode import encode_task
     from jaxheads.data.lines import Reading
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         output_norm,
         random,
     )
+    from jaxheads.inference.evaluate import evaluate
     from jaxheads.models import nn
     from jaxheads.models.checkpoint.convert import load_model, save_model
     from jaxheads.models.checkpoint.families import encoder_config
@@ -53,9 +54,10 @@ if TYPE_CHECKING:
     from jaxheads.pruning.cut import cut, zero
     from jaxheads.pruning.mask import mask_from_scores
     from jaxheads.report.figures.heads import plot_heads
+    from jaxheads.training.fit import fit
 
 _ROOMS = {
-    "config": ("EncoderConfig", "ReadoutConfig"),
+    "config": ("EncoderConfig", "ReadoutConfig", "TrainingConfig"),
     "data.batch": ("Batch",),
     "data.encode": ("encode_task",),
     "data.tasks.examples": ("read_examples",),
@@ -70,6 +72,8 @@ _ROOMS = {
         "alone",
         "confidence",
         "entropy",
+        "evaluate",
+        "fit",
         "gradient",
         "integrated",
         "magnitude",
@@ -85,6 +89,8 @@ _ROOMS = {
     "objectives": ("Outcome", "objective_for"),
     "pruning.cut": ("cut", "zero"),
     "pruning.mask": ("mask_from_scores",),
+    "inference.evaluate": ("evaluate",),
+    "training.fit": ("fit",),
     "report.figures.heads": ("plot_heads",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -98,6 +104,7 @@ __all__ = [
     "ReadoutConfig",
     "Scores",
     "Task",
+    "TrainingConfig",
     "ablation",
     "alone",
     "batches",
@@ -107,6 +114,8 @@ __all__ = [
     "encode_task",
     "encoder_config",
     "entropy",
+    "evaluate",
+    "fit",
     "gradient",
     "init_model",
     "integrated",

@@ -127,7 +127,7 @@ def encode_task(
     if long not in ("error", "truncate"):
         raise ValueError(f"long: expected 'error' or 'truncate', got {long!r}")
     if readout is not None:
-        check_readout(examples.task, readout)
+        check_readout(examples.task, readout, found=examples.found)
     cut = max_length if long == "truncate" else None
     siamese = readout is not None and readout.kind == "pair"
     total = len(examples) if isinstance(examples.rows, Sized) else None
@@ -178,7 +178,8 @@ def _label_array(
     number_C = _numbers(examples, readout)
     if kind == "classify":
         return number_C[np.asarray(labels)]
-    several_NC = np.zeros((len(chunk), len(number_C)), np.int32)
+    width = len(number_C) if readout is None else len(readout.labels)
+    several_NC = np.zeros((len(chunk), width), np.int32)
     for row, label in enumerate(labels):
         several_NC[row, number_C[list(label or ())]] = 1
     return several_NC

@@ -25,8 +25,8 @@ def new_readout(task: Task) -> ReadoutConfig:
     return ReadoutConfig(KINDS[task.kind][0], task.labels)
 
 
-def check_readout(task: Task, readout: ReadoutConfig) -> None:
-    """Check that a readout can do a task.
+def check_readout(task: Task, readout: ReadoutConfig, *, found: bool = False) -> None:
+    """Check that a readout can do a task; data in which labels were `found` may lack some.
 
     Raises:
       ValueError: for another kind of readout than the task needs, or another number of labels.
@@ -36,7 +36,8 @@ def check_readout(task: Task, readout: ReadoutConfig) -> None:
             raise ValueError(f"task {task.title}: expected a masked LM, got {_described(readout)}")
         return
     kinds = KINDS[task.kind] if task.is_pair else KINDS[task.kind][:1]
-    right = len(readout.labels) == (1 if task.is_regression else len(task.labels))
+    count = 1 if task.is_regression else len(task.labels)
+    right = len(readout.labels) == count or (found and len(readout.labels) > count)
     if readout.kind not in kinds or not right:
         classes = f"{len(task.labels)} classes" if task.labels else "classes"
         wanted = "regression" if task.is_regression else classes
@@ -64,7 +65,7 @@ def class_numbers(task: Task, readout: ReadoutConfig, *, found: bool = False) ->
       ValueError: for names that are not the readout's.
     """
     theirs, ours = ([plain_name(name) for name in each.labels] for each in (readout, task))
-    if sorted(theirs) == sorted(ours):
+    if sorted(theirs) == sorted(ours) or (found and {*ours} <= {*theirs}):
         return tuple(theirs.index(name) for name in ours)
     if all(name.isdecimal() and int(name) < len(theirs) for name in ours):
         return tuple(map(int, ours))
