@@ -308,6 +308,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "li_grammar-prices": li_grammar_prices,
     "li_grammar-budgets": functools.partial(compared, "li_grammar", bounds=(11, 8, 5, 3)),
     "compare_grammar_budgets": functools.partial(compared, "compare_grammar_budgets"),
+    "compare_grammar_entailment": functools.partial(
+        compared, "compare_grammar_entailment", bounds=(11, 5)
+    ),
     "zhang_grammar": zhang_grammar,
     "htut_grammar-trees": htut_grammar_trees,
     "htut_grammar-relations": htut_grammar_relations,
