@@ -108,6 +108,8 @@ def _text_problem(value: Any) -> str:
 def _words_problem(value: Any) -> str:
     if not isinstance(value, list | tuple) or not value:
         return f"expected a list of words, got {shown(value)}"
+    if len(value) > 1 and all(word == "_" for word in value):
+        return "expected words, got _ for each: they are withheld, as the text may not be shared"
     return next((problem for word in value if (problem := _text_problem(word))), "")
 
 

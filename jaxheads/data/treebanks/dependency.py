@@ -151,6 +151,11 @@ def _read_tree(path: Path, lines: list[_Line]) -> tuple[DependencyTree | None, l
     if problem := tree_problem(heads):
         return None, [f"{path}:{lines[0].number}: {problem}"]
     words, tags, relations = (tuple(row[column] for row in rows) for column in (1, 3, 7))
+    if len(words) > 1 and {*words} == {"_"}:
+        withheld = (
+            "expected words, got _ for each: they are withheld, as the text may not be shared"
+        )
+        return None, [f"{path}:{lines[0].number}: {withheld}"]
     return DependencyTree(words, tags, heads, relations, name), []
 
 

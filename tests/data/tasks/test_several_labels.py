@@ -67,6 +67,11 @@ def test_words_have_a_label_each():
     )
 
 
+def test_words_that_are_withheld_are_rejected():
+    rows = [{"tokens": ["_", "_"], "ner": ["O", "X"]}]
+    assert "tokens: expected words, got _ for each: they are withheld" in refused(NER, *rows)
+
+
 def test_columns_of_classes_name_the_labels_of_words():
     features = {
         "tokens": datasets.List(datasets.Value("string")),

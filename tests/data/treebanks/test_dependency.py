@@ -106,6 +106,14 @@ def test_problems_are_named_by_file_and_line(tmp_path, text, problem):
         read_conllu(written(tmp_path, text))
 
 
+def test_words_that_are_withheld_are_rejected_and_a_single_underscore_is_a_word(tmp_path):
+    withheld = word(1, 2, form="_") + word(2, 0, form="_")
+    with pytest.raises(ValueError, match=r"a\.conllu:1: expected words, got _ for each"):
+        read_conllu(written(tmp_path, withheld + "\n"))
+    (tree,) = read_conllu(written(tmp_path, word(1, 2) + word(2, 0, form="_") + "\n"))
+    assert tree.words == ("w", "_")
+
+
 def test_up_to_five_problems_are_collected(tmp_path):
     bad = word(1, "x") + word(2, "y") + "\n"
     with pytest.raises(ValueError, match=r"a\.conllu:1: .*; .*a\.conllu:2: ") as caught:
