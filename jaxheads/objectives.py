@@ -23,6 +23,7 @@ from jaxheads.config import LABELLED, Compute, EncoderConfig, ReadoutConfig, Tra
 from jaxheads.data.batch import Batch
 from jaxheads.models.attention import Observer
 from jaxheads.models.model import Params, encode, logits, pool
+from jaxheads.models.packing import Packing
 from jaxheads.models.readouts import mean_over_tokens
 
 Targets = Literal["labels", "own"]
@@ -181,12 +182,18 @@ def _check(readout: ReadoutConfig, targets: str) -> None:
         )
 
 
+def packing_of(batch: Any) -> Packing | None:
+    """Where the examples of a batch of packed rows lie; None where each row is an example."""
+    slot_RT, start_RS = (getattr(batch, name, None) for name in ("slot_RT", "start_RS"))
+    return None if slot_RT is None or start_RS is None else Packing(slot_RT, start_RS)
+
+
 def _logits(config, readout, params, batch, dtype, remat, *, gate, key):
     if readout.kind == "masked_lm" and batch.where_BP is None:
         raise ValueError("masked LM: expected a batch with positions to predict, where_BP is None")
     return logits(
         config, readout, params, batch.tokens_BT, batch.real_BT, batch.types_BT, gate,
-        where_BP=batch.where_BP, key=key, dtype=dtype, remat=remat,
+        where_BP=batch.where_BP, key=key, dtype=dtype, remat=remat, packing=packing_of(batch),
     )  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from jaxheads.cli.inputs import classes_of, open_model, read_labelled, read_mask
 from jaxheads.cli.options.evaluate import EvaluateOptions
 from jaxheads.cli.options.task import TaskOptions
 from jaxheads.cli.prune import choose_heads
-from jaxheads.data.loader import Source, batches, bucket_lengths
+from jaxheads.data.loader import Source
+from jaxheads.data.packing import example_batches
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.model import Model
 from jaxheads.objectives import objective_for
-from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
+from jaxheads.parallel.mesh import data_devices, data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import is_primary, join_hosts
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
@@ -84,9 +85,9 @@ def measure(
     return evaluate(
         objective_for(model.config, model.readout, compute_dtype=options.dtype),
         model.params,
-        batches(
-            source, options.batch_size, share=data_share(mesh),
-            lengths=bucket_lengths(int(source.lengths.max())),
+        example_batches(
+            source, options.batch_size, model.readout.kind, share=data_share(mesh),
+            devices=data_devices(mesh),
         ),
         task.measured,
         classes=classes_of(task, model.readout),

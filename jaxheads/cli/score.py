@@ -19,7 +19,8 @@ from jaxheads.cli.inputs import open_model, read_labelled, read_masked, task_for
 from jaxheads.cli.options.fields import refuse
 from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.data.batch import Batch
-from jaxheads.data.loader import Source, batches, bucket_lengths
+from jaxheads.data.loader import Source
+from jaxheads.data.packing import example_batches
 from jaxheads.data.tasks.task import Task
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
@@ -29,7 +30,7 @@ from jaxheads.importance.score import method_problems, unit_problems
 from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
-from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
+from jaxheads.parallel.mesh import data_devices, data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
@@ -184,12 +185,13 @@ def _group(options: ScoreOptions, method: Method) -> int:
 def _batches(options: ScoreOptions, job: ScoreJob) -> Iterable[Batch]:
     if job.source is None:
         return ()
-    return batches(
+    return example_batches(
         job.source,
         options.batch_size,
+        job.model.readout.kind if job.method.needs_loss else "",
         share=data_share(job.mesh),
         group=_group(options, job.method),
-        lengths=bucket_lengths(int(job.source.lengths.max())),
+        devices=data_devices(job.mesh),
     )
 
 

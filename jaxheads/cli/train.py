@@ -19,8 +19,9 @@ from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.loader import Source, batches, bucket_lengths
+from jaxheads.data.loader import Source, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
+from jaxheads.data.packing import example_batches
 from jaxheads.data.sources import read_blocks
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
@@ -30,7 +31,13 @@ from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective, training_objective
-from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh, whole_params
+from jaxheads.parallel.mesh import (
+    data_devices,
+    data_share,
+    in_host_memory,
+    open_mesh,
+    whole_params,
+)
 from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.cut import check_zero, zero
 from jaxheads.storage.remote import claim_mirrors, named, put_mirrors
@@ -227,12 +234,14 @@ def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluat
     """
     held_out, metrics = job.held_out, job.task.measured
     assert held_out is not None, "there is something to evaluate on"
-    lengths = bucket_lengths(int(held_out.lengths.max()))
+    kind, devices = job.model.readout.kind, data_devices(job.mesh)
 
     def measure(params: Params, theta: Theta) -> dict[str, float]:
         mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH
         gate = None if mask_LH is None else mask_LH.astype(np.float32)
-        order = batches(held_out, batch_size, share=data_share(job.mesh), lengths=lengths)
+        order = example_batches(
+            held_out, batch_size, kind, share=data_share(job.mesh), devices=devices
+        )
         found = evaluate(
             job.objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
             names=job.task.labels, gate=gate, mesh=job.mesh,

@@ -15,7 +15,8 @@ class Batch(NamedTuple):
     nothing; all other rows weigh 1. A pair (Siamese) batch has `[B, 2, T]` tokens. Masked LM:
     `where_BP` holds positions to predict and `labels` `[B, P]` the original tokens, -1 where a row
     has fewer. Multilabel: `labels` `[B, C]` are 1 or 0. Tagging: `labels` `[B, T]` are at the first
-    piece of each word, and -1 elsewhere.
+    piece of each word, and -1 elsewhere. In a packed batch (see `models.packing`) each row of
+    tokens holds several examples, and labels, weights and numbers have one row for each place.
     """
 
     tokens_BT: Int[Array | ndarray, "B *pair T"]
@@ -25,3 +26,5 @@ class Batch(NamedTuple):
     weight_B: Float[Array | ndarray, "B"]
     index_B: Int[Array | ndarray, "B"]  # the example's number in its data set
     where_BP: Int[Array | ndarray, "B P"] | None = None
+    slot_RT: Int[Array | ndarray, "R T"] | None = None  # of packed rows, with `start_RS`
+    start_RS: Int[Array | ndarray, "R S"] | None = None

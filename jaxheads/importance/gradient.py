@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from jaxheads.objectives import Objective
+from jaxheads.objectives import Objective, packing_of
 from jaxheads.parallel.mesh import split_gate, split_over_data
 
 
@@ -116,16 +116,23 @@ def _gradient(objective, params, batch, gate):
 
 
 def _effects(effect, loss_B, batch, same_LL, *, token: bool, mesh: Mesh | None) -> Effects:
-    size = len(batch.weight_B)
-    by_row = effect.sum(-1)
-    effect_BLH = by_row.reshape(size, -1, *by_row.shape[1:]).sum(1)
+    effect_BLH = _by_example(effect, batch)
     effect_BLH, loss_B = split_over_data(mesh, effect_BLH), split_over_data(mesh, loss_B)
     if not token:
         return Effects(effect_BLH, loss_B)
     if same_LL is not None:
         effect = jnp.einsum("lm,bmht->blht", same_LL, effect, precision="highest")
-    token_BLH = jnp.abs(effect).sum(-1).reshape(size, -1, *by_row.shape[1:]).sum(1)
+    token_BLH = _by_example(jnp.abs(effect), batch)
     return Effects(effect_BLH, loss_B, split_over_data(mesh, token_BLH))
+
+
+def _by_example(effect, batch):
+    """Sums over what belongs to one example: positions, rows of a pair, or a part of a row."""
+    packing = packing_of(batch)
+    if packing is not None and effect.shape[-1] > 1:
+        return packing.sum_over_examples(effect)
+    by_row = effect.sum(-1)
+    return by_row.reshape(len(batch.weight_B), -1, *by_row.shape[1:]).sum(1)
 
 
 def _gauss(m: int):

@@ -15,6 +15,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from jaxheads.config import EncoderConfig
 from jaxheads.models.dropout import drop
 
 MASKED = -1e30  # finite, so that a row without any real key is uniform and never NaN
@@ -40,6 +41,20 @@ class Reach(NamedTuple):
     near_BTS: Bool[Array, "#B T S"]
     query_angle_BTk: Float[Array, "#B T half_K"]
     key_angle_BSk: Float[Array, "#B S half_K"]
+
+
+def reach_of(config: EncoderConfig, local, at_BT, length: int) -> Reach | None:
+    """What the queries at these positions of a layer (`local`, or not) reach; None without RoPE."""
+    if not config.rotary_base:
+        return None
+    at_1S = jnp.arange(length)[None]
+    near_BTS = jnp.abs(at_BT[:, :, None] - at_1S[:, None]) <= config.local_window
+    power_k = np.arange(0, config.head_width, 2, dtype=np.float32) / np.float32(config.head_width)
+    bases = np.asarray([config.rotary_base, config.local_rotary_base or 1.0], np.float32)
+    everywhere_k, here_k = 1 / bases[:, None] ** power_k
+    frequency_k = jnp.where(local, here_k, everywhere_k)
+    angles = (at[:, :, None].astype(jnp.float32) * frequency_k for at in (at_BT, at_1S))
+    return Reach(near_BTS | ~local, *angles)
 
 
 class Projection(nnx.Module):
@@ -74,16 +89,20 @@ class Attention(nnx.Module):
         gate_BHt: Float[Array, "#B h #T"] | None,
         *,
         reach: Reach | None = None,
+        apart_BTS: Bool[Array, "B T S"] | None = None,
         dropout: float = 0.0,
         key=None,
         observe: Observer | None = None,
     ) -> tuple[Float[Array, "B T D"], Any]:
-        """The gated output `[B, T, D]`, and what `observe` made of the layer."""
+        """The gated output `[B, T, D]`, and what `observe` made of the layer.
+
+        A query looks at all real keys, or in packed rows at those that `apart_BTS` names.
+        """
         dtype = x_BTD.dtype
         q_BTHK = _project(x_BTD, self.query)
         k_BSHK = _project(memory_BSD, self.key)
         v_BSHK = _project(memory_BSD, self.value)
-        seen_BTS = real_BS[:, None, :]
+        seen_BTS = real_BS[:, None, :] if apart_BTS is None else apart_BTS
         if reach is not None:
             q_BTHK = _turned(q_BTHK, reach.query_angle_BTk)
             k_BSHK = _turned(k_BSHK, reach.key_angle_BSk)

@@ -11,9 +11,10 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.attention import Attention, Draw, Observer, Projection, Reach
+from jaxheads.models.attention import Attention, Draw, Observer, Projection, reach_of
 from jaxheads.models.dropout import drop
 from jaxheads.models.layout import LayerRun, Stack, runs, stacks
+from jaxheads.models.packing import Packing
 
 
 @jax.custom_jvp
@@ -98,10 +99,10 @@ class Embeddings(nnx.Module):
         if config.has_projection:
             self.project = Projection((inner, width), (width,), draw)
 
-    def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key):
+    def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key, packing=None):
         x = jnp.take(self.word.table[...], tokens, axis=0)
         if not config.rotary_base:
-            x = x + jnp.take(self.position.table[...], positions(config, real), axis=0)
+            x = x + jnp.take(self.position.table[...], positions(config, real, packing), axis=0)
         if config.type_vocab_size:
             types = types if config.type_vocab_size > 1 else jnp.zeros_like(types)
             x = x + jnp.take(self.type.table[...], types, axis=0)
@@ -109,28 +110,20 @@ class Embeddings(nnx.Module):
         return linear(x, self.project) if config.has_projection else x
 
 
-def positions(config: EncoderConfig, real_BT: Bool[Array, "B T"]) -> Int[Array, "B T"]:
+def positions(
+    config: EncoderConfig, real_BT: Bool[Array, "B T"], packing: Packing | None = None
+) -> Int[Array, "B T"]:
     """Row of the position table for each token.
 
-    Its column, or the number of real tokens so far, above the padding id.
+    Its column, or the number of real tokens so far, above the padding id; in a packed row, of its
+    own example.
     """
+    if packing is not None:
+        above = config.positions_after_pad * (config.pad_token_id + 1)
+        return jnp.where(real_BT, packing.position_RT + above, config.pad_token_id)
     if not config.positions_after_pad:
         return jnp.broadcast_to(jnp.arange(real_BT.shape[1]), real_BT.shape)
     return jnp.cumsum(real_BT, axis=1) * real_BT + config.pad_token_id
-
-
-def reach_of(config: EncoderConfig, local, at_BT, length: int) -> Reach | None:
-    """What the queries at these positions of a layer (`local`, or not) reach; None without RoPE."""
-    if not config.rotary_base:
-        return None
-    at_1S = jnp.arange(length)[None]
-    near_BTS = jnp.abs(at_BT[:, :, None] - at_1S[:, None]) <= config.local_window
-    power_k = np.arange(0, config.head_width, 2, dtype=np.float32) / np.float32(config.head_width)
-    bases = np.asarray([config.rotary_base, config.local_rotary_base or 1.0], np.float32)
-    everywhere_k, here_k = 1 / bases[:, None] ** power_k
-    frequency_k = jnp.where(local, here_k, everywhere_k)
-    angles = (at[:, :, None].astype(jnp.float32) * frequency_k for at in (at_BT, at_1S))
-    return Reach(near_BTS | ~local, *angles)
 
 
 def _same(x):
@@ -154,15 +147,17 @@ class Block(nnx.Module):
         self.feed_forward_norm = Norm(config, width, lead)
 
     def __call__(
-        self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe, reach
-    ):
+        self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe, reach,
+        apart_BTS=None,
+    ):  # fmt: skip
         """One layer at the query positions `x`; keys and values come from `memory`."""
         keys = (None,) * 3 if key is None else jax.random.split(key, 3)
         norms = getattr(self, "attention_norm", _same), self.feed_forward_norm
         before, after = (norms, (_same,) * 2) if config.pre_norm else ((_same,) * 2, norms)
         attended, seen = self.attention(
             before[0](x_BTD), before[0](memory_BSD), real_BS, gate_BHt,
-            reach=reach, dropout=config.attention_dropout, key=keys[0], observe=observe,
+            reach=reach, apart_BTS=apart_BTS, dropout=config.attention_dropout, key=keys[0],
+            observe=observe,
         )  # fmt: skip
         attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
         x_BTD = after[0](x_BTD + attended)
@@ -201,6 +196,7 @@ class Encoder(nnx.Module):
         observe: Observer | None = None,
         dtype=jnp.float32,
         remat: bool = False,
+        packing: Packing | None = None,
     ) -> Trace:
         """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved.
 
@@ -208,27 +204,31 @@ class Encoder(nnx.Module):
         the layer again: the same numbers in less memory and more time.
 
         Raises:
-          ValueError: for a gate of another shape, or positions together with an observer.
+          ValueError: for a gate of another shape, or an observer together with positions or
+            packed rows.
         """
-        if observe is not None and where_BP is not None:
-            raise ValueError("observe: expected all positions to be computed, got where_BP")
+        if observe is not None and (where_BP is not None or packing is not None):
+            raise ValueError("observe: expected all positions of rows of one example each")
         config, plan = self.config, runs(self.config)
         keys = (None,) * (config.num_layers + 1)
         if key is not None:
             keys = jax.random.split(key, config.num_layers + 1)
         types_BT = jnp.zeros_like(tokens_BT) if types_BT is None else types_BT
+        if packing is not None and head_mask is not None:
+            head_mask = packing.gate_by_position(head_mask)
         gate = full_gate(config, head_mask, tokens_BT.shape)
-        x = self.embeddings(config, tokens_BT, real_BT, types_BT, dtype, keys[0])
+        x = self.embeddings(config, tokens_BT, real_BT, types_BT, dtype, keys[0], packing)
+        apart = None if packing is None else packing.seen_RTT
         observed = []
         for run in plan:
             last = where_BP if run is plan[-1] else None
-            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat)
+            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat, apart)
             observed.append(seen)
         if config.pre_norm:
             x = self.final_norm(x)
         return Trace(x, None if observe is None else _gather(config, plan, observed))
 
-    def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat):
+    def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat, apart):
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
         local = self.config.is_local[run.layers[0] : run.layers[-1] + 1]
         rows = _RunInputs(
@@ -242,10 +242,13 @@ class Encoder(nnx.Module):
             chosen = _select_heads(jax.tree.map(lambda leaf: leaf[0], params), run.select)
             rows = rows._replace(params=None)
 
+        if apart is not None and where_BP is not None:
+            apart = jnp.take_along_axis(apart, where_BP[..., None], axis=1)
+
         def layer(x, memory, row: _RunInputs, at_BT):
             block = nnx.merge(graph, chosen if run.shared else row.params)
             reach = reach_of(self.config, row.local, at_BT, memory.shape[1])
-            return block(self.config, x, memory, real_BT, row.gate, row.key, observe, reach)
+            return block(self.config, x, memory, real_BT, row.gate, row.key, observe, reach, apart)
 
         if remat:
             layer = jax.checkpoint(layer)

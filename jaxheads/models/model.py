@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxheads.config import LABELLED, EncoderConfig, ReadoutConfig
 from jaxheads.models.attention import Observer
 from jaxheads.models.encoder import Encoder, Trace
+from jaxheads.models.packing import Packing
 from jaxheads.models.readouts import READOUT, mean_over_tokens
 
 Params = dict[str, Any]
@@ -73,6 +74,7 @@ def encode(
     observe: Observer | None = None,
     dtype=jnp.float32,
     remat: bool = False,
+    packing: Packing | None = None,
 ) -> Trace:
     """Hidden states, and what `observe` collects of each layer.
 
@@ -84,17 +86,19 @@ def encode(
       where_BP: positions to compute the last layer at; None: all.
       key: of dropout, which is off without one.
       observe: from a `View` of a layer to arrays `[B, h, ...]`.
+      packing: where the examples of packed rows lie; None: each row is one.
 
     Returns:
       Hidden states `[B, P, D]`, and observations `[B, L, H, ...]`, zero for cut heads.
 
     Raises:
-      ValueError: for a gate of another shape, or positions together with an observer.
+      ValueError: for a gate of another shape, or an observer together with positions or packed
+        rows.
     """
     encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     return encoder(
         tokens_BT, real_BT, types_BT, head_mask,
-        where_BP=where_BP, key=key, observe=observe, dtype=dtype, remat=remat,
+        where_BP=where_BP, key=key, observe=observe, dtype=dtype, remat=remat, packing=packing,
     )  # fmt: skip
 
 
@@ -111,21 +115,28 @@ def logits(
     key=None,
     dtype=jnp.float32,
     remat: bool = False,
-) -> Float[Array, "B *P C"]:
+    packing: Packing | None = None,
+) -> Float[Array, "N *P C"]:
     """Float32 logits: `[B, C]`, of a tagger `[B, T, C]`, of a masked LM at `where_BP` `[B, P, V]`.
+
+    Packed rows have as many examples as they have places.
 
     Args:
       tokens_BT, real_BT, types_BT: `[B, T]`, for a pair readout `[B, 2, T]`.
       head_mask: gates on the heads' contexts, `[L, H]` or what broadcasts to `[B, L, H, T]`; None:
         ones.
       key: of dropout, which is off without one.
+      packing: of a classifier alone: where the examples of packed rows lie. None: each row is one.
 
     Raises:
-      ValueError: for a model without a readout, or a gate of another shape.
+      ValueError: for a model without a readout, a gate of another shape, or packed rows of another
+        readout than a classifier.
     """
+    if packing is not None and readout.kind != "classification":
+        raise ValueError(f"packed rows: expected a classifier, got a {readout.kind} readout")
     keys = (None, None) if key is None else jax.random.split(key)
     inputs = (tokens_BT, real_BT, types_BT, head_mask)
-    how = {"dtype": dtype, "remat": remat}
+    how = {"dtype": dtype, "remat": remat, "packing": packing}
     return LOGITS[readout.kind](config, readout, params, inputs, where_BP, keys, how)
 
 
@@ -136,11 +147,19 @@ def _masked_lm(config, readout, params, inputs, where_BP, keys, how):
 
 
 def _classification(config, readout, params, inputs, _where_BP, keys, how):
-    first_B1 = jnp.zeros((inputs[0].shape[0], 1), jnp.int32)
-    where_BP = first_B1 if config.pooling == "first" else None
-    trace = encode(config, params, *inputs, where_BP=where_BP, key=keys[0], **how)
+    packing = how["packing"]
+    first_BP = jnp.zeros((inputs[0].shape[0], 1), jnp.int32)
+    first_BP = first_BP if packing is None else packing.start_RS
+    where_BP = first_BP if config.pooling == "first" else None
+    hidden = encode(config, params, *inputs, where_BP=where_BP, key=keys[0], **how).hidden_BPD
+    if packing is None:
+        hidden_BD = _pooled(config, hidden, inputs[1])
+    elif config.pooling == "first":
+        hidden_BD = hidden.reshape(-1, hidden.shape[-1])
+    else:
+        hidden_BD = packing.mean_over_examples(hidden)
     head = nnx.merge(_graphs(config, readout)[1], params["readout"])
-    return head(config, readout, _pooled(config, trace.hidden_BPD, inputs[1]), keys[1])
+    return head(config, readout, hidden_BD, keys[1])
 
 
 def _pooled(config: EncoderConfig, hidden_BTD, real_BT):

@@ -95,6 +95,11 @@ def data_share(mesh: Mesh | None) -> tuple[int, int]:
     return next(mine), len(parts)
 
 
+def data_devices(mesh: Mesh | None) -> int:
+    """Devices along `data` whose rows this process holds."""
+    return 1 if mesh is None else mesh.shape["data"] // data_share(mesh)[1]
+
+
 def parameter_specs(mesh: Mesh, params: Any, *, over_data: bool = False) -> Any:
     """The tree of `PartitionSpec` that the table gives to `params` (arrays or shapes).
 

@@ -41,15 +41,29 @@ WINDOW = (
 PIPELINES = "tests/data/test_pipelines.py::test_"
 BY_FILES = f"{PIPELINES}a_vocab_txt_is_wordpiece_whatever_the_model"
 COPIED = f"{PIPELINES}a_copy_of_a_tokenizers_files_by_name_or_by_directory_tokenises_alike"
+ATTENTION_FILE = "jaxheads/models/attention.py"
 ENCODER_FILE, PIPELINES_FILE = "jaxheads/models/encoder.py", "jaxheads/data/pipelines.py"
 
+PACKING_FILE, PACKED = "jaxheads/models/packing.py", "tests/models/test_packing.py::test_"
+PACKED_ALONE = (
+    f"{PACKED}logits_and_the_gradient_of_each_examples_gate_are_those_of_the_example_alone"
+)
+
 FAULTS = (
+    ("packing: tokens see the whole row", PACKING_FILE, PACKED_ALONE,
+     "(self.slot_RT[:, :, None] == self.slot_RT[:, None])", "(self.slot_RT[:, :, None] >= 0)"),
+    ("packing: positions go on", PACKING_FILE, PACKED_ALONE,
+     "jnp.arange(self.slot_RT.shape[1]) - start", "jnp.arange(self.slot_RT.shape[1]) - 0 * start"),
+    ("packing: effects by position are the row's", "jaxheads/importance/gradient.py",
+     "tests/importance/test_packed.py::test_scores_are_those_of_one_example_at_a_time",
+     "        return packing.sum_over_examples(effect)",
+     "        return packing.sum_over_examples(effect + 0 * effect.sum(-1, keepdims=True) + 1e-3)"),
     ("families: rotary positions turn backwards", "jaxheads/models/attention.py", PARITY_OF_MEAN,
      "[one * cos - two * sin, two * cos + one * sin]",
      "[one * cos + two * sin, two * cos - one * sin]"),
-    ("families: the window is one narrower", ENCODER_FILE, WINDOW,
+    ("families: the window is one narrower", ATTENTION_FILE, WINDOW,
      "<= config.local_window", "< config.local_window"),
-    ("families: local layers turn as global ones", ENCODER_FILE, PARITY_OF_MEAN,
+    ("families: local layers turn as global ones", ATTENTION_FILE, PARITY_OF_MEAN,
      "jnp.where(local, here_k, everywhere_k)", "jnp.where(local, everywhere_k, everywhere_k)"),
     ("families: the activated part is the other one", "jaxheads/models/checkpoint/modernbert.py",
      PARITY_OF_MEAN, '"up": Part("mlp.Wi", 0, 2)', '"up": Part("mlp.Wi", 1, 2)'),
