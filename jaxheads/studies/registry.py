@@ -44,6 +44,7 @@ from jaxheads.studies.settings import (
 from jaxheads.studies.workbench import pretrain
 from jaxheads.studies.workbench.other_studies import check_finished
 from jaxheads.studies.workbench.settings import MapStudy
+from jaxheads.studies.workbench.tasks import check_own_tasks
 from jaxheads.studies.zhang2020 import study as zhang2020
 
 STUDIES: dict[type, Callable[[Run, Path], Iterable[Cell]]] = {
@@ -85,9 +86,10 @@ def check_inputs(run: Run) -> None:
         )
         if (path := getattr(part, name, None)) is not None
     }
-    missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.is_file()]
+    missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.exists()]
     if missing:
         raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")
+    check_own_tasks(run.tasks)
     if isinstance(run.study, MapStudy):
         check_finished(run.study.other_studies)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from jaxheads.config import EncoderConfig, PrunerConfig, TrainingConfig
+from jaxheads.data.lines import Reading
+from jaxheads.data.tasks.task import Task
 from jaxheads.errors import refuse, too_low
 from jaxheads.models.checkpoint.families import table_of
 from jaxheads.records.folder import NULLS
@@ -87,10 +89,11 @@ class TaskSettings:
     """A downstream task; without files, the built-in language's or the Hub's.
 
     Raises:
-      ValueError: for numbers that are too low, listing all.
+      ValueError: for numbers that are too low, listing all, and a task of your own without files,
+        or of a kind that studies do not compare.
     """
 
-    name: str  # of data.tasks.TASKS
+    name: str  # of data.tasks.named.TASKS, or in records that of your own
     train: Path | None = None
     held_out: Path | None = None
     length: int = 64  # most tokens of an example; longer ones are cut
@@ -99,9 +102,16 @@ class TaskSettings:
     other_held_out: Path | None = None  # a second data set of the task (MNLI's mismatched one)
     other_split: str | None = None  # ... or, without files, a further split of the same source
     finetune: TrainingConfig | None = None  # none: the run's
+    task: Task | None = None  # your own; without labels it has those of its training examples
+    reading: Reading = Reading()  # how its files are read, where they do not say so themselves
 
     def __post_init__(self) -> None:
-        refuse(f"task {self.name}", fields_below(self, length=3, examples=1, held_out_examples=1))
+        problems = list(fields_below(self, length=3, examples=1, held_out_examples=1))
+        if self.task is not None and self.task.kind not in ("classify", "regress"):
+            problems.append(f"task: expected classify or regress, got {self.task.kind}")
+        if self.task is not None and None in (self.train, self.held_out):
+            problems.append("train, held_out: expected both for a task of your own, got none")
+        refuse(f"task {self.name}", problems)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Reader:
         One length means one compilation, which is what small models need most.
         """
         settings = self._settings(name)
-        task = task_named(name)
+        task = task_of(settings)
         training = self.finetune[name]
         assert training is not None, "a run with tasks says how to fine-tune"
         readout = new_readout(task)
@@ -151,12 +151,12 @@ class Reader:
         return first(train, self.examples) if drawn else shuffled(train, self.examples)
 
     def _scored(self, settings: TaskSettings, train: EncodedSource) -> EncodedSource:
-        drawn = settings.train is None and task_named(settings.name).generated
+        drawn = settings.train is None and task_of(settings).generated
         return self.sample(train, drawn=drawn)
 
     def teaching(self, settings: TaskSettings) -> EncodedSource:
         """Training examples of a task that a pruner learns on."""
-        readout = ReadoutConfig("classification", task_named(settings.name).labels)
+        readout = ReadoutConfig("classification", task_of(settings).labels)
         return self._read(settings, readout, settings.train, "train", settings.examples)
 
     def taught(self, settings: TaskSettings) -> EncodedSource:
@@ -165,7 +165,7 @@ class Reader:
 
     def siamese(self, settings: TaskSettings) -> list[Batch]:
         """The held-out pairs of a task, each sentence by itself."""
-        readout = ReadoutConfig("pair", task_named(settings.name).labels)
+        readout = ReadoutConfig("pair", task_of(settings).labels)
         return self._held_out(
             settings, readout, settings.held_out, "validation", (settings.length,)
         )
@@ -194,7 +194,9 @@ class Reader:
         limit: int | None,
         share: tuple[int, int] = (0, 1),
     ) -> EncodedSource:
-        examples = stream_examples(task_named(settings.name), path, split=split, limit=limit)
+        examples = stream_examples(
+            task_of(settings), path, split=split, limit=limit, reading=settings.reading
+        )
         return encode_shared(
             self.tokenizer, examples, readout, settings.length, long="truncate", share=share
         )
@@ -214,17 +216,44 @@ class Reader:
         ]
 
 
+@functools.lru_cache
+def task_of(settings: TaskSettings) -> Task:
+    """The task that settings name, or their own with its labels.
+
+    Raises:
+      ValueError: for an unknown name, or labels that cannot be read.
+    """
+    if settings.task is None:
+        return task_named(settings.name)
+    own = dataclasses.replace(settings.task, name=settings.name)
+    return stream_examples(own, settings.train, split="train", reading=settings.reading).task
+
+
+def check_own_tasks(tasks: Sequence[TaskSettings]) -> None:
+    """Read all examples of tasks of one's own, before anything is computed.
+
+    Raises:
+      ValueError: for what is wrong with them.
+    """
+    for each in (each for each in tasks if each.task is not None):
+        for path in filter(None, (each.train, each.held_out, each.other_held_out)):
+            for _ in stream_examples(task_of(each), path, reading=each.reading):
+                pass
+
+
 @functools.lru_cache  # the same for every model of a study: it reads words, not pieces
 def _bag_of_words(settings: TaskSettings) -> float:
-    task, test = task_named(settings.name), _held_out_examples(settings)
-    train = tuple(read_examples(task, settings.train, split="train", limit=settings.examples))
+    task, test, how = task_of(settings), _held_out_examples(settings), settings.reading
+    train = tuple(
+        read_examples(task, settings.train, split="train", limit=settings.examples, reading=how)
+    )
     guess_N = bag_of_words_guesses(train, test, real=task.is_regression)
     return METRICS[task.measured[0]](guess_N, _labels(test))
 
 
 def _held_out_examples(settings: TaskSettings) -> tuple[Example, ...]:
-    found = read_examples(settings.name, settings.held_out, limit=settings.held_out_examples)
-    return tuple(found)
+    task, limit = task_of(settings), settings.held_out_examples
+    return tuple(read_examples(task, settings.held_out, limit=limit, reading=settings.reading))
 
 
 def _labels(examples: Sequence[Example]) -> np.ndarray:

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from jaxheads.config import TrainingConfig
+from jaxheads.data.lines import Reading
 from jaxheads.data.sources import shuffled
 from jaxheads.data.tasks.examples import read_examples
 from jaxheads.data.tasks.named import task_named
+from jaxheads.data.tasks.task import Task
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench import tasks as workbench_tasks
 from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.tasks import check_own_tasks
 from tests.support.cases import sentences
 from tests.support.reviews import write_jsonl
 
@@ -171,3 +174,38 @@ def test_shuffled_labels_are_those_of_training_in_another_order():
         assert np.array_equal(each.scored.tokens, true.scored.tokens)
     assert list(one.train.labels) != list(two.train.labels)
     assert list(reader.shuffled(true, 1).train.labels) == list(two.train.labels)
+
+
+def own_task(folder: Path, held_out: str = "news") -> TaskSettings:
+    (folder / "train.csv").write_text("the dog sleeps;sport\na cat runs;news\n" * 4)
+    (folder / "test.csv").write_text(f"a cat sleeps;{held_out}\n")
+    return TaskSettings(
+        "topics",
+        train=folder / "train.csv",
+        held_out=folder / "test.csv",
+        length=16,
+        task=Task("classify", "text", "topic"),
+        reading=Reading(columns=("text", "topic"), delimiter=";", header=False),
+    )
+
+
+def test_a_study_has_tasks_of_ones_own_with_the_labels_of_their_files(tmp_path):
+    run = dataclasses.replace(RUN, tasks=(own_task(tmp_path),))
+    model = StudyModel(run, run.models[0], Path("unused"), None)
+    task = model.reader.task("topics")
+    assert task.readout.labels == ("news", "sport")
+    assert task.train.labels.tolist() == [1, 0] * 4
+    assert task.held_out[0].labels[0] == 0
+    assert task.metrics == ("accuracy", "f1_macro")
+    assert model.reader.bag_of_words("topics") == {"bag of words": 1.0}
+    check_own_tasks(run.tasks)
+
+
+def test_tasks_of_ones_own_are_checked_before_the_first_cell(tmp_path):
+    settings = own_task(tmp_path, held_out="weather")
+    with pytest.raises(ValueError, match=r"test\.csv:1: topic: expected one of .*, got 'weather'"):
+        check_own_tasks([settings])
+    with pytest.raises(ValueError, match="task: expected classify or regress, got tag"):
+        dataclasses.replace(settings, task=Task("tag"))
+    with pytest.raises(ValueError, match="train, held_out: expected both"):
+        dataclasses.replace(settings, held_out=None)
