@@ -14,9 +14,11 @@ from jaxheads.cli.overrides import load_config
 from jaxheads.studies.li2021 import compare, learning_rates, selection
 from jaxheads.studies.li2021 import study as li2021
 from jaxheads.studies.li2021.selection import METHODS
+from jaxheads.studies.runner.cells import needs_by_name
 from jaxheads.studies.settings import Compare, Li2021
 from jaxheads.studies.workbench import latency
 from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.scorer import Scorer
 from tests.support.cases import sentences
 from tests.support.tiny_study import found, write_study
 
@@ -138,7 +140,7 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     assert len(swept) == len(run.seeds) * len(run.tasks)
     for cell in swept:
         assert cell.needs is not None
-        assert any(need.endswith("L0-pipelined-learning-rate") for need in cell.needs)
+        assert any(need.name.endswith("L0-pipelined-choose-learning-rate") for need in cell.needs)
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
         list(li2021.cells(dataclasses.replace(run, study=alone), tmp_path))
@@ -147,8 +149,9 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
 def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, monkeypatch):
     run, noted = load_config(write_comparison(tmp_path)), []
     model = StudyModel(run, run.models[0], tmp_path, None)
-    for name in ("tuned", "score", "task"):
+    for name in ("tuned", "task"):
         monkeypatch.setattr(StudyModel, name, lambda *_: None)
+    monkeypatch.setattr(Scorer, "score", lambda *_: None)
     monkeypatch.setattr(compare, "finetuned", lambda *_: [])
     monkeypatch.setattr(
         latency, "note_speed", lambda *words: noted.extend(each.what for each in words[-1])
@@ -192,10 +195,10 @@ def test_all_methods_and_a_sweep_run_to_their_rows(tmp_path):
 
 def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tmp_path):
     run = load_config(write_comparison(tmp_path))
-    needs = {cell.name: cell.needs for cell in compare.cells(run, tmp_path)}
+    needs = needs_by_name(list(compare.cells(run, tmp_path)))
     for name in ("straight-through-pipelined", "L0-pipelined"):
-        assert needs[f"roberta-sst2-{name}-learning-rate"] == (
-            "roberta-sst2-tuned-for-learning-rates",
+        assert needs[f"roberta-sst2-{name}-choose-learning-rate"] == (
+            "roberta-sst2-tuned-for-trials",
         )
     model = StudyModel(run, run.models[0], tmp_path, None)
     choice = selection.choice_of(model, model.task("sst2")._replace(name="other"), 0, 4, 0.1)

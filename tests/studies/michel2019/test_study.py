@@ -141,6 +141,11 @@ class MadeUp(StudyModel):
     def tuned(self, *_):
         return Model(ENCODER, READOUT, {})
 
+    @property
+    def scorer(self):
+        saved = types.SimpleNamespace(score_LH=SCORE_LH)
+        return types.SimpleNamespace(measure=self.measure, saved=lambda *_: saved)
+
     def measure(self, _, task, mask_LH=None):
         right, place = 8, None
         if mask_LH is not None:
@@ -178,9 +183,6 @@ class WithoutOne(MadeUp):
     """Answers by the one head that is masked; the task "two" alone has a second data set."""
 
     reader = types.SimpleNamespace(other_held_out=lambda task: OTHER if task.name == "two" else [])
-
-    def saved(self, *_):
-        return types.SimpleNamespace(score_LH=SCORE_LH)
 
     def measure(self, _, task, mask_LH=None):
         right = 8
