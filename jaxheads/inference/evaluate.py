@@ -120,7 +120,7 @@ def answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh 
     labels = jnp.asarray(batch.labels)
     if logits.shape == labels.shape:  # each class by itself
         guess = logits > 0
-    elif jnp.issubdtype(labels.dtype, jnp.floating):
+    elif logits.shape[-1] == 1:  # a real number, also where labels are whole ones
         guess = logits[..., 0]
     else:
         guess = jnp.argmax(logits, -1).astype(jnp.int32)

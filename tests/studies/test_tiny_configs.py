@@ -16,7 +16,7 @@ from jaxheads.records.rows import read_rows
 from jaxheads.report.folder import Study
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.runner.cells import needs_by_name
-from jaxheads.studies.settings import Compare, Run
+from jaxheads.studies.settings import Compare, Michel2019, Run
 from tests.support.paths import ROOT
 from tests.tiny import shrink
 
@@ -28,54 +28,44 @@ class Form(NamedTuple):
     tasks: int = 1  # the first so many
     ways: tuple[str, ...] = ()  # to choose heads, that are compared; none: all
     steps: int = 2  # of fine-tuning
-    absent: frozenset[str] = frozenset()  # stages that its settings leave out
 
 
-ONCE = frozenset({"trained again", "trained again, contrast", "equal cost, contrast"})
-FORMS = {
-    "builtin_models": Form(("roberta", "albert")),
-    "compare_grammar": Form(
-        ways=("gradient", "refined, rescaled", "subset, joint", "subset, pipelined"),
-        absent=frozenset({"sweep of strengths"}),  # of another study
-    ),
-    "compare_grammar_budgets": Form(
-        ways=("gradient", "random", "L0, pipelined"),
-        absent=ONCE | {"sweep of strengths", "all heads, scaled"},
-    ),
-    "compare_grammar_entailment": Form(
-        ways=("gradient", "meta"),
-        absent=ONCE
-        | {
-            "sweep of strengths",
-            "all heads, scaled",
-            "heads of the last sample",
-            "choice of learning rate",
-        },
-    ),
-    "grammar_full": Form(("albert",)),
-    "grammar_michel": Form(
-        steps=30,  # with fewer no head changes anything
-        absent=frozenset({"half cut"}),
-    ),
-    "htut_grammar": Form(("albert",)),
-    "li_grammar": Form(absent=ONCE | {"all heads, scaled", "cut, compared"}),
-    "luo_grammar": Form(tasks=2),
-    "peyrard_grammar": Form(),
-    "quickstart": Form(("roberta", "albert"), tasks=2),
-    "zhang_grammar": Form(),
+FORMS = {  # of each paper, and of its folder in the report
+    "chiang2021": {
+        "builtin_models": Form(("roberta", "albert")),
+        "grammar_full": Form(("albert",)),
+        "quickstart": Form(("roberta", "albert"), tasks=2),
+    },
+    "htut2019": {"htut_grammar": Form(("albert",))},
+    "li2021": {
+        "compare_grammar": Form(
+            ways=("gradient", "refined, rescaled", "subset, joint", "subset, pipelined")
+        ),
+        "compare_grammar_budgets": Form(ways=("gradient", "random", "L0, pipelined")),
+        "compare_grammar_entailment": Form(ways=("gradient", "meta")),
+        "li_grammar": Form(),
+    },
+    "luo2021": {"luo_grammar": Form(tasks=2)},
+    "michel2019": {"grammar_michel": Form(steps=30)},  # with fewer no head changes anything
+    "peyrard2021": {"peyrard_grammar": Form()},
+    "zhang2020": {"zhang_grammar": Form()},
 }
-OTHERS = sorted({path.stem for path in (ROOT / "configs").glob("*.py")} - FORMS.keys())
+EVERY = {name: form for forms in FORMS.values() for name, form in forms.items()}
+FILES = ("scores", "maps", "views", "trees", "arcs", "times", "speeds")  # beside rows
+OTHERS = sorted({path.stem for path in (ROOT / "configs").glob("*.py")} - EVERY.keys())
 
 
 def least(run: Run) -> Run:
     """Shrink a run to its form."""
-    form = FORMS[run.name]
+    form = EVERY[run.name]
     run = shrink(run)
     models = tuple(model for model in run.models if model.name in form.models)
     run = dataclasses.replace(run, models=models, tasks=run.tasks[: form.tasks])
     if run.finetune is not None:
         steps = dataclasses.replace(run.finetune, steps=form.steps)
         run = dataclasses.replace(run, finetune=steps)
+    if isinstance(run.study, Michel2019):
+        return dataclasses.replace(run, curve=dataclasses.replace(run.curve, timed=(1,)))
     if not form.ways:
         return run
     assert isinstance(run.study, Compare)
@@ -98,34 +88,55 @@ def write_tiny(name: str, folder: Path) -> Path:
     return path
 
 
+Asked = dict[tuple[str, ...], bool]  # whether there was anything, when it was asked for
+
+
+def paper_that_asks() -> str | None:
+    """The folder of the report whose function asks a study for something."""
+    frame = sys._getframe(2)
+    while frame.f_globals["__name__"] == "jaxheads.report.folder":
+        frame = frame.f_back
+    parts = frame.f_globals["__name__"].split(".")
+    return parts[2] if parts[:2] == ["jaxheads", "report"] and parts[2] in FORMS else None
+
+
 @pytest.fixture
-def asked(monkeypatch) -> dict[tuple[str, str], bool]:
-    """By folder of the report and stage: whether there were rows when it asked for them."""
-    found: dict[tuple[str, str], bool] = collections.defaultdict(bool)
-    at = Study.at
+def asked(monkeypatch) -> dict[str | None, Asked]:
+    """By paper, what its report asks for: stages with their metrics, and kinds of files."""
+    found: dict[str | None, Asked] = collections.defaultdict(lambda: collections.defaultdict(bool))
+    at, plain = Study.at, Study.__getattribute__
 
     def noting(self, stage, **where):
         rows = at(self, stage, **where)
-        folder = sys._getframe(1).f_globals["__name__"].split(".")[2]
-        found[folder, stage] |= bool(rows)
+        found[paper_that_asks()][stage, str(where.get("metric", ""))] |= bool(rows)
         return rows
 
+    def reading(self, name):
+        value = plain(self, name)
+        if name in FILES:
+            found[paper_that_asks()][name,] |= bool(value)
+        return value
+
     monkeypatch.setattr(Study, "at", noting)
+    monkeypatch.setattr(Study, "__getattribute__", reading)
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMS)
-def test_a_config_runs_tiny_and_writes_all_that_its_report_asks_for(name, tmp_path, asked):
-    config, out = write_tiny(name, tmp_path), tmp_path / "out"
-    assert main(["study", str(config), "--out", str(out)]) == 0
-    run, rows = load_config(config), read_rows(out / "rows.jsonl")
-    assert {row.model for row in rows} == {model.name for model in run.models}
-    paper = type(run.study).__module__.split(".")[2]  # its folder in the report too
-    lacking = {stage for (folder, stage), there in asked.items() if folder == paper and not there}
-    assert lacking == FORMS[name].absent
-    page = (out / "report" / "index.html").read_text()
-    assert run.name in page
+@pytest.mark.long
+@pytest.mark.parametrize("paper", FORMS)
+def test_configs_run_tiny_and_write_all_that_the_report_of_their_paper_asks_for(
+    paper, tmp_path, asked
+):
+    for name in FORMS[paper]:
+        config, out = write_tiny(name, tmp_path), tmp_path / name
+        assert main(["study", str(config), "--out", str(out)]) == 0
+        run, rows = load_config(config), read_rows(out / "rows.jsonl")
+        assert paper == type(run.study).__module__.split(".")[2]
+        assert {row.model for row in rows} == {model.name for model in run.models}
+        assert run.name in (out / "report" / "index.html").read_text()
+    assert asked[paper]
+    assert not [what for what, there in asked[paper].items() if not there]
 
 
 def stand_in(run: Run) -> Run:

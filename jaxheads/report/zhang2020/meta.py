@@ -184,9 +184,9 @@ def _by_method(study: Study, stage: str, name: str, caption: str) -> Table:
 
     def whole(row: Row) -> str:
         own = {"model": row.model, "task": row.task, "metric": row.metric}
-        at_whole = study.spread(Stage.WHOLE, **own)
-        masked = study.spread(stage, **own, reading=row.reading, method=WHOLE)
-        return cell(masked or at_whole)
+        if stage == Stage.MASK_TUNED:
+            return cell(study.spread(Stage.WHOLE, **own))
+        return cell(study.spread(stage, **own, reading=row.reading, method=WHOLE))
 
     methods = [name for name in _in_order(row.method for row in rows) if name != WHOLE]
     lines = {"model": "model", "task": "task", "metric": metric}

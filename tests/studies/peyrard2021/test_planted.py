@@ -339,7 +339,7 @@ def test_maps_are_of_the_test_pairs_and_their_halves(rows, folder, task, seed):
 
 @tuned
 def test_one_headline_is_shown_that_the_head_finds_and_one_that_it_misses(rows, folder, task, seed):
-    views = json.loads((folder / "out" / "views" / f"roberta-{task}-{seed}.json").read_text())
+    views = json.loads((folder / "out" / "views" / f"roberta-humor.{task}-{seed}.json").read_text())
     assert [view["title"] for view in views] == [
         f"{side} ({how} the edit)" for how in ("finds", "misses") for side in ("funny", "serious")
     ]

@@ -209,7 +209,7 @@ def test_maps_and_views_are_left_for_the_report(finished):
         maps["contrast"], parts[0] - parts[1] - (parts[2] - parts[3]), atol=1e-6
     )
     assert np.unravel_index(maps["contrast"].argmax(), (2, 4)) == (LAYER, HEAD)
-    (file,) = (finished / "views").glob("roberta-humor_single-0.json")
+    (file,) = (finished / "views").glob("roberta-humor.humor_single-0.json")
     views = json.loads(file.read_text())
     assert [view["title"] for view in views] == [
         "funny (finds the edit)",
