@@ -26,7 +26,7 @@ from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer
 from jaxheads.report.peyrard2021.humor import four_digits, places
-from jaxheads.report.spread import Spread, percent, signed, words
+from jaxheads.report.spread import Spread, percent, signed, spreads, words
 
 RULES = (RANDOM_WORD, FINAL_WORD, COMMON_PLACE)
 EVERY, FINAL, NOT_FINAL, _ = POSITIONS
@@ -103,11 +103,9 @@ def _found(at: _Place) -> str:
         return ""
     best = max(rules, key=lambda rule: rules[rule].mean)
     less = at.one(Stage.LOCALISATION, EVERY, CHOSEN, best)
-    parts = [
-        f"{position} {percent(spread.mean)}"
-        for position in (FINAL, NOT_FINAL)
-        if (spread := at.one(Stage.LOCALISATION, position, CHOSEN)) is not None
-    ]
+    where = {"model": at.model, "task": at.task, "method": CHOSEN, "other_method": ""}
+    found = spreads(at.study.at(Stage.LOCALISATION, **where), "metric")
+    parts = [f"{n} {percent(found[n].mean)}" for n in (FINAL, NOT_FINAL) if n in found]
     text = (
         f"it points at the edited word in {percent(own.mean)} of funny headlines (edited word "
         f"{', '.join(parts)}); the best rule, the {best}, in {percent(rules[best].mean)}"

@@ -190,9 +190,8 @@ def _by_method(study: Study, stage: str, name: str, caption: str) -> Table:
 
     methods = [name for name in _in_order(row.method for row in rows) if name != WHOLE]
     lines = {"model": "model", "task": "task", "metric": metric}
-    return table_of(
-        name, caption, rows, lines, methods, by="method", more={"all heads": whole}
-    )  # fmt: skip
+    more = None if stage == Stage.LIKENESS_LOST else {"all heads": whole}
+    return table_of(name, caption, rows, lines, methods, by="method", more=more)
 
 
 def _overlap(study: Study) -> Table:
