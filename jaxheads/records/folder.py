@@ -163,6 +163,7 @@ class Stage(StrEnum):
     LAYER_MASKED = "layer masked"
     # Peyrard et al. 2021
     PAIRS = "pairs of headlines"
+    VALIDATION = "validation"
     LEAK = "surface leak"
     HEADLINES = "accuracy on headlines"
     BY_SIZE = "accuracy by size of edit"

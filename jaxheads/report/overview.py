@@ -62,7 +62,8 @@ def _cells(study: Study, model: str, task: str, metric: str, shuffled: bool) -> 
 def other_section(study: Study) -> Section | None:
     """A table for each stage that no section knows, so that no row stays unseen."""
     lead = "Stages of the study that this report has no figure for, as they are."
-    tables = (_stage_table(study, stage) for stage in study.stages if stage not in set(Stage))
+    known = set(Stage) - {Stage.VALIDATION}
+    tables = (_stage_table(study, stage) for stage in study.stages if stage not in known)
     return section("other", "Further rows", lead, tables)
 
 

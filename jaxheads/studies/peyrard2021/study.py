@@ -178,7 +178,9 @@ def classified(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     chosen = study_model.scorer.measure(model, validated(study_model, prepared, seed)).metrics[
         "accuracy"
     ]
-    rows += study_model.make_rows(task, {Metric.ACCURACY: chosen}, stage="validation", seed=seed)
+    rows += study_model.make_rows(
+        task, {Metric.ACCURACY: chosen}, stage=Stage.VALIDATION, seed=seed
+    )
     if study_model.run.probe is not None:
         frozen = study_model.scorer.measure(
             study_model.trainer.fitted(study_model.probing(prepared, seed, f"{name}-frozen")),
