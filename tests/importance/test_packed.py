@@ -45,7 +45,8 @@ def test_scores_are_those_of_one_example_at_a_time(make, family, readout, cases)
             score_heads(task.objective, task.params, found, **how, progress=False).score_LH
             for found in (packed_batches(source, 7), batches(source, 1))
         ]
-        scale = np.abs(score[1]).max()
+        # An ablation is a difference of float32 losses of about 1, a gradient is none.
+        scale = 1.0 if name in ("ablation", "alone") else np.abs(score[1]).max()
         np.testing.assert_allclose(score[0], score[1], rtol=1e-5, atol=1e-6 * scale, err_msg=name)
 
 
