@@ -2,7 +2,7 @@
 
 As `roberta_base_glue.py`, whose docstring holds for this file too. In ALBERT the 12 layers share
 one set of 12 heads: "gradient" scores each of the 144 uses of a head, and a mask may skip any use;
-"gradient tied" scores and removes a head in all layers at once, which alone takes weights away.
+"gradient, tied" scores and removes a head in all layers at once, which alone takes weights away.
 ALBERT's sentence-order loss is left out, so that both models are scored by masked LM.
 
 Command: `jaxheads study configs/albert_base_glue.py --set text.train=FILE --set

@@ -3,8 +3,8 @@
 As their code and README have it: bert-base-uncased, fine-tuned at 2e-5, 3 epochs, batch 32, length
 128; heads removed in 10% steps, the number removed rounded down; scores estimated once for the
 whole curve, or anew at every step. Orders: |dloss/dgate| of examples ("gradient", their formula),
-summed over positions ("gradient/token", what their code computes), normalised by layer
-("gradient/l2"), and both ("gradient/token+l2", also iterative: the order of their command). Data
+summed over positions ("gradient, token", what their code computes), normalised by layer
+("gradient, l2"), and both ("gradient, token+l2", also iterative: the order of their command). Data
 sets: matched, and mismatched as the second.
 
 Where we differ: training computes in bfloat16 and puts examples of like length together, padded to

@@ -67,7 +67,7 @@ SURELY_SERIOUS = "rated serious by all"
 HEAD_WORDS = ("edited, funny", "other, funny", "edited, serious", "other, serious")
 POSITIONS = ("all", "final", "not final", "answered right")
 
-INVERTED, FROM_CHANCE, BAG = "inverted meta", "chance", "bag of words"
+INVERTED, FROM_CHANCE = "inverted meta", "chance"
 FIRST, LAST = "first", "last"  # lines of a log
 
 
