@@ -106,8 +106,7 @@ CASES = {
         "ElectraForSequenceClassification",
         {**SIZES, **THREE, "embedding_size": 16},
     ),
-    "electra-pretraining": ("ElectraForPreTraining", ALBERT),
-    "electra-bare": ("ElectraModel", {**ALBERT, "hidden_act": "relu"}),
+    "electra-pretraining": ("ElectraForPreTraining", {**ALBERT, "num_hidden_layers": 1}),
     "modernbert-masked-lm": ("ModernBertForMaskedLM", MODERN),
     "modernbert-mean": (
         "ModernBertForSequenceClassification",

@@ -35,6 +35,7 @@ LIVE = {
         "AlbertForSequenceClassification",
         {**make.ALBERT, "num_attention_heads": 1, "hidden_act": "gelu"},
     ),
+    "electra-bare": ("ElectraModel", {**make.ALBERT, "hidden_act": "relu"}),
     "roberta-silu": ("RobertaForMaskedLM", {**make.SIZES, "hidden_act": "swish"}),
     "bert-minilm": (
         "BertForSequenceClassification",

@@ -90,8 +90,13 @@ def read_config(path: Path) -> Described:
 def _kind(table: FamilyTable, raw: dict[str, Any]) -> ReadoutKind | None:
     """The readout of the architecture that a config names."""
     kind = table.architectures.get(str(architecture_of(raw)))
+    return classifier_of(raw) if kind == "classification" else kind
+
+
+def classifier_of(raw: dict[str, Any]) -> ReadoutKind:
+    """The readout that a sentence classifier is: of one label, or of several at once."""
     several = raw.get("problem_type") == PROBLEM["multilabel"]
-    return "multilabel" if kind == "classification" and several else kind
+    return "multilabel" if several else "classification"
 
 
 def _unknown_type(name: Any) -> str:

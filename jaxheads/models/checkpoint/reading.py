@@ -13,7 +13,7 @@ import numpy as np
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.errors import listed
 from jaxheads.models.checkpoint.family import FamilyTable
-from jaxheads.models.checkpoint.hf_config import Described, readout_of
+from jaxheads.models.checkpoint.hf_config import Described, classifier_of, readout_of
 from jaxheads.models.checkpoint.naming import (
     Path,
     Weight,
@@ -114,8 +114,9 @@ def stored_readout(described: Described, found: Found) -> ReadoutConfig | None:
         return readout_of(described, described.kind)
     if described.architecture is not None:
         return None
-    for kind in ("classification", "masked_lm"):  # of ModernBERT's, the former has more
-        modules = described.table.readouts[kind]
+    # whichever has all of its modules: a classifier of words has fewer than one of sentences
+    for kind in (classifier_of(described.raw), "masked_lm", "tagging"):
+        modules = described.table.modules(kind)
         needed = (name for part, name in modules.items() if part not in ("", "decoder"))
         if all(f"{name}.weight" in found for name in needed):
             return readout_of(described, kind)

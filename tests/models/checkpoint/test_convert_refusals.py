@@ -260,11 +260,11 @@ def test_pruned_heads_that_are_not_there_are_rejected(pruned, tmp_path: Path):
 def test_an_architecture_without_a_readout_here_is_rejected_unless_one_is_asked_for(tmp_path: Path):
     source = checkpoint(tmp_path)
     config = json.loads((source / "config.json").read_text())
-    config["architectures"] = ["RobertaForTokenClassification"]
+    config["architectures"] = ["RobertaForMultipleChoice"]
     (source / "config.json").write_text(json.dumps(config))
     message = refusal(source)
     assert "architectures: expected one of RobertaModel, RobertaForMaskedLM" in message
-    assert "got RobertaForTokenClassification" in message
+    assert "got RobertaForMultipleChoice" in message
     assert load_model(source, readout=ReadoutConfig()).params["readout"] == {}
 
 
