@@ -32,7 +32,7 @@ WRONG_ANYWHERE = {
     "model_type": ("mpnet", "deberta-v2", None, 7, [], LONG),
     "architectures": (["A", "B"], LONG, {"a": 1}, [3]),
     "tie_word_embeddings": ("yes", 1, None),
-    "id2label": ([], {}, {"1": "a"}, {"0": 3}, {str(n + 1): LONG for n in range(50)}),
+    "id2label": ([], {}, {"1": "a"}, {"0": [3]}, {str(n + 1): LONG for n in range(50)}),
     "is_decoder": (True, LONG),
     "auto_map": ({"AutoModel": LONG}, {"AutoModel": "mine.Model"}),
     "pruned_heads": ({"9": [0]}, [1], {"0": [99]}, {"0": LONG}),
