@@ -12,6 +12,7 @@ import pytest
 from jaxheads.cli.overrides import load_config
 from jaxheads.config import TrainingConfig
 from jaxheads.data.batch import Batch
+from jaxheads.storage.store import Store
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.settings import (
     Chiang2021,
@@ -85,7 +86,7 @@ def test_nothing_held_out_is_trained_or_scored_on_in_the_built_in_language():
     run = shrink(runs["grammar_full"])
     names = [task.name for task in run.tasks]
     assert {name for name in drawn if name.startswith("grammar")} == set(names)
-    reader = StudyModel(run, run.models[0], Path("unused"), None).reader
+    reader = StudyModel(run, run.models[0], Store(Path("unused"))).reader
     for task in (reader.text(None), *map(reader.task, names)):
         train, scored = (
             texts(batches_of(source, task.lengths, 8, None)) for source in (task.train, task.scored)
@@ -124,6 +125,6 @@ def test_a_study_that_reads_text_does_not_begin_without_it(study):
         tasks=(task,), finetune=train, probe=train, devices=1,
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"^open: expected plain text .*--set text\.train=FILE"):
-        list(STUDIES[type(study)](run, Path("unused")))
+        list(STUDIES[type(study)](run, Store(Path("unused"))))
     text = dataclasses.replace(run.text, train=Path("a"), held_out=Path("b"))
-    assert list(STUDIES[type(study)](dataclasses.replace(run, text=text), Path("unused")))
+    assert list(STUDIES[type(study)](dataclasses.replace(run, text=text), Store(Path("unused"))))

@@ -117,7 +117,9 @@ def _run_verb(name: str, words: list[str]) -> int:
         print(parser.format_help(), end="")
         return 0
     options = _parse(parser, name, words)
-    joins = hasattr(options, "coordinator") and not getattr(options, "status", False)
+    joins = hasattr(options, "coordinator") and not any(
+        getattr(options, name, None) for name in ("status", "ray")
+    )
     try:
         with localised(options) as local:
             status = _load(name)(local) or 0
@@ -143,7 +145,8 @@ def _load(name: str) -> Callable[[Any], int | None]:
         status = run(options) if run is not None else None
         if status is not None:
             return status
-        print(_function(name, verb.then)(options.folder))
+        with localised(ReportOptions(folder=options.folder)) as local:
+            print(_function(name, verb.then)(local.folder))
         return None
 
     return run_and_tell

@@ -5,8 +5,10 @@ A run that is killed goes on with the same words and `--resume`, and writes the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -40,7 +42,8 @@ from jaxheads.parallel.mesh import (
 )
 from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.cut import check_zero, zero
-from jaxheads.storage.remote import claim_mirrors, named, put_mirrors
+from jaxheads.storage.remote import named
+from jaxheads.storage.store import carried
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Evaluator, Fitted, fit
 from jaxheads.training.saving import load_trained
@@ -68,7 +71,19 @@ def run(options: TrainOptions) -> None:
     """
     saves = options.checkpoints is not None
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=saves)
-    claim_mirrors()
+    with contextlib.ExitStack() as stack:
+        put = _nothing
+        if options.checkpoints is not None:
+            folder, put = stack.enter_context(carried(options.checkpoints))
+            options = dataclasses.replace(options, checkpoints=folder)
+        _train(options, put)
+
+
+def _nothing() -> None:
+    """Put nothing anywhere."""
+
+
+def _train(options: TrainOptions, put: Callable[[], None]) -> None:
     config = _training(options)
     _check_place(options)
     job = _prepare(options, config)
@@ -82,7 +97,7 @@ def run(options: TrainOptions) -> None:
         gates=gates_optimizer(options),
         only=options.only,
         evaluate=measure,
-        checkpoints=_checkpoints(options, job),
+        checkpoints=_checkpoints(options, job, put),
         mesh=job.mesh,
         lengths=bucket_lengths(int(job.train.lengths.max())),
         log=options.log_file,
@@ -215,7 +230,9 @@ def _masked(
     )  # fmt: skip
 
 
-def _checkpoints(options: TrainOptions, job: TrainJob) -> Checkpoints | None:
+def _checkpoints(
+    options: TrainOptions, job: TrainJob, put: Callable[[], None]
+) -> Checkpoints | None:
     if options.checkpoints is None:
         return None
     about = {
@@ -224,7 +241,7 @@ def _checkpoints(options: TrainOptions, job: TrainJob) -> Checkpoints | None:
         "encoder": dataclasses.asdict(job.model.config),
         "readout": dataclasses.asdict(job.model.readout),
     }
-    return Checkpoints(options.checkpoints, options.resume, about, put_mirrors)
+    return Checkpoints(options.checkpoints, options.resume, about, put)
 
 
 def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluator:

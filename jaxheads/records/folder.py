@@ -2,7 +2,7 @@
 
 rows.jsonl            all rows of a finished study; cells/NAME.jsonl those of one cell
 run.json              the settings, and what the study ran on
-times/NAME.json       the seconds of a cell; speed.jsonl what was timed, which no run repeats
+times/NAME.json       the seconds of a cell; speeds/NAME.json what a cell timed
 models/ logs/ pruners/ smaller/ checkpoints/   what was trained
 scores/ answers/ sums/ maps/ attention/ trees/ arrays by head, by example, by sentence
 views/ examples/      what heads look at in single sentences, for the page
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-ROWS, SETTINGS, SPEEDS = "rows.jsonl", "run.json", "speed.jsonl"
+ROWS, SETTINGS = "rows.jsonl", "run.json"
 
 PRETRAINING, ALL_TASKS = "mlm", "all tasks"  # in the place of a task
 TUNED, FROZEN = "fine-tuned", "linear probe"  # places where importance is measured
@@ -38,7 +38,7 @@ PRUNE, EARLY, LATE, AGAIN, TWICE = REGIMES = (
     "prune, fine-tune, fine-tune",
 )  # fmt: skip
 
-# What `speed.jsonl` has times and sizes of, and their units.
+# What `speeds/` has times and sizes of, and their units.
 WHOLE, CUT, SPEED_UP, TRAINING = "whole", "cut", "speed-up", "fine-tuning"
 SELECTION, ONE_PASS, PRUNER_TRAINING = (
     "selection", "one pass of the gradient", "training a pruner",
@@ -76,6 +76,7 @@ class Room(StrEnum):
 
     CELLS = "cells"
     TIMES = "times"
+    SPEEDS = "speeds"
     MODELS = "models"
     SMALLER = "smaller"
     PRUNERS = "pruners"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,6 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxheads.records.folder import Room
-from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.files import read_json
 from jaxheads.storage.store import Store
 
@@ -34,7 +33,7 @@ Named = Mapping[str, Float[np.ndarray, "L H"]]
 class MapFile(NamedTuple):
     """Whose maps a file has; `task` is "" where the model was not fine-tuned."""
 
-    path: Path
+    name: str  # in the store
     model: str
     what: str
     task: str
@@ -44,7 +43,7 @@ class MapFile(NamedTuple):
 
 
 def save_maps(
-    folder: Path,
+    store: Store,
     model: str,
     what: str,
     seed: int,
@@ -53,7 +52,7 @@ def save_maps(
     *,
     task: str = "",
     weights: Sequence[int],
-) -> Path:
+) -> None:
     """Write named maps of a model's heads, whole or not at all; NaN where a head has no value.
 
     `task`: what the model was fine-tuned on, if it was; `weights`: its `encoder_bits`.
@@ -73,21 +72,20 @@ def save_maps(
         problems.append("expected both halves of some of the maps, got other names")
     if problems:
         raise ValueError("maps: " + "; ".join(problems))
-    path, store = map_path(folder, model, what_of(what, task), seed), Store(folder)
+    name = map_name(model, what_of(what, task), seed)
     if halves is not None:
-        both = {name: _doubles([half[name] for half in halves]) for name in halves[0]}
-        store.write_arrays(halves_path(path), both)
+        both = {each: _doubles([half[each] for half in halves]) for each in halves[0]}
+        store.write_arrays(halves_name(name), both)
     about = {"model": model, "what": what, "task": task, "seed": seed, "encoder": list(weights)}
-    store.write_json(about_path(path), about)
-    store.write_arrays(path, {name: _doubles(array_LH) for name, array_LH in maps.items()})
-    return path
+    store.write_json(about_name(name), about)
+    store.write_arrays(name, {each: _doubles(array_LH) for each, array_LH in maps.items()})
 
 
 def load_maps(
-    folder: Path, model: str, what: str, seed: int
+    store: Store, model: str, what: str, seed: int
 ) -> dict[str, Float[np.ndarray, "L H"]]:
     """Read what `save_maps` wrote, in its order; `what` as `what_of` has it."""
-    return read_arrays(map_path(folder, model, what, seed))
+    return store.read_arrays(map_name(model, what, seed))
 
 
 def what_of(kind: str, task: str) -> str:
@@ -95,41 +93,43 @@ def what_of(kind: str, task: str) -> str:
     return f"{kind}.{task}" if task else kind
 
 
-def load_halves(path: Path) -> dict[str, Float[np.ndarray, "2 L H"]]:
+def load_halves(store: Store, name: str) -> dict[str, Float[np.ndarray, "2 L H"]]:
     """The halves of a file of maps, by name; nothing where none were kept."""
-    kept = halves_path(path)
-    return read_arrays(kept) if kept.is_file() else {}
+    kept = halves_name(name)
+    return store.read_arrays(kept) if store.exists(kept) else {}
 
 
-def halves_path(path: Path) -> Path:
+def halves_name(name: str) -> str:
     """Where the halves of a file of maps are."""
-    return path.parent / "halves" / path.name
+    path = PurePosixPath(name)
+    return str(path.parent / "halves" / path.name)
 
 
-def about_path(path: Path) -> Path:
+def about_name(name: str) -> str:
     """Where it stands of what the maps of a file are."""
-    return path.parent / "of" / f"{path.stem}.json"
+    path = PurePosixPath(name)
+    return str(path.parent / "of" / f"{path.stem}.json")
 
 
-def map_path(folder: Path, model: str, what: str, seed: int) -> Path:
+def map_name(model: str, what: str, seed: int) -> str:
     """Where a study's maps are; `what` as `what_of` has it."""
-    return folder / Room.MAPS / f"{model}-{what}-{seed}.npz"
+    return f"{Room.MAPS}/{model}-{what}-{seed}.npz"
 
 
-def map_files(folder: Path, model: str | None = None) -> Iterator[MapFile]:
+def map_files(store: Store, model: str | None = None, folder: str = Room.MAPS) -> Iterator[MapFile]:
     """All maps of a model, or of all models, by name.
 
     Raises:
       ValueError: for a file that does not say what maps it is about.
     """
-    for about in sorted((folder / Room.MAPS / "of").glob("*.json")):
-        path = folder / Room.MAPS / f"{about.stem}.npz"
+    for each in store.names(f"{folder}/of"):
+        name, about = f"{folder}/{PurePosixPath(each).stem}.npz", f"{folder}/of/{each}"
         try:
-            found = read_json(about)
-            file = MapFile(path, **{**found, "encoder": tuple(found["encoder"])})
+            found = store.read(about, read_json)
+            file = MapFile(name, **{**found, "encoder": tuple(found["encoder"])})
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{about}: expected what maps are of, got {error}") from error
-        if model in (None, file.model) and path.is_file():
+            raise ValueError(f"{store}/{about}: expected what maps are of, got {error}") from error
+        if model in (None, file.model) and store.exists(name):
             yield file
 
 

@@ -6,7 +6,6 @@ views/MODEL-WHAT[.TASK]-SEED.json   what `attention_view` draws, sentence by sen
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,9 +35,9 @@ def view(
 
 
 def save_views(
-    folder: Path, model: str, what: str, seed: int, views: Iterable[dict[str, Any]], task: str = ""
+    store: Store, model: str, what: str, seed: int, views: Iterable[dict[str, Any]], task: str = ""
 ) -> None:
     """Write the views of a model, fine-tuned on a task or not, whole or not at all."""
     own = {"model": model, "what": what, "task": task, "seed": seed}
     name = f"{Room.VIEWS}/{model}-{what_of(what, task)}-{seed}.json"
-    Store(folder).write_json(name, [own | each for each in views])
+    store.write_json(name, [own | each for each in views])

@@ -21,7 +21,6 @@ from jaxheads.records.folder import (
     PRETRAINING,
     ROWS,
     SETTINGS,
-    SPEEDS,
     TUNED,
     Room,
     Stage,
@@ -32,6 +31,7 @@ from jaxheads.records.rows import Row, read_rows
 from jaxheads.report.spread import Spread, spread_of
 from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.files import read_json
+from jaxheads.storage.store import Store
 
 T = TypeVar("T")
 
@@ -201,7 +201,7 @@ def read_study(folder: Path) -> Study:
         tuple(_read_each(folder / Room.VIEWS, _view, "views of heads")),
         tuple(_read_each(folder / Room.TREES, _tree, "sentences with trees")),
         tuple(_read_each(folder / Room.EXAMPLES, _arcs, "sentences with arcs")),
-        finished, _read_times(folder), _read_speeds(folder / SPEEDS),
+        finished, _read_times(folder), _read_speeds(folder / Room.SPEEDS),
     )  # fmt: skip
     return dataclasses.replace(study, scores=tuple(_read_scores(folder / Room.SCORES, study)))
 
@@ -234,14 +234,13 @@ def _read_times(folder: Path) -> dict[str, float]:
     return found
 
 
-def _read_speeds(path: Path) -> tuple[dict[str, Any], ...]:
-    """The last timing of each thing; nothing where there is no file."""
-    if not path.is_file():
-        return ()
-    with _reading(path, "lines of what was timed"):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        timed = {tuple(v for k, v in line.items() if k != "value"): line for line in lines}
-        return tuple(timed.values())
+def _read_speeds(folder: Path) -> tuple[dict[str, Any], ...]:
+    """What every cell has timed."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*.json")):
+        with _reading(path, "what was timed"):
+            found += [dict(line.items()) for line in json.loads(path.read_text())]
+    return tuple(found)
 
 
 def _read_settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -268,7 +267,8 @@ def _read_scores(folder: Path, study: Study) -> Iterator[ScoreMap]:
 
 def _read_maps(folder: Path) -> Iterator[HeadMap]:
     """All named maps, in the order of the files' names and in each file in its own."""
-    for path, model, what, task, seed, *_ in map_files(folder):
+    for file, model, what, task, seed, *_ in map_files(Store(folder)):
+        path = folder / file
         for name, value_LH in read_arrays(path, what="maps").items():
             yield HeadMap(model, what, task, seed, name, _checked(path, value_LH))
 

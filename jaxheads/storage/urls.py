@@ -96,8 +96,13 @@ def put_file(system: Any, path: Path, target: PurePosixPath) -> None:
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")  # two may put it
     with as_os_error(target):
         system.makedirs(str(target.parent), exist_ok=True)
-        system.put(str(path), str(draft))
-        system.mv(str(draft), str(target))
+        try:
+            system.put(str(path), str(draft))
+            system.mv(str(draft), str(target))
+        except BaseException:
+            with contextlib.suppress(Exception):
+                system.rm(str(draft))
+            raise
 
 
 @contextlib.contextmanager
@@ -113,74 +118,3 @@ def as_os_error(place: object) -> Iterator[None]:
         raise
     except Exception as error:
         raise OSError(f"{place}: {error or type(error).__name__}") from error
-
-
-class Files:
-    """The small texts of a folder, here or elsewhere, as they are when one asks. OSError."""
-
-    def __init__(self, place: str | Path, name: str) -> None:
-        from fsspec.implementations.local import LocalFileSystem
-
-        self._system: Any = LocalFileSystem()
-        root = str(Path(place).absolute())
-        if (url := url_of(place)) is not None:
-            self._system, root = open_url(url)
-        self._root = f"{root.rstrip('/')}/{name}"
-        self._is_local = isinstance(self._system, LocalFileSystem)
-
-    def make_folder(self) -> None:
-        """Where a file system has folders."""
-        with as_os_error(self._root):
-            self._system.makedirs(self._root, exist_ok=True)
-
-    def listed(self) -> list[str]:
-        """The names of all files."""
-        with as_os_error(self._root):
-            self._system.invalidate_cache()
-            try:
-                found = self._system.ls(self._root, detail=True)
-            except (FileNotFoundError, NotADirectoryError):
-                return []
-            return [PurePosixPath(each["name"]).name for each in found if each["type"] == "file"]
-
-    def about(self, name: str) -> str | None:
-        """What the file system says of a file, something else after each write; None without it."""
-        with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
-            self._system.invalidate_cache()
-            return str(self._system.info(self._path(name)))
-        return None
-
-    def read(self, name: str) -> str:
-        """A file's text; empty where there is none."""
-        with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
-            return self._system.cat_file(self._path(name)).decode()
-        return ""
-
-    def make(self, name: str, text: str) -> bool:
-        """A new file; False where there is one of another text. Of several who try, one can."""
-        with as_os_error(self._path(name)):
-            try:
-                if self._is_local:  # whose own "create" looks first and writes then
-                    with open(self._path(name), "x") as file:
-                        file.write(text)
-                else:
-                    self._system.pipe_file(self._path(name), text.encode(), mode="create")
-            except FileExistsError:  # this very one, if an answer was lost and it was tried again
-                return self.read(name) == text
-        return True
-
-    def renew(self, name: str, text: str) -> None:
-        """The same file with the same text, written anew."""
-        with as_os_error(self._path(name)):
-            if self._is_local:
-                self._system.touch(self._path(name), truncate=False)
-            else:
-                self._system.pipe_file(self._path(name), text.encode())
-
-    def remove(self, name: str) -> None:
-        """Take a file away, if it is there."""
-        with as_os_error(self._path(name)), contextlib.suppress(FileNotFoundError):
-            self._system.rm_file(self._path(name))
-
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"

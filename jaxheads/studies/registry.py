@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
-from jaxheads.parallel.processes import broadcast_int, is_primary
+from jaxheads.parallel.processes import broadcast_int, is_primary, run_on_primary
 from jaxheads.records.folder import SETTINGS
-from jaxheads.storage.leases import Worker
-from jaxheads.storage.remote import (
-    fetch_mirrors,
-    put_mirrors,
-    show_mirrors,
-    url_behind,
-    write_once,
-)
+from jaxheads.storage.remote import fetched, mapped
+from jaxheads.storage.store import Store, check_seen
+from jaxheads.storage.urls import url_of
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.htut2019 import study as htut2019
 from jaxheads.studies.li2021 import compare
@@ -26,8 +24,12 @@ from jaxheads.studies.luo2021 import study as luo2021
 from jaxheads.studies.michel2019 import study as michel2019
 from jaxheads.studies.peyrard2021 import study as peyrard2021
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.runner.folder import open_folder
-from jaxheads.studies.runner.workers import ALONE, Hosts, run_cells
+from jaxheads.studies.runner.driver import alone_in, ending_on_sigterm, run_cells
+from jaxheads.studies.runner.engines import Here, Load, follow
+from jaxheads.studies.runner.folder import open_store, this_machine
+from jaxheads.studies.runner.local_workers import LocalWorkers
+from jaxheads.studies.runner.progress import note_failure
+from jaxheads.studies.runner.ray_cluster import HOSTS, RayCluster
 from jaxheads.studies.settings import (
     Chiang2021,
     Compare,
@@ -47,7 +49,7 @@ from jaxheads.studies.workbench.settings import MapStudy
 from jaxheads.studies.workbench.tasks import check_own_tasks
 from jaxheads.studies.zhang2020 import study as zhang2020
 
-STUDIES: dict[type, Callable[[Run, Path], Iterable[Cell]]] = {
+STUDIES: dict[type, Callable[[Run, Store], Iterable[Cell]]] = {
     Chiang2021: chiang2021.cells,
     Compare: compare.cells,
     Htut2019: htut2019.cells,
@@ -94,49 +96,89 @@ def check_inputs(run: Run) -> None:
         check_finished(run.study.other_studies)
 
 
-def run(settings: Run, local: Run, folder: Path, shard: tuple[int, int] = ALONE) -> bool:
-    """Run a study into its folder; cells that are finished there are left as they are.
+class How(NamedTuple):
+    """By what the cells of a study are computed; all can be left out."""
+
+    workers: int = 1  # processes of this machine
+    ray: str | None = None  # the address of a cluster
+    resources: Mapping[str, float] | None = None  # that a cell takes of it
+
+
+def run(settings: Run, place: str | Path, how: How | None = None) -> None:
+    """Run a study; cells that are finished are left as they are.
 
     Args:
-        settings: of the study, as its folder keeps them.
-        local: the same, with local copies of files that lie elsewhere.
-        folder: made where it is missing.
-        shard: with which share of the cells to begin, and of how many.
-
-    Returns:
-        Whether this worker put the rows together; else another one did.
+        settings: of the study.
+        place: a folder, which is made where it is missing, or a URL.
+        how: its cells are computed.
 
     Raises:
-        ValueError: the folder holds something else, the study cannot run on several processes, or
-            some cells failed.
+        ValueError: the place holds something else, another command works there, the study cannot
+            run on several processes, or some cells failed.
     """
-    hosts = Hosts(jax.process_count(), is_primary(), broadcast_int, show_mirrors)
-    if hosts.size > 1 and not isinstance(settings.study, ON_HOSTS):
+    how = how or How()
+    if how.ray is not None:
+        jax.config.update("jax_platforms", "cpu")  # others compute, with this machine's devices too
+    settings, store = mapped(settings, _absolute), Store(_absolute(Path(place)))
+    with fetched(settings) as local:
+        check_inputs(local)
+        _check_processes(settings, how)
+        cells = functools.cache(lambda: _cells(local, store))
+        if not is_primary():
+            _follow(store, cells())
+            return
+        load = functools.partial(load_cells, settings if how.ray else local, store)
+        own = Store(store.place, alone=True)
+        with _engine(cells, load, how) as engine, ending_on_sigterm():
+            made = list(cells().values())  # while further processes start
+            with alone_in(own):
+                run_on_primary(lambda: open_store(settings, own, engine.machine))
+                run_cells(own, made, engine, fragile=jax.process_count() > 1)
+
+
+def _engine(
+    cells: Callable[[], Mapping[str, Cell]], load: Load, how: How
+) -> RayCluster | LocalWorkers | Here:
+    if how.ray is not None:
+        return RayCluster(load, how.ray, how.resources, this_machine)
+    if how.workers > 1:
+        return LocalWorkers(load, how.workers, this_machine)
+    return Here(cells, this_machine, broadcast_int)
+
+
+def load_cells(settings: Run, store: Store) -> dict[str, Cell]:
+    """The cells of a study, whose inputs are fetched for as long as this process lives."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return _cells(stack.enter_context(fetched(settings)), store)
+
+
+def _cells(local: Run, store: Store) -> dict[str, Cell]:
+    return {cell.name: cell for cell in STUDIES[type(local.study)](local, store)}
+
+
+def _check_processes(settings: Run, how: How) -> None:
+    """Raise ValueError for a study that several processes cannot compute together."""
+    hosts = jax.process_count() if how.ray is None else int((how.resources or {}).get(HOSTS, 1))
+    if hosts > 1 and not isinstance(settings.study, ON_HOSTS):
         raise ValueError(
-            f"expected one process for the study {settings.study_name}, got {hosts.size}; several "
-            "may share its cells (--shard)"
+            f"expected one process for the study {settings.study_name}, got {hosts}; several "
+            "machines may share its cells (--ray)"
         )
-    cells = list(STUDIES[type(settings.study)](local, folder))
-    fetch_mirrors()
-    write_once(functools.partial(_open_folder, settings, folder))
-    _check_seen(folder)
-    return run_cells(folder, cells, shard, hosts)
 
 
-def _open_folder(settings: Run, folder: Path) -> None:
-    """Make the study's folder, or take it up: a new one elsewhere, one worker after the other."""
-    url = url_behind(folder)
-    if url is None or any(folder.iterdir()):
-        open_folder(settings, folder)
-        return
-    with Worker(url) as worker:
-        worker.wait(SETTINGS)
-        fetch_mirrors()
-        open_folder(settings, folder)
-        put_mirrors()
+def _follow(store: Store, cells: Mapping[str, Cell]) -> None:
+    """Compute with the first process what it says."""
+    run_on_primary(lambda: None)
+    check_seen(store, SETTINGS)
+    outcome = follow(cells, broadcast_int)
+    if outcome is not None:
+        with contextlib.suppress(OSError):
+            note_failure(store, outcome.name, outcome.error, outcome.trace)
+        raise ValueError(f"cell {outcome.name}: {outcome.error}")
 
 
-def _check_seen(folder: Path) -> None:
-    """ValueError on a host that does not see what the first one has written."""
-    if not (folder / SETTINGS).is_file():
-        raise ValueError(f"{folder}: expected a folder that all hosts see, got one of this host")
+def _absolute(value: Any) -> Any:
+    """A path or the name of a directory that is there, as every process finds it."""
+    local = isinstance(value, Path) or (isinstance(value, str) and Path(value).is_dir())
+    return type(value)(Path(value).absolute()) if local and not url_of(value) else value

@@ -15,7 +15,7 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.reliability import reliability
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.studies.workbench import model as study_model
+from jaxheads.studies.workbench import scorer, trainer
 from tests.support.found import having
 from tests.support.reviews import write_jsonl
 from tests.support.tiny_study import bounded, found, study, write_study
@@ -237,8 +237,8 @@ def test_training_is_logged(finished):
 @pytest.mark.slow
 def test_a_finished_study_is_not_run_again(finished, config, monkeypatch):
     before = (finished / "rows.jsonl").read_bytes()
-    monkeypatch.setattr(study_model, "fit", None)
-    monkeypatch.setattr(study_model, "evaluate", None)
+    monkeypatch.setattr(trainer, "fit", None)
+    monkeypatch.setattr(scorer, "evaluate", None)
     assert study(config, finished) == 0
     assert (finished / "rows.jsonl").read_bytes() == before
 
@@ -259,7 +259,7 @@ def test_a_study_that_stopped_goes_on_and_ends_the_same(
             shutil.rmtree(each) if each.is_dir() else each.unlink()
     (out / "rows.jsonl").unlink()
     (out / "models" / ".albert.1.draft").mkdir()  # as a killed run leaves it
-    calls, fit = [], study_model.fit
+    calls, fit = [], trainer.fit
 
     def failing(*args, **kwargs):
         calls.append(kwargs["name"])
@@ -267,10 +267,10 @@ def test_a_study_that_stopped_goes_on_and_ends_the_same(
             raise OSError("the machine went away")
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(study_model, "fit", failing)
+    monkeypatch.setattr(trainer, "fit", failing)
     assert study(config, out) == 2
     assert not (out / "rows.jsonl").exists()
-    monkeypatch.setattr(study_model, "fit", fit)
+    monkeypatch.setattr(trainer, "fit", fit)
     assert study(config, out) == 0
     assert (out / "rows.jsonl").read_bytes() == (finished / "rows.jsonl").read_bytes()
     assert not (out / "models" / ".albert.1.draft").exists()

@@ -12,7 +12,7 @@ import pytest
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance.scores import Scores, save_scores
 from jaxheads.models.checkpoint.convert import load_model
-from jaxheads.storage import remote
+from jaxheads.storage.store import Store
 from tests.support.reviews import reviews, write_jsonl
 from tests.support.train_command import equal, lines, train
 
@@ -137,15 +137,13 @@ def test_the_best_step_can_be_written(sentiment, review_file, held_out, tmp_path
 def test_checkpoints_elsewhere_are_taken_up_from_there(
     sentiment, review_file, tmp_path, monkeypatch, memory
 ):
-    put = []
-    monkeypatch.setattr(
-        "jaxheads.cli.train.put_mirrors", lambda: (remote.put_mirrors(), put.append(1))
-    )
+    put, once = [], Store.put
+    monkeypatch.setattr(Store, "put", lambda *words: (put.append(words[2]), once(*words)))
     given = {"steps": 4, "save_every": 2, "limit": 8, "checkpoints": "memory://kept/run"}
     assert train(sentiment, review_file, tmp_path / "a", **given) == 0
     steps = {Path(path).relative_to("/kept/run").parts[0] for path in memory.find("/kept/run")}
     assert steps == {"2", "4"}
-    assert len(put) == 2  # each as soon as it was complete
+    assert put == ["2", "4"]  # each as soon as it was complete
     memory.rm("/kept/run/4", recursive=True)
     assert train(sentiment, review_file, tmp_path / "b", "--resume", **given) == 0
     assert equal(tmp_path / "a", tmp_path / "b")

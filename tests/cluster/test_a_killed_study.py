@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import signal
 import subprocess
 import sys
@@ -24,8 +24,8 @@ OFTEN = (
 )
 
 
-def start(config: Path, out: Path, *settings: str, shard: str = "1/1") -> subprocess.Popen:
-    words = ["study", str(config), "--out", str(out), "--shard", shard]
+def start(config: Path, out: Path, *settings: str, workers: int = 1) -> subprocess.Popen:
+    words = ["study", str(config), "--out", str(out), "--workers", str(workers)]
     words += [word for setting in settings for word in ("--set", setting)]
     return subprocess.Popen(
         [sys.executable, "-m", "jaxheads", *words], text=True,
@@ -96,19 +96,38 @@ def test_a_study_killed_ten_times_ends_in_the_same_bits(config, whole, tmp_path)
     assert_same_bits(finished, out)
 
 
+def children(pid: int) -> list[int]:
+    """The workers of a driver."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    lines = {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in found}
+    return [each for each, line in lines.items() if b"spawn_main" in line]
+
+
 @pytest.mark.slow
 @pytest.mark.long
-def test_two_workers_of_which_one_is_killed_end_in_the_same_bits(config, whole, tmp_path):
-    finished, out = whole[0], tmp_path / "shared"
-    one, two = (start(config, out, *OFTEN, shard=shard) for shard in ("1/2", "2/2"))
-    while cells(out) < 8:
-        time.sleep(0.02)
-        assert one.poll() is None
-    one.send_signal(signal.SIGKILL)
-    said, _ = one.communicate(timeout=60)
-    other, error = two.communicate(timeout=300)
-    assert two.returncode == 0, error
+def test_a_study_whose_workers_and_driver_are_killed_in_turn_ends_in_the_same_bits(
+    config, tmp_path
+):
+    """kill -9 of a worker, which is made up for, and of the driver, ten times at random moments."""
+    finished, out, rng = tmp_path / "a", tmp_path / "b", np.random.default_rng(1)
+    whole = start(config, finished, *OFTEN, workers=2)
+    _, error = whole.communicate(timeout=300)
+    assert whole.returncode == 0, error
+    total, reached = cells(finished), []
+    for kill in range(KILLS):
+        process, before = start(config, out, *OFTEN, workers=2), cells(out)
+        goal = min(before + int(rng.integers(1, max(total // KILLS, 2))), total - 1)
+        while cells(out) < goal and process.poll() is None:
+            time.sleep(0.01)
+        if kill % 2 and (workers := children(process.pid)):
+            os.kill(workers[int(rng.integers(len(workers)))], signal.SIGKILL)
+            time.sleep(float(rng.uniform(0, 1)))
+        process.send_signal(signal.SIGKILL)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, error
+        reached.append(cells(out))
+    assert len(set(reached)) >= 5, reached
+    last = start(config, out, *OFTEN, workers=2)
+    _, error = last.communicate(timeout=300)
+    assert last.returncode == 0, error
     assert_same_bits(finished, out)
-    ended = re.findall(r"^\[\d+/\d+\] (\S+) ", said + other, re.MULTILINE)
-    assert len(ended) == len(set(ended)) >= cells(finished) - 1  # each was finished once
-    assert not list((out / "leases").iterdir()) + list(out.rglob(".*.draft*"))

@@ -127,7 +127,7 @@ FAULTS = (
     ("readings: all are normalised", PRUNABILITY, READINGS,
      'normalize = "l2" if "l2" in (unit, more) else "none"', 'normalize = "l2"'),
     ("readings: tokens are read from examples", PRUNABILITY, READINGS,
-     'token_file(path) if how["unit"] == "token" else path', "path"),
+     'str(token_file(kept)) if how["unit"] == "token" else kept', "path"),
     ("readings: all are by example", PRUNABILITY, READINGS,
      '"example" if unit in ("", "l2") else unit', '"example"'),
     # points

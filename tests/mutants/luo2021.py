@@ -64,11 +64,11 @@ FAULTS = (
      "sharpness=sharpness\n"
      "    )\n"
      "    save_counts(\n"
-     "        study_model.folder,\n"
+     "        study_model.store,\n"
      '        f"',
      '    on_test = counted(study_model, model, section_of(study_model, "tune"), readings, '
      "sharpness=sharpness)\n"
-     '    save_counts(study_model.folder, f"'),
+     '    save_counts(study_model.store, f"'),
     ("best rows: sections swapped", CONSTITUENTS_FILE, HEAD_CHOSEN,
      "rows, best = [], choose_heads(tune, test)",
      "rows, best = [], choose_heads(test, tune)"),
@@ -117,9 +117,9 @@ FAULTS = (
      'head = {"layer": layer, "head": number}',
      'head = {"layer": layer, "head": number + 1}'),
     ("counts of tune kept (base)", CONSTITUENTS_FILE, HEAD_CHOSEN,
-     "save_counts(model.folder, model.name, {name: found.heads for name, found in "
+     "save_counts(model.store, model.name, {name: found.heads for name, found in "
      "on_test.items()})",
-     "save_counts(model.folder, model.name, {name: found.heads for name, found in "
+     "save_counts(model.store, model.name, {name: found.heads for name, found in "
      "on_tune.items()})"),
     ("maps of tune (base)", CONSTITUENTS_FILE, HEAD_CHOSEN,
      "save_head_maps(\n"
@@ -141,8 +141,8 @@ FAULTS = (
      "score, there = column(tune).ratio, column(test)",
      "score, there = column(tune).ratio, column(tune)"),
     ("change: before less after", CONSTITUENT_CHANGE, CHANGE_AFTER,
-     "f1_by_sentence(load_counts(model.folder, name, reading)) - before for name",
-     "before - f1_by_sentence(load_counts(model.folder, name, reading)) for name"),
+     "f1_by_sentence(load_counts(model.store, name, reading)) - before for name",
+     "before - f1_by_sentence(load_counts(model.store, name, reading)) for name"),
     ("change: one seed for all", CONSTITUENT_CHANGE, CHANGE_AFTER,
      'names = [f"{model.name}-{task}-{seed}" for seed in model.run.seeds]',
      'names = [f"{model.name}-{task}-{model.run.seeds[0]}" for seed in model.run.seeds]'),
@@ -191,11 +191,11 @@ FAULTS = (
      "for score in (-ability_LH, ability_LH))",
      "for score in (ability_LH, -ability_LH))"),
     ("ability of the pre-trained model", CONSTITUENT_MASKING, TASK_FALLS,
-     'load_maps(study_model.folder, study_model.name, what, seed)["F1"]',
-     'load_maps(study_model.folder, study_model.name, SPAN_MAPS, 0)["F1"]'),
+     'load_maps(study_model.store, study_model.name, what, seed)["F1"]',
+     'load_maps(study_model.store, study_model.name, SPAN_MAPS, 0)["F1"]'),
     ("ability of the first seed", CONSTITUENT_MASKING, TASK_FALLS,
-     'load_maps(study_model.folder, study_model.name, what, seed)["F1"]',
-     'load_maps(study_model.folder, study_model.name, what, study_model.run.seeds[0])["F1"]'),
+     'load_maps(study_model.store, study_model.name, what, seed)["F1"]',
+     'load_maps(study_model.store, study_model.name, what, study_model.run.seeds[0])["F1"]'),
     ("masked: the base model", CONSTITUENT_MASKING, TASK_FALLS,
      "task, model = study_model.task(name), study_model.tuned(name, seed)",
      "task, model = study_model.task(name), study_model.tuned(name, study_model.run.seeds[0])"),

@@ -23,8 +23,7 @@ from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.rows import Row, read_rows
-from jaxheads.studies.registry import STUDIES
-from jaxheads.studies.runner.workers import run_cells
+from jaxheads.studies import registry
 from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
@@ -194,7 +193,7 @@ def tiny_run(study: Any, folder: Path, tasks: Sequence[str] = (), **more) -> Run
 
 def run_study(run: Run, folder: Path) -> list[Row]:
     """All rows of a study; models that stand in its folder already are not trained."""
-    assert run_cells(folder, list(STUDIES[type(run.study)](run, folder)))
+    registry.run(run, folder)
     return read_rows(folder / "rows.jsonl")
 
 

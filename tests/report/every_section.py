@@ -27,7 +27,8 @@ def make_full_folder(folder: Path) -> Path:
     write_rows(folder / "rows.jsonl", itertools.chain(*rows, compared.rows, made_rows()))
     add_humor_files(folder)
     pruner = {**compared.speeds[-1], "what": "training a pruner", "value": 60.0}
-    write_lines(folder / "speed.jsonl", [*compared.speeds, pruner])
+    (folder / "speeds").mkdir()
+    (folder / "speeds" / "all.json").write_text(json.dumps([*compared.speeds, pruner]))
     (folder / "times").mkdir()
     write_lines(folder / "times" / "roberta-pruner-0.json", [{"seconds": 60.0}])
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,7 @@ from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.cli.options.study import ReportOptions, StudyOptions
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.config import TrainingConfig
-from jaxheads.storage import leases
-from jaxheads.storage.leases import Worker
-from jaxheads.storage.remote import claim_mirrors, fetched, localised, outputs, put_mirrors
+from jaxheads.storage.remote import fetched, localised, outputs
 from jaxheads.storage.urls import url_of
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 
@@ -142,154 +139,34 @@ def test_every_role_is_known():
     assert roles == {None, "in", "out", "folder", "report"}
 
 
-# -- folders that commands work in
+# -- places that commands work in
 
 
-def study_at(url: str) -> StudyOptions:
-    return StudyOptions(config=Path("a.py"), out=Path(url))
-
-
-def write(path: Path, text: str, *, second: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (second, second))
-
-
-def names(folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-
-
-def test_a_folder_is_put_as_it_grows_and_fetched_by_the_next_command(memory):
-    with localised(study_at("memory://runs/one")) as local:
-        assert list(local.out.iterdir()) == []
-        write(local.out / "cells/a.jsonl", "a", second=1)
-        write(local.out / "times.jsonl", "1", second=2)
-        put_mirrors()
-        assert memory.cat("/runs/one/cells/a.jsonl") == b"a"
-        write(local.out / "times.jsonl", "12", second=3)
-        write(local.out / "failed/b.json", "b", second=3)
-        put_mirrors()
-        assert memory.cat("/runs/one/times.jsonl") == b"12"
-        (local.out / "failed/b.json").unlink()
-        write(local.out / "rows.jsonl", "r", second=4)
-    assert not local.out.exists()
-    assert sorted(memory.find("/runs")) == [
-        "/runs/one/cells/a.jsonl", "/runs/one/rows.jsonl", "/runs/one/times.jsonl"
-    ]  # fmt: skip
-    with localised(study_at("memory://runs/one")) as local:
-        assert (local.out / "times.jsonl").read_text() == "12"
-
-
-def test_only_what_changed_is_put_and_files_in_the_order_they_were_written(memory, monkeypatch):
-    memory.pipe({"/runs/one/run.json": b"{}"})
-    order = []
-    put = type(memory).put
-    monkeypatch.setattr(
-        type(memory),
-        "put",
-        lambda self, one, two: (order.append(Path(two).name), put(self, one, two)),
-    )
-    with localised(study_at("memory://runs/one")) as local:
-        write(local.out / "cells/a.jsonl", "a", second=9)
-        write(local.out / "models/m/config.json", "{}", second=5)
-        write(local.out / "models/m/model.safetensors", "w", second=5)
-        write(local.out / "scores/a.npz", "s", second=7)
-    names = ("model.safetensors", "config.json", "a.npz", "a.jsonl")
-    drafts = zip(order, names, strict=True)
-    assert all(each.startswith(f".{name}.") and each.endswith(".draft") for each, name in drafts)
-
-
-def test_what_is_being_written_or_of_this_machine_stays_here(memory):
-    with localised(study_at("memory://runs/one")) as local:
-        for name in (
-            "leases/a@1", "workers/7", ".run.1.draft.json", "models/.m.2.draft/config.json",
-            "checkpoints/x/3.orbax-checkpoint-tmp-1/d", "run.json",
-        ):  # fmt: skip
-            write(local.out / name, "x", second=1)
-    assert memory.find("/runs") == ["/runs/one/run.json"]
-
-
-def test_a_model_whose_last_file_is_missing_is_not_fetched(memory):
-    memory.pipe(
-        {
-            "/runs/one/models/half/model.safetensors": b"w",
-            "/runs/one/models/half/tokenizer.json": b"t",
-            "/runs/one/models/whole/model.safetensors": b"w",
-            "/runs/one/models/whole/config.json": b"{}",
-        }
-    )
-    with localised(study_at("memory://runs/one")) as local:
-        assert [path.name for path in (local.out / "models").iterdir()] == ["whole"]
-
-
-def test_a_report_leaves_the_models_where_they_are(memory):
-    memory.pipe({"/runs/one/models/m/config.json": b"{}", "/runs/one/rows.jsonl": b"r"})
-    with localised(ReportOptions(folder=Path("memory://runs/one"))) as local:
-        assert [path.name for path in local.folder.iterdir()] == ["rows.jsonl"]
-        write(local.folder / "report/index.html", "page", second=1)
-    assert memory.cat("/runs/one/report/index.html") == b"page"
-    assert memory.exists("/runs/one/models/m/config.json")
-
-
-def test_a_folder_is_put_even_where_the_command_fails(memory):
-    with pytest.raises(ZeroDivisionError), localised(study_at("memory://runs/one")) as local:
-        write(local.out / "cells/a.jsonl", "a", second=1)
-        raise ZeroDivisionError
-    assert memory.exists("/runs/one/cells/a.jsonl") and not local.out.exists()
-
-
-def test_what_cannot_be_put_is_tried_again_and_is_not_lost(memory, monkeypatch, caplog):
-    def fails(*_):
-        raise OSError("no route")
-
-    put = type(memory).put
-    monkeypatch.setattr(type(memory), "put", fails)
-    with localised(study_at("memory://runs/one")) as local:
-        write(local.out / "cells/a.jsonl", "a", second=1)
-        put_mirrors()
-        assert "memory://runs/one: not put yet, no route" in caplog.text
-        monkeypatch.setattr(type(memory), "put", put)
-    assert memory.exists("/runs/one/cells/a.jsonl")
-    monkeypatch.setattr(type(memory), "put", fails)
-    with pytest.raises(OSError, match="no route; what was made is in"):
-        with localised(study_at("memory://runs/two")) as local:
-            write(local.out / "cells/a.jsonl", "a", second=1)
-    assert (local.out / "cells/a.jsonl").read_text() == "a"
-
-
-def test_a_look_at_a_study_fetches_what_it_tells_and_puts_nothing(memory):
-    kept = ("plan.json", "times/a.json", "cells/a.jsonl", "failed/b.json")
-    heavy = ("models/m/config.json", "scores/a.npz", "scores/kept/a.npy", "checkpoints/x/3/d")
-    memory.pipe({f"/runs/one/{name}": b"{}" for name in (*kept, *heavy)})
-    status = dataclasses.replace(study_at("memory://runs/one"), status=True)
-    with localised(status) as local:
-        assert sorted(names(local.out)) == sorted(kept)
-        write(local.out / "cells/new.jsonl", "x", second=1)
-    assert not memory.exists("/runs/one/cells/new.jsonl") and not outputs(status)
-
-
-def test_a_folder_where_a_command_works_is_rejected_to_another(memory):
-    with localised(study_at("memory://runs/one")) as local:
-        claim_mirrors()
-        with Worker("memory://runs/one") as other:
-            with pytest.raises(ValueError, match=r"no other command works, got process \d+ of \S"):
-                other.take("all")
-        assert [path.name for path in local.out.iterdir()] == []
+def test_a_place_to_work_in_is_left_as_it_is(memory):
+    study = StudyOptions(config=Path("a.py"), out=Path("memory://runs/one"))
+    with localised(study) as local:
+        assert local is study
+    assert outputs(study) == ["memory://runs/one"]
+    assert outputs(dataclasses.replace(study, status=True)) == []
     assert not memory.find("/runs")
 
 
-def test_who_has_been_taken_for_dead_puts_nothing(memory, monkeypatch):
-    with pytest.raises(OSError, match="memory://runs/one: was taken over by another command"):
-        with localised(study_at("memory://runs/one")) as local:
-            claim_mirrors()
-            with Worker("memory://runs/one") as other:
-                monkeypatch.setattr(leases.WorkerWatch, "lives", lambda *_: False)
-                other.take("all")
-                write(local.out / "cells/a.jsonl", "a", second=1)
-                put_mirrors()
-                local.out.joinpath("rows.jsonl").touch()
-                raise ZeroDivisionError
-    assert not memory.exists("/runs/one/cells/a.jsonl")
+def test_a_report_leaves_the_models_where_they_are(memory):
+    memory.pipe(
+        {
+            "/runs/one/models/m/config.json": b"{}",
+            "/runs/one/rows.jsonl": b"r",
+            "/runs/one/scores/a.npz": b"s",
+            "/runs/one/scores/kept/a.npy": b"k",
+        }
+    )
+    with localised(ReportOptions(folder=Path("memory://runs/one"))) as local:
+        found = sorted(path.name for path in local.folder.rglob("*"))
+        assert found == ["a.npz", "rows.jsonl", "scores"]
+        (local.folder / "report").mkdir()
+        (local.folder / "report" / "index.html").write_text("page")
+    assert memory.cat("/runs/one/report/index.html") == b"page"
+    assert len(memory.find("/runs")) == 5
 
 
 def test_settings_at_any_depth_are_fetched(memory):

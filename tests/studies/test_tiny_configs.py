@@ -14,6 +14,7 @@ from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config
 from jaxheads.records.rows import read_rows
 from jaxheads.report.folder import Study
+from jaxheads.storage.store import Store
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.runner.cells import needs_by_name
 from jaxheads.studies.settings import Compare, Michel2019, Run
@@ -158,7 +159,7 @@ def stand_in(run: Run) -> Run:
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_config_that_needs_files_or_the_hub_has_cells_for_all_that_it_names(name, tmp_path):
     run = stand_in(shrink(load_config(ROOT / "configs" / f"{name}.py")))
-    needs = needs_by_name(list(STUDIES[type(run.study)](run, tmp_path / "out")))
+    needs = needs_by_name(list(STUDIES[type(run.study)](run, Store(tmp_path / "out"))))
     for model in run.models:
         own = [cell for cell in needs if cell.startswith(f"{model.name}-")]
         assert own

@@ -49,23 +49,23 @@ def parse_mesh(text: str) -> MeshShape:
     return MeshShape(**sizes)
 
 
-class Shard(NamedTuple):
-    """One of several equal shares, numbered from 1."""
-
-    number: int = 1
-    of: int = 1
-
-
-def parse_shard(text: str) -> Shard:
-    """Read "3/16".
+def parse_resources(text: str) -> dict[str, float]:
+    """Read "cpu=1,gpu=1": names of Ray's resources, of which cpu and gpu may be small.
 
     Raises:
-      ValueError: for any other text, or a share that is not among so many.
+      ValueError: for any other text, or an amount that is not above 0.
     """
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise ValueError(f"expected a share as 3/16, from 1/16 to 16/16, got {text!r}")
-    return Shard(int(number), int(of))
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, amount = part.strip().partition("=")
+        name = name.upper() if name in ("cpu", "gpu") else name
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            found[name] = 0.0
+        if not name or not found[name] > 0:
+            raise ValueError(f"expected NAME=N,... with amounts above 0, as cpu=1, got {text!r}")
+    return found
 
 
 def below(least: int, value: int | None, flag: str) -> Iterator[str]:

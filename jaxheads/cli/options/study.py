@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import Shard, below, option, parse_shard, process_problems, refuse
+from jaxheads.cli.options.fields import below, option, parse_resources, process_problems, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,28 +21,28 @@ class StudyOptions:
         metavar="DIR",
         role="folder",
     )
-    shard: Shard = option(
-        "one of several workers on one folder: begin with this share of the cells, then help with "
-        "what nobody has taken",
-        Shard(),
-        metavar="I/N",
-        parse=parse_shard,
-    )
     workers: int = option(
         "so many processes share the cells, and this machine's cores; a tiny model leaves most of "
         "them idle",
         1,
         metavar="N",
     )
+    ray: str | None = option(
+        "let a Ray cluster compute the cells: auto, or HOST:PORT of its head",
+        None,
+        metavar="ADDRESS",
+    )
+    cell_resources: dict[str, float] | None = option(
+        "what a cell takes of the cluster, such as cpu=1 or TPU=4,hosts=2 (nodes that compute it "
+        "together); without it what the nodes offer",
+        None,
+        metavar="NAME=N,...",
+        parse=parse_resources,
+    )
     coordinator: str | None = option("first process, for several hosts", None, metavar="HOST:PORT")
     num_processes: int | None = option("how many processes there are", None, metavar="N")
     process_id: int | None = option("which one this is, from 0", None, metavar="I")
     status: bool = option("only say what is done, running, failed and to do", False)
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """Roles of paths, other than those of the fields."""
-        return {"out": "look"} if self.status else {}
 
     @property
     def folder(self) -> Path:
@@ -61,8 +61,11 @@ class StudyOptions:
 def _study_problems(o: StudyOptions) -> Iterator[str]:
     yield from process_problems(o.coordinator, o.num_processes, o.process_id)
     yield from below(1, o.workers, "--workers")
-    if o.workers > 1 and (o.shard.of > 1 or o.coordinator is not None):
-        yield "--workers: expected neither --shard nor --coordinator with it"
+    ways = {"--workers": o.workers > 1, "--ray": o.ray, "--coordinator": o.coordinator}
+    if len(given := [flag for flag, value in ways.items() if value]) > 1:
+        yield f"expected one of {', '.join(given)}, got all of them"
+    if o.cell_resources and not o.ray:
+        yield "--cell-resources: expected --ray with it"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ from jaxheads.records.folder import (
 from jaxheads.records.rows import Row
 from jaxheads.studies.workbench.answers import Answered, Way, estimate_rows, load_answers
 from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.scorer import kept_name
 
 LOWEST, HIGHEST = 0.5, 0.2  # shares of the heads whose overlap is reported, as metrics say
 
@@ -89,7 +90,7 @@ def _repeats(
 ) -> tuple[float, list[Row]]:
     """The reliability of one map, by the files of all seeds, and the rows of its parts."""
     splits = model.run.scoring.splits
-    kept = {seed: open_kept(model.scorer.kept(name)) for seed, name in names.items()}
+    kept = {seed: model.store.read(kept_name(name), open_kept) for seed, name in names.items()}
     rows: list[Row] = []
 
     def note(what: str, seed: int, values: Mapping[str, float]) -> None:

@@ -166,8 +166,7 @@ def cut_and_save(
     """Cut the masked heads out of the weights; the smaller model is saved and measured anew."""
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
-    path = study_model.folder / Room.SMALLER / f"{study_model.name}-{task.name}-{budget}"
-    study_model.save_model(smaller, path)
+    study_model.save_model(smaller, f"{Room.SMALLER}/{study_model.name}-{task.name}-{budget}")
     found = study_model.scorer.measure(smaller, task)
     sizes = {
         Metric.PARAMETERS: float(count_parameters(params)),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from jaxheads.records.folder import FROZEN, OWN, PRETRAINING, TUNED, Stage, score_file
-from jaxheads.records.rows import Row, read_rows
+from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.chiang2021.acceptable import acceptable
 from jaxheads.studies.chiang2021.coherence import coherence, functional, reliabilities
 from jaxheads.studies.chiang2021.deduction import (
@@ -33,7 +33,7 @@ from jaxheads.studies.chiang2021.nulls import (
     nulls_of,
 )
 from jaxheads.studies.chiang2021.regimes import compare
-from jaxheads.studies.runner.cells import Cell, cell, cell_path, name_of
+from jaxheads.studies.runner.cells import Cell, cell, name_of, rows_of
 from jaxheads.studies.workbench.answers import Way, contrasts, save_answers
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import pretrained_cell
@@ -44,9 +44,9 @@ from jaxheads.studies.workbench.steps import finetuned, score_base, score_weight
 Models = dict[tuple[str, int], Cell]  # by task and seed
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """All cells of the study, in an order in which each finds what it needs."""
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         runs = list(itertools.product((task.name for task in model.tasks), run.seeds))
         yield (base := pretrained_cell(model))
         yield (scores := cell(score_base, model, after=[base]))
@@ -167,7 +167,7 @@ def functional_of(model: StudyModel) -> list[Row]:
 
 def acceptable_of(model: StudyModel) -> list[Row]:
     """The acceptable deduction of each task and of all."""
-    before = read_rows(cell_path(model.folder, name_of(loss_before, model)))
+    before = rows_of(model.store, loss_before, model)
     files = {
         task.name: {
             seed: [

@@ -9,7 +9,6 @@ examples/MODEL-arcs-0.json   trees to be drawn
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +33,6 @@ from jaxheads.models.model import Model
 from jaxheads.objectives import watch_for
 from jaxheads.records.folder import ARC_MAPS, Metric, Room
 from jaxheads.records.head_maps import save_maps, what_of
-from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019.settings import Htut2019
 from jaxheads.studies.workbench.model import StudyModel
@@ -134,13 +132,11 @@ def save_arc_record(
 ) -> None:
     """Write everything that later cells and the report read."""
     hits, sentences = record.hits, record.hits.arcs.sentences
-    study_model.store.write_arrays(
-        hits_path(study_model.folder, study_model.name, task, seed), _packed(hits)
-    )
+    study_model.store.write_arrays(hits_name(study_model.name, task, seed), _packed(hits))
     first_N = halves(sentences, half)
     both = tuple(arc_maps(hits, chosen[hits.arcs.sentence_A]) for chosen in (first_N, ~first_N))
     save_maps(
-        study_model.folder, study_model.name, ARC_MAPS, seed, arc_maps(hits), (both[0], both[1]),
+        study_model.store, study_model.name, ARC_MAPS, seed, arc_maps(hits), (both[0], both[1]),
         task=task, weights=encoder_bits(model),
     )  # fmt: skip
     record.sharpness.save(study_model, model, task, seed, first_N)
@@ -189,16 +185,16 @@ def relation_masses(
             )
 
 
-def hits_path(folder: Path, model: str, task: str, seed: int) -> Path:
+def hits_name(model: str, task: str, seed: int) -> str:
     """Where a pass's hits are."""
-    return folder / "arcs" / f"{model}-{what_of(ARC_MAPS, task)}-{seed}.npz"
+    return f"arcs/{model}-{what_of(ARC_MAPS, task)}-{seed}.npz"
 
 
 def load_hits(
-    folder: Path, model: str, task: str, seed: int, trees: Sequence[DependencyTree], subtypes: bool
+    store: Store, model: str, task: str, seed: int, trees: Sequence[DependencyTree], subtypes: bool
 ) -> ArcHits:
     """The hits of an earlier pass over the same sentences."""
-    found = read_arrays(hits_path(folder, model, task, seed))
+    found = store.read_arrays(hits_name(model, task, seed))
     bits = {name.removeprefix("bits "): found[name] for name in found if name.startswith("bits ")}
     mass = {name.removeprefix("mass "): found[name] for name in found if name.startswith("mass ")}
     layers, heads = found["gold mass"].shape
@@ -254,7 +250,7 @@ def drawn_arcs(
     return {"name": tree.name, "words": list(tree.words), "gold": gold, "drawn": made}
 
 
-def save_examples(folder: Path, model: str, found: Sequence[dict]) -> None:
+def save_examples(store: Store, model: str, found: Sequence[dict]) -> None:
     """Write sentences with their arcs for the report."""
     own = [{"model": model, **each} for each in found]
-    Store(folder).write_json(f"{Room.EXAMPLES}/{model}-{ARC_MAPS}-0.json", own)
+    store.write_json(f"{Room.EXAMPLES}/{model}-{ARC_MAPS}-0.json", own)

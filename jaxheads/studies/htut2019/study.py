@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -36,6 +35,7 @@ from jaxheads.models.model import Model, init_model
 from jaxheads.records.folder import ARC_MAPS, CHAIN, MAX, MST, PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.records.views import save_views, view
+from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019 import arcs
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.agreement import map_agreement
@@ -56,9 +56,9 @@ KNOWN = (Stage.BEST_HEAD, Stage.LAYER_BEST, Stage.RELATION)  # of models as they
 RANDOM = (Stage.RANDOM_BEST_HEAD, Stage.RANDOM_LAYER_BEST, Stage.RANDOM_RELATION)
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """For each model: importance, the treebank, fine-tuned models on it, and what agrees."""
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         yield (base := pretrained_cell(model))
         yield (others := cell(copy_maps, model, after=[base]))
         yield (scores := cell(score_base, model, after=[base]))
@@ -114,7 +114,7 @@ def tuned_arcs(model: StudyModel, task: str, seed: int) -> list[Row]:
     """A fine-tuned model on the treebank, and what changed by fine-tuning."""
     record = _recorded(model, model.tuned(task, seed), task, seed)
     settings, trees = model.run.study, _sentences(model).trees
-    before = arcs.load_hits(model.folder, model.name, "", 0, trees, settings.subtypes)
+    before = arcs.load_hits(model.store, model.name, "", 0, trees, settings.subtypes)
     found = Sampled(model, task, seed)
     rows = head_rows(found, record.hits) + change_rows(found, before, record.hits)
     found.save(name_of(tuned_arcs, model, task, seed))
@@ -304,6 +304,6 @@ def _save_examples(model: StudyModel, hits: ArcHits, numbers: Sequence[int]) -> 
             views[place] = [
                 view(title, head, tree.words, map_LHPP[head]) for head, title in titles.items()
             ]
-    arcs.save_examples(model.folder, model.name, [drawn[place] for place in sorted(drawn)])
+    arcs.save_examples(model.store, model.name, [drawn[place] for place in sorted(drawn)])
     every = (one for place in sorted(views) for one in views[place])
-    save_views(model.folder, model.name, ARC_MAPS, 0, every)
+    save_views(model.store, model.name, ARC_MAPS, 0, every)

@@ -4,7 +4,7 @@ Each method of `selection.py` picks its heads for each task, seed and budget; th
 measured under the exact mask as it is, and again after training it once more (of random masks the
 first). Of a gate, the heads of its last sample are measured too. The learning rate of gates is
 chosen by `studies.li2021.learning_rates`; what is held out of training is measured once. Rows are
-the same in every run; seconds and speeds are not, and go to `speed.jsonl` beside them.
+the same in every run; seconds and speeds are not, and go to `speeds/` beside them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from jaxheads.records.folder import (
     Stage,
 )
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.li2021.learning_rates import (
     learning_rate_cells,
     learning_rate_of,
@@ -58,14 +59,14 @@ from jaxheads.studies.workbench.trainer import masked_training
 OURS = (f"{OWN}, iterative", "refined", "refined, rescaled")
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """All cells of the comparison.
 
     Raises:
       ValueError: for an unknown method, or one that a model with shared blocks cannot have.
     """
     check_methods(run.study.methods)
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         if model.layout.shares_blocks and "refined, rescaled" in run.study.methods:
             raise ValueError(
                 f"study.methods: expected no 'refined, rescaled' for {model.name}: it folds a gate "
@@ -106,7 +107,7 @@ def whole(model: StudyModel, name: str, seed: int) -> list[Row]:
     The pass that is timed is a second one, of the gradient by the gate alone, from a compiled
     program.
     """
-    if not model.tuned_path(name, seed).is_dir():
+    if not model.is_tuned(name, seed):
         with timing(model, name, TRAINING, seed=seed):
             model.tuned(name, seed)
     rows = finetuned(model, name, seed)
@@ -198,14 +199,13 @@ def scaled(study_model: StudyModel, name: str, seed: int, budget: int) -> list[R
 
 
 def _cut(study_model: StudyModel, name: str, model, mask_LH, what) -> list[Row]:
-    """The model without those heads: its size, and in `speed.jsonl` its speed beside the whole."""
+    """The model without those heads: its size, and in `speeds/` its speed beside the whole."""
     how = study_model.run.study
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
     label = f"{plain(what['method'])}-{what['budget']}"
-    path = study_model.folder / Room.SMALLER / f"{study_model.name}-{name}-{label}"
-    if not path.is_dir():
-        study_model.save_model(smaller, path)
+    saved = f"{Room.SMALLER}/{study_model.name}-{name}-{label}"
+    study_model.save_model(smaller, saved)
     task = study_model.task(name)
     assert task.training is not None
     speeds = measure_speed(
@@ -216,9 +216,13 @@ def _cut(study_model: StudyModel, name: str, model, mask_LH, what) -> list[Row]:
     sizes = {
         Metric.PARAMETERS: float(count_parameters(params)),
         Metric.WHOLE_PARAMETERS: float(count_parameters(model.params)),
-        Metric.DISK_BYTES: float((path / "model.safetensors").stat().st_size),
+        Metric.DISK_BYTES: float(study_model.store.read(saved, _weights_size)),
     }
     return study_model.make_rows(name, sizes, stage=Stage.CUT_COMPARED, **what)
+
+
+def _weights_size(path: Path) -> int:
+    return (path / "model.safetensors").stat().st_size
 
 
 def contrasts(model: StudyModel, name: str) -> list[Row]:

@@ -13,13 +13,13 @@ import numpy as np
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.sources import take
 from jaxheads.records.folder import Metric, Stage
-from jaxheads.records.rows import Row, read_rows
+from jaxheads.records.rows import Row
 from jaxheads.studies.li2021.selection import (
     METHODS,
     budgets,
     choice_of,
 )
-from jaxheads.studies.runner.cells import Cell, cell, cell_path, name_of
+from jaxheads.studies.runner.cells import Cell, cell, rows_of
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.tasks import PreparedTask, batches_of
 
@@ -40,7 +40,7 @@ def learning_rate_of(model: StudyModel, name: str, method: str) -> float:
     """The learning rate that was chosen; that of methods without gates is not used."""
     if not METHODS[method].gate:
         return 1.0
-    rows = read_rows(cell_path(model.folder, name_of(choose_learning_rate, model, name, method)))
+    rows = rows_of(model.store, choose_learning_rate, model, name, method)
     return next(row.value for row in rows if row.metric == Metric.LEARNING_RATE)
 
 

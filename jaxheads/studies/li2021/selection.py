@@ -26,6 +26,7 @@ from jaxheads.pruning.schedule import prune_iteratively
 from jaxheads.records.folder import MAGNITUDE, META, OWN, RANDOM, score_file
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pruners import score_by_pruner
+from jaxheads.studies.workbench.scorer import kept_name
 from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.studies.workbench.trainer import Mask, TrainingJob
 from jaxheads.training.optimizer import GATES
@@ -111,7 +112,7 @@ def _magnitude(choice: Choice) -> Selection:
 def _refined(choice: Choice, *, rescaled: bool) -> Selection:
     """From the effects that the gradient's pass has kept."""
     name = score_file(choice.study_model.name, choice.task.name, choice.seed)
-    effect_NLH = open_kept(choice.study_model.scorer.kept(name))
+    effect_NLH = choice.study_model.store.read(kept_name(name), open_kept)
     mask_LH, model = refined_mask(effect_NLH, choice.budget), choice.tuned
     if rescaled:
         gate_LH = np.where(mask_LH, rescaling(interaction(effect_NLH), mask_LH), 1.0)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 from jaxheads.importance.gates.hard_concrete import l0, naturally_open
 from jaxheads.records.folder import Metric, Stage
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.li2021 import compare
 from jaxheads.studies.li2021.learning_rates import choose_learning_rate, learning_rate_of
 from jaxheads.studies.runner.cells import Cell, cell, name_of
@@ -27,7 +27,7 @@ from jaxheads.training.optimizer import GATES
 ALONE = "L0, pipelined"
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """The comparison, and a training for each strength and seed at the learning rate of L0.
 
     Raises:
@@ -38,9 +38,9 @@ def cells(run: Run, folder: Path) -> Iterator[Cell]:
         raise ValueError(
             f"study.strengths: expected {ALONE} among methods, whose learning rate is theirs"
         )
-    yield from (made := list(compare.cells(run, folder)))
+    yield from (made := list(compare.cells(run, store)))
     by_name = {each.name: each for each in made}
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         for task in (task.name for task in model.tasks):
             for strength, seed in itertools.product(how.strengths, run.seeds):
                 tuned = by_name[name_of(compare.whole, model, task, seed)]

@@ -94,8 +94,8 @@ def halves(layers_SXL: np.ndarray) -> dict[str, np.ndarray]:
 
 def _changes(model: StudyModel, task: str, reading: str) -> np.ndarray:
     """Fine-tuned less pre-trained `[S, X, L, H]`, of every seed, sentence and head."""
-    before = f1_by_sentence(load_counts(model.folder, model.name, reading))
+    before = f1_by_sentence(load_counts(model.store, model.name, reading))
     names = [f"{model.name}-{task}-{seed}" for seed in model.run.seeds]
     return np.stack(
-        [f1_by_sentence(load_counts(model.folder, name, reading)) - before for name in names]
+        [f1_by_sentence(load_counts(model.store, name, reading)) - before for name in names]
     )

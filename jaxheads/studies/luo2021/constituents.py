@@ -8,7 +8,6 @@ Heads are chosen on the tune section and scored on the test section.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -32,7 +31,6 @@ from jaxheads.analysis.trees import Ranking, Reading, TreeCounts, tree_counts
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.folder import PRETRAINING, RANDOM, Metric, Room, Stage
 from jaxheads.records.rows import Row
-from jaxheads.storage.arrays import read_arrays
 from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.examples import write_examples
 from jaxheads.studies.luo2021.maps import save_head_maps
@@ -68,7 +66,7 @@ def base_trees(model: StudyModel) -> list[Row]:
     sharpness = Sharpness()
     on_test = counted(model, model.base, test, readings, rankings=deep, sharpness=sharpness)
     nulls = baseline_counts(test, main.measure)
-    save_counts(model.folder, model.name, {name: found.heads for name, found in on_test.items()})
+    save_counts(model.store, model.name, {name: found.heads for name, found in on_test.items()})
     save_head_maps(
         model, model.base, "", 0, on_test, main, sharpness, on_tune[main.name].unlabelled
     )
@@ -114,7 +112,7 @@ def tuned_trees(study_model: StudyModel, task: str, seed: int) -> list[Row]:
         study_model, model, section_of(study_model, "test"), readings, sharpness=sharpness
     )
     save_counts(
-        study_model.folder,
+        study_model.store,
         f"{study_model.name}-{task}-{seed}",
         {n: f.heads for n, f in on_test.items()},
     )
@@ -185,25 +183,24 @@ def baseline_counts(section: TreebankSection, measure: str) -> Nulls:
     return Nulls(tuple(ways), gather(rows))
 
 
-def save_counts(folder: Path, name: str, counts: Mapping[str, SpanCounts]) -> None:
+def save_counts(store: Store, name: str, counts: Mapping[str, SpanCounts]) -> None:
     """Keep the counts of a model's heads, for comparisons of models sentence by sentence."""
     arrays = {
         f"{reading}/{field}": array
         for reading, found in counts.items()
         for field, array in found._asdict().items()
     }
-    Store(folder).write_arrays(counts_path(folder, name), arrays)
+    store.write_arrays(_counts_name(name), arrays)
 
 
-def load_counts(folder: Path, name: str, reading: str) -> SpanCounts:
+def load_counts(store: Store, name: str, reading: str) -> SpanCounts:
     """What `save_counts` wrote of one reading."""
-    found = read_arrays(counts_path(folder, name))
+    found = store.read_arrays(_counts_name(name))
     return SpanCounts(*(found[f"{reading}/{field}"] for field in SpanCounts._fields))
 
 
-def counts_path(folder: Path, name: str) -> Path:
-    """Where the counts of a model are."""
-    return folder / Room.TREES / f"{name}.npz"
+def _counts_name(name: str) -> str:
+    return f"{Room.TREES}/{name}.npz"
 
 
 # -- rows

@@ -49,4 +49,4 @@ def write_examples(
     found = [examples[n] for n in sorted(examples)]
     model.store.write_json(f"{Room.TREES}/{model.name}.json", found)
     every = (views[n] for n in sorted(views))
-    save_views(model.folder, model.name, SPAN_MAPS, 0, every)
+    save_views(model.store, model.name, SPAN_MAPS, 0, every)

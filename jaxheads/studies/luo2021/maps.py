@@ -40,7 +40,7 @@ def save_head_maps(
     )
     maps = head_maps(found, main) | dict(more or {})
     save_maps(
-        study_model.folder, study_model.name, SPAN_MAPS, seed, maps, (halves[0], halves[1]),
+        study_model.store, study_model.name, SPAN_MAPS, seed, maps, (halves[0], halves[1]),
         task=task, weights=encoder_bits(model),
     )  # fmt: skip
     sharpness.save(study_model, model, task, seed, first_N)

@@ -47,7 +47,7 @@ def masked(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """The task's metrics along every order, and without each whole layer."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
     what = what_of(SPAN_MAPS, name)
-    ability_LH = load_maps(study_model.folder, study_model.name, what, seed)["F1"]
+    ability_LH = load_maps(study_model.store, study_model.name, what, seed)["F1"]
     found = along(
         study_model,
         model,

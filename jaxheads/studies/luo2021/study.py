@@ -12,8 +12,8 @@ importance. Not built: distances of hidden states, and the parser with a bias of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.change import changes, changes_by_kind, kinds_of
 from jaxheads.studies.luo2021.constituents import base_trees, random_trees, tuned_trees
 from jaxheads.studies.luo2021.masking import masked, masking_contrasts
@@ -27,13 +27,13 @@ from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, score_base
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """All cells of the study, in an order in which each finds what it needs.
 
     Raises:
       ValueError: for a model with some heads cut.
     """
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         if model.layout.kept is not None:
             raise ValueError(
                 f"luo2021: expected a model with all its heads, got {model.name} with some cut: a "

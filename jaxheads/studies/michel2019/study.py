@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -33,6 +32,7 @@ from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
 from jaxheads.records.folder import OWN, Metric, Stage, score_file
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.answers import contrasts
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
@@ -49,9 +49,9 @@ LEVEL = 0.01  # of a change that is called significant, as in the paper
 NEAR = 0.002  # a change of so much of the metric is "within 0.2 points"
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """Every table of the paper for each model, task and seed."""
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         yield from (base := made_cells(model))
         for task in (task.name for task in model.tasks):
             sampled, curved = [], []
@@ -146,7 +146,7 @@ def pruned(model: StudyModel, name: str, seed: int) -> list[Row]:
 def timed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """The size of the model cut to half of its heads, and how much faster it may be at best.
 
-    How much faster it is, at the batches of `curve.timed`, is noted in `speed.jsonl`.
+    How much faster it is, at the batches of `curve.timed`, is noted in `speeds/`.
     """
     task, model = study_model.task(name), study_model.tuned(name, seed)
     score_LH, length = (

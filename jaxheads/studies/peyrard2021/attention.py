@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -254,12 +253,12 @@ def save_seen(model: StudyModel, name: str, seen: Seen) -> None:
         arrays[f"predicted/{queries}/{int(specials)}"] = found
     for each, value in seen.mean.items():
         arrays |= {f"mean/{each}": value, f"counted/{each}": np.array(seen.counted[each])}
-    model.store.write_arrays(_path(model, name), arrays)
+    model.store.write_arrays(_file(name), arrays)
 
 
 def load_seen(model: StudyModel, name: str) -> Seen:
     """Read what `save_seen` wrote."""
-    arrays = model.store.read_arrays(_path(model, name))
+    arrays = model.store.read_arrays(_file(name))
 
     def part(kind: str) -> dict[str, np.ndarray]:
         return {k.removeprefix(f"{kind}/"): v for k, v in arrays.items() if k.startswith(kind)}
@@ -279,5 +278,5 @@ def load_seen(model: StudyModel, name: str) -> Seen:
     )
 
 
-def _path(model: StudyModel, name: str) -> Path:
-    return model.folder / Room.ATTENTION / f"{name}.npz"
+def _file(name: str) -> str:
+    return f"{Room.ATTENTION}/{name}.npz"

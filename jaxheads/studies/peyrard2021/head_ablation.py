@@ -82,7 +82,7 @@ def views(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     case, count = case_of(study_model, task, seed), study_model.run.study.views
     model = model_of(study_model, task, seed)
     found = list(_views(case, model, _shown(case, count)))
-    save_views(study_model.folder, study_model.name, HUMOR_MAPS, seed, found, task)
+    save_views(study_model.store, study_model.name, HUMOR_MAPS, seed, found, task)
     return []
 
 

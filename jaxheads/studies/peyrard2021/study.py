@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from jaxheads.inference.evaluate import Answers
 from jaxheads.records.folder import HUMOR_MAPS, SURELY_SERIOUS, UNTUNED, Metric, Stage
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.peyrard2021.attention import (
     half_maps,
     measure_attention,
@@ -66,9 +66,9 @@ from jaxheads.training.identity import encoder_bits
 RATED = 1.0  # the mean rating of a serious side that all its raters took for serious
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """For each model: the pairs, the classifiers, what their heads see, and the head."""
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         yield from (base := made_cells(model))
         yield (others := cell(copy_maps, model, after=base))
         yield (read := cell(pairs_of, model, after=base))
@@ -229,7 +229,7 @@ def attention(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
     save_seen(study_model, variant_file(study_model, variant, seed), seen)
     if variant in (UNTUNED, *TASKS):
         save_maps(
-            study_model.folder, study_model.name, HUMOR_MAPS, seed, named_maps(seen),
+            study_model.store, study_model.name, HUMOR_MAPS, seed, named_maps(seen),
             half_maps(seen), task="" if variant == UNTUNED else variant,
             weights=encoder_bits(model),
         )  # fmt: skip

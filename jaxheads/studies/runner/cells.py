@@ -11,11 +11,11 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxheads.records.folder import Room
-from jaxheads.records.rows import Row
+from jaxheads.records.rows import Row, read_rows
+from jaxheads.storage.store import Store
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,6 +88,11 @@ def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
     return needs
 
 
-def cell_path(folder: Path, name: str) -> Path:
+def rows_of(store: Store, compute: Callable[..., object], *of: object) -> list[Row]:
+    """The rows of the cell of a function and its arguments, which is finished."""
+    return store.read(cell_file(name_of(compute, *of)), read_rows)
+
+
+def cell_file(name: str) -> str:
     """Where a cell's rows are."""
-    return folder / Room.CELLS / f"{name}.jsonl"
+    return f"{Room.CELLS}/{name}.jsonl"

@@ -1,4 +1,4 @@
-"""A study's folder: made once, for the settings that it then belongs to.
+"""A study's store: made once, for the settings that it then belongs to.
 
 run.json            the settings, and what the study ran on
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,29 @@ from typing import Any
 import jax
 
 from jaxheads.records.folder import SETTINGS
-from jaxheads.storage.files import is_draft, write_atomically
+from jaxheads.storage.files import is_draft
+from jaxheads.storage.store import Store
+from jaxheads.studies.runner.driver import LOCK
 from jaxheads.training.identity import differences, plain
 
 
-def open_folder(settings: Any, folder: Path) -> None:
-    """Make the study's folder, or take it up again.
+def open_store(settings: Any, store: Store, machine: Callable[[], dict[str, Any]]) -> None:
+    """Make the study's store, or take it up again.
 
     Raises:
       ValueError: for a folder of other files, or of other settings, naming all that differ.
     """
     settings = plain(dataclasses.asdict(settings))
-    others = folder.is_dir() and not all(is_draft(path) for path in folder.iterdir())
-    if (folder / SETTINGS).is_file():  # looked for last: another worker may just have written it
-        _check_same(folder / SETTINGS, settings)
-    elif others:
-        raise ValueError(f"{folder}: expected a free folder or one of this study, got other files")
+    if store.exists(SETTINGS):
+        _check_same(store, settings)
+    elif [name for name in store.names("") if name != LOCK and not is_draft(Path(name))]:
+        raise ValueError(f"{store}: expected a free folder or one of this study, got other files")
     else:
-        with write_atomically(folder / SETTINGS) as draft:
-            draft.write_text(json.dumps({"run": settings, "made_on": _machine()}, indent=2) + "\n")
+        store.write_json(SETTINGS, {"run": settings, "made_on": machine()}, indent=2)
 
 
-def _machine() -> dict[str, Any]:
+def this_machine() -> dict[str, Any]:
+    """What this process computes on."""
     packages = ("jaxheads", "jax", "jaxlib", "flax", "optax", "numpy", "transformers")
     return {
         "python": platform.python_version(),
@@ -46,14 +48,14 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _check_same(path: Path, settings: Any) -> None:
+def _check_same(store: Store, settings: Any) -> None:
     try:
-        there = json.loads(path.read_text())["run"]
+        there = store.read(SETTINGS, lambda path: json.loads(path.read_text()))["run"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected the settings of a study, got {error!r}") from error
+        got = f"expected the settings of a study, got {error!r}"
+        raise ValueError(f"{store}/{SETTINGS}: {got}") from error
     found = [f"{name} {text}" for name, text in differences(there, settings)]
     if found:
         raise ValueError(
-            f"{path.parent} holds a study with other settings; choose another --out: "
-            + "; ".join(found)
+            f"{store} holds a study with other settings; choose another --out: " + "; ".join(found)
         )

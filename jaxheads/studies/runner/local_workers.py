@@ -1,4 +1,4 @@
-"""Several workers on one machine: processes that share a study's cells, and the cores.
+"""Several processes of this machine that compute a study's cells and share its cores.
 
 A tiny model leaves cores idle: on 2 cores, two workers with one each finished the cells of the
 quickstart in 7.4 minutes, and one worker with both in 9.2, before workers shared what they compile:
@@ -8,52 +8,117 @@ make sums in another order, so that numbers may differ in their last digits.
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import functools
 import multiprocessing
 import os
-import sys
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-PATIENCE = 10.0  # seconds that workers have to end once the study is finished or given up
+from jaxheads.studies.runner.engines import TRIES, Load, Outcome, compute, lost
+
+PATIENCE = 10.0  # seconds that workers have to end, with a training saved, once they are told
 
 
-def run(jobs: Sequence[Callable[[], object]], scratch: str | None = None) -> None:
-    """Run jobs that share a study's cells: the first in this process, each other in a new one.
+class _Worker(NamedTuple):
+    process: BaseProcess
+    pipe: Connection
+    cores: Sequence[int]
 
-    What stops this process stops them all; a worker that is killed is made up for.
+
+class LocalWorkers:
+    """An engine of processes: a context manager that ends them. One that is killed is replaced.
 
     Args:
-        jobs: functions that can be pickled; they are done when every cell is.
-        scratch: the folder for temporary files of the new processes; None: the usual one.
-
-    Raises:
-        ValueError: on an accelerator, which one process alone can hold, or from the first job.
+      load: makes the cells, in each process.
+      count: of processes.
+      machine: what they compute on.
     """
-    parts = shares(_cores(), len(jobs))
-    with _on(parts[0]), _programs() as programs:
+
+    def __init__(self, load: Load, count: int, machine: Callable[[], dict[str, Any]]) -> None:
+        self.places, self._load, self.machine = count, load, machine
+        self._workers: list[_Worker] = []
+        self._running: dict[int, str] = {}  # cells by the number of the process
+        self._tries: collections.Counter[str] = collections.Counter()
+        self._lost: list[Outcome] = []
+        self._opened = contextlib.ExitStack()
+
+    def __enter__(self) -> LocalWorkers:
+        """Start all of them.
+
+        Raises:
+          ValueError: on an accelerator, which one process alone can hold.
+        """
         if (found := jax.default_backend()) != "cpu":
-            raise ValueError(f"--workers: expected 1 on a {found}, got {len(jobs)}")
-        others = [
-            _start((number, job, programs, scratch), cores)
-            for number, (job, cores) in enumerate(zip(jobs, parts, strict=True), start=1)
-            if number > 1
-        ]
-        try:
-            jobs[0]()
-            for other in others:
-                other.join(PATIENCE)
-        finally:
-            for other in others:
-                other.terminate()
-            for other in others:
-                other.join(PATIENCE)
-                other.kill()
+            raise ValueError(f"--workers: expected 1 on a {found}, got {self.places}")
+        self._programs = self._opened.enter_context(_programs())
+        self._workers = [self._new(cores) for cores in shares(_cores(), self.places)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all of them, at once where they train without checkpoints."""
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(PATIENCE)
+            worker.process.kill()
+            worker.process.join()
+        self._opened.close()
+
+    def start(self, name: str) -> None:
+        """Give a cell to an idle process."""
+        idle = (worker for worker in self._workers if worker.process.pid not in self._running)
+        self._give(next(idle), name)
+
+    def ended(self) -> Outcome:
+        """Wait for a process; whoever is gone is replaced, and its cell begun anew."""
+        while not self._lost:
+            by_pipe = {worker.pipe: worker for worker in self._workers}
+            for pipe in wait(list(by_pipe)):
+                worker = by_pipe[pipe]  # type: ignore[index]
+                try:
+                    outcome = worker.pipe.recv()
+                except (EOFError, OSError):
+                    self._replace(worker)
+                    continue
+                del self._running[_pid(worker)]
+                return outcome
+        return self._lost.pop()
+
+    def _give(self, worker: _Worker, name: str) -> None:
+        self._tries[name] += 1
+        self._running[_pid(worker)] = name
+        with contextlib.suppress(OSError):  # it is gone, which `ended` sees
+            worker.pipe.send(name)
+
+    def _replace(self, worker: _Worker) -> None:
+        worker.process.join()
+        new = self._new(worker.cores)
+        self._workers[self._workers.index(worker)] = new
+        name = self._running.pop(_pid(worker), None)
+        if name is not None and self._tries[name] < TRIES:
+            self._give(new, name)
+        elif name is not None:
+            self._lost.append(lost(name, TRIES))
+
+    def _new(self, cores: Sequence[int]) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._load, self._programs))
+        with _on(cores):
+            process.start()
+        theirs.close()
+        return _Worker(process, ours, cores)
 
 
 def shares(cores: Sequence[int], workers: int) -> list[list[int]]:
@@ -63,6 +128,34 @@ def shares(cores: Sequence[int], workers: int) -> list[list[int]]:
     return [list(cores[worker::workers]) for worker in range(workers)]
 
 
+def _pid(worker: _Worker) -> int:
+    pid = worker.process.pid
+    assert pid is not None, "it was started"
+    return pid
+
+
+def _work(pipe: Connection, load: Load, programs: str) -> None:
+    """What a process does: the cells that it is told, until nobody listens."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver ends the others
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    keep_programs(programs)
+    cells = functools.cache(load)
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        while True:
+            name = pipe.recv()
+            pipe.send(compute(name, lambda name=name: cells()[name].run()))
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os._exit(143)
+
+
+# -- cores and programs
+
+
 def _cores() -> list[int]:
     """The cores that this process may use; none where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -70,7 +163,7 @@ def _cores() -> list[int]:
 
 @contextmanager
 def _on(cores: Sequence[int]) -> Iterator[None]:
-    """Threads and processes that start in this block use these cores."""
+    """Processes that start in this block use these cores."""
     before = _cores()
     if before:
         os.sched_setaffinity(0, cores)
@@ -83,49 +176,15 @@ def _on(cores: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def _programs() -> Iterator[str]:
-    """A folder in which this process keeps compiled programs in this block: the user's, or one."""
+    """A folder for compiled programs: the user's, or one that goes away with the block."""
     if own := jax.config.values["jax_compilation_cache_dir"]:
         yield own
         return
     with tempfile.TemporaryDirectory(prefix="jaxheads-programs-") as folder:
-        _keep_programs(folder)
-        try:
-            yield folder
-        finally:
-            _keep_programs(None)
+        yield folder
 
 
-def _keep_programs(folder: str | None) -> None:
+def keep_programs(folder: str) -> None:
+    """Let this process keep its compiled programs in a folder."""
     jax.config.update("jax_compilation_cache_dir", folder)
     compilation_cache.reset_cache()  # looks at the setting once, at the first compilation
-
-
-def _start(words: tuple, cores: Sequence[int]) -> BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_work, args=words)
-    with _on(cores):
-        process.start()
-    return process
-
-
-def _work(number: int, job: Callable[[], object], programs: str, scratch: str | None) -> None:
-    """What a further worker does; cells that fail are on disk, and the first worker names them.
-
-    With what status it ends is never looked at. Copies of what lies elsewhere go with the first
-    worker's, in its `scratch` folder.
-    """
-    tempfile.tempdir = scratch
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
-    _keep_programs(programs)
-    try:
-        job()
-    except OSError as error:
-        print(f"jaxheads: worker {number}: {error}", file=sys.stderr)
-    except (ValueError, KeyboardInterrupt):
-        pass
-
-
-def _end_with_the_first() -> None:
-    first = multiprocessing.parent_process()
-    assert first is not None
-    first.join()
-    os._exit(143)

@@ -1,139 +1,166 @@
-"""How far a study is, from its folder alone.
+"""How far a study is, from its store alone.
 
 plan.json           every cell in order, with the cells that it needs
 cells/NAME.jsonl    the rows of a finished cell
 failed/NAME.json    why a cell failed, until it is tried again
 times/NAME.json     how long it took (no row: rows are the same in every run)
+running.json        the cells that the driver had begun when it last looked
 
 Never starts jax.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
-import secrets
+import re
 import time
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxheads.records.folder import Room
-from jaxheads.storage.files import read_json, write_atomically
-from jaxheads.studies.runner.cells import cell_path
+from jaxheads.storage.store import Store
 
-PLAN, FAILED = "plan.json", "failed"
+PLAN, FAILED, RUNNING = "plan.json", "failed", "running.json"
 
 Needs = Mapping[str, tuple[str, ...]]  # by cell, in order
 
 
-class Failure(NamedTuple):
-    """A cell that was tried and failed."""
-
-    error: str
-    mark: str  # of this very try
-
-
 class Progress(NamedTuple):
-    """What is finished and what has failed."""
+    """What is finished, and what has failed and why."""
 
     done: frozenset[str]
-    failed: Mapping[str, Failure]
-
-    def open(self, needs: Needs) -> Iterator[str]:
-        """Cells that are not done and find all that they need, in order."""
-        return (
-            name
-            for name, own in needs.items()
-            if name not in self.done and self.done.issuperset(own)
-        )
+    failed: Mapping[str, str]
 
 
-def write_plan(folder: Path, needs: Needs) -> None:
-    """Note all cells, for those who look at the folder alone."""
-    places = {name: place for place, name in enumerate(needs)}
-    rows = [[name, [places[each] for each in own]] for name, own in needs.items()]
-    text, path = json.dumps(rows, separators=(",", ":")) + "\n", folder / PLAN
-    if not (path.is_file() and path.read_text() == text):
-        with write_atomically(path) as draft:
-            draft.write_text(text)
+def write_plan(store: Store, needs: Needs) -> None:
+    """Note all cells, for those who look at the store alone."""
+    if not (store.exists(PLAN) and list(read_plan(store).items()) == list(needs.items())):
+        places = {name: place for place, name in enumerate(needs)}
+        rows = [[name, [places[each] for each in own]] for name, own in needs.items()]
+        store.write_json(PLAN, rows, indent=None)
 
 
-def read_plan(folder: Path) -> dict[str, tuple[str, ...]]:
+def read_plan(store: Store) -> dict[str, tuple[str, ...]]:
     """The cells of a study and what each needs.
 
     Raises:
       ValueError: where there is no plan.
     """
-    path = folder / PLAN
-    if not path.is_file():
-        raise ValueError(f"{folder}: expected a study that was begun, there is no {PLAN}")
+    if not store.exists(PLAN):
+        raise ValueError(f"{store}: expected a study that was begun, there is no {PLAN}")
     try:
-        rows = json.loads(path.read_text())
+        rows = store.read(PLAN, _load)
         return {name: tuple(rows[each][0] for each in own) for name, own in rows}
     except (ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"{path}: expected the cells of a study, got {error!r}") from error
+        raise ValueError(f"{store}/{PLAN}: expected the cells of a study, got {error!r}") from error
 
 
-def read_progress(folder: Path, needs: Needs) -> Progress:
+def read_progress(store: Store, needs: Needs) -> Progress:
     """What is finished and what has failed by now."""
-    there = {path.name.removesuffix(".jsonl") for path in _listed(folder / Room.CELLS)}
-    failed = {path.stem: failure_of(folder, path.stem) for path in _listed(folder / FAILED)}
+    there = {name.removesuffix(".jsonl") for name in store.names(Room.CELLS)}
+    failed = {name.removesuffix(".json"): text for name, text in store.texts(FAILED).items()}
     return Progress(
         frozenset(there & needs.keys()),
-        {name: found for name, found in failed.items() if found and name in needs.keys() - there},
+        {
+            name: json.loads(failed[name])["error"]
+            for name in needs
+            if name in failed and name not in there
+        },
     )
 
 
-def is_done(folder: Path, name: str) -> bool:
-    """Whether a cell's rows are there."""
-    return cell_path(folder, name).is_file()
+def note_failure(store: Store, name: str, error: str, trace: Sequence[str]) -> None:
+    """Record why a cell failed."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S")
+    store.write_json(f"{FAILED}/{name}.json", {"error": error, "at": at, "traceback": list(trace)})
 
 
-def note_failure(folder: Path, name: str, error: Exception) -> Path:
-    """Record why a cell failed, with the traceback; where is returned."""
-    text = " ".join(str(error).split())
-    found = {
-        "error": text or type(error).__name__,
-        "mark": secrets.token_hex(8),
-        "at": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "traceback": traceback.format_exception(error),
-    }
-    path = _failure_path(folder, name)
-    with write_atomically(path) as draft:
-        draft.write_text(json.dumps(found, indent=1) + "\n")
-    return path
-
-
-def failure_of(folder: Path, name: str) -> Failure | None:
-    """Why a cell failed; None if it did not."""
-    try:
-        found = json.loads(_failure_path(folder, name).read_text())
-    except OSError:
-        return None
-    return Failure(found["error"], found["mark"])
-
-
-def forget_failure(folder: Path, name: str) -> None:
+def forget_failure(store: Store, name: str) -> None:
     """A cell that failed has been finished."""
-    _failure_path(folder, name).unlink(missing_ok=True)
+    store.remove(f"{FAILED}/{name}.json")
 
 
-def note_time(folder: Path, name: str, seconds: float) -> None:
+def note_time(store: Store, name: str, seconds: float) -> None:
     """How long a cell took."""
-    with write_atomically(folder / Room.TIMES / f"{name}.json") as draft:
-        draft.write_text(json.dumps({"seconds": round(seconds, 2)}) + "\n")
+    store.write_json(f"{Room.TIMES}/{name}.json", {"seconds": round(seconds, 2)}, indent=None)
 
 
-def read_times(folder: Path) -> dict[str, float]:
+def read_times(store: Store) -> dict[str, float]:
     """Seconds by cell."""
-    return {path.stem: float(read_json(path)["seconds"]) for path in _listed(folder / Room.TIMES)}
+    return {
+        name.removesuffix(".json"): float(json.loads(text)["seconds"])
+        for name, text in store.texts(Room.TIMES).items()
+    }
 
 
-def _failure_path(folder: Path, name: str) -> Path:
-    return folder / FAILED / f"{name}.json"
+def note_running(store: Store, names: Sequence[str]) -> None:
+    """The cells that are being computed."""
+    store.write_json(RUNNING, {"at": time.time(), "cells": list(names)}, indent=None)
 
 
-def _listed(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from (path for path in folder.iterdir() if not path.name.startswith("."))
+def read_running(store: Store) -> tuple[list[str], float]:
+    """The cells that were being computed, and when, in seconds since 1970."""
+    found = store.read(RUNNING, _load) if store.exists(RUNNING) else {"cells": [], "at": 0.0}
+    return found["cells"], found["at"]
+
+
+# -- an estimate
+
+
+def seconds_left(
+    needs: Needs, found: Progress, times: Mapping[str, float], places: int
+) -> float | None:
+    """An estimate: the longest chain of cells, or all of them shared out, whichever is longer.
+
+    A cell is expected to take as long as its like did: the mean over the finished ones whose names
+    differ in numbers alone, else over those that end alike, else over all. None without any.
+    """
+    known = {name: times[name] for name in found.done if name in times}
+    left = [name for name in needs if name not in found.done]
+    if not left:
+        return 0.0
+    if not known:
+        return None
+    means = [_means(known, kind) for kind in KINDS]
+    expected = {
+        name: next(m[k(name)] for k, m in zip(KINDS, means, strict=True) if k(name) in m)
+        for name in left
+    }
+    ends: dict[str, float] = {}
+    for name in left:
+        ends[name] = expected[name] + max(
+            (ends[need] for need in needs[name] if need in ends), default=0.0
+        )
+    return max(*ends.values(), sum(expected.values()) / places)
+
+
+def _means(known: Mapping[str, float], kind) -> dict[str, float]:
+    """The mean seconds of the cells of each kind."""
+    of: dict[str, list[float]] = {}
+    for name, seconds in known.items():
+        of.setdefault(kind(name), []).append(seconds)
+    return {name: sum(seconds) / len(seconds) for name, seconds in of.items()}
+
+
+def _numberless(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _ending(name: str) -> str:
+    """The last word of a name, without the model, the task and the numbers."""
+    words = [word for word in name.split("-") if not word.isdecimal()]
+    return words[-1]
+
+
+KINDS = (_numberless, _ending, lambda _: "")
+
+
+def span(seconds: float) -> str:
+    """A time in words: 1:02:03."""
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def _load(path: Path) -> Any:
+    return json.loads(path.read_text())

@@ -22,9 +22,9 @@ from jaxheads.pruning.mask import present_heads
 from jaxheads.records.folder import PRETRAINING, Metric, Stage, score_file
 from jaxheads.records.head_maps import MapFile, load_halves, map_files
 from jaxheads.records.rows import Row
-from jaxheads.storage.arrays import read_arrays
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.other_studies import other_studies_files
+from jaxheads.studies.workbench.scorer import kept_name
 
 
 class _Map(NamedTuple):
@@ -40,9 +40,8 @@ def map_agreement(model: StudyModel) -> list[Row]:
     Heads that are cut, or for which either map has no value, are left out; maps that do not vary
     are passed over. p-values are of single comparisons.
     """
-    read = {
-        f: _maps(f) for f in (*map_files(model.folder, model.name), *other_studies_files(model))
-    }
+    files = (*map_files(model.store, model.name), *other_studies_files(model))
+    read = {file: _maps(model, file) for file in files}
     scores = {key: _score(model, *key) for key in _scored(model, list(read))}
     rows: list[Row] = []
     for file, maps in read.items():
@@ -97,11 +96,11 @@ def _origin(file: MapFile) -> str:
     return f"{file.what} of {file.study}" if file.study else file.what
 
 
-def _maps(file: MapFile) -> dict[str, _Map]:
-    halves = load_halves(file.path)
+def _maps(model: StudyModel, file: MapFile) -> dict[str, _Map]:
+    halves = load_halves(model.store, file.name)
     return {
         name: _Map(value_LH, spearman_brown(*halves[name]) if name in halves else float("nan"))
-        for name, value_LH in read_arrays(file.path).items()
+        for name, value_LH in model.store.read_arrays(file.name).items()
     }
 
 
@@ -111,7 +110,7 @@ def _scored(model: StudyModel, files: list[MapFile]) -> list[tuple[str, int]]:
     every = dict.fromkeys(
         [(PRETRAINING, 0), *tuned, *((file.task, file.seed) for file in files if file.task)]
     )
-    return [key for key in every if model.scorer.kept(score_file(model.name, *key)).is_file()]
+    return [key for key in every if model.store.exists(kept_name(score_file(model.name, *key)))]
 
 
 def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[str, int]]:
@@ -121,5 +120,7 @@ def _partners(file: MapFile, scores: dict[tuple[str, int], _Map]) -> list[tuple[
 
 def _score(model: StudyModel, task: str, seed: int) -> _Map:
     name = score_file(model.name, task, seed)
-    splits = split_half(open_kept(model.scorer.kept(name)), splits=model.run.scoring.splits)
+    splits = split_half(
+        model.store.read(kept_name(name), open_kept), splits=model.run.scoring.splits
+    )
     return _Map(model.scorer.saved(name).score_LH, float(splits.mean()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -23,10 +23,10 @@ from jaxheads.records.folder import (
     MILLISECONDS,
     SECONDS,
     SPEED_UP,
-    SPEEDS,
     TIMES,
     TRAINING,
     WHOLE,
+    Room,
 )
 from jaxheads.studies.workbench.model import StudyModel
 
@@ -70,11 +70,11 @@ def measure_speed(
 
 
 def note_speed(model: StudyModel, task: str, what: dict, timed: Iterable[Timed]) -> None:
-    """Keep measured times, which differ from run to run and so are no rows, in `speed.jsonl`."""
-    with (model.folder / SPEEDS).open("a") as file:
-        for each in timed:
-            line = {"model": model.name, "task": task, **what, **each._asdict()}
-            file.write(json.dumps(line) + "\n")
+    """Keep measured times, which differ from run to run and so are no rows."""
+    about, timed = {"model": model.name, "task": task, **what}, list(timed)
+    words = [*map(str, about.values()), timed[0].what]
+    name = "-".join(re.sub(r"[^\w.]+", "-", word) for word in words)
+    model.store.write_json(f"{Room.SPEEDS}/{name}.json", [about | each._asdict() for each in timed])
 
 
 @contextlib.contextmanager

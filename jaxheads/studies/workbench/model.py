@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 from jax.sharding import Mesh
@@ -31,25 +33,26 @@ from jaxheads.studies.workbench.settings import ModelSettings, Run, TaskSettings
 from jaxheads.studies.workbench.tasks import PreparedTask, Reader
 from jaxheads.studies.workbench.trainer import Mask, Trainer, TrainingJob, masked_training, seeded
 
+T = TypeVar("T")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StudyModel:
-    """One model of a run, in the run's folder; everything is made when it is first needed."""
+    """One model of a run, in the run's store; everything is made when it is first needed."""
 
     run: Run
     settings: ModelSettings
-    folder: Path
-    mesh: Mesh | None
+    store: Store
 
     @property
     def name(self) -> str:
         """The model's name in records and file names."""
         return self.settings.name
 
-    @property
-    def store(self) -> Store:
-        """The run's folder, as all processes write and read it."""
-        return Store(self.folder)
+    @functools.cached_property
+    def mesh(self) -> Mesh | None:
+        """The run's devices."""
+        return open_mesh(self.run.devices)
 
     @property
     def make_rows(self) -> RowFactory:
@@ -82,9 +85,10 @@ class StudyModel:
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """The checkpoint's tokenizer, or a new one of the family's kind, learnt from the text."""
-        source = self._source or self.settings.source
-        if source is not None:
-            return load_tokenizer(source)
+        if self._is_there:
+            return self._read(load_tokenizer)
+        if self.settings.source is not None:
+            return load_tokenizer(self.settings.source)
         settings, encoder = self.settings, self.settings.encoder
         assert encoder is not None, settings
         text = self.run.text
@@ -115,12 +119,16 @@ class StudyModel:
     # -- models
 
     @property
-    def _source(self) -> str | Path | None:
-        """Where the pre-trained model is; None before it has been trained."""
-        if self.settings.pretrain is None:
-            return self.settings.source
-        path = self.folder / Room.MODELS / self.name
-        return path if path.is_dir() else None
+    def _is_there(self) -> bool:
+        """Whether the pre-trained model is there, or has to be trained."""
+        return self.settings.pretrain is None or self.store.exists(f"{Room.MODELS}/{self.name}")
+
+    def _read(self, load: Callable[[str | Path], T]) -> T:
+        """What a function reads from the pre-trained model."""
+        if self.settings.pretrain is not None:
+            return self.store.read(f"{Room.MODELS}/{self.name}", load)
+        assert self.settings.source is not None, self.settings
+        return load(self.settings.source)
 
     @functools.cached_property
     def base(self) -> Model:
@@ -130,9 +138,7 @@ class StudyModel:
           ValueError: for a checkpoint that is no masked LM, reads fewer tokens than the run has, or
             does not fit the tokenizer.
         """
-        source = self._source
-        assert source is not None, self.settings
-        model = load_model(source)
+        source, model = self.settings.source or self.name, self._read(load_model)
         check_fits(self.tokenizer, model.config)
         if model.readout.kind != "masked_lm":
             raise ValueError(f"{source}: expected a masked LM, got a {model.readout.kind} readout")
@@ -150,10 +156,10 @@ class StudyModel:
     def pretrain(self) -> None:
         """Train the model from scratch, or further, and save it with its tokenizer."""
         training = self.settings.pretrain
-        if training is None or self._source is not None:
+        if training is None or self._is_there:
             return
         job = masked_training(self._start, self.text, training.seed, self.name, None)
-        self.save_model(self.trainer.fitted(job), self.folder / Room.MODELS / self.name)
+        self.save_model(self.trainer.fitted(job), f"{Room.MODELS}/{self.name}")
 
     @functools.cached_property
     def _start(self) -> Model:
@@ -180,19 +186,19 @@ class StudyModel:
 
     def trained(self, task: PreparedTask, seed: int) -> Model:
         """As `tuned`, of a task that is read elsewhere."""
-        path = self.tuned_path(task.name, seed)
-        if not path.is_dir():
-            job = masked_training(self.fresh(task, seed), task, seed, path.name, None)
-            self.save_model(self.trainer.fitted(job), path)
-        return self._loaded(path)
+        name = f"{self.name}-{task.name}-{seed}"
+        if not self.is_tuned(task.name, seed):
+            job = masked_training(self.fresh(task, seed), task, seed, name, None)
+            self.save_model(self.trainer.fitted(job), f"models/{name}")
+        return self._loaded(name)
+
+    def is_tuned(self, task: str, seed: int) -> bool:
+        """Whether the model fine-tuned on a task has been trained."""
+        return self.store.exists(f"models/{self.name}-{task}-{seed}")
 
     @functools.lru_cache(4)  # noqa: B019 models are large
-    def _loaded(self, path: Path) -> Model:
-        return load_model(path)
-
-    def tuned_path(self, task: str, seed: int) -> Path:
-        """Where the model fine-tuned on a task is, once it has been trained."""
-        return self.folder / Room.MODELS / f"{self.name}-{task}-{seed}"
+    def _loaded(self, name: str) -> Model:
+        return self.store.read(f"{Room.MODELS}/{name}", load_model)
 
     def fresh(self, task: PreparedTask, seed: int) -> Model:
         """The pre-trained encoder with a new readout."""
@@ -206,22 +212,18 @@ class StudyModel:
         job = masked_training(self.fresh(task, seed), task, seed, name, mask_LH)
         return job._replace(training=seeded(self.run.probe, seed), only="readout")
 
-    def save_model(self, model: Model, path: Path, *, dtype: str = "float32") -> None:
-        """Write a model with its tokenizer where none is yet, once for all processes.
-
-        Whether it is there only the first process asks: another might be late, and see it already.
-        """
+    def save_model(self, model: Model, name: str, *, dtype: str = "float32") -> None:
+        """Write a model with its tokenizer, where a folder has none yet."""
         tokenizer = self.tokenizer  # which every process makes, where it is made anew
         model = model._replace(params=whole_params(model.params))
 
-        def write() -> None:
+        def write(path: Path) -> None:
             if not path.is_dir():
                 save_model(model, path, tokenizer=tokenizer, dtype=dtype)
 
-        self.store.write(write)
+        self.store.write(name, write)
 
 
-def study_models(run: Run, folder: Path) -> list[StudyModel]:
-    """The models of a run, on its devices, in its folder."""
-    mesh = open_mesh(run.devices)
-    return [StudyModel(run, settings, folder, mesh) for settings in run.models]
+def study_models(run: Run, store: Store) -> list[StudyModel]:
+    """The models of a run."""
+    return [StudyModel(run, settings, store) for settings in run.models]

@@ -7,14 +7,16 @@ Of the model as it is alone: what another study fine-tuned is another model.
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from jaxheads.records.folder import ROWS, Room
-from jaxheads.records.head_maps import MapFile, about_path, halves_path, map_files
+from jaxheads.records.head_maps import MapFile, about_name, halves_name, map_files
 from jaxheads.records.rows import Row
 from jaxheads.storage.files import write_atomically
+from jaxheads.storage.store import Store
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.training.identity import encoder_bits
 
@@ -27,23 +29,24 @@ def copy_maps(model: StudyModel) -> list[Row]:
         of other weights.
     """
     for study in model.run.study.other_studies:
-        files = _of_model(study, model.name)
-        _check_weights(model, files)
+        other, files = Store(study), _of_model(study, model.name)
+        _check_weights(model, other, files)
         for file in files:
-            for path in (file.path, halves_path(file.path), about_path(file.path)):
-                _copy(path, _copies(model, study) / path.relative_to(study))
+            for name in (halves_name(file.name), about_name(file.name), file.name):
+                if other.exists(name):
+                    other.read(name, functools.partial(_copy, model.store, study.name, name))
     return []
 
 
 def other_studies_files(model: StudyModel) -> Iterator[MapFile]:
     """The copies, study by study."""
     for study in model.run.study.other_studies:
-        for file in map_files(_copies(model, study), model.name):
+        for file in map_files(model.store, model.name, f"{_copies(study)}/{Room.MAPS}"):
             yield file._replace(study=study.name)
 
 
-def _copies(model: StudyModel, study: Path) -> Path:
-    return model.folder / Room.OTHER_STUDIES / study.name
+def _copies(study: Path) -> str:
+    return f"{Room.OTHER_STUDIES}/{study.name}"
 
 
 def check_finished(studies: tuple[Path, ...]) -> None:
@@ -52,7 +55,7 @@ def check_finished(studies: tuple[Path, ...]) -> None:
     Raises:
       ValueError: names all that hold none.
     """
-    missing = [str(study) for study in studies if not (study / ROWS).is_file()]
+    missing = [str(study) for study in studies if not Store(study).exists(ROWS)]
     if missing:
         raise ValueError(
             f"other_studies: expected folders of finished studies, with {ROWS}, got "
@@ -63,7 +66,7 @@ def check_finished(studies: tuple[Path, ...]) -> None:
 
 def _of_model(study: Path, model: str) -> list[MapFile]:
     check_finished((study,))
-    files = [file for file in map_files(study, model) if (file.task, file.seed) == ("", 0)]
+    files = [file for file in map_files(Store(study), model) if (file.task, file.seed) == ("", 0)]
     if not files:
         raise ValueError(
             f"other_studies: expected maps of {model}, not fine-tuned, in {study}, got none"
@@ -71,17 +74,19 @@ def _of_model(study: Path, model: str) -> list[MapFile]:
     return files
 
 
-def _check_weights(model: StudyModel, files: list[MapFile]) -> None:
+def _check_weights(model: StudyModel, other: Store, files: list[MapFile]) -> None:
     ours = tuple(encoder_bits(model.base))
     for file in files:
         if file.encoder != ours:
             raise ValueError(
                 f"other_studies: expected maps of the weights that {model.name} has here, got "
-                f"those of other weights: {file.path}"
+                f"those of other weights: {other}/{file.name}"
             )
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_file():
-        with write_atomically(target) as draft:
+def _copy(store: Store, study: str, name: str, source: Path) -> None:
+    def write(path: Path) -> None:
+        with write_atomically(path) as draft:
             shutil.copyfile(source, draft)
+
+    store.write(f"{Room.OTHER_STUDIES}/{study}/{name}", write)

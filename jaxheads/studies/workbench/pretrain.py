@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.encode import EncodedSource
@@ -11,6 +10,7 @@ from jaxheads.data.sources import read_blocks
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.records.folder import PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.settings import Run
@@ -19,9 +19,9 @@ COUNTED = 20_000  # blocks of training text whose neighbours are counted
 HALF = "float16"
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """Each model is trained and measured, and stored again in half precision."""
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         yield (base := pretrained_cell(model))
         yield cell(guesses, model, after=[base])
         yield cell(halved, model, after=[base])
@@ -80,9 +80,9 @@ def guesses(model: StudyModel) -> list[Row]:
 
 def halved(model: StudyModel) -> list[Row]:
     """Store the model in half precision, as built-in models are, and measure what is read back."""
-    path = model.folder / HALF / model.name
-    model.save_model(model.base, path, dtype=HALF)
-    found = model.scorer.measure(load_model(path), model.text)
+    name = f"{HALF}/{model.name}"
+    model.save_model(model.base, name, dtype=HALF)
+    found = model.scorer.measure(model.store.read(name, load_model), model.text)
     return model.make_rows(PRETRAINING, found.metrics, stage=f"stored as {HALF}")
 
 

@@ -23,6 +23,7 @@ from jaxheads.records.folder import OWN, RANDOM, REVERSED, TIED, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.workbench.answers import Way, save_answers
 from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.scorer import kept_name
 from jaxheads.studies.workbench.settings import CurveSettings
 from jaxheads.studies.workbench.tasks import PreparedTask
 
@@ -67,8 +68,9 @@ def _read(
     model: StudyModel, name: str, reading: str, config: EncoderConfig | None = None
 ) -> Scores:
     """One reading of the effects that are kept on disk."""
-    path, how = model.scorer.kept(name), read_as("" if reading == TIED else reading)
-    matrix_NLH = open_kept(token_file(path) if how["unit"] == "token" else path)
+    kept, how = kept_name(name), read_as("" if reading == TIED else reading)
+    kept = str(token_file(kept)) if how["unit"] == "token" else kept
+    matrix_NLH = model.store.read(kept, open_kept)
     blocks = config.block_by_layer if config is not None else None
     score_LH = score_kept(matrix_NLH, ScoreReading(how["unit"], how["normalize"], blocks))
     return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), model.name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -64,9 +63,9 @@ def pruner_name(model: StudyModel, task: str, seed: int) -> str:
     return f"{model.name}-pruner{f'.{task}' if own else ''}-{seed}"
 
 
-def pruner_path(model: StudyModel, task: str, seed: int) -> Path:
+def pruner_file(model: StudyModel, task: str, seed: int) -> str:
     """Where the pruner for a task is."""
-    return model.folder / Room.PRUNERS / pruner_name(model, task, seed)
+    return f"{Room.PRUNERS}/{pruner_name(model, task, seed)}"
 
 
 def body(model: StudyModel) -> Model:
@@ -115,11 +114,8 @@ def pruner_cells(
 
 def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     """Train a pruner for `task` on the other tasks and save it; rows of the loss at both ends."""
-    meta, path, model = (
-        meta_of(study_model),
-        pruner_path(study_model, task, seed),
-        body(study_model),
-    )
+    meta, model = meta_of(study_model), body(study_model)
+    name, file = pruner_name(study_model, task, seed), pruner_file(study_model, task, seed)
     found = teachers(study_model, task)
     channels = tuple(channel_of(task_named(each.name).is_pair) for each in found)
     sources = tuple(study_model.reader.teaching(each) for each in found)
@@ -131,7 +127,8 @@ def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     names = [each.name for each in found]
     with (
         timing(study_model, task, PRUNER_TRAINING, seed=seed),
-        study_model.trainer.checkpoints(path.name, meta.training, tasks=names) as checkpoints,
+        study_model.store.writing(f"{Room.LOGS}/{name}.jsonl") as (log,),
+        study_model.trainer.checkpoints(name, meta.training, tasks=names) as checkpoints,
     ):
         fitted = fit(
             meta_objective(represent, meta.pruner, kept_heads(study_model)),
@@ -142,11 +139,12 @@ def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
             checkpoints=checkpoints,
             mesh=study_model.mesh,
             lengths=lengths,
-            log=study_model.folder / Room.LOGS / f"{path.name}.jsonl",
-            name=path.name,
+            log=log,
+            name=name,
         )
-    if not path.is_dir():
-        save_pruner(path, fresh._replace(params=fitted.params["pruner"]))
+    if not study_model.store.exists(file):
+        trained = fresh._replace(params=fitted.params["pruner"])
+        study_model.store.write(file, lambda path: save_pruner(path, trained))
     what = {"stage": Stage.PRUNER_TRAINING, "seed": seed}
     return [
         row
@@ -159,7 +157,8 @@ def score_by_pruner(
     model: StudyModel, task: TaskSettings, source: EncodedSource, seed: int
 ) -> Scores:
     """One shot: scores of the pre-trained model's heads by forward passes over some sentences."""
-    pruner, pair = load_pruner(pruner_path(model, task.name, seed)), task_named(task.name).is_pair
+    pruner = model.store.read(pruner_file(model, task.name, seed), load_pruner)
+    pair = task_named(task.name).is_pair
     return score_heads(
         None,
         model.base.params,

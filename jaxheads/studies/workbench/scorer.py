@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
 
 from jax.sharding import Mesh
 
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
-from jaxheads.importance.kept import gather_kept
+from jaxheads.importance.kept import gather_kept, token_file
 from jaxheads.importance.methods import Method, gradient
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.model import Model
@@ -60,30 +59,34 @@ class Scorer:
         reading of the gradient follows from one pass; `unit` is "token" then.
         """
         source = first_of(task.scored, limit)
-        scores = score_heads(
+        score = functools.partial(
+            score_heads,
             _objective(model), model.params,
             batches_of(source, task.lengths, self.batch_size, self.mesh),
             heads=model.config, method=method, unit="token" if name else unit, normalize=normalize,
-            gate=mask_LH, mesh=self.mesh, keep=self.kept(name) if name else None,
-            examples=len(source.lengths), model=f"{self.model}-{task.name}", progress=False,
+            gate=mask_LH, mesh=self.mesh, examples=len(source.lengths),
+            model=f"{self.model}-{task.name}", progress=False,
         )  # fmt: skip
-        if name:
-            gather_kept(self.kept(name))
-            self.store.show()
+        if not name:
+            return score()
+        kept = kept_name(name)
+        with self.store.writing(kept, str(token_file(kept))) as (path, _):
+            scores = score(keep=path)
+            gather_kept(path)
         return scores
-
-    def kept(self, name: str) -> Path:
-        """Where the effects on every example are."""
-        return self.store.path(f"{Room.SCORES}/kept/{name}.npy")
 
     def save(self, name: str, scores: Scores) -> None:
         """Write scores to where `saved` finds them."""
-        path = self.store.path(f"{Room.SCORES}/{name}.npz")
-        self.store.write(functools.partial(save_scores, path, scores))
+        self.store.write(f"{Room.SCORES}/{name}.npz", lambda path: save_scores(path, scores))
 
     def saved(self, name: str) -> Scores:
         """Scores that an earlier cell has written."""
-        return load_scores(self.store.path(f"{Room.SCORES}/{name}.npz"))
+        return self.store.read(f"{Room.SCORES}/{name}.npz", load_scores)
+
+
+def kept_name(name: str) -> str:
+    """Where the effects on every example are."""
+    return f"{Room.SCORES}/kept/{name}.npy"
 
 
 def _objective(model: Model) -> Objective:

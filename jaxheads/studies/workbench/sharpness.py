@@ -59,6 +59,6 @@ class Sharpness:
             for chosen_N in (every_N, first_N, ~first_N)
         )
         save_maps(
-            study_model.folder, study_model.name, ATTENTION_MAPS, seed, maps, (one, two),
+            study_model.store, study_model.name, ATTENTION_MAPS, seed, maps, (one, two),
             task=task, weights=encoder_bits(model),
         )  # fmt: skip

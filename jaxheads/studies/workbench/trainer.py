@@ -16,7 +16,7 @@ from jaxheads.importance.gates.gate import Gate, Theta, constant
 from jaxheads.models.model import Model
 from jaxheads.objectives import training_objective
 from jaxheads.records.folder import Room
-from jaxheads.storage.store import Store
+from jaxheads.storage.store import Store, carried
 from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import fit
@@ -85,7 +85,10 @@ class Trainer:
     def learned(self, job: TrainingJob) -> TrainedModel:
         """What a training gives: the model and a gate, trained together, or one of them alone."""
         plain = without_labels(job.model)
-        with self.checkpoints(job.name, job.training, task=job.task.name) as checkpoints:
+        with (
+            self.store.writing(f"logs/{job.name}.jsonl") as (log,),
+            self.checkpoints(job.name, job.training, task=job.task.name) as checkpoints,
+        ):
             found = fit(
                 training_objective(plain.config, plain.readout, job.training),
                 job.model.params,
@@ -97,7 +100,7 @@ class Trainer:
                 checkpoints=checkpoints,
                 mesh=self.mesh,
                 lengths=job.task.lengths,
-                log=self.store.path(f"{Room.LOGS}/{job.name}.jsonl"),
+                log=log,
                 name=job.name,
             )
         model = job.model._replace(params=found.params)
@@ -111,9 +114,12 @@ class Trainer:
 
         A state that is there is resumed, and goes when the block has ended well.
         """
-        kept = self.store.path(f"{Room.CHECKPOINTS}/{name}")
-        about = {"model": self.model, **about}
-        yield Checkpoints(kept, True, about, self.store.put) if training.save_every else None
+        kept, about = f"{Room.CHECKPOINTS}/{name}", {"model": self.model, **about}
+        if not training.save_every:
+            yield None
+            return
+        with carried(f"{self.store}/{kept}") as (folder, put):
+            yield Checkpoints(folder, True, about, put)
         self.store.remove(kept)
 
 

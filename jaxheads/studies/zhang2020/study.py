@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +38,7 @@ from jaxheads.records.folder import (
 )
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.answers import (
     WHOLE_MODEL,
@@ -68,9 +68,9 @@ COSINE = (Metric.SPEARMAN, Metric.PEARSON)  # of the cosine and the label
 WHOLE_MASK = Way(WHOLE)
 
 
-def cells(run: Run, folder: Path) -> Iterator[Cell]:
+def cells(run: Run, store: Store) -> Iterator[Cell]:
     """Pruners and scores, then for each task and seed the same training under every mask."""
-    for model in study_models(run, folder):
+    for model in study_models(run, store):
         yield (base := pretrained_cell(model))
         once = [cell(score_once, model, way, after=[base]) for way in (OWN, MAGNITUDE)]
         yield from once
@@ -252,7 +252,7 @@ def overlap(model: StudyModel) -> list[Row]:
         scores = {
             name: model.scorer.saved(_meta_file(model, name, seed)).score_LH for name in names
         }
-        save_maps(model.folder, model.name, META, seed, scores, weights=encoder_bits(model.base))
+        save_maps(model.store, model.name, META, seed, scores, weights=encoder_bits(model.base))
 
     def shared(name: str, seed: int, mask_LH: Mask, method: str, **other: str) -> list[Row]:
         value = {Metric.JACCARD: jaccard(masks[name, seed], mask_LH)}

@@ -15,6 +15,7 @@ import numpy as np
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row, write_rows
 from jaxheads.records.views import save_views, view
+from jaxheads.storage.store import Store
 from tests.report.rows import with_all_seeds
 
 MODEL = "roberta"
@@ -117,7 +118,7 @@ def add_dependencies(folder: Path) -> Path:
     random = np.random.default_rng(0)
     maps = {name: random.random((4, 4)) for name in ("MST", "MST, log", "MAX", "det", "nsubj")}
     maps["iobj"] = np.full((4, 4), np.nan)  # no arc of it
-    save_maps(folder, MODEL, "arcs", 0, maps, weights=[0])
+    save_maps(Store(folder), MODEL, "arcs", 0, maps, weights=[0])
     shown = view("MST, layer 1 head 0", (1, 0), WORDS, np.full((len(WORDS), len(WORDS)), 0.1))
     save_views(folder, MODEL, "arcs", 0, [shown, shown])
     example = {"model": MODEL, "name": "s1", "words": WORDS, "gold": GOLD, "drawn": DRAWN}

@@ -10,6 +10,7 @@ import numpy as np
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row, write_rows
 from jaxheads.records.views import save_views, view
+from jaxheads.storage.store import Store
 from tests.report.rows import with_all_seeds
 
 MODEL, TASKS, SEEDS = "roberta", ("rte", "mrpc"), (0, 1)
@@ -173,7 +174,7 @@ def add_constituents(folder: Path) -> Path:
     random = np.random.default_rng(0)
     names = ("F1", *(f"{label} recall" for label in COLUMNS[2:]), "contrast", "sharpness")
     maps = {name: random.random((LAYERS, HEADS // LAYERS)) for name in names}
-    save_maps(folder, MODEL, "spans", 0, maps, weights=[0])
+    save_maps(Store(folder), MODEL, "spans", 0, maps, weights=[0])
     tree = {"model": MODEL, "words": WORDS, "gold": GOLD, "found": FOUND,
             "head": "layer 2 head 1", "reading": "jsd", "f1": 0.615}  # fmt: skip
     shown = view("F1 0.615", (2, 1), WORDS, np.full((len(WORDS), len(WORDS)), 0.1))

@@ -10,6 +10,7 @@ import numpy as np
 from jaxheads.records.head_maps import save_maps
 from jaxheads.records.rows import Row, write_rows
 from jaxheads.records.views import save_views, view
+from jaxheads.storage.store import Store
 from tests.report.rows import with_all_seeds
 
 MODEL, TASKS, SEEDS = "roberta", ("humor_single", "humor_pair"), (0, 1)
@@ -127,7 +128,7 @@ def add_humor_files(folder: Path) -> Path:
     random = np.random.default_rng(0)
     for task, seed in (("", 0), *((task, seed) for task in TASKS for seed in SEEDS)):
         maps = {name: random.random((4, 4)) / 3 for name in (*WORDS, "contrast")}
-        save_maps(folder, MODEL, "humor", seed, maps, task=task, weights=[0])
+        save_maps(Store(folder), MODEL, "humor", seed, maps, task=task, weights=[0])
     for task in TASKS:
         save_views(folder, MODEL, "humor", 0, VIEWS, task)
     return folder

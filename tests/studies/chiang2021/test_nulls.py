@@ -12,6 +12,7 @@ from jaxheads.importance import Scores
 from jaxheads.records.folder import FROZEN, TUNED, score_file
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.folder import Study
+from jaxheads.storage.store import Store
 from jaxheads.studies.chiang2021.coherence import coherence
 from jaxheads.studies.chiang2021.nulls import against_nulls, null_file, nulls_of, shuffled
 from jaxheads.studies.workbench.model import StudyModel
@@ -32,7 +33,7 @@ def planted(tmp_path, *, true: float, blind: float = 0.0, seeds=(0, 1, 2), tasks
     `blind`: how much of what they share a model has that was trained on shuffled labels.
     """
     run = dataclasses.replace(RUN, seeds=seeds, tasks=RUN.tasks[:tasks])
-    study_model = StudyModel(run, RUN.models[0], tmp_path, None)
+    study_model = StudyModel(run, RUN.models[0], Store(tmp_path))
     size_LH, shared_LH = maps(0, 2)
     noise = iter(maps(1, 400))
 
@@ -175,7 +176,7 @@ def test_shuffled_labels_are_trained_on_and_scored_and_true_ones_held_out(
     tmp_path, monkeypatch, place
 ):
     study_model = StudyModel(
-        dataclasses.replace(RUN, tasks=RUN.tasks[:1]), RUN.models[0], tmp_path, None
+        dataclasses.replace(RUN, tasks=RUN.tasks[:1]), RUN.models[0], Store(tmp_path)
     )
     seen = {}
 

@@ -19,6 +19,7 @@ from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
+from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019.arcs import read_treebank, readable, word_maps
 from jaxheads.studies.htut2019.study import pretrained_arcs
 from jaxheads.studies.settings import Htut2019, ModelSettings, Run, TextSettings
@@ -84,7 +85,7 @@ def study_model(tmp_path_factory) -> StudyModel:
         text=TextSettings("grammar_mlm", length=12),
         devices=1,
     )
-    return StudyModel(run, run.models[0], folder, None)
+    return StudyModel(run, run.models[0], Store(folder))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_max_picks_the_planted_head_for_the_relation_that_links_neighbours(study
 
 
 def test_no_other_head_does_so(study_model, rows):
-    found_LH = load_maps(study_model.folder, "planted", "arcs", 0)["flat"]
+    found_LH = load_maps(study_model.store, "planted", "arcs", 0)["flat"]
     assert found_LH[LAYER, HEAD] == 1.0
     assert np.delete(found_LH.ravel(), HEAD).max() < 0.9
 

@@ -1,8 +1,7 @@
 """The study of dependencies on planted heads: one half of the sentences chooses, the other scores.
 
 Two kinds of sentences have words and trees of their own. The half that chooses heads is mostly of
-the first kind, the other half of the second: the best head of the one is not that of the other. All
-models are made, none is trained.
+the first kind, the other half of the second: their best heads differ. No model is trained.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ import pytest
 
 from jaxheads.analysis.intervals import crossed
 from jaxheads.analysis.specialists import halves
-from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.records.head_maps import load_halves, load_maps, map_name
+from jaxheads.storage.store import Store
 from jaxheads.studies.settings import Htut2019
 from tests.planted.heads import (
     BAD,
@@ -302,8 +302,8 @@ def test_attention_on_gold_arcs_is_counted_by_hand(rows):
 def test_maps_have_the_half_that_chooses_first(rows, folder, which):
     task, seed, heads = MODELS[which]
     what = "arcs" if task == "mlm" else f"arcs.{task}"
-    maps = load_maps(folder / "out", "roberta", what, seed)
-    both = load_halves(map_path(folder / "out", "roberta", what, seed))
+    maps = load_maps(store := Store(folder / "out"), "roberta", what, seed)
+    both = load_halves(store, map_name("roberta", what, seed))
     methods = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}
     for head, looks in ((head, heads.get(head, {})) for head in np.ndindex(*SHAPE)):
         for name in (*methods, *RELATIONS):
@@ -312,7 +312,7 @@ def test_maps_have_the_half_that_chooses_first(rows, folder, which):
                 functools.partial(share, looks, "max", name)
             )  # fmt: skip
             assert found == pytest.approx([of(part) for part in (EVERY, CHOSEN, ~CHOSEN)]), name
-    both = load_halves(map_path(folder / "out", "roberta", what.replace("arcs", "attention"), seed))
+    both = load_halves(store, map_name("roberta", what.replace("arcs", "attention"), seed))
     looks = everywhere(heads, NOTHING)[D]
     for half_LH, part in zip(both["confidence"], (CHOSEN, ~CHOSEN), strict=True):
         kinds = [tuple(word for word, _, _ in TREES[bool(first)]) for first in FIRST[part]]

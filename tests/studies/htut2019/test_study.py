@@ -15,7 +15,8 @@ from jaxheads.analysis.words import confidence, focus
 from jaxheads.data.language.grammar import sentence
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps, attention_maps
-from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.records.head_maps import load_halves, load_maps, map_name
+from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019.arcs import (
     drawn_arcs,
     examples,
@@ -241,11 +242,11 @@ def test_sentences_left_out_are_in_the_records(finished):
 
 @pytest.mark.slow
 def test_maps_and_their_halves_agree_with_importance(finished):
-    maps = load_maps(finished, "roberta", "arcs.sst2", 0)
+    maps = load_maps(Store(finished), "roberta", "arcs.sst2", 0)
     assert list(maps)[:3] == ["MST", "MST, log", "MAX"]
     assert {"det", "amod", "punct", "attention on gold arcs"} <= maps.keys()
-    halved = load_halves(map_path(finished, "roberta", "arcs", 0))
-    whole = load_maps(finished, "roberta", "arcs", 0)
+    halved = load_halves(Store(finished), map_name("roberta", "arcs", 0))
+    whole = load_maps(Store(finished), "roberta", "arcs", 0)
     np.testing.assert_allclose(halved["det"].mean(0), whole["det"])  # six sentences in each
     rows = found(finished, stage="map agreement", metric="spearman")
     pairs = {(row.method, row.other_task, row.task) for row in rows}

@@ -11,6 +11,7 @@ import pytest
 
 from jaxheads.cli.main import VERBS, main
 from jaxheads.cli.overrides import load_config
+from jaxheads.storage.store import Store
 from jaxheads.studies.li2021 import compare, learning_rates, selection
 from jaxheads.studies.li2021 import study as li2021
 from jaxheads.studies.li2021.selection import METHODS
@@ -83,7 +84,7 @@ def test_every_method_keeps_the_budget_and_says_what_it_cost(tmp_path):
     assert {row.method for row in chosen} == GATED
     sizes = found(out, stage="cut, compared", metric="parameters", task="sst2")
     assert {row.budget for row in sizes} == {4}
-    lines = [json.loads(line) for line in (out / "speed.jsonl").read_text().splitlines()]
+    lines = [line for path in out.glob("speeds/*") for line in json.loads(path.read_text())]
     assert {(line["what"], line["unit"], line["batch"]) for line in lines} >= {
         ("selection", "seconds", None), ("fine-tuning", "seconds", None),
         ("one pass of the gradient", "seconds", None), ("speed-up", "x", 1),
@@ -134,7 +135,7 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
     how = Li2021(**vars(run.study), strengths=(0.5,))
     swept = [
         cell
-        for cell in li2021.cells(dataclasses.replace(run, study=how), tmp_path)
+        for cell in li2021.cells(dataclasses.replace(run, study=how), Store(tmp_path))
         if cell.name.endswith("-swept")
     ]
     assert len(swept) == len(run.seeds) * len(run.tasks)
@@ -143,12 +144,12 @@ def test_the_sweep_is_at_the_rate_that_was_chosen_for_it(tmp_path):
         assert any(need.name.endswith("L0-pipelined-choose-learning-rate") for need in cell.needs)
     alone = dataclasses.replace(how, methods=("gradient",))
     with pytest.raises(ValueError, match="strengths: expected L0, pipelined among methods"):
-        list(li2021.cells(dataclasses.replace(run, study=alone), tmp_path))
+        list(li2021.cells(dataclasses.replace(run, study=alone), Store(tmp_path)))
 
 
 def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, monkeypatch):
     run, noted = load_config(write_comparison(tmp_path)), []
-    model = StudyModel(run, run.models[0], tmp_path, None)
+    model = StudyModel(run, run.models[0], Store(tmp_path))
     for name in ("tuned", "task"):
         monkeypatch.setattr(StudyModel, name, lambda *_: None)
     monkeypatch.setattr(Scorer, "score", lambda *_: None)
@@ -157,7 +158,7 @@ def test_reading_a_model_that_is_there_is_not_timed_as_its_training(tmp_path, mo
         latency, "note_speed", lambda *words: noted.extend(each.what for each in words[-1])
     )
     compare.whole(model, "sst2", 0)
-    model.tuned_path("sst2", 0).mkdir(parents=True)
+    (tmp_path / "models" / "roberta-sst2-0").mkdir(parents=True)
     compare.whole(model, "sst2", 0)
     assert noted == ["fine-tuning", "one pass of the gradient", "one pass of the gradient"]
 
@@ -195,12 +196,12 @@ def test_all_methods_and_a_sweep_run_to_their_rows(tmp_path):
 
 def test_rates_are_tried_on_a_model_that_has_not_seen_what_they_are_chosen_on(tmp_path):
     run = load_config(write_comparison(tmp_path))
-    needs = needs_by_name(list(compare.cells(run, tmp_path)))
+    needs = needs_by_name(list(compare.cells(run, Store(tmp_path))))
     for name in ("straight-through-pipelined", "L0-pipelined"):
         assert needs[f"roberta-sst2-{name}-choose-learning-rate"] == (
             "roberta-sst2-tuned-for-trials",
         )
-    model = StudyModel(run, run.models[0], tmp_path, None)
+    model = StudyModel(run, run.models[0], Store(tmp_path))
     choice = selection.choice_of(model, model.task("sst2")._replace(name="other"), 0, 4, 0.1)
 
     def refuse(_, task, seed):

@@ -15,6 +15,7 @@ from jaxheads.importance.kept import open_kept
 from jaxheads.importance.methods import magnitude
 from jaxheads.pruning.mask import random_mask
 from jaxheads.pruning.refine import interaction, refined_mask, rescaling
+from jaxheads.storage.store import Store
 from jaxheads.studies.li2021.learning_rates import _without_tried
 from jaxheads.studies.workbench.model import StudyModel
 from tests.planted.by_hand import begins, fresh, kept, measured, rescored
@@ -173,7 +174,7 @@ def test_the_rate_is_the_best_on_training_examples_that_were_left_out(compared):
 
 def test_what_is_left_out_for_the_choice_is_in_no_training_of_it(compared):
     run = load_config(compared.folder / "planted.py")
-    part = _without_tried(StudyModel(run, run.models[0], compared.out, None), "sst2")
+    part = _without_tried(StudyModel(run, run.models[0], Store(compared.out)), "sst2")
     assert len(part.train.lengths) == EXAMPLES * 3 / 4
     assert sum(float(np.sum(batch.weight_B)) for batch in part.held_out) == EXAMPLES / 4
 
@@ -196,7 +197,7 @@ def test_scaled_heads_are_trained_and_measured_at_their_scale(compared):
     source, train = compared.folder / "roberta", compared.folder / "sst2.train.jsonl"
     for seed in SEEDS:
         for budget in BUDGETS:
-            first = compared.losses(f"roberta-sst2-{seed}-scaled-{budget}")[0]
+            first = compared.losses(f"roberta-sst2-{seed}-{budget}-scaled")[0]
             gate_LH = np.full(SHAPE, budget / 8)
             expected = begins(fresh(source, seed), source, train, gate_LH, seed, EXAMPLES)
             assert first == pytest.approx(expected, rel=1e-4)

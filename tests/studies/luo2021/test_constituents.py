@@ -14,6 +14,7 @@ from jaxheads.data.treebanks.constituency import parse_of
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
+from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.change import halves
 from jaxheads.studies.luo2021.constituents import baseline_counts, counted, readings_of
 from jaxheads.studies.luo2021.maps import head_maps
@@ -74,7 +75,7 @@ def study_model(tmp_path_factory) -> StudyModel:
         text=TextSettings("grammar_mlm", length=24),
         devices=1,
     )
-    return StudyModel(run, run.models[0], folder, None)
+    return StudyModel(run, run.models[0], Store(folder))
 
 
 def test_a_planted_chunking_head_is_the_best_on_one_section_and_holds_on_the_other(study_model):

@@ -1,8 +1,7 @@
 """The study of constituents on planted heads: which is named, on which section, and what changes.
 
 Two kinds of sentences have words of their own, so that a head may know the one and not the other.
-The tune section is mostly of the first kind, the test section of the second: the best head of the
-one is not that of the other. All models are made, none is trained.
+Tune is mostly of the first kind, test of the second: their best heads differ. No model is trained.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from scipy import stats
 
 from jaxheads.importance import load_scores
 from jaxheads.pruning.mask import mask_from_scores, random_mask, shuffled_in_layers
-from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.records.head_maps import load_halves, load_maps, map_name
+from jaxheads.storage.store import Store
 from jaxheads.studies.settings import Luo2021
 from tests.planted.heads import (
     BAD,
@@ -190,15 +190,15 @@ def test_maps_are_of_the_test_section_and_its_halves(rows, folder):
         *((f"spans.{task}", TUNED[task, 1]) for task in TASKS),
     ):
         seed = 0 if what == "spans" else 1
-        maps = load_maps(folder / "out", "roberta", what, seed)
+        maps = load_maps(Store(folder / "out"), "roberta", what, seed)
         np.testing.assert_allclose(maps["F1"], f1_map(heads), atol=1e-6)
-        both = load_halves(map_path(folder / "out", "roberta", what, seed))["F1"]
+        both = load_halves(Store(folder / "out"), map_name("roberta", what, seed))["F1"]
         for half_LH, part in zip(both, (slice(4), slice(4, None)), strict=True):
             np.testing.assert_allclose(half_LH, f1_map(heads, part=part), atol=1e-6)
 
 
 def test_rankings_without_labels_are_of_the_tune_section_against_the_test_section(rows, folder):
-    maps = load_maps(folder / "out", "roberta", "spans", 0)
+    maps = load_maps(Store(folder / "out"), "roberta", "spans", 0)
     for name in ("contrast", "sharpness"):
         expected = stats.spearmanr(maps[name].ravel(), f1_map(BASE).ravel()).statistic
         what = {"stage": "rankings", "metric": "spearman"}
@@ -212,10 +212,10 @@ def test_rankings_without_labels_are_of_the_tune_section_against_the_test_sectio
 
 def test_focus_is_of_words_and_of_the_same_halves(rows, folder):
     """A looks at one word in even sentences, and at all up to itself in others."""
-    maps = load_maps(folder / "out", "roberta", "attention", 0)
+    maps = load_maps(store := Store(folder / "out"), "roberta", "attention", 0)
     log_4, log_6 = (-np.log(np.arange(1, words + 1)).mean() for words in (4, 6))
     assert maps["focus (minus entropy)"][A] == pytest.approx((6 * log_4 + log_6) / 9, rel=1e-4)
-    both = load_halves(map_path(folder / "out", "roberta", "attention", 0))
+    both = load_halves(store, map_name("roberta", "attention", 0))
     expected = (2 * log_4 / 4, (4 * log_4 + log_6) / 5)
     assert both["focus (minus entropy)"][(slice(None), *A)] == pytest.approx(expected, rel=1e-4)
 
@@ -344,7 +344,7 @@ def test_the_maps_of_a_fine_tuned_model_meet_the_scores_of_the_same_model(rows, 
             )
             expected = stats.spearmanr(f1_map(heads).ravel(), score_LH.ravel()).statistic
             assert found == pytest.approx(expected), of
-    one, two = load_halves(map_path(folder / "out", "roberta", "spans", 0))["F1"]
+    one, two = load_halves(Store(folder / "out"), map_name("roberta", "spans", 0))["F1"]
     half = stats.spearmanr(one.ravel(), two.ravel()).statistic
     found = value_of(rows, stage="map reliability", method="spans", reading="F1", metric="halves")
     assert found == pytest.approx(2 * half / (1 + half))

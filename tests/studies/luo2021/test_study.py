@@ -11,6 +11,7 @@ from jaxheads.analysis.spans import f1_by_sentence
 from jaxheads.records.head_maps import load_halves, load_maps
 from jaxheads.report.folder import read_study
 from jaxheads.report.write import report
+from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.constituents import load_counts
 from tests.support.found import having, value_of
 from tests.support.reviews import reviews, write_jsonl
@@ -84,8 +85,8 @@ def test_f1_meets_importance_and_says_how_far_it_repeats(finished):
     assert {row.task for row in found(finished, **what)} == {"mlm", "mrpc", "rte"}
     rows = found(finished, other_task="mrpc", **what)
     assert {(row.task, row.seed) for row in rows} == {("mrpc", 0), ("mrpc", 1)}
-    halves = load_halves(finished / "maps" / "roberta-spans-0.npz")
-    counts = load_counts(finished, "roberta", "jsd")
+    halves = load_halves(Store(finished), "maps/roberta-spans-0.npz")
+    counts = load_counts(Store(finished), "roberta", "jsd")
     every_XLH = f1_by_sentence(counts)
     middle = len(every_XLH) // 2
     for half_LH, own in zip(halves["F1"], (every_XLH[:middle], every_XLH[middle:]), strict=True):
@@ -114,7 +115,7 @@ def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):
 
 def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
     for task, file, seed in (("mlm", "spans", 0), ("mrpc", "spans.mrpc", 1)):
-        maps = load_maps(finished, "roberta", file, seed)
+        maps = load_maps(Store(finished), "roberta", file, seed)
         what = {"stage": "best head", "metric": "sentence F1", "reading": "jsd"}
         (row,) = found(finished, task=task, seed=seed, **what)
         assert row.value == pytest.approx(maps["F1"][row.layer, row.head])
@@ -135,8 +136,11 @@ def test_margins_are_the_best_heads_less_the_baselines(finished):
 
 
 def test_changes_are_those_of_the_kept_counts(finished):
-    before = f1_by_sentence(load_counts(finished, "roberta", "jsd"))
-    after = [f1_by_sentence(load_counts(finished, f"roberta-rte-{seed}", "jsd")) for seed in (0, 1)]
+    before = f1_by_sentence(load_counts(Store(finished), "roberta", "jsd"))
+    after = [
+        f1_by_sentence(load_counts(Store(finished), f"roberta-rte-{seed}", "jsd"))
+        for seed in (0, 1)
+    ]
     change = np.mean(after, axis=0).mean((0, 2)) - before.mean((0, 2))
     what = {"stage": "change", "task": "rte", "reading": "jsd"}
     for layer in (0, 1):

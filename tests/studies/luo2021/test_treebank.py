@@ -12,6 +12,7 @@ from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
+from jaxheads.storage.store import Store
 from jaxheads.studies.luo2021.constituents import (
     baseline_counts,
     counted,
@@ -59,7 +60,7 @@ def study_model(tmp_path_factory) -> StudyModel:
         text=TextSettings("grammar_mlm", length=12),
         devices=1,
     )
-    return StudyModel(run, run.models[0], folder, None)
+    return StudyModel(run, run.models[0], Store(folder))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from jaxheads.config import TrainingConfig
 from jaxheads.data.headlines.encoded import encode_pairs, question_source
 from jaxheads.data.headlines.humor import paired_questions
 from jaxheads.data.headlines.pairs import read_pairs, with_random_words
-from jaxheads.records.head_maps import load_halves, load_maps, map_path
+from jaxheads.records.head_maps import load_halves, load_maps, map_name
+from jaxheads.storage.store import Store
 from jaxheads.studies.peyrard2021.headlines import humor_task, validated
 from jaxheads.studies.settings import Peyrard2021
 from jaxheads.studies.workbench.model import StudyModel
@@ -256,7 +257,7 @@ def test_surface_leaks_are_learned_from_training_pairs(rows):
 
 
 def test_tasks_train_on_train_pairs_and_are_measured_on_test_pairs(run, folder):
-    model = StudyModel(run, run.models[0], folder / "out", None)
+    model = StudyModel(run, run.models[0], Store(folder / "out"))
     pairs = {
         split: encode_pairs(TOKENIZER, read_pairs(folder / f"{split}.jsonl"), 12).pairs
         for split in SPLITS
@@ -327,10 +328,9 @@ def test_distances_are_means_over_sentences_and_heads(rows):
 
 @tuned
 def test_maps_are_of_the_test_pairs_and_their_halves(rows, folder, task, seed):
-    out, what = folder / "out", f"humor.{task}"
-    maps, both = (
-        load_maps(out, "roberta", what, seed), load_halves(map_path(out, "roberta", what, seed))
-    )  # fmt: skip
+    out, what = Store(folder / "out"), f"humor.{task}"
+    maps = load_maps(Store(out), "roberta", what, seed)
+    both = load_halves(out, map_name("roberta", what, seed))
     for head, wanted in ((A[task, seed], "one"), (B, "two")):
         assert maps["contrast"][head] == pytest.approx(contrast(SMALL, wanted), rel=1e-3)
         halves = [contrast(part, wanted) for part in (SMALL[:10], SMALL[10:])]

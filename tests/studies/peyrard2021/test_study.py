@@ -13,6 +13,7 @@ from jaxheads.data.headlines.pairs import is_small_edit, read_pairs
 from jaxheads.records.head_maps import load_maps
 from jaxheads.records.rows import Row
 from jaxheads.report.folder import read_study
+from jaxheads.storage.store import Store
 from tests.studies.peyrard2021.planted_humor import HEAD, LAYER, save_planted, write_pairs
 from tests.support.found import having, value_of
 from tests.support.tiny_study import found, study
@@ -201,7 +202,7 @@ def test_the_contrast_meets_importance_and_says_how_far_it_repeats(finished):
 
 
 def test_maps_and_views_are_left_for_the_report(finished):
-    maps = load_maps(finished, "roberta", "humor.humor_pair", 0)
+    maps = load_maps(Store(finished), "roberta", "humor.humor_pair", 0)
     assert set(maps) >= {"edited, funny", "contrast", "contrast, first token"}
     assert next(iter(maps)) == "contrast"  # which sums the others up
     parts = [maps[f"{who}, {side}"] for side in ("funny", "serious") for who in ("edited", "other")]

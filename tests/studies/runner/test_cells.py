@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from jaxheads.cli.overrides import load_config
+from jaxheads.storage.store import Store
 from jaxheads.studies.registry import STUDIES
 from jaxheads.studies.runner.cells import Cell, cell, name_of, needs_by_name
 from jaxheads.studies.settings import Run
@@ -43,7 +44,7 @@ def test_needs_that_do_not_come_before_and_names_that_come_twice_are_all_told():
 def test_only_pre_training_waits_for_nothing_in_a_study(study, tmp_path):
     run = load_config(write_study(tmp_path, study))
     assert isinstance(run, Run)
-    needs = needs_by_name(list(STUDIES[type(run.study)](run, tmp_path / "out")))
+    needs = needs_by_name(list(STUDIES[type(run.study)](run, Store(tmp_path / "out"))))
     assert {name for name, own in needs.items() if not own} == {
         "roberta-pretrained", "albert-pretrained"
     }  # fmt: skip
@@ -54,7 +55,7 @@ def test_only_pre_training_waits_for_nothing_in_a_study(study, tmp_path):
 def of_config(name: str, tmp_path) -> dict[str, tuple[str, ...]]:
     run = load_config(ROOT / "configs" / f"{name}.py")
     assert isinstance(run, Run)
-    return needs_by_name(list(STUDIES[type(run.study)](run, tmp_path / "out")))
+    return needs_by_name(list(STUDIES[type(run.study)](run, Store(tmp_path / "out"))))
 
 
 def test_a_choice_of_heads_waits_for_its_own_fine_tuning_and_rate(tmp_path):

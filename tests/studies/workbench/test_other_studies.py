@@ -14,7 +14,7 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.head_maps import load_halves, load_maps, save_maps
 from jaxheads.records.rows import Row, write_rows
-from jaxheads.storage.arrays import read_arrays
+from jaxheads.storage.store import Store
 from jaxheads.studies.settings import Luo2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.other_studies import check_finished, copy_maps, other_studies_files
@@ -32,9 +32,9 @@ def made(config, seed: int = 0) -> Model:
 def other(tmp_path, config):
     """A finished study that has maps of a model, of a pruner's, and of the model fine-tuned."""
     folder, weights = tmp_path / "other", encoder_bits(made(config))
-    save_maps(folder, "tiny", "arcs", 0, MAPS, (MAPS, MAPS), weights=weights)
-    save_maps(folder, "tiny", "arcs", 0, MAPS, task="sst2", weights=[1])
-    save_maps(folder, "tiny", "meta", 1, MAPS, weights=weights)
+    save_maps(Store(folder), "tiny", "arcs", 0, MAPS, (MAPS, MAPS), weights=weights)
+    save_maps(Store(folder), "tiny", "arcs", 0, MAPS, task="sst2", weights=[1])
+    save_maps(Store(folder), "tiny", "meta", 1, MAPS, weights=weights)
     write_rows(folder / "rows.jsonl", [Row("s", "tiny", "", "UUAS", 0.5)])
     return folder
 
@@ -44,7 +44,7 @@ def model_with_other_studies(other, model: Model, name: str = "tiny") -> StudyMo
     settings = ModelSettings(name, source="made up")
     study = Luo2021(tune_sentences=1, test_sentences=1, other_studies=(other,))
     run = Run(study, "own", (settings,), TextSettings())
-    study_model = StudyModel(run, settings, other.parent / "own", None)
+    study_model = StudyModel(run, settings, Store(other.parent / "own"))
     study_model.__dict__["base"] = model
     return study_model
 
@@ -54,10 +54,12 @@ def test_maps_of_the_model_as_it_is_are_copied_with_their_halves(other, config):
     assert copy_maps(study_model) == []
     (file,) = other_studies_files(study_model)
     assert (file.what, file.task, file.seed, file.study) == ("arcs", "", 0, "other")
-    assert file.path.is_relative_to(study_model.folder)
+    assert (study_model.store.folder / file.name).is_file()
     shutil.rmtree(other)  # the copies are the study's own
-    np.testing.assert_array_equal(read_arrays(file.path)["MST"], MAPS["MST"])
-    np.testing.assert_array_equal(load_halves(file.path)["MST"], [MAPS["MST"]] * 2)
+    np.testing.assert_array_equal(study_model.store.read_arrays(file.name)["MST"], MAPS["MST"])
+    np.testing.assert_array_equal(
+        load_halves(study_model.store, file.name)["MST"], [MAPS["MST"]] * 2
+    )
 
 
 def test_a_model_of_the_same_name_with_other_weights_is_rejected(other, config):
@@ -65,7 +67,7 @@ def test_a_model_of_the_same_name_with_other_weights_is_rejected(other, config):
     study_model = model_with_other_studies(other, two)
     with pytest.raises(ValueError, match=r"that tiny has here, got those of other weights: .*npz"):
         copy_maps(study_model)
-    assert not study_model.folder.exists()
+    assert not study_model.store.folder.exists()
     readout = two._replace(params={**two.params, "encoder": one.params["encoder"]})
     copy_maps(model_with_other_studies(other, readout))  # another readout makes no other maps
 
@@ -135,8 +137,8 @@ def folders(tmp_path_factory):
 
 @pytest.mark.slow
 def test_arcs_of_one_study_meet_importance_and_constituents_of_another(folders):
-    arcs = load_maps(folders / "htut", "roberta", "arcs", 0)
-    spans = load_maps(folders / "luo", "roberta", "spans", 0)
+    arcs = load_maps(Store(folders / "htut"), "roberta", "arcs", 0)
+    spans = load_maps(Store(folders / "luo"), "roberta", "spans", 0)
     score_LH = np.load(folders / "luo" / "scores" / "roberta-mlm-0.npz")["score"]
     rows = found(folders / "luo", metric="spearman", seed=0)
     values = {
@@ -155,7 +157,7 @@ def test_arcs_of_one_study_meet_importance_and_constituents_of_another(folders):
         assert values[*one, *two] == pytest.approx(expected), (one, two)
     assert ("attention", "focus (minus entropy)", "spans", "F1") in values
     assert ("attention of htut", "focus (minus entropy)", "", "") in values
-    focus = load_maps(folders / "luo", "roberta", "attention", 0)
+    focus = load_maps(Store(folders / "luo"), "roberta", "attention", 0)
     assert list(focus) == ["focus (minus entropy)", "confidence"]  # the first sums up
     assert (focus["focus (minus entropy)"] < 0).all()
     (ceiling,) = found(

@@ -11,6 +11,7 @@ import pytest
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.storage.store import Store
 from jaxheads.studies.settings import ModelSettings, Pretrain, Run, ScoringSettings, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pretrain import pretrained
@@ -28,7 +29,7 @@ def study_model(folder, source, **changes) -> StudyModel:
         text=TextSettings("grammar_mlm", length=24, held_out_blocks=32),
         scoring=ScoringSettings(examples=32), devices=1,
     )  # fmt: skip
-    return StudyModel(run, settings, folder, None)
+    return StudyModel(run, settings, Store(folder))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 from jaxheads.config import TrainingConfig
 from jaxheads.importance.kept import open_kept, token_file
 from jaxheads.pruning.mask import mask_from_scores
+from jaxheads.storage.store import Store
 from jaxheads.studies.li2021.selection import METHODS, Choice
 from jaxheads.studies.settings import (
     CurveSettings,
@@ -41,7 +42,7 @@ RUN = Run(
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
     """A model with a new readout, and all readings of its scores in a folder."""
-    study_model = StudyModel(RUN, RUN.models[0], tmp_path_factory.mktemp("readings"), None)
+    study_model = StudyModel(RUN, RUN.models[0], Store(tmp_path_factory.mktemp("readings")))
     task = study_model.task("grammar_sentiment")
     model = study_model.fresh(task, 0)
     score_all(study_model, model, task, "all")
@@ -109,7 +110,7 @@ def test_the_baseline_of_li_et_al_takes_batches_normalised_by_layer(scored):
     first_LH = mask_from_scores(by_hand(study_model, "batch+l2"), 13)
     again = study_model.scorer.score(model, task, unit="batch", normalize="l2", mask_LH=first_LH)
     expected_LH = mask_from_scores(again.score_LH, 9, present=first_LH)
-    study_model.save_model(model, study_model.tuned_path("grammar_sentiment", 0))
+    study_model.save_model(model, "models/albert-grammar_sentiment-0")
     found = METHODS["gradient of the paper, iterative"].choose(choice)
     assert (found.mask_LH == expected_LH).all()
     assert (found.examples, found.base) == (2 * 64, 1)

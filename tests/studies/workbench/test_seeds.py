@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.analysis.sums import Sums, together
+from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.settings import ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
@@ -17,7 +18,7 @@ from jaxheads.studies.workbench.seeds import Sampled, together_cell
 def study_model(folder, *seeds: int) -> StudyModel:
     model = ModelSettings("roberta", source="builtin:roberta")
     return StudyModel(
-        Run("s", "r", (model,), TextSettings(), seeds=seeds, devices=1), model, folder, None
+        Run("s", "r", (model,), TextSettings(), seeds=seeds, devices=1), model, Store(folder)
     )
 
 

@@ -14,6 +14,7 @@ from jaxheads.data.sources import shuffled
 from jaxheads.data.tasks.examples import read_examples
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tasks.task import Task
+from jaxheads.storage.store import Store
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench import tasks as workbench_tasks
@@ -40,7 +41,7 @@ RUN = Run(
 
 def study_model(**model) -> StudyModel:
     settings = dataclasses.replace(RUN.models[0], **model)
-    return StudyModel(RUN, settings, Path("unused"), None)
+    return StudyModel(RUN, settings, Store(Path("unused")))
 
 
 def test_a_model_is_trained_as_it_says_else_as_the_task_or_the_run_says():
@@ -68,7 +69,7 @@ def test_whole_words_are_masked_where_the_text_says_so():
     def masked(**changes):
         text = dataclasses.replace(RUN.text, paragraphs=200, held_out_blocks=4, **changes)
         run = dataclasses.replace(RUN, text=text)
-        return StudyModel(run, RUN.models[0], Path("unused"), None).text.train
+        return StudyModel(run, RUN.models[0], Store(Path("unused"))).text.train
 
     assert masked().opens_V is None
     assert masked(whole_words=True).opens_V.any()
@@ -77,7 +78,7 @@ def test_whole_words_are_masked_where_the_text_says_so():
 def test_a_study_has_no_cells_of_tasks_that_a_model_leaves_out():
     model = dataclasses.replace(RUN.models[0], tasks=("grammar_sentiment",))
     one = dataclasses.replace(RUN, models=(model,))
-    all_of, less = ([c.name for c in chiang2021.cells(r, Path("unused"))] for r in (RUN, one))
+    all_of, less = ([c.name for c in chiang2021.cells(r, Store("unused"))] for r in (RUN, one))
     assert set(less) == {name for name in all_of if "incongruity" not in name}
 
 
@@ -93,7 +94,7 @@ def test_words_are_counted_once_for_all_models(monkeypatch):
     run = dataclasses.replace(RUN, tasks=(task,))
     for name in ("roberta", "albert"):
         reader = StudyModel(
-            run, ModelSettings(name, source=f"builtin:{name}"), Path("unused"), None
+            run, ModelSettings(name, source=f"builtin:{name}"), Store(Path("unused"))
         ).reader
         right = np.mean([e.label == 0 for e in read_examples("grammar_sentiment", limit=7)])
         assert reader.bag_of_words("grammar_sentiment") == {"bag of words": right}
@@ -126,7 +127,7 @@ def test_words_of_real_tasks_are_counted_in_the_metric_of_the_task(
     for there, sign in ((files[1], 1), (files[2], -1)):
         task = TaskSettings(name, train=files[0], held_out=there)
         run = dataclasses.replace(RUN, tasks=(task,))
-        reader = StudyModel(run, RUN.models[0], Path("unused"), None).reader
+        reader = StudyModel(run, RUN.models[0], Store(Path("unused"))).reader
         turned = {"accuracy": 0.0, "f1": 0.0}.get(task_named(name).metrics[0], -expected)
         found = reader.bag_of_words(name)["bag of words"]
         assert found == pytest.approx(expected if sign > 0 else turned, abs=0.01)
@@ -143,7 +144,7 @@ def _forget():
 def test_what_is_scored_is_a_sample_of_a_file_and_the_first_of_what_was_drawn(tmp_path):
     """SICK is sorted in part: its first examples have other labels than the whole."""
     run = dataclasses.replace(RUN, scoring=dataclasses.replace(RUN.scoring, examples=6))
-    reader = StudyModel(run, run.models[0], tmp_path, None).reader
+    reader = StudyModel(run, run.models[0], Store(tmp_path)).reader
     source = dataclasses.replace(sentences(40), labels=np.arange(40))
     some = reader.sample(source)
     assert len(set(some.labels)) == 6 and list(some.labels) != sorted(some.labels)
@@ -162,8 +163,8 @@ def test_shuffled_labels_are_those_of_training_in_another_order():
     """Texts and what is held out stay; what is scored has the labels that are trained on."""
     task = dataclasses.replace(TASKS[0], examples=200)
     scoring = dataclasses.replace(RUN.scoring, examples=50)
-    reader = StudyModel(dataclasses.replace(RUN, tasks=(task,), scoring=scoring), RUN.models[0],
-                 Path("unused"), None).reader  # fmt: skip
+    run = dataclasses.replace(RUN, tasks=(task,), scoring=scoring)
+    reader = StudyModel(run, RUN.models[0], Store("unused")).reader
     true = reader.task(task.name)
     one, two = (reader.shuffled(true, seed) for seed in (0, 1))
     assert one.train.tokens is true.train.tokens and one.held_out is true.held_out
@@ -191,7 +192,7 @@ def own_task(folder: Path, held_out: str = "news") -> TaskSettings:
 
 def test_a_study_has_tasks_of_ones_own_with_the_labels_of_their_files(tmp_path):
     run = dataclasses.replace(RUN, tasks=(own_task(tmp_path),))
-    model = StudyModel(run, run.models[0], Path("unused"), None)
+    model = StudyModel(run, run.models[0], Store(Path("unused")))
     task = model.reader.task("topics")
     assert task.readout.labels == ("news", "sport")
     assert task.train.labels.tolist() == [1, 0] * 4

@@ -33,6 +33,7 @@ from jaxheads.models.model import encode, init_model
 from jaxheads.objectives import objective_for, represent_for
 from jaxheads.pruning.mask import mask_from_scores, random_mask
 from jaxheads.records.head_maps import load_maps
+from jaxheads.storage.store import Store
 from jaxheads.studies.settings import TaskSettings, Zhang2020
 from jaxheads.studies.zhang2020.study import cells
 from jaxheads.training.fit import fit
@@ -221,9 +222,8 @@ def test_a_pruner_scores_its_task_on_training_examples(scored, rows, folder):
     for (name, seed), score_LH in scored.items():
         saved = load_scores(folder / "out" / "scores" / f"roberta-{name}-{seed}.meta.npz").score_LH
         np.testing.assert_allclose(saved, score_LH, rtol=1e-5)
-        np.testing.assert_allclose(
-            load_maps(folder / "out", "roberta", "meta", seed)[name], score_LH, rtol=1e-5
-        )
+        maps = load_maps(Store(folder / "out"), "roberta", "meta", seed)
+        np.testing.assert_allclose(maps[name], score_LH, rtol=1e-5)
     assert len({mask_from_scores(s, BUDGET, per_layer=True).tobytes() for s in scored.values()}) > 2
 
 
