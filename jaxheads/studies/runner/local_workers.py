@@ -65,10 +65,12 @@ class LocalWorkers:
         self._workers = [self._new(cores) for cores in shares(_cores(), self.places)]
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End all of them, at once where they train without checkpoints."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End all of them; after an error at once, where they train without checkpoints."""
         for worker in self._workers:
-            worker.process.terminate()
+            worker.pipe.close()  # whoever waits for a cell ends by itself
+            if kind is not None:
+                worker.process.terminate()
         for worker in self._workers:
             worker.process.join(PATIENCE)
             worker.process.kill()
