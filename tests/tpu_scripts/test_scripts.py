@@ -30,7 +30,7 @@ def lines_of(text: str) -> list[list[str]]:
 
 
 def test_the_scripts_are_there():
-    expected = ["babysit", "create", "delete", "env", "fetch", "run", "setup", "smoke"]
+    expected = ["babysit", "cluster", "create", "delete", "env", "fetch", "run", "setup", "smoke"]
     assert [name.removesuffix(".sh") for name in NAMES] == expected
 
 

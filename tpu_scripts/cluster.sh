@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# One Ray cluster of several TPU VMs or slices, for studies with --ray. What has joined is left.
+set -euo pipefail
+# shellcheck source=tpu_scripts/env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+help() {
+  cat <<HELP
+usage: cluster.sh [--spot] [--keep SECONDS | --stop] [settings] NAME[=TYPE] ...
+
+Creates and sets up the VMs or slices that are not there (create.sh, setup.sh), starts the head of a
+Ray cluster on the first worker of the first one, and joins all other workers to it. Run it again
+after a preemption: what is there and has joined is left as it is. With a token, which lies in
+~/.ray/auth_token here and on every worker (made once); without it nobody can join or give work.
+  --spot           how VMs are created
+  --keep SECONDS   look again every so many seconds, so that a VM that was taken away comes back and
+                   joins, and the study goes on; until Ctrl-C
+  --stop           stop Ray on the workers of the VMs, which stay
+At its end it says how a GPU box joins.
+
+$SETTINGS_HELP
+HELP
+}
+
+SPOT=() STOP="" KEEP="" NODES=() PORT=6379
+while [[ $# -gt 0 ]]; do
+  take_setting "$@"
+  if [[ $TAKEN -gt 0 ]]; then
+    shift "$TAKEN"
+    continue
+  fi
+  case $1 in
+    --spot) SPOT=(--spot) ;;
+    --stop) STOP=1 ;;
+    --keep)
+      need_value "$@"
+      KEEP=$2
+      [[ $KEEP =~ ^[0-9]+$ ]] || die 2 "--keep: expected seconds, got '$KEEP'"
+      shift
+      ;;
+    -*) die 2 "unknown option '$1'; see --help" ;;
+    *) NODES+=("$1") ;;
+  esac
+  shift
+done
+[[ ${#NODES[@]} -gt 0 ]] || NODES=("$TPU_NAME")
+TYPE=$TPU_TYPE
+
+# use NODE: take its name and type for the calls that follow
+use() {
+  TPU_NAME=${1%%=*} TPU_TYPE=$TYPE
+  [[ $1 != *=* ]] || TPU_TYPE=${1#*=}
+  export TPU_NAME TPU_TYPE
+  require_settings
+}
+
+# On a worker. A worker that has joined this head already is left; one of another head leaves it.
+# shellcheck disable=SC2016
+RAY_STEP='set -euo pipefail
+export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
+cd ~/jaxheads
+mkdir -p ~/.ray && umask 077 && printf %s "$token" >~/.ray/auth_token
+ray=venv/bin/ray
+"$ray" --version >/dev/null 2>&1 ||
+  ~/.local/bin/uv pip install --quiet --python venv/bin/python "./code[tpu,ray]"
+own=$(hostname -I | cut -d " " -f 1)
+target=${head:-$own:$port}
+if [[ $(cat ray.head 2>/dev/null) == "$target" ]] && "$ray" status >/dev/null 2>&1; then
+  echo "jaxheads-ray: $own has joined $target"
+  exit 0
+fi
+"$ray" stop >/dev/null 2>&1 || true
+if [[ -z $head ]]; then "$ray" start --head --port "$port" --dashboard-host 127.0.0.1 >/dev/null
+else "$ray" start --address "$head" >/dev/null; fi
+printf %s "$target" >ray.head
+echo "jaxheads-ray: $own joins $target"'
+
+# ray_on WHICH HEAD: start or join Ray on workers
+ray_on() {
+  local told
+  told=$(printf 'token=%q head=%q port=%q\n%s' "$TOKEN" "$2" "$PORT" "$RAY_STEP")
+  if [[ -n $TPU_DRY_RUN ]]; then told=${told/"$TOKEN"/TOKEN}; fi
+  on_workers "$1" "$told"
+}
+
+use "${NODES[0]}"
+if [[ -n $KEEP && -z $TPU_DRY_RUN ]]; then
+  while true; do
+    TPU_TYPE=$TYPE "$SCRIPTS/cluster.sh" ${SPOT[@]+"${SPOT[@]}"} "${NODES[@]}" || [[ $? -ne 2 ]]
+    sleep "$KEEP"
+  done
+fi
+
+if [[ -n $STOP ]]; then
+  for node in "${NODES[@]}"; do
+    use "$node"
+    on_workers all "cd ~/$ROOM && rm -f ray.head && venv/bin/ray stop" ||
+      die 1 "not all workers of $TPU_NAME could be asked to stop Ray (above)"
+  done
+  exit 0
+fi
+
+# the token of the cluster, made where there is none yet
+TOKENS=${HOME}/.ray/auth_token
+if [[ -n $TPU_DRY_RUN ]]; then
+  TOKEN=TOKEN
+else
+  mkdir -p "$(dirname "$TOKENS")"
+  [[ -s $TOKENS ]] || (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$TOKENS")
+  TOKEN=$(<"$TOKENS")
+fi
+
+HEAD=""
+for node in "${NODES[@]}"; do
+  use "$node"
+  vm_state NONE
+  case $STATE in
+    READY) ;;
+    PREEMPTED | TERMINATED)
+      "$SCRIPTS/delete.sh" --yes
+      STATE=NONE
+      ;;
+    NONE) ;;
+    *) die "$TRY_AGAIN" "$TPU_NAME is $STATE; run the same command when it is READY" ;;
+  esac
+  if [[ $STATE == NONE ]]; then
+    "$SCRIPTS/create.sh" ${SPOT[@]+"${SPOT[@]}"}
+    "$SCRIPTS/setup.sh"
+  fi
+  if [[ -z $HEAD ]]; then
+    ray_on 0 "" || die "$TRY_AGAIN" "the head could not start on $TPU_NAME (above)"
+    HEAD=ADDRESS:$PORT
+    if [[ -z $TPU_DRY_RUN ]]; then
+      HEAD=$(on_workers 0 'hostname -I | cut -d " " -f 1'):$PORT
+    fi
+    FIRST=$TPU_NAME
+    [[ $HEAD =~ ^[0-9A-Za-z.-]+:[0-9]+$ ]] || die "$TRY_AGAIN" "the head's address is not known: $HEAD"
+  fi
+  ray_on all "$HEAD" || die "$TRY_AGAIN" "not all workers of $TPU_NAME have joined (above)"
+done
+say "the cluster is at $HEAD; a GPU box joins, with ~/.ray/auth_token of this machine, by:"
+say "  RAY_AUTH_MODE=token ray start --address $HEAD"
+say "next: TPU_NAME=$FIRST run.sh study CONFIG --out gs://... --ray auto"
