@@ -26,6 +26,7 @@ from jaxheads.models.model import Params, encode, logits, pool
 from jaxheads.models.packing import Packing
 from jaxheads.models.readouts import mean_over_tokens
 
+WIDE = 256
 Targets = Literal["labels", "own"]
 
 
@@ -56,6 +57,7 @@ def objective_for(
     compute_dtype: Compute = "float32",
     targets: Targets = "labels",
     remat: bool = False,
+    unroll: bool = False,
 ) -> Objective:
     """The objective of a model: cross entropy in nats, or squared error of a regression.
 
@@ -65,7 +67,7 @@ def objective_for(
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
     measure departure from the full model. It costs one forward pass more. Masked LM: positions are
-    still those of the batch. `remat` is the encoder's.
+    still those of the batch. `remat` and `unroll` are the encoder's.
 
     Raises:
       ValueError: for no readout, unknown targets, and own targets of a regression, whose error is
@@ -77,7 +79,8 @@ def objective_for(
 
     def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
         batch = jax.tree.map(jnp.asarray, batch)
-        run = functools.partial(_logits, config, readout, params, batch, dtype, remat)
+        how = {"dtype": dtype, "remat": remat, "unroll": unroll}
+        run = functools.partial(_logits, config, readout, params, batch, how)
         logits, labels = run(gate=gate, key=key), jnp.asarray(batch.labels)
         if targets == "own":
             full = logits if gate is None and key is None else run(gate=None, key=None)
@@ -182,18 +185,27 @@ def _check(readout: ReadoutConfig, targets: str) -> None:
         )
 
 
+def unrolls(config: EncoderConfig) -> bool:
+    """Whether layers one after the other are faster than a loop: wide ones, on a CPU.
+
+    A loop fills what it keeps for the backward pass with zeros first and copies it twice, a tenth
+    of the time there.
+    """
+    return jax.default_backend() == "cpu" and config.hidden_size >= WIDE
+
+
 def packing_of(batch: Any) -> Packing | None:
     """Where the examples of a batch of packed rows lie; None where each row is an example."""
     slot_RT, start_RS = (getattr(batch, name, None) for name in ("slot_RT", "start_RS"))
     return None if slot_RT is None or start_RS is None else Packing(slot_RT, start_RS)
 
 
-def _logits(config, readout, params, batch, dtype, remat, *, gate, key):
+def _logits(config, readout, params, batch, how, *, gate, key):
     if readout.kind == "masked_lm" and batch.where_BP is None:
         raise ValueError("masked LM: expected a batch with positions to predict, where_BP is None")
     return logits(
         config, readout, params, batch.tokens_BT, batch.real_BT, batch.types_BT, gate,
-        where_BP=batch.where_BP, key=key, dtype=dtype, remat=remat, packing=packing_of(batch),
+        where_BP=batch.where_BP, key=key, packing=packing_of(batch), **how,
     )  # fmt: skip
 
 

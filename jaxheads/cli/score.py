@@ -29,7 +29,7 @@ from jaxheads.importance.methods import Method
 from jaxheads.importance.score import method_problems, unit_problems
 from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
-from jaxheads.objectives import Objective, objective_for
+from jaxheads.objectives import Objective, objective_for, unrolls
 from jaxheads.parallel.mesh import data_devices, data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.mask import present_heads
@@ -120,6 +120,7 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
             model.readout,
             compute_dtype=options.dtype,
             targets="own" if options.own_targets else "labels",
+            unroll=unrolls(model.config),
         )
     how = {"split": options.split, "limit": options.limit}
     if method.reads_examples and task.kind == "mlm":

@@ -196,12 +196,14 @@ class Encoder(nnx.Module):
         observe: Observer | None = None,
         dtype=jnp.float32,
         remat: bool = False,
+        unroll: bool = False,
         packing: Packing | None = None,
     ) -> Trace:
         """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved.
 
         With `remat` a backward pass is left with each layer's input, and computes the rest of
-        the layer again: the same numbers in less memory and more time.
+        the layer again: the same numbers in less memory and more time. `unroll` writes layers
+        one after the other instead of a loop, which takes longer to compile.
 
         Raises:
           ValueError: for a gate of another shape, or an observer together with positions or
@@ -222,13 +224,13 @@ class Encoder(nnx.Module):
         observed = []
         for run in plan:
             last = where_BP if run is plan[-1] else None
-            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat, apart)
+            x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat, apart, unroll)
             observed.append(seen)
         if config.pre_norm:
             x = self.final_norm(x)
         return Trace(x, None if observe is None else _gather(config, plan, observed))
 
-    def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat, apart):
+    def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat, apart, unroll):
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
         local = self.config.is_local[run.layers[0] : run.layers[-1] + 1]
         rows = _RunInputs(
@@ -256,7 +258,7 @@ class Encoder(nnx.Module):
             layer = jax.checkpoint(layer, policy=KEPT, prevent_cse=False)
         if where_BP is None:
             at_1T = jnp.arange(x.shape[1])[None]
-            return _scan(lambda x, row: layer(x, x, row, at_1T), x, rows, len(run.layers))
+            return _scan(lambda x, row: layer(x, x, row, at_1T), x, rows, len(run.layers), unroll)
         row = jax.tree.map(lambda leaf: leaf[0], rows)
         if row.gate is not None and row.gate.shape[-1] > 1:
             row = row._replace(gate=_gate_at(row.gate, where_BP))
@@ -270,9 +272,9 @@ class _RunInputs(NamedTuple):
     local: Any  # of rotary positions: whether a layer is among config.local_layers
 
 
-def _scan(step, x, rows, length):
+def _scan(step, x, rows, length, unroll):
     if length > 1:
-        return jax.lax.scan(step, x, rows, length=length)
+        return jax.lax.scan(step, x, rows, length=length, unroll=unroll)
     x, seen = step(x, jax.tree.map(lambda leaf: leaf[0], rows))
     return x, jax.tree.map(lambda leaf: leaf[None], seen)
 

@@ -74,6 +74,7 @@ def encode(
     observe: Observer | None = None,
     dtype=jnp.float32,
     remat: bool = False,
+    unroll: bool = False,
     packing: Packing | None = None,
 ) -> Trace:
     """Hidden states, and what `observe` collects of each layer.
@@ -98,7 +99,8 @@ def encode(
     encoder = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     return encoder(
         tokens_BT, real_BT, types_BT, head_mask,
-        where_BP=where_BP, key=key, observe=observe, dtype=dtype, remat=remat, packing=packing,
+        where_BP=where_BP, key=key, observe=observe, dtype=dtype, remat=remat, unroll=unroll,
+        packing=packing,
     )  # fmt: skip
 
 
@@ -115,6 +117,7 @@ def logits(
     key=None,
     dtype=jnp.float32,
     remat: bool = False,
+    unroll: bool = False,
     packing: Packing | None = None,
 ) -> Float[Array, "N *P C"]:
     """Float32 logits: `[B, C]`, of a tagger `[B, T, C]`, of a masked LM at `where_BP` `[B, P, V]`.
@@ -136,7 +139,7 @@ def logits(
         raise ValueError(f"packed rows: expected a classifier, got a {readout.kind} readout")
     keys = (None, None) if key is None else jax.random.split(key)
     inputs = (tokens_BT, real_BT, types_BT, head_mask)
-    how = {"dtype": dtype, "remat": remat, "packing": packing}
+    how = {"dtype": dtype, "remat": remat, "unroll": unroll, "packing": packing}
     return LOGITS[readout.kind](config, readout, params, inputs, where_BP, keys, how)
 
 

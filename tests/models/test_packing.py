@@ -82,3 +82,22 @@ def test_what_reads_rows_one_by_one_is_rejected(rows):
     tiny, inputs, packing, _ = rows
     with pytest.raises(ValueError, match="expected all positions of rows of one example each"):
         encode(tiny.config, tiny.params, *inputs, observe=lambda view: view, packing=packing)
+
+
+def test_layers_one_after_the_other_compute_what_the_loop_does(rows):
+    tiny, inputs, packing, _ = rows
+    gate = jnp.ones((6, tiny.config.num_layers, tiny.config.num_heads, 1))
+
+    def slope(unroll: bool):
+        def total(gate):
+            how = {"packing": packing, "unroll": unroll}
+            return logits(tiny.config, CLASSES, tiny.params, *inputs, gate, **how)[:, 0].sum()
+
+        return jax.jit(jax.grad(total)).lower(gate)
+
+    loop, straight = slope(False), slope(True)
+    due = loop.compile()(gate)
+    np.testing.assert_allclose(straight.compile()(gate), due, rtol=1e-4, atol=1e-6)
+    assert (
+        loop.as_text().count("stablehlo.while") > 0 == straight.as_text().count("stablehlo.while")
+    )
