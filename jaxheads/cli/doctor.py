@@ -19,7 +19,7 @@ from jaxheads.cli.options.other import DoctorOptions
 NEEDED = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "fsspec", "transformers", "tokenizers",
     "huggingface_hub", "datasets", "pyarrow", "sentencepiece", "protobuf", "safetensors", "numpy",
-    "scipy", "matplotlib", "jaxtyping", "tqdm", "etils",
+    "scipy", "matplotlib", "jaxtyping", "tqdm", "etils", "filelock",
 )  # fmt: skip
 OPTIONAL = {"torch": "compares with PyTorch in tests and `jaxheads bench`"}
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -185,7 +185,9 @@ def cache_state(environment: Mapping[str, str]) -> str:
     """Where compiled programs are kept between runs."""
     folder = environment.get("JAX_COMPILATION_CACHE_DIR", "")
     if not folder:
-        return "off; JAX_COMPILATION_CACHE_DIR=DIR keeps compiled programs between runs"
+        return (
+            "off: the cache folder cannot be written; JAX_COMPILATION_CACHE_DIR=DIR names another"
+        )
     if "://" not in folder:
         return f"{folder} ({count_programs(Path(folder))})"
     try:

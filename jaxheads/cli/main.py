@@ -25,6 +25,7 @@ from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.cli.options.study import ReportOptions, StudyOptions
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.overrides import closest, parse_value
+from jaxheads.cli.programs import keep_programs
 from jaxheads.errors import shortened
 from jaxheads.storage.remote import localised, outputs
 from jaxheads.storage.urls import url_of
@@ -74,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        status = _dispatch([word for word in words if word != "--debug"])
+        keep_programs(os.environ, keep="--no-cache" not in words)
+        status = _dispatch([word for word in words if word not in ("--debug", "--no-cache")])
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # `jaxheads ... | head` has seen enough
@@ -190,6 +192,9 @@ def _parser(name: str) -> argparse.ArgumentParser:
     for field in dataclasses.fields(options):
         _add_option(required if _is_required(field) else optional, field, hints[field.name])
     optional.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    optional.add_argument(
+        "--no-cache", action="store_true", help="keep no compiled programs for the next command"
+    )
     optional.add_argument("-h", "--help", action="store_true", help="show this and stop")
     return parser
 
@@ -273,7 +278,8 @@ def _overview() -> str:
         "usage: jaxheads VERB [options]     (jaxheads VERB --help lists them)\n\n"
         f"{verbs}\n\n"
         "  --version  say which version this is\n"
-        "  --debug    show the traceback of an error"
+        "  --debug    show the traceback of an error\n"
+        "  --no-cache keep no compiled programs for the next command"
     )
 
 
