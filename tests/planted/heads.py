@@ -9,6 +9,7 @@ little to FREE dimensions, so that a masked LM's loss is not blind to them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from jaxheads.data.tokens import load_tokenizer
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model, init_model
+from jaxheads.records.folder import SETTINGS
 from jaxheads.records.rows import Row, read_rows
+from jaxheads.storage.store import Store
 from jaxheads.studies import registry
+from jaxheads.studies.runner.folder import this_machine
 from jaxheads.studies.settings import (
     CurveSettings,
     ModelSettings,
@@ -32,6 +36,7 @@ from jaxheads.studies.settings import (
     TaskSettings,
     TextSettings,
 )
+from jaxheads.training.identity import plain
 from tests.support.found import having
 
 Head = tuple[int, int]  # (layer, head), from 0
@@ -193,6 +198,10 @@ def tiny_run(study: Any, folder: Path, tasks: Sequence[str] = (), **more) -> Run
 
 def run_study(run: Run, folder: Path) -> list[Row]:
     """All rows of a study; models that stand in its folder already are not trained."""
+    store = Store(folder)
+    if not store.exists(SETTINGS):  # a folder with models alone is no study's yet
+        settings = {"run": plain(dataclasses.asdict(run)), "made_on": this_machine()}
+        store.write_json(SETTINGS, settings)
     registry.run(run, folder)
     return read_rows(folder / "rows.jsonl")
 

@@ -120,7 +120,7 @@ def add_dependencies(folder: Path) -> Path:
     maps["iobj"] = np.full((4, 4), np.nan)  # no arc of it
     save_maps(Store(folder), MODEL, "arcs", 0, maps, weights=[0])
     shown = view("MST, layer 1 head 0", (1, 0), WORDS, np.full((len(WORDS), len(WORDS)), 0.1))
-    save_views(folder, MODEL, "arcs", 0, [shown, shown])
+    save_views(Store(folder), MODEL, "arcs", 0, [shown, shown])
     example = {"model": MODEL, "name": "s1", "words": WORDS, "gold": GOLD, "drawn": DRAWN}
     (folder / "examples").mkdir(exist_ok=True)
     (folder / "examples" / f"{MODEL}-arcs-0.json").write_text(json.dumps([example]))

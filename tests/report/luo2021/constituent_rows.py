@@ -178,7 +178,7 @@ def add_constituents(folder: Path) -> Path:
     tree = {"model": MODEL, "words": WORDS, "gold": GOLD, "found": FOUND,
             "head": "layer 2 head 1", "reading": "jsd", "f1": 0.615}  # fmt: skip
     shown = view("F1 0.615", (2, 1), WORDS, np.full((len(WORDS), len(WORDS)), 0.1))
-    save_views(folder, MODEL, "spans", 0, [shown])
+    save_views(Store(folder), MODEL, "spans", 0, [shown])
     (folder / "trees").mkdir(exist_ok=True)
     (folder / "trees" / f"{MODEL}.json").write_text(json.dumps([tree]))
     return folder

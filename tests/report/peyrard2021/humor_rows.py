@@ -130,5 +130,5 @@ def add_humor_files(folder: Path) -> Path:
         maps = {name: random.random((4, 4)) / 3 for name in (*WORDS, "contrast")}
         save_maps(Store(folder), MODEL, "humor", seed, maps, task=task, weights=[0])
     for task in TASKS:
-        save_views(folder, MODEL, "humor", 0, VIEWS, task)
+        save_views(Store(folder), MODEL, "humor", 0, VIEWS, task)
     return folder
