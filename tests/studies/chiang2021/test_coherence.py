@@ -7,6 +7,7 @@ import pytest
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.tasks.named import TASKS
+from jaxheads.storage.store import Store
 from jaxheads.studies.chiang2021 import coherence
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.answers import Answered, Way
@@ -59,7 +60,7 @@ def test_an_order_is_worth_its_share_of_the_own_gain_over_chance_if_there_is_one
     run = Run(Chiang2021(), "made up", (settings,), TextSettings())
     monkeypatch.setattr(coherence, "load_answers", lambda store, name: seeds[int(name)])
     files = {"sst2": [str(seed) for seed in range(len(seeds))]}
-    rows = coherence.functional(MadeUp(run, settings, tmp_path, None), files)
+    rows = coherence.functional(MadeUp(run, settings, Store(tmp_path)), files)
     assert {(row.task, row.other_task) for row in rows} == {("sst2", "cola")}
     assert [row.budget for row in rows] == [6, 4, 2]
     assert [row.value for row in rows] == pytest.approx(expected, nan_ok=True)

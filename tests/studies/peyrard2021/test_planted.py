@@ -329,7 +329,7 @@ def test_distances_are_means_over_sentences_and_heads(rows):
 @tuned
 def test_maps_are_of_the_test_pairs_and_their_halves(rows, folder, task, seed):
     out, what = Store(folder / "out"), f"humor.{task}"
-    maps = load_maps(Store(out), "roberta", what, seed)
+    maps = load_maps(out, "roberta", what, seed)
     both = load_halves(out, map_name("roberta", what, seed))
     for head, wanted in ((A[task, seed], "one"), (B, "two")):
         assert maps["contrast"][head] == pytest.approx(contrast(SMALL, wanted), rel=1e-3)
