@@ -20,6 +20,7 @@ from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import Model
 from jaxheads.records.rows import Row
+from jaxheads.storage.store import Store
 from jaxheads.studies.michel2019 import study as michel2019
 from jaxheads.studies.settings import Michel2019, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
@@ -158,7 +159,7 @@ class MadeUp(StudyModel):
 
 def made_up(kind: type[StudyModel], folder: Path) -> StudyModel:
     settings = ModelSettings("m", source="builtin:albert")
-    return kind(Run(Michel2019(), "made up", (settings,), TextSettings()), settings, folder, None)
+    return kind(Run(Michel2019(), "made up", (settings,), TextSettings()), settings, Store(folder))
 
 
 def test_the_head_that_stays_is_chosen_by_loss_by_the_metric_or_where_it_is_measured(tmp_path):

@@ -22,6 +22,7 @@ from jaxheads.studies.settings import (
 from jaxheads.studies.workbench.answers import Way
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_as, score_all
+from jaxheads.studies.workbench.scorer import kept_name
 from jaxheads.studies.workbench.settings import READINGS
 
 TRAIN = TrainingConfig(steps=1)
@@ -51,7 +52,7 @@ def scored(tmp_path_factory):
 
 def by_hand(study_model: StudyModel, reading: str) -> np.ndarray:
     """The reading, from effects [N, L, H] that were kept on disk, as the papers' formulas say."""
-    path = study_model.scorer.kept("all")
+    path = study_model.store.place / kept_name("all")
     effect_NLH = np.array(open_kept(path), float)
     unit = reading.removesuffix("l2").removesuffix("+")
     score_LH = {
