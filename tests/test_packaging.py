@@ -21,7 +21,6 @@ from tests.test_house import PACKAGE_TREES, ROOT, imports_of
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UNIMPORTED = {  # declared all the same
-    "datasets",  # to read what users have
     "protobuf",  # transformers reads ALBERT's spiece.model with it
 }
 
