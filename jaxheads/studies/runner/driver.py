@@ -138,7 +138,6 @@ class _Study:
         self._running: dict[str, float] = {}
         self._rows: dict[str, list[Row]] = {}
         self._times = read_times(store)
-        self._whole = len(self._done) == len(needs) and store.exists(ROWS)
         self._places, self._noted = 1, 0.0
 
     def give(self, engine: Engine) -> bool:
@@ -179,10 +178,10 @@ class _Study:
     def _write(self, outcome: Outcome, rows: list[Row]) -> None:
         name = outcome.name
         self._store.write(cell_file(name), lambda path: write_rows(path, rows))
-        note_time(self._store, name, outcome.seconds)
-        forget_failure(self._store, name)
         self._rows[name], self._times[name] = rows, outcome.seconds
         self._done.add(name)
+        note_time(self._store, name, outcome.seconds)
+        forget_failure(self._store, name)
 
     def _ahead(self) -> str:
         """What is running, and how long the rest may take."""
@@ -197,11 +196,12 @@ class _Study:
         now = time.monotonic()
         if now - self._noted > 1 or not self._running:
             self._noted = now
-            note_running(self._store, list(self._running))
+            with contextlib.suppress(OSError):  # it is for `--status` alone; rows say what is wrong
+                note_running(self._store, list(self._running))
 
     def check_finished(self) -> None:
         """Raise ValueError with all that failed, if anything did."""
-        note_running(self._store, [])
+        self._note_running()
         if len(self._done) == len(self._needs):
             return
         reasons = [f"cell {name}: {error}" for name, error in self.failed.items()]
@@ -216,8 +216,6 @@ class _Study:
 
     def put_together(self) -> None:
         """Write all rows in the order of the cells."""
-        if self._whole:
-            return
         rows = [
             row
             for name in self._needs
