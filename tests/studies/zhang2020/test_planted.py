@@ -190,7 +190,7 @@ def test_a_pruner_learns_on_other_tasks_than_its_own(rows, folder, tmp_path):
             (tmp_path / source.name).write_bytes(source.read_bytes())
     write_task(tmp_path, "sst2", "train", 99)
     for cell in cells(
-        dataclasses.replace(run_in(tmp_path), models=run_in(folder).models), tmp_path
+        dataclasses.replace(run_in(tmp_path), models=run_in(folder).models), Store(tmp_path)
     ):
         if "pruner" in cell.name:
             assert list(cell.run())
