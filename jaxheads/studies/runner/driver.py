@@ -135,10 +135,11 @@ class _Study:
         self._store, self._needs = store, needs
         self._done, self.failed = set(found.done), dict[str, str]()
         self._order = sorted(needs, key=lambda name: name in found.failed)
-        self._running: dict[str, float] = {}
+        self._running: list[str] = []
         self._rows: dict[str, list[Row]] = {}
         self._times = read_times(store)
         self._places, self._noted = 1, 0.0
+        self._whole = len(self._done) == len(needs) and store.exists(ROWS)
 
     def give(self, engine: Engine) -> bool:
         """Start what can be; whether anything is running."""
@@ -149,7 +150,7 @@ class _Study:
                 break
             ready = name not in seen and name not in self._running
             if ready and self._done.issuperset(self._needs[name]):
-                self._running[name] = time.time()
+                self._running.append(name)
                 self._note_running()
                 engine.start(name)
         return bool(self._running)
@@ -157,7 +158,7 @@ class _Study:
     def take(self, outcome: Outcome) -> None:
         """Write how a cell ended, and say it."""
         name = outcome.name
-        del self._running[name]
+        self._running.remove(name)
         error, said = outcome.error, f"failed after {outcome.seconds:.1f} s: {outcome.error}"
         if outcome.rows is not None:
             try:
@@ -197,7 +198,7 @@ class _Study:
         if now - self._noted > 1 or not self._running:
             self._noted = now
             with contextlib.suppress(OSError):  # it is for `--status` alone; rows say what is wrong
-                note_running(self._store, list(self._running))
+                note_running(self._store, self._running)
 
     def check_finished(self) -> None:
         """Raise ValueError with all that failed, if anything did."""
@@ -215,13 +216,18 @@ class _Study:
         return "; ".join([*reasons, f"{len(self._done)} cells in {place} are finished and stay"])
 
     def put_together(self) -> None:
-        """Write all rows in the order of the cells."""
+        """Write all rows in the order of the cells, where they are not there; read them anyway.
+
+        Raises:
+          ValueError: names a cell whose rows are damaged.
+        """
         rows = [
             row
             for name in self._needs
             for row in self._rows.get(name) or self._store.read(cell_file(name), read_rows)
         ]
-        self._store.write(ROWS, lambda path: write_rows(path, rows))
+        if not self._whole:
+            self._store.write(ROWS, lambda path: write_rows(path, rows))
 
 
 def _shown(rows: Sequence[Row]) -> str:
