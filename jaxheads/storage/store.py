@@ -3,7 +3,7 @@
 What has a name there is whole. In a folder it is written where it stands; for a URL it is made in a
 folder of this process and put when it is complete, and fetched when it is needed, so that nobody
 has a copy of the whole. A directory at a URL has a list of its files, `.contents.json`, which comes
-last and without which it is not there.
+last and without which it is not there. Who only reads does not start jax.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxheads.parallel.processes import is_primary, run_on_primary
 from jaxheads.storage.arrays import read_arrays, write_arrays
 from jaxheads.storage.files import is_draft, write_atomically
 from jaxheads.storage.urls import as_os_error, open_url, put_file, url_of
@@ -178,8 +177,10 @@ class Store:
     def _once(self, work: Callable[[], Any]) -> None:
         if self.alone:
             work()
-        else:
-            run_on_primary(work)
+            return
+        from jaxheads.parallel.processes import run_on_primary
+
+        run_on_primary(work)
 
     # -- at a URL
 
@@ -263,6 +264,8 @@ def check_seen(store: Store, name: str) -> None:
     Raises:
       ValueError: where it does not.
     """
+    from jaxheads.parallel.processes import is_primary
+
     if not is_primary() and not store.exists(name):
         raise ValueError(f"{store}: expected a folder that all hosts see, got one of this host")
 
@@ -280,6 +283,8 @@ def carried(place: str | Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     if url_of(place) is None:
         yield Path(place), lambda: None
         return
+    from jaxheads.parallel.processes import is_primary
+
     store = Store(place)
     with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch:
         folder = Path(scratch, PurePosixPath(str(place)).name)

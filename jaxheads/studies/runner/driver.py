@@ -216,11 +216,7 @@ class _Study:
         return "; ".join([*reasons, f"{len(self._done)} cells in {place} are finished and stay"])
 
     def put_together(self) -> None:
-        """Write all rows in the order of the cells, where they are not there; read them anyway.
-
-        Raises:
-          ValueError: names a cell whose rows are damaged.
-        """
+        """Write all rows in the order of the cells; of a whole study only see that they are so."""
         rows = [
             row
             for name in self._needs
