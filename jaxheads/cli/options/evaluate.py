@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import below, option, refuse
+from jaxheads.cli.options.fields import option, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
+from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,6 @@ class EvaluateOptions(TaskOptions):
     """`jaxheads evaluate`: loss and metrics of a model on a data set, also with heads masked."""
 
     split: str = option("of a data set that has splits", "validation")
-    limit: int | None = option("the first N examples only", None, metavar="N")
     scores: Path | None = option(
         "what `jaxheads score` wrote: measure also with the other heads masked", None,
         metavar="FILE", role="in",
@@ -34,8 +34,7 @@ class EvaluateOptions(TaskOptions):
 
 
 def _evaluate_problems(o: EvaluateOptions) -> Iterator[str]:
-    yield from below(1, o.limit, "--limit")
-    yield from below(0, o.budget, "--budget")
+    yield from too_low([("--budget", o.budget, 0)])
     if (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
     yield from task_problems(o)

@@ -68,12 +68,6 @@ def parse_resources(text: str) -> dict[str, float]:
     return found
 
 
-def below(least: int, value: int | None, flag: str) -> Iterator[str]:
-    """A problem if a number is given and too low."""
-    if value is not None and value < least:
-        yield f"{flag}: expected at least {least}, got {value}"
-
-
 def process_problems(
     coordinator: str | None, count: int | None, number: int | None
 ) -> Iterator[str]:

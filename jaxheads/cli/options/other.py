@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.cli.options.fields import below, option, refuse
+from jaxheads.cli.options.fields import option, refuse
+from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class PruneOptions:
         Raises:
           ValueError: for numbers out of range, listing all.
         """
-        refuse((*below(0, self.budget, "--budget"), *below(0, self.floor, "--floor")))
+        refuse(too_low([("--budget", self.budget, 0), ("--floor", self.floor, 0)]))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,11 +85,7 @@ class BenchOptions:
           ValueError: for numbers out of range and options without that which they are of.
         """
         names = ("batch_size", "training_batch", "length", "repeats", "sentences")
-        refuse(
-            problem
-            for name in names
-            for problem in below(1, getattr(self, name), "--" + name.replace("_", "-"))
-        )
+        refuse(too_low(("--" + name.replace("_", "-"), getattr(self, name), 1) for name in names))
         if self.compile is None and (self.shape or self.layout):
             raise ValueError("--shape and --layout: expected --compile with them")
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.cli.options.fields import below, option, refuse
+from jaxheads.cli.options.fields import option, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
+from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,6 @@ class ScoreOptions(TaskOptions):
     normalize: Literal["none", "l2"] = option("divide each layer's scores by their norm", "none")
     tied: bool = option("ALBERT: score a head that layers share as one", False)
     own_targets: bool = option("label-free: the model's own predictions are the targets", False)
-    limit: int | None = option("score the first N examples only", None, metavar="N")
     seed: int = option("for everything random: masking, the random method", 0)
     keep_gradients: Path | None = option(
         "also write every example's own gradients, [N, L, H], as npy",
@@ -53,8 +53,7 @@ class ScoreOptions(TaskOptions):
 
 
 def _score_problems(o: ScoreOptions) -> Iterator[str]:
-    yield from below(1, o.limit, "--limit")
-    yield from below(0, o.seed, "--seed")
+    yield from too_low([("--seed", o.seed, 0)])
     if (o.pruner is None) == (o.method == "meta"):
         got = f"--method {o.method}" if o.pruner is not None else "none"
         wanted = "--method meta with it" if o.pruner is not None else "one for the method meta"

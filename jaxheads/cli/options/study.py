@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import below, option, parse_resources, process_problems, refuse
+from jaxheads.cli.options.fields import option, parse_resources, process_problems, refuse
+from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class StudyOptions:
 
 def _study_problems(o: StudyOptions) -> Iterator[str]:
     yield from process_problems(o.coordinator, o.num_processes, o.process_id)
-    yield from below(1, o.workers, "--workers")
+    yield from too_low([("--workers", o.workers, 1)])
     ways = {"--workers": o.workers > 1, "--ray": o.ray, "--coordinator": o.coordinator}
     if len(given := [flag for flag, value in ways.items() if value]) > 1:
         yield f"expected one of {', '.join(given)}, got all of them"

@@ -8,9 +8,10 @@ import typing
 from collections.abc import Iterator
 from typing import Literal
 
-from jaxheads.cli.options.fields import MeshShape, below, option, parse_mesh, process_problems
+from jaxheads.cli.options.fields import MeshShape, option, parse_mesh, process_problems
 from jaxheads.data.lines import Reading
 from jaxheads.data.tasks.task import KINDS, Kind, Task
+from jaxheads.errors import too_low
 
 DELIMITERS = {"tab": "\t", "space": " ", "comma": ","}
 
@@ -61,6 +62,9 @@ class TaskOptions:
         "leave out rows that are unlabelled, or broken, and count them; may be repeated", (),
         metavar="{unlabelled,broken}",
     )  # fmt: skip
+    limit: int | None = option(
+        "score, measure or train on the first N examples only", None, metavar="N"
+    )
     max_length: int = option("longest example in pieces", 128, metavar="T")
     long: Literal["error", "truncate"] = option("what to do with a longer one", "error")
     batch_size: int = option("examples per step, over all devices", 32, metavar="B")
@@ -120,8 +124,10 @@ def task_problems(o: TaskOptions) -> Iterator[str]:
             getattr(o, part)
         except ValueError as error:
             yield str(error)
-    yield from below(1, o.batch_size, "--batch-size")
-    yield from below(3, o.max_length, "--max-length")  # two special tokens and a word
+    least = {"limit": 1, "batch_size": 1, "max_length": 3}  # two special tokens and a word
+    yield from too_low(
+        ("--" + name.replace("_", "-"), getattr(o, name), low) for name, low in least.items()
+    )
     yield from process_problems(o.coordinator, o.num_processes, o.process_id)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.cli.options.fields import below, option, refuse
+from jaxheads.cli.options.fields import option, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
+from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,6 @@ class TrainOptions(TaskOptions):
     gate_learning_rate: float | None = option("learning rate of the gates (0.1), constant", None)
     cut: bool = option("take the rest out of the weights instead", False)
     new_classifier: bool = option("put a new readout in the place of the model's own", False)
-    limit: int | None = option("train on the first N examples only", None, metavar="N")
     window: int = option("batches within which examples of like length meet; 0: none", 0)
     log_every: int = option("steps between two lines of the log", 20)
     eval_every: int = option("steps between two evaluations on what is held out; 0: at the end", 0)
@@ -106,9 +106,7 @@ class TrainOptions(TaskOptions):
 
 
 def _train_problems(o: TrainOptions) -> Iterator[str]:
-    for name in ("steps", "limit"):
-        yield from below(1, getattr(o, name), "--" + name.replace("_", "-"))
-    yield from below(0, o.budget, "--budget")
+    yield from too_low([("--steps", o.steps, 1), ("--budget", o.budget, 0)])
     if o.gate is None and (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
     if o.cut and o.gate is None and o.budget is None:
@@ -132,7 +130,7 @@ def _gate_problems(o: TrainOptions) -> Iterator[str]:
     if o.gate == "hardconcrete" and (o.budget is None) == (o.strength is None):
         yield "--gate hardconcrete: expected either --budget or --strength with it"
     if o.gate is not None:
-        yield from below(1, o.budget, "--budget")
+        yield from too_low([("--budget", o.budget, 1)])
     if o.relaxation == "straight_through" and o.annealing is not None:
         yield "--annealing: expected another --relaxation than straight_through, which has none"
     for flag, given, gates in (
