@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from jax.sharding import Mesh
@@ -12,6 +12,7 @@ from jaxheads.cli.inputs import classes_of, open_model, read_labelled, read_mask
 from jaxheads.cli.options.evaluate import EvaluateOptions
 from jaxheads.cli.options.task import TaskOptions
 from jaxheads.cli.prune import choose_heads
+from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source
 from jaxheads.data.packing import example_batches
 from jaxheads.data.tasks.task import Task
@@ -40,7 +41,7 @@ def run(options: EvaluateOptions) -> None:
     task = task_for(options, model)
     source = _source(options, task, model, tokenizer, mesh)
     found = {
-        heads: measure(options, model, task, source, mesh, gate_LH)
+        heads: measure(options, model, task, _batches(options, model, source, mesh), mesh, gate_LH)
         for heads, gate_LH in _gates(options, model).items()
     }
     if is_primary():
@@ -73,11 +74,20 @@ def _gates(options: EvaluateOptions, model: Model) -> dict[str, np.ndarray]:
     return gates
 
 
+def _batches(
+    options: EvaluateOptions, model: Model, source: Source, mesh: Mesh | None
+) -> Iterable[Batch]:
+    return example_batches(
+        source, options.batch_size, model.readout.kind, share=data_share(mesh),
+        devices=data_devices(mesh),
+    )  # fmt: skip
+
+
 def measure(
     options: TaskOptions,
     model: Model,
     task: Task,
-    source: Source,
+    batches: Iterable[Batch],
     mesh: Mesh | None,
     gate_LH: np.ndarray,
 ) -> Evaluation:
@@ -85,16 +95,13 @@ def measure(
     return evaluate(
         objective_for(model.config, model.readout, compute_dtype=options.dtype),
         model.params,
-        example_batches(
-            source, options.batch_size, model.readout.kind, share=data_share(mesh),
-            devices=data_devices(mesh),
-        ),
+        batches,
         task.measured,
         classes=classes_of(task, model.readout),
         names=task.labels,
         gate=gate_LH,
         mesh=mesh,
-    )  # fmt: skip
+    )
 
 
 def table_of(task: Task, found: Mapping[str, Evaluation]):

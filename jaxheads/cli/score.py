@@ -160,7 +160,7 @@ def _measured(options: ScoreOptions, job: ScoreJob) -> dict[str, tuple[float, fl
         return {}
     present_LH = present_heads(job.model.config)
     gate_LH = np.ones(present_LH.shape, np.float32)
-    found = measure(options, job.model, job.task, job.source, job.mesh, gate_LH)
+    found = measure(options, job.model, job.task, _batches(options, job), job.mesh, gate_LH)
     names = dict.fromkeys(("loss", *job.task.measured))
     return {name: (found.metrics[name], found.floors[name]) for name in names}
 
