@@ -188,13 +188,17 @@ def test_training_moves_the_pruner_alone_by_one_program_for_all_seeds(meta):
 
 @pytest.mark.slow
 def test_a_pruner_learns_to_keep_the_heads_that_carry_something(task):
-    """Half of the heads look everywhere alike and write nothing: what they see tells them apart."""
+    """Half of the heads look everywhere alike and write nothing: what they see tells them apart.
+
+    In the last layer a head that writes changes the representation little, so that which of the two
+    stands higher hangs on rounding; of both together it does not.
+    """
     config = OptimizerConfig(learning_rate=3e-3, clip_norm=1.0, weight_decay=0.0)
     step = make_step(meta_objective(represent_for(task.config, ReadoutConfig()), PRUNER, 2), config)
     batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[:16]), task.data)
     batch = batch._replace(labels=jnp.ones(16, jnp.int32))  # of a task of single sentences
-    learning_rates, right = {"params": np.float32(3e-3), "gates": np.float32(0)}, 0
-    for silent in ([0, 1], [2, 3]):
+    learning_rates = {"params": np.float32(3e-3), "gates": np.float32(0)}
+    for silent, writing in ([0, 1], [2, 3]), ([2, 3], [0, 1]):
         encoder = silenced(task.params["encoder"], silent)
         for seed in range(3):
             fresh = init_pruner(PRUNER, seed)
@@ -206,9 +210,9 @@ def test_a_pruner_learns_to_keep_the_heads_that_carry_something(task):
             planted = task._replace(params={**task.params, "encoder": encoder})
             found = fresh._replace(params=params)
             score_LH = scores_of(planted, [task.data], found, pair=False)
-            kept_LH = mask_from_scores(score_LH, 4, per_layer=True)
-            right += not kept_LH[:, silent].any()
-    assert right >= 5  # of six
+            first_H, last_H = score_LH
+            assert first_H[writing].min() > first_H[silent].max()
+            assert last_H[writing].mean() > last_H[silent].mean()
 
 
 def silenced(encoder, heads):
