@@ -20,7 +20,7 @@ from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.model import Model
 from jaxheads.objectives import objective_for
-from jaxheads.parallel.mesh import data_devices, data_share, in_host_memory, open_mesh
+from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import is_primary, join_hosts
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
@@ -40,10 +40,10 @@ def run(options: EvaluateOptions) -> None:
         model, tokenizer = open_model(options)
     task = task_for(options, model)
     source = _source(options, task, model, tokenizer, mesh)
-    found = {
-        heads: measure(options, model, task, _batches(options, model, source, mesh), mesh, gate_LH)
-        for heads, gate_LH in _gates(options, model).items()
-    }
+    found = {}
+    for heads, gate_LH in _gates(options, model).items():
+        batches = example_batches(source, options.batch_size, model.readout.kind, mesh)
+        found[heads] = measure(options, model, task, batches, mesh, gate_LH)
     if is_primary():
         if options.out is not None:
             with write_atomically(options.out) as draft:
@@ -72,15 +72,6 @@ def _gates(options: EvaluateOptions, model: Model) -> dict[str, np.ndarray]:
         mask_LH = choose_heads(options.scores, model, options.budget)
         gates[f"{mask_LH.sum()} heads"] = mask_LH.astype(np.float32)
     return gates
-
-
-def _batches(
-    options: EvaluateOptions, model: Model, source: Source, mesh: Mesh | None
-) -> Iterable[Batch]:
-    return example_batches(
-        source, options.batch_size, model.readout.kind, share=data_share(mesh),
-        devices=data_devices(mesh),
-    )  # fmt: skip
 
 
 def measure(

@@ -30,7 +30,7 @@ from jaxheads.importance.score import method_problems, unit_problems
 from jaxheads.importance.units import GROUP
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for, unrolls
-from jaxheads.parallel.mesh import data_devices, data_share, in_host_memory, open_mesh
+from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
@@ -190,9 +190,8 @@ def _batches(options: ScoreOptions, job: ScoreJob) -> Iterable[Batch]:
         job.source,
         options.batch_size,
         job.model.readout.kind if job.method.needs_loss else "",
-        share=data_share(job.mesh),
+        job.mesh,
         group=_group(options, job.method),
-        devices=data_devices(job.mesh),
     )
 
 

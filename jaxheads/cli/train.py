@@ -34,7 +34,6 @@ from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import Model, Params
 from jaxheads.objectives import Objective, training_objective
 from jaxheads.parallel.mesh import (
-    data_devices,
     data_share,
     in_host_memory,
     open_mesh,
@@ -251,14 +250,11 @@ def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluat
     """
     held_out, metrics = job.held_out, job.task.measured
     assert held_out is not None, "there is something to evaluate on"
-    kind, devices = job.model.readout.kind, data_devices(job.mesh)
 
     def measure(params: Params, theta: Theta) -> dict[str, float]:
         mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH
         gate = None if mask_LH is None else mask_LH.astype(np.float32)
-        order = example_batches(
-            held_out, batch_size, kind, share=data_share(job.mesh), devices=devices
-        )
+        order = example_batches(held_out, batch_size, job.model.readout.kind, job.mesh)
         found = evaluate(
             job.objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
             names=job.task.labels, gate=gate, mesh=job.mesh,

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Int
 
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source, batches, bucket_lengths, own_part
+from jaxheads.parallel.mesh import data_devices, data_share
 from jaxheads.parallel.processes import broadcast_int, gather_processes
 
 STEP = 8  # rows have a multiple of so many tokens
@@ -27,21 +29,23 @@ def example_batches(
     source: Source,
     batch_size: int,
     kind: str,
+    mesh: Mesh | None,
     *,
-    share: tuple[int, int] = (0, 1),
     group: int = 1,
-    devices: int = 1,
 ) -> Iterator[Batch]:
-    """Yield every example once: packed for a classifier, else padded (`loader.batches`).
+    """Yield each example of this process once: packed for a classifier, else padded.
 
     Args:
       kind: of the model's readout; "" for methods that look at attention, row by row.
-      share, group, devices: as `packed_batches` takes them.
+      mesh: that computes on them, or None for one device.
+      group: as `loader.batches` takes it.
 
     Raises:
       ValueError: as `packed_batches` and `loader.batches`.
     """
+    share = data_share(mesh)
     if kind == "classification":
+        devices = data_devices(mesh)
         return packed_batches(source, batch_size, share=share, group=group, devices=devices)
     lengths = bucket_lengths(int(source.lengths.max()))
     return batches(source, batch_size, share=share, group=group, lengths=lengths)

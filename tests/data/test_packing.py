@@ -74,7 +74,7 @@ def test_two_processes_share_the_examples(monkeypatch):
 
 def test_what_cannot_share_rows_is_padded_or_rejected():
     pairs = source_of(LENGTHS, sentences=2)
-    (first, *_) = example_batches(pairs, 8, "pair")
+    (first, *_) = example_batches(pairs, 8, "pair", None)
     assert first.slot_RT is None and first.tokens_BT.shape[:2] == (8, 2)
     with pytest.raises(ValueError, match="expected examples of one sequence each"):
         next(packed_batches(pairs, 8))
