@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         output_norm,
         random,
     )
+    from jaxheads.inference.constituents import constituency_maps
+    from jaxheads.inference.dependencies import dependency_maps
     from jaxheads.inference.evaluate import evaluate
     from jaxheads.models import nn
     from jaxheads.models.checkpoint.convert import load_model, save_model
@@ -72,8 +74,6 @@ _ROOMS = {
         "alone",
         "confidence",
         "entropy",
-        "evaluate",
-        "fit",
         "gradient",
         "integrated",
         "magnitude",
@@ -90,6 +90,8 @@ _ROOMS = {
     "pruning.cut": ("cut", "zero"),
     "pruning.mask": ("mask_from_scores",),
     "inference.evaluate": ("evaluate",),
+    "inference.constituents": ("constituency_maps",),
+    "inference.dependencies": ("dependency_maps",),
     "training.fit": ("fit",),
     "report.figures.heads": ("plot_heads",),
 }
@@ -109,7 +111,9 @@ __all__ = [
     "alone",
     "batches",
     "confidence",
+    "constituency_maps",
     "cut",
+    "dependency_maps",
     "encode",
     "encode_task",
     "encoder_config",

@@ -87,7 +87,7 @@ def test_nothing_held_out_is_trained_or_scored_on_in_the_built_in_language():
     names = [task.name for task in run.tasks]
     assert {name for name in drawn if name.startswith("grammar")} == set(names)
     reader = StudyModel(run, run.models[0], Store(Path("unused"))).reader
-    for task in (reader.text(None), *map(reader.task, names)):
+    for task in (reader.text(run.text, None), *map(reader.task, names)):
         train, scored = (
             texts(batches_of(source, task.lengths, 8, None)) for source in (task.train, task.scored)
         )

@@ -22,9 +22,8 @@ from jaxheads.data.pieces import Pieces
 from jaxheads.data.tokens import max_tokens
 from jaxheads.data.treebanks.constituency import Span
 from jaxheads.data.treebanks.dependency import DependencyTree
-from jaxheads.inference.attention_maps import LENGTHS, TOKENS, Maps, attention_maps, unit_batches
+from jaxheads.inference.attention_maps import LENGTHS, TOKENS, Maps, model_maps, unit_batches
 from jaxheads.models.model import Model, encode
-from jaxheads.objectives import watch_for
 
 FORWARD = "forward passes"
 METHODS = ("max", "mst", "mst log", "mst directed")
@@ -116,12 +115,7 @@ def _drawn(model: Model, trees: Sequence[DependencyTree]) -> BenchSentences:
 
 
 def _maps(model: Model, pieces: Sequence[Pieces], dtype: str):
-    config = model.config
-    return attention_maps(
-        watch_for(config, compute_dtype=dtype), model.params, pieces,
-        pad_id=config.pad_token_id,
-        most=max_tokens(config),
-    )  # fmt: skip
+    return model_maps(model, pieces, compute_dtype=dtype)
 
 
 def _read(model: Model, pieces: Sequence[Pieces], dtype: str) -> None:

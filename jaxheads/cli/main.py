@@ -23,6 +23,7 @@ from jaxheads.cli.options.evaluate import EvaluateOptions
 from jaxheads.cli.options.other import BenchOptions, DoctorOptions, PruneOptions
 from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.cli.options.study import ReportOptions, StudyOptions
+from jaxheads.cli.options.syntax import ConstituentsOptions, DependenciesOptions
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.overrides import closest, parse_value
 from jaxheads.cli.programs import keep_programs
@@ -54,6 +55,18 @@ VERBS: dict[str, Command] = {
         "measure a model, with all heads and with some",
         EvaluateOptions,
         "jaxheads.cli.evaluate:run",
+    ),
+    "dependencies": Command(
+        "which heads follow dependency relations",
+        DependenciesOptions,
+        "jaxheads.cli.syntax:run_dependencies",
+        then="jaxheads.report.write:report",
+    ),
+    "constituents": Command(
+        "which heads know constituents",
+        ConstituentsOptions,
+        "jaxheads.cli.syntax:run_constituents",
+        then="jaxheads.report.write:report",
     ),
     "bench": Command(
         "measure speed on this machine",

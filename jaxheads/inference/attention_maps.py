@@ -18,8 +18,10 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.data.pieces import Pieces, check_choices, piece_weights
+from jaxheads.data.tokens import max_tokens
 from jaxheads.inference.stream import stream
-from jaxheads.objectives import ObservedPass
+from jaxheads.models.model import Model
+from jaxheads.objectives import ObservedPass, watch_for
 from jaxheads.parallel.mesh import data_share, place_params, split_over_data
 
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # each that occurs is compiled once
@@ -50,6 +52,27 @@ def fitting(sentences: Sequence[Pieces], most: int) -> tuple[list[int], list[int
     """The numbers of the sentences of at most so many tokens (or units), and of the longer ones."""
     long = [number for number, sentence in enumerate(sentences) if _size(sentence) > most]
     return sorted(set(range(len(sentences))) - set(long)), long
+
+
+def model_maps(
+    model: Model,
+    sentences: Sequence[Pieces],
+    *,
+    queries: str = "mean",
+    keys: str = "sum",
+    compute_dtype: str = "float32",
+    mesh: Mesh | None = None,
+) -> Iterator[Maps]:
+    """Yield the maps of a model, as `attention_maps` does.
+
+    Raises:
+      ValueError: as `attention_maps`.
+    """
+    config = model.config
+    return attention_maps(
+        watch_for(config, compute_dtype=compute_dtype), model.params, sentences,
+        pad_id=config.pad_token_id, most=max_tokens(config), queries=queries, keys=keys, mesh=mesh,
+    )  # fmt: skip
 
 
 def attention_maps(

@@ -54,7 +54,7 @@ FAULTS = (
     ("held-out text is training text", TASKS, TEXT,
      "self.tokenizer, text.held_out, text.length", "self.tokenizer, text.train, text.length"),
     ("held-out text is scored", TASKS, TEXT,
-     "scored=self._masked(scored, seed)", "scored=self._masked(held_out, seed)"),
+     "scored=self._masked(text, scored, seed)", "scored=self._masked(text, held_out, seed)"),
     ("scores of a readout that is not trained", STEPS, SCORED,
      "score_all(study_model, model, task, score_file(study_model.name, name, seed))",
      "score_all(study_model, study_model.fresh(task, seed), task, score_file(study_model.name, "

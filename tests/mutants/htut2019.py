@@ -42,6 +42,7 @@ GENERAL = f"{CHOSEN}the_best_head_for_trees_is_chosen_on_one_half_and_scored_on_
 HALVES = f"{CHOSEN}halves_are_drawn_from_the_seed"
 
 STUDY, FILES = "jaxheads/studies/htut2019/study.py", "jaxheads/studies/htut2019/arcs.py"
+READ = "jaxheads/inference/dependencies.py"
 METHODS, SPECIALISTS = "jaxheads/analysis/arcs.py", "jaxheads/analysis/specialists.py"
 
 FAULTS = (
@@ -102,7 +103,7 @@ FAULTS = (
     ("htut: sharpness has the scored half first", FILES, MAPS,
      "sharpness.save(study_model, model, task, seed, first_N)",
      "sharpness.save(study_model, model, task, seed, ~first_N)"),
-    ("htut: maps of trees with punctuation", FILES, MAPS,
+    ("htut: maps of trees with punctuation", READ, MAPS,
      "arcs.words_A if chosen_A is None else arcs.words_A & chosen_A",
      "arcs.words_A | True if chosen_A is None else chosen_A"),
     ("htut: sentences that chose are drawn", FILES, DRAWN,
@@ -118,9 +119,9 @@ FAULTS = (
      "[hits.arcs.sentence_A] - 1", "[hits.arcs.sentence_A]"),
     ("htut: relations of few arcs are reported", FILES, SHARES,
      "if of_A.sum() >= least:", "if of_A.any():"),
-    ("htut: made a distribution without a request", FILES, REQUEST,
-     "renormalised(attention) if settings.renormalise",
-     "renormalised(attention) if not settings.renormalise"),
+    ("htut: made a distribution without a request", READ, REQUEST,
+     "renormalised(attention) if renormalise",
+     "renormalised(attention) if not renormalise"),
     ("htut: sentences of the training split", FILES, SPLIT,
      'sentence("validation", number)', 'sentence("train", number)'),
 

@@ -18,19 +18,15 @@ from jaxheads.analysis.arborescences import maximum_arborescences
 from jaxheads.analysis.arcs import (
     METHODS,
     ArcHits,
-    ArcRecorder,
     gold_arcs,
-    relation_accuracies,
 )
 from jaxheads.analysis.specialists import halves
-from jaxheads.analysis.words import renormalised
 from jaxheads.data.language.grammar import sentence
-from jaxheads.data.pieces import Pieces, pieces_of_words
-from jaxheads.data.tokens import Tokenizer, max_tokens
+from jaxheads.data.pieces import Pieces
 from jaxheads.data.treebanks.dependency import DependencyTree, read_conllu, strip_subtype
-from jaxheads.inference.attention_maps import Maps, attention_maps, fitting
+from jaxheads.inference.attention_maps import Maps
+from jaxheads.inference.dependencies import arc_hits, shares_of, word_maps
 from jaxheads.models.model import Model
-from jaxheads.objectives import watch_for
 from jaxheads.records.folder import ARC_MAPS, Metric, Room
 from jaxheads.records.head_maps import save_maps, what_of
 from jaxheads.storage.store import Store
@@ -40,16 +36,7 @@ from jaxheads.studies.workbench.sharpness import Sharpness
 from jaxheads.training.identity import encoder_bits
 
 TREES = {"MST": "mst", "MST, log": "mst log", "MAX": "max"}  # map's name -> method
-KINDS = ("read", "of one word", "with words without pieces", "too long")  # of sentences
 SHOWN_WORDS, FITTING = range(4, 15), 10  # words of a sentence that is drawn; the best number
-
-
-class Sentences(NamedTuple):
-    """The sentences of a treebank that a model can read, and how many there are of each kind."""
-
-    trees: list[DependencyTree]
-    pieces: list[Pieces]
-    counts: dict[str, int]
 
 
 def read_treebank(settings: Htut2019) -> list[DependencyTree]:
@@ -63,50 +50,13 @@ def read_treebank(settings: Htut2019) -> list[DependencyTree]:
     ]
 
 
-def readable(
-    tokenizer: Tokenizer, trees: Sequence[DependencyTree], most: int, special: str
-) -> Sentences:
-    """Encode what can be compared with a tree.
-
-    Left out, and counted, are sentences of one word (they have no arc), those with a word of which
-    the tokenizer leaves nothing, and those of more than `most` tokens.
-
-    Raises:
-      ValueError: where none stays.
-    """
-    counts: dict[str, int] = dict.fromkeys(KINDS, 0)
-    kept: list[tuple[DependencyTree, Pieces]] = []
-    for tree in trees:
-        encoded = tokenizer.encode_words(tree.words)
-        if len(tree.words) < 2:
-            counts["of one word"] += 1
-        elif encoded.dropped(tree.words):
-            counts["with words without pieces"] += 1
-        else:
-            kept.append((tree, pieces_of_words(encoded, len(tree.words), special=special)))
-    fits, long = fitting([pieces for _, pieces in kept], most)
-    counts |= {"read": len(fits), "too long": len(long)}
-    if not fits:
-        raise ValueError(f"treebank: expected sentences that the model can read, got {counts}")
-    return Sentences([kept[n][0] for n in fits], [kept[n][1] for n in fits], counts)
-
-
-def word_maps(
-    study_model: StudyModel, model: Model, pieces: Sequence[Pieces], settings: Htut2019
-) -> Iterator[Maps]:
-    """Attention between the words of sentences, all heads, as the settings have it."""
-    found = attention_maps(
-        watch_for(model.config),
-        model.params,
-        pieces,
-        pad_id=study_model.tokenizer.pad_id,
-        most=max_tokens(model.config),
-        queries=settings.queries,
-        keys=settings.keys,
+def study_maps(study_model: StudyModel, model: Model, pieces: Sequence[Pieces]) -> Iterator[Maps]:
+    """Attention between the words of sentences, all heads, as the study's settings have it."""
+    own = study_model.run.study
+    return word_maps(
+        model, pieces, queries=own.queries, keys=own.keys, renormalise=own.renormalise,
         mesh=study_model.mesh,
-    )
-    for index_N, attention in found:
-        yield Maps(index_N, renormalised(attention) if settings.renormalise else attention)
+    )  # fmt: skip
 
 
 class ArcRecord(NamedTuple):
@@ -120,11 +70,9 @@ def record_arcs(
     trees: Sequence[DependencyTree], maps: Iterable[Maps], *, subtypes: bool = False
 ) -> ArcRecord:
     """Read the maps of all sentences once, a group in memory at a time."""
-    recorder, sharpness = ArcRecorder(tuple(METHODS), subtypes=subtypes), Sharpness()
-    for index_N, attention in sharpness.watch(maps):
-        numbers = index_N.tolist()
-        recorder.add_group(numbers, [trees[number] for number in numbers], attention)
-    return ArcRecord(recorder.result(), sharpness)
+    sharpness = Sharpness()
+    hits = arc_hits(trees, sharpness.watch(maps), tuple(METHODS), subtypes=subtypes)
+    return ArcRecord(hits, sharpness)
 
 
 def save_arc_record(
@@ -150,12 +98,8 @@ def arc_maps(
     UUAS without punctuation of MST and MAX, and MAX accuracies by relation; with all arcs the share
     of attention that lies on them too (which is no mean over arcs, so that halves have none).
     """
-    arcs = hits.arcs
-    counted_A = arcs.words_A if chosen_A is None else arcs.words_A & chosen_A
-    maps = {name: hits.found(method, counted_A).mean(0) for name, method in TREES.items()}
-    every_RLH = relation_accuracies(hits, "max", chosen_A)
-    order = np.argsort(-np.bincount(arcs.relation_A, minlength=len(arcs.relations)), kind="stable")
-    maps |= {arcs.relations[number]: every_RLH[number] for number in order}
+    names = {method: name for name, method in TREES.items()}
+    maps = {names.get(name, name): own for name, own in shares_of(hits, names, chosen_A)}
     return maps if chosen_A is not None else maps | {"attention on gold arcs": hits.gold_mass_LH}
 
 

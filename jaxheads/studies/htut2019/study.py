@@ -31,6 +31,7 @@ from jaxheads.analysis.sums import Sums
 from jaxheads.data.tokens import max_tokens
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps
+from jaxheads.inference.dependencies import Sentences, readable
 from jaxheads.models.model import Model, init_model
 from jaxheads.records.folder import ARC_MAPS, CHAIN, MAX, MST, PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
@@ -41,10 +42,9 @@ from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.other_studies import copy_maps
-from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.steps import finetuned, score_base
+from jaxheads.studies.workbench.steps import finetuned, text_cells
 
 # Whole trees, without and with punctuation: of all arcs, mean of sentences, best of all heads.
 KINDS = {
@@ -59,18 +59,18 @@ RANDOM = (Stage.RANDOM_BEST_HEAD, Stage.RANDOM_LAYER_BEST, Stage.RANDOM_RELATION
 def cells(run: Run, store: Store) -> Iterator[Cell]:
     """For each model: importance, the treebank, fine-tuned models on it, and what agrees."""
     for model in study_models(run, store):
-        yield (base := pretrained_cell(model))
-        yield (others := cell(copy_maps, model, after=[base]))
-        yield (scores := cell(score_base, model, after=[base]))
-        yield (untuned := cell(pretrained_arcs, model, after=[base]))
-        random = [cell(random_arcs, model, n, after=[base]) for n in range(run.study.controls)]
+        base, scores = text_cells(model)
+        yield from base + scores
+        yield (others := cell(copy_maps, model, after=base))
+        yield (untuned := cell(pretrained_arcs, model, after=base))
+        random = [cell(random_arcs, model, n, after=base) for n in range(run.study.controls)]
         yield from random
         yield from together_cell(model, PRETRAINING, [[each] for each in random], of="draws")
-        compared = [untuned, scores, others]
+        compared = [untuned, *scores, others]
         for task in (task.name for task in model.tasks):
             sampled = []
             for seed in run.seeds:
-                yield (tuned := cell(finetuned, model, task, seed, after=[base]))
+                yield (tuned := cell(finetuned, model, task, seed, after=base))
                 yield (own := cell(tuned_arcs, model, task, seed, after=[untuned, tuned]))
                 compared += [tuned, own]
                 sampled.append([own])
@@ -113,8 +113,7 @@ def random_arcs(study_model: StudyModel, number: int) -> list[Row]:
 def tuned_arcs(model: StudyModel, task: str, seed: int) -> list[Row]:
     """A fine-tuned model on the treebank, and what changed by fine-tuning."""
     record = _recorded(model, model.tuned(task, seed), task, seed)
-    settings, trees = model.run.study, _sentences(model).trees
-    before = arcs.load_hits(model.store, model.name, "", 0, trees, settings.subtypes)
+    before = pretrained_hits(model)
     found = Sampled(model, task, seed)
     rows = head_rows(found, record.hits) + change_rows(found, before, record.hits)
     found.save(name_of(tuned_arcs, model, task, seed))
@@ -251,10 +250,16 @@ def _mass_rows(model: StudyModel, trees: Sequence[DependencyTree], hits: ArcHits
 
 
 @functools.lru_cache(2)
-def _sentences(model: StudyModel) -> arcs.Sentences:
+def _sentences(model: StudyModel) -> Sentences:
     settings = model.run.study
     most = max_tokens(model.base.config)
-    return arcs.readable(model.tokenizer, arcs.read_treebank(settings), most, settings.special)
+    return readable(model.tokenizer, arcs.read_treebank(settings), most, settings.special)
+
+
+def pretrained_hits(model: StudyModel) -> ArcHits:
+    """The arcs that `pretrained_arcs` found."""
+    trees, subtypes = _sentences(model).trees, model.run.study.subtypes
+    return arcs.load_hits(model.store, model.name, "", 0, trees, subtypes)
 
 
 def _chosen(model: StudyModel) -> np.ndarray:
@@ -263,7 +268,7 @@ def _chosen(model: StudyModel) -> np.ndarray:
 
 
 def _maps(study_model: StudyModel, model: Model) -> Iterator[Maps]:
-    return arcs.word_maps(study_model, model, _sentences(study_model).pieces, study_model.run.study)
+    return arcs.study_maps(study_model, model, _sentences(study_model).pieces)
 
 
 def _recorded(study_model: StudyModel, model: Model, task: str, seed: int) -> arcs.ArcRecord:
@@ -297,7 +302,7 @@ def _save_examples(model: StudyModel, hits: ArcHits, numbers: Sequence[int]) -> 
         own = (best.layer, best.head)
         titles[own] = f"{titles[own]}; {name}" if own in titles else name
     pieces = [found.pieces[number] for number in numbers]
-    for index_N, attention in arcs.word_maps(model, model.base, pieces, model.run.study):
+    for index_N, attention in arcs.study_maps(model, model.base, pieces):
         for place, map_LHPP in zip(index_N.tolist(), attention, strict=True):
             tree = found.trees[numbers[place]]
             drawn[place] = arcs.drawn_arcs(tree, map_LHPP, heads)

@@ -21,10 +21,9 @@ from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.agreement import map_agreement
 from jaxheads.studies.workbench.model import study_models
 from jaxheads.studies.workbench.other_studies import copy_maps
-from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.seeds import together_cell
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.steps import finetuned, score_base
+from jaxheads.studies.workbench.steps import finetuned, text_cells
 
 
 def cells(run: Run, store: Store) -> Iterator[Cell]:
@@ -39,17 +38,17 @@ def cells(run: Run, store: Store) -> Iterator[Cell]:
                 f"luo2021: expected a model with all its heads, got {model.name} with some cut: a "
                 "head that is not there makes right-branching trees, which score well"
             )
-        yield (base := pretrained_cell(model))
-        yield (others := cell(copy_maps, model, after=[base]))
-        yield (scores := cell(score_base, model, after=[base]))
-        yield (untuned := cell(base_trees, model, after=[base]))
-        yield from (cell(random_trees, model, n, after=[base]) for n in range(run.study.controls))
-        compared, parsed = [scores, untuned, others], {}
+        base, scores = text_cells(model)
+        yield from base + scores
+        yield (others := cell(copy_maps, model, after=base))
+        yield (untuned := cell(base_trees, model, after=base))
+        yield from (cell(random_trees, model, n, after=base) for n in range(run.study.controls))
+        compared, parsed = [*scores, untuned, others], {}
         for task in (task.name for task in model.tasks):
             parsed[task], hidden = [untuned], []
             for seed in run.seeds:
                 what = (model, task, seed)
-                yield (tuned := cell(finetuned, *what, after=[base]))
+                yield (tuned := cell(finetuned, *what, after=base))
                 yield (trees := cell(tuned_trees, *what, after=[tuned]))
                 yield (without := cell(masked, *what, after=[trees]))
                 compared += [tuned, trees]

@@ -32,9 +32,8 @@ from jaxheads.data.headlines.encoded import EncodedPair, analysable, encode_pair
 from jaxheads.data.headlines.pairs import with_random_words
 from jaxheads.data.pieces import single_pieces
 from jaxheads.data.tokens import EncodedWords, max_tokens
-from jaxheads.inference.attention_maps import Maps, attention_maps
+from jaxheads.inference.attention_maps import Maps, model_maps
 from jaxheads.models.model import Model
-from jaxheads.objectives import watch_for
 from jaxheads.records.folder import FUNNY, SERIOUS, Metric, Room
 from jaxheads.studies.peyrard2021.headlines import TEST, VALIDATION, read_headlines
 from jaxheads.studies.workbench.model import StudyModel
@@ -117,15 +116,8 @@ def _sides(split: str, pairs: Sequence[EncodedPair]) -> Iterator[PairSide]:
 
 def _maps(study_model: StudyModel, model: Model, sentences: Sequence[PairSide]) -> Iterator[Maps]:
     """Attention between all tokens, special ones too; the same order for every model."""
-    config = model.config
-    return attention_maps(
-        watch_for(config),
-        model.params,
-        [single_pieces(each.encoded.ids) for each in sentences],
-        pad_id=study_model.tokenizer.pad_id,
-        most=max_tokens(config),
-        mesh=study_model.mesh,
-    )
+    inputs = [single_pieces(each.encoded.ids) for each in sentences]
+    return model_maps(model, inputs, mesh=study_model.mesh)
 
 
 class _Notes:

@@ -13,10 +13,9 @@ from jaxheads.analysis.sums import grouped
 from jaxheads.data.headlines.encoded import EncodedPair
 from jaxheads.data.headlines.humor import QUESTIONS
 from jaxheads.data.pieces import pieces_of_words
-from jaxheads.data.tokens import EncodedWords, max_tokens
-from jaxheads.inference.attention_maps import attention_maps
+from jaxheads.data.tokens import EncodedWords
+from jaxheads.inference.attention_maps import model_maps
 from jaxheads.models.model import Model
-from jaxheads.objectives import watch_for
 from jaxheads.records.folder import CHOSEN, FUNNY, HUMOR_MAPS, OTHERS, SERIOUS, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.records.views import save_views, view
@@ -108,16 +107,11 @@ def _views(case: Case, model: Model, shown: dict[int, bool]) -> Iterator[dict[st
         for side in (FUNNY, SERIOUS)
     ]
     inputs = [pieces_of_words(each[3], len(each[2]), special="kept") for each in sides]
-    config = model.config
     maps = {
         int(index): attention[layer, number]
-        for group in attention_maps(
-            watch_for(config), model.params, inputs, most=max_tokens(config),
-            pad_id=case.study_model.tokenizer.pad_id,
-            mesh=case.study_model.mesh,
-        )
+        for group in model_maps(model, inputs, mesh=case.study_model.mesh)
         for index, attention in zip(group.index_N, group.attention, strict=True)
-    }  # fmt: skip
+    }
     for index, (place, side, words, encoded, edited) in enumerate(sides):
         names, marked = _units(case.study_model, words, encoded, edited)
         title = f"{side} ({'finds' if shown[place] else 'misses'} the edit)"

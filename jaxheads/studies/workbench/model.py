@@ -29,7 +29,7 @@ from jaxheads.records.folder import PRETRAINING, Room
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import RowFactory
 from jaxheads.studies.workbench.scorer import Scorer
-from jaxheads.studies.workbench.settings import ModelSettings, Run, TaskSettings
+from jaxheads.studies.workbench.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench.tasks import PreparedTask, Reader
 from jaxheads.studies.workbench.trainer import Mask, Trainer, TrainingJob, masked_training, seeded
 
@@ -82,6 +82,17 @@ class StudyModel:
 
     # -- data
 
+    @property
+    def corpus(self) -> TextSettings:
+        """The text of the run.
+
+        Raises:
+          ValueError: for a run without one.
+        """
+        if self.run.text is None:
+            raise ValueError(f"{self.run.name}: expected a text for masked LM, got none")
+        return self.run.text
+
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
         """The checkpoint's tokenizer, or a new one of the family's kind, learnt from the text."""
@@ -91,7 +102,7 @@ class StudyModel:
             return load_tokenizer(self.settings.source)
         settings, encoder = self.settings, self.settings.encoder
         assert encoder is not None, settings
-        text = self.run.text
+        text = self.corpus
         texts = read_texts(text.train, text.vocabulary or text.paragraphs, task=text.task)
         kind = "unigram" if encoder.family == "albert" else "bpe"
         return train_tokenizer(texts, vocab_size=encoder.vocab_size, kind=kind)
@@ -101,15 +112,13 @@ class StudyModel:
         """Reads the data of the run as this model takes them."""
         run, own = self.run, self.settings.finetune
         finetune = {task.name: own or task.finetune or run.finetune for task in run.tasks}
-        return Reader(
-            self.tokenizer, self.mesh, run.text, run.tasks, finetune, run.scoring.examples,
-            run.curve.batch_size,
-        )  # fmt: skip
+        scored, size = run.scoring.examples, run.curve.batch_size
+        return Reader(self.tokenizer, self.mesh, run.tasks, finetune, scored, size)
 
     @functools.cached_property
     def text(self) -> PreparedTask:
         """The pre-training task, masked the same way whenever it is scored or measured."""
-        return self.reader.text(self.settings.pretrain)
+        return self.reader.text(self.corpus, self.settings.pretrain)
 
     @functools.cache  # noqa: B019 a model lives as long as its study
     def task(self, name: str) -> PreparedTask:
@@ -135,14 +144,15 @@ class StudyModel:
         """The pre-trained model, which is trained by now.
 
         Raises:
-          ValueError: for a checkpoint that is no masked LM, reads fewer tokens than the run has, or
-            does not fit the tokenizer.
+          ValueError: for a checkpoint that is no masked LM where there is a text, reads fewer
+            tokens than the run has, or does not fit the tokenizer.
         """
         source, model = self.settings.source or self.name, self._read(load_model)
         check_fits(self.tokenizer, model.config)
-        if model.readout.kind != "masked_lm":
-            raise ValueError(f"{source}: expected a masked LM, got a {model.readout.kind} readout")
-        longest = max(part.length for part in (self.run.text, *self.tasks))
+        text, kind = self.run.text, model.readout.kind
+        if text is not None and kind != "masked_lm":
+            raise ValueError(f"{source}: expected a masked LM, got a {kind} readout")
+        longest = max((part.length for part in (text, *self.tasks) if part is not None), default=0)
         if longest > max_tokens(model.config):
             most = max_tokens(model.config)
             raise ValueError(f"{source}: reads at most {most} tokens, the run has {longest}")

@@ -38,7 +38,7 @@ def pretrained_cell(model: StudyModel) -> Cell:
     Raises:
       ValueError: for a run without such a text.
     """
-    text = model.run.text
+    text = model.corpus
     if text.task == "mlm" and None in (text.train, text.held_out):
         raise ValueError(
             f"{model.run.name}: expected plain text for masked LM (--set text.train=FILE --set "
@@ -62,7 +62,7 @@ def guesses(model: StudyModel) -> list[Row]:
 
     The neighbours are those of the text as it is, where a masked LM finds some of them masked.
     """
-    text, tokenizer = model.run.text, model.tokenizer
+    text, tokenizer = model.corpus, model.tokenizer
     train, test = (
         read_blocks(
             tokenizer, path, text.length, task=text.task, split=split, limit=limit,

@@ -232,7 +232,7 @@ class Run(Generic[Study]):
     study: Study
     name: str  # in the records
     models: tuple[ModelSettings, ...]
-    text: TextSettings
+    text: TextSettings | None = None  # none: nothing is read for the pre-training task
     tasks: tuple[TaskSettings, ...] = ()
     finetune: TrainingConfig | None = None  # none: nothing is fine-tuned, there are no tasks
     probe: TrainingConfig | None = None  # of a readout alone, on a body that stays as it is
@@ -252,6 +252,8 @@ class Run(Generic[Study]):
         if not self.models:
             problems.append("models: expected at least one, got none")
         problems += self._tasks_of_models()
+        if self.text is None and any(model.pretrain for model in self.models):
+            problems.append("text: expected that on which models are pre-trained, got none")
         if self.tasks and (self.finetune is None or self.probe is None):
             problems.append("finetune, probe: expected both for the tasks, got none")
         problems += fields_below(self, devices=1)

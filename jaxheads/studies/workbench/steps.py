@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from jaxheads.data.tokens import check_fits
 from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.folder import MAGNITUDE, OUTPUT_NORM, PRETRAINING, Stage, score_file
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import name_of
+from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.answers import save_answers
 from jaxheads.studies.workbench.model import StudyModel
+from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.prunability import score_all, scores_name
 from jaxheads.studies.workbench.tasks import PreparedTask
 
 # Of the very model that is scored: what may be held constant.
 OF_WEIGHTS = {MAGNITUDE: magnitude(), OUTPUT_NORM: output_norm()}
+
+
+def text_cells(model: StudyModel) -> tuple[list[Cell], list[Cell]]:
+    """The cells that pre-train or measure a model and score it on the run's text.
+
+    None of a run without a text, which takes a checkpoint of any kind.
+
+    Raises:
+      ValueError: for a checkpoint that cannot be read, or a text that is not there.
+    """
+    if model.run.text is None:
+        check_fits(model.tokenizer, model.base.config)
+        return [], []
+    base = pretrained_cell(model)
+    return [base], [cell(score_base, model, after=[base])]
 
 
 def score_base(model: StudyModel) -> list[Row]:

@@ -54,18 +54,17 @@ class Reader:
 
     tokenizer: Tokenizer
     mesh: Mesh | None
-    corpus: TextSettings
     tasks: tuple[TaskSettings, ...]
     finetune: Mapping[str, TrainingConfig | None]  # by task
     examples: int  # that are scored
     batch_size: int  # of what is held out
 
-    def text(self, pretrain: TrainingConfig | None) -> PreparedTask:
+    def text(self, text: TextSettings, pretrain: TrainingConfig | None) -> PreparedTask:
         """The pre-training task, with as many blocks as training takes and scoring needs.
 
         What is scored or measured is masked the same way every time.
         """
-        text, count, seed = self.corpus, self.examples, 0
+        count, seed = self.examples, 0
         if pretrain is not None:
             count, seed = max(count, pretrain.steps * pretrain.batch_size), pretrain.seed
         blocks = read_blocks(
@@ -81,9 +80,9 @@ class Reader:
             name=PRETRAINING,
             task=task_named(text.task),
             readout=ReadoutConfig("masked_lm"),
-            train=self._masked(blocks, seed, fixed=False),
-            scored=self._masked(scored, seed),
-            held_out=self.placed(self._masked(held_out, seed), (text.length,)),
+            train=self._masked(text, blocks, seed, fixed=False),
+            scored=self._masked(text, scored, seed),
+            held_out=self.placed(self._masked(text, held_out, seed), (text.length,)),
             lengths=(text.length,),
             training=pretrain,
         )
@@ -201,8 +200,9 @@ class Reader:
             self.tokenizer, examples, readout, settings.length, long="truncate", share=share
         )
 
-    def _masked(self, blocks: EncodedSource, seed: int, *, fixed: bool = True) -> MaskedSource:
-        text = self.corpus
+    def _masked(
+        self, text: TextSettings, blocks: EncodedSource, seed: int, *, fixed: bool = True
+    ) -> MaskedSource:
         return mask_blocks(
             blocks, self.tokenizer, length=text.length, seed=seed, fixed=fixed,
             whole_words=text.whole_words,

@@ -12,6 +12,7 @@ import pytest
 from jaxheads.analysis.specialists import halves
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.tokens import load_tokenizer
+from jaxheads.inference.dependencies import readable
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.model import init_model
@@ -20,7 +21,7 @@ from jaxheads.records.rows import Row
 from jaxheads.report.folder import Study
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.storage.store import Store
-from jaxheads.studies.htut2019.arcs import read_treebank, readable, word_maps
+from jaxheads.studies.htut2019.arcs import read_treebank, study_maps
 from jaxheads.studies.htut2019.study import pretrained_arcs
 from jaxheads.studies.settings import Htut2019, ModelSettings, Run, TextSettings
 from jaxheads.studies.workbench.model import StudyModel
@@ -128,7 +129,9 @@ def test_the_mean_of_sentences_weighs_long_and_short_ones_alike(study_model, row
 def test_attention_between_words_is_made_a_distribution_on_request(study_model, renormalise):
     settings = dataclasses.replace(study_model.run.study, renormalise=renormalise)
     pieces = readable(study_model.tokenizer, read_treebank(settings), TOKENS, "dropped").pieces
-    maps = word_maps(study_model, study_model.base, pieces, settings)
+    changed = dataclasses.replace(study_model.run, study=settings)
+    other = dataclasses.replace(study_model, run=changed)
+    maps = study_maps(other, study_model.base, pieces)
     rows = np.concatenate([each.attention.sum(-1).ravel() for each in maps])
     assert (rows > 0.999).all() == renormalise  # else special tokens have their share
 

@@ -15,13 +15,13 @@ from jaxheads.analysis.words import confidence, focus
 from jaxheads.data.language.grammar import sentence
 from jaxheads.data.treebanks.dependency import DependencyTree
 from jaxheads.inference.attention_maps import Maps, attention_maps
+from jaxheads.inference.dependencies import readable
 from jaxheads.records.head_maps import load_halves, load_maps, map_name
 from jaxheads.storage.store import Store
 from jaxheads.studies.htut2019.arcs import (
     drawn_arcs,
     examples,
     read_treebank,
-    readable,
     record_arcs,
     relation_masses,
 )
