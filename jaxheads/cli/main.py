@@ -215,7 +215,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
 def _add_option(group: argparse._ArgumentGroup, field: dataclasses.Field, annotation: Any) -> None:
     """Enter one dataclass field as an option of the type that its annotation names."""
     what = field.metadata
-    text = what["help"] + _default_text(field)
+    text = (what["help"] + _default_text(field)).replace("%", "%%")  # which argparse formats
     if annotation is bool:
         group.add_argument(_flag(field), action="store_true", dest=field.name, help=text)
         return

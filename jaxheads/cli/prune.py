@@ -31,6 +31,9 @@ def run(options: PruneOptions) -> None:
         options.scores, model, options.budget, per_layer=options.per_layer, floor=options.floor,
         tied=options.tied,
     )  # fmt: skip
+    if not mask_LH.any() and not options.allow_empty:
+        kept = f"--budget {options.budget}: keeps no head of {present_heads(model.config).sum()}"
+        raise ValueError(f"{kept}; expected at least 1, or --allow-empty")
     smaller = without_heads(model, mask_LH, zeroed=options.zeroed)
     save_model(smaller, options.out, tokenizer=TokenizerFiles(options.model), source=options.model)
     print(_account(options, scores, model, smaller, mask_LH))
@@ -39,7 +42,7 @@ def run(options: PruneOptions) -> None:
 def choose_heads(
     file: Path,
     model: Model,
-    budget: int,
+    budget: int | float,
     *,
     per_layer: bool = False,
     floor: int = 0,
@@ -109,5 +112,13 @@ def _account(
         f"in layers    {' '.join(map(str, mask_LH.sum(1)))}",
         f"parameters   {sizes[0]:,} -> {sizes[1]:,}",
         f"ideal speed  {macs[0] / macs[1]:.2f}x, by multiply-adds at {LENGTH} tokens{caveat}",
+        f"opens in     {_readers(options, mask_LH)}",
     ]
     return "\n".join(lines)
+
+
+def _readers(options: PruneOptions, mask_LH: Bool[np.ndarray, "L H"]) -> str:
+    """What can read the written model: transformers has no name for heads that are missing."""
+    if options.zeroed or mask_LH.all():
+        return f'jaxheads, and transformers: AutoModel.from_pretrained("{named(options.out)}")'
+    return "jaxheads alone; transformers 5 has no config for missing heads, --zeroed writes zeros"

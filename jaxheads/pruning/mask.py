@@ -19,7 +19,7 @@ from jaxheads.config import EncoderConfig
 
 def mask_from_scores(
     score_LH: ArrayLike,
-    budget: int,
+    budget: int | float,
     *,
     per_layer: bool = False,
     floor: int = 0,
@@ -28,18 +28,30 @@ def mask_from_scores(
 ) -> Bool[np.ndarray, "L H"]:
     """Keep the `budget` heads that `order_from_scores` removes last; see there for the options.
 
+    A budget that is a float is a share of the heads present, to the nearest head (halves upwards).
+
     Raises:
       ValueError: as `order_from_scores`, and for a budget below what the floor protects, above the
-        heads present, or, with tied rows, one that would split the uses of a shared head.
+        heads present, or, with tied rows, one that would split the uses of a shared head; and for a
+        share outside 0 to 1.
     """
-    budget = operator.index(budget)
     ranked = _rank(score_LH, per_layer, floor, present, tied_rows)
+    budget = _heads_of(budget, ranked.total)
     left = ranked.total - np.cumsum([0, *ranked.uses])  # heads kept after each removal
     _check_budget(budget, ranked, left)
     removed = int(np.flatnonzero(left == budget)[0])
     mask_RH = np.zeros(ranked.shape, bool)
     mask_RH[tuple(ranked.order[removed:].T)] = True
     return mask_RH[ranked.row_by_layer]
+
+
+def _heads_of(budget: int | float, heads: int) -> int:
+    """A number of heads, or a share of them, as a number."""
+    if not isinstance(budget, float):
+        return operator.index(budget)
+    if not 0 <= budget <= 1:
+        raise ValueError(f"budget: expected a share of the heads from 0 to 1, got {budget}")
+    return int(budget * heads + 0.5)
 
 
 def order_from_scores(

@@ -164,6 +164,45 @@ def test_a_budget_out_of_range_is_rejected(tmp_path, scores, capsys):
     assert_refused(capsys, tmp_path, status, "budget: expected 0 to 8 heads kept, got 9")
 
 
+@pytest.mark.parametrize(
+    ("budget", "kept"), [("50%", 4), ("0.5", 4), ("4", 4), ("30%", 2), ("1.0", 8)]
+)
+def test_a_budget_is_a_number_of_heads_or_a_share_of_them(tmp_path, scores, budget, kept):
+    out = tmp_path / "out"
+    assert prune(FIXTURES / "roberta-classification", scores, out, budget) == 0
+    assert present_heads(load_model(out).config).sum() == kept
+
+
+@pytest.mark.parametrize("budget", ["half", "1.5", "101%", "-1", "nan", "%"])
+def test_a_budget_that_is_neither_is_rejected(tmp_path, scores, capsys, budget):
+    status = prune(FIXTURES / "roberta-classification", scores, tmp_path / "out", budget)
+    assert_refused(capsys, tmp_path, status, "--budget", "50% or 0.5", budget)
+
+
+@pytest.mark.parametrize("budget", ["0", "0%", "5%"])
+def test_all_heads_go_only_on_request(tmp_path, scores, capsys, budget):
+    source, out = FIXTURES / "roberta-classification", tmp_path / "out"
+    assert_refused(capsys, tmp_path, prune(source, scores, out, budget), "--allow-empty")
+    assert prune(source, scores, out, budget, "--allow-empty") == 0
+    assert load_model(out).config.kept == ((), ())
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("budget", "words"), [("4", ()), ("4", ("--zeroed",)), ("8", ())])
+def test_what_is_said_of_transformers_is_true(tmp_path, scores, capsys, budget, words):
+    pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    out = tmp_path / "out"
+    assert prune(FIXTURES / "roberta-classification", scores, out, budget, *words) == 0
+    said = "and transformers: AutoModel" in capsys.readouterr().out
+    try:
+        transformers.AutoModel.from_pretrained(out)
+    except (RuntimeError, ValueError):
+        assert not said
+    else:
+        assert said
+
+
 def test_a_place_that_is_taken_is_left_alone(tmp_path, scores, capsys):
     source = tmp_path / "model"
     shutil.copytree(FIXTURES / "roberta-classification", source)

@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import option, refuse
+from jaxheads.cli.options.fields import option, parse_budget, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
-from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +19,9 @@ class EvaluateOptions(TaskOptions):
         "what `jaxheads score` wrote: measure also with the other heads masked", None,
         metavar="FILE", role="in",
     )  # fmt: skip
-    budget: int | None = option("heads to keep by the scores", None, metavar="N")
+    budget: int | float | None = option(
+        "heads to keep by the scores: 36, 50% or 0.5", None, metavar="N", parse=parse_budget
+    )
     seed: int = option("of the masks of a masked LM", 0)
     out: Path | None = option("also as JSON", None, metavar="FILE", role="out")
 
@@ -34,7 +35,6 @@ class EvaluateOptions(TaskOptions):
 
 
 def _evaluate_problems(o: EvaluateOptions) -> Iterator[str]:
-    yield from too_low([("--budget", o.budget, 0)])
     if (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
     yield from task_problems(o)

@@ -49,6 +49,24 @@ def parse_mesh(text: str) -> MeshShape:
     return MeshShape(**sizes)
 
 
+def parse_budget(text: str) -> int | float:
+    """Read "36" heads, or a share of them: "50%" or "0.5".
+
+    Raises:
+      ValueError: for any other text, and a share that is not from 0 to 1.
+    """
+    share = text.endswith("%") or not text.isdecimal()
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not share:
+        return int(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"expected a number of heads, 50% or 0.5, got {text!r}")
+    return value
+
+
 def parse_resources(text: str) -> dict[str, float]:
     """Read "cpu=1,gpu=1": names of Ray's resources, of which cpu and gpu may be small.
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.cli.options.fields import option, refuse
+from jaxheads.cli.options.fields import option, parse_budget, refuse
 from jaxheads.errors import too_low
 
 
@@ -18,7 +18,11 @@ class PruneOptions:
         "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
     )
     scores: Path = option("what `jaxheads score` wrote", metavar="FILE", role="in")
-    budget: int = option("heads to keep in the whole model", metavar="N")
+    budget: int | float = option(
+        "heads to keep in the whole model: 36, or a share of those that it has, 50% or 0.5",
+        metavar="N", parse=parse_budget,
+    )  # fmt: skip
+    allow_empty: bool = option("let a budget of 0 take all heads", False)
     per_layer: bool = option("keep equally many heads in every layer", False)
     floor: int = option("keep at least N heads in every layer", 0, metavar="N")
     tied: bool = option("ALBERT: drop a head in all layers that share it, or in none", False)
@@ -31,7 +35,7 @@ class PruneOptions:
         Raises:
           ValueError: for numbers out of range, listing all.
         """
-        refuse(too_low([("--budget", self.budget, 0), ("--floor", self.floor, 0)]))
+        refuse(too_low([("--floor", self.floor, 0)]))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
