@@ -14,7 +14,7 @@ from jaxheads.analysis.spans import LABELS, SpanCounts, label_recall, sentence_f
 from jaxheads.analysis.trees import Reading, tree_counts
 from jaxheads.data.pieces import Pieces, pieces_of_words
 from jaxheads.data.tokens import Tokenizer, max_tokens
-from jaxheads.data.treebanks.constituency import Parse, iter_parses
+from jaxheads.data.treebanks.constituency import Parse, count_unknown, iter_parses
 from jaxheads.inference.attention_maps import fitting, model_maps
 from jaxheads.models.model import Model
 
@@ -36,8 +36,9 @@ def readable_section(
     """Encode the sentences of at most so many tokens that have a tree to find.
 
     Raises:
-      ValueError: where none can be scored; `name` is that of the section.
+      ValueError: where none can be scored, or most tags are not known; `name` is the section's.
     """
+    unknown = count_unknown(parses, name)
     worded = [parse for parse in parses if len(parse.words) > 1]
     encoded = [tokenizer.encode_words(parse.words) for parse in worded]
     seen = [place for place, each in enumerate(encoded) if max(each.word_of_piece) >= 0]
@@ -54,6 +55,7 @@ def readable_section(
         "words without pieces": sum(
             len(encoded[seen[number]].dropped(worded[seen[number]].words)) for number in kept
         ),
+        "words left out, of unknown tags": unknown,
         "left out, fewer than two words": len(parses) - len(worded),
         "left out, without pieces": len(worded) - len(seen),
         "left out, too long": len(long),

@@ -9,18 +9,23 @@ first "-"; unary chains are kept, spans of one word are not.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxheads.data.treebanks.sentences import Sentence
 
+LOG = logging.getLogger("jaxheads")
 _WORD_TAGS = """
 CC CD DT EX FW IN JJ JJR JJS LS MD NN NNS NNP NNPS PDT POS PRP PRP$ RB RBR RBS RP SYM TO UH
 VB VBD VBG VBN VBP VBZ WDT WP WP$ WRB
 """
 WORD_TAGS = frozenset(_WORD_TAGS.split())
+_NO_WORD_TAGS = "-NONE- -LRB- -RRB- -LCB- -RCB- -LSB- -RSB- . , : `` '' \" # $ HYPH NFP"
+NO_WORD_TAGS = frozenset(_NO_WORD_TAGS.split())  # of punctuation, currency signs and traces
 TOPS = ("", "ROOT", "TOP", "S1", "VROOT")  # brackets around a tree, which are no constituents
 SHOWN = 5  # problems of one file that its error names
 
@@ -38,6 +43,7 @@ class Parse(NamedTuple):
     tags: tuple[str, ...]
     spans: tuple[Span, ...]
     place: str  # "file:line" of its first bracket
+    unknown: tuple[str, ...] = ()  # tags of leaves that went without being punctuation or traces
 
 
 def iter_parses(path: str | Path) -> Iterator[Parse]:
@@ -85,6 +91,28 @@ def parse_of(sentence: Sentence, place: str = "") -> Parse:
     )
 
 
+def count_unknown(parses: Iterable[Parse], name: str) -> int:
+    """How many leaves of trees went for tags that are not known; a warning names and counts them.
+
+    Raises:
+      ValueError: if most tags are unknown, as those of other languages and tag sets are.
+    """
+    parses = list(parses)
+    counts = Counter(tag for parse in parses for tag in parse.unknown)
+    if not counts:
+        return 0
+    known = {tag for parse in parses for tag in parse.tags}
+    total = counts.total() + sum(len(parse.words) for parse in parses)
+    tags = ", ".join(f"{tag[:20]} ({count})" for tag, count in counts.most_common(SHOWN))
+    more = f", ... ({len(counts)} tags in all)" if len(counts) > SHOWN else ""
+    if len(counts) > len(known):
+        said = f"expected the tags of the Penn Treebank, got {tags}{more}"
+        raise ValueError(f"{name}: {said}: {counts.total()} of {total} words would be left out")
+    said = "%s: left out %d of %d words, whose tags are not known: %s%s"
+    LOG.warning(said, name, counts.total(), total, tags, more)
+    return counts.total()
+
+
 @dataclasses.dataclass
 class _Node:
     """An open bracket: what was read of it, and where its span will stand."""
@@ -103,6 +131,7 @@ class _Tree:
         self.first = 0  # the line of the first bracket
         self.open: list[_Node] = []
         self.words: list[tuple[str, str]] = []
+        self.unknown: list[str] = []
         self.spans: list[Span | None] = []  # by the order of opening; None: no constituent
 
     def take(self, token: str, line: int) -> str:
@@ -118,9 +147,15 @@ class _Tree:
         if not self.open:
             return self._begin(tag, line) or self._text(word) or self._end()
         problem = self._child()
-        if not problem and tag in WORD_TAGS:
-            self.words.append((word, tag))
+        if not problem:
+            self._leaf(tag, word)
         return problem
+
+    def _leaf(self, tag: str, word: str) -> None:
+        if tag in WORD_TAGS:
+            self.words.append((word, tag))
+        elif tag not in NO_WORD_TAGS:
+            self.unknown.append(tag)
 
     def _begin(self, label: str, line: int) -> str:
         problem = self._child() if self.open else ""
@@ -154,8 +189,7 @@ class _Tree:
         if not node.word and not node.children:
             return f"expected a word or a constituent in ({node.label}, got ')'"
         if node.word:
-            if node.label in WORD_TAGS:
-                self.words.append((node.word, node.label))
+            self._leaf(node.label, node.word)
             return ""
         end = len(self.words)
         if end - node.start > 1 and not self._is_wrapper(node, end):
@@ -175,7 +209,8 @@ class _Tree:
         """Return the tree, all of whose brackets are closed."""
         words = tuple(word for word, _ in self.words)
         tags = tuple(tag for _, tag in self.words)
-        return Parse(words, tags, tuple(span for span in self.spans if span), place)
+        spans = tuple(span for span in self.spans if span)
+        return Parse(words, tags, spans, place, tuple(self.unknown))
 
 
 TOKEN = re.compile(r"\(([^\s()]+)\s+([^\s()]+)\s*\)|\([^\s()]*|\)|[^\s()]+")  # leaf or part

@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 
 from jaxheads.data.language.grammar import iter_sentences
-from jaxheads.data.treebanks.constituency import Parse, iter_parses, parse_of
+from jaxheads.data.treebanks.constituency import Parse, count_unknown, iter_parses, parse_of
 from jaxheads.data.treebanks.sentences import Node
 
 TREE = """
@@ -141,6 +141,32 @@ def test_a_file_without_trees_is_rejected(written, tmp_path):
         list(iter_parses(tmp_path))
 
 
+MIXED = "(S (NP (DT a) (AFX pre) (HYPH -) (NN cat)) (VP (VBZ reads) (NP (ADD a@b) (NN x))) (NFP *))"
+OTHER_TAGS = {
+    "Chinese": "(IP (NP (NN dog)) (VP (ADVP (AD always)) (VP (VV eats) (NP (CD two)))) (PU .))",
+    "German": "(TOP (S (NP (ART the) (NN dog)) (VVFIN eats) (NP (ADJA big) (NN cake)) ($. .)))",
+    "universal": "(ROOT (S (NP (DET the) (NOUN dog)) (VP (VERB eats)) (PUNCT .)))",
+}
+
+
+def test_words_of_unknown_tags_are_counted_by_tag(written, caplog):
+    parses = list(iter_parses(written(f"{TREE}{MIXED}\n{MIXED}")))
+    assert parses[1].words == ("a", "cat", "reads", "x")
+    assert parses[0].unknown == () and parses[1].unknown == ("AFX", "ADD")
+    assert count_unknown(parses, "file") == 4
+    said = "file: left out 4 of 22 words, whose tags are not known: AFX (2), ADD (2)"
+    assert caplog.messages == [said]
+    assert count_unknown(parses[:1], "file") == 0 and len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("text", OTHER_TAGS.values(), ids=OTHER_TAGS)
+def test_another_tag_set_is_an_error_that_says_so(written, text):
+    said = r"^file: expected the tags of the Penn Treebank, got .* words would be left out$"
+    with pytest.raises(ValueError, match=said) as caught:
+        count_unknown(iter_parses(written(text * 60)), "file")
+    assert len(str(caught.value)) < 200
+
+
 def test_the_treebank_has_the_published_counts(shared_data):
     parses: list[Parse] = []
     for section in ("00", "01"):
@@ -158,3 +184,4 @@ def test_the_treebank_has_the_published_counts(shared_data):
         if any(span[1:] == (0, len(parse.words)) for span in parse.spans[1:])
     ]
     assert len(chains) == 18
+    assert count_unknown(parses, "treebank") == 0

@@ -1,0 +1,106 @@
+"""Scores of heads by PyTorch, with transformers' own reading of a checkpoint and its tokenizer.
+
+One example at a time, without padding, in float64: the gradient of the example's loss by a gate on
+every head, its size, and the mean over examples.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+MODELS = {
+    "topics": transformers.AutoModelForSequenceClassification,
+    "several": transformers.AutoModelForSequenceClassification,
+    "words": transformers.AutoModelForTokenClassification,
+}
+Row = tuple[str | Sequence[str], str | Sequence[str]]  # a text or its words, and its label or more
+
+
+class Reference:
+    """A checkpoint as transformers opens it."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.model = MODELS[kind].from_pretrained(folder, attn_implementation="eager").eval()
+        prefix = {"add_prefix_space": True} if kind == "words" else {}
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, **prefix)
+
+    def logits(self, text: str | Sequence[str]) -> torch.Tensor:
+        """Of a text its classes, of words those of each word's first piece."""
+        words = not isinstance(text, str)
+        found = self.tokenizer(
+            list(text) if words else text, is_split_into_words=words, return_tensors="pt"
+        )
+        out = self.model(input_ids=found["input_ids"]).logits[0]
+        if not words:
+            return out
+        of_piece = found.word_ids()
+        return out[[of_piece.index(place) for place in range(len(text))]]
+
+    def loss(self, text: str | Sequence[str], label: str | Sequence[str]) -> torch.Tensor:
+        """The sum of an example's losses, its labels by the names of the checkpoint's classes."""
+        logits, number = self.logits(text), self.model.config.label2id
+        if self.kind == "several":
+            target = torch.zeros_like(logits)
+            target[[number[name] for name in label]] = 1
+            return torch.nn.functional.binary_cross_entropy_with_logits(
+                logits, target, reduction="sum"
+            )
+        names = [label] if isinstance(label, str) else label
+        target = torch.tensor([number[name] for name in names])
+        return torch.nn.functional.cross_entropy(
+            logits.reshape(len(names), -1), target, reduction="sum"
+        )
+
+    def scores(self, rows: Sequence[Row]) -> np.ndarray:
+        """The mean over examples of |dloss/dgate|, `[L, H]`."""
+        model = self.model.double()
+        total = 0.0
+        for text, label in rows:
+            with gated(model) as gate_LH:
+                self.loss(text, label).backward()
+            total = total + gate_LH.grad.abs()
+        return (total / len(rows)).numpy()
+
+    def turned(self, folder: Path) -> None:
+        """Save the model with its classes in another order, as transformers saves it."""
+        config = self.model.config
+        names = [config.id2label[number] for number in range(config.num_labels)]
+        order = [*range(1, len(names)), 0][::-1]
+        ends = [m for m in self.model.modules() if getattr(m, "out_features", 0) == len(names)]
+        with torch.no_grad():
+            for weight in ends[-1].parameters():
+                weight.copy_(weight[order].clone())
+        config.id2label = {place: names[number] for place, number in enumerate(order)}
+        config.label2id = {name: place for place, name in config.id2label.items()}
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+@contextlib.contextmanager
+def gated(model: Any) -> Iterator[torch.Tensor]:
+    """Multiplies the inputs of the attention output projections by gates of 1, `[L, H]`."""
+    places = [m for n, m in model.named_modules() if n.endswith("attention.output.dense")]
+    heads = model.config.num_attention_heads
+    gate_LH = torch.ones(len(places), heads, dtype=torch.float64, requires_grad=True)
+
+    def hook(layer: int):
+        def multiply(_, inputs):
+            width = inputs[0].shape[-1] // heads
+            return (inputs[0] * gate_LH[layer].repeat_interleave(width),)
+
+        return multiply
+
+    hooks = [m.register_forward_pre_hook(hook(layer)) for layer, m in enumerate(places)]
+    try:
+        yield gate_LH
+    finally:
+        for each in hooks:
+            each.remove()
