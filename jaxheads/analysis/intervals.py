@@ -194,9 +194,9 @@ class Contrast(NamedTuple):
 
 
 def contrast(
-    one: Sequence[Sequence[Num[np.ndarray, "M"]]],
-    two: Sequence[Sequence[Num[np.ndarray, "M"]]],
-    label_M: Num[np.ndarray, "M"],
+    one: Sequence[Sequence[Num[np.ndarray, "M *C"]]],
+    two: Sequence[Sequence[Num[np.ndarray, "M *C"]]],
+    label_M: Num[np.ndarray, "M *C"],
     metric: Callable[..., float],
     cluster_M: Sequence[Hashable] | Num[np.ndarray, "M"] | None = None,
 ) -> Contrast:
@@ -217,9 +217,9 @@ def contrast(
 
 
 def differences(
-    one: Sequence[Sequence[Num[np.ndarray, "M"]]],
-    two: Sequence[Sequence[Num[np.ndarray, "M"]]],
-    label_M: Num[np.ndarray, "M"],
+    one: Sequence[Sequence[Num[np.ndarray, "M *C"]]],
+    two: Sequence[Sequence[Num[np.ndarray, "M *C"]]],
+    label_M: Num[np.ndarray, "M *C"],
     metric: Callable[..., float],
     cluster_M: Sequence[Hashable] | Num[np.ndarray, "M"] | None = None,
 ) -> Float[np.ndarray, "S G"]:

@@ -85,7 +85,9 @@ class Pool:
         task_B = np.searchsorted(self._starts, np.maximum(index_B, 0), side="right") - 1
         own_B = np.where(index_B < 0, -1, index_B - self._starts[task_B])
         found = [
-            task.rows(np.where(task_B == number, own_B, -1), epoch_B, length)
+            task.rows(np.where(task_B == number, own_B, -1), epoch_B, length)._replace(
+                labels=task_B
+            )
             for number, task in enumerate(self.tasks)
         ]
         place_B = np.arange(len(index_B))

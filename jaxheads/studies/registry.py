@@ -41,12 +41,13 @@ from jaxheads.studies.settings import (
     Peyrard2021,
     Pretrain,
     Run,
+    TaskSettings,
     Zhang2020,
 )
 from jaxheads.studies.workbench import pretrain
 from jaxheads.studies.workbench.other_studies import check_finished
 from jaxheads.studies.workbench.settings import MapStudy
-from jaxheads.studies.workbench.tasks import check_own_tasks
+from jaxheads.studies.workbench.tasks import check_tasks
 from jaxheads.studies.zhang2020 import study as zhang2020
 
 STUDIES: dict[type, Callable[[Run, Store], Iterable[Cell]]] = {
@@ -76,10 +77,11 @@ def check_inputs(run: Run) -> None:
     """
     parts: dict[str, object] = {"text": run.text, "study": run.study}
     parts |= {f"tasks.{task.name}": task for task in run.tasks}
-    meta = getattr(run.study, "meta", None)
+    meta, similar = getattr(run.study, "meta", None), []
     for where, part in (("study", run.study), ("study.meta", meta)):
         for group in ("tasks", "similar") if isinstance(part, MetaSettings) else ():
             parts |= {f"{where}.{group}.{task.name}": task for task in getattr(part, group)}
+            similar += getattr(part, group) if group == "similar" else ()
     files = {
         f"{group}.{name}": path
         for group, part in parts.items()
@@ -91,7 +93,7 @@ def check_inputs(run: Run) -> None:
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.exists()]
     if missing:
         raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")
-    check_own_tasks(run.tasks)
+    check_tasks([part for part in parts.values() if isinstance(part, TaskSettings)], similar)
     if isinstance(run.study, MapStudy):
         check_finished(run.study.other_studies)
 

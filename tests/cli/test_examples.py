@@ -95,9 +95,7 @@ def test_a_newcomer_copies_the_commands(kind, tmp_path, monkeypatch):
     )
     names: dict = {}
     exec(script, names)
-    np.testing.assert_allclose(
-        names["scores"].score_LH, wanted_LH, atol=1e-5 * wanted_LH.max()
-    )
+    np.testing.assert_allclose(names["scores"].score_LH, wanted_LH, atol=1e-5 * wanted_LH.max())
     assert names["found"].metrics[metric] > names["found"].floors[metric]
     smaller = names["model"]._replace(params=names["params"], config=names["config"])
     save_model(smaller, "smaller_python", tokenizer=names["tokenizer"])
@@ -106,10 +104,11 @@ def test_a_newcomer_copies_the_commands(kind, tmp_path, monkeypatch):
 
 def rows_of(kind: str, file: Path) -> list[tuple]:
     """Texts, or words, with their labels as a file has them."""
+    lines = file.read_text().splitlines()
     if kind == "topics":
-        return [(row["review"], row["topic"]) for row in csv.DictReader(file.open(newline=""))]
+        return [(row["review"], row["topic"]) for row in csv.DictReader(lines)]
     if kind == "several":
-        return [(row["review"], row["topics"]) for row in map(json.loads, file.open())]
+        return [(row["review"], row["topics"]) for row in map(json.loads, lines)]
     sentences = file.read_text().strip().split("\n\n")
     return [tuple(zip(*map(str.split, each.splitlines()), strict=True)) for each in sentences]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,15 @@ def test_a_row_is_its_tasks_example_and_its_label_the_tasks():
     assert batch.index_B.tolist() == [0, 39, 40, 439, -1]
     assert batch.weight_B.tolist() == [1, 1, 1, 1, 0]
     assert batch.real_BT.sum(1).tolist() == [2, 3, 2, 3, 1]
+
+
+def test_tasks_of_one_label_of_several_and_of_words_stand_side_by_side():
+    one, several, words = task(100, 4), task(200, 4), task(300, 4)
+    several = dataclasses.replace(several, labels=np.ones((4, 3), np.int32))
+    words = dataclasses.replace(words, tags=np.full(len(words.tokens), 5))
+    batch = Pool((one, several, words), (7, 4, 2)).rows(np.array([0, 5, 10]), np.zeros(3, int), 4)
+    assert batch.tokens_BT[:, 0].tolist() == [100, 201, 302]
+    assert batch.labels.tolist() == [7, 4, 2]
 
 
 def test_each_part_is_of_one_task_and_has_no_example_twice():

@@ -29,8 +29,9 @@ class Reference:
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         self.model = MODELS[kind].from_pretrained(folder, attn_implementation="eager").eval()
-        prefix = {"add_prefix_space": True} if kind == "words" else {}
-        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, **prefix)
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+        if kind == "words":  # as the page of the examples says
+            self.tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space = True
 
     def logits(self, text: str | Sequence[str]) -> torch.Tensor:
         """Of a text its classes, of words those of each word's first piece."""
@@ -62,12 +63,13 @@ class Reference:
     def scores(self, rows: Sequence[Row]) -> np.ndarray:
         """The mean over examples of |dloss/dgate|, `[L, H]`."""
         model = self.model.double()
-        total = 0.0
+        found = []
         for text, label in rows:
             with gated(model) as gate_LH:
                 self.loss(text, label).backward()
-            total = total + gate_LH.grad.abs()
-        return (total / len(rows)).numpy()
+            assert gate_LH.grad is not None
+            found.append(np.abs(gate_LH.grad.numpy()))
+        return np.mean(found, axis=0)
 
     def turned(self, folder: Path) -> None:
         """Save the model with its classes in another order, as transformers saves it."""

@@ -117,7 +117,7 @@ def _problems(task: Task) -> Iterator[str]:
         yield "text and label: expected names of columns, got an empty one"
     if twice := sorted({name for name in task.labels if task.labels.count(name) > 1}):
         yield f"labels: expected different names, got {', '.join(twice)} twice"
-    if task.kind == "classify" and len(task.labels) == 1:
+    if task.kind in ("classify", "tag") and len(task.labels) == 1:
         yield f"labels: expected two or more, got {task.labels[0]}"
     if task.kind == "regress" and len(task.labels) > 1:
         yield f"labels: expected one name of a number, got {', '.join(task.labels)}"

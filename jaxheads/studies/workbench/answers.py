@@ -49,13 +49,13 @@ class Way(NamedTuple):
 
 
 WHOLE_MODEL = Way("")  # of a model as it is
-Guesses = Num[np.ndarray, "*budgets M"]
+Guesses = Num[np.ndarray, "*budgets_M_C"]  # a row of 0 and 1 for each question of several labels
 
 
 class Answered(NamedTuple):
     """What was due, and what was answered under each way's masks, at its budgets if it has any."""
 
-    label_M: Num[np.ndarray, "M"]
+    label_M: Num[np.ndarray, "M *C"]
     example_M: Num[np.ndarray, "M"]
     guesses: dict[Way, Guesses]
     budgets: dict[Way, Num[np.ndarray, "budgets"]]

@@ -17,7 +17,6 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import bucket_lengths
 from jaxheads.data.pool import Pool
-from jaxheads.data.tasks.named import task_named
 from jaxheads.importance import Scores, score_heads
 from jaxheads.importance.meta.files import load_pruner, save_pruner
 from jaxheads.importance.meta.pruner import init_pruner
@@ -33,7 +32,7 @@ from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.latency import timing
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.settings import MetaSettings, TaskSettings
-from jaxheads.studies.workbench.tasks import batches_of
+from jaxheads.studies.workbench.tasks import batches_of, task_of
 from jaxheads.training.fit import fit
 
 Mask = Bool[np.ndarray, "L H"]
@@ -117,7 +116,7 @@ def train_pruner(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     meta, model = meta_of(study_model), body(study_model)
     name, file = pruner_name(study_model, task, seed), pruner_file(study_model, task, seed)
     found = teachers(study_model, task)
-    channels = tuple(channel_of(task_named(each.name).is_pair) for each in found)
+    channels = tuple(channel_of(task_of(each).is_pair) for each in found)
     sources = tuple(study_model.reader.teaching(each) for each in found)
     pool = Pool(sources, channels, meta.training.accumulate)
     represent = represent_for(model.config, model.readout)
@@ -158,7 +157,7 @@ def score_by_pruner(
 ) -> Scores:
     """One shot: scores of the pre-trained model's heads by forward passes over some sentences."""
     pruner = model.store.read(pruner_file(model, task.name, seed), load_pruner)
-    pair = task_named(task.name).is_pair
+    pair = task_of(task).is_pair
     return score_heads(
         None,
         model.base.params,

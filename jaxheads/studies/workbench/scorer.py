@@ -38,7 +38,7 @@ class Scorer:
         """The task's metrics on what is held out, with heads masked, or gated."""
         return evaluate(
             _objective(model), model.params, task.held_out, task.metrics,
-            gate=gate_of(model, mask_LH), mesh=self.mesh,
+            names=task.task.labels, gate=gate_of(model, mask_LH), mesh=self.mesh,
         )  # fmt: skip
 
     def score(

@@ -90,7 +90,7 @@ class TaskSettings:
 
     Raises:
       ValueError: for numbers that are too low, listing all, and a task of your own without files,
-        or of a kind that studies do not compare.
+        or with a name that no file can have.
     """
 
     name: str  # of data.tasks.named.TASKS, or in records that of your own
@@ -107,8 +107,9 @@ class TaskSettings:
 
     def __post_init__(self) -> None:
         problems = list(fields_below(self, length=3, examples=1, held_out_examples=1))
-        if self.task is not None and self.task.kind not in ("classify", "regress"):
-            problems.append(f"task: expected classify or regress, got {self.task.kind}")
+        if self.task is not None and self.task.kind == "mlm":
+            problems.append("task: expected one with labels, got mlm")
+        problems += _name_problems(self.name) if self.task is not None else ()
         if self.task is not None and None in (self.train, self.held_out):
             problems.append("train, held_out: expected both for a task of your own, got none")
         refuse(f"task {self.name}", problems)

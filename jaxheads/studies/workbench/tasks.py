@@ -45,7 +45,7 @@ class PreparedTask(NamedTuple):
     @property
     def metrics(self) -> tuple[str, ...]:
         """The task's metrics, the one to compare by first."""
-        return self.task.measured if self.task.labels else ("accuracy",)
+        return metrics_of(self.task) if self.task.labels else ("accuracy",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +119,10 @@ class Reader:
         assert isinstance(train, EncodedSource), "masked LM has no labels to permute"
         order_N = np.random.default_rng(seed).permutation(len(train.labels))
         train = dataclasses.replace(train, labels=train.labels[order_N])
+        if train.tags is not None:
+            tags, words = train.tags.copy(), train.tags >= 0
+            tags[words] = np.random.default_rng(seed).permutation(tags[words])
+            train = dataclasses.replace(train, tags=tags)
         return task._replace(train=train, scored=self._scored(self._settings(task.name), train))
 
     def other_held_out(self, task: PreparedTask) -> list[Batch]:
@@ -154,9 +158,8 @@ class Reader:
         return self.sample(train, drawn=drawn)
 
     def teaching(self, settings: TaskSettings) -> EncodedSource:
-        """Training examples of a task that a pruner learns on."""
-        readout = ReadoutConfig("classification", task_of(settings).labels)
-        return self._read(settings, readout, settings.train, "train", settings.examples)
+        """Training examples of a task that a pruner learns on, without their labels."""
+        return self._read(settings, None, settings.train, "train", settings.examples)
 
     def taught(self, settings: TaskSettings) -> EncodedSource:
         """The examples of a task that a pruner scores heads on."""
@@ -187,15 +190,16 @@ class Reader:
     def _read(
         self,
         settings: TaskSettings,
-        readout: ReadoutConfig,
+        readout: ReadoutConfig | None,
         path: Path | None,
         split: str,
         limit: int | None,
         share: tuple[int, int] = (0, 1),
     ) -> EncodedSource:
         examples = stream_examples(
-            task_of(settings), path, split=split, limit=limit, reading=settings.reading
-        )
+            task_of(settings), path, split=split, limit=limit, reading=settings.reading,
+            labelled=readout is not None,
+        )  # fmt: skip
         return encode_shared(
             self.tokenizer, examples, readout, settings.length, long="truncate", share=share
         )
@@ -229,15 +233,33 @@ def task_of(settings: TaskSettings) -> Task:
     return stream_examples(own, settings.train, split="train", reading=settings.reading).task
 
 
-def check_own_tasks(tasks: Sequence[TaskSettings]) -> None:
-    """Read all examples of tasks of one's own, before anything is computed.
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """A task's metrics in a study, the one to compare by first.
+
+    Answers are compared word by word where words are tagged, and spans are measured beside.
+    """
+    if task.kind != "tag":
+        return task.measured
+    return tuple(dict.fromkeys(("f1_macro", "accuracy", *task.measured)))
+
+
+def check_tasks(tasks: Sequence[TaskSettings], similar: Sequence[TaskSettings] = ()) -> None:
+    """Look all tasks up, and read all examples of one's own, before anything is computed.
 
     Raises:
-      ValueError: for what is wrong with them.
+      ValueError: for an unknown name, for what is wrong with examples, and for tasks measured by
+        the likeness of two sentences (`similar`) that have not two, or no single label.
     """
-    for each in (each for each in tasks if each.task is not None):
-        for path in filter(None, (each.train, each.held_out, each.other_held_out)):
-            for _ in stream_examples(task_of(each), path, reading=each.reading):
+    for each in similar:
+        task = task_of(each)
+        if not task.is_pair or task.kind not in ("classify", "regress"):
+            raise ValueError(f"similar: expected tasks of pairs, got {each.name}")
+    for each in tasks:
+        task = task_of(each)
+        for path in (each.train, each.held_out, each.other_held_out) if each.task else ():
+            if path is None:
+                continue
+            for _ in stream_examples(task, path, reading=each.reading):
                 pass
 
 
@@ -247,8 +269,40 @@ def _bag_of_words(settings: TaskSettings) -> float:
     train = tuple(
         read_examples(task, settings.train, split="train", limit=settings.examples, reading=how)
     )
-    guess_N = bag_of_words_guesses(train, test, real=task.is_regression)
-    return METRICS[task.measured[0]](guess_N, _labels(test))
+    guess, label = _guessed(task, train, test)
+    return METRICS[metrics_of(task)[0]](guess, label)
+
+
+def _guessed(
+    task: Task, train: tuple[Example, ...], test: tuple[Example, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a linear model on counts of words answers, and what is due.
+
+    Each of several labels is guessed by itself, and a tag from its word alone.
+    """
+    if task.kind == "multilabel":
+        sides = (
+            [_has(side, number) for side in (train, test)] for number in range(len(task.labels))
+        )
+        found = [(bag_of_words_guesses(*both), _labels(both[1])) for both in sides]
+        guess, label = (np.stack(columns, axis=1) for columns in zip(*found, strict=True))
+        return guess, label
+    if task.kind == "tag":
+        train, test = _words_of(train), _words_of(test)
+    return bag_of_words_guesses(train, test, real=task.is_regression), _labels(test)
+
+
+def _has(examples: tuple[Example, ...], number: int) -> tuple[Example, ...]:
+    """The examples, labelled with whether they have a label."""
+    return tuple(each._replace(label=int(number in each.label)) for each in examples)
+
+
+def _words_of(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+    return tuple(
+        Example(word, None, tag, each.place)
+        for each in examples
+        for word, tag in zip(each.first, each.label, strict=True)
+    )
 
 
 def _held_out_examples(settings: TaskSettings) -> tuple[Example, ...]:

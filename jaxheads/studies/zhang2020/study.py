@@ -163,7 +163,8 @@ def departures(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """What every mask takes from the likeness of held-out sentences, before any training."""
     task, model = study_model.task(name), body(study_model)
     objective = departure_objective(representing(study_model), channel_of(task.task.is_pair))
-    whole = [batch for batch in task.held_out if np.asarray(batch.weight_B).all()]
+    full = (batch for batch in task.held_out if np.asarray(batch.weight_B).all())
+    whole = [batch._replace(labels=np.zeros(batch.index_B.shape, np.int32)) for batch in full]
     rows = []
     for way in methods(study_model, seed):
         mask_LH = mask_by(study_model, name, seed, way)

@@ -19,7 +19,7 @@ from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.settings import Chiang2021, ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench import tasks as workbench_tasks
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.tasks import check_own_tasks
+from jaxheads.studies.workbench.tasks import check_tasks
 from tests.support.cases import sentences
 from tests.support.reviews import write_jsonl
 
@@ -199,14 +199,56 @@ def test_a_study_has_tasks_of_ones_own_with_the_labels_of_their_files(tmp_path):
     assert task.held_out[0].labels[0] == 0
     assert task.metrics == ("accuracy", "f1_macro")
     assert model.reader.bag_of_words("topics") == {"bag of words": 1.0}
-    check_own_tasks(run.tasks)
+    check_tasks(run.tasks)
 
 
 def test_tasks_of_ones_own_are_checked_before_the_first_cell(tmp_path):
     settings = own_task(tmp_path, held_out="weather")
     with pytest.raises(ValueError, match=r"test\.csv:1: topic: expected one of .*, got 'weather'"):
-        check_own_tasks([settings])
-    with pytest.raises(ValueError, match="task: expected classify or regress, got tag"):
-        dataclasses.replace(settings, task=Task("tag"))
+        check_tasks([settings])
+    with pytest.raises(ValueError, match="task: expected one with labels, got mlm"):
+        dataclasses.replace(settings, task=Task("mlm"))
+    with pytest.raises(
+        ValueError, match=r"name: expected small letters, digits, _ and \., got 'A-b'"
+    ):
+        dataclasses.replace(settings, name="A-b")
+    with pytest.raises(ValueError, match=r"task: expected one of cola, .*, got 'sst3'"):
+        check_tasks([TaskSettings("sst3")])
     with pytest.raises(ValueError, match="train, held_out: expected both"):
         dataclasses.replace(settings, held_out=None)
+
+
+WORDS = [
+    {"words": ["the", "dog", "sleeps"], "tags": ["O", "B-X", "O"]},
+    {"words": ["a", "dog"], "tags": ["O", "B-X"]},
+] * 4
+TOPICS = [{"text": "the dog", "topics": ["dog"]}, {"text": "a cat", "topics": []}] * 4
+
+
+def prepared(folder: Path, name: str, rows: list[dict], task: Task) -> StudyModel:
+    """A model whose one task is on these rows, to train on and held out."""
+    file = write_jsonl(folder / f"{name}.jsonl", rows)
+    run = dataclasses.replace(RUN, tasks=(TaskSettings(name, file, file, length=16, task=task),))
+    return StudyModel(run, run.models[0], Store(Path("unused")))
+
+
+def test_a_study_takes_several_labels(tmp_path):
+    rows = [*TOPICS, {"text": "a cat and the dog", "topics": ["cat", "dog"]}]
+    model = prepared(tmp_path, "topics", rows, Task("multilabel", "text", "topics"))
+    task = model.reader.task("topics")
+    assert (task.readout.kind, task.readout.labels) == ("multilabel", ("cat", "dog"))
+    assert task.train.labels.tolist() == [[0, 1], [0, 0]] * 4 + [[1, 1]]
+    assert task.metrics == ("f1_micro", "f1_macro", "accuracy")
+    assert model.reader.bag_of_words("topics") == {"bag of words": 1.0}
+
+
+def test_a_study_takes_words_with_tags_and_permutes_them_word_by_word(tmp_path):
+    model = prepared(tmp_path, "words", WORDS, Task("tag", "words", "tags"))
+    task = model.reader.task("words")
+    assert (task.readout.kind, task.readout.labels) == ("tagging", ("B-X", "O"))
+    assert task.metrics[:3] == ("f1_macro", "accuracy", "span_f1")
+    assert model.reader.bag_of_words("words") == {"bag of words": 1.0}
+    train, other = task.train.tags, model.reader.shuffled(task, 0).train.tags
+    assert np.array_equal(train >= 0, other >= 0) and (train >= 0).sum() == 20
+    assert (train != other).any() and sorted(train) == sorted(other)
+    assert (task.train.tags[task.train.tags >= 0] == 0).sum() == 8
