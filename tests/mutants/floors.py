@@ -66,7 +66,7 @@ FAULTS = (
      "np.sqrt((one * one).sum(1) * (other * other).sum(1))",
      "np.sqrt(one.sum(1) * other.sum(1))"),
     ("bag of words: always accuracy", TASKS, OWN_METRIC,
-     "METRICS[task.measured[0]](guess_N", 'METRICS["accuracy"](guess_N'),
+     "METRICS[metrics_of(task)[0]](guess", 'METRICS["accuracy"](guess'),
     ("bag of words: measured on training examples", TASKS, OWN_METRIC,
      "read_examples(task, settings.held_out",
      "read_examples(task, settings.train"),
