@@ -78,7 +78,11 @@ def test_a_study_is_right_where_files_come_late_and_puts_fail(tmp_path):
     count = len(list((local / "cells").iterdir()))
     (shelf / "faults").unlink()
     said = ended(begin(config, shelf, "--out", "shelf://tiny", "--status"))
-    assert f"shelf://tiny: {count} of {count} cells done" in said and count == 11 and "put at" not in said
+    assert (
+        f"shelf://tiny: {count} of {count} cells done" in said
+        and count == 11
+        and "put at" not in said
+    )
     other = begin(config, shelf, "--out", "shelf://tiny", "--set", "curve.points=7")
     refused = other.communicate(timeout=120)[1]
     assert other.returncode == 2 and "holds a study with other settings" in refused, refused
