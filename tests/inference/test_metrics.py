@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,29 @@ def test_f1_of_classes_is_that_of_scikit_learn(seed: int, classes: int, count: i
         wanted = f1_score(label, guess, average=average, zero_division=0)
         name = "accuracy" if average == "micro" else "f1_macro"
         assert METRICS[name](guess, label) == pytest.approx(wanted)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.integers(2, 4), st.integers(2, 30))
+def test_f1_of_one_class_and_matthews_are_those_of_scikit_learn(seed: int, classes: int, count):
+    from sklearn.metrics import f1_score, matthews_corrcoef
+
+    guess, label = np.random.default_rng(seed).integers(0, classes, (2, count))
+    wanted = matthews_corrcoef(label, guess)
+    assert METRICS["matthews"](guess, label) == pytest.approx(wanted)
+    wanted = f1_score(label == 1, guess == 1, zero_division=0)
+    assert METRICS["f1"](guess, label) == pytest.approx(wanted)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.integers(2, 30))
+def test_correlations_are_those_of_pandas_with_ties_too(seed: int, count: int):
+    label, guess = np.random.default_rng(seed).integers(0, 4, (2, count)).astype(np.float32)
+    frame = pd.DataFrame({"guess": guess, "label": label})
+    for name in ("pearson", "spearman"):
+        wanted = frame.rank() if name == "spearman" else frame  # a rank for all that are tied
+        value = 0.0 if frame.nunique().min() == 1 else wanted.corr().loc["guess", "label"]
+        assert METRICS[name](guess, label) == pytest.approx(value, abs=1e-9)
 
 
 @settings(max_examples=30)

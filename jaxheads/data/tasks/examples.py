@@ -162,6 +162,7 @@ def _examples(
 ) -> Iterator[Example]:
     """The good examples of a data set, up to its first problem; then its problems in one error."""
     problems: list[str] = []
+    broken = False
     left_out = dict.fromkeys(reading.skip, 0)
     count = 0
     for record in records.read():
@@ -170,6 +171,7 @@ def _examples(
             left_out[found.kind] += 1
             continue
         problems += found.problems
+        broken |= found.kind == "broken"
         if len(problems) >= SHOWN:
             break
         if found.example is not None and not problems:
@@ -177,16 +179,18 @@ def _examples(
             yield found.example
             if count == limit:
                 break
-    _raise(records.name, problems, count)
+    way_out = "--skip broken leaves such rows out" if broken and count else ""
+    _raise(records.name, problems, count, way_out)
     for kind, number in left_out.items():
-        LOG.warning("%s: left out %d %s rows", records.name, number, kind)
+        LOG.warning("%s: rows left out: %d %s", records.name, number, kind)
 
 
-def _raise(name: str, problems: Sequence[str], count: int) -> None:
+def _raise(name: str, problems: Sequence[str], count: int, way_out: str) -> None:
     if problems:
         first, *others = problems[:SHOWN]
         folder = f"{Path(name).parent}/"  # which is said once
         more = ["and perhaps more"] if len(problems) >= SHOWN else []
+        more += [way_out] * bool(way_out)
         raise ValueError("; ".join([first, *(each.removeprefix(folder) for each in others), *more]))
     if not count:
         raise ValueError(f"{name}: expected examples, got none")

@@ -279,8 +279,8 @@ def names_in(task: Task, records: Records, skip: Sequence[str]) -> Labels:
     """The names of the classes of a data set: of a column of classes in its order, else sorted.
 
     Raises:
-      ValueError: for a value that may mean that there is no label, and for as many labels as
-        examples.
+      ValueError: for a value that may mean that there is no label, for as many labels as examples,
+        and for one label alone where a text or a word has one of several.
     """
     column, *more = task.answers
     if more:
@@ -301,6 +301,10 @@ def names_in(task: Task, records: Records, skip: Sequence[str]) -> Labels:
             f"{records.name}: {column}: expected classes, got {len(counts)} values that "
             "occur once each; is it another column, or a number (--task regress)?"
         )
+    if len(counts) == 1 and task.kind in ("classify", "tag"):
+        broken = (f"{each.place}: {each.problem}" for each in records.read() if each.problem)
+        alone = f"{records.name}: {column}: expected two or more labels, got {next(iter(counts))}"
+        raise ValueError(next(broken, alone))
     whole = all(name.removeprefix("-").isdecimal() for name in counts)
     return tuple(sorted(counts, key=int) if whole else sorted(counts))
 

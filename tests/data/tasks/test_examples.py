@@ -248,10 +248,30 @@ def test_the_files_of_glue_itself_are_read(tmp_path: Path):
 def test_broken_rows_are_named_or_left_out_and_counted(tmp_path: Path, caplog):
     path = tmp_path / "a.tsv"
     path.write_text("sentence\tlabel\na\t1\nb\nc\t0\n")
-    assert "a.tsv:3: expected 2 columns (sentence, label), got 1" in refused("sst2", path)
+    said = refused("sst2", path)
+    assert "a.tsv:3: expected 2 columns (sentence, label), got 1" in said
+    assert said.endswith("; --skip broken leaves such rows out")
     examples = read_examples("sst2", path, reading=Reading(skip=("broken",)))
     assert [example.first for example in examples] == ["a", "c"]
-    assert caplog.messages == [f"{path}: left out 1 broken rows"]
+    assert caplog.messages == [f"{path}: rows left out: 1 broken"]
+
+
+def test_a_record_of_qqp_that_is_broken_over_lines_is_told_and_left_out(tmp_path: Path, caplog):
+    rows = [
+        ["id", "qid1", "qid2", "question1", "question2", "is_duplicate"],
+        ["0", "1", "2", "Is it good?", "Is it so?", "1"],
+        ["1", "3", "4", "How old is he?"],  # and a line end in the question
+        ["", "How old is she?", "0"],
+        ["2", "5", "6", "", "Who is he?", "0"],
+    ]
+    path = tmp_path / "train.tsv"
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+    said = refused("qqp", path)
+    assert "train.tsv:3: expected 6 columns" in said and "train.tsv:4: expected 6 columns" in said
+    examples = read_examples("qqp", path, reading=Reading(skip=("broken",)))
+    wanted = [("Is it good?", "Is it so?", 1), ("", "Who is he?", 0)]
+    assert [example[:3] for example in examples] == wanted
+    assert caplog.messages == [f"{path}: rows left out: 2 broken"]
 
 
 @pytest.mark.parametrize("label", [-1, "-", "-1", None, ""])
@@ -262,7 +282,7 @@ def test_rows_without_a_label_are_left_out_on_request(tmp_path: Path, caplog, la
     assert refused("mnli", path).endswith("--skip unlabelled")
     examples = read_examples("mnli", path, reading=Reading(skip=("unlabelled",)))
     assert [example.label for example in examples] == [1, 1]
-    assert caplog.messages == [f"{path}: left out 1 unlabelled rows"]
+    assert caplog.messages == [f"{path}: rows left out: 1 unlabelled"]
     other = write(tmp_path / "b.jsonl", good, {**good, "label": "neutrl"})
     with pytest.raises(ValueError, match=r"b\.jsonl:2: label: expected one of .*, got 'neutrl'$"):
         read_examples("mnli", other, reading=Reading(skip=("unlabelled",)))
