@@ -21,6 +21,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxheads.analysis.similarity import compare_heads
     from jaxheads.config import EncoderConfig, ReadoutConfig, TrainingConfig
     from jaxheads.data.batch import Batch
     from jaxheads.data.encode import encode_task
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from jaxheads.inference.constituents import constituency_maps
     from jaxheads.inference.dependencies import dependency_maps
     from jaxheads.inference.evaluate import evaluate
+    from jaxheads.inference.text_maps import attention_maps
     from jaxheads.models import nn
     from jaxheads.models.checkpoint.convert import load_model, save_model
     from jaxheads.models.checkpoint.families import encoder_config
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from jaxheads.parallel.processes import start_distributed
     from jaxheads.pruning.cut import cut, zero
     from jaxheads.pruning.mask import mask_from_scores
+    from jaxheads.report.figures.attention_page import view_attention
     from jaxheads.report.figures.heads import plot_heads
     from jaxheads.training.fit import fit
 
@@ -90,7 +93,10 @@ _ROOMS = {
     "pruning.cut": ("cut", "zero"),
     "pruning.mask": ("mask_from_scores",),
     "inference.evaluate": ("evaluate",),
+    "analysis.similarity": ("compare_heads",),
     "inference.constituents": ("constituency_maps",),
+    "inference.text_maps": ("attention_maps",),
+    "report.figures.attention_page": ("view_attention",),
     "inference.dependencies": ("dependency_maps",),
     "training.fit": ("fit",),
     "report.figures.heads": ("plot_heads",),
@@ -109,7 +115,9 @@ __all__ = [
     "TrainingConfig",
     "ablation",
     "alone",
+    "attention_maps",
     "batches",
+    "compare_heads",
     "confidence",
     "constituency_maps",
     "cut",
@@ -143,6 +151,7 @@ __all__ = [
     "score_heads",
     "start_distributed",
     "training_batches",
+    "view_attention",
     "zero",
 ]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from jaxheads.cli.doctor import start_fault, start_remedy
+from jaxheads.cli.options.compare import AttentionOptions, CompareOptions
 from jaxheads.cli.options.evaluate import EvaluateOptions
 from jaxheads.cli.options.other import BenchOptions, DoctorOptions, PruneOptions
 from jaxheads.cli.options.score import ScoreOptions
@@ -67,6 +68,16 @@ VERBS: dict[str, Command] = {
         ConstituentsOptions,
         "jaxheads.cli.syntax:run_constituents",
         then="jaxheads.report.write:report",
+    ),
+    "compare": Command(
+        "compare the heads of two models, or two score files",
+        CompareOptions,
+        "jaxheads.cli.compare:run",
+    ),
+    "attention": Command(
+        "draw what every head attends to in a text",
+        AttentionOptions,
+        "jaxheads.cli.compare:run_attention",
     ),
     "bench": Command(
         "measure speed on this machine",

@@ -19,11 +19,12 @@ SPECIAL = ("dropped", "kept", "absent")
 
 
 class Pieces(NamedTuple):
-    """One input of a model, a single sentence: token numbers, each with its unit (-1: of none)."""
+    """One input of a model: token numbers, each with its unit (-1: of none)."""
 
     ids: Int[np.ndarray, "T"]
     unit_T: Int[np.ndarray, "T"]
     units: int
+    types_T: Int[np.ndarray, "T"] | None = None  # token types; none: all 0
 
 
 def _first(unit_T: np.ndarray) -> np.ndarray:

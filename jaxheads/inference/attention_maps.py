@@ -215,6 +215,7 @@ def _pack(
         sentence, own = sentences[number], slice(len(sentences[number].ids))
         batch.tokens_BT[row, own] = sentence.ids
         batch.real_BT[row, own], batch.unit_BT[row, own] = True, sentence.unit_T
+        batch.types_BT[row, own] = 0 if sentence.types_T is None else sentence.types_T
         weights = piece_weights(sentence.unit_T, queries, keys)
         batch.row_BT[row, own], batch.column_BT[row, own] = weights
     return batch

@@ -19,13 +19,13 @@ LEAST = 0.02  # lines of less weight are not drawn
 READING = (
     "Words on the left look at words on the right; numbers are the mean weight that a word gets. "
     "Point at a word on the left, or move to it with the tab key, to see its own weights. Weights "
-    f"below {LEAST} have no line."
+    f"below {LEAST} have no line and no number."
 )
 
 
 def attention_views(name: str, views: Sequence[HeadView], caption: str) -> Markup:
     """Sentences side by side, as far as there is room."""
-    html = "".join(_svg(view) for view in views)
+    html = "".join(drawn(view) for view in views)
     return Markup(name, f'<div class="attention">{html}</div>', caption)
 
 
@@ -42,7 +42,8 @@ def received(view: HeadView) -> list[float]:
     return [sum(column) / len(column) for column in zip(*view.weights, strict=True)]
 
 
-def _svg(view: HeadView) -> str:
+def drawn(view: HeadView) -> str:
+    """One head over one sentence, as SVG."""
     count = len(view.words)
     width, height = 2 * SIDE + GAP + 40, LINE * (count + 1) + 8
     return (
@@ -68,7 +69,7 @@ def _rows(view: HeadView) -> Iterator[str]:
                     f'<line x1="{SIDE}" y1="{_middle(row)}" x2="{SIDE + GAP}" '
                     f'y2="{_middle(column)}" stroke-opacity="{min(weight, 1):.2f}"/>'
                 )
-        yield f'<g class="own">{"".join(_numbers(weights))}</g></g>'
+        yield f'<g class="own">{"".join(_numbers(weights, LEAST))}</g></g>'
 
 
 def _means(view: HeadView) -> Iterator[str]:
@@ -78,12 +79,11 @@ def _means(view: HeadView) -> Iterator[str]:
     yield f'<g class="mean">{"".join(_numbers(received(view)))}</g>'
 
 
-def _numbers(weights: Sequence[float]) -> Iterator[str]:
+def _numbers(weights: Sequence[float], least: float = 0.0) -> Iterator[str]:
     for column, weight in enumerate(weights):
-        yield (
-            f'<text x="{SIDE + GAP + 8}" y="{_middle(column) + 4}" fill="#595959">{weight:.2f}'
-            "</text>"
-        )
+        if weight >= least:
+            place = f'x="{SIDE + GAP + 8}" y="{_middle(column) + 4}"'
+            yield f'<text {place} fill="#595959">{weight:.2f}</text>'
 
 
 def _word(view: HeadView, number: int, x: int, anchor: str) -> str:
