@@ -24,8 +24,8 @@ TEXT = "the old dog sees a cat\nnew cats see dogs\n\nthe girl sees maps\n"
 def folder(tmp_path):
     model, tokenizer = small_encoder()
     save_model(model, tmp_path / "one", tokenizer=tokenizer)
-    kernel = model.params["encoder"]["stack0"]["attention"]["query"]["kernel"]
-    model.params["encoder"]["stack0"]["attention"]["query"]["kernel"] = kernel.at[1, :, 2].mul(-1)
+    kernel = model.params["encoder"]["stack1"]["attention"]["query"]["kernel"]
+    model.params["encoder"]["stack1"]["attention"]["query"]["kernel"] = kernel.at[0, :, 2].mul(-1)
     save_model(model, tmp_path / "two", tokenizer=tokenizer)
     (tmp_path / "text").write_text(TEXT)
     return tmp_path
