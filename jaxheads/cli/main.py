@@ -46,7 +46,7 @@ VERBS: dict[str, Command] = {
     "study": Command(
         "run one config, from data to figures",
         StudyOptions,
-        "jaxheads.cli.command:run",
+        "jaxheads.cli.status:run",
         then="jaxheads.report.write:report",
     ),
     "score": Command("score every head on a task", ScoreOptions, "jaxheads.cli.score:run"),

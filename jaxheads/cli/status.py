@@ -1,4 +1,4 @@
-"""`jaxheads study CONFIG --status`: how far a study is and how long the rest may take.
+"""The door of `jaxheads study`; with --status: how far a study is, how long the rest may take.
 
 From its store alone, here or elsewhere; never starts jax.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from jaxheads.cli.options.study import StudyOptions
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.driver import is_locked
 from jaxheads.studies.runner.progress import (
@@ -20,6 +21,16 @@ from jaxheads.studies.runner.progress import (
 )
 
 SHOWN = 8  # names of a kind
+
+
+def run(options: StudyOptions) -> int | None:
+    """Run the study, or say how far it is; None where a report is to follow."""
+    if options.status:
+        print(describe(options.folder))
+        return 0
+    from jaxheads.cli import study  # which starts jax
+
+    return study.run(options)
 
 
 def describe(place: str | Path) -> str:
