@@ -62,7 +62,7 @@ def objective_for(
     """The objective of a model: cross entropy in nats, or squared error of a regression.
 
     Of a multilabel readout it is the sum over labels of the binary cross entropy, of a tagging
-    readout and a masked LM the sum over the positions whose label is not -1.
+    readout, a masked LM and a translation the sum over the positions whose label is not -1.
 
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
@@ -97,7 +97,12 @@ def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> O
     See `models.attention.View` for what `observe` is given: one layer, all its heads. Returns
     arrays `[B, L, H, ...]`, zero for cut heads; for a pair of sentences, the mean over the two. Of
     the batch, `tokens_BT`, `real_BT` and `types_BT` are read.
+
+    Raises:
+      ValueError: for an encoder-decoder, whose queries and keys are of two sentences.
     """
+    if config.decoder_layers:
+        raise ValueError("attention maps: expected an encoder alone, got an encoder-decoder")
     dtype = jnp.dtype(compute_dtype)
 
     def watch(params: Params, gate, batch: Any, observe: Observer):
@@ -174,7 +179,8 @@ def _sentences(batch: Any):
 def _check(readout: ReadoutConfig, targets: str) -> None:
     if readout.kind == "none":
         raise ValueError(
-            f"objective: expected one of the readouts masked_lm, {', '.join(LABELLED)}, got none"
+            "objective: expected one of the readouts masked_lm, translation, "
+            f"{', '.join(LABELLED)}, got none"
         )
     if targets not in ("labels", "own"):
         raise ValueError(f"targets: expected 'labels' or 'own', got {targets!r}")
@@ -212,7 +218,12 @@ def _logits(config, readout, params, batch, how, *, gate, key):
 def _loss_of(readout: ReadoutConfig):
     if _is_regression(readout):
         return _squared_error
-    losses = {"masked_lm": _each_place, "tagging": _each_place, "multilabel": _each_label}
+    losses = {
+        "masked_lm": _each_place,
+        "translation": _each_place,
+        "tagging": _each_place,
+        "multilabel": _each_label,
+    }
     return losses.get(readout.kind, _one_class)
 
 

@@ -29,7 +29,12 @@ def magnitude(config: EncoderConfig, params: Any) -> Float[np.ndarray, "L H"]:
     """
     encoder = params["encoder"]
     stacked = [encoder[f"stack{i}"] for i in range(sum(k.startswith("stack") for k in encoder))]
-    norm_by_block = [row for stack in stacked for row in _norms(stack["attention"])]
+    norm_by_block = [
+        row
+        for name in ("attention", "cross")
+        for stack in stacked
+        for row in (_norms(stack[name]) if name in stack else ())
+    ]
     score_LH = np.zeros((config.num_layers, config.num_heads))
     for layer, block in enumerate(config.block_by_layer):
         score_LH[layer, list(config.heads_by_block[block])] = norm_by_block[block]

@@ -18,10 +18,11 @@ from jaxheads.importance.methods import Method, Pass, Request, gradient
 from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers
 from jaxheads.importance.units import GROUP, UNITS, Mean
 from jaxheads.inference.stream import stream
+from jaxheads.models.kinds import HeadKinds
 from jaxheads.objectives import Objective
 from jaxheads.parallel.mesh import place_params
 
-Gate = Float[np.ndarray, "L H"] | Bool[np.ndarray, "L H"]
+Gate = Float[np.ndarray, "L H"] | Bool[np.ndarray, "L H"] | HeadKinds
 
 
 def score_heads(
@@ -69,6 +70,7 @@ def score_heads(
         example or one that comes twice or is not kept, for a loss or score that is not finite.
     """
     config, shape = _heads(heads)
+    gate = None if gate is None else np.asarray(gate)
     problems = [*method_problems(method, unit, tied), *_shape_problems(config, shape, tied, gate)]
     refuse("score", [*problems, *_result_problems(method, normalize, keep, examples)])
     unit, gate_LH = unit or method.units[0], _gate(config, shape, gate)

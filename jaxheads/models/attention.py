@@ -35,6 +35,13 @@ class View(NamedTuple):
 Observer = Callable[[View], Any]
 
 
+class KeysValues(NamedTuple):
+    """What queries look at, projected once and for all: keys and values of every head."""
+
+    key_BSHK: Float[Array, "B S h K"]
+    value_BSHK: Float[Array, "B S h K"]
+
+
 class Reach(NamedTuple):
     """Of rotary positions: which tokens are near enough, and the angles that turn both sides."""
 
@@ -81,10 +88,14 @@ class Attention(nnx.Module):
         bias = (width,) if biases else None
         self.out = Projection((heads, head_width, width), bias, draw, stack)
 
+    def remember(self, memory_BSD: Float[Array, "B S D"]) -> KeysValues:
+        """The keys and values of a sequence."""
+        return KeysValues(_project(memory_BSD, self.key), _project(memory_BSD, self.value))
+
     def __call__(
         self,
         x_BTD: Float[Array, "B T D"],
-        memory_BSD: Float[Array, "B S D"],
+        memory: Float[Array, "B S D"] | KeysValues,
         real_BS: Bool[Array, "B S"],
         gate_BHt: Float[Array, "#B h #T"] | None,
         *,
@@ -96,12 +107,12 @@ class Attention(nnx.Module):
     ) -> tuple[Float[Array, "B T D"], Any]:
         """The gated output `[B, T, D]`, and what `observe` made of the layer.
 
-        A query looks at all real keys, or in packed rows at those that `apart_BTS` names.
+        A query looks at all real keys, or at those that `apart_BTS` names: in packed rows, and in
+        a decoder at those before it.
         """
         dtype = x_BTD.dtype
         q_BTHK = _project(x_BTD, self.query)
-        k_BSHK = _project(memory_BSD, self.key)
-        v_BSHK = _project(memory_BSD, self.value)
+        k_BSHK, v_BSHK = memory if isinstance(memory, KeysValues) else self.remember(memory)
         seen_BTS = real_BS[:, None, :] if apart_BTS is None else apart_BTS
         if reach is not None:
             q_BTHK = _turned(q_BTHK, reach.query_angle_BTk)

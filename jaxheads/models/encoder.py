@@ -1,4 +1,4 @@
-"""The one encoder of all families: embeddings, and runs of equal blocks under `lax.scan`."""
+"""The one body of all families: embeddings, and runs of equal blocks under `lax.scan`."""
 
 from __future__ import annotations
 
@@ -11,37 +11,11 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.attention import Attention, Draw, Observer, Projection, reach_of
-from jaxheads.models.dropout import drop
-from jaxheads.models.layout import LayerRun, Stack, runs, stacks
+from jaxheads.models.attention import Draw, KeysValues, Observer, reach_of
+from jaxheads.models.blocks import Block, Embeddings, Norm, Source
+from jaxheads.models.kinds import HeadKinds, joined
+from jaxheads.models.layout import LayerRun, attentions, runs, stacks
 from jaxheads.models.packing import Packing
-
-
-@jax.custom_jvp
-def gelu(x):
-    """Exact gelu, `x * cdf(x)`, that keeps one array for its derivative instead of three."""
-    return _gelu_and_slope(x)[0]
-
-
-@gelu.defjvp
-def _(primals, tangents):
-    value, slope = _gelu_and_slope(primals[0])
-    return value, slope * tangents[0]
-
-
-def _gelu_and_slope(x):
-    cdf = 0.5 * (1 + jax.lax.erf(x * np.asarray(0.5**0.5, x.dtype)))
-    density = jnp.exp(-0.5 * jnp.square(x)) * np.asarray((2 * np.pi) ** -0.5, x.dtype)
-    return x * cdf, cdf + x * density
-
-
-ACTIVATION = {
-    "gelu": gelu,
-    "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
-    "relu": jax.nn.relu,
-    "silu": jax.nn.silu,
-}
-
 
 # What a layer keeps for its backward pass in training: the results of its matrix products. Norms,
 # activations, softmax and dropout are computed again, which costs less than writing and reading
@@ -56,125 +30,15 @@ class Trace(NamedTuple):
     observed: Any
 
 
-class Norm(nnx.Module):
-    """Layer normalisation, computed in float32."""
+class Cache(NamedTuple):
+    """What the layers of one run of a decoder remember, on a leading axis of layers."""
 
-    def __init__(self, config: EncoderConfig, width: int, stack=()):
-        self.scale = nnx.Param(np.ones((*stack, width), np.float32))
-        if config.biases:
-            self.bias = nnx.Param(np.zeros((*stack, width), np.float32))
-        self.eps = config.norm_eps
-
-    def __call__(self, x):
-        x32 = x.astype(jnp.float32)
-        centred = x32 - x32.mean(-1, keepdims=True)
-        scale = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.eps)
-        x32 = centred * scale * self.scale[...]
-        return (x32 + self.bias[...] if hasattr(self, "bias") else x32).astype(x.dtype)
-
-
-class EmbeddingTable(nnx.Module):
-    """An embedding table `[rows, E]`."""
-
-    def __init__(self, rows: int, width: int, draw: Draw):
-        self.table = nnx.Param(draw((rows, width)))
-
-
-def linear(x, projection):
-    """`x @ kernel + bias` in the type of `x`, or without a bias that there is not."""
-    return projection.plus_bias(x @ projection.kernel[...].astype(x.dtype))
-
-
-class Embeddings(nnx.Module):
-    """Word, position and token-type embeddings, normalised, and projected where factorised."""
-
-    def __init__(self, config: EncoderConfig, draw: Draw):
-        inner, width = config.embedding_width, config.hidden_size
-        self.word = EmbeddingTable(config.vocab_size, inner, draw)
-        if not config.rotary_base:
-            self.position = EmbeddingTable(config.max_positions, inner, draw)
-        if config.type_vocab_size:
-            self.type = EmbeddingTable(config.type_vocab_size, inner, draw)
-        self.norm = Norm(config, inner)
-        if config.has_projection:
-            self.project = Projection((inner, width), (width,), draw)
-
-    def __call__(self, config: EncoderConfig, tokens, real, types, dtype, key, packing=None):
-        x = jnp.take(self.word.table[...], tokens, axis=0)
-        if not config.rotary_base:
-            x = x + jnp.take(self.position.table[...], positions(config, real, packing), axis=0)
-        if config.type_vocab_size:
-            types = types if config.type_vocab_size > 1 else jnp.zeros_like(types)
-            x = x + jnp.take(self.type.table[...], types, axis=0)
-        x = drop(self.norm(x).astype(dtype), config.hidden_dropout, key)
-        return linear(x, self.project) if config.has_projection else x
-
-
-def positions(
-    config: EncoderConfig, real_BT: Bool[Array, "B T"], packing: Packing | None = None
-) -> Int[Array, "B T"]:
-    """Row of the position table for each token.
-
-    Its column, or the number of real tokens so far, above the padding id; in a packed row, of its
-    own example.
-    """
-    if packing is not None:
-        above = config.positions_after_pad * (config.pad_token_id + 1)
-        return jnp.where(real_BT, packing.position_RT + above, config.pad_token_id)
-    if not config.positions_after_pad:
-        return jnp.broadcast_to(jnp.arange(real_BT.shape[1]), real_BT.shape)
-    return jnp.cumsum(real_BT, axis=1) * real_BT + config.pad_token_id
-
-
-def _same(x):
-    return x
-
-
-class Block(nnx.Module):
-    """One transformer layer, or a stack of them on a leading axis."""
-
-    def __init__(self, config: EncoderConfig, stack: Stack, draw: Draw):
-        width, inner, lead = config.hidden_size, config.intermediate_size, (len(stack.blocks),)
-        self.attention = Attention(
-            width, stack.num_heads, config.head_width, draw, lead, config.biases
-        )
-        if stack.norms_attention:
-            self.attention_norm = Norm(config, width, lead)
-        self.up = Projection((width, inner), (inner,) if config.biases else None, draw, lead)
-        if config.gates_feed_forward:
-            self.factor = Projection((width, inner), None, draw, lead)
-        self.down = Projection((inner, width), (width,) if config.biases else None, draw, lead)
-        self.feed_forward_norm = Norm(config, width, lead)
-
-    def __call__(
-        self, config: EncoderConfig, x_BTD, memory_BSD, real_BS, gate_BHt, key, observe, reach,
-        apart_BTS=None,
-    ):  # fmt: skip
-        """One layer at the query positions `x`; keys and values come from `memory`."""
-        keys = (None,) * 3 if key is None else jax.random.split(key, 3)
-        norms = getattr(self, "attention_norm", _same), self.feed_forward_norm
-        before, after = (norms, (_same,) * 2) if config.pre_norm else ((_same,) * 2, norms)
-        attended, seen = self.attention(
-            before[0](x_BTD), before[0](memory_BSD), real_BS, gate_BHt,
-            reach=reach, apart_BTS=apart_BTS, dropout=config.attention_dropout, key=keys[0],
-            observe=observe,
-        )  # fmt: skip
-        attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
-        x_BTD = after[0](x_BTD + attended)
-        fed = self.feed_forward(config, before[1](x_BTD))
-        fed = drop(fed, config.hidden_dropout * config.drops_feed_forward_output, keys[2])
-        return after[1](x_BTD + fed), seen
-
-    def feed_forward(self, config: EncoderConfig, x_BTD):
-        """Up to the inner width, through the activation, and down again."""
-        inner_BTF = ACTIVATION[config.activation](linear(x_BTD, self.up))
-        if config.gates_feed_forward:
-            inner_BTF = inner_BTF * linear(x_BTD, self.factor)
-        return linear(inner_BTF, self.down)
+    own: KeysValues  # of the tokens so far, `[n, B, T, h, K]`
+    source: KeysValues
 
 
 class Encoder(nnx.Module):
-    """Embeddings and stacks of blocks; one code for all families."""
+    """Embeddings and stacks of blocks, a decoder's after the encoder's; one code for all."""
 
     def __init__(self, config: EncoderConfig, draw: Draw):
         self.config = config
@@ -189,7 +53,7 @@ class Encoder(nnx.Module):
         tokens_BT: Int[Array, "B T"],
         real_BT: Bool[Array, "B T"],
         types_BT: Int[Array, "B T"] | None = None,
-        head_mask: Float[Array, "..."] | None = None,
+        head_mask: Float[Array, "..."] | HeadKinds | None = None,
         *,
         where_BP: Int[Array, "B P"] | None = None,
         key=None,
@@ -211,13 +75,14 @@ class Encoder(nnx.Module):
         """
         if observe is not None and (where_BP is not None or packing is not None):
             raise ValueError("observe: expected all positions of rows of one example each")
-        config, plan = self.config, runs(self.config)
+        config = self.config
+        plan = tuple(run for run in runs(config) if run.cross is None)
         keys = (None,) * (config.num_layers + 1)
         if key is not None:
             keys = jax.random.split(key, config.num_layers + 1)
         types_BT = jnp.zeros_like(tokens_BT) if types_BT is None else types_BT
         if packing is not None and head_mask is not None:
-            head_mask = packing.gate_by_position(head_mask)
+            head_mask = packing.gate_by_position(joined(head_mask))
         gate = full_gate(config, head_mask, tokens_BT.shape)
         x = self.embeddings(config, tokens_BT, real_BT, types_BT, dtype, keys[0], packing)
         apart = None if packing is None else packing.seen_RTT
@@ -225,21 +90,117 @@ class Encoder(nnx.Module):
         for run in plan:
             last = where_BP if run is plan[-1] else None
             x, seen = self._run(run, x, real_BT, gate, keys, observe, last, remat, apart, unroll)
-            observed.append(seen)
+            observed.append((run.layers, run.heads, seen))
         if config.pre_norm:
             x = self.final_norm(x)
-        return Trace(x, None if observe is None else _gather(config, plan, observed))
+        return Trace(x, None if observe is None else _gather(config, observed))
 
-    def _run(self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat, apart, unroll):
+    def decode(
+        self,
+        tokens_BT: Int[Array, "B T"],
+        real_BT: Bool[Array, "B T"],
+        memory_BSD: Float[Array, "B S D"],
+        real_BS: Bool[Array, "B S"],
+        head_mask: Float[Array, "..."] | HeadKinds | None = None,
+        *,
+        key=None,
+        observe: Observer | None = None,
+        remat: bool = False,
+        unroll: bool = False,
+    ) -> Trace:
+        """Hidden states of the decoder at every target position, which sees those before it.
+
+        Raises:
+          ValueError: for a gate of another shape.
+        """
+        config = self.config
+        keys = (None,) * (config.num_layers + 1)
+        if key is not None:
+            keys = jax.random.split(key, config.num_layers + 1)
+        gate = full_gate(config, head_mask, tokens_BT.shape)
+        x = self.embeddings(config, tokens_BT, real_BT, None, memory_BSD.dtype, keys[0])
+        before_TT = jnp.tril(jnp.ones((x.shape[1], x.shape[1]), bool))
+        seen_BTT = before_TT & real_BT[:, None, :]
+        observed, source = [], (memory_BSD, real_BS)
+        for run in runs(config):
+            if run.cross is not None:
+                x, seen = self._run(
+                    run, x, real_BT, gate, keys, observe, None, remat, seen_BTT, unroll, source
+                )
+                observed.append((run.layers, run.heads, seen[0]))
+                observed.append((cross_layers(config, run), run.cross, seen[1]))
+        return Trace(x, None if observe is None else _gather(config, observed))
+
+    def caches(self, memory_BSD: Float[Array, "B S D"], length: int) -> tuple[Cache, ...]:
+        """What the decoder remembers before the first of `length` tokens: the source alone."""
+        found = []
+        for run in runs(self.config):
+            if run.cross is not None:
+                graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
+                source = jax.vmap(
+                    lambda row, graph=graph: nnx.merge(graph, row).cross.remember(memory_BSD)
+                )(params)
+                heads, width = len(run.heads[0]), self.config.head_width
+                shape = (len(run.layers), len(memory_BSD), length, heads, width)
+                empty = jnp.zeros(shape, memory_BSD.dtype)
+                found.append(Cache(KeysValues(empty, empty), source))
+        return tuple(found)
+
+    def step(
+        self,
+        tokens_B1: Int[Array, "B 1"],
+        at: Int[Array, ""],
+        caches: tuple[Cache, ...],
+        real_BS: Bool[Array, "B S"],
+        head_mask: Float[Array, "..."] | HeadKinds | None = None,
+    ) -> tuple[Float[Array, "B 1 D"], tuple[Cache, ...]]:
+        """Hidden states of one token more, at the position `at`, and what is remembered then."""
+        config, length = self.config, caches[0].own.key_BSHK.shape[2]
+        dtype, found = caches[0].own.key_BSHK.dtype, []
+        gate = full_gate(config, head_mask, tokens_B1.shape)
+        x = self.embeddings(config, tokens_B1, None, None, dtype, None, at=at[None, None])
+        so_far_BT = jnp.broadcast_to(jnp.arange(length) <= at, (len(x), length))
+        for run, cache in zip(
+            (r for r in runs(config) if r.cross is not None), caches, strict=True
+        ):
+            graph, rows = self._inputs(run, gate, (None,))
+
+            def layer(x, row, graph=graph):
+                row, cache = row
+                block = nnx.merge(graph, row.params)
+                own = jax.tree.map(
+                    lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, at, 1),
+                    cache.own, block.attention.remember(x),
+                )  # fmt: skip
+                source = Source(cache.source, real_BS, row.cross_gate)
+                x, _ = block(config, x, own, so_far_BT, row.gate, None, None, None, source=source)
+                return x, own
+
+            x, own = _scan(layer, x, (rows, cache), len(run.layers), False)
+            found.append(Cache(own, cache.source))
+        return x, tuple(found)
+
+    def _inputs(self, run: LayerRun, gate, keys):
+        """The graph of a run's stack, and what each of its layers takes."""
         graph, params = nnx.split(getattr(self, f"stack{run.stack}"))
         local = self.config.is_local[run.layers[0] : run.layers[-1] + 1]
-        rows = _RunInputs(
+        cross = None
+        if run.cross is not None:
+            cross = _run_gate(self.config, gate, cross_layers(self.config, run), run.cross)
+        return graph, _RunInputs(
             params,
-            _run_gate(self.config, gate, run),
+            _run_gate(self.config, gate, run.layers, run.heads),
             _run_keys(keys, run),
             jnp.asarray(local) if self.config.rotary_base else None,
+            cross,
         )
-        chosen = None
+
+    def _run(
+        self, run: LayerRun, x, real_BT, gate, keys, observe, where_BP, remat, apart, unroll,
+        source=None,
+    ):  # fmt: skip
+        graph, rows = self._inputs(run, gate, keys)
+        chosen, params = None, rows.params
         if run.shared:
             chosen = _select_heads(jax.tree.map(lambda leaf: leaf[0], params), run.select)
             rows = rows._replace(params=None)
@@ -250,7 +211,10 @@ class Encoder(nnx.Module):
         def layer(x, memory, row: _RunInputs, at_BT):
             block = nnx.merge(graph, chosen if run.shared else row.params)
             reach = reach_of(self.config, row.local, at_BT, memory.shape[1])
-            return block(self.config, x, memory, real_BT, row.gate, row.key, observe, reach, apart)
+            there = None if source is None else Source(source[0], source[1], row.cross_gate)
+            return block(
+                self.config, x, memory, real_BT, row.gate, row.key, observe, reach, apart, there
+            )
 
         if remat:
             layer = jax.checkpoint(layer)
@@ -270,6 +234,7 @@ class _RunInputs(NamedTuple):
     gate: Any
     key: Any
     local: Any  # of rotary positions: whether a layer is among config.local_layers
+    cross_gate: Any  # of a decoder's layers
 
 
 def _scan(step, x, rows, length, unroll):
@@ -308,7 +273,7 @@ def full_gate(config: EncoderConfig, head_mask, shape) -> Float[Array, "#B L H #
     if head_mask is None:
         return None
     (batch, length), (layers, heads) = shape, (config.num_layers, config.num_heads)
-    gate = jnp.asarray(head_mask)
+    gate = jnp.asarray(joined(head_mask))
     if gate.shape == (layers, heads):
         return gate[None, :, :, None]
     allowed = ((1, batch), (1, layers), (heads,), (1, length))
@@ -320,14 +285,19 @@ def full_gate(config: EncoderConfig, head_mask, shape) -> Float[Array, "#B L H #
     return jnp.broadcast_to(gate, (gate.shape[0], layers, heads, gate.shape[3]))
 
 
-def _run_gate(config: EncoderConfig, gate, run: LayerRun):
+def cross_layers(config: EncoderConfig, run: LayerRun) -> tuple[int, ...]:
+    """The numbers that a run's attentions to the source have among all layers."""
+    return tuple(attentions(config, block)["cross"] for block in run.layers)
+
+
+def _run_gate(config: EncoderConfig, gate, layers, heads):
     """The gate rows of a run, `[n, #B, h, #T]`, for the heads that its layers have."""
     if gate is None:
         return None
-    rows = gate[:, run.layers[0] : run.layers[-1] + 1]
-    if len(run.heads[0]) < config.num_heads:
-        index = np.asarray(run.heads, np.int32).reshape(len(run.layers), -1)
-        rows = rows[:, np.arange(len(run.layers))[:, None], index]
+    rows = gate[:, layers[0] : layers[-1] + 1]
+    if len(heads[0]) < config.num_heads:
+        index = np.asarray(heads, np.int32).reshape(len(layers), -1)
+        rows = rows[:, np.arange(len(layers))[:, None], index]
     return jnp.moveaxis(rows, 1, 0)
 
 
@@ -335,16 +305,17 @@ def _run_keys(keys, run: LayerRun):
     return None if keys[0] is None else jnp.stack([keys[1 + layer] for layer in run.layers])
 
 
-def _gather(config: EncoderConfig, plan, observed):
-    """Stacked observations of all runs as `[B, L, H, ...]`, zero where a head is cut."""
+def _gather(config: EncoderConfig, observed):
+    """Stacked observations of runs as `[B, L, H, ...]`, zero where a head is cut or in no run."""
+    layers_of, heads_of, seen = zip(*observed, strict=True)
 
     def join(*parts):
         batch, rest = parts[0].shape[1], parts[0].shape[3:]
         full = jnp.zeros((config.num_layers, config.num_heads, batch, *rest), parts[0].dtype)
-        for run, part in zip(plan, parts, strict=True):
-            heads = np.asarray(run.heads, np.int32).reshape(len(run.layers), -1)
-            layers = np.asarray(run.layers)[:, None]
+        for run, kept, part in zip(layers_of, heads_of, parts, strict=True):
+            heads = np.asarray(kept, np.int32).reshape(len(run), -1)
+            layers = np.asarray(run)[:, None]
             full = full.at[layers, heads].set(jnp.swapaxes(part, 1, 2))
         return jnp.moveaxis(full, 2, 0)
 
-    return jax.tree.map(join, *observed)
+    return jax.tree.map(join, *seen)

@@ -1,9 +1,11 @@
-"""How the blocks of an encoder are stored (stacks) and computed (runs).
+"""How the blocks of a model are stored (stacks) and computed (runs).
 
 A block is one set of layer parameters. Consecutive blocks with equally many heads are stored
 stacked on a leading axis, so that a uniform encoder is one scan and a cut one a short sequence of
 scans. The last layer always stands alone: a readout needs few of its positions, and only those are
-computed. A shared block (ALBERT) stands alone too and is scanned over the layers that use it.
+computed. A shared block (ALBERT) stands alone too and is scanned over the layers that use it. A
+decoder's blocks come after the encoder's; each has a second attention, to the source, whose heads
+are those of the layer `decoder_layers` further on.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class Stack(NamedTuple):
     blocks: tuple[int, ...]
     heads: tuple[Heads, ...]
     norms_attention: bool  # not the first block of a model whose norms come before its sublayers
+    cross: tuple[Heads, ...] | None = None  # of a decoder's blocks: the heads that see the source
 
     @property
     def num_heads(self) -> int:
@@ -42,13 +45,26 @@ class LayerRun(NamedTuple):
     heads: tuple[Heads, ...]
     shared: bool
     select: tuple[int, ...] | None
+    cross: tuple[Heads, ...] | None = None
+
+
+def attentions(config: EncoderConfig, block: int) -> dict[str, int]:
+    """The attentions of a block by the number that each has among those of the model."""
+    if block < config.encoder_layers:
+        return {"attention": block}
+    return {"attention": block, "cross": block + config.decoder_layers}
 
 
 @functools.lru_cache
 def stacks(config: EncoderConfig) -> tuple[Stack, ...]:
-    """The encoder's stacks in order; stack `i` holds the parameters under the name `stack{i}`."""
+    """The model's stacks in order; stack `i` holds the parameters under the name `stack{i}`."""
     held = config.heads_by_block
-    last = len(held) - 1
+    blocks = len(held) - config.decoder_layers
+    last = -1 if config.decoder_layers else blocks - 1
+
+    def crossed(block: int) -> Heads | None:
+        number = attentions(config, block).get("cross")
+        return None if number is None else held[number]
 
     def bare(block: int) -> bool:
         return config.pre_norm and block == 0
@@ -56,22 +72,31 @@ def stacks(config: EncoderConfig) -> tuple[Stack, ...]:
     alike = (
         (lambda block: block)
         if config.shares_blocks
-        else (lambda block: (bare(block), block == last, len(held[block])))
+        else (lambda block: (bare(block), block == last, len(held[block]), _count(crossed(block))))
     )
-    groups = (tuple(group) for _, group in itertools.groupby(range(len(held)), alike))
+    groups = (tuple(group) for _, group in itertools.groupby(range(blocks), alike))
     return tuple(
-        Stack(blocks, tuple(held[block] for block in blocks), not bare(blocks[0]))
-        for blocks in groups
+        Stack(
+            group,
+            tuple(held[block] for block in group),
+            not bare(group[0]),
+            None if crossed(group[0]) is None else tuple(crossed(b) or () for b in group),
+        )
+        for group in groups
     )
+
+
+def _count(heads: Heads | None) -> int | None:
+    return None if heads is None else len(heads)
 
 
 @functools.lru_cache
 def runs(config: EncoderConfig) -> tuple[LayerRun, ...]:
-    """The encoder's runs, in order of computation: every layer once, the last one alone."""
+    """The model's runs, in order of computation: every layer once, an encoder's last one alone."""
     if config.shares_blocks:
         return _shared_runs(config)
     return tuple(
-        LayerRun(number, stack.blocks, stack.heads, shared=False, select=None)
+        LayerRun(number, stack.blocks, stack.heads, False, None, stack.cross)
         for number, stack in enumerate(stacks(config))
     )
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxheads.config import LABELLED, EncoderConfig, ReadoutConfig
 from jaxheads.models.attention import Observer
 from jaxheads.models.encoder import Encoder, Trace
+from jaxheads.models.kinds import HeadKinds, joined
 from jaxheads.models.packing import Packing
 from jaxheads.models.readouts import READOUT, mean_over_tokens
 
@@ -67,7 +68,7 @@ def encode(
     tokens_BT: Int[Array, "B T"],
     real_BT: Bool[Array, "B T"],
     types_BT: Int[Array, "B T"] | None = None,
-    head_mask: Float[Array, "..."] | None = None,
+    head_mask: Float[Array, "..."] | HeadKinds | None = None,
     *,
     where_BP: Int[Array, "B P"] | None = None,
     key=None,
@@ -111,7 +112,7 @@ def logits(
     tokens_BT: Int[Array, "B *pair T"],
     real_BT: Bool[Array, "B *pair T"],
     types_BT: Int[Array, "B *pair T"],
-    head_mask: Float[Array, "..."] | None = None,
+    head_mask: Float[Array, "..."] | HeadKinds | None = None,
     *,
     where_BP: Int[Array, "B P"] | None = None,
     key=None,
@@ -122,10 +123,13 @@ def logits(
 ) -> Float[Array, "N *P C"]:
     """Float32 logits: `[B, C]`, of a tagger `[B, T, C]`, of a masked LM at `where_BP` `[B, P, V]`.
 
+    Of a translation, `[B, T, V]` at every target position.
+
     Packed rows have as many examples as they have places.
 
     Args:
-      tokens_BT, real_BT, types_BT: `[B, T]`, for a pair readout `[B, 2, T]`.
+      tokens_BT, real_BT, types_BT: `[B, T]`, for a pair readout `[B, 2, T]`; for a translation too,
+        of the source and of what the decoder has read.
       head_mask: gates on the heads' contexts, `[L, H]` or what broadcasts to `[B, L, H, T]`; None:
         ones.
       key: of dropout, which is off without one.
@@ -175,6 +179,61 @@ def _tagging(config, readout, params, inputs, _where_BP, keys, how):
     return head(config, readout, trace.hidden_BPD, keys[1])
 
 
+def trace_translation(
+    config: EncoderConfig,
+    params: Params,
+    tokens_B2T: Int[Array, "B 2 T"],
+    real_B2T: Bool[Array, "B 2 T"],
+    head_mask: Float[Array, "..."] | HeadKinds | None = None,
+    *,
+    key=None,
+    observe: Observer | None = None,
+    dtype=jnp.float32,
+    remat: bool = False,
+    unroll: bool = False,
+) -> Trace:
+    """Hidden states of an encoder-decoder at every target position, and what `observe` collects.
+
+    Args:
+      tokens_B2T: the source, and what the decoder has read.
+      head_mask: `[L, H]`, what broadcasts to `[B, L, H, T]`, or `[2 B, L, H, T]` with a gate for
+        the source and one for the target of each example in turn; as one array or by kind.
+      key: of dropout, which is off without one.
+
+    Returns:
+      Hidden states `[B, T, D]`, and observations `[B, L, H, ...]`, zero for cut heads.
+
+    Raises:
+      ValueError: for a gate of another shape, or an encoder alone.
+    """
+    if not config.decoder_layers:
+        raise ValueError("translation: expected an encoder-decoder, got an encoder alone")
+    gate = joined(head_mask)
+    gates = (gate, gate)
+    if gate is not None and jnp.ndim(gate) == 4 and gate.shape[0] == 2 * tokens_B2T.shape[0]:
+        gates = (gate[::2], gate[1::2])
+    keys = (None, None) if key is None else jax.random.split(key)
+    how = {"observe": observe, "remat": remat, "unroll": unroll}
+    body = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
+    (tokens_BS, tokens_BT), (real_BS, real_BT) = (
+        jnp.moveaxis(x, 1, 0) for x in (tokens_B2T, real_B2T)
+    )
+    source = body(tokens_BS, real_BS, None, gates[0], key=keys[0], dtype=dtype, **how)
+    memory = source.hidden_BPD
+    target = body.decode(tokens_BT, real_BT, memory, real_BS, gates[1], key=keys[1], **how)
+    if observe is None:
+        return target
+    return Trace(target.hidden_BPD, jax.tree.map(jnp.add, source.observed, target.observed))
+
+
+def _translation(config, readout, params, inputs, _where_BP, keys, how):
+    tokens, real, _, head_mask = inputs
+    how = {name: how[name] for name in ("dtype", "remat", "unroll")}
+    trace = trace_translation(config, params, tokens, real, head_mask, key=keys[0], **how)
+    head = nnx.merge(_graphs(config, readout)[1], params["readout"])
+    return head(trace.hidden_BPD, params["encoder"]["embeddings"]["word"]["table"])
+
+
 def _pair(config, readout, params, inputs, _where_BP, keys, how):
     """Both sentences in one pass, row by row: a per-example gate applies to both."""
     tokens, real, types, head_mask = inputs
@@ -198,12 +257,15 @@ def pool(config: EncoderConfig, readout: ReadoutConfig, params: Params, hidden_B
 
 
 def _none(*_):
-    raise ValueError(f"this model has no readout: expected one of masked_lm, {', '.join(LABELLED)}")
+    raise ValueError(
+        f"this model has no readout: expected one of masked_lm, translation, {', '.join(LABELLED)}"
+    )
 
 
 LOGITS = {
     "none": _none,
     "masked_lm": _masked_lm,
+    "translation": _translation,
     "classification": _classification,
     "multilabel": _classification,
     "tagging": _tagging,

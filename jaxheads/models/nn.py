@@ -158,6 +158,12 @@ class ForMaskedLM(_WithReadout):
     kind: ClassVar[ReadoutKind] = "masked_lm"
 
 
+class ForTranslation(_WithReadout):
+    """Logits over the vocabulary `[B, T, V]` of an encoder-decoder, from `[B, 2, T]` tokens."""
+
+    kind: ClassVar[ReadoutKind] = "translation"
+
+
 class ForSequenceClassification(_WithReadout):
     """Logits `[B, C]` of a classifier, or of a regression where there is one label."""
 

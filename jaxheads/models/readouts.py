@@ -9,8 +9,8 @@ from flax import nnx
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.models.attention import Draw, Projection
+from jaxheads.models.blocks import ACTIVATION, Norm, linear
 from jaxheads.models.dropout import drop
-from jaxheads.models.encoder import ACTIVATION, Norm, linear
 
 POOLER_ACTIVATION = {"tanh": jnp.tanh, "relu": jax.nn.relu, "gelu": ACTIVATION["gelu"]}
 
@@ -38,10 +38,25 @@ class MaskedLM(nnx.Module):
         name = config.masked_lm_activation or config.activation
         x = self.norm(ACTIVATION[name](linear(hidden_BPD, self.dense)))
         kernel = self.decoder.kernel[...] if hasattr(self, "decoder") else word_table_VE.T
-        logits = jnp.matmul(x, kernel.astype(x.dtype), preferred_element_type=jnp.float32)
-        filling = kernel.shape[1] - config.vocab_size  # see `mesh`
-        bias_V = jnp.pad(self.bias[...], (0, filling), constant_values=-jnp.inf)
-        return logits + bias_V
+        return _of_vocabulary(x, kernel, self.bias[...])
+
+
+def _of_vocabulary(x_BPE, kernel_EV, bias_V):
+    logits = jnp.matmul(x_BPE, kernel_EV.astype(x_BPE.dtype), preferred_element_type=jnp.float32)
+    filling = kernel_EV.shape[1] - len(bias_V)  # see `mesh`
+    return logits + jnp.pad(bias_V, (0, filling), constant_values=-jnp.inf)
+
+
+class Translation(nnx.Module):
+    """Vocabulary logits of a decoder's states through the word embeddings, and a bias."""
+
+    def __init__(self, config: EncoderConfig, readout: ReadoutConfig, draw: Draw):
+        del readout, draw
+        self.bias = nnx.Param(np.zeros(config.vocab_size, np.float32))
+
+    def __call__(self, hidden_BTD, word_table_VE):
+        """Float32 logits `[B, T, V]`; -inf for what fills a table up behind the vocabulary."""
+        return _of_vocabulary(hidden_BTD, word_table_VE.T, self.bias[...])
 
 
 class Kernel(nnx.Module):
@@ -110,6 +125,7 @@ class PairClassifier(nnx.Module):
 READOUT = {
     "none": NoReadout,
     "masked_lm": MaskedLM,
+    "translation": Translation,
     "classification": Classifier,
     "multilabel": Classifier,
     "tagging": Tagger,

@@ -28,9 +28,9 @@ from jax.sharding import PartitionSpec as P
 # it is split; a parameter that matches none is replicated, and so is a dimension that the axis does
 # not divide. Optimizer states carry the same paths behind names of their own: the table fits them.
 PARAMETER_SPECS: tuple[tuple[str, P], ...] = (
-    (r"attention/(query|key|value)/kernel$", P(None, None, "model")),  # [n, D, h, K]
-    (r"attention/(query|key|value)/bias$", P(None, "model")),  # [n, h, K]
-    (r"attention/out/kernel$", P(None, "model")),  # [n, h, K, D]
+    (r"(attention|cross)/(query|key|value)/kernel$", P(None, None, "model")),  # [n, D, h, K]
+    (r"(attention|cross)/(query|key|value)/bias$", P(None, "model")),  # [n, h, K]
+    (r"(attention|cross)/out/kernel$", P(None, "model")),  # [n, h, K, D]
     (r"stack\d+/(up|factor)/kernel$", P(None, None, "model")),  # [n, D, F]
     (r"stack\d+/up/bias$", P(None, "model")),  # [n, F]
     (r"stack\d+/down/kernel$", P(None, "model")),  # [n, F, D]

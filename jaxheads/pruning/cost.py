@@ -21,12 +21,15 @@ def count_parameters(model: EncoderConfig | Mapping[str, Any]) -> int:
     per_head = (4 * width + 3 * biased) * model.head_width
     norm = (1 + biased) * width
     per_block = 2 * norm + _fed(model) * width * inner + biased * (inner + 2 * width)  # out, down
-    blocks, heads = len(model.heads_by_block), sum(map(len, model.heads_by_block))
-    return _embedding_parameters(model) + blocks * per_block + heads * per_head
+    heads, crossed = sum(map(len, model.heads_by_block)), model.decoder_layers
+    blocks = (len(model.heads_by_block) - crossed) * per_block + crossed * (norm + biased * width)
+    return _embedding_parameters(model) + blocks + heads * per_head
 
 
 def multiply_adds(config: EncoderConfig, length: int, mask_LH: ArrayLike | None = None) -> int:
     """Multiply-adds of the encoder for one sequence of `length` tokens, cut to `mask_LH` if given.
+
+    Of an encoder-decoder, for a source and a target of that length in one pass.
 
     Matrix products alone: projections, attention scores and averages, feed-forward, and ALBERT's
     projection of the embeddings; no biases, norms, softmax or readout.
@@ -49,7 +52,8 @@ def _per_head(config: EncoderConfig, length: int) -> int:
 
 
 def _fixed_multiply_adds(config: EncoderConfig, length: int) -> int:
-    fed = _fed(config) * config.num_layers * length * config.hidden_size * config.intermediate_size
+    layers = config.num_layers - config.decoder_layers
+    fed = _fed(config) * layers * length * config.hidden_size * config.intermediate_size
     projection = length * config.embedding_width * config.hidden_size
     return fed + config.has_projection * projection
 
@@ -63,7 +67,8 @@ def _embedding_parameters(config: EncoderConfig) -> int:
     """The tables with their norm, and the projection; nothing more for a norm at the end, which
     stands for the one that the first layer then lacks.
     """
-    places = 0 if config.rotary_base else config.max_positions
-    rows = config.vocab_size + places + config.type_vocab_size + 1 + config.biases  # and the norm
+    places = config.max_positions if config.has_position_table else 0
+    norm = (1 + config.biases) * config.norms_embeddings
+    rows = config.vocab_size + places + config.type_vocab_size + norm
     projection = (config.embedding_width + 1) * config.hidden_size
     return rows * config.embedding_width + config.has_projection * projection

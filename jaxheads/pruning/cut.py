@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.layout import Heads, stacks
+from jaxheads.models.layout import Heads, attentions, stacks
 from jaxheads.models.model import Params, abstract_params
 from jaxheads.pruning.mask import kept_heads
 
@@ -38,10 +38,10 @@ def cut(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> tuple[Para
     _check_params(params, config)
     smaller = _with_kept(config, kept)
     held, remaining = config.heads_by_block, smaller.heads_by_block
-    blocks = [
-        _select(_block(params, config, number), _places(remaining[number], held[number]))
-        for number in range(len(held))
-    ]
+    blocks = [_block(params, config, number) for number in range(_block_count(config))]
+    for number, block in enumerate(blocks):
+        for name, own in attentions(config, number).items():
+            block[name] = _select(block[name], _places(remaining[own], held[own]))
     return _restacked(params, smaller, blocks), smaller
 
 
@@ -61,10 +61,10 @@ def zero(params: Params, config: EncoderConfig, mask_LH: ArrayLike) -> Params:
     _check_shared(config, kept)
     full = dataclasses.replace(config, kept=None)
     held, alive = config.heads_by_block, _with_kept(config, kept).heads_by_block
-    blocks = [
-        _silence(_spread(_block(params, config, number), held[number], config), alive[number])
-        for number in range(len(held))
-    ]
+    blocks = [_block(params, config, number) for number in range(_block_count(config))]
+    for number, block in enumerate(blocks):
+        for name, own in attentions(config, number).items():
+            block[name] = _silence(_spread(block[name], held[own], config), alive[own])
     return _restacked(params, full, blocks)
 
 
@@ -91,15 +91,16 @@ def fold(params: Params, config: EncoderConfig, gate_LH: ArrayLike) -> Params:
     if gate_LH.shape != expected:
         raise ValueError(f"fold: expected gates {list(expected)}, got {list(gate_LH.shape)}")
     _check_params(params, config)
-    blocks = []
-    for number, heads in enumerate(config.heads_by_block):
-        rows = gate_LH[np.equal(config.block_by_layer, number)][:, list(heads)]
-        if (rows != rows[0]).any():
-            raise ValueError(f"fold: expected equal gates in layers of block {number}, got others")
-        block = _block(params, config, number)
-        out = block["attention"]["out"]
-        scaled = {**out, "kernel": out["kernel"] * rows[0][:, None, None]}
-        blocks.append({**block, "attention": {**block["attention"], "out": scaled}})
+    blocks = [_block(params, config, number) for number in range(_block_count(config))]
+    for number, block in enumerate(blocks):
+        for name, own in attentions(config, number).items():
+            heads = list(config.heads_by_block[own])
+            rows = gate_LH[np.equal(config.block_by_layer, own)][:, heads]
+            if (rows != rows[0]).any():
+                raise ValueError(f"fold: expected equal gates in layers of block {own}, got others")
+            out = block[name]["out"]
+            scaled = {**out, "kernel": out["kernel"] * rows[0][:, None, None]}
+            block[name] = {**block[name], "out": scaled}
     return _restacked(params, config, blocks)
 
 
@@ -110,6 +111,10 @@ def _with_kept(config: EncoderConfig, kept: tuple[Heads, ...]) -> EncoderConfig:
 
 
 # -- blocks: one set of layer parameters, without the leading axis of its stack
+
+
+def _block_count(config: EncoderConfig) -> int:
+    return sum(len(stack.blocks) for stack in stacks(config))
 
 
 def _block(params: Params, config: EncoderConfig, number: int) -> Params:
@@ -134,46 +139,46 @@ def _places(heads: Heads, held: Heads) -> np.ndarray:
     return np.array([held.index(head) for head in heads], np.int32)
 
 
-def _select(block: Params, places: np.ndarray) -> Params:
-    """The block with only the heads at these places among its own."""
-    if len(places) == block["attention"]["out"]["kernel"].shape[0]:
-        return block
-    return _map_heads(block, lambda leaf, axis: jnp.take(leaf, places, axis=axis))
+def _select(attention: Params, places: np.ndarray) -> Params:
+    """The attention with only the heads at these places among its own."""
+    if len(places) == attention["out"]["kernel"].shape[0]:
+        return attention
+    return _map_heads(attention, lambda leaf, axis: jnp.take(leaf, places, axis=axis))
 
 
-def _spread(block: Params, held: Heads, config: EncoderConfig) -> Params:
-    """The block with its heads at their original numbers, and zeros between them."""
+def _spread(attention: Params, held: Heads, config: EncoderConfig) -> Params:
+    """The attention with its heads at their original numbers, and zeros between them."""
     if len(held) == config.num_heads:
-        return block
+        return attention
 
     def widen(leaf, axis: int):
         shape = (*leaf.shape[:axis], config.num_heads, *leaf.shape[axis + 1 :])
         where = (slice(None),) * axis + (np.array(held, np.int32),)
         return jnp.zeros(shape, leaf.dtype).at[where].set(leaf)
 
-    return _map_heads(block, widen)
+    return _map_heads(attention, widen)
 
 
-def _silence(block: Params, alive: Heads) -> Params:
-    """The block with zeros where another head than these writes its output."""
-    heads = block["attention"]["out"]["kernel"].shape[0]
-    alive_H1 = np.isin(np.arange(heads), alive)[:, None]
-    attention = dict(block["attention"])
+def _silence(attention: Params, alive: Heads) -> Params:
+    """The attention with zeros where another head than these writes its output."""
     value, out = attention["value"], attention["out"]
-    attention["value"] = {end: jnp.where(alive_H1, leaf, 0) for end, leaf in value.items()}
-    attention["out"] = {**out, "kernel": jnp.where(alive_H1[..., None], out["kernel"], 0)}
-    return {**block, "attention": attention}
+    alive_H1 = np.isin(np.arange(out["kernel"].shape[0]), alive)[:, None]
+    return {
+        **attention,
+        "value": {end: jnp.where(alive_H1, leaf, 0) for end, leaf in value.items()},
+        "out": {**out, "kernel": jnp.where(alive_H1[..., None], out["kernel"], 0)},
+    }
 
 
-def _map_heads(block: Params, change) -> Params:
+def _map_heads(attention: Params, change) -> Params:
     """`change(leaf, axis)` on every parameter that has an axis of heads."""
-    attention = dict(block["attention"])
+    attention = dict(attention)
     for name in INWARD:
         axes = {"kernel": 1, "bias": 0}
         attention[name] = {end: change(leaf, axes[end]) for end, leaf in attention[name].items()}
     out = attention["out"]
     attention["out"] = {**out, "kernel": change(out["kernel"], 0)}
-    return {**block, "attention": attention}
+    return attention
 
 
 # -- checks

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from jaxheads.config import EncoderConfig
+from jaxheads.models.kinds import as_given
 
 
 def mask_from_scores(
@@ -25,10 +26,11 @@ def mask_from_scores(
     floor: int = 0,
     present: ArrayLike | None = None,
     tied_rows: Sequence[int] | None = None,
-) -> Bool[np.ndarray, "L H"]:
+) -> Any:
     """Keep the `budget` heads that `order_from_scores` removes last; see there for the options.
 
     A budget that is a float is a share of the heads present, to the nearest head (halves upwards).
+    A mask is bool `[L, H]`. Scores of three kinds of heads share a budget, and give it by kind.
 
     Raises:
       ValueError: as `order_from_scores`, and for a budget below what the floor protects, above the
@@ -42,7 +44,7 @@ def mask_from_scores(
     removed = int(np.flatnonzero(left == budget)[0])
     mask_RH = np.zeros(ranked.shape, bool)
     mask_RH[tuple(ranked.order[removed:].T)] = True
-    return mask_RH[ranked.row_by_layer]
+    return as_given(score_LH, mask_RH[ranked.row_by_layer])
 
 
 def _heads_of(budget: int | float, heads: int) -> int:

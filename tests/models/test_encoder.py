@@ -11,8 +11,8 @@ import pytest
 
 from jaxheads.config import ReadoutConfig
 from jaxheads.models import encoder
+from jaxheads.models.blocks import gelu, positions
 from jaxheads.models.checkpoint.families import encoder_config
-from jaxheads.models.encoder import gelu, positions
 from jaxheads.models.layout import runs, stacks
 from jaxheads.models.model import abstract_params, encode, init_model, logits
 

@@ -15,6 +15,8 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float
 
+from jaxheads.models.kinds import HeadKinds
+
 Theta = dict[str, Any]  # what is trained of a gate; empty for one that is not trained
 
 
@@ -36,7 +38,7 @@ class Gate(NamedTuple):
 
 
 def constant(
-    gate_LH: Float[Array | np.ndarray, "L H"] | Bool[np.ndarray, "L H"] | None = None,
+    gate_LH: Float[Array | np.ndarray, "L H"] | Bool[np.ndarray, "L H"] | HeadKinds | None = None,
 ) -> Gate:
     """The gate that is always the same: a mask, or ones. Nothing is trained."""
     given = None if gate_LH is None else np.asarray(gate_LH, np.float32)

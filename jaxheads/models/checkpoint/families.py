@@ -6,7 +6,15 @@ from typing import Any
 
 from jaxheads.config import EncoderConfig
 from jaxheads.errors import refuse
-from jaxheads.models.checkpoint import albert, bert, distilbert, electra, modernbert, roberta
+from jaxheads.models.checkpoint import (
+    albert,
+    bert,
+    distilbert,
+    electra,
+    marian,
+    modernbert,
+    roberta,
+)
 from jaxheads.models.checkpoint.family import FamilyTable
 
 MODEL_TYPES: dict[str, FamilyTable] = {
@@ -16,6 +24,7 @@ MODEL_TYPES: dict[str, FamilyTable] = {
     **distilbert.MODEL_TYPES,
     **electra.MODEL_TYPES,
     **modernbert.MODEL_TYPES,
+    **marian.MODEL_TYPES,
 }
 
 
@@ -44,7 +53,7 @@ def encoder_config(
     """The config of an encoder from scratch, which does what all encoders of its family do.
 
     Args:
-      family: roberta, albert, bert, distilbert, electra or modernbert.
+      family: roberta, albert, bert, distilbert, electra, modernbert or marian.
       vocab_size, hidden_size, ...: the sizes of `EncoderConfig`; `num_layers` counts uses.
       fields: other fields of `EncoderConfig`, with its defaults and not those of Hugging Face.
 

@@ -30,6 +30,12 @@ class Part(NamedTuple):
     of: int
 
 
+class Exact(str):
+    """The whole name of a stored weight that has an axis of 1 before its own."""
+
+    __slots__ = ()
+
+
 class Special(NamedTuple):
     """Attributes that are no single number of a field."""
 
@@ -67,6 +73,8 @@ class FamilyTable:
     readouts: Mapping[ReadoutKind, Mapping[str, str]]
     unowned: tuple[str, ...]  # beginnings of names that no readout of ours uses
     final_norm: str = ""  # of a family with norms before its sublayers
+    decoder_block_name: str = ""  # of an encoder-decoder, with {block}
+    ties: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copies of a weight by name
     special: Special = Special(frozenset(), lambda _: {}, lambda _: {})
 
     def written(self, kind: ReadoutKind) -> str:
@@ -104,6 +112,10 @@ TRAITS: dict[str, Any] = {
     "masked_lm_activation": None,
     "pooler_activation": "tanh",
     "drops_pooler_input": False,
+    "decoder_layers": 0,
+    "scales_embeddings": False,
+    "sinusoidal": False,
+    "norms_embeddings": True,
 }
 
 # Attributes that describe the labels of a classifier.

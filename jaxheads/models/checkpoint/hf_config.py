@@ -76,6 +76,7 @@ def read_config(path: Path) -> Described:
     config = None
     if not bad:
         fields["num_layers"] *= fields.get("inner_groups", 1)
+        fields["num_layers"] += 2 * fields.get("decoder_layers", 0)
         try:
             config = EncoderConfig(family=table.family, **{**table.constants, **fields})
         except ValueError as error:
@@ -257,7 +258,7 @@ def write_config(
         raise ValueError(f"config.json cannot hold {listed(problems)}")
     sizes = {name: getattr(config, item.field) for name, item in table.attributes.items()}
     depth = next(name for name, item in table.attributes.items() if item.field == "num_layers")
-    sizes[depth] //= config.inner_groups
+    sizes[depth] = config.encoder_layers // config.inner_groups
     return {
         "architectures": [table.written(readout.kind)],
         **{name: value for name, value in carried.items() if name not in _read(table)},

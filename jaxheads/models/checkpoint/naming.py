@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.checkpoint.family import FamilyTable, Part
+from jaxheads.models.checkpoint.family import Exact, FamilyTable, Part
 from jaxheads.models.layout import stacks
 from jaxheads.models.model import Params, abstract_params
 
@@ -88,18 +88,26 @@ def _leaf_weights(table, config, readout, path: Path, shape) -> Iterator[Weight]
 
 
 def _block_name(table: FamilyTable, config: EncoderConfig, block: int) -> str:
+    if block >= config.encoder_layers:
+        return table.decoder_block_name.format(block=block - config.encoder_layers)
     group, inner = divmod(block, config.inner_groups)
     return table.block_name.format(block=block, group=group, inner=inner)
 
 
 def _weight(module: str, path: Path, row: int | None, part, place: int = 0, of: int = 1) -> Weight:
-    name = f"{module}.{LEAF_ENDINGS[path[-1]]}"
+    name = stored_name(module, LEAF_ENDINGS[path[-1]])
     if path[-1] == "kernel":
         inputs = _inputs(path, part)
         shape = (of * math.prod(part[inputs:]), math.prod(part[:inputs]))
     else:
         shape = (of * math.prod(part),) if path[-1] == "bias" else tuple(part)
+        shape = (1, *shape) if isinstance(module, Exact) else shape
     return Weight(name, shape, path, row, tuple(part), place, of)
+
+
+def stored_name(module: str, ending: str) -> str:
+    """The name of a module's weight or bias."""
+    return str(module) if isinstance(module, Exact) else f"{module}.{ending}"
 
 
 def _inputs(path: Path, part) -> int:
@@ -131,7 +139,7 @@ def to_stored(weights: Iterable[Weight], given: Mapping[Path, np.ndarray]) -> np
 def readout_names(table: FamilyTable) -> set[str]:
     """The names under which any readout of the family stores its weights."""
     modules = {module for readout in table.readouts.values() for module in readout.values()}
-    return {f"{module}.{ending}" for module in modules for ending in ("weight", "bias")}
+    return {stored_name(module, ending) for module in modules for ending in ("weight", "bias")}
 
 
 def canonical_names(
@@ -143,7 +151,7 @@ def canonical_names(
     of all names that a wrapper left (`module.`, `_orig_mod.`) is passed over.
     """
     known = {weight.name for weight in weights_of(table, config, ReadoutConfig())}
-    known |= readout_names(table)
+    known |= readout_names(table) | table.ties.keys()
     found: dict[str, str] = {}
     problems = []
     wrapper = _wrapper(table, known, stored)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.errors import listed
-from jaxheads.models.checkpoint.family import FamilyTable
+from jaxheads.models.checkpoint.family import STORED_AS, Exact, FamilyTable
 from jaxheads.models.checkpoint.hf_config import Described, classifier_of, readout_of
 from jaxheads.models.checkpoint.naming import (
     Path,
@@ -21,6 +21,7 @@ from jaxheads.models.checkpoint.naming import (
     canonical_names,
     from_stored,
     leaves,
+    stored_name,
     weights_of,
 )
 from jaxheads.models.checkpoint.weights import FLOATS, Stored
@@ -77,12 +78,12 @@ def settle_ties(table: FamilyTable, tied: bool, stored: Stored, found: Found) ->
     A checkpoint may store both or either. Untied, the decoder has its own kernel, and of two
     biases the decoder's is the one that Hugging Face adds.
     """
-    readout = table.readouts["masked_lm"]
-    decoder, bias = f"{readout['decoder']}.bias", f"{readout['']}.bias"
-    ties = [(decoder, bias)] if decoder != bias else []
-    if tied:
+    ties = list(table.ties.items())
+    if readout := table.readouts.get("masked_lm"):
+        decoder, bias = f"{readout['decoder']}.bias", f"{readout['']}.bias"
+        ties += [(decoder, bias)] if decoder != bias else []
         words = f"{table.prefix}{table.embeddings['word']}.weight"
-        ties.append((f"{readout['decoder']}.weight", words))
+        ties += [(f"{readout['decoder']}.weight", words)] if tied else []
     problems = []
     for copy, original in ties:
         if copy not in found:
@@ -108,17 +109,21 @@ def stored_readout(described: Described, found: Found) -> ReadoutConfig | None:
     """
     if described.kind is not None:
         table, modules = described.table, described.table.modules(described.kind).values()
-        own = tuple(f"{name}." for name in modules if not name.startswith(table.prefix))
+        own = tuple(stored_name(name, "") for name in modules if not name.startswith(table.prefix))
         if own and not any(name.startswith(own) for name in found):
             return ReadoutConfig()
         return readout_of(described, described.kind)
     if described.architecture is not None:
         return None
     # whichever has all of its modules: a classifier of words has fewer than one of sentences
-    for kind in (classifier_of(described.raw), "masked_lm", "tagging"):
-        modules = described.table.modules(kind)
-        needed = (name for part, name in modules.items() if part not in ("", "decoder"))
-        if all(f"{name}.weight" in found for name in needed):
+    for kind in (classifier_of(described.raw), "masked_lm", "tagging", "translation"):
+        modules = described.table.readouts.get(STORED_AS.get(kind, kind), {})
+        needed = [
+            stored_name(name, "weight")
+            for part, name in modules.items()
+            if isinstance(name, Exact) or part not in ("", "decoder")
+        ]
+        if needed and all(name in found for name in needed):
             return readout_of(described, kind)
     return ReadoutConfig()
 

@@ -1,34 +1,25 @@
-"""Every knob: frozen dataclasses that validate themselves. Never starts jax."""
+"""What a model is: sizes, and what its family does its own way. Never starts jax."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import Literal
 
-from jaxheads.errors import refuse, too_low
+from jaxheads.errors import refuse
 
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 PoolerActivation = Literal["tanh", "relu", "gelu"]
 Pooling = Literal["first", "mean"]
-ReadoutKind = Literal["none", "masked_lm", "classification", "multilabel", "tagging", "pair"]
-
-Schedule = Literal["linear", "cosine", "constant"]
-Optimizer = Literal["adamw", "sgd"]
-Placing = Literal["resampled", "corner"]
-Compute = Literal["float32", "bfloat16"]
+ReadoutKind = Literal[
+    "none", "masked_lm", "translation", "classification", "multilabel", "tagging", "pair"
+]
 
 ACTIVATIONS: tuple[str, ...] = ("gelu", "gelu_new", "relu", "silu")
 POOLER_ACTIVATIONS: tuple[str, ...] = ("tanh", "relu", "gelu")
 POOLINGS: tuple[str, ...] = ("first", "mean")
 LABELLED: tuple[str, ...] = ("classification", "multilabel", "tagging", "pair")
-READOUTS: tuple[str, ...] = ("none", "masked_lm", *LABELLED)
-SCHEDULES: tuple[str, ...] = ("linear", "cosine", "constant")
-OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
-FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
-PLACINGS: tuple[str, ...] = ("resampled", "corner")
-COMPUTE: tuple[str, ...] = ("float32", "bfloat16")
+READOUTS: tuple[str, ...] = ("none", "masked_lm", "translation", *LABELLED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +33,10 @@ class EncoderConfig:
     blocks. `kept` names the original heads that each use still has (`None`: all); only
     `pruning.cut` sets it. Gates, scores and masks are always `[num_layers, num_heads]` in original
     coordinates, cut or not.
+
+    Of an encoder-decoder, whose every decoder layer attends twice, these are the encoder's layers,
+    then the self-attention of the decoder's, then its attention to the source (see
+    `models.kinds.HeadKinds`).
 
     Raises:
       ValueError: for sizes, rates or `kept` heads that do not fit each other, listing all.
@@ -70,6 +65,10 @@ class EncoderConfig:
     local_rotary_base: float = 0.0  # the rotary_base of these layers
     pooling: Pooling = "first"  # of the tokens for a classifier: the first one, or their mean
     kept: tuple[tuple[int, ...], ...] | None = None
+    decoder_layers: int = 0  # of an encoder-decoder; `num_layers` counts each of them twice
+    eos_token_id: int = 0  # of a decoder: what ends a sentence,
+    start_token_id: int = 0  # and what stands before its first token
+    scales_embeddings: bool = False  # of words, by the square root of their width
     _: dataclasses.KW_ONLY
     shares_blocks: bool  # several layers use one set of parameters
     projects_embeddings: bool | None  # linearly to hidden_size; None: where the sizes differ
@@ -83,6 +82,8 @@ class EncoderConfig:
     gates_feed_forward: bool  # a second map up, whose results multiply the activated ones
     biases: bool  # of linear maps and norms, but the last of a readout
     norms_pooled: bool  # a norm behind a classifier's first layer
+    sinusoidal: bool  # positions are waves of given lengths instead of a table
+    norms_embeddings: bool  # before the first layer
 
     def __post_init__(self) -> None:
         refuse("encoder config", _encoder_problems(self))
@@ -108,6 +109,16 @@ class EncoderConfig:
     def is_local(self) -> tuple[bool, ...]:
         """Which layers are among `local_layers`."""
         return tuple(layer in self.local_layers for layer in range(self.num_layers))
+
+    @property
+    def encoder_layers(self) -> int:
+        """How many of `num_layers` are the encoder's: all but a decoder's."""
+        return self.num_layers - 2 * self.decoder_layers
+
+    @property
+    def has_position_table(self) -> bool:
+        """Whether positions are learned."""
+        return not (self.rotary_base or self.sinusoidal)
 
     @property
     def first_position(self) -> int:
@@ -144,6 +155,7 @@ class EncoderConfig:
 _SIZES = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
 _POSITIVE = (*_SIZES, "max_positions", "inner_groups")
 _NOT_NEGATIVE = ("type_vocab_size", "embedding_size", "hidden_groups", "pad_token_id")
+_NOT_NEGATIVE += ("decoder_layers", "eos_token_id", "start_token_id")
 _NOT_NEGATIVE += ("rotary_base", "local_rotary_base", "local_window")
 
 
@@ -179,6 +191,11 @@ def _layout_problems(c: EncoderConfig) -> Iterator[str]:
     ):
         wanted = f"layers below {c.num_layers} of a model with rotary positions"
         yield f"local_layers: expected {wanted}, got {list(c.local_layers)}"
+    if c.decoder_layers and c.encoder_layers < 1:
+        wanted = f"at least 1 beside 2 for each of {c.decoder_layers} decoder layers"
+        yield f"num_layers: expected {wanted}, got {c.num_layers}"
+    if c.decoder_layers and (c.pre_norm or c.rotary_base or c.shares_blocks or c.has_projection):
+        yield f"decoder_layers: expected 0 for {c.family}, got {c.decoder_layers}"
     if c.embedding_width != c.hidden_size and not c.has_projection:
         yield f"embedding_size: expected 0 for {c.family}, got {c.embedding_size}"
     if c.shares_blocks != (c.hidden_groups > 0):
@@ -221,121 +238,3 @@ class ReadoutConfig:
             raise ValueError(f"readout: expected one of {', '.join(READOUTS)}, got {self.kind!r}")
         if (self.kind in LABELLED) != bool(self.labels):
             raise ValueError(f"readout {self.kind}: got {len(self.labels)} labels")
-
-
-@dataclasses.dataclass(frozen=True)
-class PrunerConfig:
-    """A convolutional network that scores a head by its attention map (Zhang et al. 2020).
-
-    The map comes into a square of `frame` pixels: resampled by its number of real tokens, so that
-    no padding is seen, or as the authors' code has it, in the corner of a square of zeros.
-
-    Raises:
-      ValueError: for an unknown frame or placing, or no channel.
-    """
-
-    frame: int = 32  # pixels on a side; the authors: 128
-    width: int = 4  # channels after the first convolution, doubled by each further one
-    placing: Placing = "resampled"
-
-    def __post_init__(self) -> None:
-        problems = list(too_low([("width", self.width, 1)]))
-        if self.frame not in FRAMES:
-            problems.append(
-                f"frame: expected one of {', '.join(map(str, FRAMES))}, got {self.frame}"
-            )
-        if self.placing not in PLACINGS:
-            problems.append(f"placing: expected one of {', '.join(PLACINGS)}, got {self.placing!r}")
-        refuse("pruner", problems)
-
-    @property
-    def depth(self) -> int:
-        """Convolutions of stride 2, which leave 4 x 4 pixels to the last one."""
-        return self.frame.bit_length() - 3
-
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW or SGD: decoupled decay, none on biases and norms; a warm-up, then a schedule.
-
-    Raises:
-      ValueError: for unknown names and numbers out of range, listing all.
-    """
-
-    learning_rate: float = 1e-4  # the highest learning rate, reached when the warm-up ends
-    warmup: float = 0.1  # share of all steps in which the learning rate rises from zero
-    schedule: Schedule = "linear"
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    clip_norm: float | None = 1.0  # of the gradient over all parameters; None: not clipped
-    optimizer: Optimizer = "adamw"  # sgd: the gradient itself, no momentum; the betas and eps rest
-    encoder_learning_rate: float | None = None  # the encoder's own highest rate; None: the same
-
-    def __post_init__(self) -> None:
-        refuse("optimizer", _optimizer_problems(self))
-
-
-def _optimizer_problems(c: OptimizerConfig) -> Iterator[str]:
-    yield from _not_positive(c, "learning_rate", "encoder_learning_rate")
-    if not 0 <= c.warmup <= 1:
-        yield f"warmup: expected a share from 0 to 1, got {c.warmup}"
-    if c.schedule not in SCHEDULES:
-        yield f"schedule: expected one of {', '.join(SCHEDULES)}, got {c.schedule!r}"
-    if not 0 <= c.weight_decay < math.inf:
-        yield f"weight_decay: expected at least 0, got {c.weight_decay}"
-    if c.optimizer not in OPTIMIZERS:
-        yield f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {c.optimizer!r}"
-    for name in ("beta1", "beta2"):
-        if not 0 <= getattr(c, name) < 1:
-            yield f"{name}: expected a number in [0, 1), got {getattr(c, name)}"
-    yield from _not_positive(c, "eps", "clip_norm")
-
-
-def _not_positive(c: OptimizerConfig, *names: str) -> Iterator[str]:
-    for name in names:
-        value = getattr(c, name)
-        if value is not None and not 0 < value < math.inf:
-            yield f"{name}: expected a positive number, got {value}"
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingConfig:
-    """How long, on how much at a time, and from which seed a model is trained.
-
-    Raises:
-      ValueError: for unknown names and numbers out of range, listing all.
-    """
-
-    steps: int
-    batch_size: int = 32  # over all devices and processes
-    accumulate: int = 1  # parts of a batch that go through the model one after the other
-    seed: int = 0  # of the order of examples and of dropout
-    optimizer: OptimizerConfig = OptimizerConfig()
-    dtype: Compute = "float32"  # what the forward pass computes in; parameters stay float32
-    remat: bool = False  # keep each layer's input alone, and compute the rest again
-    shard_opt_state: bool = False  # the optimizer's state is split over the data axis too (ZeRO-1)
-    dropout: float | None = None  # while this lasts; none: the encoder's own rates
-    frozen_steps: int = (
-        0  # first steps, in which the encoder stays as it is; it warms up after them
-    )
-    window: int = 0  # batches within which examples of like length come together; 0: none
-    log_every: int = 20  # steps between two lines of the log
-    eval_every: int = 0  # steps between two evaluations, where there is an evaluator; 0: at the end
-    save_every: int = 0  # steps between two checkpoints, where those are kept; 0: at the end
-    keep_last: int = 2  # checkpoints; the one with the best evaluation is kept too
-
-    def __post_init__(self) -> None:
-        least = dict.fromkeys(("steps", "batch_size", "accumulate", "log_every", "keep_last"), 1)
-        least |= dict.fromkeys(("seed", "frozen_steps", "window", "eval_every", "save_every"), 0)
-        problems = list(too_low((name, getattr(self, name), low) for name, low in least.items()))
-        if self.dtype not in COMPUTE:
-            problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            problems.append(f"dropout: expected a rate in [0, 1) or none, got {self.dropout}")
-        if self.frozen_steps > self.steps:
-            problems.append(
-                f"frozen_steps: expected at most the {self.steps} steps, got {self.frozen_steps}"
-            )
-        refuse("training", problems)
