@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Int, Num
-from scipy import stats
 
 
 def constant_answer(label: Num[np.ndarray, "N *C"]) -> Num[np.ndarray, "N *C"]:
@@ -81,19 +80,21 @@ def _matthews(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float
 
 
 def _pearson(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    return _correlation(stats.pearsonr, guess, label)
+    return _correlation("pearsonr", guess, label)
 
 
 def _spearman(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float:
-    return _correlation(stats.spearmanr, guess, label)
+    return _correlation("spearmanr", guess, label)
 
 
-def _correlation(of: Callable, guess, label) -> float:
-    """0 where either side is constant, or where there is only one pair."""
+def _correlation(name: str, guess, label) -> float:
+    """By scipy; 0 where either side is constant, or where there is only one pair."""
+    from scipy import stats  # a second that other metrics do not need
+
     guess, label = (np.asarray(side, np.float64) for side in (guess, label))
     if np.ptp(guess) == 0 or np.ptp(label) == 0:
         return 0.0
-    return float(of(guess, label).statistic)
+    return float(getattr(stats, name)(guess, label).statistic)
 
 
 METRICS: dict[str, Callable[..., float]] = {
