@@ -41,15 +41,14 @@ def describe(place: str | Path) -> str:
     """
     store = Store(place)
     needs, times = read_plan(store), read_times(store)
-    found, (running, at) = read_progress(store, needs), read_running(store)
+    found, begun = read_progress(store, needs), read_running(store)
     here = store.folder
-    if here is not None and not is_locked(here):
-        running = []
-    running = [name for name in running if name not in found.done]
+    at_work = here is None or is_locked(here)
+    running = [name for name in begun.cells if at_work and name not in found.done]
     failed = [name for name in found.failed if name not in running]
     left = [name for name in needs if name not in {*found.done, *running, *failed}]
     lines = [f"{store}: {len(found.done)} of {len(needs)} cells done"]
-    seen = "" if here is not None else f" at {time.strftime('%H:%M:%S', time.localtime(at))}"
+    seen = "" if here is not None else f" at {time.strftime('%H:%M:%S', time.localtime(begun.at))}"
     lines += _named(f"running{seen}", running) + _named("to do", left)
     lines += [f"failed: {name}: {found.failed[name]}" for name in failed]
     if len(found.done) < len(needs):

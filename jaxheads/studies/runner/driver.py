@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import secrets
 import signal
+import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +34,7 @@ from jaxheads.studies.runner.progress import (
     note_running,
     note_time,
     read_progress,
+    read_running,
     read_times,
     seconds_left,
     span,
@@ -41,23 +46,31 @@ LOCK = ".lock"  # of the command that works in a folder
 
 @contextlib.contextmanager
 def alone_in(store: Store) -> Iterator[None]:
-    """Work in a folder that no other command works in; at a URL that is not known.
+    """Work where no other command of this machine works, or of those that see the same folder.
+
+    At a URL a command of another machine is noticed later, by `run_cells`.
 
     Raises:
       ValueError: if another command does.
     """
-    if store.folder is None:
-        yield
-        return
-    store.folder.mkdir(parents=True, exist_ok=True)
+    path = _lock_of(store)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _locked(store, store.folder / LOCK):
+        with _locked(store, path):
             yield
     finally:
-        if not store.exists(SETTINGS):  # nothing was begun
+        if store.folder is not None and not store.exists(SETTINGS):  # nothing was begun
             with contextlib.suppress(OSError):
-                (store.folder / LOCK).unlink()
+                path.unlink()
                 store.folder.rmdir()
+
+
+def _lock_of(store: Store) -> Path:
+    """The file that is locked: in the folder, or for a URL one of this machine and user."""
+    if store.folder is not None:
+        return store.folder / LOCK
+    name = hashlib.sha256(str(store).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"jaxheads-locks-{os.getuid()}", name)
 
 
 @contextlib.contextmanager
@@ -68,7 +81,7 @@ def _locked(store: Store, path: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise ValueError(
-                f"{store}: expected a folder in which no other command works, got process "
+                f"{store}: expected a place in which no other command works, got process "
                 f"{file.read() or '?'}; several machines share a study by --ray"
             ) from None
         except OSError as error:  # a file system without locks
@@ -109,16 +122,18 @@ def run_cells(
 
     A cell that failed before is tried again, after the others; one that fails now is recorded and
     does not stop the others, unless the engine is `fragile`: processes that compute together cannot
-    go on from a cell that failed in some of them.
+    go on from a cell that failed in some of them. Of two commands on one store the later one goes
+    on: the other ends with its next cell, where nothing has kept the later one from beginning.
 
     Raises:
-      ValueError: at the end, names all cells that failed.
+      ValueError: at the end, names all cells that failed; or another command has begun there.
       OSError: the store cannot be written.
     """
     needs = needs_by_name(cells)
     store.remove_drafts()
     write_plan(store, needs)
     study = _Study(store, needs)
+    study.note_running()
     while study.give(engine):
         study.take(engine.ended())
         if fragile and study.failed:
@@ -139,6 +154,8 @@ class _Study:
         self._rows: dict[str, list[Row]] = {}
         self._times = read_times(store)
         self._places, self._noted = 1, 0.0
+        own = f"process {os.getpid()} of {socket.gethostname()}"
+        self._by, self._named = f"{own} ({secrets.token_hex(3)})", False
         self._whole = len(self._done) == len(needs) and store.exists(ROWS)
 
     def give(self, engine: Engine) -> bool:
@@ -151,12 +168,13 @@ class _Study:
             ready = name not in seen and name not in self._running
             if ready and self._done.issuperset(self._needs[name]):
                 self._running.append(name)
-                self._note_running()
+                self.note_running()
                 engine.start(name)
         return bool(self._running)
 
     def take(self, outcome: Outcome) -> None:
         """Write how a cell ended, and say it."""
+        self._check_latest()
         name = outcome.name
         self._running.remove(name)
         error, said = outcome.error, f"failed after {outcome.seconds:.1f} s: {outcome.error}"
@@ -172,7 +190,7 @@ class _Study:
                 note_failure(self._store, name, error, outcome.trace)
             except OSError as problem:  # not even that can be written: no other cell could be
                 raise OSError(self._told([f"cell {name}: {error}"])) from problem
-        self._note_running()
+        self.note_running()
         count, total = len(self._done) + len(self.failed), len(self._needs)
         print(f"[{count}/{total}] {name} {said}{self._ahead()}", flush=True)
 
@@ -193,16 +211,28 @@ class _Study:
         words = [*filter(None, (running, f"{len(self.failed)} failed" * bool(self.failed), left))]
         return f"  ({', '.join(words)})" if words else ""
 
-    def _note_running(self) -> None:
+    def note_running(self) -> None:
+        """Leave in the store what is running, and for whom."""
         now = time.monotonic()
         if now - self._noted > 1 or not self._running:
             self._noted = now
-            with contextlib.suppress(OSError):  # it is for `--status` alone; rows say what is wrong
-                note_running(self._store, self._running)
+            with contextlib.suppress(OSError):  # rows say what is wrong
+                note_running(self._store, self._running, self._by)
+                self._named = True
+
+    def _check_latest(self) -> None:
+        """Raise ValueError where another command has begun since this one."""
+        by = ""
+        with contextlib.suppress(OSError):
+            by = read_running(self._store).by if self._named else ""
+        if by and by != self._by:
+            self._named = False
+            other = f"{self._store}: expected no other command, got {by}, which began later"
+            raise ValueError(self._told([f"{other} and goes on"]))
 
     def check_finished(self) -> None:
         """Raise ValueError with all that failed, if anything did."""
-        self._note_running()
+        self.note_running()
         if len(self._done) == len(self._needs):
             return
         reasons = [f"cell {name}: {error}" for name, error in self.failed.items()]

@@ -95,15 +95,22 @@ def read_times(store: Store) -> dict[str, float]:
     }
 
 
-def note_running(store: Store, names: Sequence[str]) -> None:
-    """The cells that are being computed."""
-    store.write_json(RUNNING, {"at": time.time(), "cells": list(names)}, indent=None)
+class Running(NamedTuple):
+    """What a driver had begun, when it said so, in seconds since 1970, and which one it is."""
+
+    cells: Sequence[str] = ()
+    at: float = 0.0
+    by: str = ""
 
 
-def read_running(store: Store) -> tuple[list[str], float]:
-    """The cells that were being computed, and when, in seconds since 1970."""
-    found = store.read(RUNNING, _load) if store.exists(RUNNING) else {"cells": [], "at": 0.0}
-    return found["cells"], found["at"]
+def note_running(store: Store, names: Sequence[str], by: str) -> None:
+    """The cells that a driver has begun."""
+    store.write_json(RUNNING, Running(names, time.time(), by)._asdict(), indent=None)
+
+
+def read_running(store: Store) -> Running:
+    """What the last driver had begun."""
+    return Running(**store.read(RUNNING, _load)) if store.exists(RUNNING) else Running()
 
 
 # -- an estimate

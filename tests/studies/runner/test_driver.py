@@ -146,8 +146,43 @@ def test_a_second_command_in_a_folder_is_rejected_in_one_line(tmp_path):
     with pytest.raises(ZeroDivisionError), alone_in(Store(tmp_path / "new")):
         raise ZeroDivisionError
     assert not (tmp_path / "new").exists()  # nothing was begun
+
+
+def test_a_second_command_at_a_url_is_rejected_on_the_same_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with alone_in(Store("memory://out")), alone_in(Store("memory://other")):
+        told = f"memory://out: expected a place .*, got process {os.getpid()};"
+        with pytest.raises(ValueError, match=told), alone_in(Store("memory://out")):
+            pass
     with alone_in(Store("memory://out")):
         pass
+
+
+class Overtaken(Backwards):
+    """An engine during whose second cell a command of another machine begins."""
+
+    def ended(self) -> Outcome:
+        if len(self.told) == 1:
+            note_running(Store("memory://runs/two"), [], "process 7 of elsewhere (abc)")
+        self.told.append(super().ended())
+        return self.told[-1]
+
+    def __init__(self, made: dict[str, Cell]) -> None:
+        super().__init__(made)
+        self.told: list[Outcome] = []
+
+
+def test_a_command_ends_with_its_next_cell_where_one_of_another_machine_began(memory, log):
+    store, made = Store("memory://runs/two"), cells(log, **FAST)
+    told = (
+        r"memory://runs/two: expected no other command, got process 7 of elsewhere \(abc\), which "
+        "began later and goes on; 1 cells in memory://runs/two/cells are finished and stay"
+    )
+    with pytest.raises(ValueError, match=told):
+        run_cells(store, list(made.values()), Overtaken(made))
+    assert len(store.names("cells")) == 1
+    run_cells(store, list(made.values()), Backwards(made))  # the later one
+    assert len(store.names("cells")) == ALL
 
 
 def test_status_tells_what_runs_while_a_command_is_at_work(tmp_path):
@@ -157,7 +192,7 @@ def test_status_tells_what_runs_while_a_command_is_at_work(tmp_path):
     with alone_in(store):
         (tmp_path / "out" / "run.json").touch()
         write_plan(store, {"a": (), "b": ("a",), "c": ()})
-        note_running(store, ["a"])
+        note_running(store, ["a"], "me")
         assert "running: 1 (a)\nto do: 2 (b, c)\nno estimate" in describe(tmp_path / "out")
     assert "running" not in describe(tmp_path / "out")  # the command has gone, or was killed
 
@@ -167,7 +202,7 @@ def test_status_of_a_url_is_read_there(memory):
     write_plan(store, {"a": (), "b": ("a",)})
     store.write_json("cells/a.jsonl", {})
     store.write_json("times/a.json", {"seconds": 3})
-    note_running(store, ["b"])
+    note_running(store, ["b"], "me")
     text = describe(Path("memory://runs/one"))
     assert text.startswith("memory://runs/one: 1 of 2 cells done\nrunning at ")
     assert "1 (b)" in text and "about 0:00:03 left" in text
