@@ -14,6 +14,9 @@ has finished (0) or failed by its own fault (its exit status). What must survive
 the VM, whose disk goes with it: at a URL, or on a disk that --mount mounts on every
 new VM (--checkpoints /mnt/kept --resume).
   --spot, --queued   how the VM is created (create.sh)
+  --node NAME[=TYPE] one more VM or slice that joins this one in a Ray cluster (cluster.sh), for a
+                     study with --ray auto; may be repeated. One that was taken away comes back and
+                     joins again while the study goes on
   --run, --env       as for run.sh; --env may be repeated
   --retries N        failures in a row before giving up with status $TRY_AGAIN (default 10); a run
                      that lasted ten minutes starts the count again
@@ -23,7 +26,7 @@ $SETTINGS_HELP
 HELP
 }
 
-CREATE=() RUN=() RETRIES=10 BACKOFF=15 LASTED=600
+RUN=() NODES=() RETRIES=10 BACKOFF=15 LASTED=600
 while [[ $# -gt 0 ]]; do
   take_setting "$@"
   if [[ $TAKEN -gt 0 ]]; then
@@ -32,9 +35,10 @@ while [[ $# -gt 0 ]]; do
   fi
   case $1 in
     --spot | --queued) CREATE+=("$1") ;;
-    --run | --env | --retries | --backoff)
+    --run | --env | --node | --retries | --backoff)
       need_value "$@"
       case $1 in
+        --node) NODES+=("$2") ;;
         --retries) RETRIES=$2 ;;
         --backoff) BACKOFF=$2 ;;
         *) RUN+=("$1" "$2") ;;
@@ -56,39 +60,32 @@ done
 require_settings
 resolve_type
 
-# A VM that was created and not set up is set up at the next turn.
-FRESH=""
-bring_up() {
-  # its own shell: a question that gcloud does not answer is one more failure, not the end
-  local state request=NONE
-  state=$(vm_state >&2 && echo "$STATE") || return 1
-  if [[ $state == NONE ]]; then # a preemption may take the VM and leave its request
-    request=$(request_state >&2 && echo "$STATE") || return 1
+# ready: the VMs are there and set up, and have joined each other where there are several
+ready() {
+  [[ ${#NODES[@]} -gt 0 ]] || { bring_up; return; }
+  "$SCRIPTS/cluster.sh" ${CREATE[@]+"${CREATE[@]}"} "$TPU_NAME" "${NODES[@]}"
+}
+
+# keep_joined: bring back what is taken away of the cluster, but for its head, until SIGTERM
+keep_joined() {
+  trap 'kill $! 2>/dev/null; exit 0' TERM
+  while sleep "${TPU_POLL:-120}" & wait $!; do
+    if (vm_state && [[ $STATE == READY ]]); then ready || true; fi
+  done
+} >&2
+
+# run_once WORDS...: follow the run to its end
+run_once() {
+  local keeper="" status=0
+  if [[ ${#NODES[@]} -gt 0 ]]; then
+    keep_joined &
+    keeper=$!
+    # shellcheck disable=SC2064  # this keeper
+    trap "kill $keeper 2>/dev/null || true" EXIT
   fi
-  case $state/$request in
-    READY/*) ;;
-    PREEMPTED/* | TERMINATED/*)
-      say "$TPU_NAME is $state: replacing it"
-      FRESH=1
-      "$SCRIPTS/delete.sh" --yes || return
-      ;;
-    NONE/ACTIVE | NONE/FAILED | NONE/SUSPENDED)
-      say "$TPU_NAME is gone and its request is $request: asking anew"
-      FRESH=1
-      "$SCRIPTS/delete.sh" --yes || return
-      ;;
-    NONE/SUSPENDING | NONE/DELETING) return 1 ;; # the next turn finds it ended
-    NONE/* | CREATING/* | STARTING/* | RESTARTING/*) FRESH=1 ;;
-    *)
-      say "$TPU_NAME is $state, which a preemption does not do; it is left as it is"
-      return 1
-      ;;
-  esac
-  if [[ -n $FRESH ]]; then
-    "$SCRIPTS/create.sh" ${CREATE[@]+"${CREATE[@]}"} || return
-    "$SCRIPTS/setup.sh" || return
-    FRESH=""
-  fi
+  "$SCRIPTS/run.sh" ${RUN[@]+"${RUN[@]}"} -- "$@" || status=$?
+  [[ -z $keeper ]] || { kill "$keeper" && wait "$keeper"; } 2>/dev/null || true
+  return "$status"
 }
 
 # was_lost STATUS: not the run's own fault. A preemption shows in the VM's state with some delay.
@@ -101,9 +98,7 @@ was_lost() {
 }
 
 if [[ -n $TPU_DRY_RUN ]]; then
-  vm_state NONE
-  "$SCRIPTS/create.sh" ${CREATE[@]+"${CREATE[@]}"}
-  "$SCRIPTS/setup.sh"
+  ready
   "$SCRIPTS/run.sh" ${RUN[@]+"${RUN[@]}"} -- "$@"
   exit 0
 fi
@@ -111,9 +106,9 @@ fi
 failures=0
 while true; do
   begun=$SECONDS status=0
-  if bring_up; then
+  if ready; then
     begun=$SECONDS
-    "$SCRIPTS/run.sh" ${RUN[@]+"${RUN[@]}"} -- "$@" || status=$?
+    run_once "$@" || status=$?
     if [[ $status -eq 0 ]]; then
       say "the run has finished; next: fetch.sh, then delete.sh (the VM still costs)"
       exit 0

@@ -6,23 +6,21 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 help() {
   cat <<HELP
-usage: cluster.sh [--spot] [--keep SECONDS | --stop] [settings] NAME[=TYPE] ...
+usage: cluster.sh [--spot | --queued] [--stop] [settings] NAME[=TYPE] ...
 
 Creates and sets up the VMs or slices that are not there (create.sh, setup.sh), starts the head of a
 Ray cluster on the first worker of the first one, and joins all other workers to it. Run it again
-after a preemption: what is there and has joined is left as it is. With a token, which lies in
+after a preemption (babysit.sh --node does it by itself): what is there and has joined is left. With a token, which lies in
 ~/.ray/auth_token here and on every worker (made once); without it nobody can join or give work.
-  --spot           how VMs are created
-  --keep SECONDS   look again every so many seconds, so that a VM that was taken away comes back and
-                   joins, and the study goes on; until Ctrl-C
-  --stop           stop Ray on the workers of the VMs, which stay
+  --spot, --queued   how VMs are created (create.sh)
+  --stop             stop Ray on the workers of the VMs, which stay
 At its end it says how a GPU box joins.
 
 $SETTINGS_HELP
 HELP
 }
 
-SPOT=() STOP="" KEEP="" NODES=() PORT=6379
+STOP="" NODES=() PORT=6379
 while [[ $# -gt 0 ]]; do
   take_setting "$@"
   if [[ $TAKEN -gt 0 ]]; then
@@ -30,14 +28,8 @@ while [[ $# -gt 0 ]]; do
     continue
   fi
   case $1 in
-    --spot) SPOT=(--spot) ;;
+    --spot | --queued) CREATE+=("$1") ;;
     --stop) STOP=1 ;;
-    --keep)
-      need_value "$@"
-      KEEP=$2
-      [[ $KEEP =~ ^[0-9]+$ ]] || die 2 "--keep: expected seconds, got '$KEEP'"
-      shift
-      ;;
     -*) die 2 "unknown option '$1'; see --help" ;;
     *) NODES+=("$1") ;;
   esac
@@ -48,7 +40,7 @@ TYPE=$TPU_TYPE
 
 # use NODE: take its name and type for the calls that follow
 use() {
-  TPU_NAME=${1%%=*} TPU_TYPE=$TYPE
+  TPU_NAME=${1%%=*} TPU_TYPE=$TYPE FRESH=""
   [[ $1 != *=* ]] || TPU_TYPE=${1#*=}
   export TPU_NAME TPU_TYPE
   require_settings
@@ -83,14 +75,10 @@ ray_on() {
   on_workers "$1" "$told"
 }
 
-use "${NODES[0]}"
-if [[ -n $KEEP && -z $TPU_DRY_RUN ]]; then
-  while true; do
-    TPU_TYPE=$TYPE "$SCRIPTS/cluster.sh" ${SPOT[@]+"${SPOT[@]}"} "${NODES[@]}" || [[ $? -ne 2 ]]
-    sleep "$KEEP"
-  done
-fi
+# join WHICH HEAD: with a second try on a VM that could not be set up before
+join() { ray_on "$@" || { "$SCRIPTS/setup.sh" && ray_on "$@"; }; }
 
+use "${NODES[0]}"
 if [[ -n $STOP ]]; then
   for node in "${NODES[@]}"; do
     use "$node"
@@ -113,22 +101,9 @@ fi
 HEAD=""
 for node in "${NODES[@]}"; do
   use "$node"
-  vm_state NONE
-  case $STATE in
-    READY) ;;
-    PREEMPTED | TERMINATED)
-      "$SCRIPTS/delete.sh" --yes
-      STATE=NONE
-      ;;
-    NONE) ;;
-    *) die "$TRY_AGAIN" "$TPU_NAME is $STATE; run the same command when it is READY" ;;
-  esac
-  if [[ $STATE == NONE ]]; then
-    "$SCRIPTS/create.sh" ${SPOT[@]+"${SPOT[@]}"}
-    "$SCRIPTS/setup.sh"
-  fi
+  bring_up || die "$TRY_AGAIN" "$TPU_NAME is not there yet (above); the same command goes on"
   if [[ -z $HEAD ]]; then
-    ray_on 0 "" || die "$TRY_AGAIN" "the head could not start on $TPU_NAME (above)"
+    join 0 "" || die "$TRY_AGAIN" "the head could not start on $TPU_NAME (above)"
     HEAD=ADDRESS:$PORT
     if [[ -z $TPU_DRY_RUN ]]; then
       HEAD=$(on_workers 0 'hostname -I | cut -d " " -f 1'):$PORT
@@ -136,7 +111,7 @@ for node in "${NODES[@]}"; do
     FIRST=$TPU_NAME
     [[ $HEAD =~ ^[0-9A-Za-z.-]+:[0-9]+$ ]] || die "$TRY_AGAIN" "the head's address is not known: $HEAD"
   fi
-  ray_on all "$HEAD" || die "$TRY_AGAIN" "not all workers of $TPU_NAME have joined (above)"
+  join all "$HEAD" || die "$TRY_AGAIN" "not all workers of $TPU_NAME have joined (above)"
 done
 say "the cluster is at $HEAD; a GPU box joins, with ~/.ray/auth_token of this machine, by:"
 say "  RAY_AUTH_MODE=token ray start --address $HEAD"

@@ -161,6 +161,42 @@ on_workers() {
     --command "bash -c $(printf %q "$2")"
 }
 
+# bring_up: TPU_NAME is there and set up, with the options CREATE of create.sh; of a VM that a
+# preemption has taken another one is made. One that could not be set up is at the next turn.
+FRESH="" CREATE=()
+bring_up() {
+  # its own shell: a question that gcloud does not answer is one more failure, not the end
+  local state request=NONE
+  state=$(vm_state NONE >&2 && echo "$STATE") || return 1
+  if [[ $state == NONE ]]; then # a preemption may take the VM and leave its request
+    request=$(request_state >&2 && echo "$STATE") || return 1
+  fi
+  case $state/$request in
+    READY/*) ;;
+    PREEMPTED/* | TERMINATED/*)
+      say "$TPU_NAME is $state: replacing it"
+      FRESH=1
+      "$SCRIPTS/delete.sh" --yes || return
+      ;;
+    NONE/ACTIVE | NONE/FAILED | NONE/SUSPENDED)
+      say "$TPU_NAME is gone and its request is $request: asking anew"
+      FRESH=1
+      "$SCRIPTS/delete.sh" --yes || return
+      ;;
+    NONE/SUSPENDING | NONE/DELETING) return 1 ;; # the next turn finds it ended
+    NONE/* | CREATING/* | STARTING/* | RESTARTING/*) FRESH=1 ;;
+    *)
+      say "$TPU_NAME is $state, which a preemption does not do; it is left as it is"
+      return 1
+      ;;
+  esac
+  if [[ -n $FRESH ]]; then
+    "$SCRIPTS/create.sh" ${CREATE[@]+"${CREATE[@]}"} || return
+    "$SCRIPTS/setup.sh" || return
+    FRESH=""
+  fi
+}
+
 help() {
   echo "usage: env.sh [settings]     print the settings that the other scripts would use"
   echo

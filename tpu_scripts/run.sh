@@ -8,10 +8,10 @@ help() {
   cat <<HELP
 usage: run.sh [options] [settings] VERB [arguments of jaxheads ...]
 
-Starts \`jaxheads VERB ...\` in ~/$ROOM of every worker (prune, report and bench: of the first),
-follows it, and exits as it does. A dropped connection or Ctrl-C ends only the following: the same
-command finds the run and follows it again. A run that has finished is not started again. Logs:
-~/$ROOM/logs/RUN/log of every worker.
+Starts \`jaxheads VERB ...\` in ~/$ROOM of every worker (prune, report, bench, study --ray: of
+the first), follows it, and exits as it does. A dropped connection or Ctrl-C ends only the
+following: the same command finds the run and follows it again. A run that has finished is not
+started again. Logs: ~/$ROOM/logs/RUN/log of every worker.
   --run RUN          name of the run (default: from the command)
   --env NAME=VALUE   for the run's environment; may be repeated
   --detach           start, and do not follow
@@ -59,6 +59,11 @@ VERB=${1:-}
 VERB=${VERB//[^A-Za-z0-9]/}
 # What does not join the other hosts runs on the first worker alone.
 case $VERB in prune | report | bench) WHICH=0 ;; *) WHICH=all ;; esac
+for word in "$@"; do
+  if [[ -z $LOCAL && ($word == --ray || $word == --ray=*) ]]; then # clusters of cluster.sh
+    WHICH=0 VARIABLES=(RAY_AUTH_MODE=token ${VARIABLES[@]+"${VARIABLES[@]}"})
+  fi
+done
 RUN=${RUN:-${VERB:-run}-$(printf '%s\0' "$@" | cksum | cut -d ' ' -f 1)}
 [[ $RUN =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] ||
   die 2 "--run: expected letters, digits, dots, dashes and underscores, got '$RUN'"

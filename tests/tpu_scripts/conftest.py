@@ -81,6 +81,16 @@ if [[ -e $HOME/slow ]]; then sleep "$(<"$HOME/slow")" & wait; fi
 exit "$(cat "$HOME/exits" 2>/dev/null || echo 0)"
 """
 
+# Stands for Ray on a worker: what it was told, and whether it has joined.
+RAY = """#!/bin/bash
+printf '%s\\n' "$*" >>"$HOME/ray.calls"
+case $1 in
+  status) [[ -e $HOME/ray.runs ]] ;;
+  start) touch "$HOME/ray.runs" ;;
+  stop) rm -f "$HOME/ray.runs" ;;
+esac
+"""
+
 
 class Cloud:
     """The fake cloud in `root`; `run` calls one of the scripts."""

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-RAY = """#!/bin/bash
-printf '%s\\n' "$*" >>"$HOME/ray.calls"
-case $1 in
-  status) [[ -e $HOME/ray.runs ]] ;;
-  start) touch "$HOME/ray.runs" ;;
-  stop) rm -f "$HOME/ray.runs" ;;
-esac
-"""
+from tests.tpu_scripts.conftest import RAY
 
 
 @pytest.fixture
@@ -82,6 +75,8 @@ def test_ray_is_stopped_and_vms_stay(ready):
     assert not ready.calls("tpu-vm", "delete")
 
 
-def test_an_interval_is_a_number(cloud):
-    found = cloud.run("cluster.sh", "--keep", "soon")
-    assert found.returncode == 2 and "--keep: expected seconds, got 'soon'" in found.stderr
+def test_the_driver_of_a_cluster_is_the_first_worker_alone_with_the_token(ready):
+    assert ready.run("run.sh", "study", "a.py", "--ray", "auto").returncode == 0
+    head, other = ready.workers
+    assert "RAY_AUTH_MODE=token\n" in (head / "environment").read_text()
+    assert not (other / "told").exists()

@@ -7,14 +7,15 @@ import tarfile
 
 import pytest
 
-from tests.tpu_scripts.conftest import JAXHEADS, SCRIPTS
+from tests.tpu_scripts.conftest import JAXHEADS, RAY, SCRIPTS
 
 pytestmark = pytest.mark.slow  # many short processes
 
 UV = """#!/bin/bash
 echo "$@" >>"$HOME/uv"
 if [[ $1 == venv ]]; then mkdir -p venv/bin && touch venv/bin/python && chmod +x venv/bin/python; fi
-if [[ $1 == pip ]]; then printf '%s' "$FAKE_JAXHEADS" >venv/bin/jaxheads; chmod +x venv/bin/*; fi
+if [[ $1 == pip ]]; then printf '%s' "$FAKE_JAXHEADS" >venv/bin/jaxheads; fi
+if [[ $1 == pip ]]; then printf '%s' "$FAKE_RAY" >venv/bin/ray; chmod +x venv/bin/*; fi
 """
 
 
@@ -103,7 +104,7 @@ def test_setup_is_rejected_while_a_run_is_going_on(cloud, checkout):
 
 def babysit(cloud, checkout, *words, **environment):
     script = checkout / "tpu_scripts" / "babysit.sh"
-    environment = {"FAKE_JAXHEADS": JAXHEADS, **environment}
+    environment = {"FAKE_JAXHEADS": JAXHEADS, "FAKE_RAY": RAY, **environment}
     return cloud.run(str(script), "--backoff", "0", *words, **environment)
 
 
@@ -196,6 +197,49 @@ def test_babysit_sets_up_a_vm_that_is_there_but_bare(cloud, checkout):
     cloud.states("tpu-vm", "READY")
     assert babysit(cloud, checkout, "train").returncode == 0
     assert verbs(cloud) == ["tpu-vm scp"]
+
+
+STUDY = ("study", "a.py", "--out", "gs://b/a", "--ray", "auto")
+
+
+def test_babysit_joins_the_nodes_of_a_cluster_and_gives_the_study_to_its_head(cloud, checkout):
+    found = babysit(cloud, checkout, "--spot", "--node", "two=v6e-8", *STUDY)
+    assert found.returncode == 0, found.stderr
+    (made,) = cloud.calls("tpu-vm", "create")  # all VMs of the stand-in are one
+    assert (made[2], made[-1]) == ("tiny", "--spot")
+    assert [call[2] for call in cloud.calls("tpu-vm", "describe")[-2:]] == ["tiny", "two"]
+    assert [runs(worker) for worker in cloud.workers] == [1, 0]
+    head, other = ((worker / "ray.calls").read_text() for worker in cloud.workers)
+    assert "start --head --port 6379" in head and "start --address worker-0:6379" in other
+
+
+def test_babysit_brings_a_node_back_while_the_study_goes_on(cloud, checkout):
+    assert babysit(cloud, checkout, "--node", "two", *STUDY[:-1], "").returncode == 0
+    for worker in cloud.workers:
+        (worker / "slow").write_text("6")
+    before = ["READY"] * 4  # of the head and the node, then of the head again, twice
+    cloud.states("tpu-vm", *before, "PREEMPTED")
+    found = babysit(cloud, checkout, "--node", "two", *STUDY)
+    assert found.returncode == 0, found.stderr
+    assert "two is PREEMPTED: replacing it" in found.stderr
+    assert verbs(cloud)[-3:] == ["tpu-vm delete", "tpu-vm create", "tpu-vm scp"]
+    assert cloud.calls("tpu-vm", "create")[-1][2] == "two"
+    assert runs(cloud.workers[0]) == 2 and "failure" not in found.stderr
+
+
+def test_babysit_begins_anew_where_the_head_of_a_cluster_is_lost(cloud, checkout):
+    assert babysit(cloud, checkout, "--node", "two", "doctor").returncode == 0
+    cloud.states("tpu-vm", "READY", "READY", "PREEMPTED")
+    cloud.fail("tpu-vm ssh", number=len(cloud.calls("tpu-vm", "ssh")) + 6, status=255)
+    found = babysit(cloud, checkout, "--node", "two", *STUDY)
+    assert found.returncode == 0, found.stderr
+    assert "tiny is PREEMPTED: replacing it" in found.stderr and "failure 1 of" in found.stderr
+
+
+def test_a_node_that_could_not_be_set_up_is_set_up_by_the_same_command(cloud, checkout):
+    cloud.states("tpu-vm", "READY")  # it is there, without an environment
+    assert babysit(cloud, checkout, "--node", "two", *STUDY).returncode == 0
+    assert "tpu-vm scp" in verbs(cloud)
 
 
 def test_results_come_back_and_only_what_is_missing_is_fetched_again(cloud):
