@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxheads.parallel.processes import broadcast_int, is_primary, run_on_primary
+from jaxheads.parallel.processes import broadcast_int, is_primary, run_on_primary, several
 from jaxheads.records.folder import SETTINGS
 from jaxheads.storage.remote import fetched, mapped
 from jaxheads.storage.store import Store, check_seen
@@ -131,11 +131,13 @@ def run(settings: Run, place: str | Path, how: How | None = None) -> None:
             return
         load = functools.partial(load_cells, settings if how.ray else local, store)
         own = Store(store.place, alone=True)
-        with _engine(cells, load, how) as engine, ending_on_sigterm():
+        # of several processes that compute together SIGTERM asks all to save (`start_distributed`)
+        ending = contextlib.nullcontext() if several() else ending_on_sigterm()
+        with _engine(cells, load, how) as engine, ending:
             made = list(cells().values())  # while further processes start
             with alone_in(own):
                 run_on_primary(lambda: open_store(settings, own, engine.machine))
-                run_cells(own, made, engine, fragile=jax.process_count() > 1)
+                run_cells(own, made, engine, fragile=several())
 
 
 def _engine(
