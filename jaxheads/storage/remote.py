@@ -79,7 +79,8 @@ def localised(options: Any) -> Iterator[Any]:
     if not urls:
         yield options
         return
-    from jaxheads.parallel.processes import run_on_primary
+    from jaxheads.parallel.processes import run_on_primary  # these two need jax or numpy
+    from jaxheads.storage.store import Store
 
     with _scratch() as scratch:
         local: dict[str, Path] = {}
@@ -90,7 +91,7 @@ def localised(options: Any) -> Iterator[Any]:
             if role == "in":
                 fetch(url, local[name])
             elif role == "report":
-                _fetch_light(_store(url), "", local[name])
+                _fetch_light(Store(url), "", local[name])
             elif role == "out":
                 check_free(url)
         yield dataclasses.replace(
@@ -107,12 +108,6 @@ def localised(options: Any) -> Iterator[Any]:
             if role == "report"
         }
         run_on_primary(functools.partial(put_all, outs))
-
-
-def _store(url: str) -> Any:
-    from jaxheads.storage.store import Store  # which needs numpy and jax
-
-    return Store(url)
 
 
 def _fetch_light(store: Any, folder: str, path: Path) -> None:

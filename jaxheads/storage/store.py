@@ -27,8 +27,7 @@ from jaxheads.storage.files import is_draft, write_atomically
 from jaxheads.storage.urls import as_os_error, open_url, put_file, url_of
 
 CONTENTS = ".contents.json"
-TRIES, PAUSE = 5, 0.5  # of a put; seconds before the second, doubled before each further one
-LATE = 20.0  # seconds in which what was put must be seen
+LATE, PAUSE = 20.0, 0.5  # seconds in which what was put must be seen, and between two looks
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,7 +76,7 @@ class Store:
     def write(self, name: str, write: Callable[[Path], Any]) -> None:
         """Let the first process write a file or a directory, given where."""
         with self.writing(name) as (path,):
-            self._once(functools.partial(_call, write, path))
+            self._once(lambda: write(path))
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write named arrays as an npz file."""
@@ -199,29 +198,19 @@ class Store:
             return
         files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
         for each in sorted(files):
-            self._put_file(each, name if each == path else f"{name}/{each.relative_to(path)}")
+            inner = "" if each == path else f"/{each.relative_to(path)}"
+            put_file(each, f"{self}/{name}{inner}")
         if path.is_dir():
             sizes = {str(each.relative_to(path)): each.stat().st_size for each in files}
             with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch:
                 contents = Path(scratch, CONTENTS)
                 contents.write_text(json.dumps(sizes))
-                self._put_file(contents, f"{name}/{CONTENTS}")
+                put_file(contents, f"{self}/{name}/{CONTENTS}")
         limit = time.monotonic() + LATE
         while not self.exists(name):
             if time.monotonic() > limit:
                 raise OSError(f"{self}/{name}: was put, and is not seen after {LATE:g} s")
             time.sleep(PAUSE)
-
-    def _put_file(self, path: Path, name: str) -> None:
-        system, there = self._open(name)
-        for attempt in range(TRIES):
-            try:
-                return put_file(system, path, PurePosixPath(there))
-            except OSError as error:
-                if attempt == TRIES - 1:
-                    raise OSError(f"{self}/{name}: not put after {TRIES} tries: {error}") from error
-                time.sleep(PAUSE * 2**attempt)
-        return None
 
     def fetch(self, name: str, path: Path) -> None:
         """Fetch a file or a directory; one that was put just now may be seen late."""
@@ -258,24 +247,13 @@ class Store:
             system.rm(there, recursive=True)
 
 
-def check_seen(store: Store, name: str) -> None:
-    """Check that this process sees what the first one has written.
-
-    Raises:
-      ValueError: where it does not.
-    """
-    from jaxheads.parallel.processes import is_primary
-
-    if not is_primary() and not store.exists(name):
-        raise ValueError(f"{store}: expected a folder that all hosts see, got one of this host")
-
-
 @contextlib.contextmanager
 def carried(place: str | Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     """A folder here with the checkpoints of a place, and what puts there those that are new.
 
-    A place that is no URL is the folder itself. A checkpoint is a directory with a number for a
-    name; the first process alone has them. One that cannot be put is tried again with the next.
+    A place that is no URL is the folder itself. (Orbax does not open every URL that fsspec does,
+    and opens `gs://` and `s3://` past it.) A checkpoint is a directory with a number for a name;
+    the first process alone has them. One that cannot be put is tried again with the next.
 
     Raises:
       OSError: at the end, where there are some that could not be put.
@@ -313,10 +291,6 @@ def _put_steps(store: Store, folder: Path) -> None:
         store.put(folder / name, name)
     for name in there - here:
         store.delete(name)
-
-
-def _call(write: Callable[[Path], Any], path: Path) -> None:
-    write(path)
 
 
 def _write_text(path: Path, text: str) -> None:

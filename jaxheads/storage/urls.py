@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 _URL = re.compile(r"([a-z][a-z0-9+]+)://?([^/].*)")
 LAST = "config.json"  # of the files of a directory
+TRIES, PAUSE = 5, 0.5  # of a put; seconds before the second, doubled before each further one
 
 
 class Unput(OSError):
@@ -73,36 +75,38 @@ def check_free(url: str) -> None:
 def put_all(outs: Mapping[str, Path]) -> None:
     """Everything in folders beside the places of URLs: outputs, and what goes with them."""
     for url, folder in outs.items():
+        files = [path for path in folder.rglob("*") if path.is_file()]
         try:
-            _put(folder, url)
+            for path in sorted(files, key=lambda path: (path.name == LAST, path)):
+                put_file(path, f"{url.rstrip('/').rpartition('/')[0]}/{path.relative_to(folder)}")
         except OSError as error:
-            raise Unput(f"{url}: {error}; what was made is in {folder}") from error
+            raise Unput(f"{error}; what was made is in {folder}") from error
 
 
-def _put(folder: Path, url: str) -> None:
-    system, there = open_url(url)
-    parent = PurePosixPath(there).parent
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == LAST, path)):
-        put_file(system, path, parent / path.relative_to(folder))
-
-
-def put_file(system: Any, path: Path, target: PurePosixPath) -> None:
+def put_file(path: Path, url: str) -> None:
     """Write a file there under another name, and then give it its own.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: it cannot be written, after some tries.
     """
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")  # two may put it
-    with as_os_error(target):
-        system.makedirs(str(target.parent), exist_ok=True)
+    system, there = open_url(url)
+    target = PurePosixPath(there)
+    for pause in [PAUSE * 2**attempt for attempt in range(TRIES - 1)] + [None]:
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft")  # two may put it
         try:
-            system.put(str(path), str(draft))
-            system.mv(str(draft), str(target))
-        except BaseException:
+            with as_os_error(target):
+                system.makedirs(str(target.parent), exist_ok=True)
+                system.put(str(path), str(draft))
+                return system.mv(str(draft), str(target))
+        except BaseException as error:
             with contextlib.suppress(Exception):
                 system.rm(str(draft))
-            raise
+            if not isinstance(error, OSError):
+                raise
+            if pause is None:
+                raise OSError(f"{url}: not put after {TRIES} tries: {error}") from error
+            time.sleep(pause)
+    return None
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import jax
 from jaxheads.parallel.processes import broadcast_int, is_primary, run_on_primary, several
 from jaxheads.records.folder import SETTINGS
 from jaxheads.storage.remote import fetched, mapped
-from jaxheads.storage.store import Store, check_seen
+from jaxheads.storage.store import Store
 from jaxheads.storage.urls import url_of
 from jaxheads.studies.chiang2021 import study as chiang2021
 from jaxheads.studies.htut2019 import study as htut2019
@@ -174,7 +174,8 @@ def _check_processes(settings: Run, how: How) -> None:
 def _follow(store: Store, cells: Mapping[str, Cell]) -> None:
     """Compute with the first process what it says."""
     run_on_primary(lambda: None)
-    check_seen(store, SETTINGS)
+    if not store.exists(SETTINGS):
+        raise ValueError(f"{store}: expected a folder that all hosts see, got one of this host")
     outcome = follow(cells, broadcast_int)
     if outcome is not None:
         with contextlib.suppress(OSError):

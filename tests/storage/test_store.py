@@ -11,6 +11,7 @@ import pytest
 
 import tests.cluster.shelf  # noqa: F401 so that shelf:// is known
 from jaxheads.storage import store as storing
+from jaxheads.storage import urls
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.store import Store, carried
 
@@ -20,7 +21,8 @@ PLACES = pytest.mark.parametrize("place", ["folder", "shelf"])
 @pytest.fixture
 def shelf(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("SHELF", str(tmp_path / "shelf"))
-    monkeypatch.setattr(storing, "PAUSE", 0.01)
+    for module in (storing, urls):
+        monkeypatch.setattr(module, "PAUSE", 0.01)
     (tmp_path / "shelf").mkdir()
     return tmp_path / "shelf"
 
