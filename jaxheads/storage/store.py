@@ -85,7 +85,12 @@ class Store:
     def write_json(self, name: str, value: Any, *, indent: int | None = 1) -> None:
         """Write a value as JSON."""
         text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
-        self.write(name, lambda path: _write_text(path, text))
+
+        def write(path: Path) -> None:
+            with write_atomically(path) as draft:
+                draft.write_text(text, encoding="utf-8")
+
+        self.write(name, write)
 
     def remove(self, name: str) -> None:
         """Remove a file or a directory, if it is there."""
@@ -291,11 +296,6 @@ def _put_steps(store: Store, folder: Path) -> None:
         store.put(folder / name, name)
     for name in there - here:
         store.delete(name)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with write_atomically(path) as draft:
-        draft.write_text(text, encoding="utf-8")
 
 
 def _remove_here(path: Path) -> None:

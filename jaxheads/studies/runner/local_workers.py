@@ -48,7 +48,7 @@ class LocalWorkers:
     def __init__(self, load: Load, count: int, machine: Callable[[], dict[str, Any]]) -> None:
         self.places, self._load, self.machine = count, load, machine
         self._workers: list[_Worker] = []
-        self._running: dict[int, str] = {}  # cells by the number of the process
+        self._running: dict[Connection, str] = {}  # cells by who computes them
         self._tries: collections.Counter[str] = collections.Counter()
         self._lost: list[Outcome] = []
         self._opened = contextlib.ExitStack()
@@ -79,7 +79,7 @@ class LocalWorkers:
 
     def start(self, name: str) -> None:
         """Give a cell to an idle process."""
-        idle = (worker for worker in self._workers if worker.process.pid not in self._running)
+        idle = (worker for worker in self._workers if worker.pipe not in self._running)
         self._give(next(idle), name)
 
     def ended(self) -> Outcome:
@@ -93,13 +93,13 @@ class LocalWorkers:
                 except (EOFError, OSError):
                     self._replace(worker)
                     continue
-                del self._running[_pid(worker)]
+                del self._running[worker.pipe]
                 return outcome
         return self._lost.pop()
 
     def _give(self, worker: _Worker, name: str) -> None:
         self._tries[name] += 1
-        self._running[_pid(worker)] = name
+        self._running[worker.pipe] = name
         with contextlib.suppress(OSError):  # it is gone, which `ended` sees
             worker.pipe.send(name)
 
@@ -107,7 +107,7 @@ class LocalWorkers:
         worker.process.join()
         new = self._new(worker.cores)
         self._workers[self._workers.index(worker)] = new
-        name = self._running.pop(_pid(worker), None)
+        name = self._running.pop(worker.pipe, None)
         if name is not None and self._tries[name] < TRIES:
             self._give(new, name)
         elif name is not None:
@@ -128,12 +128,6 @@ def shares(cores: Sequence[int], workers: int) -> list[list[int]]:
     if len(cores) < workers:
         return [list(cores)] * workers
     return [list(cores[worker::workers]) for worker in range(workers)]
-
-
-def _pid(worker: _Worker) -> int:
-    pid = worker.process.pid
-    assert pid is not None, "it was started"
-    return pid
 
 
 def _work(pipe: Connection, load: Load, programs: str) -> None:

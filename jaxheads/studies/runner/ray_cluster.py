@@ -185,15 +185,12 @@ class RayCluster:
         return {"scheduling_strategy": place}
 
     def _said(self, nodes: Sequence[Mapping[str, Any]]) -> str:
-        total = {
-            n: v for n, v in self._ray.cluster_resources().items() if n in ("CPU", "GPU", "TPU")
-        }
-        there = ", ".join(f"{value:g} {name}" for name, value in total.items())
+        all_of = self._ray.cluster_resources()
+        there = ", ".join(f"{all_of[n]:g} {n}" for n in ("CPU", "GPU", "TPU") if n in all_of)
         taken = ", ".join(f"{name}={value:g}" for name, value in self._resources.items())
         hosts = f" on each of {self._hosts} nodes" if self._hosts > 1 else ""
-        more = (
-            "" if any(_fits(node, self._resources) for node in nodes) else "; no node has that yet"
-        )
+        fits = any(_fits(node, self._resources) for node in nodes)
+        more = "" if fits else "; no node has that yet"
         return f"ray: {len(nodes)} nodes with {there}; a cell takes {taken}{hosts}{more}"
 
 
