@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,6 +90,15 @@ case $1 in
   start) touch "$HOME/ray.runs" ;;
   stop) rm -f "$HOME/ray.runs" ;;
 esac
+"""
+
+
+# Stands for uv: installs the two above.
+UV = """#!/bin/bash
+echo "$@" >>"$HOME/uv"
+if [[ $1 == venv ]]; then mkdir -p venv/bin && touch venv/bin/python && chmod +x venv/bin/python; fi
+if [[ $1 == pip ]]; then printf '%s' "$FAKE_JAXHEADS" >venv/bin/jaxheads; fi
+if [[ $1 == pip ]]; then printf '%s' "$FAKE_RAY" >venv/bin/ray; chmod +x venv/bin/*; fi
 """
 
 
@@ -177,3 +187,29 @@ def cloud(tmp_path):
     made = Cloud(tmp_path / "the cloud")
     yield made
     made.end_runs()
+
+
+@pytest.fixture
+def checkout(cloud):
+    """A small checkout with the scripts, things that must not travel, and a fake uv."""
+    root = cloud.root / "check out"
+    shutil.copytree(SCRIPTS, root / "tpu_scripts")
+    kept = ["pyproject.toml", "jaxheads/cli/main.py", "configs/tiny.py"]
+    left = [
+        *("runs/a/records", ".venv/bin/python", ".venv-312/x", ".git/config", ".ruff_cache/x"),
+        *("jaxheads/__pycache__/cli.pyc", "jaxheads.egg-info/x", ".pytest_cache/x", "dist/x"),
+    ]
+    for name in kept + left:
+        cloud.write(root / name, name)
+    cloud.write(cloud.bin / "uv", UV)
+    return root
+
+
+def runs(worker) -> int:
+    path = worker / "runs"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def setup(cloud, checkout, **environment):
+    script = checkout / "tpu_scripts" / "setup.sh"
+    return cloud.run(str(script), FAKE_JAXHEADS=JAXHEADS, **environment)

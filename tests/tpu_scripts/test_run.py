@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.tpu_scripts.conftest import runs
+
 pytestmark = pytest.mark.slow  # many short processes
 
 HARD = ["score", "--out", 'a b/it\'s "x".npz', "$HOME `id` \\n", "two\nlines", "", "*", "ü;&|<"]
@@ -14,11 +16,6 @@ HARD = ["score", "--out", 'a b/it\'s "x".npz', "$HOME `id` \\n", "two\nlines", "
 
 def told(worker) -> list[str]:
     return (worker / "told").read_text().split("\0")[:-1]
-
-
-def runs(worker) -> int:
-    path = worker / "runs"
-    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 def test_every_worker_is_told_exactly_the_words(cloud):
