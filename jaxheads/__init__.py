@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         random,
     )
     from jaxheads.inference.constituents import constituency_maps
+    from jaxheads.inference.decoding import decode
     from jaxheads.inference.dependencies import dependency_maps
     from jaxheads.inference.evaluate import evaluate
     from jaxheads.inference.text_maps import attention_maps
@@ -94,6 +95,7 @@ _ROOMS = {
     "objectives": ("Outcome", "objective_for"),
     "pruning.cut": ("cut", "zero"),
     "pruning.mask": ("mask_from_scores",),
+    "inference.decoding": ("decode",),
     "inference.evaluate": ("evaluate",),
     "analysis.similarity": ("compare_heads",),
     "inference.constituents": ("constituency_maps",),
@@ -125,6 +127,7 @@ __all__ = [
     "confidence",
     "constituency_maps",
     "cut",
+    "decode",
     "dependency_maps",
     "encode",
     "encode_task",
