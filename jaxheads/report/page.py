@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from jaxheads.records.folder import ROWS, SETTINGS, Stage
+from jaxheads.report.baseline import at_chance
 from jaxheads.report.figures.drawing import Rendered, inline
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
-from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug
+from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug, unfolded
 
 TITLES = {
     "htut2019": "Do heads follow dependency relations?",
@@ -43,6 +45,7 @@ def page(
     rendered: Mapping[str, Rendered],
 ) -> str:
     """The whole document; `rendered` has every drawing of the sections by its name."""
+    shown_above = {name for answer in answers for name in answer.figures}
     title = f"{TITLES.get(study.name, 'Which heads can go?')} {study.name}"
     return "\n".join(
         [
@@ -58,12 +61,14 @@ def page(
             "</style>",
             "</head>",
             "<body>",
-            *_header(study, title, sections),
+            f"<header><h1>{escape(title)}</h1>",
+            *_warnings(study),
+            "</header>",
             "<main>",
-            *_answers(answers),
-            *(line for section in sections for line in _section(section, rendered)),
+            *_answers(answers, sections, rendered),
+            *(line for section in sections for line in _section(section, rendered, shown_above)),
             *_limits(study),
-            *_settings(study),
+            *_run(study),
             "</main>",
             f'<footer>Every number of this page is in <a href="../{ROWS}">{ROWS}</a> of the '
             "study's folder, or while it is unfinished in its cells; the figures are in "
@@ -75,21 +80,26 @@ def page(
     )
 
 
-def _header(study: Study, title: str, sections: Sequence[Section]) -> Iterator[str]:
-    yield f"<header><h1>{escape(title)}</h1>"
+def _warnings(study: Study) -> Iterator[str]:
+    """What decides whether the rest may be read."""
     if not study.finished:
         yield (
-            '<p class="unfinished">This study is unfinished: the page shows the cells that are '
-            "done. Run the same command again to go on.</p>"
+            '<p class="warning unfinished">This study is unfinished: the page shows the cells that '
+            "are done. Run the same command again to go on.</p>"
         )
-    yield "<dl>"
-    for name, value in _facts(study):
-        yield f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
-    yield "</dl>"
-    links = [("answers", "Answers"), *((s.name, s.title) for s in sections), ("limits", "Limits")]
+    places = ((model, task) for model in study.models for task in study.tasks)
+    idle = [f"{place[0]} on {shown(place[1])}" for place in places if at_chance(study, *place)]
+    if idle:
+        said = f"Not shown to be above the majority-class baseline: {', '.join(idle)}. "
+        said += "Nothing below says which heads these models need."
+        yield f'<p class="warning">{escape(said)}</p>'
+
+
+def _navigation(sections: Sequence[Section]) -> Iterator[str]:
+    links = [*((s.name, s.title) for s in sections), ("limits", "Limits"), ("run", "Run")]
     yield '<nav aria-label="Sections"><ul>'
     yield from (f'<li><a href="#{name}">{escape(text)}</a></li>' for name, text in links)
-    yield "</ul></nav></header>"
+    yield "</ul></nav>"
 
 
 def _facts(study: Study) -> Iterator[tuple[str, str]]:
@@ -105,18 +115,32 @@ def _facts(study: Study) -> Iterator[tuple[str, str]]:
         yield part, ", ".join(f"{name} {text}".strip() for name, text in _flat(found))
 
 
-def _answers(answers: Sequence[Answer]) -> Iterator[str]:
+def _answers(
+    answers: Sequence[Answer], sections: Sequence[Section], rendered: Mapping[str, Rendered]
+) -> Iterator[str]:
+    """Each question with its sentence and its figures; the first fills the first screen."""
+    every = (part for section in sections for part in unfolded(section.parts))
+    drawings = {part.name: part for part in every if isinstance(part, Drawing)}
     yield '<section id="answers"><h2>Answers</h2>'
     if not answers:
         yield "<p>The rows that are there answer none of the questions yet.</p>"
-    for answer in answers:
-        yield f'<div class="answer"><h3>{escape(answer.question)}</h3>'
+    for place, answer in enumerate(answers):
+        yield f'<div class="answer{" first" * (not place)}"><h3>{escape(answer.question)}</h3>'
         yield f"<p>{escape(answer.summary)}</p>"
+        if answer.figures:
+            yield '<div class="figures">'
+            for name in answer.figures:
+                yield from _part(drawings[name], rendered)
+            yield "</div>"
         if answer.points:
-            yield "<ul>"
+            yield "<details><summary>By model and task</summary><ul>"
             yield from (f"<li>{_point(point)}</li>" for point in answer.points)
-            yield "</ul>"
+            yield "</ul></details>"
         yield "</div>"
+        if not place:
+            yield from _navigation(sections)
+    if not answers:
+        yield from _navigation(sections)
     yield "</section>"
 
 
@@ -126,17 +150,24 @@ def _point(text: str) -> str:
     return f"<b>{escape(head)}</b>{colon}{escape(rest)}" if colon else escape(text)
 
 
-def _section(section: Section, rendered: Mapping[str, Rendered]) -> Iterator[str]:
+def _section(
+    section: Section, rendered: Mapping[str, Rendered], shown_above: Collection[str]
+) -> Iterator[str]:
+    """What an answer rests on, folded; figures that stand with it are not drawn again."""
+    parts = [part for part in section.parts if part.name not in shown_above]
+    kinds = Counter("table" if isinstance(p, Table) else "figure" for p in unfolded(parts))
+    said = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items())
     yield f'<section id="{section.name}"><h2>{escape(section.title)}</h2>'
+    yield f"<details><summary>{said or 'How it was measured'}</summary>"
     yield f"<p>{escape(section.lead)}</p>"
-    for part in section.parts:
+    for part in parts:
         if isinstance(part, Folded):
             yield f'<details id="{part.name}"><summary>{escape(part.summary)}</summary>'
             yield from (line for inner in part.parts for line in _part(inner, rendered))
             yield "</details>"
         else:
             yield from _part(part, rendered)
-    yield "</section>"
+    yield "</details></section>"
 
 
 def _part(part: Drawing | Table | Markup, rendered: Mapping[str, Rendered]) -> Iterator[str]:
@@ -144,8 +175,8 @@ def _part(part: Drawing | Table | Markup, rendered: Mapping[str, Rendered]) -> I
         yield from _table(part)
     else:
         html = inline(part, rendered[part.name]) if isinstance(part, Drawing) else part.html
-        yield f'<figure id="{part.name}">{html}'
-        yield f"<figcaption>{escape(part.caption)}</figcaption></figure>"
+        yield f'<figure id="{part.name}">{html}<figcaption><details><summary>What is drawn'
+        yield f"</summary>{escape(part.caption)}</details></figcaption></figure>"
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -165,24 +196,30 @@ def _cell(text: str) -> str:
 
 
 def _limits(study: Study) -> Iterator[str]:
-    yield '<section id="limits"><h2>How to read this, and limits</h2><ul>'
+    yield '<section id="limits"><h2>How to read this, and limits</h2>'
+    yield f"<details><summary>{len(ABOUT)} things to know</summary><ul>"
     counts = {
         len({row.seed for row in study.at(Stage.WHOLE, task=task)}) for task in study.downstream
     }
     if counts:
         yield f"<li>Seeds of fine-tuning: {' or '.join(map(str, sorted(counts)))}.</li>"
     yield from (f"<li>{escape(text)}</li>" for text in ABOUT)
-    yield "</ul></section>"
+    yield "</ul></details></section>"
 
 
-def _settings(study: Study) -> Iterator[str]:
-    if not study.settings:
-        return
-    yield '<section id="settings"><h2>Settings</h2>'
-    yield f"<details><summary>All settings of the run, from {SETTINGS}</summary>"
-    body = tuple(_flat(study.settings))
-    yield from _table(Table(slug("settings", "table"), "", ("setting", "value"), body, labels=1))
-    yield "</details></section>"
+def _run(study: Study) -> Iterator[str]:
+    """What was run, where, and with which settings."""
+    yield '<section id="run"><h2>Run</h2><dl>'
+    for name, value in _facts(study):
+        yield f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
+    yield "</dl>"
+    if study.settings:
+        yield f"<details><summary>All settings of the run, from {SETTINGS}</summary>"
+        body = tuple(_flat(study.settings))
+        name = slug("settings", "table")
+        yield from _table(Table(name, "", ("setting", "value"), body, labels=1))
+        yield "</details>"
+    yield "</section>"
 
 
 def _flat(value: Any, above: str = "") -> Iterator[tuple[str, str]]:

@@ -74,11 +74,15 @@ def section(
 
 
 class Answer(NamedTuple):
-    """A question, its answer in one sentence or two, and a line for each model and task."""
+    """A question, its answer in one sentence or two, and a line for each model and task.
+
+    `figures`: the names of the drawings that show it.
+    """
 
     question: str
     summary: str
     points: tuple[str, ...]
+    figures: tuple[str, ...] = ()
 
 
 def unfolded(parts: Sequence[Part]) -> Iterator[Drawing | Table | Markup]:

@@ -19,7 +19,7 @@ SIZE, SIZE_LABEL = "gradient", "size of the gradient"  # a wide line behind what
 def report(folder: Path) -> str:
     """Draw what was counted; say where the figure is."""
     rows = json.loads((folder / FILE).read_text())
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context({**STYLE, "text.parse_math": True}):  # powers of ten
         drawing = _drawing(rows)
         paths = save(drawing, render(drawing), folder)
     return f"wrote {', '.join(map(str, [folder / FILE, *paths]))}"

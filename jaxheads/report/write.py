@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -41,7 +41,7 @@ from jaxheads.report.maps import maps_section
 from jaxheads.report.michel2019.single import single_section
 from jaxheads.report.overview import other_section, overview_section
 from jaxheads.report.page import page
-from jaxheads.report.parts import Answer, Drawing, Section, unfolded
+from jaxheads.report.parts import Answer, Drawing, Section, slug, unfolded
 from jaxheads.report.peyrard2021.answer import humor_answer
 from jaxheads.report.peyrard2021.humor import humor_section
 from jaxheads.report.zhang2020.meta import meta_answer, meta_section
@@ -50,24 +50,26 @@ from jaxheads.storage.files import write_atomically
 FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
 WIDTH = 96  # of the terminal's lines
 
-ANSWERS = (
-    humor_answer,
-    constituency_answer,
-    change_answer,
-    masking_answer,
-    dependencies_answer,
-    agreement_answer,
-    prunability_answer,
-    coherence_answer,
-    deduction_answer,
-    regimes_answer,
-    comparison_answer,
-    further_answer,
-    contrast_answer,
-    orders_answer,
-    meta_answer,
-    reliability_answer,
-    floors_answer,
+# What answers, and how the names of the figures that show it begin; the first two of the first
+# answer are the page's first screen.
+ANSWERS: tuple[tuple[Callable[[Study], Answer | None], tuple[str, ...]], ...] = (
+    (humor_answer, ("humor-distances", "humor-maps")),
+    (constituency_answer, ("layers", "constituents")),
+    (change_answer, ("change",)),
+    (masking_answer, ("ability",)),
+    (dependencies_answer, ("relations", "arcs")),
+    (agreement_answer, ("agreement",)),
+    (prunability_answer, ("curves", "heads")),
+    (coherence_answer, ("coherence",)),
+    (deduction_answer, ("deduction",)),
+    (regimes_answer, ("regimes",)),
+    (comparison_answer, ("comparison", "heads")),
+    (further_answer, ("pareto",)),
+    (contrast_answer, ()),
+    (orders_answer, ("functional",)),
+    (meta_answer, ("meta", "heads")),
+    (reliability_answer, ()),
+    (floors_answer, ()),
 )
 SECTIONS = (
     overview_section,
@@ -112,7 +114,7 @@ def write_report(study: Study, folder: Path) -> Path:
     for drawing in drawings:
         save(drawing, rendered[drawing.name], folder / FIGURES)
     with write_atomically(folder / PAGE) as draft:
-        text = page(study, answers_of(study), sections, rendered)
+        text = page(study, answers_of(study, drawings), sections, rendered)
         draft.write_text(text, encoding="utf-8")
     return folder / PAGE
 
@@ -122,9 +124,21 @@ def sections_of(study: Study) -> list[Section]:
     return [section for make in SECTIONS if (section := make(study)) is not None]
 
 
-def answers_of(study: Study) -> list[Answer]:
-    """The answers for which there are rows."""
-    return [answer for make in ANSWERS if (answer := make(study)) is not None]
+def answers_of(study: Study, drawings: Sequence[Drawing] = ()) -> list[Answer]:
+    """The answers for which there are rows, each with the first figures that show it.
+
+    No figure stands twice on the page.
+    """
+    free = [drawing.name for drawing in drawings]
+    found = []
+    for make, beginnings in ANSWERS:
+        if (answer := make(study)) is not None:
+            own = ([slug(each, model) for model in study.models] for each in beginnings)
+            names = (next((n for n in free if n.startswith(tuple(o))), None) for o in own)
+            figures = tuple(filter(None, names))[: 1 if found else 2]
+            free = [name for name in free if name not in figures]
+            found.append(answer._replace(figures=figures))
+    return found
 
 
 def _told(study: Study, folder: Path, written: Path) -> Iterator[str]:

@@ -24,6 +24,9 @@ PROBE = """<script>
 const faults = [];
 addEventListener("error", (event) => faults.push(String(event.message || event.target)), true);
 addEventListener("load", () => {
+  const bottoms = [...document.querySelectorAll(".first > p, .first svg")]
+    .map((part) => part.getBoundingClientRect().bottom);
+  const open = document.body.innerText.split(/\\s+/).filter(Boolean).length;
   for (const folded of document.querySelectorAll("details")) folded.open = true;
   const sizes = {};
   for (const svg of document.querySelectorAll("figure svg")) {
@@ -38,7 +41,7 @@ addEventListener("load", () => {
     sizes[name] = [box.width, box.height, ink, box.right, cut];
   }
   const wide = document.documentElement.scrollWidth;
-  document.title = "PROBE" + JSON.stringify({sizes, faults, wide});
+  document.title = "PROBE" + JSON.stringify({sizes, faults, wide, bottoms, open});
 });
 </script>"""
 
@@ -47,6 +50,8 @@ class Seen(NamedTuple):
     sizes: dict[str, list[float]]
     faults: list[str]
     wide: float
+    bottoms: list[float]  # of the first answer and its figures
+    open: int  # words that are seen before anything is unfolded
     console: list[str]
 
 
@@ -106,6 +111,16 @@ def test_every_figure_is_seen_and_nothing_is_complained_of(
         assert cut == 0, name
     assert seen.wide <= width
     assert seen.console == seen.faults == []
+
+
+@pytest.mark.parametrize("which", ["made", "full"])
+def test_the_answer_and_its_figures_are_on_the_first_screen(browser, made, full, tmp_path, which):
+    folder = made.folder if which == "made" else full
+    html = (folder / "report/index.html").read_text(encoding="utf-8")
+    seen = look(browser, probed(html, tmp_path), tmp_path)
+    assert len(seen.bottoms) >= 2
+    assert max(seen.bottoms) <= 800
+    assert seen.open < 1500
 
 
 def test_the_page_of_all_sections_has_them_all(full):

@@ -9,13 +9,20 @@ import sys
 from collections import Counter
 from html.parser import HTMLParser
 
+import matplotlib as mpl
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from jaxheads.cli.main import main
 from jaxheads.records.rows import write_rows
+from jaxheads.report.figures.drawing import render
+from jaxheads.report.figures.heads import plot_heads
+from jaxheads.report.figures.style import STYLE
 from jaxheads.report.folder import Study
+from jaxheads.report.htut2019.arc_drawing import ArcSentence, draw_sentence
 from jaxheads.report.page import page
-from jaxheads.report.parts import Section, Table
+from jaxheads.report.parts import Drawing, Section, Table
 from jaxheads.report.write import report
 from tests.report.rows import make_folder, study_rows
 from tests.support.paths import ROOT
@@ -120,6 +127,35 @@ def test_odd_names_are_text_and_nothing_else(tmp_path, small):
     assert all(re.fullmatch(r"[\w.-]+", name) for name in page.ids)
 
 
+@pytest.mark.parametrize("word", ["$$", "me$$age", "$_$", "\\frac{", "x" * 120])
+def test_words_from_data_are_never_read_as_maths(word):
+    """Of rows, maps, arcs, brackets and views: matplotlib draws them letter by letter."""
+    render(Drawing("d", plot_heads(np.eye(2), title=word[:20], label=word[:20]), "", ""))
+    with mpl.rc_context(STYLE):
+        figure = Figure(layout="constrained")
+        draw_sentence(figure.subplots(), ArcSentence((word, word), ((0, 1, word),), ()), word)
+        svg = render(Drawing("d", figure, "", "")).svg
+    assert svg.count('<g id="text_') == 4
+
+
+def test_a_model_at_its_floor_is_said_first(tmp_path, small):
+    rows = [
+        dataclasses.replace(row, value=0.4) if row.stage == "whole" and row.task != "mlm" else row
+        for row in small
+    ]
+    report(make_folder(tmp_path, [*rows, *(dataclasses.replace(r, seed=1) for r in rows)]))
+    html = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    said = "Not shown to be above the majority-class baseline: roberta on sentiment."
+    assert html.index(said) < html.index('id="answers"')
+
+
+def test_the_first_answer_has_the_curve_and_the_map(made):
+    first = made.html[made.html.index('class="answer first"') : made.html.index("<nav")]
+    assert re.findall('<figure id="([^"]*)"', first) == ["curves-roberta-orders", "heads-roberta"]
+    assert made.html.count('<figure id="heads-roberta"') == 1
+    assert made.html.index('id="run"') > made.html.index('id="limits"')
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path, small):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -159,7 +195,7 @@ def test_an_unfinished_study_says_so(tmp_path, small):
     html = (tmp_path / "report/index.html").read_text(encoding="utf-8")
     assert "This study is unfinished" in told
     assert f"rows    {tmp_path / 'cells'}" in told
-    assert '<p class="unfinished">' in html
+    assert '<p class="warning unfinished">' in html
     assert "answer none of the questions yet" in html
 
 

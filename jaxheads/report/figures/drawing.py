@@ -8,10 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from matplotlib.text import Text
+
 from jaxheads.report.parts import Drawing
 from jaxheads.storage.files import write_atomically
 
 DPI = 150
+LONG = re.compile(r"(\S{29})\S{11,}")  # a word, and what is cut off it
 _NO_METADATA = {"svg": {"Date": None, "Creator": None, "Format": None, "Type": None}, "png": None}
 
 
@@ -23,7 +26,9 @@ class Rendered(NamedTuple):
 
 
 def render(drawing: Drawing) -> Rendered:
-    """Both formats of a drawing."""
+    """Both formats of a drawing; words of more letters than a figure has room for are cut short."""
+    for text in drawing.figure.findobj(Text):
+        text.set_text(LONG.sub(r"\1…", text.get_text()))
     drawing.figure.draw_without_rendering()  # lays everything out, once for both
     drawing.figure.set_layout_engine("none")
     return Rendered(_bytes(drawing, "svg").decode(), _bytes(drawing, "png"))

@@ -14,7 +14,8 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     "axes.edgecolor": MUTED, "axes.labelcolor": INK, "xtick.color": MUTED, "ytick.color": MUTED,
     "text.color": INK, "axes.grid": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.6,
-    "axes.axisbelow": True, "figure.facecolor": "white", "savefig.facecolor": "white",
+    "axes.axisbelow": True, "text.parse_math": False,  # words are words, with any $ in them
+    "figure.facecolor": "white", "savefig.facecolor": "white",
 }  # fmt: skip
 
 
