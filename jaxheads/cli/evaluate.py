@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source
 from jaxheads.data.packing import example_batches
 from jaxheads.data.tasks.task import Task
+from jaxheads.data.tasks.values import some_of
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.models.model import Model
@@ -51,6 +53,10 @@ def run(options: EvaluateOptions) -> None:
         print("\n".join((f"{named(options.model)} on {task.title}", *table_of(task, found))))
         if options.out is not None:
             print(f"wrote {options.out}")
+        whole = next(iter(found.values()))
+        value_of = {name: (whole.metrics[name], whole.floors[name]) for name in task.measured}
+        if warning := below_baseline(task, model, value_of):
+            print(warning, file=sys.stderr)
 
 
 def _source(
@@ -92,6 +98,20 @@ def measure(
         names=task.labels,
         gate=gate_LH,
         mesh=mesh,
+    )
+
+
+def below_baseline(task: Task, model: Model, value_of: Mapping[str, tuple[float, float]]) -> str:
+    """What to look at where the model is worse than a constant answer, by values and baselines."""
+    first = next((name for name in task.measured if name != "loss"), "")
+    value, baseline = value_of.get(first, (0.0, 0.0))
+    if value >= baseline:
+        return ""
+    order = some_of(model.readout.labels) or "those of the text"
+    return (
+        f"jaxheads: warning: {first} {value:.4f} is below the majority-class baseline "
+        f"{baseline:.4f}: is the model for this task, and do its labels mean what the data's mean "
+        f"({order})?"
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from jaxheads.cli.evaluate import measure
+from jaxheads.cli.evaluate import below_baseline, measure
 from jaxheads.cli.inputs import open_model, read_labelled, read_masked, task_for, task_of
 from jaxheads.cli.options.fields import refuse
 from jaxheads.cli.options.score import ScoreOptions
@@ -89,8 +89,8 @@ def run(options: ScoreOptions) -> None:
         run_on_primary(lambda: save_scores(draft, scores))
     if is_primary():
         print(_report(options, job.model, scores, seconds))
-        if warning := _below_baseline(job, scores):
-            print(f"jaxheads: warning: {warning}", file=sys.stderr)
+        if warning := below_baseline(job.task, job.model, scores.measured):
+            print(warning, file=sys.stderr)
 
 
 def _method(options: ScoreOptions) -> Method:
@@ -163,19 +163,6 @@ def _measured(options: ScoreOptions, job: ScoreJob) -> dict[str, tuple[float, fl
     found = measure(options, job.model, job.task, _batches(options, job), job.mesh, gate_LH)
     names = dict.fromkeys(("loss", *job.task.measured))
     return {name: (found.metrics[name], found.floors[name]) for name in names}
-
-
-def _below_baseline(job: ScoreJob, scores: Scores) -> str:
-    """What to look at where the model is worse than a constant answer."""
-    first = next((name for name in job.task.measured if name != "loss"), "")
-    value, baseline = scores.measured.get(first, (0.0, 0.0))
-    if value >= baseline:
-        return ""
-    order = ", ".join(job.model.readout.labels) or "those of the text"
-    return (
-        f"{first} {value:.4f} is below the majority-class baseline {baseline:.4f}: is the model "
-        f"for this task, and do its labels mean what the data's mean ({order})?"
-    )
 
 
 def _group(options: ScoreOptions, method: Method) -> int:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.packing import example_batches
 from jaxheads.data.sources import read_blocks
 from jaxheads.data.tasks.task import Task
+from jaxheads.data.tasks.values import some_of
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
 from jaxheads.importance.gates.gate import Gate, Theta, constant
 from jaxheads.importance.scores import Scores, save_scores
@@ -129,8 +131,18 @@ def _check_place(options: TrainOptions) -> None:
     """Raise before the work where its result could not be written after it."""
     if options.out.is_dir() and any(options.out.iterdir()) and not options.resume:
         raise FileExistsError(f"{options.out}: expected a free place, got a directory with files")
+    if options.log_file.is_file() and not _is_log(options.log_file):
+        said = "expected a free place for the log, got another file; --log names one"
+        raise FileExistsError(f"{options.log_file}: {said}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=options.out.parent).close()
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file is the log of an earlier run, or empty."""
+    with path.open("rb") as file:
+        start = file.readline()
+    return not start.strip() or start.startswith(b'{"step": ')
 
 
 # -- what is trained
@@ -316,6 +328,8 @@ def _report(options: TrainOptions, job: TrainJob, fitted: Fitted) -> str:
         f"{len(job.train.lengths)} examples of {options.task}, seed {options.seed}",
         f"training loss  {first.loss:.4f} at step {first.step}, {last.loss:.4f} at the end",
     ]
+    if job.model.readout.labels:
+        lines.append(f"labels         {some_of(job.model.readout.labels)}")
     for last_evaluation in fitted.evals[-1:]:
         step = fitted.best_step if options.best else last_evaluation.step
         found = next(each for each in reversed(fitted.evals) if each.step == step)

@@ -21,6 +21,7 @@ import dataclasses
 import glob
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -216,9 +217,10 @@ def _width_problem(names: Sequence[str], values: Sequence[str]) -> str:
 def _read_conll(path: Path, reading: Reading) -> Iterator[Record]:
     """A record for each sentence: a list for each column.
 
-    Columns are apart by tabs where a line has one, else by spaces. Lines of `#` and a space are
-    comments, and a sentence `-DOCSTART-` stands between documents. Of CoNLL-U the words alone are
-    read: no empty nodes, and no words of several tokens.
+    Columns are apart by tabs where a line has one, else by spaces. Before the words of a sentence,
+    lines of # that have not as many columns, or a name and =, are comments; a sentence `-DOCSTART-`
+    stands between documents. Of CoNLL-U the words alone are read: no empty nodes, and no words of
+    several tokens.
     """
     names = reading.columns or (CONLLU if extension(path) == ".conllu" else ())
     words: list[list[str]] = []
@@ -228,12 +230,11 @@ def _read_conll(path: Path, reading: Reading) -> Iterator[Record]:
             yield Record(f"{path}:{line.number}", {}, line.problem)
         elif line.text.strip():
             values = _word_columns(line.text, reading.delimiter)
+            comment = not words and _is_comment(names, line.text, values)
+            if comment or values[0] == "-DOCSTART-":
+                continue
             names = names or tuple(map(str, range(1, len(values) + 1)))
-            if (
-                line.text.startswith("# ")
-                or values[0] == "-DOCSTART-"
-                or _is_no_word(names, values)
-            ):
+            if _is_no_word(names, values):
                 continue
             start = start or line.number
             if width := _width_problem(names, values):
@@ -253,6 +254,11 @@ def _word_columns(text: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         delimiter = "\t" if "\t" in text else None
     return text.split(delimiter)
+
+
+def _is_comment(names: Sequence[str], text: str, values: Sequence[str]) -> bool:
+    named = re.match(r"#\s*\S+\s*=\s", text) is not None
+    return text.startswith("#") and (named or len(values) != len(names))
 
 
 def _is_no_word(names: Sequence[str], values: Sequence[str]) -> bool:

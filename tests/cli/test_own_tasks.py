@@ -93,6 +93,39 @@ def test_a_model_that_counts_its_classes_is_told_their_names(classifier, topics,
     assert np.array_equal(one, two)
 
 
+def test_columns_of_0_and_1_may_stand_in_any_order(checkpoint, tmp_path, capsys):
+    rows = [
+        {"text": row["sentence"], "fun": n % 2, "long": int(n % 3 == 0)}
+        for n, row in enumerate(reviews(12))
+    ]
+    data, model = write(tmp_path / "a.jsonl", rows), checkpoint("multilabel", ("long", "fun"))
+    metrics = []
+    for order in ("fun,long", "long,fun"):
+        words = ("--task", "multilabel", "--label", order, "--data", data)
+        assert run("evaluate", model, *words, "--out", tmp_path / "m.json") == 0
+        metrics.append(json.loads((tmp_path / "m.json").read_text())["metrics"])
+    assert metrics[0] == metrics[1]
+    capsys.readouterr()
+    assert run("evaluate", model, "--task", "multilabel", "--label", "fun", "--data", data) == 2
+    assert (
+        run("evaluate", model, "--task", "multilabel", "--label", "fun,wild", "--data", data) == 2
+    )
+
+
+def test_a_log_replaces_no_other_file(checkpoint, topics, tmp_path, capsys):
+    data = write(tmp_path / "topics.jsonl", topic_rows())
+    kept = data.read_text()
+    words = (*OWN, "--data", data, "--steps", 1, "--only", "readout", "--out", tmp_path / "topics")
+    assert run("train", checkpoint("masked_lm"), *words) == 2
+    assert "topics.jsonl: expected a free place for the log" in capsys.readouterr().err
+    assert data.read_text() == kept and not (tmp_path / "topics").exists()
+    log = tmp_path / "log.jsonl"
+    assert run("train", checkpoint("masked_lm"), *words, "--log", log) == 0
+    assert "labels         art, food, news, sport" in capsys.readouterr().out
+    again = (*words[:-1], tmp_path / "again")
+    assert run("train", checkpoint("masked_lm"), *again, "--log", log) == 0  # an earlier log
+
+
 def test_a_new_classifier_has_the_labels_of_the_data(checkpoint, topics, tmp_path):
     words = (*OWN, "--data", topics, "--steps", 2, "--out")
     assert run("train", checkpoint("masked_lm"), *words, tmp_path / "a") == 0
@@ -129,8 +162,11 @@ def test_a_model_below_the_baseline_is_told(sentiment, tmp_path, capsys):
     assert run("score", out, *how, "--out", scores) == 0
     assert capsys.readouterr().err == ""
     right = load_scores(scores).measured["accuracy"]
+    assert run("evaluate", tmp_path / "wrong", *how) == 0
+    same = capsys.readouterr().err
     assert run("score", tmp_path / "wrong", *how, "--out", scores) == 0
     said = capsys.readouterr().err
+    assert said == same
     value, baseline = load_scores(scores).measured["accuracy"]
     assert (value, baseline) == (pytest.approx(1 - right[0]), right[1])
     assert said.startswith(f"jaxheads: warning: accuracy {value:.4f} is below the majority-class")

@@ -174,6 +174,13 @@ def test_sentences_of_words_are_lists_of_columns(tmp_path: Path):
     assert one.problem == "line 2: expected 2 columns (1, 2), got 1"
 
 
+def test_lines_of_a_number_sign_are_comments_or_words(tmp_path: Path):
+    text = "# sent_id = 1\n#text\na O\n# X\nb O\n\n# O\nc O\n\n# text = d e\nd O\n"
+    found = [row.fields for row in rows_of(write(tmp_path / "a.conll", text))]
+    assert [each["1"] for each in found] == [["a", "#", "b"], ["#", "c"], ["d"]]
+    assert [each["2"] for each in found] == [["O", "X", "O"], ["O", "O"], ["O"]]
+
+
 def test_of_conllu_the_words_alone_are_read(tmp_path: Path):
     rest = "\t_" * 6
     lines = ["# text = du pain", f"1-2\tdu\t_\t_{rest}", f"1\tde\tde\tADP{rest}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -16,7 +17,7 @@ from jaxheads.data.lines import PLAIN, Reading
 from jaxheads.data.records import Records, from_hub, open_records
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tasks.task import Example, Examples, Task
-from jaxheads.data.tasks.values import Reader, names_in
+from jaxheads.data.tasks.values import Reader, names_in, some_of
 
 LOG = logging.getLogger("jaxheads")
 SHOWN = 5  # problems of one data set that its error names
@@ -161,20 +162,22 @@ def _examples(
     reader: Reader, records: Records, reading: Reading, limit: int | None
 ) -> Iterator[Example]:
     """The good examples of a data set, up to its first problem; then its problems in one error."""
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     broken = False
     left_out = dict.fromkeys(reading.skip, 0)
     count = 0
     for record in records.read():
-        found = reader.read(record)
+        found, place = reader.read(record), record.place
         if found.kind in left_out:
             left_out[found.kind] += 1
             continue
-        problems += found.problems
+        problems += [(place, each.removeprefix(f"{place}: ")) for each in found.problems]
         broken |= found.kind == "broken"
         if len(problems) >= SHOWN:
             break
         if found.example is not None and not problems:
+            if not count and reader.labelled and reader.takes_number(record):
+                _tell_numbers(records.name, reader.task)
             count += 1
             yield found.example
             if count == limit:
@@ -185,12 +188,29 @@ def _examples(
         LOG.warning("%s: rows left out: %d %s", records.name, number, kind)
 
 
-def _raise(name: str, problems: Sequence[str], count: int, way_out: str) -> None:
+@functools.lru_cache  # files are read several times
+def _tell_numbers(name: str, task: Task) -> None:
+    said = some_of([f"{number} ({label})" for number, label in enumerate(task.labels)])
+    LOG.warning("%s: %s: numbers are taken as those of the labels: %s", name, task.label, said)
+
+
+def _raise(name: str, problems: Sequence[tuple[str, str]], count: int, way_out: str) -> None:
     if problems:
-        first, *others = problems[:SHOWN]
+        places: dict[str, list[str]] = {}
+        for place, problem in problems[:SHOWN]:
+            places.setdefault(problem, []).append(place)
+        first, *others = (
+            f"{where[0]}: {problem}{_also(where[1:])}" for problem, where in places.items()
+        )
         folder = f"{Path(name).parent}/"  # which is said once
         more = ["and perhaps more"] if len(problems) >= SHOWN else []
         more += [way_out] * bool(way_out)
         raise ValueError("; ".join([first, *(each.removeprefix(folder) for each in others), *more]))
     if not count:
         raise ValueError(f"{name}: expected examples, got none")
+
+
+def _also(places: Sequence[str]) -> str:
+    """Further places of a problem, by the numbers of their lines or rows."""
+    numbers = (place[len(place.rstrip("0123456789")) :] for place in places)
+    return f" (also {', '.join(numbers)})" if places else ""

@@ -39,10 +39,10 @@ def check_readout(task: Task, readout: ReadoutConfig, *, found: bool = False) ->
     count = 1 if task.is_regression else len(task.labels)
     right = len(readout.labels) == count or (found and len(readout.labels) > count)
     if readout.kind not in kinds or not right:
-        classes = f"{len(task.labels)} classes" if task.labels else "classes"
-        wanted = "regression" if task.is_regression else classes
+        wanted = f" for {len(task.labels)} classes" if task.labels else ""
+        wanted = " for regression" if task.is_regression else wanted
         raise ValueError(
-            f"task {task.title}: expected a {' or '.join(kinds)} readout for {wanted}, got "
+            f"task {task.title}: expected a {' or '.join(kinds)} readout{wanted}, got "
             f"{_described(readout)}; such a model comes from fine-tuning on the task"
         )
 
@@ -67,7 +67,8 @@ def class_numbers(task: Task, readout: ReadoutConfig, *, found: bool = False) ->
     theirs, ours = ([plain_name(name) for name in each.labels] for each in (readout, task))
     if sorted(theirs) == sorted(ours) or (found and {*ours} <= {*theirs}):
         return tuple(theirs.index(name) for name in ours)
-    if all(name.isdecimal() and int(name) < len(theirs) for name in ours):
+    numbers = all(name.isdecimal() and int(name) < len(theirs) for name in ours)
+    if numbers and not any(map(str.isdecimal, theirs)):
         return tuple(map(int, ours))
     if not found and len(theirs) == len(ours) and _counts(theirs):
         return tuple(range(len(ours)))

@@ -93,5 +93,6 @@ def task_named(task: str | Task) -> Task:
     if isinstance(task, Task):
         return task
     if task not in TASKS:
-        raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
+        own = "or classify, regress, multilabel, tag for one of your own"
+        raise ValueError(f"task: expected one of {', '.join(TASKS)}, {own}, got {task!r}")
     return TASKS[task]

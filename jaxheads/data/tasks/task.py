@@ -48,7 +48,8 @@ class Task:
     kind: Kind
     text: str | tuple[str, ...] = "text"  # columns: "review", or of a pair "premise,hypothesis"
     label: str | tuple[str, ...] = "label"  # one column; multilabel: or one of 0 and 1 for each
-    # in the order of their numbers; none: those of the model, or of the data
+    # in the order of their numbers; none: those of the model, or of the data; of several columns of
+    # 0 and 1 the columns
     labels: tuple[str, ...] = ()
     _: dataclasses.KW_ONLY
     name: str = ""  # in messages and records; none: the kind
@@ -66,6 +67,8 @@ class Task:
 
     def __post_init__(self) -> None:
         refuse(f"task {self.title}", _problems(self))
+        if len(self.answers) > 1 and not self.labels:
+            object.__setattr__(self, "labels", self.answers)
 
     @property
     def title(self) -> str:
@@ -113,6 +116,9 @@ def _problems(task: Task) -> Iterator[str]:
         yield f"text: expected {wanted} of the columns, got {', '.join(task.fields)}"
     if len(task.answers) > 1 and task.kind != "multilabel":
         yield f"label: expected one column, got {', '.join(task.answers)}"
+    if len(task.answers) > 1 and task.labels and len(task.labels) != len(task.answers):
+        counts = f"{len(task.answers)} columns, got {len(task.labels)}"
+        yield f"labels: expected one for each of {counts}"
     if not all((*task.fields, *task.answers)):
         yield "text and label: expected names of columns, got an empty one"
     if twice := sorted({name for name in task.labels if task.labels.count(name) > 1}):

@@ -64,6 +64,19 @@ class Reader:
         first = tuple(first) if task.kind == "tag" else first
         return Found(Example(first, rest[0] if rest else None, label, place), [])
 
+    def takes_number(self, record: Record) -> bool:
+        """Whether a record of a task of your own has a class by its number, not by its name."""
+        task = self.task
+        counted = all(each.lower() == f"label_{place}" for place, each in enumerate(task.labels))
+        if task.name or len(task.answers) != 1 or task.kind == "regress" or counted:
+            return False
+        (column,) = task.answers
+        values = record.fields.get(column)
+        first = values[0] if isinstance(values, list | tuple) and values else values
+        if column in self.class_names or _integer(first) is None:
+            return False
+        return not {str(first), plain_name(str(first))} & _places(task.labels).keys()
+
     def _label(self, fields: Mapping[str, Any], kind: str) -> tuple[Label, str, str]:
         """The label of a record, or what is wrong with it and as what it may be skipped."""
         task = self.task
@@ -89,6 +102,8 @@ def _renamed(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
 def _without(wanted: Sequence[str], fields: Mapping[str, Any]) -> str:
     have = [str(name)[:60] for name in fields]
     said = f"expected the fields {', '.join(wanted)}, got {some_of(have) or 'none'}"
+    if have and all(map(str.isdecimal, have)):
+        return f"{said}; --columns names them"
     lone = next(iter(fields)) if len(fields) == 1 else ""
     marks = [mark for mark in ";\t|" if mark in str(lone)]
     return f"{said}; --delimiter {marks[0]!r} may be what they are apart by" if marks else said
@@ -196,13 +211,17 @@ def class_number(labels: Labels, value: Any) -> int | None:
     if name in places or plain_name(name) in places:
         return places.get(name, places.get(plain_name(name)))
     number = _integer(value)
-    if number is None or not 0 <= number < len(labels) or any(map(str.isdecimal, labels)):
+    named = any(math.isfinite(_number(label)) for label in labels)  # by numbers
+    if number is None or not 0 <= number < len(labels) or named:
         return None
     return number
 
 
 def plain_name(name: str) -> str:
-    """A label in small letters, with _ for spaces and hyphens."""
+    """A label in small letters, with _ for spaces and hyphens; of the number 1.0 the name 1."""
+    number = _number(name) if name[-1:].isdecimal() else math.nan
+    if number.is_integer():
+        return str(int(number))
     return name.lower().replace("-", "_").replace(" ", "_")
 
 
@@ -282,9 +301,7 @@ def names_in(task: Task, records: Records, skip: Sequence[str]) -> Labels:
       ValueError: for a value that may mean that there is no label, for as many labels as examples,
         and for one label alone where a text or a word has one of several.
     """
-    column, *more = task.answers
-    if more:
-        return task.answers
+    (column,) = task.answers
     if column in records.class_names:
         return records.class_names[column]
     counts: dict[str, int] = {}
@@ -301,12 +318,23 @@ def names_in(task: Task, records: Records, skip: Sequence[str]) -> Labels:
             f"{records.name}: {column}: expected classes, got {len(counts)} values that "
             "occur once each; is it another column, or a number (--task regress)?"
         )
-    if len(counts) == 1 and task.kind in ("classify", "tag"):
-        broken = (f"{each.place}: {each.problem}" for each in records.read() if each.problem)
-        alone = f"{records.name}: {column}: expected two or more labels, got {next(iter(counts))}"
-        raise ValueError(next(broken, alone))
+    if len(counts) < (1 if task.kind == "multilabel" else 2):
+        raise ValueError(_why_few(task, records, next(iter(counts), "none")))
     whole = all(name.removeprefix("-").isdecimal() for name in counts)
     return tuple(sorted(counts, key=int) if whole else sorted(counts))
+
+
+def _why_few(task: Task, records: Records, got: str) -> str:
+    """What is wrong with data without labels that could be told apart."""
+    reader, name = Reader(task, records.class_names), f"{records.name}: {task.answers[0]}"
+    found = ((each, reader.read(each)) for each in records.read())
+    problems = (
+        read.problems[0]
+        for each, read in found
+        if read.problems and (each.problem or (got == "none" and read.kind != "unlabelled"))
+    )
+    wanted = "labels" if task.kind == "multilabel" else "two or more labels"
+    return next(problems, f"{name}: expected {wanted}, got {got}")
 
 
 def _values_in(task: Task, column: str, records: Records) -> Iterator[Any]:

@@ -166,6 +166,59 @@ def test_classes_meet_by_name_and_numbers_by_number():
             class_numbers(named, readout(*theirs))
 
 
+def test_numbers_that_are_names_are_no_places_however_they_are_written():
+    stars = Task("classify", "review", "topic", ("1.0", "2.0", "3.0"))  # as pandas writes them
+    assert read([1, "3", 2.0], stars)[1] == [0, 2, 1]
+    assert "expected one of 0 (1.0)" in refused([0], stars)
+    assert class_numbers(Task("classify", labels=("1", "2")), readout("2.0", "1.0")) == (1, 0)
+    for theirs in (("1", "2"), ("a", "1")):
+        with pytest.raises(ValueError, match="expected the labels of the model"):
+            class_numbers(Task("classify", labels=("0", "1")), readout(*theirs), found=True)
+
+
+def test_numbers_of_classes_that_have_names_are_told(caplog):
+    task = Task("classify", "review", "topic", ("sport", "art"))
+    assert read([1, 0], task)[1] == [1, 0]
+    said = "data: topic: numbers are taken as those of the labels: 0 (sport), 1 (art)"
+    assert caplog.messages == [said]
+    read(["art", "sport"], task)
+    read([1, 0], Task("classify", "review", "topic", ("LABEL_0", "LABEL_1")))
+    read([1, 0], Task("classify", "review", "topic", ("0", "1")))
+    features = {
+        "review": datasets.Value("string"),
+        "topic": datasets.ClassLabel(names=["art", "sport"]),
+    }
+    read_examples(
+        task, datasets.Dataset.from_list(rows_of(1, 0), features=datasets.Features(features))
+    )
+    assert len(caplog.messages) == 1
+
+
+def test_data_without_labels_say_what_is_wrong_with_them(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("review,topic\n")
+    assert refused_data(tmp_path / "a.csv").endswith(
+        "a.csv: topic: expected two or more labels, got none"
+    )
+    (tmp_path / "a.csv").write_bytes("review,topic\na,b\n".encode("utf-16"))
+    assert "a.csv:1: expected UTF-8, got byte 0xff" in refused_data(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("review,topic,topic\na,b,c\n")
+    assert "a.csv:1: expected different column names, got topic twice" in refused_data(
+        tmp_path / "a.csv"
+    )
+    assert "expected the fields review, topic, got review" in refused_data([{"review": "a"}])
+    several = Task("multilabel", "review", "topic")
+    assert "expected a list of labels, got 'a;b'; --separator" in refused(["a;b"], several)
+
+
+def test_like_problems_are_told_once_with_their_places():
+    task = Task("classify", "review", "topic", ("a", "b"))
+    said = refused(["c", "a", "c", "d"], task)
+    assert said == (
+        "data, row 1: topic: expected one of 0 (a), 1 (b), got 'c' (also 3); "
+        "data, row 4: topic: expected one of 0 (a), 1 (b), got 'd'"
+    )
+
+
 def test_labels_found_in_data_have_no_order_that_a_model_could_have():
     with pytest.raises(ValueError, match="--labels names the classes of a model that only counts"):
         class_numbers(

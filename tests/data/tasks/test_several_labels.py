@@ -11,6 +11,7 @@ from jaxheads.data.encode import encode_task
 from jaxheads.data.lines import Reading
 from jaxheads.data.sources import take
 from jaxheads.data.tasks.examples import read_examples
+from jaxheads.data.tasks.labels import with_labels_of
 from jaxheads.data.tasks.task import Task
 
 TOPICS = Task("multilabel", "text", "topics")
@@ -50,6 +51,26 @@ def test_several_labels_may_be_columns_of_0_and_1():
     assert read(task, *rows) == (("toxic", "mild"), [(0,), (1,)])
     said = refused(task, {"text": "a", "toxic": 1, "mild": 2})
     assert said == "data, row 1: toxic: mild: expected 0 or 1, got 2"
+
+
+def test_columns_of_0_and_1_meet_the_model_by_their_names(bpe):
+    rows = [{"text": "a", "toxic": 1, "mild": 0, "rude": 0}, {"text": "b", "toxic": 0, "mild": 1}]
+    task = Task("multilabel", "text", "toxic,mild")
+    source = encode_task(
+        bpe, read_examples(task, rows), ReadoutConfig("multilabel", ("mild", "toxic")), 16
+    )
+    assert source.labels.tolist() == [[0, 1], [1, 0]]
+    counted = ReadoutConfig("multilabel", ("LABEL_0", "LABEL_1"))
+    assert encode_task(bpe, read_examples(task, rows), counted, 16).labels.tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
+    for labels in (("mild", "toxic", "rude"), ("mild", "rude")):  # of which one has no column
+        with pytest.raises(ValueError, match="task multilabel: expected "):
+            encode_task(bpe, read_examples(task, rows), ReadoutConfig("multilabel", labels), 16)
+    assert with_labels_of(task, ReadoutConfig("multilabel", ("a", "b"))).labels == ("toxic", "mild")
+    with pytest.raises(ValueError, match="labels: expected one for each of 2 columns, got 3"):
+        Task("multilabel", "text", "toxic,mild", ("a", "b", "c"))
 
 
 def test_words_have_a_label_each():
