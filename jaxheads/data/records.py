@@ -107,7 +107,8 @@ def _from_columns(path: Path, kind: str) -> Records:
 
 
 def _split_of(found: Any, split: str, name: str) -> Any:
-    if not isinstance(found, Mapping):  # a `DatasetDict` is one
+    datasets = quiet_datasets()
+    if not isinstance(found, datasets.DatasetDict | datasets.IterableDatasetDict):
         return found
     if split not in found:
         raise ValueError(f"{name}: expected a split of {', '.join(found)}, got {split!r}")
@@ -133,7 +134,10 @@ def _in_memory(data: Any, split: str) -> Records:
 
 
 def _of_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
-    return (Record(f"data, row {number}", row) for number, row in enumerate(rows, 1))
+    """Rows of a list; numbers and lists of NumPy as those of Python."""
+    for number, row in enumerate(rows, 1):
+        fields = {name: v.tolist() if hasattr(v, "tolist") else v for name, v in row.items()}
+        yield Record(f"data, row {number}", fields)
 
 
 def _columns(found: Any, name: str) -> Records:

@@ -64,7 +64,7 @@ def evaluate(
     Args:
       classes: the readout's number for each of the task's classes, by which classes are told here
         (see `class_numbers`); none: the readout's own numbers.
-      names: the task's labels, of which spans of words are made.
+      names: the labels in the order of `classes`, of which spans of words are made.
       gate: traced, as the objective's own: all gates of one shape share one compilation. Dropout is
         off.
 

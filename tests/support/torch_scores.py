@@ -71,6 +71,41 @@ class Reference:
             found.append(np.abs(gate_LH.grad.numpy()))
         return np.mean(found, axis=0)
 
+    def metrics(self, rows: Sequence[Row]) -> dict[str, float]:
+        """The task's metrics by scikit-learn, or seqeval."""
+        from seqeval import metrics as spans
+        from sklearn import metrics
+
+        names, number = self.model.config.id2label, self.model.config.label2id
+        with torch.no_grad():
+            found = [self.logits(text) for text, _ in rows]
+        if self.kind == "several":
+            guess = [(logits > 0).int().tolist() for logits in found]
+            due = [[int(name in label) for name in names.values()] for _, label in rows]
+        elif self.kind == "words":
+            guess = [[names[int(tag)] for tag in logits.argmax(-1)] for logits in found]
+            due = [list(label) for _, label in rows]
+            pairs = {"f1": spans.f1_score, "precision": spans.precision_score}
+            pairs["recall"] = spans.recall_score
+            values = {f"span_{name}": of(due, guess) for name, of in pairs.items()}
+            return {**values, "accuracy": spans.accuracy_score(due, guess)}
+        else:
+            guess, due = [int(logits.argmax()) for logits in found], [number[y] for _, y in rows]
+        wanted = {"accuracy": metrics.accuracy_score(due, guess)}
+        for average in ("macro", "micro")[: 1 + (self.kind == "several")]:
+            value = metrics.f1_score(due, guess, average=average, zero_division=0)
+            wanted[f"f1_{average}"] = value
+        return wanted
+
+    def spoiled(self, folder: Path) -> None:
+        """Save the model with noise on all its weights, so that it errs."""
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for weight in self.model.parameters():
+                weight.add_(0.3 * weight.std(correction=0) * torch.randn_like(weight))
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
     def turned(self, folder: Path) -> None:
         """Save the model with its classes in another order, as transformers saves it."""
         config = self.model.config

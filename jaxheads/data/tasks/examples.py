@@ -15,9 +15,10 @@ from jaxheads.data.headlines.pairs import read_pairs
 from jaxheads.data.language.tasks import iter_drawn
 from jaxheads.data.lines import PLAIN, Reading
 from jaxheads.data.records import Records, from_hub, open_records
+from jaxheads.data.tasks.found import names_in
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tasks.task import Example, Examples, Task
-from jaxheads.data.tasks.values import Reader, names_in, some_of
+from jaxheads.data.tasks.values import Reader, some_of
 
 LOG = logging.getLogger("jaxheads")
 SHOWN = 5  # problems of one data set that its error names

@@ -66,6 +66,11 @@ class Task:
     seed: int = 0  # ... by this seed
 
     def __post_init__(self) -> None:
+        for part in ("text", "label", "labels"):
+            if not isinstance(given := getattr(self, part), str):
+                object.__setattr__(self, part, tuple(map(str, given)))
+        if isinstance(self.labels, str):
+            object.__setattr__(self, "labels", tuple(self.labels.split(",")))
         refuse(f"task {self.title}", _problems(self))
         if len(self.answers) > 1 and not self.labels:
             object.__setattr__(self, "labels", self.answers)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import dataclasses
 import functools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxheads.data.lines import Record
-from jaxheads.data.records import Records
 from jaxheads.data.tasks.task import Example, Task
 
 Label = Any  # a class, a number, or a tuple of classes
 Labels = tuple[str, ...]
 
-NOT_SAID = (-1, "-1", "-")  # how data sets write that there is no label
+NOT_SAID = (-1, "-1", "-", -100, "-100")  # how data sets write that there is no label
+FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 SHOWN = 8  # labels that a message lists
-MANY = 50  # labels that each occur once are no classes
 
 
 class Found(NamedTuple):
@@ -42,7 +43,7 @@ class Reader:
         task, place = self.task, record.place
         if record.problem:
             return Found(None, [f"{place}: {record.problem}"], "broken")
-        fields = _renamed(task, record.fields)
+        fields = our_fields(task, record.fields)
         wanted = (*task.fields, *(task.answers if self.labelled else ()))
         if not fields.keys() >= {*wanted}:
             return Found(None, [f"{place}: {_without(wanted, fields)}"])
@@ -86,12 +87,12 @@ class Reader:
         words = fields[task.fields[0]]
         if task.kind == "tag" and not (problem or kind) and len(words) != len(label):
             problem = f"expected a label for each of {len(words)} words, got {len(label)}"
-        if problem and not kind and all(_is_missing(each, task.labels) for each in values):
+        if problem and not kind and all(is_missing(each, task.labels) for each in values):
             kind = "unlabelled"
         return label, f"{names[0]}: {problem}" if problem else "", kind
 
 
-def _renamed(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+def our_fields(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(fields)
     for theirs, ours in task.renamed:
         if theirs in found and ours not in found:
@@ -148,14 +149,22 @@ def _score(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
 def _several(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
     """All classes of a text, ascending: of a list, of text with a separator, or of 0 and 1."""
     if len(values) > 1:
-        flags = {0: 0, 1: 1, "0": 0, "1": 1}
-        known = [isinstance(each, int | str) and each in flags for each in values]
-        if not all(known):
-            place = known.index(False)
+        flags = [FLAGS.get(str(each).lower()) for each in values]
+        if None in flags:
+            place = flags.index(None)
             return (), f"{task.answers[place]}: expected 0 or 1, got {shown(values[place])}"
-        return tuple(place for place, each in enumerate(values) if flags[each]), ""
-    names, problem = _names(values[0], task.separator)
-    return ((), problem) if problem else _numbers(task.labels, names, sorted)
+        return tuple(place for place, each in enumerate(flags) if each), ""
+    names, problem = label_list(values[0], task.separator)
+    if problem:
+        return (), problem
+    if are_flags(names):
+        wanted = f"expected 0 or 1 for each of {len(task.labels)} labels, got {shown(names)}"
+        flagged = tuple(place for place, each in enumerate(names) if each)
+        return flagged, wanted * (len(names) != len(task.labels))
+    if len(task.labels) == 2 and sorted(map(str, names)) == ["0", "1"]:
+        said = "is it the numbers of both labels, or 0 and 1 for each? names of labels tell"
+        return (), f"got {shown(names)}: {said}"
+    return _numbers(task.labels, names, sorted)
 
 
 def _tags(task: Task, values: Sequence[Any]) -> tuple[Label, str]:
@@ -180,17 +189,25 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, int | float | str) else repr(value)
 
 
-def _names(value: Any, separator: str | None) -> tuple[Sequence[Any], str]:
+def are_flags(values: Sequence[Any]) -> bool:
+    """Whether a list can only be 0 and 1 for each label: it repeats itself, or is not of ints."""
+    if not values or not all(isinstance(each, int | float) and each in (0, 1) for each in values):
+        return False
+    return len({*values}) < len(values) or not all(type(each) is int for each in values)
+
+
+def label_list(value: Any, separator: str | None) -> tuple[Sequence[Any], str]:
     """The labels in one column of multilabel: a list, a JSON list, or text with a separator."""
     if isinstance(value, list | tuple):
         return value, ""
     if isinstance(value, str) and separator is not None:
         return [name.strip() for name in value.split(separator) if name.strip()], ""
     if isinstance(value, str) and value.startswith("["):
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(value), ""
-        except (ValueError, RecursionError):
-            pass
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            if repr(found := ast.literal_eval(value)) == value:  # as pandas writes a list
+                return found, ""
     way_out = "; --separator says what stands between labels" if isinstance(value, str) else ""
     return [], f"expected a list of labels, got {shown(value)}{_hint(value)}{way_out}"
 
@@ -240,7 +257,7 @@ def _with_names(value: Any, names: Labels | None) -> Any:
     return names[value] if known else value
 
 
-def _is_missing(value: Any, labels: Labels) -> bool:
+def is_missing(value: Any, labels: Labels) -> bool:
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return True
     return not isinstance(value, list | bool) and value in NOT_SAID and name_of(value) not in labels
@@ -255,7 +272,7 @@ def _unknown(labels: Labels, value: Any) -> str:
 
 
 def _hint(value: Any) -> str:
-    if not _is_missing(value, ()):
+    if not is_missing(value, ()):
         return ""
     return "; if that stands for no label (GLUE's hidden test labels), --skip unlabelled"
 
@@ -289,61 +306,3 @@ def _integer(value: Any) -> int | None:
     if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 10:
         return int(value)
     return None
-
-
-# -- the labels of data
-
-
-def names_in(task: Task, records: Records, skip: Sequence[str]) -> Labels:
-    """The names of the classes of a data set: of a column of classes in its order, else sorted.
-
-    Raises:
-      ValueError: for a value that may mean that there is no label, for as many labels as examples,
-        and for one label alone where a text or a word has one of several.
-    """
-    (column,) = task.answers
-    if column in records.class_names:
-        return records.class_names[column]
-    counts: dict[str, int] = {}
-    for value in _values_in(task, column, records):
-        if not (_is_missing(value, ()) and ("unlabelled" in skip or value in (None, ""))):
-            counts[name_of(value)] = counts.get(name_of(value), 0) + 1
-    if doubtful := [name for name in ("-1", "-") if name in counts]:
-        raise ValueError(
-            f"{records.name}: {column}: {doubtful[0]} may be a class or stand for no "
-            "label: --labels names the classes, or --skip unlabelled leaves such rows out"
-        )
-    if len(counts) > MANY and set(counts.values()) == {1}:
-        raise ValueError(
-            f"{records.name}: {column}: expected classes, got {len(counts)} values that "
-            "occur once each; is it another column, or a number (--task regress)?"
-        )
-    if len(counts) < (1 if task.kind == "multilabel" else 2):
-        raise ValueError(_why_few(task, records, next(iter(counts), "none")))
-    whole = all(name.removeprefix("-").isdecimal() for name in counts)
-    return tuple(sorted(counts, key=int) if whole else sorted(counts))
-
-
-def _why_few(task: Task, records: Records, got: str) -> str:
-    """What is wrong with data without labels that could be told apart."""
-    reader, name = Reader(task, records.class_names), f"{records.name}: {task.answers[0]}"
-    found = ((each, reader.read(each)) for each in records.read())
-    problems = (
-        read.problems[0]
-        for each, read in found
-        if read.problems and (each.problem or (got == "none" and read.kind != "unlabelled"))
-    )
-    wanted = "labels" if task.kind == "multilabel" else "two or more labels"
-    return next(problems, f"{name}: expected {wanted}, got {got}")
-
-
-def _values_in(task: Task, column: str, records: Records) -> Iterator[Any]:
-    """Every value of the label column that can be one; what is wrong is found when it is read."""
-    for record in records.read():
-        value = _renamed(task, record.fields).get(column)
-        if task.kind == "classify":
-            yield value
-        elif task.kind == "multilabel":
-            yield from _names(value, task.separator)[0]
-        elif isinstance(value, list | tuple):
-            yield from value

@@ -142,6 +142,14 @@ def test_a_task_that_cannot_be_is_rejected(what, said):
         Task.__init__.__wrapped__(object.__new__(Task), **{"kind": "classify", **what})
 
 
+def test_columns_and_labels_are_lists_or_texts():
+    wanted = Task("classify", ("a", "b"), labels=("x", "y"))
+    for labels in ("x,y", ["x", "y"]):
+        task = object.__new__(Task)  # without the check of types that tests have
+        Task.__init__.__wrapped__(task, "classify", ["a", "b"], labels=labels)
+        assert task == wanted
+
+
 # -- the labels of a model
 
 

@@ -178,3 +178,48 @@ def test_a_readout_of_another_kind_is_rejected(bpe):
         with pytest.raises(ValueError, match=f"task {task.kind}: expected a .*, got a {kind}"):
             examples = read_examples(task, rows)
             encode_task(bpe, examples, ReadoutConfig(kind, examples.task.labels), 16)
+
+
+# -- what looks like labels and is none
+
+
+def test_lists_of_0_and_1_for_each_label_are_read_as_such():
+    given = Task("multilabel", "text", "topics", ("a", "b", "c"))
+    flags = ([0, 1, 0], [1.0, 0.0, 1.0], [True, True, False], "[0, 0, 1]", [0, 2])
+    assert read(given, *topics(*flags))[1] == [(1,), (0, 2), (0, 1), (2,), (0, 2)]
+    assert "expected 0 or 1 for each of 3 labels, got [0, 1, 0, 0]" in refused(
+        given, *topics([0, 1, 0, 0])
+    )
+    said = "data, row 2: topics: 0 and 1 for each label: --labels names them, in their order"
+    assert refused(TOPICS, *topics([0, 1], [0, 0])) == said
+    two = Task("multilabel", "text", "topics", ("a", "b"))
+    assert read(two, *topics([1, 1], [1], ["a", "b"]))[1] == [(0, 1), (1,), (0, 1)]
+    assert "got [1, 0]: is it the numbers of both labels, or 0 and 1" in refused(
+        two, *topics([1, 0])
+    )
+
+
+def test_columns_of_0_and_1_are_as_files_and_frames_write_them():
+    task = Task("multilabel", "text", "toxic,mild")
+    values = [(1, "0"), (1.0, 0.0), (True, False), ("1.0", "false")]
+    rows = [{"text": "a", "toxic": toxic, "mild": mild} for toxic, mild in values]
+    assert read(task, *rows)[1] == [(0,)] * 4
+
+
+def test_lists_are_read_as_pandas_and_numpy_write_them():
+    rows = topics("['b', 'a']", np.array(["a"]), "[]")
+    assert read(TOPICS, *rows) == (("a", "b"), [(0, 1), (0,), ()])
+    assert "expected a list of labels" in refused(TOPICS, *topics("['a' 'b']"))  # of NumPy as text
+    words = [{"tokens": np.array(["a", "b"]), "ner": np.array([0, 1])}]
+    assert read(NER, *words) == (("0", "1"), [(0, 1)])
+
+
+def test_words_without_a_label_are_no_class():
+    rows = [{"tokens": ["a", "b", "c"], "ner": [0, 1, -100]}]
+    assert "-100 may be a class or stand for no label" in refused(NER, *rows)
+
+
+def test_labels_that_differ_by_capitals_or_spaces_are_told(caplog):
+    assert read(TOPICS, *topics(["Sport"], ["sport ", "art"]))[0] == ("Sport", "art", "sport ")
+    said = "data: topics: different labels by capitals, spaces or hyphens alone: 'Sport', 'sport '"
+    assert caplog.messages == [said]
