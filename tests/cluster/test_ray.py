@@ -24,7 +24,8 @@ from jaxheads.storage.store import Store
 from jaxheads.studies.runner import ray_cluster
 from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.runner.driver import run_cells
-from jaxheads.studies.runner.ray_cluster import RayCluster, offered, slice_of, take_cores
+from jaxheads.studies.runner.local_workers import take_cores
+from jaxheads.studies.runner.ray_cluster import RayCluster, offered, slice_of
 from tests.support.paths import ROOT
 from tests.support.sleeping import ALL, LINKS, cells, counted, processes
 from tests.support.tiny_study import write_study
@@ -192,7 +193,8 @@ def test_a_job_that_is_submitted_to_the_cluster_runs_the_command(tmp_path):
     """As `ray job submit` does it: the driver on the head, which finds the cluster by itself."""
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
     places = {"RAY_TMPDIR": "/tmp", "PYTHONPATH": str(ROOT), "XLA_FLAGS": ""}
-    environment = {**os.environ, **places, "RAY_USAGE_STATS_ENABLED": "0"}
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    environment = {**os.environ, **places, **token, "RAY_USAGE_STATS_ENABLED": "0"}
     config = str(write_study(tmp_path, "Pretrain()", models=1))
     # the other cluster of this machine has the usual port of the agent that runs jobs
     ports = ["--port=6399", "--dashboard-port=8299", "--dashboard-agent-listen-port=0"]
@@ -209,6 +211,11 @@ def test_a_job_that_is_submitted_to_the_cluster_runs_the_command(tmp_path):
                 break
         assert said.returncode == 0 and "[3/3] " in said.stdout, said.stdout + said.stderr
         assert (tmp_path / "out" / "rows.jsonl").is_file()
+        without = {name: value for name, value in environment.items() if name not in token}
+        words = [*study, "--ray", "127.0.0.1:6399"]
+        said = subprocess.run(words, env=without, capture_output=True, text=True)
+        assert said.returncode == 2 and said.stderr.count("\n") == 1, said.stderr
+        assert "got none: RAY_AUTH_MODE=token and its token" in said.stderr
     finally:
         started.terminate()  # which ends what it has started, and no other Ray of this machine
         started.wait(timeout=60)

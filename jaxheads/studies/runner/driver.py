@@ -102,8 +102,10 @@ class Stopped(KeyboardInterrupt):
 def ending_on_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block as Ctrl-C does, so that an engine ends what it has started."""
 
+    stopped = Stopped("stopped; the same command goes on from the cells that are finished")
+
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 python's own call
-        raise Stopped("stopped; the same command goes on from the cells that are finished")
+        raise stopped
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -111,6 +113,10 @@ def ending_on_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt as error:
+        if stopped.__traceback__ is not None:  # it was raised; Ray makes an error of its own of it
+            raise stopped from error
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import fcntl
 import functools
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -150,6 +152,33 @@ def _end_with_driver() -> None:
 
 
 # -- cores and programs
+
+
+def take_cores(count: int, folder: Path) -> contextlib.ExitStack:
+    """Compute on so many cores that no other such process of this machine has.
+
+    Args:
+      count: of cores; 0: all of them.
+      folder: where those that are taken are locked.
+
+    Returns:
+      What holds them as long as it is kept.
+    """
+    held = contextlib.ExitStack()
+    if not count or not hasattr(os, "sched_getaffinity"):
+        return held
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = []
+    for core in sorted(os.sched_getaffinity(0)):
+        file = held.enter_context((folder / f"core-{core}").open("w"))
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken.append(core)
+        if len(taken) == count:
+            os.sched_setaffinity(0, taken)
+            return held
+    held.close()  # too few are left: the system shares them out
+    return held
 
 
 def _cores() -> list[int]:

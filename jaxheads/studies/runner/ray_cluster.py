@@ -7,16 +7,16 @@ the hosts of a TPU slice must. Only this module imports Ray.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import logging
 import os
 import secrets
 import socket
+import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import jax
 
@@ -24,7 +24,7 @@ from jaxheads.parallel.processes import part_hosts, start_distributed
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 from jaxheads.studies.runner.engines import TRIES, Load, Outcome, compute, lost
-from jaxheads.studies.runner.local_workers import keep_programs
+from jaxheads.studies.runner.local_workers import keep_programs, take_cores
 
 HOSTS = "hosts"  # among the resources: nodes that compute a cell together
 MANY = 10_000  # cells that Ray may be given at once; it lets them wait for their turn
@@ -70,19 +70,27 @@ class RayCluster:
         Raises:
           ValueError: where there is none, or Ray is not installed.
         """
+        # else the last words of a lost node, a page long, are printed
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "state-dump")
         try:
             import ray
+            from ray.exceptions import RayError
         except ModuleNotFoundError as error:
             raise ValueError("--ray needs a package: pip install 'jaxheads[ray]'") from error
         self._ray: Any = ray
-        try:
-            _check_answers(self._address)
-            self._ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, RuntimeError, ValueError) as error:
-            said = (str(error).strip().splitlines() or [""])[0]
-            raise ValueError(
-                f"--ray: expected a cluster at {self._address!r}, got none: {said}"
-            ) from error
+        with tempfile.TemporaryFile() as log:
+            try:
+                with _terminal_as(log):  # Ray writes a line for each of its tries
+                    _check_answers(self._address)
+                    ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+            except (OSError, RuntimeError, ValueError, RayError) as error:
+                log.seek(0)
+                said = (str(error).strip().splitlines() or [""])[0]
+                if "AuthToken" in f"{log.read()} {error}" or "RAY_AUTH" in said:
+                    said = "RAY_AUTH_MODE=token and its token (~/.ray/auth_token) are needed"
+                raise ValueError(
+                    f"--ray: expected a cluster at {self._address!r}, got none: {said}"
+                ) from error
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         self._slice = None if self._resources else slice_of(nodes)
         self._resources = self._resources or offered(nodes, self._slice)
@@ -192,6 +200,19 @@ class RayCluster:
         fits = any(_fits(node, self._resources) for node in nodes)
         more = "" if fits else "; no node has that yet"
         return f"ray: {len(nodes)} nodes with {there}; a cell takes {taken}{hosts}{more}"
+
+
+@contextlib.contextmanager
+def _terminal_as(file: IO[bytes]) -> Iterator[None]:
+    """What this process and its libraries write to standard error goes into a file meanwhile."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def _check_answers(address: str) -> None:
@@ -318,30 +339,3 @@ def _prepare(where: Where) -> None:
     programs = Path(tempfile.gettempdir(), f"jaxheads-programs-{os.getuid()}-{session}")
     keep_programs(where.programs or str(programs))
     _held.append(take_cores(where.cores, Path(tempfile.gettempdir(), f"jaxheads-{session}")))
-
-
-def take_cores(count: int, folder: Path) -> contextlib.ExitStack:
-    """Compute on so many cores that no other such process of this machine has.
-
-    Args:
-      count: of cores; 0: all of them.
-      folder: where those that are taken are locked.
-
-    Returns:
-      What holds them as long as it is kept.
-    """
-    held = contextlib.ExitStack()
-    if not count or not hasattr(os, "sched_getaffinity"):
-        return held
-    folder.mkdir(parents=True, exist_ok=True)
-    taken = []
-    for core in sorted(os.sched_getaffinity(0)):
-        file = held.enter_context((folder / f"core-{core}").open("w"))
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken.append(core)
-        if len(taken) == count:
-            os.sched_setaffinity(0, taken)
-            return held
-    held.close()  # too few are left: the system shares them out
-    return held
