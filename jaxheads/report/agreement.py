@@ -15,7 +15,7 @@ from jaxheads.report.figures.panels import draw_cells, grid, write_cell
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer, Drawing, Folded, Section, Table, section, slug
-from jaxheads.report.spread import Spread, cell, largest_p, number, p_text, spread_of, words
+from jaxheads.report.spread import Spread, cell, largest_p, number, p_text, spread_of
 
 STATISTICS = (Metric.SPEARMAN, Metric.KENDALL, Metric.WITHIN_LAYERS)
 COLORS_OF_SIGNS, IMPORTANCE = "RdBu", "importance"
@@ -90,32 +90,21 @@ def agreement_section(study: Study) -> Section | None:
 
 
 def agreement_answer(study: Study) -> Answer | None:
-    """For each model, what agrees with importance, after a correction for all comparisons."""
-    points, clear, total = [], 0, 0
-    every = _importance(study)
-    for model in study.models:
-        for task in study.tasks:
-            own = [
-                (found, str(each.one), largest_p(each.rows_of(Metric.SPEARMAN)))
-                for each in every
-                if (each.model, each.task) == (model, task) and (found := each.spearman) is not None
-            ]
-            if not own:
-                continue
-            corrected = holm([1.0 if p is None else p for *_, p in own])
-            sure = [each for each, p in zip(own, corrected, strict=True) if p <= LEVEL]
-            clear, total = clear + len(sure), total + len(own)
-            best = sorted(sure, key=lambda each: -abs(each[0].mean))[:4]
-            said = "; ".join(f"{name} {words(found)}" for found, name, _ in best)
-            said = said or "no map agrees clearly"
-            points.append(f"{model}, importance on {shown(task)}: {said}.")
-    if not total:
+    """How many maps agree with importance, after a correction for all of a model and task."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for each in _importance(study):
+        if each.spearman is not None:
+            p = largest_p(each.rows_of(Metric.SPEARMAN))
+            groups.setdefault((each.model, each.task), []).append(1.0 if p is None else p)
+    if not groups:
         return None
+    clear = sum(p <= LEVEL for values in groups.values() for p in holm(values))
     summary = (
-        f"{clear} of {total} maps of heads agree or disagree with importance beyond chance "
+        f"{clear} of {sum(map(len, groups.values()))} maps of heads agree or disagree with "
+        "importance beyond chance "
         "(Spearman over heads, permutation test, Holm's correction within a model and task)."
     )
-    return Answer("Are the heads that know something the important ones?", summary, tuple(points))
+    return Answer("Are the heads that know something the important ones?", summary)
 
 
 # -- what was compared

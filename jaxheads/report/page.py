@@ -132,22 +132,13 @@ def _answers(
             for name in answer.figures:
                 yield from _part(drawings[name], rendered)
             yield "</div>"
-        if answer.points:
-            yield "<details><summary>By model and task</summary><ul>"
-            yield from (f"<li>{_point(point)}</li>" for point in answer.points)
-            yield "</ul></details>"
+        yield f'<a href="#{answer.section}">What this rests on</a>'
         yield "</div>"
         if not place:
             yield from _navigation(sections)
     if not answers:
         yield from _navigation(sections)
     yield "</section>"
-
-
-def _point(text: str) -> str:
-    """What is spoken of, up to the first colon, stands out."""
-    head, colon, rest = text.partition(": ")
-    return f"<b>{escape(head)}</b>{colon}{escape(rest)}" if colon else escape(text)
 
 
 def _section(

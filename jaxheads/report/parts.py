@@ -74,14 +74,14 @@ def section(
 
 
 class Answer(NamedTuple):
-    """A question, its answer in one sentence or two, and a line for each model and task.
+    """A question, and its answer in one sentence or two.
 
-    `figures`: the names of the drawings that show it.
+    `section` has what it rests on; `figures`: the names of the drawings that show it.
     """
 
     question: str
     summary: str
-    points: tuple[str, ...]
+    section: str = ""
     figures: tuple[str, ...] = ()
 
 

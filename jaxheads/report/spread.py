@@ -152,12 +152,6 @@ def p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def with_ends(row: Row, form: Form = signed, unit: str = "") -> str:
-    """A value of its own with its bounds, for a sentence; `unit` stands behind the value."""
-    text, found = " ".join(filter(None, (form(row.value), unit))), ends(row, form)
-    return f"{text} (95%: {found})" if found else text
-
-
 def range_of(values: Sequence[float]) -> Spread:
     """The mean of values, at least one, with the lowest and the highest."""
     kind = RANGE if len(values) > 1 else SINGLE

@@ -12,7 +12,6 @@ from jaxheads.records.folder import ROWS, Room
 from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.chiang2021.acceptable import deduction_answer
 from jaxheads.report.chiang2021.answers import (
-    contrast_answer,
     floors_answer,
     prunability_answer,
     reliability_answer,
@@ -20,7 +19,6 @@ from jaxheads.report.chiang2021.answers import (
 from jaxheads.report.chiang2021.coherence import coherence_section
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.chiang2021.deduction import deduction_section
-from jaxheads.report.chiang2021.nulls import orders_answer
 from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.chiang2021.regimes import regimes_section
 from jaxheads.report.chiang2021.regimes_answer import regimes_answer
@@ -30,12 +28,11 @@ from jaxheads.report.figures.style import STYLE
 from jaxheads.report.folder import Study, read_study, seconds_of
 from jaxheads.report.htut2019.dependencies import dependencies_answer, dependencies_section
 from jaxheads.report.li2021.comparison import comparison_section
-from jaxheads.report.li2021.differences import comparison_answer, further_answer
+from jaxheads.report.li2021.differences import further_answer
 from jaxheads.report.luo2021.constituency import (
     change_answer,
     constituency_answer,
     constituency_section,
-    masking_answer,
 )
 from jaxheads.report.maps import maps_section
 from jaxheads.report.michel2019.single import single_section
@@ -44,32 +41,41 @@ from jaxheads.report.page import page
 from jaxheads.report.parts import Answer, Drawing, Section, slug, unfolded
 from jaxheads.report.peyrard2021.answer import humor_answer
 from jaxheads.report.peyrard2021.humor import humor_section
-from jaxheads.report.zhang2020.meta import meta_answer, meta_section
+from jaxheads.report.questions import (
+    COMPARISON,
+    CONTRAST,
+    MASKING,
+    ORDERS,
+    PRUNER,
+    Question,
+    answer,
+)
+from jaxheads.report.zhang2020.meta import meta_section
 from jaxheads.storage.files import write_atomically
 
 FOLDER, PAGE, FIGURES = "report", "index.html", "figures"
 WIDTH = 96  # of the terminal's lines
 
-# What answers, and how the names of the figures that show it begin; the first two of the first
-# answer are the page's first screen.
-ANSWERS: tuple[tuple[Callable[[Study], Answer | None], tuple[str, ...]], ...] = (
-    (humor_answer, ("humor-distances", "humor-maps")),
-    (constituency_answer, ("layers", "constituents")),
-    (change_answer, ("change",)),
-    (masking_answer, ("ability",)),
-    (dependencies_answer, ("relations", "arcs")),
-    (agreement_answer, ("agreement",)),
-    (prunability_answer, ("curves", "heads")),
-    (coherence_answer, ("coherence",)),
-    (deduction_answer, ("deduction",)),
-    (regimes_answer, ("regimes",)),
-    (comparison_answer, ("comparison", "heads")),
-    (further_answer, ("pareto",)),
-    (contrast_answer, ()),
-    (orders_answer, ("functional",)),
-    (meta_answer, ("meta", "heads")),
-    (reliability_answer, ()),
-    (floors_answer, ()),
+# What answers, the section that it rests on, and how the names of the figures that show it begin;
+# the first two of the first answer are the page's first screen.
+ANSWERS: tuple[tuple[Callable[[Study], Answer | None] | Question, str, tuple[str, ...]], ...] = (
+    (humor_answer, "humor", ("humor-distances", "humor-maps")),
+    (constituency_answer, "constituency", ("layers", "constituents")),
+    (change_answer, "constituency", ("change",)),
+    (MASKING, "constituency", ("ability",)),
+    (dependencies_answer, "dependencies", ("relations", "arcs")),
+    (agreement_answer, "agreement", ("agreement",)),
+    (prunability_answer, "prunability", ("curves", "heads")),
+    (coherence_answer, "coherence", ("coherence",)),
+    (deduction_answer, "deduction", ("deduction",)),
+    (regimes_answer, "regimes", ("regimes",)),
+    (COMPARISON, "comparison", ("comparison", "heads")),
+    (further_answer, "comparison", ("pareto",)),
+    (CONTRAST, "prunability", ()),
+    (ORDERS, "coherence", ("functional",)),
+    (PRUNER, "meta", ("meta", "heads")),
+    (reliability_answer, "coherence", ()),
+    (floors_answer, "overview", ()),
 )
 SECTIONS = (
     overview_section,
@@ -131,21 +137,22 @@ def answers_of(study: Study, drawings: Sequence[Drawing] = ()) -> list[Answer]:
     """
     free = [drawing.name for drawing in drawings]
     found = []
-    for make, beginnings in ANSWERS:
-        if (answer := make(study)) is not None:
+    for asked, section, beginnings in ANSWERS:
+        made = answer(study, asked) if isinstance(asked, Question) else asked(study)
+        if made is not None:
             own = ([slug(each, model) for model in study.models] for each in beginnings)
             names = (next((n for n in free if n.startswith(tuple(o))), None) for o in own)
             figures = tuple(filter(None, names))[: 1 if found else 2]
             free = [name for name in free if name not in figures]
-            found.append(answer._replace(figures=figures))
+            found.append(made._replace(section=section, figures=figures))
     return found
 
 
 def _told(study: Study, folder: Path, written: Path) -> Iterator[str]:
     yield ""
-    for answer in answers_of(study):
-        yield answer.question
-        yield from _wrapped(answer.summary)
+    for each in answers_of(study):
+        yield each.question
+        yield from _wrapped(each.summary)
         yield ""
     if not study.finished:
         yield from _wrapped("This study is unfinished; run the same command again to go on.")

@@ -73,7 +73,7 @@ FAULTS = (
     ("bag of words: from a few examples", TASKS, OWN_METRIC,
      'split="train", limit=settings.examples', 'split="train", limit=2'),
     ("floors: above for below", ANSWERS, PRINTED,
-     "whole.mean <= max(known)", "whole.mean >= max(known)"),
+     "whole.mean <= highest", "whole.mean >= highest"),
 
     ("budgets: rounded, not down", CURVES, BUDGETS,
      "steps - steps * i // points", "steps - round(steps * i / points)"),

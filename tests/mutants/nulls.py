@@ -67,7 +67,7 @@ FAULTS = (
      f"{WORDS}a_probe_at_chance_is_marked_and_does_not_answer",
      "if not pair_at_chance(study, place)}", "if place}"),
     ("page: reliability over examples stands for both", SECTION,
-     f"{WORDS}agreement_is_read_by_permutation_and_against_its_ceiling",
+     f"{WORDS}each_correlation_stands_beside_its_ceiling",
      "for what in (OTHER_BOTH, OTHER_EXAMPLES)", "for what in (OTHER_EXAMPLES, OTHER_BOTH)"),
     ("page: disattenuated by the ceiling's square", SECTION,
      f"{WORDS}each_correlation_stands_beside_its_ceiling",

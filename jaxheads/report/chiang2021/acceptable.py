@@ -138,14 +138,12 @@ def deduction_answer(study: Study) -> Answer | None:
     question = "How much may the pre-training task lose?"
     found = [(each, _said(study, each)) for each in acceptable_of(study)]
     if not found:
-        return Answer(question, "No deduction is known.", ())
+        return Answer(question, "No deduction is known.")
     loosest = max(each.tolerance for each, _ in found)
-    lead = [e for e, _ in found if (e.task, e.tolerance) == (ALL_TASKS, loosest)]
+    loose = [each for each, _ in found if each.tolerance == loosest]
+    lead = [each for each in loose if each.task == ALL_TASKS] or loose
     asked = [text for each, text in found if each in lead and not _all_idle(study, each)]
-    summary = " ".join(asked) or (
-        "Unknown: no task is known to need its heads." if lead else "By task and tolerance:"
-    )
-    return Answer(question, summary, tuple(text for _, text in found if text not in asked))
+    return Answer(question, " ".join(asked) or "Unknown: no task is known to need its heads.")
 
 
 def _said(study: Study, each: Acceptable) -> str:

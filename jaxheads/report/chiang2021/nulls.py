@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxheads.records.folder import OWN, Metric, Stage
+from jaxheads.records.folder import Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED
 from jaxheads.report.chiang2021.places import Place, pair_at_chance, place_of
-from jaxheads.report.claims import LEVEL, NONE, clear_in, counted, said_of
+from jaxheads.report.claims import LEVEL
 from jaxheads.report.folder import Study
-from jaxheads.report.names import difference, other_way, shown, tasks_of
-from jaxheads.report.parts import Answer, Folded, Table
-from jaxheads.report.spread import cell, largest_p, number, signed, spread_of, words
+from jaxheads.report.names import shown, tasks_of
+from jaxheads.report.parts import Folded, Table
+from jaxheads.report.spread import cell, largest_p, signed, spread_of
 from jaxheads.report.tables import difference_table, table_of
 
 
@@ -22,17 +22,11 @@ class Beyond(NamedTuple):
     null: str
     clear: bool
     cell: str
-    detail: str
 
     @property
     def verdict(self) -> str:
         """In a few words."""
         return f"{'' if self.clear else 'not shown to be '}more than {self.null}"
-
-    @property
-    def words(self) -> str:
-        """The same with its number."""
-        return f"{self.verdict} ({self.detail})"
 
 
 def beyond(study: Study, place: Place) -> list[Beyond]:
@@ -53,18 +47,16 @@ def beyond(study: Study, place: Place) -> list[Beyond]:
 def _given(null: str, rows: list[Row]) -> Beyond:
     spread, p = spread_of(rows), largest_p(rows)
     if spread is None or p is None:
-        return Beyond(null, False, "–", "which is the very order of one side")
+        return Beyond(null, False, "–")  # it is the very order of one side
     clear = p < LEVEL and all(row.value > 0 for row in rows)
-    said = f"Spearman given it {words(spread)}, largest p {p:.3f}"
-    return Beyond(null, clear, f"{cell(spread)}, p {p:.3f}", said)
+    return Beyond(null, clear, f"{cell(spread)}, p {p:.3f}")
 
 
 def _less(row: Row) -> Beyond:
     null, spread = shown(row.method), spread_of([row])
     if spread is None or not spread.has_bounds:
-        value = signed(row.value)
-        return Beyond(null, False, value, f"by {value}, one seed, no interval")
-    return Beyond(null, spread.low > 0, cell(spread, signed), f"by {words(spread, signed)}")
+        return Beyond(null, False, signed(row.value))
+    return Beyond(null, spread.low > 0, cell(spread, signed))
 
 
 # -- the section's tables
@@ -124,38 +116,3 @@ def null_maps(study: Study) -> Folded | None:
     table = table_of("null-agreement-table", caption, rows, lines, by="metric")
     summary = f"Nulls beside importance, {len(table.body)} lines"
     return Folded("null-agreement", summary, (table,)) if table.body else None
-
-
-# -- answers
-
-
-def orders_answer(study: Study) -> Answer | None:
-    """Is the task's own order worth more than the orders of nulls."""
-    rows = study.at(Stage.NULL_CONTRAST, method=OWN, other_task="")
-    if not rows:
-        return None
-    several, left_out = counted(study, rows)
-    summary = NONE
-    if several:
-        nulls = dict.fromkeys(other_way(row) for row in several)
-        counts = (
-            f"that of {null} in {clear_in([row for row in several if other_way(row) == null])}"
-            for null in nulls
-        )
-        summary = f"At half of the heads the score's order keeps more than {', '.join(counts)}."
-    points = tuple(
-        f"{row.model}, {shown(row.task)}, {row.budget} heads kept: {difference(row)} "
-        f"{cell(spread_of([row]), signed)} {row.metric}: {said_of(study, row)}."
-        for row in rows
-    )
-    question = "Is the score's order worth more than orders without labels?"
-    return Answer(question, summary + left_out, points)
-
-
-def against_nulls(study: Study, model: str, task: str, order: str) -> str:
-    """How another task's order does beside the orders of nulls; "" where it was not compared."""
-    said = [
-        f"; {difference(row)} {number(row.value)} {row.metric}, {said_of(study, row)}"
-        for row in study.at(Stage.NULL_CONTRAST, model=model, task=task, other_task=order)
-    ]
-    return "".join(said)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from jaxheads.records.folder import Metric, Stage
 from jaxheads.records.rows import Row
+from jaxheads.report.chiang2021.answers import idle
 from jaxheads.report.claims import FEWEST
 from jaxheads.report.curves import curve_drawings
 from jaxheads.report.folder import Study
@@ -56,5 +57,14 @@ def measures_table(study: Study, rows: Iterable[Row], name: str, more: str = "")
     found = table_of(
         name, caption, measured, lines, dict(MEASURES.values()),
         by=lambda row: MEASURES[row.metric][0],
+        more={"but": lambda row: _but(study, row)},
     )  # fmt: skip
     return found._replace(labels=3)
+
+
+def _but(study: Study, row: Row) -> str:
+    """Why the numbers of a line say nothing of heads, where they do not."""
+    own = {"model": row.model, "task": row.task, "method": row.method, "reading": row.reading}
+    k95 = study.spread(row.stage, **own, other_task=row.other_task, metric=Metric.K95)
+    heads = study.heads(row.model) or 1
+    return idle(study, row.model, row.task, 0.0 if k95 is None else k95.mean / heads)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxheads.records.folder import AGAIN, EARLY, LATE, RANDOM, TWICE, Stage
+from jaxheads.records.folder import AGAIN, EARLY, LATE, TWICE, Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, TOP, at_chance
 from jaxheads.report.claims import clear_in, counted, verdict
 from jaxheads.report.folder import Study
-from jaxheads.report.names import called, difference, heads_kept, shown
+from jaxheads.report.names import difference, heads_kept, shown
 from jaxheads.report.parts import Answer, Table
-from jaxheads.report.spread import cell, signed, spread_of, spreads, with_ends, words
+from jaxheads.report.spread import cell, signed, spread_of
 
 QUOTED = "“{}”"  # the names of regimes have commas
 DIFFER = {
@@ -30,16 +30,12 @@ LEADS = {
 
 def regimes_answer(study: Study) -> Answer | None:
     """Is it better to prune before or after fine-tuning, and does the choice of heads matter."""
-    found = spreads(study.main(Stage.REGIMES), "model", "task", "budget")
-    if not found:
+    if not study.main(Stage.REGIMES):
         return None
     summary = " ".join(filter(None, (_counted(study, *pair, LEADS[pair]) for pair in LEADS)))
     summary += " By 95% intervals over seeds, random draws and examples." * bool(summary)
-    return Answer(
-        "Is it better to prune before or after fine-tuning?",
-        summary or "The regimes were not compared.",
-        tuple(_point(study, *place) for place in found),
-    )
+    question = "Is it better to prune before or after fine-tuning?"
+    return Answer(question, summary or "The regimes were not compared.")
 
 
 def regimes_table(study: Study) -> Table:
@@ -87,25 +83,6 @@ def _at_ceiling(study: Study, row: Row, regime: dict[str, Any]) -> bool:
     where = {"model": row.model, "task": row.task, "metric": row.metric}
     found = study.spread(Stage.REGIMES, **where, **regime)
     return found is not None and found.mean >= TOP
-
-
-def _point(study: Study, model: str, task: str, budget: int | None) -> str:
-    """The regimes at one number of heads, and their differences."""
-    where = {"model": model, "task": task, "metric": study.metric(task)}
-    found = spreads(study.at(Stage.REGIMES, **where, budget=budget), "method", "reading")
-    whole = study.spread(Stage.WHOLE, **where)
-    means = []
-    for (method, reading), spread in found.items():
-        if reading != RANDOM:
-            idle = at_chance(study, model, task, method=method, reading=reading, budget=budget)
-            means.append(f"“{called(method, reading)}” {words(spread)}{f', {MARK}' * idle}")
-    means += [f"all heads {words(whole)}"] if whole is not None else []
-    differences = [
-        f". {_named(row)} {with_ends(row)}: {_said(study, row)}; they differ in {_differ(row)}"
-        for row in study.at(Stage.REGIME_CONTRAST, **where, budget=budget)
-    ]
-    text = f"{model}, {shown(task)}, {budget} heads kept, {study.metric(task)}: {', '.join(means)}"
-    return f"{text}{''.join(differences)}."
 
 
 def _said(study: Study, row: Row) -> str:

@@ -26,7 +26,6 @@ from jaxheads.report.spread import (
     signed,
     spread_of,
     spreads,
-    words,
 )
 from jaxheads.report.tables import table_of
 
@@ -78,40 +77,28 @@ def dependencies_section(study: Study) -> Section | None:
 
 def dependencies_answer(study: Study) -> Answer | None:
     """Which relations have a head that beats position, and whether whole trees do."""
-    points = tuple(_points(study))
-    if not points:
-        return None
     rows = [row for model in study.models for row in _gains(study, model)]
+    trees = [_above(study, model, way) for model in study.models for way in (MST, MAX)]
+    trees = [found for found in trees if found is not None]
+    if not rows and not trees:
+        return None
     summary = (
-        f"Relations with a head above the best unsigned offset: {clear_in(rows)}, over all "
-        "pre-trained models as they are (the 95% interval of the gain over sentences lies above 0; "
-        "the head and the offset are chosen on other sentences)."
+        f"{clear_in(rows)} dependency relations have a head above the best unsigned offset, and in "
+        f"{sum(trees)} of {len(trees)} measurements whole trees of the best head lie above those "
+        "of every head that sees no word, by 95% intervals over sentences on which neither was "
+        "chosen; models as they are."
     )
-    return Answer("Do heads follow dependency relations?", summary, points)
+    return Answer("Do heads follow dependency relations?", summary)
 
 
-def _points(study: Study) -> Iterator[str]:
-    for model in study.models:
-        gains = {row.relation: spread_of([row]) for row in _gains(study, model)}
-        if gains:
-            clear = [
-                f"{name} {signed(gain.mean)}"
-                for name, gain in gains.items()
-                if gain is not None and gain.kind == INTERVAL and gain.low > 0
-            ]
-            said = ", ".join(clear) or "none clearly beats its offset"
-            yield f"{model}, relations (MAX), each by its own interval: {said}."
-        for reading in (MST, MAX):
-            best = _one(study, Stage.BEST_HEAD, model, reading, Metric.UUAS)
-            floors = _floors(study, model, reading)
-            if best is not None and floors:
-                name, floor = max(floors.items(), key=lambda each: each[1].mean)
-                above = best.kind == floor.kind == INTERVAL and best.low > floor.high
-                yield (
-                    f"{model}, whole trees ({NAMES[reading]}): best head {words(best, percent)}, "
-                    f"{'above' if above else 'not clearly above'} “{name}”, which sees no word: "
-                    f"{words(floor, percent)}."
-                )
+def _above(study: Study, model: str, reading: str) -> bool | None:
+    """Whether the interval of the best head lies above those of all that see no word."""
+    best = _one(study, Stage.BEST_HEAD, model, reading, Metric.UUAS)
+    floors = _floors(study, model, reading).values()
+    if best is None or not floors:
+        return None
+    floor = max(floors, key=lambda each: each.mean)
+    return best.kind == floor.kind == INTERVAL and best.low > floor.high
 
 
 def _gains(study: Study, model: str) -> list[Row]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from jaxheads.records.folder import OWN, Stage
+from jaxheads.records.folder import Stage
 from jaxheads.records.rows import Row
-from jaxheads.report.claims import NONE, clear_in, counted, said_of, side
+from jaxheads.report.claims import clear_in, counted
 from jaxheads.report.folder import Study
-from jaxheads.report.names import difference, shown
+from jaxheads.report.names import difference
 from jaxheads.report.parts import Answer, Table
+from jaxheads.report.questions import compared
 from jaxheads.report.spread import signed
 from jaxheads.report.tables import table_of
 
@@ -20,28 +21,9 @@ THEN = {
 }
 
 
-def comparison_answer(study: Study) -> Answer | None:
-    """Which methods are better than the one-shot order of the gradient."""
-    rows = _contrasts(study, further=False)
-    if not rows:
-        return None
-    several, left_out = counted(study, rows)
-    ways = dict.fromkeys(row.method for row in several if side(row) > 0)
-    summary = NONE
-    if several:
-        summary = (
-            "Of comparisons with the gradient's one-shot order at equal budgets "
-            f"{clear_in(several)} are better and {clear_in(several, -1)} worse, by 95% intervals "
-            "over seeds, random draws and examples"
-            + (f"; better at some budget by its own interval: {'; '.join(ways)}." if ways else ".")
-        )
-    question = "Does any way to choose heads beat one pass of the gradient?"
-    return Answer(question, summary + left_out, tuple(_points(study, rows)))
-
-
 def further_answer(study: Study) -> Answer | None:
     """Whether going further with the gradient beats learning a subset."""
-    rows = _contrasts(study, further=True)
+    rows = compared(study, further=True)
     if not rows:
         return None
     parts = {
@@ -54,7 +36,7 @@ def further_answer(study: Study) -> Answer | None:
     said = [f"{lead}{_counted(study, own)}" for lead, own in parts.items() if own]
     summary = f"{' '.join(said)} What each costs is in the table of costs."
     question = "Does scoring again, or refining by interactions, beat a learned subset?"
-    return Answer(question, summary, tuple(_points(study, rows)))
+    return Answer(question, summary)
 
 
 def _counted(study: Study, rows: Sequence[Row]) -> str:
@@ -67,34 +49,8 @@ def _counted(study: Study, rows: Sequence[Row]) -> str:
     )
 
 
-def _contrasts(study: Study, *, further: bool) -> list[Row]:
-    """What is compared with the gradient's one-shot order, or `further`: with something else."""
-    rows = [row for stage in THEN for row in study.at(stage)]
-    return [row for row in rows if (row.other_method != OWN) == further]
-
-
-def _points(study: Study, rows: Sequence[Row]) -> Iterator[str]:
-    """Each comparison: at which numbers of heads it is clear, and its sign."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        lead = f"{row.model}, {shown(row.task)}, {_then(row)}: {difference(row, ' less ')}"
-        own = found.setdefault(lead, {"better": [], "worse": []})
-        own.setdefault(_said(study, row), []).append(str(row.budget))
-    for lead, said in found.items():
-        verdicts = (f"{what} with {' / '.join(n)} heads" for what, n in said.items() if n)
-        yield f"{lead} {', '.join(verdicts)}."
-
-
 def _then(row: Row) -> str:
     return THEN[Stage(row.stage)]
-
-
-def _said(study: Study, row: Row) -> str:
-    """In a word where a claim can be made, otherwise why not."""
-    words = said_of(study, row)
-    if "keep" not in words:
-        return words
-    return ("better" if side(row) > 0 else "worse") + " (one model)" * (row.seeds == 1)
 
 
 def contrast_table(study: Study) -> Table:
@@ -115,7 +71,7 @@ def _differences(study: Study, what: str, *, further: bool) -> Table:
     )
     name = "comparison-further" if further else "comparison-contrasts"
     lines = {"model": "model", "task": "task", "then": _then, "difference": difference}
-    rows = _contrasts(study, further=further)
+    rows = compared(study, further=further)
     return table_of(
         name, caption, rows, lines, by=lambda row: f"{row.budget} heads", form=signed
     )  # fmt: skip

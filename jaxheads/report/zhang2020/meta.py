@@ -22,18 +22,16 @@ from jaxheads.records.folder import (
     Stage,
 )
 from jaxheads.records.rows import Row
-from jaxheads.report.claims import NONE, clear_in, counted, said_of
 from jaxheads.report.figures.panels import grid
 from jaxheads.report.figures.style import INK, line_styles
 from jaxheads.report.folder import Study
-from jaxheads.report.names import difference, shown, tasks_of
-from jaxheads.report.parts import Answer, Drawing, Section, Table, section, slug
-from jaxheads.report.spread import cell, ends, number, signed, spreads, words
+from jaxheads.report.names import shown, tasks_of
+from jaxheads.report.parts import Drawing, Section, Table, section, slug
+from jaxheads.report.spread import cell, number
 from jaxheads.report.tables import difference_table, table_of
 
 ORDER = (META, INVERTED, RANDOM, OWN, MAGNITUDE)
 COSTS = (PRUNER_TRAINING, *SCORING.values(), TRAINING)
-OTHERS = {RANDOM: "random masks", INVERTED: "the mask of the inverted score"}
 
 
 def meta_section(study: Study) -> Section | None:
@@ -83,50 +81,8 @@ def meta_section(study: Study) -> Section | None:
     )  # fmt: skip
 
 
-def meta_answer(study: Study) -> Answer | None:
-    """Is the pruner's choice better than chance, and does its score carry information at all?"""
-    if not study.at(Stage.MASK_CONTRAST):
-        return None
-    rows = study.at(Stage.MASK_CONTRAST, method=META)
-    several, left_out = counted(study, [row for row in rows if row.other_method in OTHERS])
-    summary = NONE
-    if several:
-        parts = []
-        for other, what in OTHERS.items():
-            own = [row for row in several if row.other_method == other]
-            better, worse = clear_in(own), clear_in(own, -1)
-            parts.append(f"better than under {what} in {better}, worse in {worse}")
-        summary = (
-            f"Fine-tuned under its mask, the model is {'; '.join(parts)} (95% intervals over "
-            "seeds, random draws and examples)."
-        )
-    points = tuple(_point(study, *place) for place in _places(study))
-    return Answer(
-        "Can a pruner that never saw a task choose its heads?", summary + left_out, points
-    )
-
-
 def _places(study: Study) -> dict[tuple[str, str], None]:
     return dict.fromkeys((row.model, row.task) for row in study.at(Stage.MASK_TUNED))
-
-
-def _point(study: Study, model: str, task: str) -> str:
-    where = {"model": model, "task": task, "metric": study.metric(task)}
-    found = spreads(study.at(Stage.MASK_TUNED, **where), "method")
-    whole = study.spread(Stage.WHOLE, **where)
-    said = [] if whole is None else [f"all heads {words(whole)}"]
-    said += [
-        f"{name} {words(found[name], of='draws' if name == RANDOM else 'seeds')}"
-        for name in _in_order(found)
-    ]
-    contrasts = [
-        f"{difference(row)} {signed(row.value)}{f' [{ends(row)}]' * bool(ends(row))}: "
-        f"{said_of(study, row)}"
-        for row in study.at(Stage.MASK_CONTRAST, model=model, task=task, method=META)
-        if row.other_method in OTHERS
-    ]
-    compared = f" {'; '.join(contrasts)}." if contrasts else ""
-    return f"{model}, {shown(task)}: {study.metric(task)} with {', '.join(said)}.{compared}"
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

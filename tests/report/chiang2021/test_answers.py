@@ -9,12 +9,15 @@ import pytest
 from jaxheads.records.rows import Row
 from jaxheads.report.chiang2021.acceptable import deduction_answer
 from jaxheads.report.chiang2021.answers import (
-    contrast_answer,
     floors_answer,
     prunability_answer,
     reliability_answer,
 )
+from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.folder import Study
+from jaxheads.report.parts import Table
+from jaxheads.report.questions import CONTRAST
+from jaxheads.report.questions import answer as answered
 from jaxheads.report.write import answers_of
 from tests.report.rows import study_rows
 
@@ -38,24 +41,18 @@ def changed(study: Study, stage: str, **fields) -> Study:
     return dataclasses.replace(study, rows=tuple(rows))
 
 
+def butted(study: Study) -> dict[str, str]:
+    """By the task: why the numbers of the gradient's order say nothing, where they do not."""
+    section = prunability_section(study)
+    assert section is not None
+    (found,) = (p for p in section.parts if isinstance(p, Table) and p.name == "prunability-table")
+    return {line[1]: line[-1] for line in found.body if line[2] == "gradient"}
+
+
 def test_the_planted_k95_is_the_first_answer(study):
     found = prunability_answer(study)
-    assert (
-        "roberta, sentiment: up to 62% of the heads (10 of 16) can be masked in the order of the "
-        "gradient score with 95% of the accuracy kept (3 seeds: 56% to 69%), 31% (3 seeds: 31% to "
-        "31%) with 99%; with 95%, at random 31% (6 draws: 25% to 38%), reversed 12% (3 seeds: 6.2% "
-        "to 19%)."
-    ) in found.points
-    assert "62% (3 seeds: 56% to 69%) of the heads in roberta on sentiment" in found.summary
-
-
-def test_ranges_that_meet_are_no_test():
-    what = {"stage": "prunability", "metric": "k95"}
-    rows = [row(float(6 + s), method="gradient", seed=s, **what) for s in (0, 1)]
-    rows += [row(float(5 + s), method="random", draw=s, seed=s, **what) for s in (0, 1)]
-    rows += [row(0.5, stage="masked", budget=16, method="gradient")]
-    (point,) = answer(prunability_answer, *rows).points
-    assert point.endswith("; with 95%, at random 34% (2 draws: 31% to 38%).")
+    assert "10 (3 seeds: 9 to 11) of 16 heads in roberta on sentiment" in found.summary
+    assert set(butted(study).values()) == {""}
 
 
 def test_a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer(study):
@@ -65,41 +62,42 @@ def test_a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer(study):
         dataclasses.replace(r, value=own[r.seed]) if r.stage == "whole" else r
         for r in study.rows if r.task != "mlm" and r.stage != "above the baseline"
     ]  # fmt: skip
-    found = prunability_answer(dataclasses.replace(study, rows=tuple(rows)))
-    assert found.summary.startswith("Unknown: of no whole model")
-    assert all("not shown to be above chance: this says nothing of" in p for p in found.points)
+    changed = dataclasses.replace(study, rows=tuple(rows))
+    assert prunability_answer(changed).summary.startswith("Unknown: of no whole model")
+    said = butted(changed).values()
+    assert all("not shown to be above chance: this says nothing of" in each for each in said)
 
 
 def test_heads_are_not_said_to_go_where_a_constant_answer_is_as_good(study):
     """95% of 0.8 is 0.76, of 0.81 (sentiment) 0.7695."""
     high = changed(study, "floor", value=0.765)
     found = prunability_answer(high)
-    warned = [
-        point
-        for point in found.points
-        if "the majority-class baseline has 95% of the accu" in point
-    ]
-    assert [point.partition(":")[0] for point in warned] == ["roberta, masked LM"]
+    said = "the majority-class baseline has 95% of the accu"
+    assert [task for task, but in butted(high).items() if said in but] == ["masked LM"]
     assert "sentiment" in found.summary
     none = changed(study, "floor", value=0.77)
     assert prunability_answer(none).summary.startswith("Unknown: of no whole model")
 
 
 def test_a_difference_whose_interval_holds_zero_is_no_difference(study):
-    found = contrast_answer(study)
+    found = answered(study, CONTRAST)
+    assert found is not None
     assert found.summary == (
         "In 4 of 4 (4 after Holm's correction) comparisons over several seeds the order that "
         "should be better is: its 95% interval over seeds, random draws and examples lies above 0. "
         "Not counted: 2 of one model, which says nothing of another training."
     )
-    assert (
-        "roberta, masked LM, 8 heads kept: random − reversed +0.050 accuracy (95%: −0.010 to "
-        "+0.120), n = 1 seed: one model (random ahead in 5 of 5 draws, behind in 0): no claim."
-    ) in found.points
-    assert (
-        "roberta, sentiment, 8 heads kept: gradient − random +0.100 accuracy (95%: +0.060 to "
-        "+0.140), n = 3 seeds: gradient keeps more."
-    ) in found.points
+    section = prunability_section(study)
+    assert section is not None
+    (table,) = (p for p in section.parts if isinstance(p, Table) and p.name == "contrast-table")
+    said = {line[1:3]: line[-3:] for line in table.body}
+    assert said["masked LM", "random − reversed"] == (
+        "+0.050", "−0.010 to +0.120",
+        "one model (random ahead in 5 of 5 draws, behind in 0): no claim",
+    )  # fmt: skip
+    assert said["sentiment", "gradient − random"] == (
+        "+0.100", "+0.060 to +0.140", "gradient keeps more"
+    )  # fmt: skip
 
 
 def test_reliability_and_floors_are_printed(study):
@@ -107,18 +105,8 @@ def test_reliability_and_floors_are_printed(study):
     assert found.summary.endswith(
         "The lowest is 0.800 (with other examples and seed), for roberta on sentiment, fine-tuned."
     )
-    assert found.points[:2] == (
-        "roberta, masked LM: other examples 0.950 (n = 1, no interval).",
-        "roberta, sentiment, fine-tuned: other examples and seed 0.800 (n = 1, no interval); other "
-        "seed 0.850 (3 pairs: 0.750 to 0.950); other examples 0.950 (n = 1, no interval).",
-    )
-    assert floors_answer(study).points[1] == (
-        "roberta, sentiment: accuracy of the majority-class baseline 0.500, of a bag of words "
-        "0.550, of the whole model 0.810 (3 seeds: 0.800 to 0.820)."
-    )
     assert floors_answer(study).summary == "Numbers near these floors say nothing about heads."
     low = floors_answer(changed(study, "whole", value=0.54))  # above the majority-class baseline
-    assert low.points[1].endswith("0.540): the whole model is not above its floor.")
     assert low.summary.endswith("In 3 of 3 cases the whole model does not reach the higher floor.")
 
 
@@ -129,7 +117,7 @@ def test_every_stage_alone_and_every_stage_missing_is_answered_without_failing(s
     for rows in (only, rest):
         for found in answers_of(dataclasses.replace(study, rows=rows)):
             assert found.summary
-            assert "nan" not in " ".join((found.summary, *found.points))
+            assert "nan" not in found.summary
 
 
 def test_values_that_are_not_finite_answer_nothing(study):
