@@ -83,7 +83,7 @@ VERBS: dict[str, Command] = {
         "measure speed on this machine",
         BenchOptions,
         "jaxheads.cli.bench:run",
-        then="jaxheads.report.scaling:report",
+        then="jaxheads.report.figures.scaling:report",
     ),
     "report": Command(
         "draw the page of a study's folder", ReportOptions, then="jaxheads.report.write:report"
