@@ -58,6 +58,7 @@ def objective_for(
     targets: Targets = "labels",
     remat: bool = False,
     unroll: bool = False,
+    label_smoothing: float = 0.0,
 ) -> Objective:
     """The objective of a model: cross entropy in nats, or squared error of a regression.
 
@@ -67,15 +68,16 @@ def objective_for(
     `targets="own"` needs no labels: each target is the class to which the model with all of its
     heads gives the most probability, held constant, so that ablations and integrals over the gate
     measure departure from the full model. It costs one forward pass more. Masked LM: positions are
-    still those of the batch. `remat` and `unroll` are the encoder's.
+    still those of the batch. `remat` and `unroll` are the encoder's. `label_smoothing` is the share
+    of a target that all classes or tokens have alike (Szegedy et al. 2016, section 7).
 
     Raises:
-      ValueError: for no readout, unknown targets, and own targets of a regression, whose error is
-        zero with a gradient of zero.
+      ValueError: for no readout, unknown targets, own targets of a regression, whose error is
+        zero with a gradient of zero, and smoothing where there is no class to choose.
     """
     _check(readout, targets)
     dtype = jnp.dtype(compute_dtype)
-    loss = _loss_of(readout)
+    loss = _loss_of(readout, label_smoothing)
 
     def objective(params: Params, gate, batch: Batch, key=None) -> Outcome:
         batch = jax.tree.map(jnp.asarray, batch)
@@ -215,16 +217,19 @@ def _logits(config, readout, params, batch, how, *, gate, key):
     )  # fmt: skip
 
 
-def _loss_of(readout: ReadoutConfig):
+def _loss_of(readout: ReadoutConfig, smoothing: float):
+    if smoothing and (_is_regression(readout) or readout.kind == "multilabel"):
+        raise ValueError("label_smoothing: expected 0 where no class of several is chosen")
     if _is_regression(readout):
         return _squared_error
+    if readout.kind == "multilabel":
+        return _each_label
     losses = {
         "masked_lm": _each_place,
         "translation": _each_place,
         "tagging": _each_place,
-        "multilabel": _each_label,
     }
-    return losses.get(readout.kind, _one_class)
+    return functools.partial(losses.get(readout.kind, _one_class), smoothing=smoothing)
 
 
 def _is_regression(readout: ReadoutConfig) -> bool:
@@ -235,8 +240,8 @@ def _squared_error(logits_B1: Float[Array, "B 1"], label_B: Float[Array, "B"]):
     return jnp.square(logits_B1[:, 0] - label_B), logits_B1, jnp.ones_like(logits_B1[:, 0])
 
 
-def _one_class(logits_BC: Float[Array, "B C"], label_B: Int[Array, "B"]):
-    return _cross_entropy(logits_BC, label_B), logits_BC, jnp.ones_like(logits_BC[:, 0])
+def _one_class(logits_BC: Float[Array, "B C"], label_B: Int[Array, "B"], smoothing: float):
+    return _cross_entropy(logits_BC, label_B, smoothing), logits_BC, jnp.ones_like(logits_BC[:, 0])
 
 
 def _each_label(logits_BC: Float[Array, "B C"], label_BC: Int[Array, "B C"]):
@@ -247,9 +252,9 @@ def _each_label(logits_BC: Float[Array, "B C"], label_BC: Int[Array, "B C"]):
     return loss_B, logits_BC, jnp.full_like(loss_B, logits_BC.shape[1])
 
 
-def _each_place(logits_BPV: Float[Array, "B P V"], label_BP: Int[Array, "B P"]):
+def _each_place(logits_BPV: Float[Array, "B P V"], label_BP: Int[Array, "B P"], smoothing: float):
     chosen_BP = label_BP >= 0
-    loss_BP = _cross_entropy(logits_BPV, jnp.maximum(label_BP, 0))
+    loss_BP = _cross_entropy(logits_BPV, jnp.maximum(label_BP, 0), smoothing)
     return (
         jnp.where(chosen_BP, loss_BP, 0.0).sum(1),
         logits_BPV,
@@ -257,12 +262,15 @@ def _each_place(logits_BPV: Float[Array, "B P V"], label_BP: Int[Array, "B P"]):
     )
 
 
-def _cross_entropy(logits, label):
+def _cross_entropy(logits, label, smoothing):
     """Nats; NaN for a label that is no class, which would otherwise pass for another."""
     classes = logits.shape[-1]
     inside = (label >= 0) & (label < classes)
     index = jnp.clip(label, 0, classes - 1)[..., None]
     picked = jnp.take_along_axis(logits, index, axis=-1)[..., 0]
+    if smoothing:  # -inf is behind the vocabulary, see `mesh`
+        everywhere = jnp.mean(logits, axis=-1, where=jnp.isfinite(logits))
+        picked = (1 - smoothing) * picked + smoothing * everywhere
     return jnp.where(inside, jax.nn.logsumexp(logits, -1) - picked, jnp.nan)
 
 
@@ -282,5 +290,9 @@ def training_objective(
         rates = {"hidden_dropout": config.dropout, "attention_dropout": config.dropout}
         encoder = dataclasses.replace(encoder, **rates)
         readout = dataclasses.replace(readout, dropout=config.dropout)
-    how = {"compute_dtype": config.dtype, "remat": config.remat}
+    how = {
+        "compute_dtype": config.dtype,
+        "remat": config.remat,
+        "label_smoothing": config.label_smoothing,
+    }
     return objective_for(encoder, readout, **how)

@@ -151,3 +151,21 @@ def test_what_has_no_loss_is_rejected():
     with pytest.raises(ValueError, match="where_BP is None"):
         objective = objective_for(CONFIG, READOUTS["words"])
         objective(params_of("words"), None, make_batch("words")._replace(where_BP=None), None)
+
+
+@pytest.mark.parametrize("name", ["classes", "words"])
+def test_smoothed_targets_are_a_mixture_with_all_classes(name):
+    """PyTorch's definition: the share is spread over all classes, the true one too."""
+    plain, smoothed = outcome_of(name), outcome_of(name, label_smoothing=0.25)
+    labels = make_batch(name).labels.reshape(3, -1)
+    for row in range(3):
+        rows = smoothed.logits[row].reshape(labels.shape[1], -1)
+        wanted = sum(
+            0.75 * nats(logit, label) + 0.25 * np.mean([nats(logit, c) for c in range(len(logit))])
+            for logit, label in zip(rows, labels[row], strict=True)
+            if label >= 0
+        )
+        np.testing.assert_allclose(smoothed.loss_B[row], wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(plain.logits, smoothed.logits)
+    with pytest.raises(ValueError, match="label_smoothing: expected 0 where no class of several"):
+        objective_for(CONFIG, READOUTS["score"], label_smoothing=0.1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from jaxheads.cli.options.task import TaskOptions, names_in
-from jaxheads.cli.options.train import TrainOptions
+from jaxheads.cli.options.train import NEW, TrainOptions
 from jaxheads.config import ReadoutConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source
@@ -23,11 +25,23 @@ from jaxheads.data.tasks.labels import (
     with_labels_of,
 )
 from jaxheads.data.tasks.named import task_named
-from jaxheads.data.tasks.task import Task
+from jaxheads.data.tasks.task import UNLABELLED, Task
 from jaxheads.data.tasks.values import class_number, some_of
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
-from jaxheads.models.checkpoint.convert import load_model
-from jaxheads.models.model import Model
+from jaxheads.data.vocabulary import train_tokenizer
+from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.checkpoint.families import encoder_config
+from jaxheads.models.model import Model, init_model
+from jaxheads.parallel.processes import run_on_primary
+
+# Width, encoder and decoder layers, heads and feed-forward width.
+SIZES: dict[str, tuple[int, int, int, int, int]] = {
+    "tiny": (32, 1, 1, 4, 64),
+    "small": (256, 3, 3, 8, 1024),
+    "base": (256, 6, 6, 8, 1024),
+    "iwslt": (512, 6, 6, 4, 1024),  # Li et al. 2021, fairseq's transformer_iwslt_de_en
+}
+POSITIONS = 256  # at least
 
 
 def task_of(options: TaskOptions) -> Task:
@@ -79,7 +93,8 @@ def model_to_train(options: TrainOptions) -> tuple[Model, Task]:
             names = some_of(model.readout.labels)
             way_out = "--new-classifier puts a new one in its place"
             raise ValueError(f"{has}{names}; {way_out} ({error})") from error
-    if model.readout.kind == "masked_lm" and task.kind == "mlm":
+    if task.kind == "translate" or (model.readout.kind == "masked_lm" and task.kind == "mlm"):
+        check_readout(task, model.readout)
         return model, task
     task = _found(options, task)
     key = jax.random.key(options.seed)
@@ -104,7 +119,7 @@ def _checked(options: TrainOptions, task: Task, readout: ReadoutConfig) -> Task:
 
 def classes_of(task: Task, readout: ReadoutConfig) -> tuple[int, ...]:
     """The readout's number for each class of a task; none where there are no classes."""
-    return () if task.kind in ("regress", "mlm") else class_numbers(task, readout)
+    return () if task.kind == "regress" or task.kind in UNLABELLED else class_numbers(task, readout)
 
 
 def read_labelled(
@@ -151,3 +166,56 @@ def read_masked(
         reading=options.reading,
     )  # fmt: skip
     return mask_blocks(blocks, tokenizer, length=length, seed=seed, fixed=True)
+
+
+def started(options: TrainOptions) -> TrainOptions:
+    """The options with a model in a directory: a new one is written beside OUT first.
+
+    Its vocabulary, byte-level BPE of both sides together, is learnt from the training data.
+
+    Raises:
+      ValueError: for an unknown size, a task that needs no new model, and data that cannot be read.
+    """
+    if not options.model.startswith(NEW):
+        return options
+    size, task = options.model.removeprefix(NEW), task_of(options)
+    if size not in SIZES or task.kind != "translate":
+        wanted = f"{NEW}{', '.join(SIZES)} with --task translate"
+        raise ValueError(f"--model: expected {wanted}, got {options.model} with {task.title}")
+    target = options.out.with_name(f"{options.out.name}.start")
+    if not (options.resume and target.is_dir()):
+        run_on_primary(lambda: _write(options, size, target))
+    return dataclasses.replace(options, model=str(target))
+
+
+def _write(options: TrainOptions, size: str, target: Path) -> None:
+    tokenizer = train_tokenizer(_sentences(options), vocab_size=options.vocab_size)
+    width, encoder_layers, decoder_layers, heads, inner = SIZES[size]
+    config = encoder_config(
+        "marian",
+        tokenizer.vocab_size,
+        width,
+        encoder_layers + 2 * decoder_layers,
+        heads,
+        inner,
+        max(POSITIONS, options.max_length),
+        decoder_layers=decoder_layers,
+        activation="relu",
+        norm_eps=1e-5,
+        initializer_range=width**-0.5,
+        pad_token_id=tokenizer.pad_id,
+        eos_token_id=tokenizer.sep_id,
+        start_token_id=tokenizer.cls_id,
+        scales_embeddings=True,
+    )
+    model = init_model(config, ReadoutConfig("translation"), jax.random.key(options.seed))
+    save_model(model, target, tokenizer=tokenizer, overwrite=True)
+
+
+def _sentences(options: TrainOptions) -> Iterator[str]:
+    examples: Any = stream_examples(
+        task_of(options), options.data, split="train", limit=options.limit, reading=options.reading
+    )
+    for example in examples:
+        yield example.text
+        yield example.second

@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxheads.cli.gates import Mask, gates_optimizer, kept_by_gate, learned
-from jaxheads.cli.inputs import classes_of, model_to_train, read_labelled
+from jaxheads.cli.inputs import classes_of, model_to_train, read_labelled, started
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
@@ -34,7 +34,7 @@ from jaxheads.importance.scores import Scores, save_scores
 from jaxheads.inference.evaluate import evaluate
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.models.model import Model, Params
-from jaxheads.objectives import Objective, training_objective
+from jaxheads.objectives import Objective, objective_for, training_objective
 from jaxheads.parallel.mesh import (
     data_share,
     in_host_memory,
@@ -87,6 +87,7 @@ def _nothing() -> None:
 def _train(options: TrainOptions, put: Callable[[], None]) -> None:
     config = _training(options)
     _check_place(options)
+    options = started(options)
     job = _prepare(options, config)
     measure = None if job.held_out is None else _evaluator(options, job, config.batch_size)
     fitted = fit(
@@ -262,13 +263,14 @@ def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluat
     """
     held_out, metrics = job.held_out, job.task.measured
     assert held_out is not None, "there is something to evaluate on"
+    objective = objective_for(job.model.config, job.model.readout, compute_dtype=options.dtype)
 
     def measure(params: Params, theta: Theta) -> dict[str, float]:
         mask_LH = kept_by_gate(options, job.gate, job.model.config, theta) if theta else job.mask_LH
         gate = None if mask_LH is None else mask_LH.astype(np.float32)
         order = example_batches(held_out, batch_size, job.model.readout.kind, job.mesh)
         found = evaluate(
-            job.objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
+            objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
             names=job.task.labels, gate=gate, mesh=job.mesh,
         ).metrics  # fmt: skip
         return {name: found[name] for name in (*metrics, *found)}

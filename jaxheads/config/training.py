@@ -115,6 +115,7 @@ class TrainingConfig:
     remat: bool = False  # keep each layer's input alone, and compute the rest again
     shard_opt_state: bool = False  # the optimizer's state is split over the data axis too (ZeRO-1)
     dropout: float | None = None  # while this lasts; none: the encoder's own rates
+    label_smoothing: float = 0.0  # share of the target that all classes or tokens have alike
     frozen_steps: int = (
         0  # first steps, in which the encoder stays as it is; it warms up after them
     )
@@ -132,6 +133,10 @@ class TrainingConfig:
             problems.append(f"dtype: expected one of {', '.join(COMPUTE)}, got {self.dtype!r}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             problems.append(f"dropout: expected a rate in [0, 1) or none, got {self.dropout}")
+        if not 0 <= self.label_smoothing < 1:
+            problems.append(
+                f"label_smoothing: expected a share in [0, 1), got {self.label_smoothing}"
+            )
         if self.frozen_steps > self.steps:
             problems.append(
                 f"frozen_steps: expected at most the {self.steps} steps, got {self.frozen_steps}"

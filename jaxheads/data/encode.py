@@ -32,7 +32,8 @@ class EncodedSource:
     """Encoded examples, one after the other in flat arrays, which may lie on disk (`np.memmap`).
 
     Sequence `s` is `tokens[starts[s]:starts[s + 1]]`. An example is `sentences` sequences in a row:
-    1, or 2 for the pair readout, whose batches are `[B, 2, T]`.
+    1, or 2 for the pair readout, whose batches are `[B, 2, T]`. So are those of a translation: the
+    decoder reads the second sentence without its end, and at each token the next one is due.
 
     Of words that are tagged, `tags` has a label at the first piece of each word and -1 elsewhere.
     Of examples that another process holds there are no tokens here (`encode_task(share=...)`):
@@ -47,6 +48,7 @@ class EncodedSource:
     sentences: int = 1
     longest: int = 0
     tags: Int[np.ndarray, "tokens"] | None = None
+    translates: bool = False
 
     @property
     def lengths(self) -> Int[np.ndarray, "N"]:
@@ -86,6 +88,11 @@ class EncodedSource:
         labels[~shown] = 0
         if self.tags is not None:
             labels = np.where(real[:, 0] & shown[:, None], self.tags[where[:, 0]], -1)
+        if self.translates:
+            read = place < count[:, 1:] - 1
+            labels = np.where(read, np.roll(tokens[:, 1], -1, axis=1), -1).astype(np.int32)
+            tokens[:, 1] = np.where(read, tokens[:, 1], self.pad_id)
+            real[:, 1] = read | (place == 0)
         shape = (len(index_B), *((self.sentences,) if self.sentences > 1 else ()), length)
         return Batch(
             tokens_BT=tokens.reshape(shape).astype(np.int32),
@@ -129,15 +136,12 @@ def encode_task(
     if readout is not None:
         check_readout(examples.task, readout, found=examples.found)
     cut = max_length if long == "truncate" else None
-    siamese = readout is not None and readout.kind == "pair"
-    total = len(examples) if isinstance(examples.rows, Sized) else None
+    siamese = readout is not None and readout.kind in ("pair", "translation")
     encode = functools.partial(_encode_chunk, tokenizer, cut=cut, siamese=siamese)
     if tagged := examples.task.kind == "tag":
         encode = WordEncoder(tokenizer, cut, _numbers(examples, readout))
     writer, labels, problems = RaggedWriter(scratch, tagged=tagged), [], []
-    with tqdm.tqdm(
-        total=total, desc="encoding", unit=" examples", disable=not sys.stderr.isatty()
-    ) as bar:
+    with _progress(examples) as bar:
         for place, chunk in enumerate(_chunks(examples)):
             own_N = own_part(place * CHUNK + np.arange(len(chunk)), share, group)
             own = list(itertools.compress(chunk, own_N))
@@ -153,10 +157,18 @@ def encode_task(
     if not labels:
         raise ValueError("expected at least one example, got none")
     tokens, types, starts, tags = writer.close()
-    label_N, pad_id = np.concatenate(labels), tokenizer.pad_id
-    found = EncodedSource(tokens, types, starts, label_N, pad_id, 1 + siamese, tags=tags)
-    _warn_of_left_out(encode)
+    found = EncodedSource(
+        tokens, types, starts, np.concatenate(labels), tokenizer.pad_id, 1 + siamese, tags=tags,
+        translates=examples.task.kind == "translate",
+    )  # fmt: skip
+    _warn_of_left_out(encode, found, tokenizer)
     return dataclasses.replace(found, longest=int(found.lengths.max()))
+
+
+def _progress(examples: Examples) -> tqdm.tqdm:
+    total = len(examples) if isinstance(examples.rows, Sized) else None
+    quiet = not sys.stderr.isatty()
+    return tqdm.tqdm(total=total, desc="encoding", unit=" examples", disable=quiet)
 
 
 def _numbers(examples: Examples, readout: ReadoutConfig | None) -> Int[np.ndarray, "C"]:
@@ -173,7 +185,7 @@ def _label_array(
     labels, kind = [example.label for example in chunk], examples.task.kind
     if kind == "regress":
         return np.asarray(labels, np.float32)
-    if kind in ("tag", "mlm") or not examples.task.labels:
+    if kind == "tag" or not examples.task.labels:
         return np.zeros(len(chunk), np.int32)
     number_C = _numbers(examples, readout)
     if kind == "classify":
@@ -232,9 +244,13 @@ class WordEncoder:
         return ids, tags
 
 
-def _warn_of_left_out(encode: object) -> None:
+def _warn_of_left_out(encode: object, found: EncodedSource, tokenizer: Tokenizer) -> None:
     if isinstance(encode, WordEncoder) and encode.left_out:
         LOG.warning("%d of %d words were cut or have no piece", encode.left_out, encode.words)
+    unknown = tokenizer.pipeline.token_to_id(tokenizer.names.get("unk_token", ""))
+    if found.translates and (count := int((found.tokens == unknown).sum())):
+        said = "%d of %d pieces have characters that the vocabulary lacks"
+        LOG.warning(said, count, len(found.tokens))
 
 
 class RaggedWriter:

@@ -85,6 +85,20 @@ def read_lines(path: Path, reading: Reading) -> Iterator[Record]:
     return READERS[extension(path)](path, reading)
 
 
+def read_parallel(paths: Sequence[Path], fields: Sequence[str]) -> Iterator[Record]:
+    """The records of files with equally many lines, of which each has one field."""
+    for number, sides in enumerate(zip(*map(_lines, paths), strict=True), 1):
+        found = zip(paths, sides, strict=True)
+        problems = [f"{path}:{number}: {side.problem}" for path, side in found if side.problem]
+        texts = {name: side.text for name, side in zip(fields, sides, strict=True)}
+        yield Record(f"{paths[0]}:{number}", {} if problems else texts, "; ".join(problems))
+
+
+def count_lines(path: Path) -> int:
+    """How many lines a text file has."""
+    return sum(1 for _ in _lines(path))
+
+
 def extension(path: Path) -> str:
     """The extension that says what a file is: of `a.csv.gz`, `.csv`."""
     return Path(path.name.lower().removesuffix(".gz")).suffix

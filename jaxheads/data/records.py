@@ -3,6 +3,7 @@
 | data | what it is |
 |---|---|
 | a text file | see `lines` |
+| two text files | of a translation: a line of each is a pair |
 | `.parquet`, `.arrow` | columns |
 | a directory | what `save_to_disk` of the library `datasets` wrote |
 | `owner/name` | a data set on the Hugging Face Hub |
@@ -26,9 +27,11 @@ from jaxheads.data.lines import (
     READERS,
     Reading,
     Record,
+    count_lines,
     extension,
     quiet_datasets,
     read_lines,
+    read_parallel,
 )
 from jaxheads.storage import hub
 
@@ -69,6 +72,35 @@ def open_records(data: Any, *, split: str = "train", reading: Reading = PLAIN) -
     if kind not in known and _is_hub_name(str(data)):
         return from_hub(str(data), reading.subset, split)
     raise ValueError(f"{path}: no such file")
+
+
+def two_files(data: Any) -> tuple[Path, Path] | None:
+    """The files of the two sides of a translation, where that is what is given."""
+    if isinstance(data, str) and "," in data and not Path(data).exists():
+        data = tuple(data.split(","))
+    if not isinstance(data, tuple | list) or not all(isinstance(n, str | Path) for n in data):
+        return None
+    if len(data) != 2:
+        raise ValueError(f"data: expected two files, one for each side, got {len(data)}")
+    one, other = (Path(name).expanduser() for name in data)
+    return one, other
+
+
+def open_parallel(files: tuple[Path, Path], fields: Sequence[str]) -> Records:
+    """The records of two text files, line by line.
+
+    Raises:
+      ValueError: for a file that is not there, and files of different numbers of lines.
+    """
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise ValueError(f"{missing[0]}: no such file")
+    counts = [count_lines(file) for file in files]
+    if counts[0] != counts[1]:
+        raise ValueError(
+            f"{files[0]} and {files[1]}: expected equally many lines, got {counts[0]} and "
+            f"{counts[1]}: each line is one side of a pair"
+        )
+    return Records(str(files[0]), functools.partial(read_parallel, files, fields))
 
 
 def from_hub(name: str, subset: str | None, split: str, revision: str | None = None) -> Records:

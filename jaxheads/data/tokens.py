@@ -264,6 +264,10 @@ def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
         )
     if config.positions_after_pad and tokenizer.pad_id != config.pad_token_id:
         problems.append(f"pad token: expected {config.pad_token_id}, got {tokenizer.pad_id}")
+    ends = (tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id)
+    due = (config.start_token_id, config.eos_token_id, config.pad_token_id)
+    if config.decoder_layers and ends != due:
+        problems.append(f"start, end and padding: expected {list(due)}, got {list(ends)}")
     types = config.type_vocab_size
     if types > 1 and tokenizer.pair_types > types:  # an encoder of one type or none asks for none
         problems.append(f"token types of a pair: expected {types}, got {tokenizer.pair_types}")

@@ -24,21 +24,22 @@ class TaskOptions:
         "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
     )
     task: str = option(
-        "your own: classify, regress, multilabel, tag (a label for each word); or cola, sst2, rte, "
-        "mrpc, stsb, mnli, qqp, qnli, wnli, sick, humor_pair, humor_single, mlm; or of the "
-        "built-in language: grammar_mlm, grammar_acceptability, grammar_sentiment, "
+        "your own: classify, regress, multilabel, tag (a label for each word), translate; or "
+        "cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick, humor_pair, humor_single, mlm; "
+        "or of the built-in language: grammar_mlm, grammar_acceptability, grammar_sentiment, "
         "grammar_entailment, grammar_paraphrase, grammar_incongruity, grammar_incongruity_pair"
     )
     data: str | None = option(
         "JSONL, CSV, TSV, CoNLL, Parquet, Arrow, for mlm also plain text; a directory of "
-        "save_to_disk; or a data set on the Hub, OWNER/NAME. Without it a named task's own on the "
-        "Hub is used, or the built-in language generated",
+        "save_to_disk; of translate also two files of lines, A,B; or a data set on the Hub, "
+        "OWNER/NAME. Without it a named task's own on the Hub is used, or the built-in language "
+        "generated",
         None,
         metavar="FILE_OR_HUB",
         role="in",
     )
     text: str | None = option(
-        "columns of the text, of a pair two: review, or premise,hypothesis (text)", None,
+        "columns of the text, of a pair two: review, premise,hypothesis or en,de (text)", None,
         metavar="A[,B]",
     )  # fmt: skip
     label: str | None = option(

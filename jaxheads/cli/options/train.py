@@ -11,6 +11,8 @@ from jaxheads.cli.options.fields import option, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
 from jaxheads.errors import too_low
 
+NEW = "new:"  # before the size of a model with random weights
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainOptions(TaskOptions):
@@ -30,6 +32,8 @@ class TrainOptions(TaskOptions):
         "how it falls after the warm-up", "linear"
     )
     weight_decay: float = option("of kernels and tables, decoupled", 0.01)
+    label_smoothing: float = option("share of the target spread over all classes or tokens", 0.0)
+    vocab_size: int = option("pieces of the vocabulary of a new model, --model new:SIZE", 8000)
     dropout: float | None = option("without it the model's own rates", None)
     whole_words: bool = option("masked LM: mask all tokens of a word, or none", False)
     remat: bool = option("keep less for the backward pass: less memory, more time", False)
@@ -107,6 +111,8 @@ class TrainOptions(TaskOptions):
 
 def _train_problems(o: TrainOptions) -> Iterator[str]:
     yield from too_low([("--steps", o.steps, 1), ("--budget", o.budget, 0)])
+    if o.model.startswith(NEW) and o.data is None:
+        yield f"--model {o.model}: expected --data with it, which it learns its vocabulary from"
     if o.gate is None and (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
     if o.cut and o.gate is None and o.budget is None:

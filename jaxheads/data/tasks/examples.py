@@ -14,10 +14,10 @@ from jaxheads.data.headlines.humor import QUESTIONS
 from jaxheads.data.headlines.pairs import read_pairs
 from jaxheads.data.language.tasks import iter_drawn
 from jaxheads.data.lines import PLAIN, Reading
-from jaxheads.data.records import Records, from_hub, open_records
+from jaxheads.data.records import Records, from_hub, open_parallel, open_records, two_files
 from jaxheads.data.tasks.found import names_in
 from jaxheads.data.tasks.named import task_named
-from jaxheads.data.tasks.task import Example, Examples, Task
+from jaxheads.data.tasks.task import UNLABELLED, Example, Examples, Task
 from jaxheads.data.tasks.values import Reader, some_of
 
 LOG = logging.getLogger("jaxheads")
@@ -38,8 +38,9 @@ def read_examples(
     Args:
       task: its name, or your own.
       data: a path, a name on the Hub, a `datasets.Dataset`, a pandas frame or a list of dicts (see
-        `records`); None: the task's own on the Hub, or of the built-in language, of which
-        `GENERATED` examples are drawn without a limit.
+        `records`), of a translation also two files of lines, as a pair or "A,B"; None: the task's
+        own on the Hub, or of the built-in language, of which `GENERATED` examples are drawn
+        without a limit.
       split: of what is on the Hub, was saved by `datasets`, or is drawn.
       limit: stop after so many good examples.
       reading: how the data are read, where they do not say so themselves.
@@ -103,7 +104,7 @@ def settled(task: Task, records: Records, reading: Reading) -> Task:
     Raises:
       ValueError: for labels of data that cannot be told from missing ones, or are those of numbers.
     """
-    if task.labels or task.kind == "mlm":
+    if task.labels or task.kind in UNLABELLED:
         return task
     if task.kind == "regress":
         return dataclasses.replace(task, labels=task.answers)
@@ -112,6 +113,8 @@ def settled(task: Task, records: Records, reading: Reading) -> Task:
 
 def _records(task: Task, data: Any, split: str, reading: Reading) -> Records:
     """What is given, or the task's own data set on the Hub."""
+    if task.kind == "translate" and (files := two_files(data)):
+        return open_parallel(files, task.fields)
     if data is not None:
         if task.headless and not reading.columns:
             reading = _headless(task, data, reading)

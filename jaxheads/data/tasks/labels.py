@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from jaxheads.config import ReadoutConfig, ReadoutKind
-from jaxheads.data.tasks.task import Task
+from jaxheads.data.tasks.task import UNLABELLED, Task
 from jaxheads.data.tasks.values import plain_name, some_of
 
 KINDS: dict[str, tuple[ReadoutKind, ...]] = {
@@ -14,6 +14,7 @@ KINDS: dict[str, tuple[ReadoutKind, ...]] = {
     "regress": ("classification", "pair"),
     "multilabel": ("multilabel",),
     "tag": ("tagging",),
+    "translate": ("translation",),
     "mlm": ("masked_lm",),
 }
 
@@ -31,9 +32,10 @@ def check_readout(task: Task, readout: ReadoutConfig, *, found: bool = False) ->
     Raises:
       ValueError: for another kind of readout than the task needs, or another number of labels.
     """
-    if task.kind == "mlm":
-        if readout.kind != "masked_lm":
-            raise ValueError(f"task {task.title}: expected a masked LM, got {_described(readout)}")
+    if task.kind in UNLABELLED:
+        if (readout.kind,) != KINDS[task.kind]:
+            wanted = {"mlm": "a masked LM", "translate": "an encoder-decoder"}[task.kind]
+            raise ValueError(f"task {task.title}: expected {wanted}, got {_described(readout)}")
         return
     kinds = KINDS[task.kind] if task.is_pair else KINDS[task.kind][:1]
     count = 1 if task.is_regression else len(task.labels)
@@ -102,7 +104,7 @@ def renamed(readout: ReadoutConfig, labels: tuple[str, ...]) -> ReadoutConfig:
 
 def with_labels_of(task: Task, readout: ReadoutConfig) -> Task:
     """A task of your own with the labels that a model has for it, where it named none."""
-    if task.labels or task.kind == "mlm" or readout.kind not in KINDS[task.kind]:
+    if task.labels or task.kind in UNLABELLED or readout.kind not in KINDS[task.kind]:
         return task
     of_number = task.answers if task.is_regression else ()
     wrong = bool(of_number) != (len(readout.labels) == 1)

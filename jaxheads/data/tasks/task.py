@@ -11,15 +11,18 @@ from typing import Any, Literal, NamedTuple, overload
 
 from jaxheads.errors import refuse
 
-Kind = Literal["classify", "regress", "multilabel", "tag", "mlm"]
+Kind = Literal["classify", "regress", "multilabel", "tag", "translate", "mlm"]
 
 KINDS: dict[str, tuple[str, ...]] = {  # with their metrics, the one to compare by first
     "classify": ("accuracy", "f1_macro"),
     "regress": ("pearson", "spearman"),
     "multilabel": ("f1_micro", "f1_macro", "accuracy"),
     "tag": ("accuracy", "f1_macro"),
+    "translate": ("loss", "accuracy"),
     "mlm": ("loss", "accuracy"),
 }
+UNLABELLED = ("translate", "mlm")  # whose texts are their own answers
+COLUMNS = {"tag": (1,), "mlm": (1,), "translate": (2,)}  # of text, where not one or two
 SPANS = ("span_f1", "span_precision", "span_recall", "accuracy")  # of tags that mark spans
 
 
@@ -88,7 +91,7 @@ class Task:
     @property
     def answers(self) -> tuple[str, ...]:
         """The columns of the label; none where nothing is labelled."""
-        return () if self.kind == "mlm" else _columns(self.label)
+        return () if self.kind in UNLABELLED else _columns(self.label)
 
     @property
     def is_pair(self) -> bool:
@@ -116,8 +119,8 @@ def _problems(task: Task) -> Iterator[str]:
     if task.kind not in KINDS:
         yield f"expected one of {', '.join(KINDS)}, got {task.kind!r}"
         return
-    if not 1 <= len(task.fields) <= (1 if task.kind in ("tag", "mlm") else 2):
-        wanted = "one" if task.kind in ("tag", "mlm") else "one or two"
+    if len(task.fields) not in (counts := COLUMNS.get(task.kind, (1, 2))):
+        wanted = " or ".join(("one", "two")[count - 1] for count in counts)
         yield f"text: expected {wanted} of the columns, got {', '.join(task.fields)}"
     if len(task.answers) > 1 and task.kind != "multilabel":
         yield f"label: expected one column, got {', '.join(task.answers)}"
@@ -148,7 +151,8 @@ class Example(NamedTuple):
     """One example.
 
     `label` is a class number, a real number, the numbers of all classes that a text has, or one
-    for each word; 0 for masked LM. `first` are the words of a sentence whose words are tagged.
+    for each word; 0 where texts are their own answers. `first` are the words of a sentence whose
+    words are tagged.
     """
 
     first: str | tuple[str, ...]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxheads.data.lines import Record
 from jaxheads.data.tasks.task import Example, Task
+from jaxheads.data.tasks.texts import problem_of, shown
 
 Label = Any  # a class, a number, or a tuple of classes
 Labels = tuple[str, ...]
@@ -44,14 +45,15 @@ class Reader:
         if record.problem:
             return Found(None, [f"{place}: {record.problem}"], "broken")
         fields = our_fields(task, record.fields)
+        if task.kind == "translate" and isinstance(fields.get("translation"), Mapping):
+            fields |= fields["translation"]  # as data sets of translations on the Hub have them
         wanted = (*task.fields, *(task.answers if self.labelled else ()))
         if not fields.keys() >= {*wanted}:
             return Found(None, [f"{place}: {_without(wanted, fields)}"])
-        problem_of = _words_problem if task.kind == "tag" else _text_problem
         problems = [
             f"{place}: {name}: {problem}"
             for name in task.fields
-            if (problem := problem_of(fields[name]))
+            if (problem := problem_of(task.kind, fields[name]))
         ]
         kind = "broken" if problems else ""
         label, problem = 0, ""
@@ -108,25 +110,6 @@ def _without(wanted: Sequence[str], fields: Mapping[str, Any]) -> str:
     lone = next(iter(fields)) if len(fields) == 1 else ""
     marks = [mark for mark in ";\t|" if mark in str(lone)]
     return f"{said}; --delimiter {marks[0]!r} may be what they are apart by" if marks else said
-
-
-# -- texts
-
-
-def _text_problem(value: Any) -> str:
-    if not isinstance(value, str):
-        return f"expected text, got {shown(value)}"
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        return f"expected text, got the lone surrogate of {shown(value)}"
-    return ""
-
-
-def _words_problem(value: Any) -> str:
-    if not isinstance(value, list | tuple) or not value:
-        return f"expected a list of words, got {shown(value)}"
-    if len(value) > 1 and all(word == "_" for word in value):
-        return "expected words, got _ for each: they are withheld, as the text may not be shared"
-    return next((problem for word in value if (problem := _text_problem(word))), "")
 
 
 # -- labels by kind: each returns a label and no complaint, or any and the complaint
@@ -281,12 +264,6 @@ def some_of(names: Sequence[str]) -> str:
     """Names in a message, the first of many."""
     more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-def shown(value: Any) -> str:
-    """A value in a message, shortened."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _number(value: Any) -> float:

@@ -126,7 +126,7 @@ def test_an_example_keeps_text_that_libraries_take_for_nothing(tmp_path: Path):
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ({"kind": "sort"}, "expected one of classify, regress, multilabel, tag, mlm, got 'sort'"),
+        ({"kind": "sort"}, "one of classify, regress, multilabel, tag, translate, mlm, got 'sort'"),
         ({"text": "a,b,c"}, "text: expected one or two of the columns, got a, b, c"),
         ({"kind": "tag", "text": "a,b"}, "text: expected one of the columns, got a, b"),
         ({"label": "a,b"}, "label: expected one column, got a, b"),
