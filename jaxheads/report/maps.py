@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxheads.records.folder import FROZEN, TUNED
+from jaxheads.records.folder import FROZEN, OWN, TUNED, Metric, Stage
+from jaxheads.report.baseline import at_chance
 from jaxheads.report.figures.panels import draw_cells, grid
 from jaxheads.report.figures.style import MUTED
 from jaxheads.report.folder import Study
@@ -42,20 +43,46 @@ def _drawings(study: Study) -> Iterator[Drawing]:
             if (one.model, one.place) == (model, place):
                 found.setdefault(one.task, []).append(one.score_LH)
         if found:
-            yield _drawing(model, place, found)
+            yield _drawing(study, model, place, found)
 
 
-def _drawing(model: str, place: str, found: dict[str, list[np.ndarray]]) -> Drawing:
+def _drawing(study: Study, model: str, place: str, found: dict[str, list[np.ndarray]]) -> Drawing:
     seeds = sorted({len(scores) for scores in found.values()})
-    figure = draw_maps([(shown(t), np.mean(scores, axis=0)) for t, scores in found.items()])
+    maps = {task: np.mean(scores, axis=0) for task, scores in found.items()}
+    figure = draw_maps([(shown(task), score_LH) for task, score_LH in maps.items()])
     caption = (
         f"{model}: head scores, {_PLACES[place]}. Mean over seeds (n = "
         f"{' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))}); dark is the lowest score "
         "of a map, light the highest."
     )
+    marked = False
+    for axis, (task, score_LH) in zip(figure.axes, maps.items(), strict=False):
+        kept_LH = kept_heads(study, model, task, score_LH) if place == TUNED else None
+        if kept_LH is not None:
+            layer, head = np.nonzero(kept_LH)
+            axis.plot(head + 0.5, layer + 0.5, "o", color="white", markeredgecolor="black")
+            marked = True
+    caption += (
+        " Dots: the heads that stay when as many of the lowest are masked as leave 95% of the "
+        "metric (k95, mean over seeds, rounded down)."
+    ) * marked
     alt = f"Heat maps of head scores, layer by head, of {model} on {', '.join(map(shown, found))}"
     name = slug("heads", model, *(["frozen"] if place == FROZEN else []))
     return Drawing(name, figure, alt, caption)
+
+
+def kept_heads(
+    study: Study, model: str, task: str, score_LH: Float[np.ndarray, "L H"]
+) -> Bool[np.ndarray, "L H"] | None:
+    """The heads that k95 leaves, by their scores; None where it is not known or says nothing."""
+    own = {"model": model, "task": task, "metric": Metric.K95, "method": OWN}
+    k95 = study.spread(Stage.PRUNABILITY, **own, reading="", other_task="")
+    if k95 is None or at_chance(study, model, task):
+        return None
+    kept_LH = np.ones(score_LH.shape, bool)
+    lowest = np.argsort(score_LH, axis=None, kind="stable")[: int(k95.mean)]
+    kept_LH[np.unravel_index(lowest, score_LH.shape)] = False
+    return kept_LH
 
 
 def draw_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Figure:

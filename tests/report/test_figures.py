@@ -327,3 +327,23 @@ def test_a_drawing_has_the_same_bytes_twice(study):
 def test_names_for_files_and_ids_are_plain_and_differ():
     assert slug("curves", "<a>&", "b") == "curves-_3ca_3e_26-b"
     assert tasks_of(Row("s", "m", "mlm", "spearman", 0.5, other_task="sst2")) == "masked LM ~ sst2"
+
+
+def test_the_map_marks_the_heads_that_k95_leaves(made):
+    """k95 on sentiment is 10 of 16 heads: the 6 of the highest mean scores stay."""
+    section = maps_section(made.study)
+    assert section is not None
+    drawing = next(part for part in section.parts if part.name == "heads-roberta")
+    assert isinstance(drawing, Drawing)
+    (axis,) = (a for a in drawing.figure.axes if a.get_title() == "sentiment")
+    (dots,) = axis.get_lines()
+    marked = {(int(y), int(x)) for x, y in zip(*dots.get_data(), strict=True)}
+    scores = [
+        one.score_LH
+        for one in made.study.scores
+        if (one.model, one.task, one.place) == ("roberta", "sentiment", "fine-tuned")
+    ]
+    mean_LH = np.mean(scores, axis=0)
+    order = sorted(np.ndindex(*mean_LH.shape), key=lambda place: (mean_LH[place], place))
+    assert marked == set(order[10:])
+    assert "Dots: the heads that stay" in drawing.caption
