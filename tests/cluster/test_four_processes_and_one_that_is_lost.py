@@ -11,15 +11,11 @@ from pathlib import Path
 import pytest
 
 from jaxheads.cli.main import main
-from jaxheads.models.checkpoint.convert import load_model
 from tests.cluster.test_two_processes_compute_as_one import (
-    DEVICES,
     STEPS,
     Commands,
     assert_like_records,
-    assert_like_scores,
     ended,
-    furthest,
     start,
     write_data,
 )  # fmt: skip
@@ -32,22 +28,6 @@ IN_TIME = 60  # seconds
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return write_data(tmp_path_factory.mktemp("data"))
-
-
-def test_four_processes_score_and_train_as_one(data, sentiment, tmp_path):
-    one, four = (Commands(data, sentiment, tmp_path / name) for name in ("one", "four"))
-    for run in (one, four):
-        run.out.mkdir()
-        run.train = [word if word != STEPS else "20" for word in run.train]
-    mesh = ["--mesh", f"data={DEVICES}"]
-    assert main([*one.score, *mesh]) == main([*one.train, *mesh]) == 0
-    statuses, said = ended(start(four.out, 4, [four.score, four.train]))
-    assert statuses == [0] * 4, said
-    assert_like_scores(one.out / "scores.npz", four.out / "scores.npz")
-    untouched = load_model(sentiment).params
-    alone, together = (load_model(run.out / "tuned").params for run in (one, four))
-    assert furthest(untouched, alone) > 1e-3
-    assert furthest(alone, together) < 1e-6
 
 
 @pytest.mark.long

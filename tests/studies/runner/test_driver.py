@@ -12,7 +12,7 @@ from jaxheads.cli.status import describe
 from jaxheads.records.rows import read_rows
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.runner.driver import LOCK, alone_in, is_locked, run_cells
+from jaxheads.studies.runner.driver import alone_in, is_locked, run_cells
 from jaxheads.studies.runner.engines import END, Here, Outcome, follow
 from jaxheads.studies.runner.progress import (
     Progress,
@@ -215,12 +215,6 @@ def test_the_rest_is_estimated_from_like_cells_and_the_longest_chain():
     assert seconds_left(needs, done, times, 1) == 40
     assert seconds_left(needs, done, times, 4) == 30  # x, y, z one after the other
     assert seconds_left(needs, done, {}, 1) is None
-
-
-def test_the_lock_is_no_other_file_of_a_study(tmp_path):
-    with alone_in(Store(tmp_path)):
-        (tmp_path / "run.json").touch()
-    assert {path.name for path in tmp_path.iterdir()} == {LOCK, "run.json"}
 
 
 def test_resources_are_names_with_amounts():
