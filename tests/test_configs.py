@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
@@ -65,6 +66,14 @@ def test_no_file_is_both_trained_or_chosen_on_and_measured_on():
             assert len({file.resolve() for file in there}) == len(there), path
             seen += 1
     assert seen > 20
+
+
+def test_every_shipped_config_says_what_it_reproduces():
+    assert all(ast.get_docstring(ast.parse(path.read_text())) for path in CONFIGS)
+
+
+def test_a_name_alone_is_that_of_a_shipped_config():
+    assert load_config("quickstart") == load_config(Path("configs/quickstart.py").resolve())
 
 
 def texts(found: Iterable[Batch]) -> set[tuple[int, ...]]:

@@ -81,6 +81,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
     files = [path.relative_to(ROOT) for path in (ROOT / "jaxheads").rglob("*") if path.is_file()]
     own = {str(path) for path in files if "__pycache__" not in path.parts}
+    own |= {f"jaxheads/configs/{path.name}" for path in (ROOT / "configs").glob("*.py")}
     held = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in held if ".dist-info/" not in name} == own
 
@@ -107,3 +108,6 @@ def test_the_wheel_runs_where_the_checkout_is_not(wheel, tmp_path):
     words = ["--model", "builtin:roberta", "--task", "grammar_mlm", "--limit", "8"]
     run(place / "bin" / "jaxheads", "score", *words, "--mesh", "data=1", "--out", "scores.npz")
     assert load_scores(tmp_path / "scores.npz").score_LH.shape == (4, 4)
+    planned = run(place / "bin" / "jaxheads", "study", "quickstart", "--dry-run")
+    assert planned.startswith("quickstart: ")
+    assert "roberta-score-base" in planned

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard, TypeVar, Union
 
 T = TypeVar("T")
+PACKAGE = Path(__file__).resolve().parents[1]  # in a wheel configs lie in it, else beside it
 
 
 def override(config: T, settings: Iterable[str]) -> T:
@@ -65,13 +66,14 @@ def parse_value(text: str, annotation: Any) -> Any:
 def load_config(path: str | Path) -> Any:
     """Run a Python config file and return the dataclass that it names `RUN`.
 
-    The file must have a docstring, its methods section, and may import what lies beside it.
+    The file may import what lies beside it. A name alone is that of a config that comes with the
+    package.
 
     Raises:
       FileNotFoundError: there is no such file.
-      ValueError: with file:line for whatever fails while it runs; for no docstring, or no `RUN`.
+      ValueError: with file:line for whatever fails while it runs, and for no `RUN`.
     """
-    path = Path(path)
+    path = shipped(Path(path))
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such config file")
     try:
@@ -81,12 +83,18 @@ def load_config(path: str | Path) -> Any:
         raise ValueError(
             f"{path}{_line_in(path, error)}: {type(error).__name__}: {error}"
         ) from error
-    if not (names.get("__doc__") or "").strip():
-        raise ValueError(f"{path}: expected a docstring that says what is reproduced, got none")
     if not _is_settings(names.get("RUN")):
         got = type(names["RUN"]).__name__ if "RUN" in names else "no such name"
         raise ValueError(f"{path}: expected RUN, a dataclass, got {got}")
     return names["RUN"]
+
+
+def shipped(path: Path) -> Path:
+    """The config that comes with the package under a name alone, else the path as it is."""
+    if path.suffix or len(path.parts) != 1:
+        return path
+    places = (folder / "configs" / f"{path}.py" for folder in (PACKAGE, PACKAGE.parent))
+    return next((place for place in places if place.is_file()), path)
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -30,6 +30,9 @@ def run(options: StudyOptions) -> int | None:
         return 0
     from jaxheads.cli import study  # which starts jax
 
+    if options.dry_run:
+        print(study.planned(options))
+        return 0
     return study.run(options)
 
 

@@ -23,7 +23,7 @@ from jaxheads.studies.li2021 import study as li2021
 from jaxheads.studies.luo2021 import study as luo2021
 from jaxheads.studies.michel2019 import study as michel2019
 from jaxheads.studies.peyrard2021 import study as peyrard2021
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, needs_by_name
 from jaxheads.studies.runner.driver import alone_in, ending_on_sigterm, run_cells
 from jaxheads.studies.runner.engines import Here, Load, follow
 from jaxheads.studies.runner.folder import open_store, this_machine
@@ -68,8 +68,10 @@ STUDIES: dict[type, Callable[[Run, Store], Iterable[Cell]]] = {
 ON_HOSTS = (Chiang2021, Michel2019, Pretrain)
 
 
-def check_inputs(run: Run) -> None:
+def check_inputs(run: Run) -> dict[str, Path]:
     """Check, before anything is computed, that a run's data and the other studies are there.
+
+    Returns the data files by their settings.
 
     Raises:
         ValueError: names every data file that is missing, with its setting, or what is wrong with
@@ -96,6 +98,18 @@ def check_inputs(run: Run) -> None:
     check_tasks([part for part in parts.values() if isinstance(part, TaskSettings)], similar)
     if isinstance(run.study, MapStudy):
         check_finished(run.study.other_studies)
+    return files
+
+
+def plan(settings: Run, place: str | Path) -> tuple[dict[str, Path], dict[str, tuple[str, ...]]]:
+    """What `run` would read, by settings, and its cells in order with their needs; writes nothing.
+
+    Raises:
+        ValueError: what is wrong with the inputs, as `run` says it.
+    """
+    with fetched(mapped(settings, _absolute)) as local:
+        files, cells = check_inputs(local), _cells(local, Store(_absolute(Path(place))))
+    return files, needs_by_name(list(cells.values()))
 
 
 class How(NamedTuple):

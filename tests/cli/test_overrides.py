@@ -178,7 +178,6 @@ def test_a_config_file_names_its_run(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("RUN = 3", "expected a docstring"),
         (GOOD, "expected RUN, a dataclass, got no such name"),
         (GOOD + "RUN = 3", "expected RUN, a dataclass, got int"),
         (SETTINGS + "RUN = Run", "expected RUN, a dataclass, got type"),

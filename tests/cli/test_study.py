@@ -322,3 +322,18 @@ def test_what_is_no_run_is_rejected(tmp_path, capsys):
     assert (
         "expected RUN to be a studies.settings.Run, got TrainingConfig" in capsys.readouterr().err
     )
+
+
+def test_a_dry_run_lists_cells_with_their_needs_and_writes_nothing(config, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["study", str(config), "--dry-run", "--out", str(out)]) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    cells = [line.split() for line in lines if not line.startswith("reads ")]
+    assert f" {len(cells)} cells, 0 done; nothing was run or written" in first
+    names = [words[1] for words in cells]
+    assert names[:2] == ["roberta-pretrained", "roberta-score-base"]
+    assert cells[1][2:] == ["after", "1"]
+    assert [line for line in lines if line.startswith("reads ") and "(tasks.sst2.train)" in line]
+    assert not out.exists()
+    assert main(["study", str(config), "--dry-run", "--set", "text.train=none"]) == 2
+    assert "there is no none (--set text.train=FILE)" in capsys.readouterr().err

@@ -14,7 +14,11 @@ from jaxheads.errors import too_low
 class StudyOptions:
     """`jaxheads study`: one config, from data to records and figures."""
 
-    config: Path = option("a Python file that names its RUN", metavar="CONFIG", positional=True)
+    config: Path = option(
+        "a Python file that names its RUN, or the name of a shipped one",
+        metavar="CONFIG",
+        positional=True,
+    )
     set: tuple[str, ...] = option("change one setting; may be repeated", (), metavar="a.b=value")
     out: Path | None = option(
         "where records and figures go; runs/NAME_OF_THE_CONFIG without it",
@@ -44,6 +48,7 @@ class StudyOptions:
     num_processes: int | None = option("how many processes there are", None, metavar="N")
     process_id: int | None = option("which one this is, from 0", None, metavar="I")
     status: bool = option("only say what is done, running, failed and to do", False)
+    dry_run: bool = option("only check settings and inputs, and list the cells", False)
 
     @property
     def folder(self) -> Path:
