@@ -16,10 +16,12 @@ from jaxheads.cli.prune import choose_heads
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source
 from jaxheads.data.packing import example_batches
+from jaxheads.data.tasks.examples import stream_examples
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tasks.values import some_of
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.evaluate import Evaluation, evaluate
+from jaxheads.inference.translating import constant_text, text_scores, translate
 from jaxheads.models.model import Model
 from jaxheads.objectives import objective_for
 from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
@@ -46,17 +48,46 @@ def run(options: EvaluateOptions) -> None:
     for heads, gate_LH in _gates(options, model).items():
         batches = example_batches(source, options.batch_size, model.readout.kind, mesh)
         found[heads] = measure(options, model, task, batches, mesh, gate_LH)
+    told: dict[str, str] = {}
+    if task.kind == "translate" and options.beams:
+        told = _add_texts(options, model, tokenizer, task, source, mesh, found)
     if is_primary():
         if options.out is not None:
             with write_atomically(options.out) as draft:
-                draft.write_text(json.dumps(_as_json(task, found), indent=2) + "\n")
+                said = {**_as_json(task, found), **({"signatures": told} if told else {})}
+                draft.write_text(json.dumps(said, indent=2) + "\n")
         print("\n".join((f"{named(options.model)} on {task.title}", *table_of(task, found))))
+        for name, signature in told.items():
+            print(f"{name:16}  {signature}")
         if options.out is not None:
             print(f"wrote {options.out}")
         whole = next(iter(found.values()))
         value_of = {name: (whole.metrics[name], whole.floors[name]) for name in task.measured}
         if warning := below_baseline(task, model, value_of):
             print(warning, file=sys.stderr)
+
+
+def _add_texts(
+    options: EvaluateOptions,
+    model: Model,
+    tokenizer: Tokenizer,
+    task: Task,
+    source: Source,
+    mesh: Mesh | None,
+    found: dict[str, Evaluation],
+) -> dict[str, str]:
+    """Add how good the translations are to what was found under each gate; the signatures."""
+    how = {"split": options.split, "limit": options.limit, "reading": options.reading}
+    references = [each.second or "" for each in stream_examples(task, options.data, **how)]
+    floor, signatures = text_scores(constant_text(references), references)
+    for heads, gate_LH in _gates(options, model).items():
+        batches = example_batches(source, options.batch_size, model.readout.kind, mesh)
+        texts = translate(model, tokenizer, batches, gate_LH, beams=options.beams, mesh=mesh)
+        scores, each = text_scores(texts, references), found[heads]
+        found[heads] = each._replace(
+            metrics=each.metrics | scores.values, floors=each.floors | floor
+        )
+    return signatures
 
 
 def _source(
@@ -120,7 +151,7 @@ def table_of(task: Task, found: Mapping[str, Evaluation]):
     first = next(iter(found.values()))
     columns = [*found, "majority-class baseline"]
     yield "  ".join([f"{f'{first.examples} examples':16}", *columns])
-    for name in dict.fromkeys((*task.measured, "loss")):
+    for name in dict.fromkeys((*task.measured, *first.metrics)):
         values = [each.metrics[name] for each in found.values()] + [first.floors[name]]
         cells = [
             f"{value:<{len(column)}.4f}" for value, column in zip(values, columns, strict=True)

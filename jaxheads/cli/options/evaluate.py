@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jaxheads.cli.options.fields import option, parse_budget, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
+from jaxheads.errors import too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,9 @@ class EvaluateOptions(TaskOptions):
         "heads to keep by the scores: 36, 50% or 0.5", None, metavar="N", parse=parse_budget
     )
     seed: int = option("of the masks of a masked LM", 0)
+    beams: int = option(
+        "of translations, for BLEU and chrF2: hypotheses at a time, 1 is greedy, 0 is none", 4
+    )
     out: Path | None = option("also as JSON", None, metavar="FILE", role="out")
 
     def __post_init__(self) -> None:
@@ -37,4 +41,5 @@ class EvaluateOptions(TaskOptions):
 def _evaluate_problems(o: EvaluateOptions) -> Iterator[str]:
     if (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
+    yield from too_low([("--beams", o.beams, 0)])
     yield from task_problems(o)
