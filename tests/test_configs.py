@@ -53,7 +53,7 @@ def test_no_file_is_both_trained_or_chosen_on_and_measured_on():
         study = run.study
         meta = getattr(study, "meta", None) or study
         taught = meta.tasks if isinstance(meta, MetaSettings) else ()
-        parts = [run.text, *run.tasks, *taught]
+        parts = [*filter(None, [run.text]), *run.tasks, *taught]
         files = [(part.train, part.held_out) for part in parts]
         files += [
             (each.train, each.validation, each.test)
@@ -108,7 +108,7 @@ def test_a_config_that_leaves_the_text_of_masked_lm_open_says_how_to_give_it():
     """The others do not read it."""
     for path in CONFIGS:
         run = load_config(path)
-        if run.text.task == "mlm" and None in (run.text.train, run.text.held_out):
+        if run.text and run.text.task == "mlm" and None in (run.text.train, run.text.held_out):
             assert isinstance(run.study, Michel2019 | Peyrard2021 | Compare) or (
                 "--set text.train=FILE --set text.held_out=FILE"
                 in " ".join(path.read_text().partition('"""\n\n')[0].split())

@@ -324,8 +324,8 @@ def test_what_is_no_run_is_rejected(tmp_path, capsys):
     )
 
 
-def test_a_dry_run_lists_cells_with_their_needs_and_writes_nothing(config, tmp_path, capsys):
-    out = tmp_path / "out"
+def test_a_dry_run_lists_cells_with_their_needs_and_writes_nothing(tmp_path, capsys):
+    config, out = write_study(tmp_path), tmp_path / "out"
     assert main(["study", str(config), "--dry-run", "--out", str(out)]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
     cells = [line.split() for line in lines if not line.startswith("reads ")]
@@ -335,5 +335,5 @@ def test_a_dry_run_lists_cells_with_their_needs_and_writes_nothing(config, tmp_p
     assert cells[1][2:] == ["after", "1"]
     assert [line for line in lines if line.startswith("reads ") and "(tasks.sst2.train)" in line]
     assert not out.exists()
-    assert main(["study", str(config), "--dry-run", "--set", "text.train=none"]) == 2
-    assert "there is no none (--set text.train=FILE)" in capsys.readouterr().err
+    assert main(["study", str(config), "--dry-run", "--set", "text.train=missing.txt"]) == 2
+    assert "missing.txt (--set text.train=FILE)" in capsys.readouterr().err
