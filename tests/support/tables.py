@@ -307,6 +307,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "grammar_michel": grammar_michel,
     "li_grammar-prices": li_grammar_prices,
     "li_grammar-budgets": functools.partial(compared, "li_grammar", bounds=(11, 8, 5, 3)),
+    "compare_grammar": functools.partial(compared, "compare_grammar", bounds=(8, 3), again=(3,)),
     "compare_grammar_budgets": functools.partial(compared, "compare_grammar_budgets"),
     "compare_grammar_entailment": functools.partial(
         compared, "compare_grammar_entailment", bounds=(11, 5)
