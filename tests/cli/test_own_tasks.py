@@ -147,6 +147,16 @@ def test_a_classifier_is_replaced_only_if_asked(sentiment, classifier, topics, t
     assert load_model(tmp_path / "b").readout.labels == ("news", "food", "sport", "art")
 
 
+def test_a_model_is_not_trained_on_labels_that_it_lacks(classifier, topics, tmp_path, capsys):
+    with topics.open("a") as file:
+        file.write("a tree,nature\n")
+    words = (*OWN, "--data", topics, "--steps", 1, "--out", tmp_path / "a")
+    assert run("train", classifier, *words) == 2
+    assert "--new-classifier puts a new one in its place (the data have nature)" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_model_below_the_baseline_is_told(sentiment, tmp_path, capsys):
     """A model that has learnt the labels the other way round, but for its names."""
     rows = [{"sentence": row["sentence"], "label": row["label"]} for row in reviews(40)]

@@ -66,9 +66,12 @@ def class_numbers(task: Task, readout: ReadoutConfig, *, found: bool = False) ->
     Raises:
       ValueError: for names that are not the readout's.
     """
-    theirs, ours = ([plain_name(name) for name in each.labels] for each in (readout, task))
-    if sorted(theirs) == sorted(ours) or (found and {*ours} <= {*theirs}):
-        return tuple(theirs.index(name) for name in ours)
+    theirs, ours = [*readout.labels], [*task.labels]
+    for _ in range(2):  # by the very names, else in small letters
+        same = sorted(theirs) == sorted(ours) or (found and {*ours} <= {*theirs})
+        if same and len({*theirs}) == len(theirs):
+            return tuple(theirs.index(name) for name in ours)
+        theirs, ours = ([plain_name(name) for name in each] for each in (theirs, ours))
     numbers = all(name.isdecimal() and int(name) < len(theirs) for name in ours)
     if numbers and not any(map(str.isdecimal, theirs)):
         return tuple(map(int, ours))

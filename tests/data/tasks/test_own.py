@@ -227,6 +227,14 @@ def test_like_problems_are_told_once_with_their_places():
     )
 
 
+def test_names_that_differ_by_capitals_alone_stay_apart():
+    turned = Task("classify", labels=("us", "US"))
+    assert class_numbers(turned, readout("US", "us")) == (1, 0)
+    assert class_numbers(turned, readout("us", "US"), found=True) == (0, 1)
+    with pytest.raises(ValueError, match="expected the labels of the model, US, us"):
+        class_numbers(Task("classify", labels=("Us", "uS")), readout("US", "us"))
+
+
 def test_labels_found_in_data_have_no_order_that_a_model_could_have():
     with pytest.raises(ValueError, match="--labels names the classes of a model that only counts"):
         class_numbers(
