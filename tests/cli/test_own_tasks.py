@@ -112,10 +112,30 @@ def test_columns_of_0_and_1_may_stand_in_any_order(checkpoint, tmp_path, capsys)
     )
 
 
+def test_data_are_never_written_over(classifier, topics, tmp_path, capsys):
+    kept = topics.read_bytes()
+    assert run("evaluate", classifier, *OWN, "--data", topics, "--out", topics) == 2
+    assert "--out: expected another place than the data, got" in capsys.readouterr().err
+    data = ("--data", tmp_path / "tuned.jsonl", "--steps", 1, "--out", tmp_path / "tuned")
+    assert run("train", classifier, *OWN, *data) == 2
+    assert "--log: expected another place than the data, got" in capsys.readouterr().err
+    assert topics.read_bytes() == kept
+
+
 def test_a_log_replaces_no_other_file(checkpoint, topics, tmp_path, capsys):
     data = write(tmp_path / "topics.jsonl", topic_rows())
     kept = data.read_text()
-    words = (*OWN, "--data", data, "--steps", 1, "--only", "readout", "--out", tmp_path / "topics")
+    words = (
+        *OWN,
+        "--data",
+        topics,
+        "--steps",
+        1,
+        "--only",
+        "readout",
+        "--out",
+        tmp_path / "topics",
+    )
     assert run("train", checkpoint("masked_lm"), *words) == 2
     assert "topics.jsonl: expected a free place for the log" in capsys.readouterr().err
     assert data.read_text() == kept and not (tmp_path / "topics").exists()

@@ -125,6 +125,11 @@ def task_problems(o: TaskOptions) -> Iterator[str]:
             getattr(o, part)
         except ValueError as error:
             yield str(error)
+    read = {getattr(o, name, None) for name in ("data", "held_out")} - {None}
+    written = {"--out": "out", "--log": "log_file", "--keep-gradients": "keep_gradients"}
+    for flag, name in written.items():
+        if str(path := getattr(o, name, None)) in read:
+            yield f"{flag}: expected another place than the data, got {path}"
     least = {"limit": 1, "batch_size": 1, "max_length": 3}  # two special tokens and a word
     yield from too_low(
         ("--" + name.replace("_", "-"), getattr(o, name), low) for name, low in least.items()

@@ -195,7 +195,8 @@ def _examples(
 @functools.lru_cache  # files are read several times
 def _tell_numbers(name: str, task: Task) -> None:
     said = some_of([f"{number} ({label})" for number, label in enumerate(task.labels)])
-    LOG.warning("%s: %s: numbers are taken as those of the labels: %s", name, task.label, said)
+    said = f"{task.answers[0]}: numbers are taken as those of the labels: {said}"
+    LOG.warning("%s: %s", name, said)
 
 
 def _raise(name: str, problems: Sequence[tuple[str, str]], count: int, way_out: str) -> None:
