@@ -29,7 +29,7 @@ from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.overrides import closest, parse_value
 from jaxheads.cli.programs import keep_programs
 from jaxheads.errors import shortened
-from jaxheads.storage.remote import localised, outputs
+from jaxheads.storage.remote import localised, named, outputs
 from jaxheads.storage.urls import url_of
 
 LONGEST = 599  # characters of a line, less its end
@@ -172,7 +172,8 @@ def _load(name: str) -> Callable[[Any], int | None]:
         if status is not None:
             return status
         with localised(ReportOptions(folder=options.folder)) as local:
-            print(_function(name, verb.then)(local.folder))
+            told = _function(name, verb.then)(local.folder)
+        print(told.replace(str(local.folder), named(local.folder)))
         return None
 
     return run_and_tell

@@ -61,7 +61,8 @@ def test_a_study_elsewhere_is_taken_up_and_ends_in_the_rows_of_a_local_one(tmp_p
     assert (there / "rows.jsonl").read_bytes() == wanted
     assert said.count("] ") < len(list((there / "cells").iterdir()))
     shutil.rmtree(there / "report")
-    ended(command(shelf, "report", "shelf://runs/tiny"))
+    said = ended(command(shelf, "report", "shelf://runs/tiny"))
+    assert "shelf://runs/tiny/report/index.html" in said and str(tmp_path) not in said
     assert (there / "report" / "index.html").is_file()
 
 
