@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import tqdm
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxheads.studies.runner.engines import TRIES, Load, Outcome, compute, lost
@@ -136,6 +137,7 @@ def _work(pipe: Connection, load: Load, programs: str) -> None:
     """What a process does: the cells that it is told, until nobody listens."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the driver ends the others
     threading.Thread(target=_end_with_driver, daemon=True).start()
+    tqdm.tqdm.set_lock(threading.RLock())  # one of several processes is warned of if it is lost
     keep_programs(programs)
     cells = functools.cache(load)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
