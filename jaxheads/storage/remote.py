@@ -102,12 +102,11 @@ def localised(options: Any) -> Iterator[Any]:
             },
         )
         outs = {url: local[name].parent for name, (role, url) in urls.items() if role in OUT}
-        outs |= {
-            f"{url}/report/index.html": local[name] / "report"
-            for name, (role, url) in urls.items()
-            if role == "report"
-        }
-        run_on_primary(functools.partial(put_all, outs))
+        if outs:
+            run_on_primary(functools.partial(put_all, outs))
+        for name, (role, url) in urls.items():
+            if role == "report":  # by one process alone, while the others have ended their work
+                put_all({f"{url}/report/index.html": local[name] / "report"})
 
 
 def _fetch_light(store: Any, folder: str, path: Path) -> None:
