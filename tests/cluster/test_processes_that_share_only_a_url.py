@@ -122,7 +122,7 @@ def test_what_cannot_be_put_ends_all_of_them_with_one_line(shelf, tmp_path):
     finally:
         (shelf / "closed").unlink()
     assert statuses == [2, 2], said
-    lines = [line for line in said.splitlines() if line.startswith("jaxheads: ")]
+    lines = [line for line in said.splitlines() if line.startswith("jaxheads: error: ")]
     assert ["the shelf is closed; what was made is in" in line for line in lines] == [True, True]
     assert "Traceback" not in said
     (kept,) = tmp_path.glob("host0/tmp/jaxheads-*")
