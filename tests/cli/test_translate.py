@@ -54,6 +54,14 @@ def test_a_new_model_learns_and_goes_through_every_verb(tmp_path, capsys):
     assert "all 8 heads" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_a_gate_learns_which_heads_of_all_kinds_to_keep(tmp_path, capsys):
+    words = words_of(tmp_path, steps=30, gate="subset", budget=5, **{"learning-rate": 1e-2})
+    assert main([*words, "--cut"]) == 0
+    assert "kept           5 heads" in capsys.readouterr().out
+    assert sum(map(len, load_model(tmp_path / "out").config.heads_by_layer)) == 5
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

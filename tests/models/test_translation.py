@@ -15,7 +15,7 @@ from jaxheads.importance.gradient import gate_gradients
 from jaxheads.importance.methods import ablation, integrated, magnitude
 from jaxheads.importance.score import score_heads
 from jaxheads.models.kinds import HeadKinds, by_kind
-from jaxheads.models.model import abstract_params, encode, logits
+from jaxheads.models.model import abstract_params, encode, logits, trace_translation
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut, fold, zero
@@ -176,3 +176,24 @@ def test_sizes_and_gates_that_do_not_fit_are_refused():
         logits_of(params, alone)
     assert encode(alone, params, *(jnp.asarray(x[:, 0]) for x in (BATCH.tokens_BT, BATCH.real_BT)))
     assert ReadoutConfig("translation") == TRANSLATION
+
+
+def test_what_each_head_looks_at_is_seen_by_kind_and_zero_where_cut():
+    params, config = cut(PARAMS, CONFIG, MASKS["layers without"])
+
+    @jax.jit
+    def watched(params, tokens, real):
+        look = lambda view: view.probs_BHTS  # noqa: E731
+        return trace_translation(config, params, tokens, real, observe=look).observed
+
+    seen = np.asarray(watched(params, BATCH.tokens_BT, BATCH.real_BT))
+    assert seen.shape == (4, 7, 4, 6, 6)
+    kept = MASKS["layers without"]
+    assert (seen[:, ~kept] == 0).all()
+    np.testing.assert_allclose(seen[:, kept].sum(-1), 1, rtol=1e-5)
+    found = by_kind(config, np.moveaxis(seen, 0, 2))  # [L, H, B, T, S]
+    real_BS, real_BT = (np.asarray(BATCH.real_BT)[:, side] for side in (0, 1))
+    for part, real in ((found.encoder, real_BS), (found.decoder, real_BT), (found.cross, real_BS)):
+        assert (np.moveaxis(part, -2, -1)[..., ~real[:, :, None].repeat(6, 2)] == 0).all()
+    assert (np.triu(found.decoder, 1) == 0).all()
+    assert (np.triu(found.cross, 1) > 0).any()
