@@ -1,0 +1,39 @@
+"""Faults of encoder-decoders: heads of three kinds, decoding, and what the decoder reads."""
+
+# fmt: off
+from __future__ import annotations
+
+ENCODER_FILE, BLOCKS_FILE = "jaxheads/models/encoder.py", "jaxheads/models/blocks.py"
+DECODING_FILE, ENCODE_FILE = "jaxheads/inference/decoding.py", "jaxheads/data/encode.py"
+MODEL = "tests/models/test_translation.py::test_"
+CUT = f"{MODEL}masked_and_cut_models_give_the_same_logits"
+CAUSAL = f"{MODEL}a_target_position_sees_none_after_it_and_padding_is_not_seen"
+DECODING = "tests/inference/test_decoding.py::test_"
+BEAMS = f"{DECODING}beams_are_those_of_a_plain_search"
+GREEDY = f"{DECODING}greedy_takes_the_most_likely_token_until_the_end"
+READS = (
+    "tests/data/test_translation.py::"
+    "test_the_decoder_reads_the_target_but_its_end_and_each_next_token_is_due"
+)
+
+FAULTS = (
+    ("kinds: the source is seen through the gates of the target", ENCODER_FILE, CUT,
+     "gate, cross_layers(self.config, run), run.cross)", "gate, run.layers, run.heads)"),
+    ("kinds: the decoder sees what comes", ENCODER_FILE, CAUSAL,
+     "seen_BTT = before_TT & real_BT[:, None, :]", "seen_BTT = (before_TT | ~before_TT) & real_BT[:, None, :]"),  # noqa: E501
+    ("kinds: positions of a step begin anew", BLOCKS_FILE, GREEDY,
+     "at = positions(config, real, packing) if at is None else at",
+     "at = positions(config, real, packing) if at is None else 0 * at"),
+    ("kinds: both attentions are cut alike", "jaxheads/models/layout.py", CUT,
+     '"cross": block + config.decoder_layers}', '"cross": block}'),
+    ("decoding: the remembered is not reordered", DECODING_FILE, BEAMS,
+     "leaf[:, from_n], cache.own)", "leaf, cache.own)"),
+    ("decoding: long hypotheses are not helped", DECODING_FILE, BEAMS,
+     "ranked_BC = score_BC / (s.at + 1.0) ** penalty", "ranked_BC = score_BC"),
+    ("decoding: the end may be left out", DECODING_FILE, GREEDY,
+     "return jnp.where(is_last, ended_V, score_nV)", "return score_nV + 0 * ended_V[0] * is_last"),
+    ("translation: the token read is due", ENCODE_FILE, READS,
+     "np.roll(tokens[:, 1], -1, axis=1)", "np.roll(tokens[:, 1], 0, axis=1)"),
+    ("translation: the end is read too", ENCODE_FILE, READS,
+     "read = place < count[:, 1:] - 1", "read = place < count[:, 1:]"),
+)
