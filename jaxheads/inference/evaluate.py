@@ -151,12 +151,25 @@ def _collect(parts: Iterable[_Rows]) -> _Rows:
     parts = list(parts)
     if not parts:
         return _Rows(*(np.zeros(0) for _ in _Rows._fields))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    columns = [np.concatenate(_as_wide(column)) for column in zip(*parts, strict=True)]
     columns = [gather_rows(column) for column in columns]
     order = np.argsort(columns[0], kind="stable")
     order = order[columns[0][order] >= 0]
     rows = _Rows(*(column[order] for column in columns))
     return rows._replace(loss=rows.loss.astype(np.float64), terms=rows.terms.astype(np.float64))
+
+
+def _as_wide(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Arrays of words with -1 behind, which is no label, where batches are of several lengths."""
+    if arrays[0].ndim == 1:
+        return [*arrays]
+    width = max(array.shape[1] for array in arrays)
+    return [
+        np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=-1)
+        if array.shape[1] < width
+        else array
+        for array in arrays
+    ]
 
 
 def _check_rows(rows: _Rows) -> None:

@@ -52,6 +52,32 @@ LABEL = np.array(
 )  # 4 true positives, 1 false, 2 missed, 2 true negatives
 
 
+def test_words_count_alike_in_batches_of_any_length():
+    words = np.array([4, 1, 3, 2, 5, 1])
+    tag_NT = np.where(np.arange(5) < words[:, None], np.arange(30).reshape(6, 5) % 3, -1)
+    guess_NT = np.arange(30).reshape(6, 5) // 2 % 3
+
+    def objective(params, gate, batch, key):
+        length = batch.tokens_BT.shape[1]
+        guess = jnp.asarray(guess_NT)[jnp.maximum(batch.index_B, 0), :length]
+        terms = (batch.labels >= 0).sum(1).astype(jnp.float32)
+        return Outcome(terms * batch.index_B, jax.nn.one_hot(guess, 3), terms)
+
+    def batch(rows, length):
+        shape = (len(rows), length)
+        return Batch(
+            np.zeros(shape, np.int32), np.ones(shape, bool), np.zeros(shape, np.int32),
+            tag_NT[rows, :length], np.ones(len(rows), np.float32), np.array(rows),
+        )  # fmt: skip
+
+    how = {"metrics": ("accuracy", "span_f1"), "names": ("O", "B-X", "I-X")}
+    whole = evaluate(objective, {}, [batch([0, 1, 2, 3, 4, 5], 5)], **how)
+    parts = evaluate(objective, {}, [batch([1, 5], 2), batch([4, 0], 5), batch([2, 3], 3)], **how)
+    assert parts.metrics == whole.metrics and parts.floors == whole.floors
+    assert whole.metrics["accuracy"] == np.mean((guess_NT == tag_NT)[tag_NT >= 0])
+    assert parts.answers.example_M.tolist() == np.repeat(np.arange(6), words).tolist()
+
+
 def test_the_metrics_of_two_classes_are_those_counted_by_hand():
     found = evaluate(known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"))
     assert found.examples == 9
