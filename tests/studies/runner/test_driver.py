@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,13 @@ from jaxheads.cli.status import describe
 from jaxheads.records.rows import read_rows
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell
-from jaxheads.studies.runner.driver import alone_in, is_locked, run_cells
+from jaxheads.studies.runner.driver import (
+    Stopped,
+    alone_in,
+    ending_on_sigterm,
+    is_locked,
+    run_cells,
+)
 from jaxheads.studies.runner.engines import END, Here, Outcome, follow
 from jaxheads.studies.runner.progress import (
     Progress,
@@ -183,6 +190,18 @@ def test_a_command_ends_with_its_next_cell_where_one_of_another_machine_began(me
     assert len(store.names("cells")) == 1
     run_cells(store, list(made.values()), Backwards(made))  # the later one
     assert len(store.names("cells")) == ALL
+
+
+def test_sigterm_is_told_where_a_library_makes_a_plain_interrupt_of_it():
+    """As Ray does while it waits."""
+    with pytest.raises(Stopped, match="the same command goes on"), ending_on_sigterm():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Stopped:
+            raise KeyboardInterrupt from None
+    with pytest.raises(KeyboardInterrupt) as told, ending_on_sigterm():
+        raise KeyboardInterrupt
+    assert told.type is KeyboardInterrupt
 
 
 def test_status_tells_what_runs_while_a_command_is_at_work(tmp_path):
