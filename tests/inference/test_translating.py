@@ -41,10 +41,8 @@ class Planted(NamedTuple):
 
     def bleu(self, gate, model: Model | None = None) -> float:
         pytest.importorskip("sacrebleu")
-        how = {"beams": 2}
-        texts = translate(
-            model or self.model, self.tokenizer, batches(self.source, 32), gate, **how
-        )
+        order = batches(self.source, 32)
+        texts = translate(model or self.model, self.tokenizer, order, gate, beams=2)
         return text_scores(texts, self.references).values["bleu"]
 
 
