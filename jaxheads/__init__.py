@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jaxheads.data.lines import Reading
     from jaxheads.data.loader import batches, training_batches
     from jaxheads.data.tasks.examples import read_examples
+    from jaxheads.data.tasks.labels import class_numbers
     from jaxheads.data.tasks.task import Task
     from jaxheads.data.tokens import load_tokenizer
     from jaxheads.importance import Scores, load_scores, save_scores, score_heads
@@ -96,6 +97,7 @@ _ROOMS = {
     "pruning.cut": ("cut", "zero"),
     "pruning.mask": ("mask_from_scores",),
     "inference.decoding": ("decode",),
+    "data.tasks.labels": ("class_numbers",),
     "inference.evaluate": ("evaluate",),
     "analysis.similarity": ("compare_heads",),
     "inference.constituents": ("constituency_maps",),
@@ -123,6 +125,7 @@ __all__ = [
     "attention_maps",
     "batches",
     "by_kind",
+    "class_numbers",
     "compare_heads",
     "confidence",
     "constituency_maps",

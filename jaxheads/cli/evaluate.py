@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxheads.cli.inputs import classes_of, open_model, read_labelled, read_masked, task_for
+from jaxheads.cli.inputs import open_model, read_labelled, read_masked, task_for
 from jaxheads.cli.options.evaluate import EvaluateOptions
 from jaxheads.cli.options.task import TaskOptions
 from jaxheads.cli.prune import choose_heads
@@ -17,6 +17,7 @@ from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source
 from jaxheads.data.packing import example_batches
 from jaxheads.data.tasks.examples import stream_examples
+from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tasks.values import some_of
 from jaxheads.data.tokens import Tokenizer
@@ -125,7 +126,7 @@ def measure(
         model.params,
         batches,
         task.measured,
-        classes=classes_of(task, model.readout),
+        classes=class_numbers(task, model.readout),
         names=task.labels,
         gate=gate_LH,
         mesh=mesh,

@@ -25,7 +25,7 @@ from jaxheads.data.tasks.labels import (
     with_labels_of,
 )
 from jaxheads.data.tasks.named import task_named
-from jaxheads.data.tasks.task import UNLABELLED, Task
+from jaxheads.data.tasks.task import Task
 from jaxheads.data.tasks.values import class_number, some_of
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
 from jaxheads.data.vocabulary import train_tokenizer
@@ -110,16 +110,11 @@ def _checked(options: TrainOptions, task: Task, readout: ReadoutConfig) -> Task:
     """The task, if the readout can do it and has its labels, and those of the data."""
     own = with_labels_of(task, readout)
     check_readout(own, readout)
-    classes_of(own, readout)
+    class_numbers(own, readout)
     names = _found(options, task).labels if own is not task and not task.is_regression else ()
     if strange := [name for name in names if class_number(own.labels, name) is None]:
         raise ValueError(f"the data have {some_of(strange)}")
     return own
-
-
-def classes_of(task: Task, readout: ReadoutConfig) -> tuple[int, ...]:
-    """The readout's number for each class of a task; none where there are no classes."""
-    return () if task.kind == "regress" or task.kind in UNLABELLED else class_numbers(task, readout)
 
 
 def read_labelled(

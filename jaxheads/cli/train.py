@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxheads.cli.gates import Mask, gates_optimizer, kept_by_gate, learned
-from jaxheads.cli.inputs import classes_of, model_to_train, read_labelled, started
+from jaxheads.cli.inputs import model_to_train, read_labelled, started
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
@@ -26,6 +26,7 @@ from jaxheads.data.loader import Source, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.packing import example_batches
 from jaxheads.data.sources import read_blocks
+from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tasks.values import some_of
 from jaxheads.data.tokens import Tokenizer, check_fits, check_length, load_tokenizer
@@ -270,7 +271,7 @@ def _evaluator(options: TrainOptions, job: TrainJob, batch_size: int) -> Evaluat
         gate = None if mask_LH is None else mask_LH.astype(np.float32)
         order = example_batches(held_out, batch_size, job.model.readout.kind, job.mesh)
         found = evaluate(
-            objective, params, order, metrics, classes=classes_of(job.task, job.model.readout),
+            objective, params, order, metrics, classes=class_numbers(job.task, job.model.readout),
             names=job.task.labels, gate=gate, mesh=job.mesh,
         ).metrics  # fmt: skip
         return {name: found[name] for name in (*metrics, *found)}

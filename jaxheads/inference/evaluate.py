@@ -63,15 +63,18 @@ def evaluate(
 
     Args:
       classes: the readout's number for each of the task's classes, by which classes are told here
-        (see `class_numbers`); none: the readout's own numbers.
+        (see `class_numbers`); none: the readout's own numbers, of which none is F1's class 1.
       names: the labels in the order of `classes`, of which spans of words are made.
       gate: traced, as the objective's own: all gates of one shape share one compilation. Dropout is
         off.
 
     Raises:
-      ValueError: for an unknown metric, no example, or a loss that is not finite.
+      ValueError: for an unknown metric, F1 of one class without `classes`, no example, or a loss
+        that is not finite.
     """
     check_metrics(metrics)
+    if "f1" in metrics and not classes:
+        raise ValueError("f1: expected `classes`, as jh.class_numbers(task, readout) has them")
     rows = _collect(_rows(objective, params, batches, gate, mesh))
     _check_rows(rows)
     answers = _answers(rows, classes)

@@ -79,7 +79,9 @@ def test_words_count_alike_in_batches_of_any_length():
 
 
 def test_the_metrics_of_two_classes_are_those_counted_by_hand():
-    found = evaluate(known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"))
+    found = evaluate(
+        known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"), classes=(0, 1)
+    )
     assert found.examples == 9
     assert found.metrics["accuracy"] == pytest.approx(6 / 9)
     assert found.answers.guess_M.tolist() == GUESS.tolist()
@@ -92,7 +94,9 @@ def test_the_metrics_of_two_classes_are_those_counted_by_hand():
 
 
 def test_the_floor_is_that_of_the_most_frequent_label():
-    found = evaluate(known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"))
+    found = evaluate(
+        known(GUESS, 2), {}, rows_of(LABEL), ("accuracy", "f1", "matthews"), classes=(0, 1)
+    )
     entropy = -(6 / 9 * np.log(6 / 9) + 3 / 9 * np.log(3 / 9))
     expected = {"loss": entropy, "accuracy": 6 / 9, "f1": 2 * 6 / (9 + 6), "matthews": 0.0}
     assert found.floors == pytest.approx(expected)
@@ -217,6 +221,8 @@ def test_faults_are_named(classifier):
         evaluate(classifier.objective, classifier.params, [], ("bleu", "accuracy"))
     with pytest.raises(ValueError, match="expected at least one example, got none"):
         evaluate(classifier.objective, classifier.params, [], ("accuracy",))
+    with pytest.raises(ValueError, match="f1: expected `classes`, as jh"):
+        evaluate(classifier.objective, classifier.params, [], ("f1",))
     broken = known(GUESS, 2)
 
     def nan_at_5(params, gate, batch, key):

@@ -78,7 +78,8 @@ def measured(model: Model, tokens: Path, file: Path, gate_LH=None) -> dict[str, 
     """The loss and the metrics on all examples of a file."""
     metrics = ("accuracy",) if file.suffix == ".txt" else _task(file).metrics
     every, objective = batches_of(tokens, file), objective_for(model.config, model.readout)
-    return evaluate(objective, model.params, every, metrics, gate=_gate(gate_LH)).metrics
+    gate, classes = _gate(gate_LH), range(len(model.readout.labels))
+    return evaluate(objective, model.params, every, metrics, classes=classes, gate=gate).metrics
 
 
 def begins(model: Model, tokens: Path, file: Path, gate_LH, seed: int, size: int) -> float:

@@ -57,7 +57,7 @@ def _described(readout: ReadoutConfig) -> str:
 
 
 def class_numbers(task: Task, readout: ReadoutConfig, *, found: bool = False) -> tuple[int, ...]:
-    """The readout's number for each class of a task: by name.
+    """The readout's number for each class of a task: by name; none where there are no classes.
 
     Checkpoints disagree on the order (of MNLI's classes, for one). A readout whose names only count
     (LABEL_0) is taken to have the task's order, and a task whose names are numbers has those of the
@@ -66,6 +66,8 @@ def class_numbers(task: Task, readout: ReadoutConfig, *, found: bool = False) ->
     Raises:
       ValueError: for names that are not the readout's.
     """
+    if task.kind == "regress" or task.kind in UNLABELLED:
+        return ()
     theirs, ours = [*readout.labels], [*task.labels]
     for _ in range(2):  # by the very names, else in small letters
         same = sorted(theirs) == sorted(ours) or (found and {*ours} <= {*theirs})

@@ -11,6 +11,7 @@ import functools
 
 from jax.sharding import Mesh
 
+from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept, token_file
 from jaxheads.importance.methods import Method, gradient
@@ -38,6 +39,7 @@ class Scorer:
         """The task's metrics on what is held out, with heads masked, or gated."""
         return evaluate(
             _objective(model), model.params, task.held_out, task.metrics,
+            classes=class_numbers(task.task, model.readout),
             names=task.task.labels, gate=gate_of(model, mask_LH), mesh=self.mesh,
         )  # fmt: skip
 
