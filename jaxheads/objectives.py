@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int
 from jaxheads.config import LABELLED, Compute, EncoderConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.models.attention import Observer
-from jaxheads.models.model import Params, encode, logits, pool
+from jaxheads.models.model import Params, encode, logits, pool, trace_translation
 from jaxheads.models.packing import Packing
 from jaxheads.models.readouts import mean_over_tokens
 
@@ -98,16 +98,19 @@ def watch_for(config: EncoderConfig, *, compute_dtype: Compute = "float32") -> O
 
     See `models.attention.View` for what `observe` is given: one layer, all its heads. Returns
     arrays `[B, L, H, ...]`, zero for cut heads; for a pair of sentences, the mean over the two. Of
-    the batch, `tokens_BT`, `real_BT` and `types_BT` are read.
-
-    Raises:
-      ValueError: for an encoder-decoder, whose queries and keys are of two sentences.
+    the batch, `tokens_BT`, `real_BT` and `types_BT` are read. An encoder-decoder is shown pairs of
+    a source and a target, and raises ValueError for single sentences.
     """
-    if config.decoder_layers:
-        raise ValueError("attention maps: expected an encoder alone, got an encoder-decoder")
     dtype = jnp.dtype(compute_dtype)
 
     def watch(params: Params, gate, batch: Any, observe: Observer):
+        if config.decoder_layers:
+            if batch.tokens_BT.ndim != 3:
+                wanted = "expected an encoder alone, got an encoder-decoder"
+                raise ValueError(f"attention maps of single sentences: {wanted}")
+            tokens, real = jnp.asarray(batch.tokens_BT), jnp.asarray(batch.real_BT)
+            how = {"observe": observe, "dtype": dtype}
+            return trace_translation(config, params, tokens, real, gate, **how).observed
         tokens, real, types = _sentences(batch)
         seen = encode(
             config, params, tokens, real, types, gate, observe=observe, dtype=dtype

@@ -194,6 +194,8 @@ def meta(pruner: Pruner, pair: bool = False, watch: ObservedPass | None = None) 
     channel = channel_of(pair)
 
     def start(r: Request) -> Pass:
+        if r.config is not None and r.config.decoder_layers:
+            raise ValueError("score: expected an encoder alone for meta, got an encoder-decoder")
         shown = _watch(r, watch, "meta")
 
         def step(batch):

@@ -24,15 +24,25 @@ Draw = Callable[[tuple[int, ...]], Any]  # shape -> initial values
 
 
 class View(NamedTuple):
-    """What an observer sees of one layer: probabilities, ungated contexts, output projection."""
+    """What an observer sees of one layer: probabilities, ungated contexts, output projection.
+
+    Of an encoder-decoder `sides` says whose the queries and whose the keys are: 0 is the source, 1
+    the target.
+    """
 
     probs_BHTS: Float[Array, "B h T S"]
     context_BTHK: Float[Array, "B T h K"]
     out_kernel_HKD: Float[Array, "h K D"]
     real_BT: Bool[Array, "B S"]
+    sides: tuple[int, int] | None = None
 
 
 Observer = Callable[[View], Any]
+
+
+def of_sides(observe: Observer | None, queries: int, keys: int) -> Observer | None:
+    """An observer that is told whose the queries and the keys are."""
+    return observe and (lambda view: observe(view._replace(sides=(queries, keys))))
 
 
 class KeysValues(NamedTuple):

@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.attention import Attention, Draw, KeysValues, Projection
+from jaxheads.models.attention import Attention, Draw, KeysValues, Projection, of_sides
 from jaxheads.models.dropout import drop
 from jaxheads.models.layout import Stack
 from jaxheads.models.packing import Packing
@@ -178,10 +178,11 @@ class Block(nnx.Module):
         norms = getattr(self, "attention_norm", _same), self.feed_forward_norm
         before, after = (norms, (_same,) * 2) if config.pre_norm else ((_same,) * 2, norms)
         memory = memory if isinstance(memory, KeysValues) else before[0](memory)
+        own = observe if source is None else of_sides(observe, 1, 1)
         attended, seen = self.attention(
             before[0](x_BTD), memory, real_BS, gate_BHt,
             reach=reach, apart_BTS=apart_BTS, dropout=config.attention_dropout, key=keys[0],
-            observe=observe,
+            observe=own,
         )  # fmt: skip
         attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
         x_BTD = after[0](x_BTD + attended)
@@ -196,8 +197,9 @@ class Block(nnx.Module):
         """What the attention to the source adds, normalised."""
         keys = (None,) * 2 if key is None else jax.random.split(jax.random.fold_in(key, 1))
         attended, seen = self.cross(
-            x_BTD, *source, dropout=config.attention_dropout, key=keys[0], observe=observe
-        )
+            x_BTD, *source, dropout=config.attention_dropout, key=keys[0],
+            observe=of_sides(observe, 1, 0),
+        )  # fmt: skip
         attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
         return self.cross_norm(x_BTD + attended), seen
 

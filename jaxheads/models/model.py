@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import LABELLED, EncoderConfig, ReadoutConfig
-from jaxheads.models.attention import Observer
+from jaxheads.models.attention import Observer, of_sides
 from jaxheads.models.encoder import Encoder, Trace
 from jaxheads.models.kinds import HeadKinds, joined
 from jaxheads.models.packing import Packing
@@ -213,14 +213,19 @@ def trace_translation(
     if gate is not None and jnp.ndim(gate) == 4 and gate.shape[0] == 2 * tokens_B2T.shape[0]:
         gates = (gate[::2], gate[1::2])
     keys = (None, None) if key is None else jax.random.split(key)
-    how = {"observe": observe, "remat": remat, "unroll": unroll}
+    how = {"remat": remat, "unroll": unroll}
     body = nnx.merge(_graphs(config, ReadoutConfig())[0], params["encoder"])
     (tokens_BS, tokens_BT), (real_BS, real_BT) = (
         jnp.moveaxis(x, 1, 0) for x in (tokens_B2T, real_B2T)
     )
-    source = body(tokens_BS, real_BS, None, gates[0], key=keys[0], dtype=dtype, **how)
-    memory = source.hidden_BPD
-    target = body.decode(tokens_BT, real_BT, memory, real_BS, gates[1], key=keys[1], **how)
+    source = body(
+        tokens_BS, real_BS, None, gates[0],
+        key=keys[0], dtype=dtype, observe=of_sides(observe, 0, 0), **how,
+    )  # fmt: skip
+    target = body.decode(
+        tokens_BT, real_BT, source.hidden_BPD, real_BS, gates[1],
+        key=keys[1], observe=observe, **how,
+    )  # fmt: skip
     if observe is None:
         return target
     return Trace(target.hidden_BPD, jax.tree.map(jnp.add, source.observed, target.observed))

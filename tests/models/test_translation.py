@@ -65,10 +65,15 @@ def test_masked_and_cut_models_give_the_same_logits(name):
     np.testing.assert_allclose(
         at_targets(logits_of(params, config)), at_targets(masked), rtol=0, atol=1e-5
     )
-    # and gates of all heads still fit the smaller model
-    found = logits_of(params, config, np.ones((7, 4), np.float32))
-    np.testing.assert_allclose(at_targets(found), at_targets(masked), rtol=0, atol=1e-5)
     assert count_parameters(config) == count_parameters(params["encoder"])
+
+
+@pytest.mark.slow
+def test_gates_of_all_heads_still_fit_a_smaller_model():
+    params, config = cut(PARAMS, CONFIG, MASKS["layers without"])
+    found = logits_of(params, config, np.ones((7, 4), np.float32))
+    want = at_targets(logits_of(params, config))
+    np.testing.assert_allclose(at_targets(found), want, rtol=0, atol=1e-5)
 
 
 def test_zeroed_and_folded_parameters_compute_what_gates_do():
@@ -89,7 +94,12 @@ def test_gates_by_kind_are_those_of_one_array():
     np.testing.assert_array_equal(np.asarray(tree), gate_LH)
     found, want = logits_of(PARAMS, CONFIG, tree), logits_of(PARAMS, CONFIG, gate_LH)
     np.testing.assert_array_equal(found, want)
-    slope = jax.grad(lambda gate: losses(gate).sum())
+
+
+@pytest.mark.slow
+def test_gradients_by_kind_are_those_of_one_array():
+    gate_LH = np.random.default_rng(0).random((7, 4)).astype(np.float32)
+    tree, slope = by_kind(CONFIG, gate_LH), jax.grad(lambda gate: losses(gate).sum())
     np.testing.assert_allclose(np.asarray(slope(tree)), slope(gate_LH), rtol=1e-4, atol=1e-6)
 
 
@@ -130,8 +140,8 @@ def test_gradients_are_those_of_one_example_at_a_time_and_of_finite_differences(
     ones_LH = np.ones((7, 4), np.float32)
     both = gate_gradients(OBJECTIVE, PARAMS, BATCH, ones_LH, token=True)
     for row in range(3):
-        alone = jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], BATCH)
-        own = gate_gradients(OBJECTIVE, PARAMS, alone, ones_LH).effect_BLH[0]
+        alone = jax.tree.map(lambda leaf, row=row: leaf[[row] * 4], BATCH)  # no other beside it
+        own = gate_gradients(OBJECTIVE, PARAMS, alone, ones_LH, token=True).effect_BLH[0]
         np.testing.assert_allclose(both.effect_BLH[row], own, rtol=1e-3, atol=1e-5)
     assert (np.abs(both.effect_BLH) <= both.token_BLH + 1e-5).all()
     for layer, head in ((1, 0), (4, 3), (6, 1)):

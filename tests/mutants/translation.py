@@ -11,6 +11,10 @@ CAUSAL = f"{MODEL}a_target_position_sees_none_after_it_and_padding_is_not_seen"
 DECODING = "tests/inference/test_decoding.py::test_"
 BEAMS = f"{DECODING}beams_are_those_of_a_plain_search"
 GREEDY = f"{DECODING}greedy_takes_the_most_likely_token_until_the_end"
+LOOKS = (
+    "tests/importance/test_attention.py::"
+    "test_attention_scores_of_an_encoder_decoder_are_those_of_plain_loops_by_kind"
+)
 READS = (
     "tests/data/test_translation.py::"
     "test_the_decoder_reads_the_target_but_its_end_and_each_next_token_is_due"
@@ -36,4 +40,10 @@ FAULTS = (
      "np.roll(tokens[:, 1], -1, axis=1)", "np.roll(tokens[:, 1], 0, axis=1)"),
     ("translation: the end is read too", ENCODE_FILE, READS,
      "read = place < count[:, 1:] - 1", "read = place < count[:, 1:]"),
+    ("attention: the keys of cross heads are the target's", BLOCKS_FILE, LOOKS,
+     "observe=of_sides(observe, 1, 0)", "observe=of_sides(observe, 1, 1)"),
+    ("attention: the queries of the decoder are the source's", BLOCKS_FILE, LOOKS,
+     "else of_sides(observe, 1, 1)", "else of_sides(observe, 0, 1)"),
+    ("attention: the heads that look at the source count its tokens as queries", BLOCKS_FILE, LOOKS,
+     "observe=of_sides(observe, 1, 0)", "observe=of_sides(observe, 0, 0)"),
 )
