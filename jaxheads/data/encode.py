@@ -308,7 +308,7 @@ def _encode_chunk(
     if texts and len(texts) < len(chunk):
         raise ValueError("expected pairs or single sentences, got both")
     if siamese:
-        return tokenizer.encode(list(itertools.chain(*zip(firsts, texts, strict=True))), None, cut)
+        return tokenizer.encode_pairs(firsts, texts, cut)
     return tokenizer.encode(firsts, texts or None, cut)
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tokenizers
 
@@ -38,6 +38,8 @@ TOKENIZER_FILES = (
     "config.json",
     *(file for files in OLDER_FILES for file in files),
     "bpe.codes",
+    "source.spm",
+    "target.spm",
 )
 # How classes and types of transformers put special tokens around texts: one separator between the
 # sentences of a pair, which have types of their own; or two, and one type.
@@ -95,6 +97,41 @@ def share_of_capitals(pieces: Iterable[str]) -> float:
     """Which share of pieces has a capital letter."""
     capital = [piece != piece.lower() for piece in pieces]
     return sum(capital) / max(len(capital), 1)
+
+
+class WordMark(NamedTuple):
+    """A prefix of pieces, and whether it opens a word or continues one."""
+
+    text: str
+    opens: bool
+
+
+def word_mark(spec: dict) -> WordMark:
+    """How the pieces of a pipeline tell where words start.
+
+    Raises:
+      ValueError: for pieces that do not tell.
+    """
+    kinds = {step["type"] for step in steps_of(spec["pre_tokenizer"])}
+    if "ByteLevel" in kinds:
+        return WordMark("Ġ", opens=True)  # how byte-level BPE writes a space
+    if "Metaspace" in kinds:
+        return WordMark("▁", opens=True)
+    if spec["model"].get("continuing_subword_prefix"):
+        return WordMark(spec["model"]["continuing_subword_prefix"], opens=False)
+    raise ValueError(
+        "cannot tell where words start: expected a tokenizer with ByteLevel or Metaspace steps or "
+        f"a continuing_subword_prefix, got {', '.join(sorted(kinds)) or 'none'}"
+    )
+
+
+def steps_of(pre_tokenizer: dict | None) -> list[dict]:
+    """The steps of a pre-tokenizer as `tokenizer.json` writes it, nested or not."""
+    if pre_tokenizer is None:
+        return []
+    if pre_tokenizer["type"] == "Sequence":
+        return [step for part in pre_tokenizer["pretokenizers"] for step in steps_of(part)]
+    return [pre_tokenizer]
 
 
 # -- files older than tokenizer.json

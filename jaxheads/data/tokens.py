@@ -28,6 +28,7 @@ from jaxtyping import Bool
 from jaxheads.config import EncoderConfig
 from jaxheads.data import pipelines
 from jaxheads.data.pipelines import TOKENIZER_FILES
+from jaxheads.data.translation.sides import NAMES, Sides, has_sides, read_sides
 from jaxheads.storage import hub
 from jaxheads.storage.files import write_atomically
 
@@ -73,6 +74,7 @@ class Tokenizer:
     pad_id: int
     mask_id: int | None
     special_ids: frozenset[int]  # everything that masked LM must leave alone
+    sides: Sides | None = None  # of a translation: what cuts text, in the place of the pipeline
 
     def encode(
         self,
@@ -86,9 +88,11 @@ class Tokenizer:
         end first, as the `longest_first` rule of the GLUE scripts.
 
         Raises:
-          ValueError: for what is no text, or a `max_length` without room for a token of each
-            sentence.
+          ValueError: for what is no text, a `max_length` without room for a token of each
+            sentence, or a tokenizer that has a side for sources and one for targets.
         """
+        if self.sides is not None:
+            raise ValueError(f"{self.sides.where}: expected pairs to translate, got other texts")
         _check_texts(texts if seconds is None else [*texts, *seconds])
         inputs = texts if seconds is None else list(zip(texts, seconds, strict=True))
         if max_length is not None:
@@ -102,6 +106,27 @@ class Tokenizer:
         finally:
             self.pipeline.no_truncation()
         return Encoded([each.ids for each in found], [each.type_ids for each in found])
+
+    def encode_pairs(
+        self, sources: Sequence[str], targets: Sequence[str], max_length: int | None = None
+    ) -> Encoded:
+        """Encode each source and its target in turn, as two sentences.
+
+        Raises:
+          ValueError: as `encode`.
+        """
+        texts = [text for pair in zip(sources, targets, strict=True) for text in pair]
+        if self.sides is None:
+            return self.encode(texts, None, max_length)
+        _check_texts(texts)
+        ids = self.sides.encode(sources, targets, max_length)
+        return Encoded(ids, [[0] * len(each) for each in ids])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token numbers, without special tokens."""
+        if self.sides is not None:
+            return self.sides.decode(ids)
+        return self.pipeline.decode(ids, skip_special_tokens=True)
 
     def encode_words(self, words: Sequence[str]) -> EncodedWords:
         """Encode a sentence given word by word, each word as it would be after a space.
@@ -130,7 +155,7 @@ class Tokenizer:
         Raises:
           ValueError: for a tokenizer whose pieces do not tell where words start.
         """
-        mark = _word_mark(json.loads(self.pipeline.to_str()))
+        mark = pipelines.word_mark(json.loads(self.pipeline.to_str()))
         starts = np.zeros(self.vocab_size, bool)
         for piece, token in self.pipeline.get_vocab().items():
             starts[token] = piece.startswith(mark.text) == mark.opens
@@ -141,7 +166,7 @@ class Tokenizer:
     def _word_pipeline(self) -> tokenizers.Tokenizer:
         """The pipeline for words given one by one: a space is put before each, the first too."""
         spec = json.loads(self.pipeline.to_str())
-        for step in _steps(spec["pre_tokenizer"]):
+        for step in pipelines.steps_of(spec["pre_tokenizer"]):
             if step["type"] == "ByteLevel":
                 step["add_prefix_space"] = True
             if step["type"] == "Metaspace":
@@ -151,8 +176,12 @@ class Tokenizer:
     def save(self, directory: str | Path) -> None:
         """Write `tokenizer.json` and `tokenizer_config.json`, which transformers opens too.
 
-        The class named in the latter makes transformers 4 and 5 take the pipeline as it is.
+        The class named in the latter makes transformers 4 and 5 take the pipeline as it is. Sides
+        are written as they were read.
         """
+        if self.sides is not None:
+            self.sides.save(Path(directory))
+            return
         inputs = ["input_ids", "token_type_ids", "attention_mask"]
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -182,6 +211,10 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
     if path.is_file():
         raise ValueError(f"{source}: expected a tokenizer.json or spiece.model, got {path.name}")
     directory = hub.fetch_model_dir(source, TOKENIZER_FILES)
+    if has_sides(directory) and not (directory / "tokenizer.json").is_file():
+        sides = read_sides(directory)
+        found = wrap_pipeline(sides.pipeline(), NAMES, str(directory), 1)
+        return dataclasses.replace(found, sides=sides)
     names, separators = _read_names(directory), pipelines.separators_of(directory)
     pipeline = pipelines.read_pipeline(directory)
     return wrap_pipeline(pipeline, names, str(directory), separators)
@@ -273,36 +306,6 @@ def check_fits(tokenizer: Tokenizer, config: EncoderConfig) -> None:
         problems.append(f"token types of a pair: expected {types}, got {tokenizer.pair_types}")
     if problems:
         raise ValueError("the tokenizer does not fit the encoder: " + "; ".join(problems))
-
-
-class _WordMark(NamedTuple):
-    """A prefix of pieces, and whether it opens a word or continues one."""
-
-    text: str
-    opens: bool
-
-
-def _word_mark(spec: dict) -> _WordMark:
-    kinds = {step["type"] for step in _steps(spec["pre_tokenizer"])}
-    if "ByteLevel" in kinds:
-        return _WordMark("Ġ", opens=True)  # how byte-level BPE writes a space
-    if "Metaspace" in kinds:
-        return _WordMark("▁", opens=True)
-    if spec["model"].get("continuing_subword_prefix"):
-        return _WordMark(spec["model"]["continuing_subword_prefix"], opens=False)
-    raise ValueError(
-        "cannot tell where words start: expected a tokenizer with ByteLevel or Metaspace steps or "
-        f"a continuing_subword_prefix, got {', '.join(sorted(kinds)) or 'none'}"
-    )
-
-
-def _steps(pre_tokenizer: dict | None) -> list[dict]:
-    """The steps of a pre-tokenizer as `tokenizer.json` writes it, nested or not."""
-    if pre_tokenizer is None:
-        return []
-    if pre_tokenizer["type"] == "Sequence":
-        return [step for part in pre_tokenizer["pretokenizers"] for step in _steps(part)]
-    return [pre_tokenizer]
 
 
 def _check_texts(texts: Sequence[str]) -> None:

@@ -57,7 +57,7 @@ def translate(
         rows.append(_widened(tokens_bT, config.max_positions, config.pad_token_id))
     number_N = gather_rows(np.concatenate(numbers))
     tokens_NT = gather_rows(np.concatenate(rows))[np.argsort(number_N)]
-    return [tokenizer.pipeline.decode(row, skip_special_tokens=True) for row in tokens_NT.tolist()]
+    return [tokenizer.decode(row) for row in tokens_NT.tolist()]
 
 
 def _widened(tokens_bT: Int[np.ndarray, "b T"], length: int, pad_id: int):
@@ -72,10 +72,8 @@ def text_scores(found: Sequence[str], references: Sequence[str]) -> TextScores:
       ValueError: without the package sacrebleu, or for another number of references.
     """
     try:
-        from sacrebleu.metrics import (  # pyright: ignore[reportMissingImports]
-            BLEU,
-            CHRF,
-        )
+        from sacrebleu.metrics.bleu import BLEU  # pyright: ignore[reportMissingImports]
+        from sacrebleu.metrics.chrf import CHRF  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         wanted = "pip install 'jaxheads[translation]'; --beams 0 measures the loss alone"
         raise ValueError(f"BLEU needs the package sacrebleu: {wanted}") from error

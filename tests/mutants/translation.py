@@ -15,6 +15,11 @@ LOOKS = (
     "tests/importance/test_attention.py::"
     "test_attention_scores_of_an_encoder_decoder_are_those_of_plain_loops_by_kind"
 )
+SIDES_FILE = "jaxheads/data/translation/sides.py"
+SIDED = (
+    "tests/data/test_sides.py::"
+    "test_each_side_is_cut_by_its_own_model_and_numbered_by_the_one_table"
+)
 READS = (
     "tests/data/test_translation.py::"
     "test_the_decoder_reads_the_target_but_its_end_and_each_next_token_is_due"
@@ -46,4 +51,10 @@ FAULTS = (
      "else of_sides(observe, 1, 1)", "else of_sides(observe, 0, 1)"),
     ("attention: the heads that look at the source count its tokens as queries", BLOCKS_FILE, LOOKS,
      "observe=of_sides(observe, 1, 0)", "observe=of_sides(observe, 0, 0)"),
+    ("sides: targets are cut by the source's model", SIDES_FILE, SIDED,
+     "zip(self._sides, ([], [START])", "zip(self._sides[:1] * 2, ([], [START])"),
+    ("sides: unknown pieces have the number of padding", SIDES_FILE, SIDED,
+     "unknown = self.numbers[UNKNOWN]", "unknown = self.numbers[START]"),
+    ("sides: a cut sentence has no end", SIDES_FILE, SIDED,
+     "self._numbered([*pieces, END])", "self._numbered(([*pieces, END])[: most and most - 1])"),
 )
