@@ -69,7 +69,7 @@ The last are the same statistic on other sentences: that much a map repeats.
 import dataclasses
 from pathlib import Path
 
-from mini_english_models import RUN as MINI
+from mini_english_models import TEXT
 
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
@@ -108,7 +108,7 @@ RUN = Run(
         ModelSettings(name, source=f"runs/mini_english_models/models/{name}")
         for name in ("roberta", "albert")
     ),
-    text=dataclasses.replace(MINI.text, paragraphs=2_000),
+    text=dataclasses.replace(TEXT, paragraphs=2_000),
     tasks=(
         task("mrpc", "glue/mrpc"),
         task("stsb", "glue/stsb"),
