@@ -20,7 +20,7 @@ the gain being at most 2.5 points but for the full stop (25 and 21), and no tree
 of a head that sees no word. Fine-tuning on sentiment is not shown to change trees (RoBERTa, MAX:
 -0.7 [-1.4, 0.1] points; two seeds).
 
-10 of 150 maps go with importance after Holm's correction, none of them on sentiment: on masked LM
+10 of 50 maps go with importance on masked LM after Holm's correction, and none on sentiment: there
 the heads that matter attend sharply (Spearman 0.80 and 0.74 with minus entropy, 0.82 and 0.81 with
 confidence) and follow obl (-0.87, RoBERTa), advcl and ccomp (-0.80 and -0.79, ALBERT) less than
 others do.

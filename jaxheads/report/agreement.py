@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxheads.records.folder import PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
+from jaxheads.report.baseline import MARK, at_chance
 from jaxheads.report.claims import LEVEL, holm
 from jaxheads.report.figures.panels import draw_cells, grid, write_cell
 from jaxheads.report.folder import Study
@@ -90,19 +91,27 @@ def agreement_section(study: Study) -> Section | None:
 
 
 def agreement_answer(study: Study) -> Answer | None:
-    """How many maps agree with importance, after a correction for all of a model and task."""
+    """How often maps go with importance, after a correction for all of a model and task."""
     groups: dict[tuple[str, str], list[float]] = {}
+    left = 0
     for each in _importance(study):
-        if each.spearman is not None:
-            p = largest_p(each.rows_of(Metric.SPEARMAN))
-            groups.setdefault((each.model, each.task), []).append(1.0 if p is None else p)
-    if not groups:
+        if each.spearman is None:
+            continue
+        if at_chance(study, each.model, each.task):
+            left += 1
+            continue
+        p, same = largest_p(each.rows_of(Metric.SPEARMAN)), each.spearman.low * each.spearman.high
+        own = 1.0 if p is None or not same > 0 else p
+        groups.setdefault((each.model, each.task), []).append(own)
+    if not groups and not left:
         return None
-    clear = sum(p <= LEVEL for values in groups.values() for p in holm(values))
+    clear = sum(p < LEVEL for values in groups.values() for p in holm(values))
     summary = (
-        f"{clear} of {sum(map(len, groups.values()))} maps of heads agree or disagree with "
-        "importance beyond chance "
+        f"In {clear} of {sum(map(len, groups.values()))} comparisons a map of heads agrees or "
+        "disagrees with the importance of heads to a task beyond chance, in every seed alike "
         "(Spearman over heads, permutation test, Holm's correction within a model and task)."
+        + f" Not counted: {left} of models {MARK}."
+        * (left > 0)
     )
     return Answer("Are the heads that know something the important ones?", summary)
 

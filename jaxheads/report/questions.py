@@ -49,8 +49,8 @@ CONTRAST = Question(
 MASKING = Question(
     "Do tasks need the heads that know constituents?",
     lambda study: study.at(Stage.ABILITY_CONTRAST, method=LIKE_BEST, other_method=BEST),
-    "In {better} cases masking half of the heads, the best at constituents, costs clearly more "
-    "than masking random heads of the same layers.",
+    "In {better} cases masking about half of the heads, the best at constituents, costs more "
+    "than masking random heads of the same layers, " + BY + ".",
 )
 COMPARISON = Question(
     "Does any way to choose heads beat one pass of the gradient?",
@@ -61,7 +61,8 @@ COMPARISON = Question(
 ORDERS = Question(
     "Is the score's order worth more than orders without labels?",
     lambda study: study.at(Stage.NULL_CONTRAST, method=OWN, other_task=""),
-    "At half of the heads the score's order keeps more than {clauses}.",
+    "At the budget nearest to half of the heads the score's order keeps more than {clauses}, each "
+    "corrected by itself.",
     "that of {of} in {better}",
 )
 PRUNER = Question(
@@ -71,7 +72,9 @@ PRUNER = Question(
         for row in study.at(Stage.MASK_CONTRAST, method=META)
         if row.other_method in (RANDOM, INVERTED)
     ],
-    "Fine-tuned under its mask, the model is {clauses} (" + BY.removeprefix("by ") + ").",
+    "Fine-tuned under its mask, the model is {clauses}, each corrected by itself ("
+    + BY.removeprefix("by ")
+    + ").",
     "better than under the {of} mask in {better}, worse in {worse}",
 )
 

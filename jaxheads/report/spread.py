@@ -143,8 +143,9 @@ def ends(row: Row, form: Form = signed) -> str:
 
 
 def largest_p(rows: Iterable[Row]) -> float | None:
-    """The largest p-value of rows; None where none has one."""
-    return max((row.p_value for row in rows if row.p_value is not None), default=None)
+    """The largest p-value of rows, one that is not known being 1; None where none has one."""
+    known = (row.p_value for row in rows if row.p_value is not None)
+    return max((1.0 if math.isnan(p) else p for p in known), default=None)
 
 
 def p_text(p: float) -> str:

@@ -32,6 +32,31 @@ CLAIMS, BASELINE, SPREAD, ACCEPTABLE, DEDUCTION, REGIMES, ANSWERS, DEPENDENCIES,
         "luo2021/constituency", "li2021/differences",
     )
 )
+QUESTIONS, HUMOR, MAPS, SINGLE = (
+    f"jaxheads/report/{name}.py"
+    for name in ("questions", "peyrard2021/answer", "agreement", "michel2019/single")
+)
+ABOVE_ALL = "tests/report/htut2019/test_dependencies.py::test_" + (
+    "whole_trees_lie_above_every_head_that_sees_no_word_or_not"
+)
+(NOT_ROUNDED, PRINTED, HELD, UNLEARNED, MORE_THAN, IDLE_MAPS, TWO_SIGNS, OF_PRUNERS, FURTHER,
+ MARKS) = (
+    f"tests/report/{file}.py::test_{name}"
+    for file, name in (
+        ("chiang2021/test_answers", "heads_that_can_go_are_not_rounded_up_and_one_model_is_not_"
+         "counted_with_several"),
+        ("chiang2021/test_answers", "reliability_and_floors_are_printed"),
+        ("luo2021/test_constituency", "a_change_is_held_against_the_hypothesis"),
+        ("luo2021/test_constituency", "changes_by_tasks_that_models_did_not_learn_are_named_or_not_"
+         "counted"),
+        ("peyrard2021/test_humor", "what_a_head_is_more_than_is_told_by_the_intervals_over_seeds"),
+        ("test_agreement", "importance_in_models_at_chance_is_not_counted"),
+        ("test_agreement", "a_seed_of_the_other_sign_or_without_a_p_value_claims_nothing"),
+        ("zhang2020/test_meta", "the_answer_counts_only_intervals_that_leave_zero_out"),
+        ("li2021/test_comparison", "what_goes_further_is_told_beside_learned_subsets"),
+        ("li2021/test_comparison", "differences_are_marked_where_the_model_is_at_chance"),
+    )
+)
 
 FAULTS = (
     # one difference
@@ -116,8 +141,55 @@ FAULTS = (
      "if found.kind == INTERVAL and not found.holds(0.0):", "if not found.holds(0.0):"),
     ("a change of one model is clear", DEPENDENCIES, ONE_SEED, "if found.number == 1:",
      "if found.number == 0:"),
-    ("a change of one model is as expected", LUO, ONE_SEED, "and (row.seeds or 0) > 1",
-     "and (row.seeds or 0) > 0"),
+    # answers from the table of questions, and what else is counted
+    ("questions count models at chance", QUESTIONS, AT_CHANCE,
+     "several, left_out = counted(study, rows)", 'several, left_out = list(rows), ""'),
+    ("questions call a way better by its mean", QUESTIONS, UNBOUNDED, "if side(row) > 0",
+     "if row.value > 0"),
+    ("what is worse is better", QUESTIONS, OF_PRUNERS, "worse=clear_in(rows, -1)",
+     "worse=clear_in(rows)"),
+    ("what is subtracted is not told apart", QUESTIONS, OF_PRUNERS,
+     "if other_way(row) == other], of=other", "if other_way(row)], of=other"),
+    ("what goes further is compared with the gradient", QUESTIONS, FURTHER,
+     "(row.other_method != OWN) == further", "(row.other_method == OWN) == further"),
+    ("models at chance go further", COMPARISON, AT_CHANCE,
+     "several, left_out = counted(study, rows)", 'several, left_out = rows, ""'),
+    ("differences at chance are not marked", COMPARISON, MARKS,
+     "CROSS * at_chance(study, row.model, row.task)", '""'),
+    ("changes by tasks that no model learned", LUO, AT_CHANCE,
+     "counted(study, rows, lambda row: row.model not in able)",
+     "counted(study, rows, lambda row: not row.model)"),
+    ("changes of one seed", LUO, ONE_SEED,
+     "several, left_out = counted(study, rows, lambda row: row.model not in able)",
+     'several, left_out = rows, ""'),
+    ("changes against the hypothesis are for it", LUO, HELD,
+     "clear_in(several, -1)", "clear_in(several)"),
+    ("some tasks that were not learned are not named", LUO, UNLEARNED,
+     "if model in able)", "if model not in able)"),
+    ("one control is enough", HUMOR, MORE_THAN,
+     "all(side_of_interval(row)", "any(side_of_interval(row)"),
+    ("a head without which accuracy rises matters", HUMOR, MORE_THAN,
+     "Metric.ACCURACY, CHOSEN, -1)", "Metric.ACCURACY, CHOSEN, 1)"),
+    ("a head of one seed is more than its controls", HUMOR, ONE_SEED,
+     "if (r.seeds or 0) > 1]", "if r]"),
+    ("heads at chance are more than their controls", HUMOR, AT_CHANCE,
+     "able = [place for place in found if not at_chance(study, *place)]", "able = found"),
+    ("maps go with importance at chance", MAPS, IDLE_MAPS,
+     "if at_chance(study, each.model, each.task):", "if not each.rows:"),
+    ("maps of two signs go with importance", MAPS, TWO_SIGNS,
+     "1.0 if p is None or not same > 0 else p", "1.0 if p is None else p"),
+    ("an unknown p-value is passed over", SPREAD, TWO_SIGNS,
+     "1.0 if math.isnan(p) else p", "0.0 if math.isnan(p) else p"),
+    ("trees above one head that sees no word", DEPENDENCIES,
+     ABOVE_ALL, "and all(\n", "and any(\n"),
+    ("heads of models at chance help", SINGLE, AT_CHANCE,
+     "idle = at_chance(study, model, task)", "idle = False"),
+    ("one model is the least or the most", ANSWERS, NOT_ROUNDED,
+     "if share.has_bounds} or asked", "} or asked"),
+    ("a mean of heads is rounded", ANSWERS, NOT_ROUNDED,
+     "scaled(float(heads)), short)", "scaled(float(heads)), round)"),
+    ("an unsure whole model is above its floors", ANSWERS, PRINTED,
+     "at_chance(study, model, task) or whole.mean <= highest", "whole.mean <= highest"),
     ("k95 of models at chance is the answer", ANSWERS, NO_K95,
      "not at_chance(study, *place)\n        and not floor", "not floor"),
     ("k95 of models that need no head is the answer", ANSWERS, TOP, "and share.mean < 1\n", "\n"),

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from jaxheads.records.rows import Row
 from jaxheads.report.agreement import agreement_answer, agreement_section
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Drawing, Folded, Table, unfolded
@@ -36,7 +37,7 @@ def lines(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
 def test_the_answer_counts_what_is_left_after_the_correction_within_a_model_and_task(study):
     answer = agreement_answer(study)
     assert answer is not None
-    assert answer.summary.startswith("2 of 5 maps of heads agree or disagree")
+    assert answer.summary.startswith("In 2 of 5 comparisons a map of heads agrees or disagrees")
 
 
 def test_the_largest_p_value_of_any_seed_decides():
@@ -47,9 +48,36 @@ def test_the_largest_p_value_of_any_seed_decides():
         else row
         for row in agreement_rows()
     ]
+    assert answered(rows).startswith("In 1 of 5 comparisons")
+
+
+def answered(rows) -> str:
     answer = agreement_answer(Study(tuple(rows), {}, {}))
     assert answer is not None
-    assert answer.summary.startswith("1 of 5 maps")
+    return answer.summary
+
+
+CLEAR = {"task": "sst2", "reading": "MST", "other_task": "", "metric": "spearman", "seed": 1}
+
+
+@pytest.mark.parametrize("change", [{"value": -0.8}, {"p_value": float("nan")}])
+def test_a_seed_of_the_other_sign_or_without_a_p_value_claims_nothing(change):
+    rows = [
+        dataclasses.replace(row, **change)
+        if all(getattr(row, name) == value for name, value in CLEAR.items())
+        else row
+        for row in agreement_rows()
+    ]
+    assert answered(agreement_rows()).startswith("In 2 of 5")
+    assert answered(rows).startswith("In 1 of 5")
+
+
+def test_importance_in_models_at_chance_is_not_counted():
+    what = {"study": "s", "model": "roberta", "task": "sst2", "metric": "accuracy", "value": 0.5}
+    chance = [Row(**what, stage=stage) for stage in ("whole", "floor")]
+    said = answered([*agreement_rows(), *chance])
+    assert said.startswith("In 1 of 3 comparisons")
+    assert said.endswith(" Not counted: 2 of models not shown to be above chance.")
 
 
 # -- the tables

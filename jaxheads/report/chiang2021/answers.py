@@ -8,7 +8,7 @@ from jaxheads.report.chiang2021.coherence import reliability_of
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer
-from jaxheads.report.spread import Spread, count, number, words
+from jaxheads.report.spread import Spread, number, short, words
 
 
 def prunability_answer(study: Study) -> Answer | None:
@@ -41,15 +41,15 @@ def reliability_answer(study: Study) -> Answer | None:
 
 
 def floors_answer(study: Study) -> Answer | None:
-    """How many whole models lie above the majority-class baseline and a bag of words."""
+    """How many whole models are not shown to lie above both floors."""
     places = ((model, task) for model in study.models for task in study.tasks)
     below = [found for place in places if (found := _is_below(study, *place)) is not None]
     if not below:
         return None
     summary = "Numbers near these floors say nothing about heads."
     if any(below):
-        summary += f" In {sum(below)} of {len(below)} cases the whole model does not reach the "
-        summary += "higher floor."
+        summary += f" In {sum(below)} of {len(below)} cases the whole model is {MARK}, the "
+        summary += "majority-class baseline, or its mean is not above the higher floor."
     return Answer("What would be reached without understanding?", summary)
 
 
@@ -70,10 +70,12 @@ def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
             "Unknown: of no whole model is it shown that 95% of its metric needs any head (a "
             "majority-class baseline keeps it, or the model without heads does)."
         )
-    asked = {p: share for p, share in asked.items() if share.has_bounds} or asked
+    several = {p: share for p, share in asked.items() if share.has_bounds} or asked
+    left = len(asked) - len(several)
+    asked = several
     places = sorted(asked, key=lambda place: asked[place].mean)
     lowest, highest = (
-        f"{words(asked[end].scaled(float(heads)), count)} of {heads} heads in {end[0]} on "
+        f"{words(asked[end].scaled(float(heads)), short)} of {heads} heads in {end[0]} on "
         f"{shown(end[1])}"
         for end in (places[0], places[-1])
         if (heads := study.heads(end[0])) is not None
@@ -82,6 +84,7 @@ def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
         "With the least important heads masked first and nothing trained again, 95% of the metric "
         "is kept without "
         + (f"{highest}." if len(places) == 1 else f"{lowest} at the least, {highest} at the most.")
+        + f" Not counted: {left} of one model, which says nothing of another training." * bool(left)
     )
 
 
@@ -111,11 +114,11 @@ def idle(study: Study, model: str, task: str, share: float) -> str:
 
 
 def _is_below(study: Study, model: str, task: str) -> bool | None:
-    """Whether a whole model does not reach the higher floor; None where no floor is known."""
+    """Whether a whole model is not above both floors; None where either is not known."""
     own, metric = {"model": model, "task": task}, study.metric(task)
     levels = [study.spread(Stage.FLOOR, **own, metric=m) for m in (metric, Metric.BAG_OF_WORDS)]
-    if levels[0] is None:
-        return None
     whole = study.spread(Stage.WHOLE, **own, metric=metric)
+    if levels[0] is None or whole is None or metric == "loss":
+        return None
     highest = max(level.mean for level in levels if level is not None)
-    return whole is not None and metric != "loss" and whole.mean <= highest
+    return at_chance(study, model, task) or whole.mean <= highest

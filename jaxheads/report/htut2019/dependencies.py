@@ -83,10 +83,10 @@ def dependencies_answer(study: Study) -> Answer | None:
     if not rows and not trees:
         return None
     summary = (
-        f"{clear_in(rows)} dependency relations have a head above the best unsigned offset, and in "
-        f"{sum(trees)} of {len(trees)} measurements whole trees of the best head lie above those "
-        "of every head that sees no word, by 95% intervals over sentences on which neither was "
-        "chosen; models as they are."
+        f"In {clear_in(rows)} cases (a relation in a model) a head is above the best unsigned "
+        f"offset, and in {sum(trees)} of {len(trees)} measurements whole trees of the best head "
+        "lie above those of every head that sees no word, by 95% intervals over sentences that "
+        "chose neither. Of the pre-trained models as they are; another pre-training is not in it."
     )
     return Answer("Do heads follow dependency relations?", summary)
 
@@ -97,8 +97,9 @@ def _above(study: Study, model: str, reading: str) -> bool | None:
     floors = _floors(study, model, reading).values()
     if best is None or not floors:
         return None
-    floor = max(floors, key=lambda each: each.mean)
-    return best.kind == floor.kind == INTERVAL and best.low > floor.high
+    return best.kind == INTERVAL and all(
+        floor.kind == INTERVAL and best.low > floor.high for floor in floors
+    )
 
 
 def _gains(study: Study, model: str) -> list[Row]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from jaxheads.records.folder import Stage
 from jaxheads.records.rows import Row
+from jaxheads.report.baseline import CROSS, CROSSED, at_chance
 from jaxheads.report.claims import clear_in, counted
 from jaxheads.report.folder import Study
-from jaxheads.report.names import difference
+from jaxheads.report.names import difference, shown
 from jaxheads.report.parts import Answer, Table
 from jaxheads.report.questions import compared
 from jaxheads.report.spread import signed
@@ -68,9 +69,14 @@ def _differences(study: Study, what: str, *, further: bool) -> Table:
     caption = (
         f"{what}, by the number of heads kept, with 95% intervals over seeds, random draws and "
         "examples (of one model: over its draws and examples); not corrected for their number."
+        f"{CROSSED}"
     )
+
+    def task(row: Row) -> str:
+        return shown(row.task) + CROSS * at_chance(study, row.model, row.task)
+
     name = "comparison-further" if further else "comparison-contrasts"
-    lines = {"model": "model", "task": "task", "then": _then, "difference": difference}
+    lines = {"model": "model", "task": task, "then": _then, "difference": difference}
     rows = compared(study, further=further)
     return table_of(
         name, caption, rows, lines, by=lambda row: f"{row.budget} heads", form=signed

@@ -13,14 +13,15 @@ from jaxheads.records.folder import (
     Stage,
 )
 from jaxheads.records.rows import Row
-from jaxheads.report.claims import clear_in
+from jaxheads.report.baseline import MARK, at_chance
+from jaxheads.report.claims import NONE, clear_in, counted
 from jaxheads.report.figures.attention_view import example_views
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021 import figures, tables
 from jaxheads.report.luo2021.bracket_trees import example_drawings
+from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer, Section, section
 
-ONE_MODEL = "Of one fine-tuned model each: no claim."
 EXPECTED = {(SIMILAR, ""): -1, (ENTAILMENT, ""): 1, (SIMILAR, ENTAILMENT): -1}
 
 
@@ -75,17 +76,31 @@ def constituency_answer(study: Study) -> Answer | None:
 
 def change_answer(study: Study) -> Answer | None:
     """Does fine-tuning change the upper layers, and in the direction of the hypothesis."""
-    if not study.at(Stage.CHANGE, place=UPPER_LAYERS):
+    tasks = dict.fromkeys(
+        (row.model, row.task) for row in study.at(Stage.CHANGE, place=UPPER_LAYERS)
+    )
+    if not tasks:
         return None
-    several = [
+    rows = [
         _turned(row, EXPECTED[row.method, row.other_method])
         for row in study.at(Stage.CHANGE_BY_KIND, place=UPPER_LAYERS)
-        if (row.method, row.other_method) in EXPECTED and (row.seeds or 0) > 1
+        if (row.method, row.other_method) in EXPECTED
     ]
-    held = f"{clear_in(several)} changes are clearly as expected." if several else ONE_MODEL
+    poor = [place for place in tasks if at_chance(study, *place)]
+    able = {model for model, _ in tasks.keys() - set(poor)}
+    several, left_out = counted(study, rows, lambda row: row.model not in able)
+    held = NONE
+    if several:
+        held = (
+            f"{clear_in(several)} changes are clearly as expected, and {clear_in(several, -1)} "
+            "changes are clearly against it, by 95% intervals over seeds and sentences."
+        )
+    unlearned = ", ".join(f"{model} on {shown(task)}" for model, task in poor if model in able)
     summary = (
         "The hypothesis (Luo 2021): tasks of similarity lower the upper layers' ability, tasks of "
-        f"entailment raise it. {held}"
+        f"entailment raise it. {held}{left_out}"
+        + f" Among the fine-tuned models are some {MARK}: {unlearned}."
+        * bool(unlearned)
     )
     return Answer("Does fine-tuning change what heads know?", summary)
 

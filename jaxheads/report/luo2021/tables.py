@@ -14,6 +14,7 @@ from jaxheads.records.folder import (
     Stage,
 )
 from jaxheads.records.rows import Row
+from jaxheads.report.baseline import CROSS, CROSSED, at_chance
 from jaxheads.report.chiang2021.prunability import measures_table
 from jaxheads.report.folder import Study
 from jaxheads.report.names import difference, shown
@@ -195,8 +196,13 @@ def contrast_table(study: Study) -> Table:
     caption = (
         "Metric with one set of heads masked less the metric with another, nearest half of the "
         "heads, 95% over examples and seeds: above 0 where the second set is needed more."
+        f"{CROSSED}"
     )
-    lines = {"model": "model", "task": "task", "metric": "metric", "masked": minus}
+
+    def task(row: Row) -> str:
+        return shown(row.task) + CROSS * at_chance(study, row.model, row.task)
+
+    lines = {"model": "model", "task": task, "metric": "metric", "masked": minus}
     lines["heads kept"] = "budget"
     rows = study.at(Stage.ABILITY_CONTRAST)
     return table_of("constituency-masking", caption, rows, lines, "difference", form=signed)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from jaxheads.records.folder import BYTES, CUT, SPEED_UP, WHOLE, Metric, Stage
 from jaxheads.records.rows import Row
+from jaxheads.report.baseline import MARK, at_chance
 from jaxheads.report.figures.panels import draw_cells, grid, write_cell
 from jaxheads.report.folder import Study
 from jaxheads.report.names import head_of, shown
@@ -120,9 +121,10 @@ def _largest(study: Study) -> Table:
     body = []
     for (model, task, metric), found in _changes(study).items():
         ranked = sorted(found.items(), key=lambda item: -abs(item[1].mean))[:SHOWN]
+        idle = at_chance(study, model, task)
         body += [
             (model, shown(task), metric, f"layer {layer} head {head}", cell(spread, signed),
-             _verdict(spread))
+             f"the whole model is {MARK}: no claim" if idle else _verdict(spread))
             for (layer, head), spread in ranked
         ]  # fmt: skip
     caption = (

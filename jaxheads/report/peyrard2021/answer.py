@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from jaxheads.records.folder import (
-    ALL_TOKENS,
-    COMMON_PLACE,
-    FINAL_WORD,
-    POSITIONS,
-    RANDOM_WORD,
-    Metric,
-    Stage,
-)
+from collections.abc import Sequence
+
+from jaxheads.records.folder import ALL_TOKENS, CHOSEN, ITSELF, POSITIONS, Metric, Stage
+from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_chance
-from jaxheads.report.claims import LEVEL
+from jaxheads.report.claims import LEVEL, side_of_interval
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer
 from jaxheads.report.peyrard2021.humor import places
 
-RULES = (RANDOM_WORD, FINAL_WORD, COMMON_PLACE)
-EVERY, FINAL, NOT_FINAL, _ = POSITIONS
+# What else must hold, by the differences whose intervals say so: all above 0, or all below.
+FURTHER = (
+    ("its contrast is above that of every control", Stage.CONTROL, Metric.CONTRAST, ITSELF, 1),
+    ("it points at the edited word more often than every rule",
+     Stage.LOCALISATION, POSITIONS[0], CHOSEN, 1),
+    ("the accuracy falls more without it than without other heads of its layer",
+     Stage.GATED, Metric.ACCURACY, CHOSEN, -1),
+)  # fmt: skip
 
 
 def humor_answer(study: Study) -> Answer | None:
@@ -34,6 +35,33 @@ def humor_answer(study: Study) -> Answer | None:
         f"In {len(sure)} of {len(able)} classifiers (models, tasks and seeds) the head chosen on "
         "validation looks more at the edited word when it is funny, on test pairs, after "
         "correction for all heads of a classifier (p below 0.05; not corrected for the number of "
-        "classifiers)." + f" Not counted: {left} of models {MARK}." * (left > 0)
+        f"classifiers).{_further(study, found)}"
+        + f" Not counted: {left} of models {MARK}."
+        * (left > 0)
     )
     return Answer("Does one head find what makes a headline funny?", summary)
+
+
+def _further(study: Study, found: Sequence[tuple[str, str]]) -> str:
+    """In how many models and tasks the head does more than that, over several seeds."""
+    able = [place for place in found if not at_chance(study, *place)]
+    said = []
+    for what, stage, metric, method, sign in FURTHER:
+        own = {"metric": metric, "method": method}
+        rows = [
+            [row for row in study.at(stage, model=model, task=task, **own) if row.other_method]
+            for model, task in able
+        ]
+        several = [over for each in rows if (over := [r for r in each if (r.seeds or 0) > 1])]
+        if several:
+            said.append(f"{what} in {_all_clear(several, sign)} of {len(several)}")
+    if not said:
+        return ""
+    return (
+        f" Over several seeds, of models and tasks: {'; '.join(said)} (95% intervals over seeds "
+        "and originals, not corrected for their number)."
+    )
+
+
+def _all_clear(places: Sequence[Sequence[Row]], sign: int) -> int:
+    return sum(all(side_of_interval(row) == sign for row in rows) for rows in places)

@@ -107,7 +107,26 @@ def test_reliability_and_floors_are_printed(study):
     )
     assert floors_answer(study).summary == "Numbers near these floors say nothing about heads."
     low = floors_answer(changed(study, "whole", value=0.54))  # above the majority-class baseline
-    assert low.summary.endswith("In 3 of 3 cases the whole model does not reach the higher floor.")
+    assert low.summary.endswith(
+        "In 3 of 3 cases the whole model is not shown to be above chance, the majority-class "
+        "baseline, or its mean is not above the higher floor."
+    )
+    unsure = changed(changed(study, "whole", value=0.9), "above the baseline", low=-0.1)
+    assert "In 2 of 3 cases" in floors_answer(unsure).summary  # of masked LM there is no such row
+
+
+def test_heads_that_can_go_are_not_rounded_up_and_one_model_is_not_counted_with_several(study):
+    k95 = {"stage": "prunability", "metric": "k95", "method": "gradient"}
+    rows = [
+        dataclasses.replace(r, value=(10.0, 10.0, 12.0)[r.seed])
+        if all(getattr(r, name) == value for name, value in k95.items()) else r
+        for r in study.rows if not (r.stage == "prunability" and r.task == "mlm" and r.seed)
+    ]  # fmt: skip
+    said = prunability_answer(dataclasses.replace(study, rows=tuple(rows))).summary
+    assert "without 10.7 (3 seeds: 10 to 12) of 16 heads in roberta" in said
+    assert said.endswith(
+        "at the most. Not counted: 1 of one model, which says nothing of another training."
+    )
 
 
 @pytest.mark.parametrize("stage", sorted({row.stage for row in study_rows(("roberta",))}))

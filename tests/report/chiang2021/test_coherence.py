@@ -157,9 +157,9 @@ def test_an_order_is_told_from_that_of_a_null(study):
     found = asked(study, ORDERS)
     assert found is not None
     assert found.summary == (
-        "At half of the heads the score's order keeps more than that of magnitude in 2 of 2 (2 "
-        "after Holm's correction). Not counted: 1 of one model, which says nothing of another "
-        "training."
+        "At the budget nearest to half of the heads the score's order keeps more than that of "
+        "magnitude in 2 of 2 (2 after Holm's correction), each corrected by itself. Not counted: 1 "
+        "of one model, which says nothing of another training."
     )
     line = lines(study, "null-orders-table")[1]
     assert line["value"], line["says"] == ("+0.050", "gradient keeps more")

@@ -96,6 +96,17 @@ def test_what_goes_further_is_told_beside_learned_subsets():
     assert equal in answer.summary
 
 
+def test_differences_are_marked_where_the_model_is_at_chance():
+    floor = Row("compare", "m", "sst2", "accuracy", 0.9, stage="floor")
+    at_chance = dataclasses.replace(study(), rows=(*study().rows, floor))
+    for each, task in ((study(), "sst2"), (at_chance, "sst2 †")):
+        section = comparison_section(each)
+        assert section is not None
+        tables = {part.name: part for part in section.parts if isinstance(part, Table)}
+        for name in ("comparison-contrasts", "comparison-further"):
+            assert {line[1] for line in tables[name].body} == {task}
+
+
 def test_a_model_that_is_not_pruned_yet_has_no_curve():
     other = Row("compare", "n", "sst2", "accuracy", 0.9, stage="whole")
     section = comparison_section(dataclasses.replace(study(), rows=(*study().rows, other)))

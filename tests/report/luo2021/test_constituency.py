@@ -269,11 +269,44 @@ def test_a_change_is_held_against_the_hypothesis(task, change, said):
     own = {"stage": "change by kind", "reading": "jsd", "method": task, "place": "upper layers"}
     rows = moved(change, **own)
     answer = answered(change_answer, rows)
-    held = 3 + (said == "as expected")  # of both readings and both kinds
+    held, against = 3 + (said == "as expected"), int(said == "against it")  # of two by two
     assert (
-        f"{held} of 4 (not corrected for their number) changes are clearly as expected"
-        in answer.summary
+        f" raise it. {held} of 4 (not corrected for their number) changes are clearly as expected, "
+        f"and {against} of 4 (not corrected for their number) changes are clearly against it, by"
+    ) in answer.summary
+
+
+def test_changes_of_one_seed_are_not_counted():
+    rows = [dataclasses.replace(r, seeds=1) if r.seeds else r for r in constituent_rows()]
+    assert answered(change_answer, rows).summary.endswith(
+        "Unknown: no comparison can be counted. Not counted: 4 of one model, which says nothing of "
+        "another training."
     )
+
+
+def test_changes_by_tasks_that_models_did_not_learn_are_named_or_not_counted():
+    def idle(*tasks: str) -> str:
+        rows = [
+            dataclasses.replace(r, value=0.5) if r.stage == "whole" and r.task in tasks else r
+            for r in constituent_rows()
+        ]
+        return answered(change_answer, rows).summary
+
+    assert idle().endswith("seeds and sentences.")
+    assert " 4 of 4 " in idle("mrpc")
+    assert idle("mrpc").endswith(
+        "Among the fine-tuned models are some not shown to be above chance: roberta on mrpc."
+    )
+    assert idle("mrpc", "rte").endswith("Not counted: 4 of models not shown to be above chance.")
+
+
+def test_differences_of_masks_are_marked_where_the_model_is_at_chance():
+    rows = [
+        dataclasses.replace(r, value=0.5) if r.stage == "whole" and r.task == "rte" else r
+        for r in constituent_rows()
+    ]
+    found = {part.name: part for part in section_of(rows).parts}["constituency-masking"]
+    assert {line[1] for line in found.body} == {"rte †", "mrpc"}
 
 
 @pytest.mark.parametrize(("difference", "clear"), [(0.04, 2), (0.01, 0), (-0.04, 0)])
