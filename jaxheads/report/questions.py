@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxheads.records.folder import BEST, INVERTED, LIKE_BEST, META, OWN, RANDOM, Stage
+from jaxheads.records.folder import (
+    BEST,
+    INVERTED,
+    LIKE_BEST,
+    META,
+    OWN,
+    PRETRAINING,
+    RANDOM,
+    Stage,
+)
 from jaxheads.records.rows import Row
 from jaxheads.report.claims import NONE, clear_in, counted, side
 from jaxheads.report.folder import Study
@@ -64,6 +73,11 @@ ORDERS = Question(
     "At the budget nearest to half of the heads the score's order keeps more than {clauses}, each "
     "corrected by itself.",
     "that of {of} in {better}",
+)
+TRANSFER = ORDERS._replace(
+    asks="Is the pre-training task's order worth more on tasks than orders without labels?",
+    rows=lambda study: study.at(Stage.NULL_CONTRAST, method=OWN, other_task=PRETRAINING),
+    says=ORDERS.says.replace("the score's order", "the order of masked LM"),
 )
 PRUNER = Question(
     "Can a pruner that never saw a task choose its heads?",

@@ -19,6 +19,7 @@ from jaxheads.report.chiang2021.answers import (
 from jaxheads.report.chiang2021.coherence import coherence_section
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer
 from jaxheads.report.chiang2021.deduction import deduction_section
+from jaxheads.report.chiang2021.functional import functional_answer
 from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.chiang2021.regimes import regimes_section
 from jaxheads.report.chiang2021.regimes_answer import regimes_answer
@@ -47,6 +48,7 @@ from jaxheads.report.questions import (
     MASKING,
     ORDERS,
     PRUNER,
+    TRANSFER,
     Question,
     answer,
 )
@@ -72,7 +74,9 @@ ANSWERS: tuple[tuple[Callable[[Study], Answer | None] | Question, str, tuple[str
     (COMPARISON, "comparison", ("comparison", "heads")),
     (further_answer, "comparison", ("pareto",)),
     (CONTRAST, "prunability", ()),
-    (ORDERS, "coherence", ("functional",)),
+    (functional_answer, "coherence", ("functional",)),
+    (ORDERS, "coherence", ()),
+    (TRANSFER, "coherence", ()),
     (PRUNER, "meta", ("meta", "heads")),
     (reliability_answer, "coherence", ()),
     (floors_answer, "overview", ()),

@@ -21,6 +21,10 @@ VARIANCES = (
 PARTIAL = "tests/analysis/test_agreement.py::test_"
 WORDS = "tests/report/chiang2021/test_coherence.py::test_"
 
+FUNCTIONAL = "jaxheads/report/chiang2021/functional.py"
+INTERVALS = f"{WORDS}functional_coherence_is_told_by_its_interval_nearest_half"
+SILENT = f"{WORDS}functional_coherence_that_says_nothing_is_not_counted"
+
 FAULTS = (
     ("reliability: over examples alone", RELIABILITY, VARIANCES,
      "return float(2 * other / (1 + same))", "return float(2 * same / (1 + same))"),
@@ -63,11 +67,23 @@ FAULTS = (
      "clear = p < LEVEL and all", "clear = p < 2 or all"),
     ("page: an interval that holds 0 is more than shuffled labels", PAGE, BLIND,
      "Beyond(null, spread.low > 0, cell", "Beyond(null, spread.high > 0, cell"),
+    ("page: functional coherence by its mean", FUNCTIONAL, INTERVALS,
+     "spread.low > 0 for", "spread.mean > 0 for"),
+    ("page: functional coherence below 1 by its mean", FUNCTIONAL, INTERVALS,
+     "spread.high < 1 for", "spread.mean < 1 for"),
+    ("page: functional coherence without bounds", FUNCTIONAL, INTERVALS,
+     "sum(spread.kind == INTERVAL and spread.low", "sum(spread.low"),
+    ("page: functional coherence at most heads", FUNCTIONAL, INTERVALS,
+     "key=lambda budget: abs(budget - half)", "key=lambda budget: budget"),
+    ("page: functional coherence of one seed", FUNCTIONAL, SILENT,
+     "_seeds(study, *place) > 1", "_seeds(study, *place) > 0"),
+    ("page: functional coherence at chance", FUNCTIONAL, SILENT,
+     "if not at_chance(study, *place)]", "if place]"),
     ("page: a probe at chance answers", ANSWER,
      f"{WORDS}a_probe_at_chance_is_marked_and_does_not_answer",
      "if not pair_at_chance(study, place)}", "if place}"),
     ("page: reliability over examples stands for both", SECTION,
-     f"{WORDS}each_correlation_stands_beside_its_ceiling",
+     "tests/report/chiang2021/test_answers.py::test_reliability_and_floors_are_printed",
      "for what in (OTHER_BOTH, OTHER_EXAMPLES)", "for what in (OTHER_EXAMPLES, OTHER_BOTH)"),
     ("page: disattenuated by the ceiling's square", SECTION,
      f"{WORDS}each_correlation_stands_beside_its_ceiling",

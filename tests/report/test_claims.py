@@ -194,6 +194,13 @@ def test_each_place_and_regime_has_its_own_baseline():
     assert not at_chance(study, "m", "t", **where | {"budget": 4})
     study = study_of((0.9, 0.91), stage="before and after", **where)
     assert not at_chance(study, "m", "t", **where)
+    own = [row(**where | {"budget": budget, "stage": "above the baseline", "other_method": ""},
+               low=low, high=0.3) for budget, low in ((8, -0.01), (4, 0.01))]  # fmt: skip
+    found = [
+        at_chance(Study((*study.rows, *own), {}, {}), "m", "t", **where | {"budget": budget})
+        for budget in (8, 4)
+    ]
+    assert found == [True, False]
 
 
 @pytest.mark.parametrize(("low", "found"), [(0.01, False), (0.0, True), (NAN, True), (None, True)])

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from matplotlib.axes import Axes
 
-from jaxheads.records.folder import Stage
+from jaxheads.records.folder import OWN, PRETRAINING, Stage
 from jaxheads.records.rows import Row
-from jaxheads.report.baseline import CROSS, CROSSED, at_chance
+from jaxheads.report.baseline import CROSS, CROSSED, MARK, at_chance
+from jaxheads.report.claims import NONE
 from jaxheads.report.figures.panels import (
     add_legend,
     bands_are,
@@ -19,11 +20,53 @@ from jaxheads.report.figures.panels import (
 )
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown, way
-from jaxheads.report.parts import Drawing, Table, slug
-from jaxheads.report.spread import Spread, kept, spreads
+from jaxheads.report.parts import Answer, Drawing, Table, slug
+from jaxheads.report.spread import INTERVAL, Spread, kept, spread_of, spreads
 from jaxheads.report.tables import table_of
 
 LOWEST, HIGHEST = -1.0, 2.0  # of the axis: a ratio has no bounds where its denominator is small
+
+
+def functional_answer(study: Study) -> Answer | None:
+    """What the pre-training task's order is worth on tasks, nearest half of the heads."""
+    rows = study.main(Stage.FUNCTIONAL, method=OWN, reading="", other_task=PRETRAINING)
+    places = dict.fromkeys((row.model, row.task) for row in rows)
+    if not places:
+        return None
+    able = [place for place in places if not at_chance(study, *place)]
+    several = [place for place in able if _seeds(study, *place) > 1]
+    found = [_at_half(study, [r for r in rows if (r.model, r.task) == own]) for own in several]
+    known = [spread for spread in found if spread is not None]
+    better = sum(spread.kind == INTERVAL and spread.low > 0 for spread in known)
+    worse = sum(spread.kind == INTERVAL and spread.high < 1 for spread in known)
+    said = NONE
+    if known:
+        said = (
+            "At the budget nearest to half of the heads the order of masked LM is better than "
+            f"random orders in {better} of {len(known)} models and tasks, and worse than the "
+            f"task's own order in {worse} of {len(known)}: the 95% interval of functional "
+            "coherence over seeds, random draws and examples lies above 0, or below 1 (not "
+            "corrected for their number)."
+        )
+    reasons = {
+        "whose own order is no better than random": len(several) - len(known),
+        "of one model, which says nothing of another training": len(able) - len(several),
+        f"of models {MARK}": len(places) - len(able),
+    }
+    left = "; ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    question = "Can tasks be pruned by the order of the pre-training task?"
+    return Answer(question, said + f" Not counted: {left}." * bool(left))
+
+
+def _seeds(study: Study, model: str, task: str) -> int:
+    return len({row.seed for row in study.at(Stage.WHOLE, model=model, task=task)})
+
+
+def _at_half(study: Study, rows: list[Row]) -> Spread | None:
+    """At the number of heads nearest to half; None where the own order is no better than random."""
+    half = (study.heads(rows[0].model) or 0) / 2
+    budget = min((row.budget or 0 for row in rows), key=lambda budget: abs(budget - half))
+    return spread_of(row for row in rows if row.budget == budget)
 
 
 def functional_drawings(study: Study) -> Iterator[Drawing]:

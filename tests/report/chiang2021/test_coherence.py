@@ -9,9 +9,10 @@ import pytest
 from jaxheads.records.rows import Row
 from jaxheads.report.chiang2021.coherence import coherence_section
 from jaxheads.report.chiang2021.coherence_answer import coherence_answer
+from jaxheads.report.chiang2021.functional import functional_answer
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Table
-from jaxheads.report.questions import ORDERS
+from jaxheads.report.questions import ORDERS, TRANSFER
 from jaxheads.report.questions import answer as asked
 from tests.report.rows import study_rows
 
@@ -163,6 +164,48 @@ def test_an_order_is_told_from_that_of_a_null(study):
     )
     line = lines(study, "null-orders-table")[1]
     assert line["value"], line["says"] == ("+0.050", "gradient keeps more")
+
+
+def test_the_pre_training_order_is_told_from_that_of_a_null(study):
+    found = asked(study, TRANSFER)
+    assert found is not None
+    assert found.summary == (
+        "At the budget nearest to half of the heads the order of masked LM keeps more than that of "
+        "magnitude in 0 of 2 (0 after Holm's correction), each corrected by itself."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "better", "worse"),
+    [(0.2, 0.8, 2, 2), (0.2, 1.1, 2, 0), (-0.1, 0.8, 0, 2), (-0.1, 1.1, 0, 0), (1.1, 1.3, 2, 0),
+     (float("nan"), float("nan"), 0, 0), (None, None, 0, 0)],
+)  # fmt: skip
+def test_functional_coherence_is_told_by_its_interval_nearest_half(study, low, high, better, worse):
+    """With 4 heads it is clear on both sides, and with 12 there is nothing to share."""
+    rows = [
+        dataclasses.replace(r, low=low, high=high)
+        if r.stage == "functional coherence" and r.budget == 8 else r
+        for r in study.rows
+    ]  # fmt: skip
+    said = answer(functional_answer, *rows).summary
+    assert f"random orders in {better} of 2 models and tasks" in said
+    assert f"own order in {worse} of 2: the 95% interval" in said
+
+
+def test_functional_coherence_that_says_nothing_is_not_counted(study):
+    nan = float("nan")
+    undefined = [
+        dataclasses.replace(r, value=nan)
+        if (r.stage, r.task) == ("functional coherence", "sentiment") else r
+        for r in study.rows
+    ]  # fmt: skip
+    said = answer(functional_answer, *undefined).summary
+    assert "in 1 of 1 models" in said
+    assert said.endswith(" Not counted: 1 whose own order is no better than random.")
+    said = answer(functional_answer, *(r for r in study.rows if not r.seed)).summary
+    assert said.startswith("Unknown: no comparison can be counted. Not counted: 2 of one model,")
+    said = functional_answer(at_chance(study, "sentiment", "fine-tuned")).summary
+    assert said.endswith(" Not counted: 1 of models not shown to be above chance.")
 
 
 def test_what_gives_the_order_of_one_side_leaves_nothing_to_be_more(study):
