@@ -31,8 +31,7 @@ def run(options: StudyOptions) -> int | None:
     from jaxheads.cli import study  # which starts jax
 
     if options.dry_run:
-        print(study.planned(options))
-        return 0
+        return study.planned(options)
     return study.run(options)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from jaxheads.cli.options.study import StudyOptions
 from jaxheads.cli.overrides import load_config, override
+from jaxheads.config import EncoderConfig
 from jaxheads.parallel.processes import is_primary, join_hosts
 from jaxheads.storage.store import Store
 from jaxheads.studies import registry
+from jaxheads.studies.costs.work import Rate, Work, rate_of
 from jaxheads.studies.registry import STUDIES, How
 from jaxheads.studies.runner.cells import cell_file
 from jaxheads.studies.workbench.settings import Run
@@ -32,24 +38,66 @@ def run(options: StudyOptions) -> int | None:
     return None if is_primary() else 0
 
 
-def planned(options: StudyOptions) -> str:
-    """What the command would do, cell by cell, after a check of all that it would read.
+def planned(options: StudyOptions) -> int:
+    """Print what the command would do, cell by cell, and what it costs; 2 where it could not.
 
     Raises:
-      ValueError: as `run`, for settings and inputs.
+      ValueError: as `run`, for settings.
     """
-    settings = settings_of(options)
-    files, cells = registry.plan(settings, options.folder)
-    place = {name: number for number, name in enumerate(cells, 1)}
-    done = {name for name in cells if Store(options.folder).exists(cell_file(name))}
-    width = len(str(len(cells)))
-    lines = [f"{settings.name}: {len(cells)} cells, {len(done)} done; nothing was run or written"]
-    lines += [f"reads {path} ({name})" for name, path in files.items()]
-    for name, needs in cells.items():
+    settings, rate = settings_of(options), rate_of(options.on)
+    shapes = {model.source: made for model in settings.models if (made := _made(model.source))}
+    plan = registry.plan(settings, options.folder, shapes)
+    place = {name: number for number, name in enumerate(plan.needs, 1)}
+    done = {name for name in place if Store(options.folder).exists(cell_file(name))}
+    width = len(str(len(place)))
+    lines = [f"{settings.name}: {len(place)} cells, {len(done)} done; nothing was run or written"]
+    lines += [f"reads {path} ({name})" for name, path in plan.files.items()]
+    for name, needs in plan.needs.items():
         after = ", ".join(str(place[need]) for need in needs)
         said = f"  after {after}" * bool(after) + "  done" * (name in done)
         lines.append(f"{place[name]:{width}}  {name}{said}")
-    return "\n".join(lines)
+    left = [plan.costs[name] for name in place if name not in done]
+    print("\n".join((*lines, "", *_costs(left, rate, options))))
+    if plan.lacking:
+        raise ValueError(f"it cannot run yet: {'; '.join(dict.fromkeys(plan.lacking))}")
+    return 0
+
+
+def _costs(left: Sequence[tuple[str, Work]], rate: Rate, options: StudyOptions) -> Iterator[str]:
+    """A table of what cells cost that are not done, by kind and in all."""
+    kinds: dict[str, list[Work]] = {}
+    for kind, work in left:
+        kinds.setdefault(kind, []).append(work)
+    rows = [("to do", "cells", "forward", "backward", "flops", "memory", "disk", "hours")]
+    for kind, works in (*kinds.items(), ("all", [work for _, work in left])):
+        whole = functools.reduce(Work.__or__, works, Work())
+        hours = rate.seconds(whole) / 3600 / options.workers
+        sizes = (f"{size / 2**30:.2f} GiB" for size in (whole.memory, whole.disk))
+        examples = (f"{whole.forward:,}", f"{whole.backward:,}", f"{whole.flops:.1e}")
+        rows.append((kind, str(len(works)), *examples, *sizes, f"{hours:.2f}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *rest in rows:
+        cells = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+        yield "  ".join((f"{first:{widths[0]}}", *cells))
+    yield (
+        "forward, backward: examples, passed forward alone or both ways; memory: float32 of a "
+        "device with a whole batch; disk: models and effects of heads"
+    )
+    by = f" by {options.workers} workers" * (options.workers > 1)
+    yield f"hours on {options.on}{by}: {rate.said}; a guess within a factor of two or so"
+
+
+def _made(source: str | None) -> EncoderConfig | None:
+    """The shape of a model that a shipped study makes, by where the study leaves it."""
+    found = re.fullmatch(r"runs/(\w+)/models/(\w+)", source or "")
+    if found is None:
+        return None
+    try:
+        run = load_config(Path(found[1]))
+    except (ValueError, OSError):
+        return None
+    models = {model.name: model for model in run.models} if isinstance(run, Run) else {}
+    return models[found[2]].encoder if found[2] in models else None
 
 
 def settings_of(options: StudyOptions) -> Run:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
+from jaxheads.config import EncoderConfig
 from jaxheads.parallel.processes import broadcast_int, is_primary, run_on_primary, several
 from jaxheads.records.folder import SETTINGS
 from jaxheads.storage.remote import fetched, mapped
 from jaxheads.storage.store import Store
 from jaxheads.storage.urls import url_of
 from jaxheads.studies.chiang2021 import study as chiang2021
+from jaxheads.studies.costs.cells import cost_of, kind_of
+from jaxheads.studies.costs.shapes import sketched, with_text
+from jaxheads.studies.costs.work import Work
 from jaxheads.studies.htut2019 import study as htut2019
 from jaxheads.studies.li2021 import compare
 from jaxheads.studies.li2021 import study as li2021
@@ -45,6 +49,7 @@ from jaxheads.studies.settings import (
     Zhang2020,
 )
 from jaxheads.studies.workbench import pretrain
+from jaxheads.studies.workbench.model import study_models
 from jaxheads.studies.workbench.other_studies import check_finished
 from jaxheads.studies.workbench.settings import MapStudy
 from jaxheads.studies.workbench.tasks import check_tasks
@@ -101,15 +106,43 @@ def check_inputs(run: Run) -> dict[str, Path]:
     return files
 
 
-def plan(settings: Run, place: str | Path) -> tuple[dict[str, Path], dict[str, tuple[str, ...]]]:
-    """What `run` would read, by settings, and its cells in order with their needs; writes nothing.
+class Plan(NamedTuple):
+    """What a study would do."""
+
+    files: Mapping[str, Path]  # that it reads, by their settings
+    needs: Mapping[str, tuple[str, ...]]  # of its cells, in order
+    costs: Mapping[str, tuple[str, Work]]  # by cell its kind, and what it does
+    lacking: Sequence[str]  # what is not there, or wrong
+
+
+def plan(settings: Run, place: str | Path, made: Mapping[str, EncoderConfig] | None = None) -> Plan:
+    """What `run` would do; writes nothing, and asks for no weights.
+
+    Args:
+        settings: of the study.
+        place: where it would be.
+        made: shapes of models that other studies make, by where they leave them.
 
     Raises:
-        ValueError: what is wrong with the inputs, as `run` says it.
+        ValueError: what is wrong with the settings, as `run` says it.
     """
-    with fetched(mapped(settings, _absolute)) as local:
-        files, cells = check_inputs(local), _cells(local, Store(_absolute(Path(place))))
-    return files, needs_by_name(list(cells.values()))
+    absolute = mapped(settings, _absolute)
+    with fetched(absolute) as local, sketched(local, made) as (drawn, lacking):
+        files: dict[str, Path] = {}
+        try:
+            files = check_inputs(local)
+            if not lacking:
+                _check_models(local)
+        except ValueError as error:
+            lacking.append(str(error))
+        store = Store(_absolute(Path(place)))
+        try:
+            cells = _cells(drawn, store)
+        except ValueError as error:
+            cells = _cells(with_text(drawn), store)
+            lacking.append(str(error))
+        costs = {name: (kind_of(each), cost_of(each)) for name, each in cells.items()}
+    return Plan(files, needs_by_name(list(cells.values())), costs, lacking)
 
 
 class How(NamedTuple):
@@ -138,6 +171,7 @@ def run(settings: Run, place: str | Path, how: How | None = None) -> None:
     settings, store = mapped(settings, _absolute), Store(_absolute(Path(place)))
     with fetched(settings) as local:
         check_inputs(local)
+        _check_models(local)
         _check_processes(settings, how)
         cells = functools.cache(lambda: _cells(local, store))
         if not is_primary():
@@ -169,6 +203,12 @@ def load_cells(settings: Run, store: Store) -> dict[str, Cell]:
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     return _cells(stack.enter_context(fetched(settings)), store)
+
+
+def _check_models(local: Run) -> None:
+    """Raise ValueError for a checkpoint that does not fit its tokenizer or the run."""
+    for model in study_models(local, Store(Path())):
+        model.check()
 
 
 def _cells(local: Run, store: Store) -> dict[str, Cell]:

@@ -328,10 +328,13 @@ def test_a_dry_run_lists_cells_with_their_needs_and_writes_nothing(tmp_path, cap
     config, out = write_study(tmp_path), tmp_path / "out"
     assert main(["study", str(config), "--dry-run", "--out", str(out)]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
+    lines, costs = lines[: lines.index("")], lines[lines.index("") :]
     cells = [line.split() for line in lines if not line.startswith("reads ")]
     assert f" {len(cells)} cells, 0 done; nothing was run or written" in first
     names = [words[1] for words in cells]
     assert names[:2] == ["roberta-pretrained", "roberta-score-base"]
+    assert [line.split()[1] for line in costs if line.startswith("all")] == [str(len(cells))]
+    assert costs[-1].startswith("hours on cpu: 3e10 operations a second")
     assert cells[1][2:] == ["after", "1"]
     assert [line for line in lines if line.startswith("reads ") and "(tasks.sst2.train)" in line]
     assert not out.exists()

@@ -48,7 +48,12 @@ class StudyOptions:
     num_processes: int | None = option("how many processes there are", None, metavar="N")
     process_id: int | None = option("which one this is, from 0", None, metavar="I")
     status: bool = option("only say what is done, running, failed and to do", False)
-    dry_run: bool = option("only check settings and inputs, and list the cells", False)
+    dry_run: bool = option(
+        "only check settings and inputs, list the cells and say what they cost", False
+    )
+    on: str = option(
+        "of --dry-run: cpu, or so many chips of a kind, as v5e-8", "cpu", metavar="PLACE"
+    )
 
     @property
     def folder(self) -> Path:

@@ -88,6 +88,15 @@ def load_model(source: str | Path, *, readout: ReadoutConfig | None = None, key=
     return Model(described.config, readout, params)
 
 
+def read_layout(source: str | Path) -> Described:
+    """What a model's `config.json` says, without its weights.
+
+    Raises:
+      ValueError: in one line, as `load_model`.
+    """
+    return _described(fetch_model_dir(source, (CONFIG,)))
+
+
 def _fetch(source: str | Path) -> Path:
     """The directory of a model; from the Hub, Flax's weights where there are no others."""
     directory = fetch_model_dir(source, PATTERNS)

@@ -22,7 +22,7 @@ from jaxheads.config import EncoderConfig, ReadoutConfig
 from jaxheads.data.sources import read_texts
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
-from jaxheads.models.checkpoint.convert import load_model, save_model
+from jaxheads.models.checkpoint.convert import load_model, read_layout, save_model
 from jaxheads.models.model import Model, init_model
 from jaxheads.parallel.mesh import open_mesh, whole_params
 from jaxheads.records.folder import PRETRAINING, Room
@@ -147,21 +147,38 @@ class StudyModel:
           ValueError: for a checkpoint that is no masked LM where there is a text, reads fewer
             tokens than the run has, or does not fit the tokenizer.
         """
-        source, model = self.settings.source or self.name, self._read(load_model)
-        check_fits(self.tokenizer, model.config)
-        text, kind = self.run.text, model.readout.kind
+        model = self._read(load_model)
+        self._check(self.tokenizer, model.config, model.readout.kind)
+        return model
+
+    def check(self) -> None:
+        """Check what the checkpoint says of itself, before its weights are read.
+
+        Raises:
+          ValueError: as `base`; and for files that cannot be read.
+        """
+        source, further = self.settings.source, self.settings.pretrain is not None
+        if source is not None:
+            said = read_layout(source)
+            kind = "masked_lm" if further else said.kind
+            self._check(load_tokenizer(source), said.config, kind)
+
+    def _check(self, tokenizer: Tokenizer, config: EncoderConfig, kind: str | None) -> None:
+        source, text, most = self.settings.source or self.name, self.run.text, max_tokens(config)
+        check_fits(tokenizer, config)
         if text is not None and kind != "masked_lm":
             raise ValueError(f"{source}: expected a masked LM, got a {kind} readout")
         longest = max((part.length for part in (text, *self.tasks) if part is not None), default=0)
-        if longest > max_tokens(model.config):
-            most = max_tokens(model.config)
+        if longest > most:
             raise ValueError(f"{source}: reads at most {most} tokens, the run has {longest}")
-        return model
 
-    @property
+    @functools.cached_property
     def layout(self) -> EncoderConfig:
-        """Layers and heads of the model, known before it is trained."""
-        return self.settings.encoder or self._start.config
+        """Layers and heads of the model, known before it is trained or its weights are read."""
+        if self.settings.encoder is not None:
+            return self.settings.encoder
+        assert self.settings.source is not None, self.settings
+        return read_layout(self.settings.source).config
 
     def pretrain(self) -> None:
         """Train the model from scratch, or further, and save it with its tokenizer."""

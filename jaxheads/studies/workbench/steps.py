@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxheads.data.tokens import check_fits
 from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.folder import MAGNITUDE, OUTPUT_NORM, PRETRAINING, Stage, score_file
@@ -24,10 +23,9 @@ def text_cells(model: StudyModel) -> tuple[list[Cell], list[Cell]]:
     None of a run without a text, which takes a checkpoint of any kind.
 
     Raises:
-      ValueError: for a checkpoint that cannot be read, or a text that is not there.
+      ValueError: for a text that is not there.
     """
     if model.run.text is None:
-        check_fits(model.tokenizer, model.base.config)
         return [], []
     base = pretrained_cell(model)
     return [base], [cell(score_base, model, after=[base])]

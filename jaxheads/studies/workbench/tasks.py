@@ -244,7 +244,7 @@ def metrics_of(task: Task) -> tuple[str, ...]:
 
 
 def check_tasks(tasks: Sequence[TaskSettings], similar: Sequence[TaskSettings] = ()) -> None:
-    """Look all tasks up, and read all examples of one's own, before anything is computed.
+    """Look all tasks up, and read all examples of their files, before anything is computed.
 
     Raises:
       ValueError: for an unknown name, for what is wrong with examples, and for tasks measured by
@@ -256,7 +256,7 @@ def check_tasks(tasks: Sequence[TaskSettings], similar: Sequence[TaskSettings] =
             raise ValueError(f"similar: expected tasks of pairs, got {each.name}")
     for each in tasks:
         task = task_of(each)
-        for path in (each.train, each.held_out, each.other_held_out) if each.task else ():
+        for path in (each.train, each.held_out, each.other_held_out):
             if path is None:
                 continue
             for _ in stream_examples(task, path, reading=each.reading):
