@@ -18,9 +18,8 @@ from jaxheads.report.names import head_of
 from jaxheads.report.spread import cell, number, percent, signed, spread_of
 from tests.support.published import Place, by_place, markdown, reader, study_of
 
-TUNED_ON = "grammar_sentiment"
-MODELS: dict[str, Place] = {"RoBERTa": ("roberta", LM), "ALBERT": ("albert", LM)}
-COMMON = 80  # arcs, of which a relation in the table has at least as many
+BUILT_IN: dict[str, Place] = {"RoBERTa": ("roberta", LM), "ALBERT": ("albert", LM)}
+MINILM: dict[str, Place] = {"all-MiniLM-L6-v2": ("published", LM)}
 TREES = {MAX: "MAX", MST: "MST"}
 
 
@@ -29,9 +28,9 @@ def points(value: float) -> str:
     return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
 
 
-def htut_grammar_trees() -> str:
+def dependency_trees(name: str, models: dict[str, Place], draws: int, tuned_on: str = "") -> str:
     """Whole dependency trees: the best head beside what sees no word or is not trained."""
-    study, line = study_of("htut_grammar"), reader("htut_grammar")
+    study, line = study_of(name), reader(name)
 
     def blind(reading: str) -> Callable[[str, str], str]:
         def read(model: str, task: str) -> str:
@@ -43,23 +42,26 @@ def htut_grammar_trees() -> str:
 
     def change(reading: str) -> Callable[[str, str], str]:
         own = line(Stage.TUNED_CHANGE, Metric.UUAS, reading=reading, form=points)
-        return lambda model, _: own(model, TUNED_ON)
+        return lambda model, _: own(model, tuned_on)
 
     lines = {}
-    for reading, name in TREES.items():
+    for reading, tree in TREES.items():
         own = {"metric": Metric.UUAS, "reading": reading, "form": percent}
         lines |= {
-            f"{name}: best head": line(Stage.BEST_HEAD, **own),
-            f"{name}: best head that sees no word": blind(reading),
-            f"{name}: best head of random weights, 2 draws": line(Stage.RANDOM_BEST_HEAD, **own),
-            f"{name}: change by fine-tuning on sentiment, points": change(reading),
+            f"{tree}: best head": line(Stage.BEST_HEAD, **own),
+            f"{tree}: best head that sees no word": blind(reading),
+            f"{tree}: best head of random weights, {draws} draws": line(
+                Stage.RANDOM_BEST_HEAD, **own
+            ),
         }
-    return by_place(MODELS, lines)
+        if tuned_on:
+            lines[f"{tree}: change by fine-tuning on sentiment, points"] = change(reading)
+    return by_place(models, lines)
 
 
-def htut_grammar_relations() -> str:
-    """Single relations: the best head, and what it gains over a fixed distance."""
-    study = study_of("htut_grammar")
+def dependency_relations(name: str, models: dict[str, Place], common: int) -> str:
+    """Relations of so many arcs: the best head, and what it gains over a fixed distance."""
+    study, (first, _) = study_of(name), next(iter(models.values()))
     at = {"task": LM, "reading": MAX}
     columns = {"best head": (Metric.ACCURACY, percent)}
     columns["gain over the offset, points"] = (Metric.GAIN, points)
@@ -67,18 +69,18 @@ def htut_grammar_relations() -> str:
         "relation",
         "arcs",
         "best offset",
-        *(f"{m}: {what}" for m in MODELS for what in columns),
+        *(f"{m}: {what}" for m in models for what in columns),
     ]
     body = []
-    for arcs in study.at(Stage.RELATION, **at, model="roberta", metric=Metric.ARCS):
-        if arcs.value < COMMON:
+    for arcs in study.at(Stage.RELATION, **at, model=first, metric=Metric.ARCS):
+        if arcs.value < common:
             continue
         own = {**at, "relation": arcs.relation}
-        (offset,) = study.at(Stage.RELATION, **own, model="roberta", metric=Metric.UNSIGNED)
+        (offset,) = study.at(Stage.RELATION, **own, model=first, metric=Metric.UNSIGNED)
         cells = [arcs.relation, number(arcs.value, 0), percent(offset.value)]
         cells += [
             cell(study.spread(Stage.RELATION, **own, model=model, metric=metric), form)
-            for model, _ in MODELS.values()
+            for model, _ in models.values()
             for metric, form in columns.values()
         ]
         body.append(cells)
@@ -95,11 +97,11 @@ READINGS = {
 }
 
 
-def luo_grammar_heads() -> str:
+def constituency_heads(name: str) -> str:
     """The best head at whole constituency trees, against trees that no model made."""
-    study = study_of("luo_grammar")
+    study = study_of(name)
     body = []
-    for reading, name in READINGS.items():
+    for reading, distance in READINGS.items():
         own = {"task": LM, "metric": Metric.F1, "reading": reading}
         (row,) = study.at(Stage.BEST_HEAD, **own)
         less = (
@@ -109,7 +111,7 @@ def luo_grammar_heads() -> str:
         random = study.spread(Stage.RANDOM_WEIGHTS, **own, method=Metric.BEST_HEAD)
         body.append(
             (
-                name, head_of(row), cell(spread_of([row])),
+                distance, head_of(row), cell(spread_of([row])),
                 *(cell(each, signed) for each in less), cell(random),
             )
         )  # fmt: skip

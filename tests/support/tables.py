@@ -43,10 +43,12 @@ from tests.support.humor_tables import peyrard_grammar
 from tests.support.paths import ROOT
 from tests.support.published import Lines, Place, by_place, reader, study_of
 from tests.support.syntax_tables import (
-    htut_grammar_relations,
-    htut_grammar_trees,
+    BUILT_IN,
+    MINILM,
+    constituency_heads,
+    dependency_relations,
+    dependency_trees,
     luo_grammar_changes,
-    luo_grammar_heads,
 )
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "configs" / "README.md")
@@ -313,9 +315,13 @@ TABLES: dict[str, Callable[[], str]] = {
         compared, "compare_grammar_entailment", bounds=(11, 5)
     ),
     "zhang_grammar": zhang_grammar,
-    "htut_grammar-trees": htut_grammar_trees,
-    "htut_grammar-relations": htut_grammar_relations,
-    "luo_grammar-heads": luo_grammar_heads,
+    "htut_grammar-trees": functools.partial(
+        dependency_trees, "htut_grammar", BUILT_IN, 2, SENTIMENT
+    ),
+    "htut_grammar-relations": functools.partial(dependency_relations, "htut_grammar", BUILT_IN, 80),
+    "minilm_htut-trees": functools.partial(dependency_trees, "minilm_htut", MINILM, 3),
+    "minilm_htut-relations": functools.partial(dependency_relations, "minilm_htut", MINILM, 100),
+    "luo_grammar-heads": functools.partial(constituency_heads, "luo_grammar"),
     "luo_grammar-changes": luo_grammar_changes,
     "peyrard_grammar": peyrard_grammar,
 }
