@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
@@ -20,16 +23,20 @@ from jaxheads.data.tasks.examples import stream_examples
 from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tasks.values import some_of
-from jaxheads.data.tokens import Tokenizer
+from jaxheads.data.tokens import Tokenizer, max_tokens
 from jaxheads.inference.evaluate import Evaluation, evaluate
 from jaxheads.inference.translating import constant_text, text_scores, translate
 from jaxheads.models.model import Model
 from jaxheads.objectives import objective_for
 from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
 from jaxheads.parallel.processes import is_primary, join_hosts
+from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.mask import present_heads
 from jaxheads.storage.files import write_atomically
 from jaxheads.storage.remote import named
+from jaxheads.studies.workbench.latency import latencies
+
+BATCHES = (1, 16)  # at which models are timed beside each other
 
 
 def run(options: EvaluateOptions) -> None:
@@ -41,31 +48,76 @@ def run(options: EvaluateOptions) -> None:
     """
     join_hosts(options.coordinator, options.num_processes, options.process_id, saves=False)
     mesh = open_mesh(*options.mesh)
-    with in_host_memory(mesh):
-        model, tokenizer = open_model(options)
-    task = task_for(options, model)
-    source = _source(options, task, model, tokenizer, mesh)
-    found = {}
-    for heads, gate_LH in _gates(options, model).items():
-        batches = example_batches(source, options.batch_size, model.readout.kind, mesh)
-        found[heads] = measure(options, model, task, batches, mesh, gate_LH)
-    told: dict[str, str] = {}
-    if task.kind == "translate" and options.beams:
-        told = _add_texts(options, model, tokenizer, task, source, mesh, found)
+    places = (options.model, *options.beside)
+    several = [_measured(options, place, mesh) for place in places]
+    found, models, task = {}, {}, several[0].task
+    for place, each in zip(places, several, strict=True):
+        for heads, evaluation in each.found.items():
+            name = f"{_short(place, places)}, {heads}" if options.beside else heads
+            found[name], models[name] = evaluation, each.model
+    told: dict[str, str] = several[0].told
+    costs = _costs(models, options.max_length) if options.beside else {}
     if is_primary():
         if options.out is not None:
             with write_atomically(options.out) as draft:
                 said = {**_as_json(task, found), **({"signatures": told} if told else {})}
+                said |= {"costs": costs} if costs else {}
                 draft.write_text(json.dumps(said, indent=2) + "\n")
-        print("\n".join((f"{named(options.model)} on {task.title}", *table_of(task, found))))
+        title = " and ".join(map(named, places))
+        print("\n".join((f"{title} on {task.title}", *table_of(task, found, costs))))
         for name, signature in told.items():
             print(f"{name:16}  {signature}")
         if options.out is not None:
             print(f"wrote {options.out}")
-        whole = next(iter(found.values()))
-        value_of = {name: (whole.metrics[name], whole.floors[name]) for name in task.measured}
-        if warning := below_baseline(task, model, value_of):
-            print(warning, file=sys.stderr)
+        for name, each in found.items():
+            value_of = {key: (each.metrics[key], each.floors[key]) for key in task.measured}
+            warning = below_baseline(task, models[name], value_of)
+            if warning and (options.beside or name == next(iter(found))):
+                print(warning, file=sys.stderr)
+
+
+class _Measured(NamedTuple):
+    """What was found of one model, by heads."""
+
+    model: Model
+    task: Task
+    found: dict[str, Evaluation]
+    told: dict[str, str]  # the signatures of scores of texts
+
+
+def _measured(options: EvaluateOptions, place: str, mesh: Mesh | None) -> _Measured:
+    own = dataclasses.replace(options, model=place, beside=())
+    with in_host_memory(mesh):
+        model, tokenizer = open_model(own)
+    task, found, told = task_for(own, model), {}, {}
+    source = _source(own, task, model, tokenizer, mesh)
+    for heads, gate_LH in _gates(own, model, scored=place == options.model).items():
+        batches = example_batches(source, own.batch_size, model.readout.kind, mesh)
+        found[heads] = measure(own, model, task, batches, mesh, gate_LH)
+    if task.kind == "translate" and options.beams:
+        told = _add_texts(own, model, tokenizer, task, source, mesh, found)
+    return _Measured(model, task, found, told)
+
+
+def _short(place: str, places: Sequence[str]) -> str:
+    """The last part of a model's name where no other model has it, else the whole."""
+    parts = [PurePosixPath(each).name for each in places]
+    last = PurePosixPath(place).name
+    return last if parts.count(last) == 1 else place
+
+
+def _costs(models: Mapping[str, Model], length: int) -> dict[str, dict[str, float]]:
+    """By column the size of its model, and the milliseconds of a forward pass by batch."""
+    length = min(length, *(max_tokens(model.config) for model in models.values()))
+    distinct = {id(model): model for model in models.values()}
+    took = latencies({str(key): model for key, model in distinct.items()}, BATCHES, length)
+    return {
+        name: {
+            "parameters": float(count_parameters(model.params)),
+            **{f"ms, batch {n}": ms for n, ms in took[str(id(model))].items()},
+        }
+        for name, model in models.items()
+    }
 
 
 def _add_texts(
@@ -102,11 +154,11 @@ def _source(
     )
 
 
-def _gates(options: EvaluateOptions, model: Model) -> dict[str, np.ndarray]:
-    """The gates to measure under, by how many heads they leave."""
+def _gates(options: EvaluateOptions, model: Model, *, scored: bool = True) -> dict[str, np.ndarray]:
+    """The gates to measure under, by how many heads they leave; by scores, where it is `scored`."""
     present_LH = present_heads(model.config)
     gates = {f"all {present_LH.sum()} heads": np.ones(present_LH.shape, np.float32)}
-    if options.scores is not None and options.budget is not None:
+    if scored and options.scores is not None and options.budget is not None:
         mask_LH = choose_heads(options.scores, model, options.budget)
         gates[f"{mask_LH.sum()} heads"] = mask_LH.astype(np.float32)
     return gates
@@ -147,8 +199,12 @@ def below_baseline(task: Task, model: Model, value_of: Mapping[str, tuple[float,
     )
 
 
-def table_of(task: Task, found: Mapping[str, Evaluation]):
-    """Lines of a table: a column for each gate, and the majority-class baseline."""
+def table_of(
+    task: Task,
+    found: Mapping[str, Evaluation],
+    costs: Mapping[str, Mapping[str, float]] | None = None,
+):
+    """Lines of a table: a column for each gate, the majority-class baseline; below, costs."""
     first = next(iter(found.values()))
     columns = [*found, "majority-class baseline"]
     yield "  ".join([f"{f'{first.examples} examples':16}", *columns])
@@ -158,6 +214,12 @@ def table_of(task: Task, found: Mapping[str, Evaluation]):
             f"{value:<{len(column)}.4f}" for value, column in zip(values, columns, strict=True)
         ]
         yield "  ".join([f"{name:16}", *cells]).rstrip()
+    costs = costs or {}
+    for name in next(iter(costs.values()), ()):
+        values = [
+            f"{costs[column][name]:<{len(column)},.{3 * ('ms' in name)}f}" for column in found
+        ]
+        yield "  ".join([f"{name:16}", *values]).rstrip()
 
 
 def _as_json(task: Task, found: Mapping[str, Evaluation]) -> dict:

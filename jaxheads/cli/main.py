@@ -214,7 +214,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     required = parser.add_argument_group("required")
     optional = parser.add_argument_group("options")
     hints = typing.get_type_hints(options)
-    for field in dataclasses.fields(options):
+    for field in _fields(options):
         _add_option(required if _is_required(field) else optional, field, hints[field.name])
     optional.add_argument("--debug", action="store_true", help="show the traceback of an error")
     optional.add_argument(
@@ -238,6 +238,8 @@ def _add_option(group: argparse._ArgumentGroup, field: dataclasses.Field, annota
         "type": _converter(what, str if repeated else annotation),
         "action": "append" if repeated else "store",
     }
+    if what["more"]:
+        settings |= {"action": "extend", "nargs": "+"}
     if what["positional"]:
         group.add_argument(field.name, nargs="?", default=None, **settings)
     else:
@@ -247,7 +249,7 @@ def _add_option(group: argparse._ArgumentGroup, field: dataclasses.Field, annota
 def _parse(parser: argparse.ArgumentParser, name: str, words: list[str]) -> Any:
     """The verb's options from the words; whatever is wrong is a ValueError."""
     found, extra = parser.parse_known_args(words)
-    fields = dataclasses.fields(VERBS[name].options)
+    fields = _fields(VERBS[name].options)
     if extra:
         flags = [_flag(field) for field in fields if not field.metadata["positional"]]
         unknown = extra[0].partition("=")[0]
@@ -257,6 +259,9 @@ def _parse(parser: argparse.ArgumentParser, name: str, words: list[str]) -> Any:
     missing = [_flag(field) for field in fields if _is_required(field) and field.name not in given]
     if missing:
         raise ValueError(f"{name}: expected {', '.join(missing)}; see `{parser.prog} --help`")
+    for field in fields:
+        if field.metadata["more"] and field.name in given:
+            given[field.name], *given[field.metadata["more"]] = given[field.name]
     return VERBS[name].options(
         **{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     )
@@ -275,6 +280,11 @@ def _converter(what: Mapping[str, Any], annotation: Any) -> Callable[[str], Any]
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
+
+
+def _fields(options: type) -> list[dataclasses.Field]:
+    """The fields that are options."""
+    return [field for field in dataclasses.fields(options) if not field.metadata.get("hidden")]
 
 
 def _is_required(field: dataclasses.Field) -> bool:
@@ -311,7 +321,7 @@ def _overview() -> str:
 def _usage(name: str) -> str:
     hints = typing.get_type_hints(VERBS[name].options)
     words = [f"jaxheads {name}"]
-    for field in filter(_is_required, dataclasses.fields(VERBS[name].options)):
+    for field in filter(_is_required, _fields(VERBS[name].options)):
         metavar = field.metadata["metavar"] or _metavar(field, hints[field.name])
         words += [metavar] if field.metadata["positional"] else [_flag(field), metavar]
     return " ".join([*words, "[options]"])

@@ -233,6 +233,8 @@ def test_help_names_every_option(capsys, name):
     text = "".join(capsys.readouterr().out.split())  # the terminal's width breaks lines
     for field in dataclasses.fields(VERBS[name].options):
         what = field.metadata
+        if what.get("hidden"):
+            continue
         flag = "" if what["positional"] else f"--{field.name.replace('_', '-')}"
         assert "".join(f"{flag}{what['metavar']}".split()) in text
         assert "".join(what["help"].replace("%%", "%").split()) in text

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -217,6 +218,22 @@ def test_heads_are_masked_where_a_model_is_measured(classifier, topics, tmp_path
     assert run("evaluate", tmp_path / "smaller", *OWN, *again) == 0
     cut = json.loads((tmp_path / "n.json").read_text())["metrics"]["all 4 heads"]
     assert cut == pytest.approx(found["metrics"]["4 heads"], rel=1e-5)
+    capsys.readouterr()
+    both = ("--model", tmp_path / "smaller", *OWN, "--data", topics, *chosen)
+    assert run("evaluate", classifier, *both, "--out", tmp_path / "o.json") == 0
+    beside, said = json.loads((tmp_path / "o.json").read_text()), capsys.readouterr().out
+    whole = f"{classifier.name}, all 8 heads"
+    names = [whole, f"{classifier.name}, 4 heads", "smaller, all 4 heads"]
+    assert list(beside["metrics"]) == list(beside["costs"]) == names
+    metrics = [found["metrics"]["all 8 heads"], found["metrics"]["4 heads"], cut]
+    assert list(beside["metrics"].values()) == metrics
+    for name, place in ((whole, classifier), (names[2], tmp_path / "smaller")):
+        size = sum(leaf.size for leaf in jax.tree.leaves(load_model(place).params))
+        assert beside["costs"][name]["parameters"] == size
+        assert beside["costs"][name]["ms, batch 16"] > 0
+        assert f"{size:,}" in said
+    assert run("evaluate", classifier, "--model", classifier, *OWN, "--data", topics) == 2
+    assert "--model: expected different ones" in capsys.readouterr().err
 
 
 def test_forward_only_methods_need_no_labels(checkpoint, topics, tmp_path):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import option, parse_budget, refuse
+from jaxheads.cli.options.fields import further, option, parse_budget, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
 from jaxheads.errors import too_low
 
@@ -15,6 +15,14 @@ from jaxheads.errors import too_low
 class EvaluateOptions(TaskOptions):
     """`jaxheads evaluate`: loss and metrics of a model on a data set, also with heads masked."""
 
+    model: str = option(
+        "model directory, or a name on the Hugging Face Hub; several are put side by side, with "
+        "their sizes and the time that they take",
+        metavar="DIR_OR_HUB",
+        role="in",
+        more="beside",
+    )
+    beside: tuple[str, ...] = further()
     split: str = option("of a data set that has splits", "validation")
     scores: Path | None = option(
         "what `jaxheads score` wrote: measure also with the other heads masked", None,
@@ -41,5 +49,9 @@ class EvaluateOptions(TaskOptions):
 def _evaluate_problems(o: EvaluateOptions) -> Iterator[str]:
     if (o.scores is None) != (o.budget is None):
         yield "--scores and --budget: expected both or none"
+    if o.beside and o.task == "translate":
+        yield "--model: expected one of translations, got several"
+    if len({o.model, *o.beside}) <= len(o.beside):
+        yield f"--model: expected different ones, got {', '.join((o.model, *o.beside))}"
     yield from too_low([("--beams", o.beams, 0)])
     yield from task_problems(o)

@@ -15,16 +15,24 @@ def option(
     parse: Callable[[str], Any] | None = None,
     positional: bool = False,
     role: Literal["in", "out", "folder", "report"] | None = None,
+    more: str = "",
 ) -> Any:
     """A dataclass field that is a command-line option; `parse` replaces the type's own parser.
 
     A field that is a tuple of texts may be given repeatedly. `role` is that of a path which may
-    also be remote: whether it is read, written, or a folder to work in (see `remote`).
+    also be remote: whether it is read, written, or a folder to work in (see `remote`). Several
+    values may be given where `more` is the field, no option itself, of all but the first.
     """
     metadata = {
-        "help": help, "metavar": metavar, "parse": parse, "positional": positional, "role": role
+        "help": help, "metavar": metavar, "parse": parse, "positional": positional, "role": role,
+        "more": more,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def further() -> Any:
+    """The field of what is given beside the first value of an option."""
+    return dataclasses.field(default=(), metadata={"hidden": True})
 
 
 class MeshShape(NamedTuple):

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -38,6 +38,21 @@ class Timed(NamedTuple):
     value: float
     unit: str
     batch: int | None = None
+
+
+def latencies(
+    models: Mapping[str, Model], batches: Sequence[int], length: int, repeats: int = 5
+) -> dict[str, dict[int, float]]:
+    """Median milliseconds of a forward pass by model and batch size, the models taking turns."""
+    found: dict[str, dict[int, float]] = {name: {} for name in models}
+    for size in batches:
+        passes = {name: _forward(model, size, length) for name, model in models.items()}
+        rates = Turns({name: (each, size) for name, each in passes.items()}).measure(repeats)[
+            "examples_per_second"
+        ]
+        for name, rate in rates.items():
+            found[name][size] = 1000 * size / rate
+    return found
 
 
 def measure_speed(
