@@ -6,6 +6,7 @@ The rows are those of the made-up studies, changed; every answer, cell and capti
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterable
 
@@ -52,16 +53,22 @@ CHANGED = "|".join((ORDERS, COUNTS, TRAINED))
 ANY = "|".join((CHANGED, rf"(?<!not ){BOUNDS}", WITHIN))
 
 
-def claims(rows: Iterable[Row], pattern: str, *, without: str = "") -> list[str]:
-    """The sentences and cells of a page that match."""
-    study = Study(tuple(rows), {}, {})
+@functools.lru_cache(maxsize=2)
+def texts_of(rows: tuple[Row, ...]) -> list[str]:
+    """The answers and cells of a page."""
+    study = Study(rows, {}, {})
     texts = [each.summary for each in answers_of(study)]
     for section in sections_of(study):
         tables = [part for part in unfolded(section.parts) if isinstance(part, Table)]
         texts += [cell for table in tables for line in table.body for cell in line]
+    return texts
+
+
+def claims(rows: Iterable[Row], pattern: str, *, without: str = "") -> list[str]:
+    """The sentences and cells of a page that match."""
     return [
         text
-        for text in texts
+        for text in texts_of(tuple(rows))
         if re.search(pattern, text) and not (without and re.search(without, text))
     ]
 
