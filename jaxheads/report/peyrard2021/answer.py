@@ -14,7 +14,8 @@ from jaxheads.report.peyrard2021.humor import places
 
 # What else must hold, by the differences whose intervals say so: all above 0, or all below.
 FURTHER = (
-    ("its contrast is above that of every control", Stage.CONTROL, Metric.CONTRAST, ITSELF, 1),
+    ("its contrast is above that of every control but the other form of the task",
+     Stage.CONTROL, Metric.CONTRAST, ITSELF, 1),
     ("it points at the edited word more often than every rule",
      Stage.LOCALISATION, POSITIONS[0], CHOSEN, 1),
     ("the accuracy falls more without it than without other heads of its layer",
@@ -45,11 +46,15 @@ def humor_answer(study: Study) -> Answer | None:
 def _further(study: Study, found: Sequence[tuple[str, str]]) -> str:
     """In how many models and tasks the head does more than that, over several seeds."""
     able = [place for place in found if not at_chance(study, *place)]
-    said = []
+    forms, said = {"", *(f"fine-tuned on {task}" for _, task in found)}, []
     for what, stage, metric, method, sign in FURTHER:
         own = {"metric": metric, "method": method}
         rows = [
-            [row for row in study.at(stage, model=model, task=task, **own) if row.other_method]
+            [
+                row
+                for row in study.at(stage, model=model, task=task, **own)
+                if row.other_method not in forms
+            ]
             for model, task in able
         ]
         several = [over for each in rows if (over := [r for r in each if (r.seeds or 0) > 1])]

@@ -43,16 +43,16 @@ def test_the_answer_says_what_is_certain_and_what_is_not(study):
     answer = humor_answer(study)
     assert answer.summary.startswith("In 2 of 4 classifiers")
     assert answer.summary.endswith(
-        " Over several seeds, of models and tasks: its contrast is above that of every control in "
-        "0 of 2; it points at the edited word more often than every rule in 2 of 2; the accuracy "
-        "falls more without it than without other heads of its layer in 2 of 2 (95% intervals over "
-        "seeds and originals, not corrected for their number)."
+        " Over several seeds, of models and tasks: its contrast is above that of every control but "
+        "the other form of the task in 0 of 2; it points at the edited word more often than every "
+        "rule in 2 of 2; the accuracy falls more without it than without other heads of its layer "
+        "in 2 of 2 (95% intervals over seeds and originals, not corrected for their number)."
     )
 
 
 @pytest.mark.parametrize(
     ("stage", "value", "said"),
-    [("control", 0.15, "control in 1 of 2;"), ("control", -0.15, "control in 0 of 2;"),
+    [("control", 0.15, "task in 1 of 2;"), ("control", -0.15, "task in 0 of 2;"),
      ("localisation", 0.05, "rule in 1 of 2;"), ("gated", 0.14, "layer in 1 of 2 "),
      ("gated", -0.04, "layer in 1 of 2 ")],
 )  # fmt: skip
@@ -65,7 +65,16 @@ def test_what_a_head_is_more_than_is_told_by_the_intervals_over_seeds(study, sta
         and r.seeds and r.metric in ("contrast", "all", "accuracy") else r
         for r in study.rows
     ]  # fmt: skip
-    assert said in humor_answer(dataclasses.replace(study, rows=tuple(rows))).summary
+    one = next(r for r in rows if r.stage == "control" and r.other_method and r.seeds)
+    form = dataclasses.replace(
+        one,
+        task="humor_pair",
+        other_method="fine-tuned on humor_single",
+        value=0.0,
+        low=-1.0,
+        high=1.0,
+    )
+    assert said in humor_answer(dataclasses.replace(study, rows=(*rows, form))).summary
 
 
 def test_every_row_of_the_study_is_in_a_table(study):
