@@ -63,7 +63,10 @@ def test_no_file_is_both_trained_or_chosen_on_and_measured_on():
         files += [(each.tune, each.test) for each in [study] if isinstance(each, Luo2021)]
         for there in filter(any, files):
             assert None not in there, path
-            assert len({file.resolve() for file in there}) == len(there), path
+            every = [
+                each for part in there for each in (part if isinstance(part, tuple) else [part])
+            ]
+            assert len({file.resolve() for file in every}) == len(every), path
             seen += 1
     assert seen > 20
 

@@ -102,7 +102,7 @@ class Case(NamedTuple):
     @property
     def batch(self) -> Batch:
         """Examples of full length, split over `data`."""
-        return self.split(example_batch(self.examples, self.length))
+        return self.split(example_batch(self.examples, self.length, self.readout))
 
     def placed(self, tree: Any, specs: Any = None) -> Any:
         """Shapes on the devices: on the one, or by their specs (None: whole on each)."""
@@ -126,14 +126,15 @@ class Case(NamedTuple):
         return self.placed(jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
-def example_batch(rows: int, length: int) -> Batch:
-    """The shapes of a batch of sentences, as host arrays."""
-    tokens = np.zeros((rows, length), np.int32)
+def example_batch(rows: int, length: int, readout: ReadoutConfig) -> Batch:
+    """The shapes of a batch of sentences, of a translation of pairs, as host arrays."""
+    translates = readout.kind == "translation"
+    tokens = np.zeros((rows, *(2,) * translates, length), np.int32)
     return Batch(
         tokens_BT=tokens,
-        real_BT=np.ones((rows, length), bool),
+        real_BT=np.ones(tokens.shape, bool),
         types_BT=tokens,
-        labels=np.zeros(rows, np.int32),
+        labels=np.zeros((rows, *(length,) * translates), np.int32),
         weight_B=np.ones(rows, np.float32),
         index_B=np.arange(rows, dtype=np.int32),
     )
@@ -179,7 +180,7 @@ def _ablation(case: Case) -> Any:
 
 
 def _syntax_maps(case: Case) -> Any:
-    rows = example_batch(case.examples, case.length)
+    rows = example_batch(case.examples, case.length, case.readout)
     weights = np.zeros(rows.tokens_BT.shape, np.float32)
     batch = UnitBatch(*rows[:3], rows.tokens_BT, weights, weights, rows.weight_B, rows.index_B)
     watch = watch_for(case.config, compute_dtype=case.dtype)

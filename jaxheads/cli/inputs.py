@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -15,7 +13,7 @@ from jaxheads.config import ReadoutConfig
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source
 from jaxheads.data.mlm import mask_blocks
-from jaxheads.data.sources import encode_shared, read_blocks
+from jaxheads.data.sources import encode_shared, read_blocks, task_texts
 from jaxheads.data.tasks.examples import stream_examples
 from jaxheads.data.tasks.labels import (
     check_readout,
@@ -184,7 +182,9 @@ def started(options: TrainOptions) -> TrainOptions:
 
 
 def _write(options: TrainOptions, size: str, target: Path) -> None:
-    tokenizer = train_tokenizer(_sentences(options), vocab_size=options.vocab_size)
+    how = {"limit": options.limit, "reading": options.reading}
+    texts = task_texts(task_of(options), options.data, **how)
+    tokenizer = train_tokenizer(texts, vocab_size=options.vocab_size)
     width, encoder_layers, decoder_layers, heads, inner = SIZES[size]
     config = encoder_config(
         "marian",
@@ -205,12 +205,3 @@ def _write(options: TrainOptions, size: str, target: Path) -> None:
     )
     model = init_model(config, ReadoutConfig("translation"), jax.random.key(options.seed))
     save_model(model, target, tokenizer=tokenizer, overwrite=True)
-
-
-def _sentences(options: TrainOptions) -> Iterator[str]:
-    examples: Any = stream_examples(
-        task_of(options), options.data, split="train", limit=options.limit, reading=options.reading
-    )
-    for example in examples:
-        yield example.text
-        yield example.second

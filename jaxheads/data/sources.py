@@ -33,6 +33,14 @@ def read_texts(
     return (example.text for example in examples)
 
 
+def task_texts(
+    task: Task, data: Any, *, limit: int | None = None, reading: Reading = PLAIN
+) -> Iterator[str]:
+    """The texts of a task's training examples, of a pair both, to learn a vocabulary from."""
+    for example in stream_examples(task, data, split="train", limit=limit, reading=reading):
+        yield from filter(None, (example.text, example.second))
+
+
 def read_blocks(
     tokenizer: Tokenizer,
     data: Any,

@@ -87,6 +87,15 @@ def _spearman(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float
     return _correlation("spearmanr", guess, label)
 
 
+def _bleu(guess: Int[np.ndarray, "N 10"], label: Int[np.ndarray, "N 10"]) -> float:
+    """Of texts, by what `translating.text_statistics` says of each; from 0 to 100."""
+    del label
+    from sacrebleu.metrics.bleu import BLEU  # pyright: ignore[reportMissingImports]
+
+    found = guess.sum(0).tolist()
+    return float(BLEU.compute_bleu(found[:4], found[4:8], found[8], found[9]).score)
+
+
 def _correlation(name: str, guess, label) -> float:
     """By scipy; 0 where either side is constant, or where there is only one pair."""
     from scipy import stats  # a second that other metrics do not need
@@ -97,8 +106,10 @@ def _correlation(name: str, guess, label) -> float:
     return float(getattr(stats, name)(guess, label).statistic)
 
 
+BLEU, CHRF2 = "bleu", "chrf2"  # of texts, not of single answers
 METRICS: dict[str, Callable[..., float]] = {
     "accuracy": _accuracy,
+    BLEU: _bleu,
     "f1": _f1,
     "f1_macro": _f1_macro,
     "f1_micro": _f1_micro,
@@ -156,6 +167,6 @@ def check_metrics(metrics: Sequence[str]) -> None:
     Raises:
       ValueError: for unknown ones, listing them.
     """
-    known = ("loss", *METRICS, *SPANS)
+    known = ("loss", *(name for name in METRICS if name != BLEU), *SPANS)
     if unknown := [name for name in metrics if name not in known]:
         raise ValueError(f"metrics: expected any of {', '.join(known)}, got {', '.join(unknown)}")

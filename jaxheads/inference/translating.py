@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,9 @@ from jaxtyping import Int
 from jaxheads.data.batch import Batch
 from jaxheads.data.tokens import Tokenizer
 from jaxheads.inference.decoding import decode
+from jaxheads.inference.evaluate import Answers, Evaluation
+from jaxheads.inference.metrics import BLEU as OF_WORDS
+from jaxheads.inference.metrics import CHRF2
 from jaxheads.inference.stream import stream
 from jaxheads.models.model import Model
 from jaxheads.parallel.mesh import place_params
@@ -80,10 +84,41 @@ def text_scores(found: Sequence[str], references: Sequence[str]) -> TextScores:
     if len(found) != len(references):
         raise ValueError(f"expected {len(references)} translations, got {len(found)}")
     values, signatures = {}, {}
-    for name, metric in (("bleu", BLEU()), ("chrf2", CHRF())):
+    for name, metric in ((OF_WORDS, BLEU()), (CHRF2, CHRF())):
         values[name] = metric.corpus_score(list(found), [list(references)]).score
         signatures[name] = str(metric.get_signature())
     return TextScores(values, signatures)
+
+
+def text_statistics(found: Sequence[str], references: Sequence[str]) -> Int[np.ndarray, "N 10"]:
+    """What BLEU of any of these texts is computed from, by text.
+
+    How many runs of 1 to 4 words are right, how many there are, and both lengths in words.
+    """
+    from sacrebleu.metrics.bleu import BLEU  # pyright: ignore[reportMissingImports]
+
+    one = BLEU(effective_order=True)
+    pairs = zip(found, references, strict=True)
+    each = [one.sentence_score(text, [reference]) for text, reference in pairs]
+    return np.array([[*e.counts, *e.totals, e.sys_len, e.ref_len] for e in each])
+
+
+def by_texts(found: Evaluation, texts: Sequence[str], references: tuple[str, ...]) -> Evaluation:
+    """An evaluation with BLEU and chrF2, whose answers are the `text_statistics`."""
+    loss = {"loss": found.metrics["loss"]}
+    number_N = np.arange(len(references))
+    return found._replace(
+        metrics=loss | text_scores(texts, references).values | found.metrics,
+        floors=found.floors | _constant_scores(references),
+        answers=Answers(
+            text_statistics(texts, references), text_statistics(references, references), number_N
+        ),
+    )
+
+
+@functools.lru_cache
+def _constant_scores(references: tuple[str, ...]) -> dict[str, float]:
+    return text_scores(constant_text(references), references).values
 
 
 def constant_text(references: Sequence[str]) -> list[str]:

@@ -35,6 +35,12 @@ def by_kind(config: EncoderConfig, heads: Any) -> Any:
     return HeadKinds(heads[: ends[0]], heads[ends[0] : ends[1]], heads[ends[1] :])
 
 
+def kinds_of(config: EncoderConfig, heads: Any) -> dict[str, Any]:
+    """What an array of all heads says of each kind by its name; of an encoder, of its one kind."""
+    found = by_kind(config, heads)
+    return found._asdict() if isinstance(found, HeadKinds) else {"encoder": found}
+
+
 def joined(heads: Any) -> Any:
     """One array of all heads, `[L, H]` or `[B, L, H, T]`, of such arrays by kind; others as is."""
     if not isinstance(heads, HeadKinds):

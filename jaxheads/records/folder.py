@@ -179,6 +179,7 @@ class Stage(StrEnum):
     WORDS_MASKED = "words masked"
     # Li et al. 2021
     PRUNED = "pruned"
+    KINDS = "heads kept by kind"  # of attention: encoder, decoder, cross
     AGAIN = "trained again"
     PRUNED_CONTRAST = "pruned, contrast"
     AGAIN_CONTRAST = "trained again, contrast"

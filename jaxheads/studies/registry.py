@@ -97,6 +97,11 @@ def check_inputs(run: Run) -> dict[str, Path]:
         )
         if (path := getattr(part, name, None)) is not None
     }
+    files = {
+        f"{name}.{side}" if isinstance(path, tuple) else name: each
+        for name, path in files.items()
+        for side, each in enumerate(path if isinstance(path, tuple) else (path,))
+    }
     missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.exists()]
     if missing:
         raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")

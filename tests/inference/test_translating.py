@@ -18,7 +18,15 @@ from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.importance.gates.gate import constant
 from jaxheads.importance.methods import ablation, gradient, integrated
 from jaxheads.importance.score import score_heads
-from jaxheads.inference.translating import constant_text, text_scores, translate
+from jaxheads.inference.evaluate import Evaluation
+from jaxheads.inference.metrics import METRICS, check_metrics
+from jaxheads.inference.translating import (
+    by_texts,
+    constant_text,
+    text_scores,
+    text_statistics,
+    translate,
+)
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.models.kinds import by_kind
 from jaxheads.models.model import Model, init_model
@@ -124,6 +132,25 @@ def test_scores_of_texts_are_sacrebleus_and_differ_by_what_is_said():
     assert constant_text(["b", "a", "b"]) == ["b"] * 3
     with pytest.raises(ValueError, match="expected 2 translations, got 1"):
         text_scores(found[:1], due)
+
+
+def test_bleu_of_any_texts_is_computed_from_what_is_kept_of_each():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    found = ("a man runs home .", "a dog sleeps here", "", "two cats", "the end of all things now")
+    due = ("a man runs home .", "a cat sleeps here", "x", "two cats", "the end of all the things")
+    kept_N10 = text_statistics(found, due)
+    assert kept_N10.shape == (5, 10)
+    for some in ([0, 1, 2, 3, 4], [1, 4], [0, 0, 3], [2]):
+        want = sacrebleu.corpus_bleu([found[n] for n in some], [[due[n] for n in some]]).score
+        assert METRICS["bleu"](kept_N10[some], kept_N10[some]) == pytest.approx(want)
+    plain = Evaluation({"loss": 1.0, "accuracy": 0.5}, {"loss": 2.0}, 5, None, np.zeros(5))
+    whole = by_texts(plain, found, due)
+    assert list(whole.metrics) == ["loss", "bleu", "chrf2", "accuracy"]
+    assert whole.metrics["bleu"] == pytest.approx(sacrebleu.corpus_bleu(found, [due]).score)
+    assert METRICS["bleu"](whole.answers.label_M, kept_N10) == pytest.approx(100)
+    assert whole.floors["bleu"] < whole.metrics["bleu"]
+    with pytest.raises(ValueError, match="metrics: expected any of"):
+        check_metrics(["bleu"])
 
 
 def test_without_sacrebleu_one_line_says_what_to_install(monkeypatch):

@@ -14,7 +14,7 @@ from jaxheads.data.batch import Batch
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.importance.methods import ablation, integrated, magnitude
 from jaxheads.importance.score import score_heads
-from jaxheads.models.kinds import HeadKinds, by_kind
+from jaxheads.models.kinds import HeadKinds, by_kind, kinds_of
 from jaxheads.models.model import abstract_params, encode, logits, trace_translation
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cost import count_parameters
@@ -23,6 +23,7 @@ from jaxheads.pruning.mask import mask_from_scores, random_mask
 from tests.support.translation import CONFIG, TRANSLATION, random_batch, random_params
 
 PARAMS = random_params(CONFIG)
+KINDS = {"encoder": 3, "decoder": 2, "cross": 2}
 BATCH = random_batch(CONFIG)
 
 
@@ -92,6 +93,8 @@ def test_gates_by_kind_are_those_of_one_array():
     tree = by_kind(CONFIG, gate_LH)
     assert [part.shape for part in tree] == [(3, 4), (2, 4), (2, 4)]
     np.testing.assert_array_equal(np.asarray(tree), gate_LH)
+    named = kinds_of(CONFIG, gate_LH)
+    assert {name: len(part) for name, part in named.items()} == KINDS
     found, want = logits_of(PARAMS, CONFIG, tree), logits_of(PARAMS, CONFIG, gate_LH)
     np.testing.assert_array_equal(found, want)
 

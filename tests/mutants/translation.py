@@ -20,6 +20,14 @@ SIDED = (
     "tests/data/test_sides.py::"
     "test_each_side_is_cut_by_its_own_model_and_numbered_by_the_one_table"
 )
+TRANSLATING_FILE = "jaxheads/inference/translating.py"
+BLEU = (
+    "tests/inference/test_translating.py::"
+    "test_bleu_of_any_texts_is_computed_from_what_is_kept_of_each"
+)
+IN_STUDY = "tests/studies/li2021/test_translation.py::test_"
+SEEDS = f"{IN_STUDY}seeds_of_what_is_not_pre_trained_begin_with_other_weights"
+STUDIED = "tests/models/test_translation.py::test_gates_by_kind_are_those_of_one_array"
 READS = (
     "tests/data/test_translation.py::"
     "test_the_decoder_reads_the_target_but_its_end_and_each_next_token_is_due"
@@ -57,4 +65,13 @@ FAULTS = (
      "unknown = self.numbers[UNKNOWN]", "unknown = self.numbers[START]"),
     ("sides: a cut sentence has no end", SIDES_FILE, SIDED,
      "self._numbered([*pieces, END])", "self._numbered(([*pieces, END])[: most and most - 1])"),
+    ("bleu: lengths are exchanged", "jaxheads/inference/metrics.py", BLEU,
+     "found[:4], found[4:8], found[8], found[9]", "found[:4], found[4:8], found[9], found[8]"),
+    ("bleu: counts are of single texts with smoothed orders", TRANSLATING_FILE, BLEU,
+     "[*e.counts, *e.totals, e.sys_len", "[*e.totals, *e.totals, e.sys_len"),
+    ("study: all kinds are counted as the encoder's", "jaxheads/models/kinds.py", STUDIED,
+     "return found._asdict() if isinstance(found, HeadKinds)", "return {\"encoder\": heads} if isinstance(found, HeadKinds)"),  # noqa: E501
+    ("study: seeds begin with the same weights", "jaxheads/studies/workbench/model.py", SEEDS,
+     "init_model(self.base.config, task.readout, jax.random.key(seed))",
+     "init_model(self.base.config, task.readout, jax.random.key(0))"),
 )

@@ -146,7 +146,7 @@ def stand_in(run: Run) -> Run:
         dataclasses.replace(model, source=model.source and "builtin:roberta")
         for model in run.models
     )
-    text = dataclasses.replace(
+    text = run.text and dataclasses.replace(
         run.text,
         train=run.text.train or Path("train.txt"),
         held_out=run.text.held_out or Path("held_out.txt"),

@@ -55,7 +55,8 @@ def comparison_section(study: Study) -> Section | None:
     return section(
         "comparison", "Ways to choose heads", lead,
         _curves(study), _paretos(study), contrast_table(study), further_table(study),
-        _cost_table(study), _seen_table(study), _scaled_table(study), _sweep_table(study),
+        _kinds_tables(study), _cost_table(study), _seen_table(study), _scaled_table(study),
+        _sweep_table(study),
         _rate_table(study),
         table_of(
             "comparison-sizes", sizes, study.at(Stage.CUT_COMPARED),
@@ -100,6 +101,22 @@ def _curve(study: Study, rows: list[Row], methods: list[str], number: int) -> Dr
     caption = f"{model}: quality against the heads kept, means over seeds; {bands_are(seen)}."
     alt = f"Quality of {model} by budget for {', '.join(methods)}"
     return Drawing(slug("comparison", model, str(number)), figure, alt, caption)
+
+
+def _kinds_tables(study: Study) -> Iterator[Table]:
+    """How many heads of each kind are kept, where a model has several."""
+    rows = study.at(Stage.KINDS)
+    models = {row.model for row in rows if row.metric != "encoder"}
+    if not models:
+        return
+    caption = (
+        "How many heads of each kind are kept at each budget, means over seeds and draws: of the "
+        "encoder, of the decoder's attention to itself, and of that to the source (cross)."
+    )
+    yield table_of(
+        "comparison-kinds", caption, [row for row in rows if row.model in models],
+        CHOSEN | {"heads kept": "budget"}, by="metric", form=short,
+    )  # fmt: skip
 
 
 def _cost_table(study: Study) -> Table:

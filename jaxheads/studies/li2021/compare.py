@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxheads.models.kinds import kinds_of
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.folder import (
@@ -137,6 +138,10 @@ def prune(study_model: StudyModel, name: str, seed: int, method: str, budget: in
         for found in measured
         for row in study_model.make_rows(name, found.metrics, stage=Stage.PRUNED, **what)
     ]
+    for mask_LH in masks:
+        kinds = kinds_of(study_model.layout, np.asarray(mask_LH))
+        heads = {name: float(kept.sum()) for name, kept in kinds.items()}
+        rows += study_model.make_rows(name, heads, stage=Stage.KINDS, **what)
     guesses = {Way(method): np.stack([found.answers.guess_M for found in measured])}
     if chosen.seen_LH is not None:
         seen = study_model.scorer.measure(chosen.model, task, chosen.seen_LH).metrics

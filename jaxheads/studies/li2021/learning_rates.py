@@ -84,7 +84,8 @@ def _without_tried(model: StudyModel, name: str) -> PreparedTask:
     assert isinstance(task.train, EncodedSource), "downstream tasks are read whole"
     train, rest = parted(task.train, model.run.study.chosen_on)
     batches = list(batches_of(rest, task.lengths, model.run.curve.batch_size, model.mesh))
-    return task._replace(name=f"{name}-for-learning-rates", train=train, held_out=batches)
+    name = f"{name}-for-learning-rates"  # of a translation by its next tokens, without its texts
+    return task._replace(name=name, train=train, held_out=batches, references=None)
 
 
 def parted(source: EncodedSource, share: float) -> tuple[EncodedSource, EncodedSource]:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxheads.bench.compiled import memory
 from jaxheads.bench.programs import Case, Layout, fine_tuning
 from jaxheads.bench.timing import Turns
 from jaxheads.config import EncoderConfig, ReadoutConfig
+from jaxheads.inference.decoding import decode
 from jaxheads.models.model import Model, logits
 from jaxheads.records.folder import (
     BYTES,
@@ -66,6 +68,8 @@ def measure_speed(
 ) -> list[Timed]:
     """Milliseconds of a forward pass by batch size, whole and cut taking turns, and their ratio.
 
+    Of a translation it is the search of 4 beams, in which no sentence ends before it has `length`
+    tokens, so that models of other habits do as much.
     Also the most bytes that a pass of the largest batch needs, and a step of fine-tuning with AdamW
     on `training_batch` examples: planned by the compiler, parameters included.
     """
@@ -109,7 +113,17 @@ def _in_training(config: EncoderConfig, readout: ReadoutConfig, size: int, lengt
 
 def _forward(model: Model, size: int, length: int):
     program, inputs = _program(model, size, length)
-    return lambda: np.asarray(program(model.params, *inputs))
+    params = _endless(model)
+    return lambda: np.asarray(program(params, *inputs))
+
+
+def _endless(model: Model):
+    """The parameters, of a translator those by which no sentence ends by itself."""
+    if model.readout.kind != "translation":
+        return model.params
+    bias = jnp.asarray(model.params["readout"]["bias"])
+    readout = {**model.params["readout"], "bias": bias.at[..., model.config.eos_token_id].set(-1e9)}
+    return {**model.params, "readout": readout}
 
 
 def _program(model: Model, size: int, length: int):
@@ -117,6 +131,9 @@ def _program(model: Model, size: int, length: int):
     inputs = (tokens.astype(np.int32), np.ones((size, length), bool), np.zeros_like(tokens))
 
     def forward(params, tokens, real, types):
+        if model.readout.kind == "translation":
+            how = {"length": length}
+            return decode(model.config, model.readout, params, tokens, real, **how).tokens_BT
         return logits(model.config, model.readout, params, tokens, real, types)
 
     return jax.jit(forward).lower(model.params, *inputs).compile(), inputs

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ import jax
 from jax.sharding import Mesh
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.data.sources import read_texts
+from jaxheads.data.sources import read_texts, task_texts
 from jaxheads.data.tokens import Tokenizer, check_fits, load_tokenizer, max_tokens
 from jaxheads.data.vocabulary import train_tokenizer
 from jaxheads.models.checkpoint.convert import load_model, read_layout, save_model
@@ -30,7 +31,7 @@ from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import RowFactory
 from jaxheads.studies.workbench.scorer import Scorer
 from jaxheads.studies.workbench.settings import ModelSettings, Run, TaskSettings, TextSettings
-from jaxheads.studies.workbench.tasks import PreparedTask, Reader
+from jaxheads.studies.workbench.tasks import PreparedTask, Reader, task_of
 from jaxheads.studies.workbench.trainer import Mask, Trainer, TrainingJob, masked_training, seeded
 
 T = TypeVar("T")
@@ -95,15 +96,25 @@ class StudyModel:
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
-        """The checkpoint's tokenizer, or a new one of the family's kind, learnt from the text."""
+        """The checkpoint's tokenizer, or a new one of the family's kind.
+
+        It is learnt from the text, of a model that is not pre-trained from its tasks.
+        """
         if self._is_there:
             return self._read(load_tokenizer)
         if self.settings.source is not None:
             return load_tokenizer(self.settings.source)
         settings, encoder = self.settings, self.settings.encoder
         assert encoder is not None, settings
-        text = self.corpus
-        texts = read_texts(text.train, text.vocabulary or text.paragraphs, task=text.task)
+        if self._is_new:
+            own = (
+                task_texts(task_of(t), t.train, limit=t.examples, reading=t.reading)
+                for t in self.tasks
+            )
+            texts = itertools.chain.from_iterable(own)
+        else:
+            text = self.corpus
+            texts = read_texts(text.train, text.vocabulary or text.paragraphs, task=text.task)
         kind = "unigram" if encoder.family == "albert" else "bpe"
         return train_tokenizer(texts, vocab_size=encoder.vocab_size, kind=kind)
 
@@ -130,7 +141,14 @@ class StudyModel:
     @property
     def _is_there(self) -> bool:
         """Whether the pre-trained model is there, or has to be trained."""
-        return self.settings.pretrain is None or self.store.exists(f"{Room.MODELS}/{self.name}")
+        if self.settings.pretrain is None:
+            return not self._is_new
+        return self.store.exists(f"{Room.MODELS}/{self.name}")
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether fine-tuning begins with random weights."""
+        return self.settings.source is None and self.settings.pretrain is None
 
     def _read(self, load: Callable[[str | Path], T]) -> T:
         """What a function reads from the pre-trained model."""
@@ -147,7 +165,7 @@ class StudyModel:
           ValueError: for a checkpoint that is no masked LM where there is a text, reads fewer
             tokens than the run has, or does not fit the tokenizer.
         """
-        model = self._read(load_model)
+        model = self._start if self._is_new else self._read(load_model)
         self._check(self.tokenizer, model.config, model.readout.kind)
         return model
 
@@ -190,11 +208,11 @@ class StudyModel:
 
     @functools.cached_property
     def _start(self) -> Model:
-        """The masked LM before its pre-training here; without any, the one that it came as."""
-        settings, readout = self.settings, ReadoutConfig("masked_lm")
-        if settings.pretrain is None:
+        """The model before its pre-training here; without any, the one that it came as."""
+        settings, readout = self.settings, ReadoutConfig("masked_lm" if self.run.text else "none")
+        if settings.pretrain is None and not self._is_new:
             return self.base
-        key = jax.random.key(settings.pretrain.seed)
+        key = jax.random.key(settings.pretrain.seed if settings.pretrain else 0)
         if settings.source is not None:
             model = load_model(settings.source, readout=readout, key=key)
             check_fits(self.tokenizer, model.config)
@@ -205,6 +223,9 @@ class StudyModel:
             vocab_size=self.tokenizer.vocab_size,
             pad_token_id=self.tokenizer.pad_id,
         )
+        if encoder.decoder_layers:
+            ends = {"start_token_id": self.tokenizer.cls_id, "eos_token_id": self.tokenizer.sep_id}
+            encoder = dataclasses.replace(encoder, **ends)
         return init_model(encoder, readout, key)
 
     def tuned(self, task: str, seed: int) -> Model:
@@ -228,8 +249,10 @@ class StudyModel:
         return self.store.read(f"{Room.MODELS}/{name}", load_model)
 
     def fresh(self, task: PreparedTask, seed: int) -> Model:
-        """The pre-trained encoder with a new readout."""
+        """The pre-trained encoder with a new readout; all new where nothing is pre-trained."""
         model = init_model(self.base.config, task.readout, jax.random.key(seed))
+        if self._is_new:
+            return model
         return model._replace(params={**model.params, "encoder": self.base.params["encoder"]})
 
     def probing(

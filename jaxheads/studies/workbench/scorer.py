@@ -16,6 +16,7 @@ from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept, token_file
 from jaxheads.importance.methods import Method, gradient
 from jaxheads.inference.evaluate import Evaluation, evaluate
+from jaxheads.inference.translating import by_texts, translate
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
 from jaxheads.records.folder import Room
@@ -37,11 +38,18 @@ class Scorer:
         self, model: Model, task: PreparedTask, mask_LH: Mask | Gates | None = None
     ) -> Evaluation:
         """The task's metrics on what is held out, with heads masked, or gated."""
-        return evaluate(
-            _objective(model), model.params, task.held_out, task.metrics,
+        gate_LH, own = gate_of(model, mask_LH), task._replace(references=None)
+        found = evaluate(
+            _objective(model), model.params, task.held_out, own.metrics,
             classes=class_numbers(task.task, model.readout),
-            names=task.task.labels, gate=gate_of(model, mask_LH), mesh=self.mesh,
+            names=task.task.labels, gate=gate_LH, mesh=self.mesh,
         )  # fmt: skip
+        if task.references is None:
+            return found
+        texts, tokenizer = task.references
+        return by_texts(
+            found, translate(model, tokenizer, task.held_out, gate_LH, mesh=self.mesh), texts
+        )
 
     def score(
         self,

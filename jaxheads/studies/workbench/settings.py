@@ -19,6 +19,7 @@ from jaxheads.models.checkpoint.families import table_of
 from jaxheads.records.folder import NULLS
 
 Study = TypeVar("Study")  # the settings of a paper
+Data = Path | tuple[Path, ...]  # a file, or of a translation one for each side
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files and records
 
@@ -37,6 +38,9 @@ def _name_problems(name: str) -> Iterator[str]:
 class ModelSettings:
     """An encoder with a masked-LM readout: one that exists, or one to pre-train.
 
+    An encoder, or encoder-decoder, without `pretrain` is not pre-trained: each fine-tuning begins
+    with random weights of its seed.
+
     With a source and `pretrain`, a checkpoint of any kind is trained further as a masked LM: its
     readout where it is one, else a new one. `frozen_steps` of that training leave the encoder as it
     is for a while, or altogether.
@@ -48,7 +52,7 @@ class ModelSettings:
 
     name: str  # in records and file names
     source: str | None = None  # a directory, a name on the Hub or builtin:NAME
-    encoder: EncoderConfig | None = None  # to pre-train; vocab_size is that of the tokenizer
+    encoder: EncoderConfig | None = None  # new; vocab_size is that of the tokenizer
     pretrain: TrainingConfig | None = None  # on the text of the run
     finetune: TrainingConfig | None = None  # on every task; none: the task's, or the run's
     tasks: tuple[str, ...] | None = None  # of the run's tasks, those of this model; none: all
@@ -57,8 +61,6 @@ class ModelSettings:
         problems = list(_name_problems(self.name))
         if (self.source is None) == (self.encoder is None):
             problems.append("expected either a source or an encoder to pretrain")
-        elif self.encoder is not None and self.pretrain is None:
-            problems.append("pretrain: expected how to train the encoder, got none")
         misfits = table_of(self.encoder.family).misfits(self.encoder) if self.encoder else ()
         refuse(f"model {self.name}", [*problems, *misfits])
 
@@ -94,9 +96,9 @@ class TaskSettings:
     """
 
     name: str  # of data.tasks.named.TASKS, or in records that of your own
-    train: Path | None = None
-    held_out: Path | None = None
-    length: int = 64  # most tokens of an example; longer ones are cut
+    train: Data | None = None
+    held_out: Data | None = None
+    length: int = 64  # most tokens of an example; longer ones are cut, of a translation an error
     examples: int | None = None  # read so many for training; none: all
     held_out_examples: int | None = None
     other_held_out: Path | None = None  # a second data set of the task (MNLI's mismatched one)

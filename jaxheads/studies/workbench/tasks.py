@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -24,10 +23,17 @@ from jaxheads.data.tasks.labels import new_readout
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tasks.task import Example, Task
 from jaxheads.data.tokens import Tokenizer
-from jaxheads.inference.metrics import METRICS
+from jaxheads.inference.metrics import BLEU, CHRF2, METRICS
 from jaxheads.parallel.mesh import data_share, place_batch
 from jaxheads.records.folder import PRETRAINING
-from jaxheads.studies.workbench.settings import TaskSettings, TextSettings
+from jaxheads.studies.workbench.settings import Data, TaskSettings, TextSettings
+
+
+class References(NamedTuple):
+    """What a translation of each held-out source should be like, and what makes texts of tokens."""
+
+    texts: tuple[str, ...]
+    tokenizer: Tokenizer
 
 
 class PreparedTask(NamedTuple):
@@ -41,11 +47,13 @@ class PreparedTask(NamedTuple):
     held_out: list[Batch]
     lengths: tuple[int, ...]  # padded lengths of its batches
     training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
+    references: References | None = None  # of a translation, which is then compared by its texts
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The task's metrics, the one to compare by first."""
-        return metrics_of(self.task) if self.task.labels else ("accuracy",)
+        texts = (BLEU, CHRF2) if self.references else ()
+        return metrics_of(self.task) if self.task.labels else (*texts, "accuracy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +116,14 @@ class Reader:
             held_out=self._held_out(settings, readout, settings.held_out, "validation", lengths),
             lengths=lengths,
             training=training,
+            references=self._references(settings, task),
         )
+
+    def _references(self, settings: TaskSettings, task: Task) -> References | None:
+        if task.kind != "translate":
+            return None
+        texts = (example.second or "" for example in _held_out_examples(settings))
+        return References(tuple(texts), self.tokenizer)
 
     def shuffled(self, task: PreparedTask, seed: int) -> PreparedTask:
         """The task with the labels of its training examples permuted among them.
@@ -136,9 +151,11 @@ class Reader:
     def bag_of_words(self, name: str) -> dict[str, float]:
         """What a linear model on counts of words reaches, in the task's first metric.
 
-        It learns from all training examples of the task and is measured on what is held out.
+        It learns from all training examples of the task and is measured on what is held out;
+        nothing of a task without labels.
         """
-        return {"bag of words": _bag_of_words(self._settings(name))}
+        settings = self._settings(name)
+        return {"bag of words": _bag_of_words(settings)} if task_of(settings).labels else {}
 
     def bag_of_words_likeness(self, task: TaskSettings, metrics: Sequence[str]) -> dict[str, float]:
         """What the cosine of the counts of words of two held-out sentences reaches as a guess."""
@@ -179,7 +196,7 @@ class Reader:
         self,
         settings: TaskSettings,
         readout: ReadoutConfig,
-        path: Path | None,
+        path: Data | None,
         split: str,
         lengths: Sequence[int],
     ) -> list[Batch]:
@@ -191,7 +208,7 @@ class Reader:
         self,
         settings: TaskSettings,
         readout: ReadoutConfig | None,
-        path: Path | None,
+        path: Data | None,
         split: str,
         limit: int | None,
         share: tuple[int, int] = (0, 1),
@@ -200,8 +217,9 @@ class Reader:
             task_of(settings), path, split=split, limit=limit, reading=settings.reading,
             labelled=readout is not None,
         )  # fmt: skip
+        long = "error" if examples.task.kind == "translate" else "truncate"
         return encode_shared(
-            self.tokenizer, examples, readout, settings.length, long="truncate", share=share
+            self.tokenizer, examples, readout, settings.length, long=long, share=share
         )
 
     def _masked(

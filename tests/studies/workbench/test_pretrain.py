@@ -76,5 +76,3 @@ def test_a_masked_lm_goes_on_from_its_own_readout(tmp_path):
 def test_a_model_has_either_a_source_or_an_encoder():
     with pytest.raises(ValueError, match="expected either a source or an encoder to pretrain"):
         ModelSettings("m", pretrain=TRAINING)
-    with pytest.raises(ValueError, match="pretrain: expected how to train the encoder, got none"):
-        ModelSettings("m", encoder=load_model(LM).config)
