@@ -151,14 +151,32 @@ def read_masked(
     seed: int,
 ) -> Source:
     """A text for masked LM, with the same masks every time."""
+    blocks = read_text(options, task, model, tokenizer, split=split, limit=limit)
+    length = check_length(model.config, options.max_length)
+    return mask_blocks(blocks, tokenizer, length=length, seed=seed, fixed=True)
+
+
+def read_text(
+    options: TaskOptions,
+    task: Task,
+    model: Model,
+    tokenizer: Tokenizer,
+    *,
+    split: str,
+    limit: int | None,
+) -> EncodedSource:
+    """A text in blocks, as it is.
+
+    Raises:
+      ValueError: for a text that is not there, or cannot be read.
+    """
     if options.data is None and not task.generated:
         raise ValueError("task mlm: expected a text with --data FILE, got none")
     length = check_length(model.config, options.max_length)
-    blocks = read_blocks(
+    return read_blocks(
         tokenizer, options.data, length, task=task, split=split, limit=limit,
         reading=options.reading,
     )  # fmt: skip
-    return mask_blocks(blocks, tokenizer, length=length, seed=seed, fixed=True)
 
 
 def started(options: TrainOptions) -> TrainOptions:

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from jaxheads.cli.evaluate import below_baseline, measure
-from jaxheads.cli.inputs import open_model, read_labelled, read_masked, task_for, task_of
+from jaxheads.cli.inputs import open_model, read_labelled, read_masked, read_text, task_for, task_of
 from jaxheads.cli.options.fields import refuse
 from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.data.batch import Batch
@@ -68,7 +68,7 @@ class ScoreJob(NamedTuple):
     objective: Objective | None
     source: Source | None
     mesh: Mesh | None
-    task: Task  # with its labels
+    task: Task | None  # with its labels
 
 
 def run(options: ScoreOptions) -> None:
@@ -89,7 +89,8 @@ def run(options: ScoreOptions) -> None:
         run_on_primary(lambda: save_scores(draft, scores))
     if is_primary():
         print(_report(options, job.model, scores, seconds))
-        if warning := below_baseline(job.task, job.model, scores.measured):
+        warning = job.task and below_baseline(job.task, job.model, scores.measured)
+        if warning:
             print(warning, file=sys.stderr)
 
 
@@ -112,8 +113,9 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
     mesh = open_mesh(*options.mesh)
     with in_host_memory(mesh):
         model, tokenizer = open_model(options)
-    task = task_for(options, model) if method.needs_loss else task_of(options)
-    objective = source = None
+    objective = source = task = None
+    if method.reads_examples:
+        task = task_for(options, model) if method.needs_loss else task_of(options)
     if method.needs_loss:
         objective = objective_for(
             model.config,
@@ -123,9 +125,11 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
             unroll=unrolls(model.config),
         )
     how = {"split": options.split, "limit": options.limit}
-    if method.reads_examples and task.kind == "mlm":
+    if task is not None and task.kind == "mlm" and method.needs_loss:
         source = read_masked(options, task, model, tokenizer, seed=options.seed, **how)
-    elif method.reads_examples:
+    elif task is not None and task.kind == "mlm":
+        source = read_text(options, task, model, tokenizer, **how)
+    elif task is not None:
         source = read_labelled(
             options, task, model.readout if method.needs_loss else None, model, tokenizer,
             options.data, share=data_share(mesh), group=_group(options, method), scratch=scratch,
@@ -156,7 +160,7 @@ def _score(options: ScoreOptions, job: ScoreJob) -> Scores:
 
 def _measured(options: ScoreOptions, job: ScoreJob) -> dict[str, tuple[float, float]]:
     """Loss and metrics of the model on what was scored, and the baseline's, where labels count."""
-    if job.objective is None or job.source is None:
+    if job.objective is None or job.source is None or job.task is None:
         return {}
     present_LH = present_heads(job.model.config)
     gate_LH = np.ones(present_LH.shape, np.float32)

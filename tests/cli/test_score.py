@@ -103,8 +103,32 @@ def test_methods_without_a_loss_need_no_readout(checkpoint, review_file, tmp_pat
     model = checkpoint("none")
     assert score(model, "sst2", review_file, tmp_path / "c.npz", "--method", "confidence") == 0
     assert load_scores(tmp_path / "c.npz").examples == 37
-    assert score(model, "sst2", None, tmp_path / "m.npz", "--method", "magnitude") == 0
+
+
+@pytest.mark.parametrize("method", ["magnitude", "random"])
+def test_methods_without_data_need_no_task(checkpoint, tmp_path, capsys, method):
+    model = checkpoint("none")
+    assert score(model, None, None, tmp_path / "m.npz", "--method", method) == 0
     assert load_scores(tmp_path / "m.npz").examples == 0
+    assert "2 layers x 4 heads" in capsys.readouterr().out
+    assert score(model, None, None, tmp_path / "e.npz", "--method", "entropy") == 2
+    assert "expected --task for the method entropy" in capsys.readouterr().err
+    assert not (tmp_path / "e.npz").exists()
+
+
+def test_methods_without_a_loss_see_a_text_as_it_is(checkpoint, tmp_path):
+    """As a sentence is seen of which nothing is masked, and alike with every seed."""
+    model, row = checkpoint("masked_lm"), reviews(1)[0]
+    sentence, text = write_jsonl(tmp_path / "one.jsonl", [row]), tmp_path / "one.txt"
+    text.write_text(row["sentence"] + "\n")
+    ways = (("sst2", sentence, 0), ("mlm", text, 0), ("mlm", text, 1))
+    found = []
+    for number, (task, file, seed) in enumerate(ways):
+        out, words = tmp_path / f"{number}.npz", ("--method", "entropy", "--seed", seed)
+        assert score(model, task, file, out, "--max-length", 16, *words) == 0
+        found.append(load_scores(out).score_LH)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+    np.testing.assert_array_equal(found[2], found[1])
 
 
 def test_each_word_names_its_method_and_those_without_a_loss_are_known(tmp_path):

@@ -11,11 +11,16 @@ from jaxheads.cli.options.fields import option, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
 from jaxheads.errors import too_low
 
+WITHOUT_DATA = ("magnitude", "random")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScoreOptions(TaskOptions):
     """`jaxheads score`: the importance of every head of a model on a task."""
 
+    task: str = option(
+        "as of `jaxheads train`; none for magnitude and random, which read no data", ""
+    )
     split: str = option("which split of the Hub's data set", "train")
     method: str = option(
         "gradient, integrated, ablation, alone, confidence, entropy, output_norm, meta, magnitude "
@@ -58,6 +63,8 @@ def _score_problems(o: ScoreOptions) -> Iterator[str]:
         got = f"--method {o.method}" if o.pruner is not None else "none"
         wanted = "--method meta with it" if o.pruner is not None else "one for the method meta"
         yield f"--pruner: expected {wanted}, got {got}"
+    if not o.task and o.method not in WITHOUT_DATA:
+        yield f"expected --task for the method {o.method}; {' and '.join(WITHOUT_DATA)} need none"
     if o.out.suffix != ".npz":
         yield f"--out: expected a name that ends in .npz, got {o.out}"
     if o.keep_gradients is not None and o.keep_gradients.suffix != ".npy":
