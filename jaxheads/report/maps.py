@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxheads.records.folder import FROZEN, OWN, TUNED, Metric, Stage
-from jaxheads.report.baseline import at_chance
+from jaxheads.report.baseline import at_chance, floor_suffices
 from jaxheads.report.figures.panels import draw_cells, grid
 from jaxheads.report.figures.style import MUTED
 from jaxheads.report.folder import Study
@@ -63,8 +63,8 @@ def _drawing(study: Study, model: str, place: str, found: dict[str, list[np.ndar
             axis.plot(head + 0.5, layer + 0.5, "o", color="white", markeredgecolor="black")
             marked = True
     caption += (
-        " Dots: the heads that stay when as many of the lowest are masked as leave 95% of the "
-        "metric (k95, mean over seeds, rounded down)."
+        " Dots: the heads that stay by this mean when as many are masked as each seed's own "
+        "order may lose at 95% of the metric (k95, mean over seeds, rounded down)."
     ) * marked
     alt = f"Heat maps of head scores, layer by head, of {model} on {', '.join(map(shown, found))}"
     name = slug("heads", model, *(["frozen"] if place == FROZEN else []))
@@ -77,7 +77,9 @@ def kept_heads(
     """The heads that k95 leaves, by their scores; None where it is not known or says nothing."""
     own = {"model": model, "task": task, "metric": Metric.K95, "method": OWN}
     k95 = study.spread(Stage.PRUNABILITY, **own, reading="", other_task="")
-    if k95 is None or at_chance(study, model, task):
+    if k95 is None or k95.mean >= score_LH.size or at_chance(study, model, task):
+        return None
+    if floor_suffices(study, model, task, 0.95):
         return None
     kept_LH = np.ones(score_LH.shape, bool)
     lowest = np.argsort(score_LH, axis=None, kind="stable")[: int(k95.mean)]

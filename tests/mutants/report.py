@@ -19,6 +19,9 @@ TOGETHER = f"{OF_SPREAD}the_row_of_all_seeds_speaks_for_them"
 UNBOUNDED = f"{OF_SENTENCES}without_bounds_nothing_is_claimed"
 ONE_SEED = f"{OF_SENTENCES}one_seed_claims_nothing_of_orders_and_trainings"
 AT_CHANCE = f"{OF_SENTENCES}models_at_chance_claim_nothing_of_heads"
+NEEDED = "tests/report/chiang2021/test_answers.py::test_" + (
+    "no_head_is_marked_as_needed_where_none_is_or_a_constant_answer_does"
+)
 NO_K95 = "tests/report/chiang2021/test_answers.py::test_" + (
     "a_model_whose_seeds_are_not_clearly_above_chance_is_no_answer"
 )
@@ -186,6 +189,10 @@ FAULTS = (
      ABOVE_ALL, "and all(\n", "and any(\n"),
     ("heads of models at chance help", SINGLE, AT_CHANCE,
      "idle = at_chance(study, model, task)", "idle = False"),
+    ("heads are needed that a constant answer does without", "jaxheads/report/maps.py", NEEDED,
+     "if floor_suffices(study, model, task, 0.95):", "if not study:"),
+    ("heads are marked where none is needed", "jaxheads/report/maps.py", NEEDED,
+     "k95.mean >= score_LH.size or", ""),
     ("one model is the least or the most", ANSWERS, NOT_ROUNDED,
      "if share.has_bounds} or asked", "} or asked"),
     ("a mean of heads is rounded", ANSWERS, NOT_ROUNDED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from jaxheads.records.rows import Row
@@ -15,6 +16,7 @@ from jaxheads.report.chiang2021.answers import (
 )
 from jaxheads.report.chiang2021.prunability import prunability_section
 from jaxheads.report.folder import Study
+from jaxheads.report.maps import kept_heads
 from jaxheads.report.parts import Table
 from jaxheads.report.questions import CONTRAST
 from jaxheads.report.questions import answer as answered
@@ -77,6 +79,19 @@ def test_heads_are_not_said_to_go_where_a_constant_answer_is_as_good(study):
     assert "sentiment" in found.summary
     none = changed(study, "floor", value=0.77)
     assert prunability_answer(none).summary.startswith("Unknown: of no whole model")
+
+
+def test_no_head_is_marked_as_needed_where_none_is_or_a_constant_answer_does(study):
+    score_LH = np.arange(16.0).reshape(4, 4)
+
+    def kept(rows: Study) -> int | None:
+        found = kept_heads(rows, "roberta", "sentiment", score_LH)
+        return None if found is None else int(found.sum())
+
+    assert kept(study) == 6
+    assert kept(changed(study, "floor", value=0.77)) is None  # 95% of 0.81
+    assert kept(changed(study, "prunability", value=16.0)) is None
+    assert kept(changed(study, "above the baseline", low=-0.1)) is None
 
 
 def test_a_difference_whose_interval_holds_zero_is_no_difference(study):
