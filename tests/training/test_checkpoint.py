@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import signal
 
 import jax
@@ -137,6 +139,19 @@ def test_the_checkpoint_of_another_run_is_rejected_with_every_difference(whole, 
         "training.seed 0 and here 3"
     )
     assert steps(place / "whole") == [27, 30]
+
+
+def test_a_checkpoint_from_before_a_setting_was_there_is_rejected_in_one_line(whole):
+    case, _, place = whole
+    folder = shutil.copytree(place / "whole", place / "older")
+    for record in folder.glob("*/run/metadata"):
+        said = json.loads(record.read_text())
+        del said["settings"]["training"]["label_smoothing"]
+        record.write_text(json.dumps(said))
+    with pytest.raises(ValueError, match="expected a checkpoint of this very run") as error:
+        train(case, folder, resume=True)
+    assert str(error.value).endswith("got training.label_smoothing none and here 0.0")
+    assert steps(folder) == [27, 30]  # rejected is not broken
 
 
 def test_other_data_and_other_shapes_are_rejected(whole):
