@@ -322,6 +322,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "minilm_htut-trees": functools.partial(dependency_trees, "minilm_htut", MINILM, 3),
     "minilm_htut-relations": functools.partial(dependency_relations, "minilm_htut", MINILM, 100),
     "luo_grammar-heads": functools.partial(constituency_heads, "luo_grammar"),
+    "minilm_luo": functools.partial(constituency_heads, "minilm_luo"),
     "luo_grammar-changes": luo_grammar_changes,
     "peyrard_grammar": peyrard_grammar,
 }
