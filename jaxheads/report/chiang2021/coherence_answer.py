@@ -9,7 +9,7 @@ from jaxheads.report.chiang2021.places import Place, pair_at_chance, place_of
 from jaxheads.report.claims import LEVEL
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer
-from jaxheads.report.spread import Spread, largest_p, spreads, words
+from jaxheads.report.spread import INTERVAL, Spread, largest_p, spreads, words
 
 CHANCE, MORE, LESS = "not distinguishable from chance", "more than chance", "less than chance"
 
@@ -32,12 +32,12 @@ def _p(study: Study, place: Place) -> float | None:
 
 
 def _agreement(study: Study, place: Place, spread: Spread) -> str:
-    """By permutation where p-values stand beside it, otherwise by the bounds."""
+    """By permutation where p-values stand beside it, otherwise by a 95% interval."""
     p = _p(study, place)
     if p is not None:
         clear = p < LEVEL and spread.low * spread.high > 0
     else:
-        clear = spread.has_bounds and not spread.holds(0.0)
+        clear = spread.kind == INTERVAL and not spread.holds(0.0)
     if not clear:
         return CHANCE
     return MORE if spread.mean > 0 else LESS
@@ -64,6 +64,7 @@ def _summed(study: Study, counted: dict[Place, Spread], left: int) -> str:
     ends = sorted(counted, key=lambda place: counted[place].mean)
     return (
         f"Agreement with the pre-training task is {MORE} in {len(clear)} of {len(counted)} "
-        f"measurements{beside} (single tests at 5%, not corrected for their number). Spearman "
+        f"measurements{beside} (single tests at 5%, by permutation of heads in each of these "
+        "models and over seeds against nulls, not corrected for their number). Spearman "
         f"correlations go from {words(counted[ends[0]])} to {words(counted[ends[-1]])}.{more}"
     )

@@ -81,8 +81,9 @@ def test_agreement_is_read_by_permutation_and_against_its_ceiling(study):
     assert found.summary == (
         "Agreement with the pre-training task is more than chance in 2 of 4 measurements, and more "
         "than each of magnitude, output norm, shuffled labels, untrained readout in 0 (single "
-        "tests at 5%, not corrected for their number). Spearman correlations go from 0.100 (3 "
-        "seeds: 0.000 to 0.200) to 0.400 (3 seeds: 0.300 to 0.500)."
+        "tests at 5%, by permutation of heads in each of these models and over seeds against "
+        "nulls, not corrected for their number). Spearman correlations go from 0.100 (3 seeds: "
+        "0.000 to 0.200) to 0.400 (3 seeds: 0.300 to 0.500)."
     )
 
 
@@ -91,6 +92,13 @@ def test_agreement_below_zero_is_not_called_agreement():
     assert ": less than chance" in answer(coherence_answer, *rows).summary
     mixed = [dataclasses.replace(rows[0], value=0.5), *rows[1:]]
     assert "not distinguishable from chance" in answer(coherence_answer, *mixed).summary
+
+
+def test_a_range_of_seeds_without_a_test_is_not_more_than_chance():
+    rows = [row(0.5 + s / 10, seed=s, **PAIR) for s in (0, 1)]
+    assert "not distinguishable from chance" in answer(coherence_answer, *rows).summary
+    bounded = dataclasses.replace(rows[0], low=0.1, high=0.9)
+    assert "more than chance" in answer(coherence_answer, bounded).summary
 
 
 def test_one_seed_that_chance_explains_is_enough_to_say_so():
