@@ -143,7 +143,11 @@ def deduction_answer(study: Study) -> Answer | None:
     loose = [each for each, _ in found if each.tolerance == loosest]
     lead = [each for each in loose if each.task == ALL_TASKS] or loose
     asked = [text for each, text in found if each in lead and not _all_idle(study, each)]
-    return Answer(question, " ".join(asked) or "Unknown: no task is known to need its heads.")
+    if not asked:
+        return Answer(question, "Unknown: no task is known to need its heads.")
+    known = any(each.surely is not None for each in lead)
+    how = ["“Surely”: by the 95% interval over seeds and examples of each cut by itself."] * known
+    return Answer(question, " ".join([*asked, *how]))
 
 
 def _said(study: Study, each: Acceptable) -> str:
