@@ -33,7 +33,14 @@ def stream(
     """
     quiet = None if progress and jax.process_index() == 0 else True  # None: unless a terminal
     with tqdm(total=total, unit="ex", file=sys.stderr, disable=quiet, leave=False) as bar:
-        for index_b, rows in _one_behind(step, batches, mesh):
+        bar.set_description("compiling")
+
+        def told(batch: Any) -> Any:
+            result = step(batch)  # which returns as soon as it is compiled
+            bar.set_description_str("", refresh=False)
+            return result
+
+        for index_b, rows in _one_behind(told, batches, mesh):
             yield index_b, rows
             bar.update(len(index_b) * (jax.process_count() if mesh is not None else 1))
 

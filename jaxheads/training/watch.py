@@ -79,11 +79,10 @@ class TrainingLog:
         self._file = None if log is None or jax.process_index() else _open(Path(log))
         self._seen, self._time = done, time.perf_counter()
         self._bar = tqdm.tqdm(
-            initial=done * config.batch_size,
-            total=config.steps * config.batch_size,
-            desc=name,
-            unit=" examples",
-            unit_scale=True,
+            initial=done,
+            total=config.steps,
+            desc=f"{name}: compiling",
+            unit=" steps",
             disable=not sys.stderr.isatty(),
         )
         for line in lines:
@@ -109,6 +108,10 @@ class TrainingLog:
                 self._board.close()
             if self._file is not None:
                 self._file.close()
+
+    def started(self) -> None:
+        """The first step is compiled, and runs."""
+        self._bar.set_description(self._name)
 
     def add(self, step: int, window: Window, gates: Mapping[str, jax.Array]) -> None:
         """Take in the sums up to `step`, and read those before them. Diverged names a bad step.
@@ -142,7 +145,7 @@ class TrainingLog:
         self._write(point)
         if gates:
             self._write(Gated(step, {name: float(value) for name, value in gates.items()}))
-        self._bar.update((step - self._seen) * self._config.batch_size)
+        self._bar.update(step - self._seen)
         self._bar.set_postfix(loss=f"{point.loss:.3f}")
         self._seen = step
 

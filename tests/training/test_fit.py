@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import sys
 import types
@@ -174,6 +175,20 @@ def test_the_log_is_one_json_line_a_point(simple, tmp_path):
     assert all(line["examples_per_s"] > 0 for line in lines)
     # of step 9; 2 warm up
     assert lines[0]["learning_rate"] == pytest.approx(1e-2 * (25 - 9) / (25 - 2))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_told_of_compilation_and_of_steps(simple, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    train(simple, steps=25)
+    said = terminal.getvalue().split("\r")
+    first = next(line for line in said if "compiling" not in line and "tuning" in line)
+    assert "tuning: compiling:   0%" in said[1] and "0/25" in said[1]
+    assert "0/25" in first and "25/25" in said[-1] and "steps/s" in said[-1]
 
 
 def test_the_loss_in_the_log_is_the_mean_since_the_line_before(simple):
