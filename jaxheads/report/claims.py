@@ -122,6 +122,13 @@ def clear_in(rows: Sequence[Row], sign: int = 1) -> str:
     return f"{text} ({count} after Holm's correction)"
 
 
+def number_in(rows: Sequence[Row], sign: int = 1) -> tuple[int, str]:
+    """How many differences lie on one side of 0, and in words how many by Holm's rule."""
+    count, _, corrected = clear_in(rows, sign).partition(" of ")
+    note = corrected.partition("(")[2].removesuffix(")")
+    return int(count), f", {note}" if int(count) and note else ""
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's corrected p-values, in the order given."""
     order = np.argsort(p_values, kind="stable")

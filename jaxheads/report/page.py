@@ -17,10 +17,16 @@ from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug, unfolded
 
 TITLES = {
-    "htut2019": "Do heads follow dependency relations?",
-    "luo2021": "Do heads know constituents?",
-    "peyrard2021": "Does one head laugh?",
-}  # of the others: which heads can go
+    "chiang2021": "Which heads can go? After Chiang & Chen 2021",
+    "compare": "Which way to choose heads is best? Ways compared at equal budgets",
+    "htut2019": "Do heads follow dependency relations? After Htut et al. 2019",
+    "li2021": "Does learning which heads to keep beat ranking them? After Li et al. 2021",
+    "luo2021": "Do heads know constituents? After Luo 2021",
+    "michel2019": "Are sixteen heads better than one? After Michel et al. 2019",
+    "peyrard2021": "Does one head laugh? After Peyrard et al. 2021",
+    "pretrain": "What do models know that are trained from scratch?",
+    "zhang2020": "Can a pruner choose heads for tasks it never saw? After Zhang et al. 2020",
+}
 STYLE = Path(__file__).with_name("page.css")
 BRACKETS = re.compile(r"\[[^]]*\]|\([^)]*\)")
 ABOUT = (
@@ -46,7 +52,7 @@ def page(
 ) -> str:
     """The whole document; `rendered` has every drawing of the sections by its name."""
     shown_above = {name for answer in answers for name in answer.figures}
-    title = f"{TITLES.get(study.name, 'Which heads can go?')} {study.name}"
+    title = TITLES.get(study.name, f"Which heads can go? {study.name}")
     return "\n".join(
         [
             "<!DOCTYPE html>",

@@ -20,7 +20,7 @@ from jaxheads.records.folder import (
     Stage,
 )
 from jaxheads.records.rows import Row
-from jaxheads.report.claims import NONE, clear_in, counted, side
+from jaxheads.report.claims import NONE, clear_in, counted, number_in, side
 from jaxheads.report.folder import Study
 from jaxheads.report.names import other_way
 from jaxheads.report.parts import Answer
@@ -64,8 +64,8 @@ MASKING = Question(
 COMPARISON = Question(
     "Does any way to choose heads beat one pass of the gradient?",
     lambda study: compared(study, further=False),
-    "Of comparisons with the gradient's one-shot order at equal budgets {better} are better and "
-    "{worse} worse, " + BY + "{ways}.",
+    "{none_better} with the gradient's one-shot order {is_better} better at equal budgets{sure}; "
+    "{none_worse}, " + BY + "{ways}.",
 )
 ORDERS = Question(
     "Is the score's order worth more than orders without labels?",
@@ -113,4 +113,11 @@ def answer(study: Study, question: Question) -> Answer | None:
 
 
 def _counts(text: str, rows: list[Row], **more: str) -> str:
-    return text.format(better=clear_in(rows), worse=clear_in(rows, -1), **more)
+    (better, sure), (worse, surely) = number_in(rows), number_in(rows, -1)
+    words = {
+        "none_better": f"{better or 'None'} of {len(rows)} comparisons",
+        "is_better": "is" if better < 2 else "are",
+        "sure": sure,
+        "none_worse": f"{worse or 'none'} {'is' if worse < 2 else 'are'} worse{surely}",
+    }
+    return text.format(better=clear_in(rows), worse=clear_in(rows, -1), **words, **more)

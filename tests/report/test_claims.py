@@ -9,7 +9,7 @@ import pytest
 
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import at_ceiling, at_chance
-from jaxheads.report.claims import clear_in, counted, holm, said_of, side, verdict
+from jaxheads.report.claims import clear_in, counted, holm, number_in, said_of, side, verdict
 from jaxheads.report.folder import Study
 
 NAN = float("nan")
@@ -128,6 +128,8 @@ def test_counts_are_corrected_for_their_number_or_said_not_to_be():
         "2 of 3 (0 after Holm's correction)"
     )
     assert clear_in(rows, -1) == "0 of 2 (0 after Holm's correction)"
+    assert number_in(rows) == (2, ", 2 after Holm's correction")
+    assert number_in(rows, -1) == (0, "") and number_in(rows[:1]) == (1, "")
     assert clear_in(rows[:1]) == "1 of 1"
     assert clear_in([rows[0], row(seeds=3, p_value=NAN)]) == "1 of 2 (1 after Holm's correction)"
     alike = row(seeds=3, low=0.1, high=0.1, p_value=0.0)  # nothing varied

@@ -171,10 +171,11 @@ def test_the_same_rows_give_the_same_bytes(tmp_path, small):
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("htut2019", "Do heads follow dependency relations? htut2019"),
-        ("luo2021", "Do heads know constituents? luo2021"),
-        ("peyrard2021", "Does one head laugh? peyrard2021"),
-        ("chiang2021", "Which heads can go? chiang2021"),
+        ("htut2019", "Do heads follow dependency relations? After Htut et al. 2019"),
+        ("luo2021", "Do heads know constituents? After Luo 2021"),
+        ("peyrard2021", "Does one head laugh? After Peyrard et al. 2021"),
+        ("chiang2021", "Which heads can go? After Chiang &amp; Chen 2021"),
+        ("compare", "Which way to choose heads is best? Ways compared at equal budgets"),
     ],
 )
 def test_each_study_has_its_question_as_title(small, name, title):

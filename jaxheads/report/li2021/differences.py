@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxheads.records.folder import Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, at_chance
-from jaxheads.report.claims import clear_in, counted
+from jaxheads.report.claims import counted, number_in
 from jaxheads.report.folder import Study
 from jaxheads.report.names import difference, shown
 from jaxheads.report.parts import Answer, Table
@@ -44,9 +44,11 @@ def _counted(study: Study, rows: Sequence[Row]) -> str:
     several, left_out = counted(study, rows)
     if not several:
         return f"unknown, no comparison can be counted.{left_out}"
+    (ours, sure), (theirs, surely) = number_in(several), number_in(several, -1)
     return (
-        f"of comparisons {clear_in(several)} are for going further and {clear_in(several, -1)} for "
-        f"the learned subset, by 95% intervals over seeds and examples.{left_out}"
+        f"{ours or 'none'} of {len(several)} comparisons {'is' if ours < 2 else 'are'} for going "
+        f"further{sure}; {theirs or 'none'} {'is' if theirs < 2 else 'are'} for the learned subset"
+        f"{surely}, by 95% intervals over seeds and examples.{left_out}"
     )
 
 

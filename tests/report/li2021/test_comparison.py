@@ -82,17 +82,19 @@ def points(drawing) -> dict[str, np.ndarray]:
 def test_the_answer_counts_what_is_better_and_what_is_worse():
     answer = asked(study(), COMPARISON)
     assert answer is not None
-    assert "equal budgets 1 of 2 (0 after Holm's correction) are better" in answer.summary
-    assert "and 1 of 2 (0 after Holm's correction) worse" in answer.summary
+    assert answer.summary.startswith(
+        "1 of 2 comparisons with the gradient's one-shot order is better at equal budgets, 0 after "
+        "Holm's correction; 1 is worse, 0 after Holm's correction, by 95% intervals"
+    )
     assert "better at some budget by its own interval: subset, joint." in answer.summary
 
 
 def test_what_goes_further_is_told_beside_learned_subsets():
     answer = further_answer(study())
     assert answer is not None
-    start = "At equal budgets: of comparisons 0 of 1 are for going further and 1 of 1 for the learn"
+    start = "At equal budgets: none of 1 comparisons is for going further; 1 is for the learned sub"
     assert answer.summary.startswith(start)
-    equal = "not trained again): of comparisons 1 of 1 are for going further and 0 of 1 for the"
+    equal = "not trained again): 1 of 1 comparisons is for going further; none is for the learned"
     assert equal in answer.summary
 
 
