@@ -89,11 +89,9 @@ def fit(
         order = _order(source, config, done, mesh, lengths)
         watch = TrainingLog(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
         with naming_last_good(keeper), watch, Saving(keeper, config, watch) as saving:
-            for number, batch in enumerate(itertools.islice(order, config.steps - done)):
+            for batch in itertools.islice(order, config.steps - done):
                 placed = place_batch(mesh, _even(batch, config.accumulate, mesh))
                 state = step(state, placed, placed_gate, seed, learning_rates(done), held)
-                if not number:
-                    watch.started()
                 done += 1
                 if done % config.log_every == 0 or done == config.steps:
                     state, window = take_window(state, mesh)

@@ -176,6 +176,7 @@ class Saving:
 
     def after(self, done: int, state: TrainState, metrics: Mapping[str, float]) -> None:
         """`metrics` are empty where nothing was evaluated. Preempted if a request to stop came."""
+        self._watch.started()
         if metrics:
             self._watch.add_evaluation(done, metrics)
         if self._keeper is None:

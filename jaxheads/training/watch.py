@@ -77,6 +77,7 @@ class TrainingLog:
         self._learning_rate = learning_rate_schedule(config.optimizer, config.steps)
         self._waiting: tuple[int, tuple[Window, Mapping[str, jax.Array]]] | None = None
         self._file = None if log is None or jax.process_index() else _open(Path(log))
+        self._compiling = True
         self._seen, self._time = done, time.perf_counter()
         self._bar = tqdm.tqdm(
             initial=done,
@@ -110,8 +111,10 @@ class TrainingLog:
                 self._file.close()
 
     def started(self) -> None:
-        """The first step is compiled, and runs."""
-        self._bar.set_description(self._name)
+        """The first step is compiled, and runs; later calls do nothing."""
+        if self._compiling:
+            self._compiling = False
+            self._bar.set_description(self._name)
 
     def add(self, step: int, window: Window, gates: Mapping[str, jax.Array]) -> None:
         """Take in the sums up to `step`, and read those before them. Diverged names a bad step.
