@@ -8,8 +8,9 @@ cased text, and all embeddings tied.
 
 Published: no table was available to us.
 
-Command: `jaxheads study configs/li_iwslt.py` on a GPU or a TPU VM. Not run by us: its training step
-and its search were compiled.
+Command: `jaxheads study configs/li_iwslt.py` on a GPU or a TPU VM. Not run by us. Compiled, for a
+CPU: a step on 160 pairs of 32 tokens with the gates of a subset (36.7 M parameters; 2.3 GiB are
+planned), and the search of 4 beams for 64 sources of 32 tokens (1.3 GiB).
 """
 
 import dataclasses

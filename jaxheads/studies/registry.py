@@ -98,11 +98,17 @@ def check_inputs(run: Run) -> dict[str, Path]:
         if (path := getattr(part, name, None)) is not None
     }
     files = {
-        f"{name}.{side}" if isinstance(path, tuple) else name: each
+        name + side: each
         for name, path in files.items()
-        for side, each in enumerate(path if isinstance(path, tuple) else (path,))
+        for side, each in (
+            zip((", source", ", target"), path, strict=True)
+            if isinstance(path, tuple)
+            else (("", path),)
+        )
     }
-    missing = [f"{path} (--set {name}=FILE)" for name, path in files.items() if not path.exists()]
+    missing = [
+        f"{path} (--set {_asked(name)})" for name, path in files.items() if not path.exists()
+    ]
     if missing:
         raise ValueError(f"expected the study's data, there is no {'; '.join(missing)}")
     check_tasks([part for part in parts.values() if isinstance(part, TaskSettings)], similar)
@@ -118,6 +124,11 @@ class Plan(NamedTuple):
     needs: Mapping[str, tuple[str, ...]]  # of its cells, in order
     costs: Mapping[str, tuple[str, Work]]  # by cell its kind, and what it does
     lacking: Sequence[str]  # what is not there, or wrong
+
+
+def _asked(name: str) -> str:
+    setting, _, side = name.partition(", ")
+    return f"{setting}={'SOURCE,TARGET' if side else 'FILE'}"
 
 
 def plan(settings: Run, place: str | Path, made: Mapping[str, EncoderConfig] | None = None) -> Plan:

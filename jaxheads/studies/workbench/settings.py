@@ -19,7 +19,7 @@ from jaxheads.models.checkpoint.families import table_of
 from jaxheads.records.folder import NULLS
 
 Study = TypeVar("Study")  # the settings of a paper
-Data = Path | tuple[Path, ...]  # a file, or of a translation one for each side
+Data = tuple[Path, Path] | Path  # of a translation a file for each side; or one file
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.]*")  # "-" and "~" join names in files and records
 

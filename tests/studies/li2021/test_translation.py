@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from jaxheads.cli.main import main
-from jaxheads.cli.overrides import load_config
+from jaxheads.cli.overrides import load_config, override
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.records.rows import read_rows
+from jaxheads.storage.store import Store
 from jaxheads.studies.li2021 import study as li2021
+from jaxheads.studies.registry import check_inputs
 from jaxheads.studies.settings import ModelSettings, Run
+from jaxheads.studies.workbench.model import study_models
 from tests.support.found import having
 from tests.support.paths import ROOT
 from tests.tiny import shrink
@@ -97,18 +100,27 @@ def test_a_translation_is_compared_by_bleu_and_says_which_kinds_of_heads_are_kep
     assert "bleu" in page
 
 
-def test_seeds_of_what_is_not_pre_trained_begin_with_other_weights(tmp_path):
-    from jaxheads.storage.store import Store
-    from jaxheads.studies.workbench.model import study_models
+def test_files_of_both_sides_are_asked_for_and_given_by_one_setting(tmp_path):
+    run = load_config(ROOT / "configs" / "li_multi30k.py")
+    train, test = (write_pairs(tmp_path, name, 8, 0) for name in ("train", "test"))
+    run = override(run, [f"tasks.en_de.train={train[0]},{train[1]}"])
+    with pytest.raises(ValueError, match="there is no .*flickr") as error:
+        check_inputs(run)
+    assert "test_2016_flickr.de (--set tasks.en_de.held_out=SOURCE,TARGET)" in str(error.value)
+    assert "tasks.en_de.train" not in str(error.value)
+    run = override(run, [f"tasks.en_de.held_out={test[0]},{test[1]}"])
+    found = check_inputs(run)
+    assert found["tasks.en_de.train, target"] == train[1]
+    assert len(found) == 4
 
+
+def test_seeds_of_what_is_not_pre_trained_begin_with_other_weights(tmp_path):
     (model,) = study_models(tiny(tmp_path), Store(tmp_path / "out"))
     task = model.task("en_de")
     assert model.tokenizer.decode(model.tokenizer.encode(["drei fünf"]).ids[0]) == "drei fünf"
     one, two = (model.fresh(task, seed).params["encoder"] for seed in (0, 1))
-    table = ("embeddings", "word", "table")
-    for part in table:
-        one, two = one[part], two[part]
-    assert np.abs(np.asarray(one) - np.asarray(two)).max() > 0.01
+    tables = [np.asarray(each["embeddings"]["word"]["table"]) for each in (one, two)]
+    assert np.abs(tables[0] - tables[1]).max() > 0.01
     ends = (model.tokenizer.cls_id, model.tokenizer.sep_id, model.tokenizer.pad_id)
     config = model.base.config
     assert (config.start_token_id, config.eos_token_id, config.pad_token_id) == ends
