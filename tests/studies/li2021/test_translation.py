@@ -104,7 +104,7 @@ def test_files_of_both_sides_are_asked_for_and_given_by_one_setting(tmp_path):
     run = load_config(ROOT / "configs" / "li_multi30k.py")
     train, test = (write_pairs(tmp_path, name, 8, 0) for name in ("train", "test"))
     run = override(run, [f"tasks.en_de.train={train[0]},{train[1]}"])
-    with pytest.raises(ValueError, match="there is no .*flickr") as error:
+    with pytest.raises(ValueError, match=r"there is no .*flickr") as error:
         check_inputs(run)
     assert "test_2016_flickr.de (--set tasks.en_de.held_out=SOURCE,TARGET)" in str(error.value)
     assert "tasks.en_de.train" not in str(error.value)
