@@ -54,6 +54,8 @@ while [[ $# -gt 0 ]]; do
   esac
   shift
 done
+take_dry_run "$@"
+set -- ${WORDS[@]+"${WORDS[@]}"}
 [[ $# -gt 0 ]] || die 2 "expected what jaxheads should do; see --help"
 [[ $RETRIES =~ ^[0-9]+$ ]] || die 2 "--retries: expected a number, got '$RETRIES'"
 [[ $BACKOFF =~ ^[0-9]+$ ]] || die 2 "--backoff: expected seconds, got '$BACKOFF'"

@@ -21,13 +21,18 @@ SETTINGS_HELP="settings, by option or by environment variable:
   --dry-run        TPU_DRY_RUN=1 print the gcloud lines and run nothing
   -h, --help                     show this and stop"
 
-say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
+# say MESSAGE: after a dry run it is what would have been said
+say() {
+  local lead=""
+  [[ -z ${TPU_DRY_RUN:-} ]] || lead="dry run, nothing was done; else: "
+  printf '%s: %s%s\n' "$(basename "$0" .sh)" "$lead" "$*" >&2
+}
 
 # die STATUS MESSAGE
 die() {
   local status=$1
   shift
-  say "$@"
+  printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2
   exit "$status"
 }
 
@@ -54,6 +59,15 @@ take_setting() {
     *) TAKEN=0 ;;
   esac
   export TPU_PROJECT TPU_ZONE TPU_NAME TPU_TYPE TPU_RUNTIME TPU_MOUNT TPU_DRY_RUN
+}
+
+# take_dry_run WORDS...: sets WORDS to those of jaxheads; a --dry-run among them is the script's.
+take_dry_run() {
+  local word
+  WORDS=()
+  for word in "$@"; do
+    if [[ $word == --dry-run ]]; then export TPU_DRY_RUN=1; else WORDS+=("$word"); fi
+  done
 }
 
 # For scripts without options of their own.

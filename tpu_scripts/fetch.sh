@@ -110,3 +110,4 @@ else
   COUNT=$(grep -c '^worker ' <<<"$NAMES")
   for ((worker = 0; worker < COUNT; worker++)); do fetch_worker "$worker" "$TO/worker-$worker"; done
 fi
+[[ -z $TPU_DRY_RUN ]] || say "all is in $TO"

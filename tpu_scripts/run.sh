@@ -51,6 +51,8 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 [[ ${1:-} != jaxheads ]] || shift
+take_dry_run "$@"
+set -- ${WORDS[@]+"${WORDS[@]}"}
 [[ $# -gt 0 || (-n $STOP && -n $RUN) ]] || die 2 "expected what jaxheads should do; see --help"
 for variable in ${VARIABLES[@]+"${VARIABLES[@]}"}; do
   [[ $variable =~ ^[A-Za-z_][A-Za-z_0-9]*= ]] || die 2 "--env: expected NAME=VALUE, got '$variable'"
@@ -162,6 +164,7 @@ if [[ -n $LOCAL ]]; then
   if [[ -n $TPU_DRY_RUN ]]; then
     printf '%q ' "${LINE[@]}"
     echo
+    say "this line is run"
     exit 0
   fi
   exec "${LINE[@]}"
@@ -170,6 +173,7 @@ fi
 require_settings
 if [[ -n $STOP ]]; then
   on_workers "$WHICH" "$(step "$STOP_STEP")" || die 1 "not all workers could be asked to stop (above)"
+  [[ -z $TPU_DRY_RUN ]] || say "run $RUN is asked to stop"
   exit 0
 fi
 
@@ -198,6 +202,7 @@ fi
 
 if [[ -n $TPU_DRY_RUN ]]; then
   on_workers "$WHICH" "$(step "$FOLLOW_STEP")"
+  say "run $RUN is followed to its end"
   exit 0
 fi
 SPOKEN=$(mktemp)

@@ -59,10 +59,19 @@ def test_a_dry_run_prints_gcloud_lines_and_calls_nothing(cloud, script):
     assert found.returncode == 0, found.stderr
     lines = lines_of(found.stdout)
     assert lines and not cloud.calls()
+    assert ": dry run, nothing was done; else: " in found.stderr.splitlines()[-1]
     for line in lines:
         assert line[:2] == ["compute", "tpus"]
         assert line[line.index("--project") :][:4] == PLACE
         assert any(word.startswith("my 'tpu' \"x\"") for word in line)
+
+
+@pytest.mark.parametrize("script", ["run.sh", "babysit.sh"])
+def test_a_dry_run_that_is_asked_for_after_the_verb_is_one(cloud, script):
+    found = cloud.run(script, "study", "c.py", "--dry-run", "--workers", "2")
+    assert found.returncode == 0 and not cloud.calls(), found.stderr
+    assert "study" in found.stdout and "--dry-run" not in found.stdout
+    assert "dry run, nothing was done" in found.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("script", NAMES)
