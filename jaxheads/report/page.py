@@ -33,7 +33,8 @@ ABOUT = (
     "In parentheses stands the range of the values over seeds, and over draws for random orders, "
     "with their number: a range, and no interval. “95%” or square brackets mark a 95% interval, "
     "over seeds (Student's t) and examples at once where there are several seeds; with one seed it "
-    "is of that one model, and says nothing of another training.",
+    "is of that one model, and says nothing of another training. It takes effects of seeds for "
+    "normal: where some fine-tunings fail outright, a few seeds that all went well say too much.",
     "Masks are made from scores on training examples; every metric is measured on held-out ones. "
     "A masked head is multiplied by 0; a model is smaller or faster only where its heads are cut.",
     "A score says what happens to the loss when one head is weakened, all others in place. Heads "
