@@ -136,7 +136,8 @@ def encode_task(
     if readout is not None:
         check_readout(examples.task, readout, found=examples.found)
     cut = max_length if long == "truncate" else None
-    siamese = readout is not None and readout.kind in ("pair", "translation")
+    translates = examples.task.kind == "translate"
+    siamese = translates or (readout is not None and readout.kind == "pair")
     encode = functools.partial(_encode_chunk, tokenizer, cut=cut, siamese=siamese)
     if tagged := examples.task.kind == "tag":
         encode = WordEncoder(tokenizer, cut, _numbers(examples, readout))
@@ -159,7 +160,7 @@ def encode_task(
     tokens, types, starts, tags = writer.close()
     found = EncodedSource(
         tokens, types, starts, np.concatenate(labels), tokenizer.pad_id, 1 + siamese, tags=tags,
-        translates=examples.task.kind == "translate",
+        translates=translates,
     )  # fmt: skip
     _warn_of_left_out(encode, found, tokenizer)
     return dataclasses.replace(found, longest=int(found.lengths.max()))

@@ -46,6 +46,9 @@ def test_a_new_model_learns_and_goes_through_every_verb(tmp_path, capsys):
     score = ["score", "--model", str(tmp_path / "out"), *common, "--out", str(tmp_path / "s.npz")]
     assert main(score) == 0
     assert load_scores(tmp_path / "s.npz").score_LH.shape == (3, 4)
+    looks = [*score[:-1], str(tmp_path / "looks.npz"), "--method", "output_norm"]
+    assert main(looks) == 0
+    assert (load_scores(tmp_path / "looks.npz").score_LH > 0).all()
     prune = ["prune", "--model", str(tmp_path / "out"), "--scores", str(tmp_path / "s.npz")]
     assert main([*prune, "--budget", "8", "--out", str(tmp_path / "small")]) == 0
     assert sum(map(len, load_model(tmp_path / "small").config.heads_by_layer)) == 8

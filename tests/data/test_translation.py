@@ -6,6 +6,7 @@ import json
 import logging
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -66,6 +67,9 @@ def test_the_decoder_reads_the_target_but_its_end_and_each_next_token_is_due(tmp
     assert batch.weight_B.tolist() == [1, 1, 1, 0]
     assert (batch.labels[3] == -1).all()
     assert batch.real_BT[3].sum(1).tolist() == [1, 1]
+    unlabelled = encode_task(tokenizer, read_examples(TASK, two_files(tmp_path)), None, 64)
+    (same,) = batches(unlabelled, 4, lengths=(64,))  # for methods without a loss
+    jax.tree.map(np.testing.assert_array_equal, same, batch)
 
 
 def test_sides_of_different_lengths_are_one_line(tmp_path):

@@ -123,3 +123,23 @@ def test_a_study_that_compares_nothing_has_neither():
     assert comparison_section(other) is None
     assert asked(other, COMPARISON) is None
     assert further_answer(other) is None
+
+
+def test_kinds_of_heads_have_a_table_where_there_are_several():
+    what = {"stage": "heads kept by kind", "method": "random", "budget": 8}
+    kinds = {"encoder": (2.0, 4.0), "decoder": (5.0, 3.0), "cross": (1.0, 1.0)}
+    of_three = [
+        Row("compare", "m", "sst2", kind, values[seed], seed, **what)
+        for seed in (0, 1)
+        for kind, values in kinds.items()
+    ]
+    of_one = Row("compare", "n", "sst2", "encoder", 8.0, **what)
+    page = comparison_section(dataclasses.replace(study(), rows=(*study().rows, *of_three, of_one)))
+    assert page is not None
+    (table,) = (part for part in page.parts if part.name == "comparison-kinds")
+    assert isinstance(table, Table)
+    assert table.head[3:] == ("heads kept", "encoder", "decoder", "cross")
+    assert table.body == (("m", "sst2", "random", "8", "3 (2 to 4)", "4 (3 to 5)", "1 (1 to 1)"),)
+    alone = comparison_section(dataclasses.replace(study(), rows=(*study().rows, of_one)))
+    assert alone is not None
+    assert [part.name for part in alone.parts] == NAMES
