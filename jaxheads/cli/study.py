@@ -74,7 +74,7 @@ def _costs(left: Sequence[tuple[str, Work]], rate: Rate, options: StudyOptions) 
         hours = rate.seconds(whole) / 3600 / options.workers
         sizes = (f"{size / 2**30:.2f} GiB" for size in (whole.memory, whole.disk))
         examples = (f"{whole.forward:,}", f"{whole.backward:,}", f"{whole.flops:.1e}")
-        rows.append((kind, str(len(works)), *examples, *sizes, f"{hours:.2f}"))
+        rows.append((kind, str(len(works)), *examples, *sizes, f"{hours:,.2f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         cells = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
@@ -84,7 +84,7 @@ def _costs(left: Sequence[tuple[str, Work]], rate: Rate, options: StudyOptions) 
         "device with a whole batch; disk: models and effects of heads"
     )
     by = f" by {options.workers} workers" * (options.workers > 1)
-    yield f"hours on {options.on}{by}: {rate.said}; a guess within a factor of two or so"
+    yield f"hours on {options.on}{by}: {rate.said}"
 
 
 def _made(source: str | None) -> EncoderConfig | None:

@@ -55,7 +55,9 @@ def rate_of(place: str) -> Rate:
         said = (
             "3e10 operations a second, 2.5 ms a step, 2.2 s a compilation, 1 ms a tree (measured "
         )
-        return Rate(3e10, 0.0025, 2.2, f"{said}on two cores, neither quiet nor busy)")
+        return Rate(
+            3e10, 0.0025, 2.2, f"{said}on two cores: three runs took half to twice as long)"
+        )
     if kind not in CHIPS or not count.isdecimal() or not 0 < int(count) <= 1 << 14:
         known = ", ".join(f"{name}-8" for name in CHIPS)
         raise ValueError(
