@@ -121,7 +121,7 @@ def folder(tmp_path_factory):
     write_pairs(folder / "held_out.jsonl", [(n < 3, int(n < 3)) for n in range(8)])
     out = folder / "out"
     for (task, seed), heads in TUNED.items():
-        model = planted(everywhere(heads, RIGHT), {CARRIES[task, seed]: 0.5}, labels=("no", "yes"))
+        model = planted(everywhere(heads, RIGHT), {CARRIES[task, seed]: 0.5}, labels=("0", "1"))
         save(model, out / "models" / f"roberta-{task}-{seed}")
     save(planted(everywhere(BASE, RIGHT)), folder / "model")
     return folder
