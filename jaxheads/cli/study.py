@@ -45,7 +45,7 @@ def planned(options: StudyOptions) -> int:
       ValueError: as `run`, for settings.
     """
     settings, rate = settings_of(options), rate_of(options.on)
-    shapes = {model.source: made for model in settings.models if (made := _made(model.source))}
+    shapes = {m.source: made for m in settings.models if m.source and (made := _made(m.source))}
     plan = registry.plan(settings, options.folder, shapes)
     place = {name: number for number, name in enumerate(plan.needs, 1)}
     done = {name for name in place if Store(options.folder).exists(cell_file(name))}
@@ -68,7 +68,9 @@ def _costs(left: Sequence[tuple[str, Work]], rate: Rate, options: StudyOptions) 
     kinds: dict[str, list[Work]] = {}
     for kind, work in left:
         kinds.setdefault(kind, []).append(work)
-    rows = [("to do", "cells", "forward", "backward", "flops", "memory", "disk", "hours")]
+    rows: list[tuple[str, ...]] = [
+        ("to do", "cells", "forward", "backward", "flops", "memory", "disk", "hours")
+    ]
     for kind, works in (*kinds.items(), ("all", [work for _, work in left])):
         whole = functools.reduce(Work.__or__, works, Work())
         hours = rate.seconds(whole) / 3600 / options.workers
@@ -87,17 +89,15 @@ def _costs(left: Sequence[tuple[str, Work]], rate: Rate, options: StudyOptions) 
     yield f"hours on {options.on}{by}: {rate.said}"
 
 
-def _made(source: str | None) -> EncoderConfig | None:
+def _made(source: str) -> EncoderConfig | None:
     """The shape of a model that a shipped study makes, by where the study leaves it."""
-    found = re.fullmatch(r"runs/(\w+)/models/(\w+)", source or "")
-    if found is None:
-        return None
+    found = re.fullmatch(r"runs/(\w+)/models/(\w+)", source)
     try:
-        run = load_config(Path(found[1]))
+        run = load_config(Path(found[1])) if found else None
     except (ValueError, OSError):
         return None
     models = {model.name: model for model in run.models} if isinstance(run, Run) else {}
-    return models[found[2]].encoder if found[2] in models else None
+    return models[found[2]].encoder if found and found[2] in models else None
 
 
 def settings_of(options: StudyOptions) -> Run:

@@ -90,7 +90,7 @@ def _spearman(guess: Num[np.ndarray, "N"], label: Num[np.ndarray, "N"]) -> float
 def _bleu(guess: Int[np.ndarray, "N 10"], label: Int[np.ndarray, "N 10"]) -> float:
     """Of texts, by what `translating.text_statistics` says of each; from 0 to 100."""
     del label
-    from sacrebleu.metrics.bleu import BLEU  # pyright: ignore[reportMissingImports]
+    from sacrebleu.metrics.bleu import BLEU
 
     found = guess.sum(0).tolist()
     return float(BLEU.compute_bleu(found[:4], found[4:8], found[8], found[9]).score)

@@ -76,8 +76,8 @@ def text_scores(found: Sequence[str], references: Sequence[str]) -> TextScores:
       ValueError: without the package sacrebleu, or for another number of references.
     """
     try:
-        from sacrebleu.metrics.bleu import BLEU  # pyright: ignore[reportMissingImports]
-        from sacrebleu.metrics.chrf import CHRF  # pyright: ignore[reportMissingImports]
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ModuleNotFoundError as error:
         wanted = "pip install 'jaxheads[translation]'; --beams 0 measures the loss alone"
         raise ValueError(f"BLEU needs the package sacrebleu: {wanted}") from error
@@ -95,7 +95,7 @@ def text_statistics(found: Sequence[str], references: Sequence[str]) -> Int[np.n
 
     How many runs of 1 to 4 words are right, how many there are, and both lengths in words.
     """
-    from sacrebleu.metrics.bleu import BLEU  # pyright: ignore[reportMissingImports]
+    from sacrebleu.metrics.bleu import BLEU
 
     one = BLEU(effective_order=True)
     pairs = zip(found, references, strict=True)

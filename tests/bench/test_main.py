@@ -59,7 +59,7 @@ def test_the_last_layer_of_a_classifier_counts_its_keys_and_values_alone():
     assert bench._computed_multiply_adds(bench.BASE, length) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fine_tuning_steps_are_measured_whole_and_cut(capsys, monkeypatch, seconds):
     monkeypatch.setattr(timing.importlib.util, "find_spec", lambda _: None)  # as without torch
     real, done = bench_training.make_step, []
@@ -84,7 +84,7 @@ def test_fine_tuning_steps_are_measured_whole_and_cut(capsys, monkeypatch, secon
     assert report["share_of_ideal"] == pytest.approx(2 / report["ideal_ratio"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_gates_add_to_a_step_is_measured_in_turns(capsys, monkeypatch, seconds):
     monkeypatch.setattr(bench_training, "CALLS", 1)
     seconds += [0.1, 0.11, 0.15, 0.1]  # a step without, and one with each of three gates

@@ -12,7 +12,7 @@ from jaxheads.bench import scaling
 from jaxheads.cli.main import main
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_scoring_moves_nothing_and_training_its_gradient_on_any_number_of_devices(
     tmp_path, capsys, monkeypatch
 ):

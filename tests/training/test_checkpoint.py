@@ -20,7 +20,7 @@ from tests.support.cases import LENGTHS, V, sentences
 from tests.training.runs import CONFIG, Crash, assert_same, equal, steps, timeless, train
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_crashes_again_and_again_ends_as_one_that_never_did(whole):
     case, _, place = whole
     folder, log, rng = place / "crashed", place / "crashed.jsonl", np.random.default_rng(0)
