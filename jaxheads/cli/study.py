@@ -14,6 +14,7 @@ from jaxheads.config import EncoderConfig
 from jaxheads.parallel.processes import is_primary, join_hosts
 from jaxheads.storage.store import Store
 from jaxheads.studies import registry
+from jaxheads.studies.costs.passes import ASSUMED
 from jaxheads.studies.costs.work import Rate, Work, rate_of
 from jaxheads.studies.registry import STUDIES, How
 from jaxheads.studies.runner.cells import cell_file
@@ -83,7 +84,8 @@ def _costs(left: Sequence[tuple[str, Work]], rate: Rate, options: StudyOptions) 
         yield "  ".join((f"{first:{widths[0]}}", *cells))
     yield (
         "forward, backward: examples, passed forward alone or both ways; memory: float32 of a "
-        "device with a whole batch; disk: models and effects of heads"
+        "device with a whole batch; disk: models and effects of heads; data to measure on whose "
+        f"size is not known are taken as {ASSUMED:,} examples"
     )
     by = f" by {options.workers} workers" * (options.workers > 1)
     yield f"hours on {options.on}{by}: {rate.said}"

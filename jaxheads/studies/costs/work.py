@@ -52,11 +52,9 @@ def rate_of(place: str) -> Rate:
     """
     kind, _, count = place.partition("-")
     if place == ON_CPU:
-        said = (
-            "3e10 operations a second, 2.5 ms a step, 2.2 s a compilation, 1 ms a tree (measured "
-        )
+        said = "3e10 operations a second, 2.5 ms a step, 2.2 s a compilation, 1 ms a tree (fitted "
         return Rate(
-            3e10, 0.0025, 2.2, f"{said}on two cores: three runs took half to twice as long)"
+            3e10, 0.0025, 2.2, said + "on two cores to three runs, which took 0.4 to 2 of it)"
         )
     if kind not in CHIPS or not count.isdecimal() or not 0 < int(count) <= 1 << 14:
         known = ", ".join(f"{name}-8" for name in CHIPS)
