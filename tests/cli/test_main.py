@@ -108,7 +108,9 @@ def test_prune_and_study_options_arrive_typed(seen):
         ([*SCORE, "--batch", "3"], "unknown argument '--batch'"),  # no abbreviations
         ([*SCORE, "--limits=3"], "unknown argument '--limits'; did you mean --limit?"),
         ([*SCORE, "stray"], "unknown argument 'stray'"),
-        (["score", "--model", "m"], "expected --task, --out; see `jaxheads score --help`"),
+        (["score", "--model", "m"], "score: expected --out; see `jaxheads score --help`"),
+        (["evaluate", "--model", "m"], "expected --task; see `jaxheads evaluate --help`"),
+        (SCORE[:3] + SCORE[5:], "expected --task for the method gradient"),
         ([*SCORE, "--limit", "many"], "--limit: expected an integer, got 'many'"),
         ([*SCORE, "--limit"], "--limit: expected one argument"),
         ([*SCORE, "--dtype", "float16"], "expected one of float32, bfloat16, got 'float16'"),

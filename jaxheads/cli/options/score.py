@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxheads.cli.options.fields import option, refuse
-from jaxheads.cli.options.task import TaskOptions, task_problems
+from jaxheads.cli.options.task import NAMED, TaskOptions, task_problems
 from jaxheads.errors import too_low
 
 WITHOUT_DATA = ("magnitude", "random")
@@ -18,9 +18,7 @@ WITHOUT_DATA = ("magnitude", "random")
 class ScoreOptions(TaskOptions):
     """`jaxheads score`: the importance of every head of a model on a task."""
 
-    task: str = option(
-        "as of `jaxheads train`; none for magnitude and random, which read no data", ""
-    )
+    task: str = option(f"{NAMED}; none for magnitude and random, which read no data", "")
     split: str = option("which split of the Hub's data set", "train")
     method: str = option(
         "gradient, integrated, ablation, alone, confidence, entropy, output_norm, meta, magnitude "

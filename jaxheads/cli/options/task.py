@@ -13,6 +13,12 @@ from jaxheads.data.lines import Reading
 from jaxheads.data.tasks.task import KINDS, Kind, Task
 from jaxheads.errors import too_low
 
+NAMED = (
+    "your own: classify, regress, multilabel, tag (a label for each word), translate; or "
+    "cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick, humor_pair, humor_single, mlm; "
+    "or of the built-in language: grammar_mlm, grammar_acceptability, grammar_sentiment, "
+    "grammar_entailment, grammar_paraphrase, grammar_incongruity, grammar_incongruity_pair"
+)
 DELIMITERS = {"tab": "\t", "space": " ", "comma": ","}
 
 
@@ -23,12 +29,7 @@ class TaskOptions:
     model: str = option(
         "model directory, or a name on the Hugging Face Hub", metavar="DIR_OR_HUB", role="in"
     )
-    task: str = option(
-        "your own: classify, regress, multilabel, tag (a label for each word), translate; or "
-        "cola, sst2, rte, mrpc, stsb, mnli, qqp, qnli, wnli, sick, humor_pair, humor_single, mlm; "
-        "or of the built-in language: grammar_mlm, grammar_acceptability, grammar_sentiment, "
-        "grammar_entailment, grammar_paraphrase, grammar_incongruity, grammar_incongruity_pair"
-    )
+    task: str = option(NAMED)
     data: str | None = option(
         "JSONL, CSV, TSV, CoNLL, Parquet, Arrow, for mlm also plain text; a directory of "
         "save_to_disk; of translate also two files of lines, A,B; or a data set on the Hub, "
