@@ -144,11 +144,11 @@ def test_a_place_that_cannot_be_written_is_one_line_before_anything_runs(config,
 
 
 def test_files_that_may_not_grow_are_one_line(config, tmp_path):
-    """As by a full disk, the system itself refuses every write beyond 6 kB."""
+    """As by a full disk, the system itself refuses every write beyond 9 kB."""
     limited = (
         "import resource, sys\n"
         "from jaxheads.cli.main import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     words = ["study", str(config), "--out", str(tmp_path / "out"), "--set", "seeds=0"]
