@@ -151,7 +151,7 @@ def read_masked(
     seed: int,
 ) -> Source:
     """A text for masked LM, with the same masks every time."""
-    blocks = read_text(options, task, model, tokenizer, split=split, limit=limit)
+    blocks = read_text(options, task, model, tokenizer, options.data, split=split, limit=limit)
     length = check_length(model.config, options.max_length)
     return mask_blocks(blocks, tokenizer, length=length, seed=seed, fixed=True)
 
@@ -161,6 +161,7 @@ def read_text(
     task: Task,
     model: Model,
     tokenizer: Tokenizer,
+    data: str | None,
     *,
     split: str,
     limit: int | None,
@@ -170,13 +171,12 @@ def read_text(
     Raises:
       ValueError: for a text that is not there, or cannot be read.
     """
-    if options.data is None and not task.generated:
+    if data is None and not task.generated:
         raise ValueError("task mlm: expected a text with --data FILE, got none")
     length = check_length(model.config, options.max_length)
     return read_blocks(
-        tokenizer, options.data, length, task=task, split=split, limit=limit,
-        reading=options.reading,
-    )  # fmt: skip
+        tokenizer, data, length, task=task, split=split, limit=limit, reading=options.reading
+    )
 
 
 def started(options: TrainOptions) -> TrainOptions:

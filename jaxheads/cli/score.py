@@ -128,7 +128,7 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
     if task is not None and task.kind == "mlm" and method.needs_loss:
         source = read_masked(options, task, model, tokenizer, seed=options.seed, **how)
     elif task is not None and task.kind == "mlm":
-        source = read_text(options, task, model, tokenizer, **how)
+        source = read_text(options, task, model, tokenizer, options.data, **how)
     elif task is not None:
         source = read_labelled(
             options, task, model.readout if method.needs_loss else None, model, tokenizer,

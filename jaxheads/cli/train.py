@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxheads.cli.gates import Mask, gates_optimizer, kept_by_gate, learned
-from jaxheads.cli.inputs import model_to_train, read_labelled, started
+from jaxheads.cli.inputs import model_to_train, read_labelled, read_text, started
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
@@ -25,7 +25,6 @@ from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.packing import example_batches
-from jaxheads.data.sources import read_blocks
 from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.data.tasks.task import Task
 from jaxheads.data.tasks.values import some_of
@@ -224,12 +223,8 @@ def _source(
             options, task, model.readout, model, tokenizer, data, split=split, limit=limit,
             share=share or (0, 1),
         )  # fmt: skip
-    if data is None and task.name == "mlm":
-        raise ValueError("task mlm: expected a text with --data FILE, got none")
+    blocks = read_text(options, task, model, tokenizer, data, split=split, limit=limit)
     length = check_length(model.config, options.max_length)
-    blocks = read_blocks(
-        tokenizer, data, length, task=task, split=split, limit=limit, reading=options.reading
-    )
     return _masked(options, blocks, tokenizer, length, held_out=held_out)
 
 
