@@ -90,12 +90,13 @@ def _measured(options: EvaluateOptions, place: str, mesh: Mesh | None) -> _Measu
     with in_host_memory(mesh):
         model, tokenizer = open_model(own)
     task, found, told = task_for(own, model), {}, {}
+    gates = _gates(own, model, scored=place == options.model)
     source = _source(own, task, model, tokenizer, mesh)
-    for heads, gate_LH in _gates(own, model, scored=place == options.model).items():
+    for heads, gate_LH in gates.items():
         batches = example_batches(source, own.batch_size, model.readout.kind, mesh)
         found[heads] = measure(own, model, task, batches, mesh, gate_LH)
     if task.kind == "translate" and options.beams:
-        told = _add_texts(own, model, tokenizer, task, source, mesh, found)
+        told = _add_texts(own, model, tokenizer, task, source, mesh, gates, found)
     return _Measured(model, task, found, told)
 
 
@@ -127,13 +128,14 @@ def _add_texts(
     task: Task,
     source: Source,
     mesh: Mesh | None,
+    gates: Mapping[str, np.ndarray],
     found: dict[str, Evaluation],
 ) -> dict[str, str]:
     """Add how good the translations are to what was found under each gate; the signatures."""
     how = {"split": options.split, "limit": options.limit, "reading": options.reading}
     references = [each.second or "" for each in stream_examples(task, options.data, **how)]
     floor, signatures = text_scores(constant_text(references), references)
-    for heads, gate_LH in _gates(options, model).items():
+    for heads, gate_LH in gates.items():
         batches = example_batches(source, options.batch_size, model.readout.kind, mesh)
         texts = translate(model, tokenizer, batches, gate_LH, beams=options.beams, mesh=mesh)
         scores, each = text_scores(texts, references), found[heads]
@@ -154,7 +156,7 @@ def _source(
     )
 
 
-def _gates(options: EvaluateOptions, model: Model, *, scored: bool = True) -> dict[str, np.ndarray]:
+def _gates(options: EvaluateOptions, model: Model, *, scored: bool) -> dict[str, np.ndarray]:
     """The gates to measure under, by how many heads they leave; by scores, where it is `scored`."""
     present_LH = present_heads(model.config)
     gates = {f"all {present_LH.sum()} heads": np.ones(present_LH.shape, np.float32)}
