@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,9 +9,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int
-from tqdm import tqdm
 
 from jaxheads.parallel.mesh import local_rows, place_batch
+from jaxheads.parallel.steps import StepBar
 
 
 def stream(
@@ -31,18 +30,17 @@ def stream(
     Raises:
       ValueError: for a row that is not finite, or a weight neither 0 nor 1.
     """
-    quiet = None if progress and jax.process_index() == 0 else True  # None: unless a terminal
-    with tqdm(total=total, unit="ex", file=sys.stderr, disable=quiet, leave=False) as bar:
-        bar.set_description("compiling")
+    shown = progress and jax.process_index() == 0
+    with StepBar("", total, unit=" examples", shown=shown) as bar:
 
         def told(batch: Any) -> Any:
             result = step(batch)  # which returns as soon as it is compiled
-            bar.set_description_str("", refresh=False)
+            bar.compiled()
             return result
 
         for index_b, rows in _one_behind(told, batches, mesh):
             yield index_b, rows
-            bar.update(len(index_b) * (jax.process_count() if mesh is not None else 1))
+            bar.add(len(index_b) * (jax.process_count() if mesh is not None else 1))
 
 
 def _one_behind(step, batches, mesh):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import jax
-import tqdm
 
 from jaxheads.config import TrainingConfig
+from jaxheads.parallel.steps import StepBar
 from jaxheads.training.gating import Gated
 from jaxheads.training.optimizer import learning_rate_schedule
 from jaxheads.training.step import NEVER, Window
@@ -77,15 +76,8 @@ class TrainingLog:
         self._learning_rate = learning_rate_schedule(config.optimizer, config.steps)
         self._waiting: tuple[int, tuple[Window, Mapping[str, jax.Array]]] | None = None
         self._file = None if log is None or jax.process_index() else _open(Path(log))
-        self._compiling = True
         self._seen, self._time = done, time.perf_counter()
-        self._bar = tqdm.tqdm(
-            initial=done,
-            total=config.steps,
-            desc=f"{name}: compiling",
-            unit=" steps",
-            disable=not sys.stderr.isatty(),
-        )
+        self._bar = StepBar(name, config.steps, unit=" steps", done=done, stays=True)
         for line in lines:
             self._write(next(kind for kind in KINDS if set(kind._fields) == set(line))(**line))
         if tensorboard is not None and not jax.process_index():
@@ -104,7 +96,7 @@ class TrainingLog:
             if kind is None:
                 self.read()
         finally:
-            self._bar.close()
+            self._bar.__exit__()
             if self._board is not None:
                 self._board.close()
             if self._file is not None:
@@ -112,9 +104,7 @@ class TrainingLog:
 
     def started(self) -> None:
         """The first step is compiled, and runs; later calls do nothing."""
-        if self._compiling:
-            self._compiling = False
-            self._bar.set_description(self._name)
+        self._bar.compiled()
 
     def add(self, step: int, window: Window, gates: Mapping[str, jax.Array]) -> None:
         """Take in the sums up to `step`, and read those before them. Diverged names a bad step.
@@ -148,8 +138,7 @@ class TrainingLog:
         self._write(point)
         if gates:
             self._write(Gated(step, {name: float(value) for name, value in gates.items()}))
-        self._bar.update(step - self._seen)
-        self._bar.set_postfix(loss=f"{point.loss:.3f}")
+        self._bar.add(step - self._seen, f"loss {point.loss:.3f}")
         self._seen = step
 
     def _write(self, line: Point | EvalPoint | Gated) -> None:

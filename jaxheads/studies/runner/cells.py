@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ class Cell:
     name: str  # a file name
     run: Callable[[], Iterable[Row]]
     needs: tuple[Cell, ...] = ()  # earlier cells, whose results it reads
+    title: str = ""  # in words; without it the name
 
 
 def cell(
@@ -39,13 +41,25 @@ def cell(
       more: further arguments, which do not name the cell.
     """
     run = functools.partial(compute, *of, **more)
-    return Cell(name_of(compute, *of), run, tuple(dict.fromkeys(after)))
+    needs = tuple(dict.fromkeys(after))
+    return Cell(name_of(compute, *of), run, needs, _title_of(compute, *of))
 
 
 def name_of(compute: Callable[..., object], *of: object) -> str:
     """The name of the cell of a function and its arguments, and of the files that it leaves."""
     what = compute.__name__.removesuffix("_of").replace("_", "-")
     return "-".join([*map(_word, of), what])
+
+
+def _title_of(compute: Callable[..., object], *of: object) -> str:
+    """A cell in words, with numbers named as the arguments are: curves (bert, sst2, seed 0)."""
+    names = [*inspect.signature(compute).parameters, *[""] * len(of)]
+    words = [
+        f"{name} {_word(value)}".strip() if isinstance(value, int | float) else _word(value)
+        for name, value in zip(names, of, strict=False)
+    ]
+    what = compute.__name__.removesuffix("_of").replace("_", " ")
+    return f"{what} ({', '.join(words)})"
 
 
 def _word(value: Any) -> str:

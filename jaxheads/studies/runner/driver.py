@@ -17,15 +17,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from jaxheads.records.folder import ROWS, SETTINGS, Room
 from jaxheads.records.rows import Row, read_rows, write_rows
 from jaxheads.storage.store import Store
+from jaxheads.studies.runner.bars import Bars
 from jaxheads.studies.runner.cells import Cell, cell_file, needs_by_name
-from jaxheads.studies.runner.engines import Engine, Outcome
+from jaxheads.studies.runner.engines import Engine, Heard, Outcome
 from jaxheads.studies.runner.progress import (
     Needs,
     Progress,
@@ -138,12 +139,13 @@ def run_cells(
     needs = needs_by_name(cells)
     store.remove_drafts()
     write_plan(store, needs)
-    study = _Study(store, needs)
+    study = _Study(store, needs, {each.name: each.title or each.name for each in cells})
     study.note_running()
-    while study.give(engine):
-        study.take(engine.ended())
-        if fragile and study.failed:
-            break
+    with contextlib.closing(study.bars):
+        while study.give(engine):
+            study.take(engine.ended())
+            if fragile and study.failed:
+                break
     study.check_finished()
     study.put_together()
 
@@ -151,10 +153,11 @@ def run_cells(
 class _Study:
     """What the driver knows of a study while it runs."""
 
-    def __init__(self, store: Store, needs: Needs) -> None:
+    def __init__(self, store: Store, needs: Needs, titles: Mapping[str, str]) -> None:
         found = read_progress(store, needs)
         self._store, self._needs = store, needs
         self._done, self.failed = set(found.done), dict[str, str]()
+        self.bars = Bars(titles, len(found.done))
         self._order = sorted(needs, key=lambda name: name in found.failed)
         self._running: list[str] = []
         self._rows: dict[str, list[Row]] = {}
@@ -175,11 +178,15 @@ class _Study:
             if ready and self._done.issuperset(self._needs[name]):
                 self._running.append(name)
                 self.note_running()
-                engine.start(name)
+                with self.bars.hearing(name):
+                    engine.start(name)
         return bool(self._running)
 
-    def take(self, outcome: Outcome) -> None:
-        """Write how a cell ended, and say it."""
+    def take(self, outcome: Outcome | Heard) -> None:
+        """Write how a cell ended, and say it; or show how far one is."""
+        if isinstance(outcome, Heard):
+            self.bars.show(outcome.name, outcome.steps)
+            return
         self._check_latest()
         name = outcome.name
         self._running.remove(name)
@@ -198,7 +205,10 @@ class _Study:
                 raise OSError(self._told([f"cell {name}: {error}"])) from problem
         self.note_running()
         count, total = len(self._done) + len(self.failed), len(self._needs)
-        print(f"[{count}/{total}] {name} {said}{self._ahead()}", flush=True)
+        running, left = self._ahead()
+        ahead = ", ".join(filter(None, (running, left)))
+        line = f"[{count}/{total}] {name} {said}" + f"  ({ahead})" * bool(ahead)
+        self.bars.ended(name, line, left)
 
     def _write(self, outcome: Outcome, rows: list[Row]) -> None:
         name = outcome.name
@@ -208,14 +218,13 @@ class _Study:
         note_time(self._store, name, outcome.seconds)
         forget_failure(self._store, name)
 
-    def _ahead(self) -> str:
-        """What is running, and how long the rest may take."""
+    def _ahead(self) -> tuple[str, str]:
+        """What is running and has failed, and how long the rest may take."""
         known = Progress(frozenset(self._done), {})
         rest = seconds_left(self._needs, known, self._times, min(self._places, 64))
-        running = f"{len(self._running)} running" if self._running else ""
-        left = f"about {span(rest)} left" if rest else ""
-        words = [*filter(None, (running, f"{len(self.failed)} failed" * bool(self.failed), left))]
-        return f"  ({', '.join(words)})" if words else ""
+        running = f"{len(self._running)} running" * bool(self._running)
+        words = filter(None, (running, f"{len(self.failed)} failed" * bool(self.failed)))
+        return ", ".join(words), f"about {span(rest)} left" if rest else ""
 
     def note_running(self) -> None:
         """Leave in the store what is running, and for whom."""

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from jaxheads.parallel.steps import Steps
 from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import Cell
 
@@ -29,6 +30,13 @@ class Outcome(NamedTuple):
     trace: Sequence[str] = ()
 
 
+class Heard(NamedTuple):
+    """How far a cell is that another process computes."""
+
+    name: str
+    steps: Steps
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Computes cells, several at once."""
@@ -42,8 +50,8 @@ class Engine(Protocol):
         """Begin with a cell, or let it wait for its turn."""
         ...
 
-    def ended(self) -> Outcome:
-        """Wait for one of the cells that were started."""
+    def ended(self) -> Outcome | Heard:
+        """Wait until one of the cells that were started has ended, or says how far it is."""
         ...
 
     def machine(self) -> dict[str, Any]:

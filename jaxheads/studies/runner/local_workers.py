@@ -28,7 +28,8 @@ import jax
 import tqdm
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxheads.studies.runner.engines import TRIES, Load, Outcome, compute, lost
+from jaxheads.parallel.steps import Steps, heard_by
+from jaxheads.studies.runner.engines import TRIES, Heard, Load, Outcome, compute, lost
 
 PATIENCE = 10.0  # seconds that workers have to end, with a training saved, once they are told
 
@@ -85,7 +86,7 @@ class LocalWorkers:
         idle = (worker for worker in self._workers if worker.pipe not in self._running)
         self._give(next(idle), name)
 
-    def ended(self) -> Outcome:
+    def ended(self) -> Outcome | Heard:
         """Wait for a process; whoever is gone is replaced, and its cell begun anew."""
         while not self._lost:
             by_pipe = {worker.pipe: worker for worker in self._workers}
@@ -96,6 +97,8 @@ class LocalWorkers:
                 except (EOFError, OSError):
                     self._replace(worker)
                     continue
+                if isinstance(outcome, Steps):
+                    return Heard(self._running[worker.pipe], outcome)
                 del self._running[worker.pipe]
                 return outcome
         return self._lost.pop()
@@ -140,7 +143,12 @@ def _work(pipe: Connection, load: Load, programs: str) -> None:
     tqdm.tqdm.set_lock(threading.RLock())  # one of several processes is warned of if it is lost
     keep_programs(programs)
     cells = functools.cache(load)
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+
+    def tell(steps: Steps) -> None:
+        with contextlib.suppress(OSError):  # nobody listens: a training is saved first
+            pipe.send(steps)
+
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt), heard_by(tell):
         while True:
             name = pipe.recv()
             pipe.send(compute(name, lambda name=name: cells()[name].run()))

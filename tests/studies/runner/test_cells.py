@@ -27,6 +27,7 @@ def test_a_cell_is_named_by_what_it_computes_and_of_what():
     first = cell(curves_of, model, "sst2", 1, more=2)
     second = cell(curves_of, model, "gradient of mlm, tied", 0.5, after=[first, first], more=2)
     assert (first.name, first.run()) == ("roberta-sst2-1-curves", [model, "sst2", 1, 2])
+    assert first.title == "curves (roberta, sst2, 1)"  # arguments without names
     assert second.name == "roberta-gradient-of-mlm-tied-0.5-curves"
     assert (first.needs, second.needs) == ((), (first,))
     assert needs_by_name([first, second]) == {first.name: (), second.name: (first.name,)}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from jaxheads.cli.options.fields import parse_resources
 from jaxheads.cli.status import describe
-from jaxheads.records.rows import read_rows
+from jaxheads.parallel.steps import PAUSE, StepBar
+from jaxheads.records.rows import Row, read_rows
 from jaxheads.storage.store import Store
-from jaxheads.studies.runner.cells import Cell
+from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.runner.driver import (
     Stopped,
     alone_in,
@@ -21,6 +26,7 @@ from jaxheads.studies.runner.driver import (
     run_cells,
 )
 from jaxheads.studies.runner.engines import END, Here, Outcome, follow
+from jaxheads.studies.runner.local_workers import LocalWorkers
 from jaxheads.studies.runner.progress import (
     Progress,
     note_running,
@@ -241,3 +247,39 @@ def test_resources_are_names_with_amounts():
     for wrong in ("", "cpu", "cpu=", "cpu=0", "=1", "gpu=-1", "TPU=x"):
         with pytest.raises(ValueError, match="expected NAME=N"):
             parse_resources(wrong)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def stepping(model: str, seed: int) -> list[Row]:
+    """A cell that says how far it is."""
+    with StepBar(f"{model} trains", 40, unit=" steps") as bar:
+        bar.compiled()
+        for loss in (0.75, 0.5):
+            time.sleep(PAUSE * 1.1)
+            bar.add(20, f"loss {loss}")
+    return [Row("step", "none", model, "number", float(seed))]
+
+
+def load_stepping() -> dict[str, Cell]:
+    made = [cell(stepping, "bert", seed) for seed in (0, 1)]
+    return {each.name: each for each in made}
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_terminal_is_told_how_far_a_cell_is_in_words(workers, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with LocalWorkers(load_stepping, 2, dict) if workers == 2 else Here(load_stepping, dict) as own:
+        run_cells(Store(tmp_path / "out"), list(load_stepping().values()), own)
+    said = terminal.getvalue()
+    for seed in (0, 1):
+        assert re.search(rf"stepping \(bert, seed {seed}\):  50%.* 20/40 .*loss 0.75", said)
+    assert "loss 0.5" in said and "bert trains" not in said
+    assert re.search(r"study:  50%.* 1/2 cells .*about 0:00:0\d left", said)
+    assert capsys.readouterr().out.startswith("[1/2] bert-")
+    monkeypatch.setattr(sys, "stderr", quiet := io.StringIO())  # no terminal
+    run_cells(Store(tmp_path / "two"), list(load_stepping().values()), Here(load_stepping, dict))
+    assert not quiet.getvalue()
