@@ -99,11 +99,18 @@ def _whole(model: StudyModel, task: str, seed: int) -> Work:
     return _finetuned(model, task, seed) | score(model, task, 2)
 
 
+def _gated(model: StudyModel, task: str, *, joint: bool) -> Work:
+    alone = None if joint else model.run.study.pipelined
+    if alone:
+        return train(model, task, alone, gates=True)
+    return tune(model, task, gates=not joint)
+
+
 def _prune(model: StudyModel, task: str, seed: int, method: str, budget: int) -> Work:
     how, way = model.run.study, METHODS[method]
     work = measure(model, task, (how.draws if way.random else 1) + bool(way.gate))
     if way.gate:
-        work |= tune(model, task, gates=not way.joint)
+        work |= _gated(model, task, joint=way.joint)
     elif "iterative" in method:
         before = sum(each >= budget for each in budgets(model))
         work |= score(model, task, before, limit=model.run.scoring.rescored)
@@ -126,13 +133,13 @@ def _learning_rate(model: StudyModel, task: str, method: str) -> Work:
     tries = len(rates) * len(budgets(model))
     train = (found and found.examples) or ASSUMED
     left_out = round(model.run.study.chosen_on * train)
-    one = tune(model, task, gates=not METHODS[method].joint)
+    one = _gated(model, task, joint=METHODS[method].joint)
     tried = functools.reduce(Work.__or__, [one] * tries)._replace(programs=1)
     return tried | measure(model, task, tries, left_out)
 
 
 def _swept(model: StudyModel, task: str, *_) -> Work:
-    return tune(model, task, gates=True) | measure(model, task)
+    return _gated(model, task, joint=False) | measure(model, task)
 
 
 def _pruner(model: StudyModel, *_) -> Work:

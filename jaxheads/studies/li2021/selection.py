@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxheads.config import TrainingConfig
 from jaxheads.importance.gates.gate import Gate
 from jaxheads.importance.gates.hard_concrete import lagrangian
 from jaxheads.importance.gates.subset import PAPER, SAFE, Annealing, subset
@@ -134,12 +135,18 @@ def _meta(choice: Choice) -> Selection:
     return Selection(mask_LH, choice.tuned, examples=scores.examples)
 
 
+def training_of(study_model: StudyModel, task: PreparedTask, *, joint: bool) -> TrainingConfig:
+    """How gates are trained: with the model as it is, alone as the study says."""
+    training = None if joint else study_model.run.study.pipelined
+    training = training or task.training
+    assert training is not None, "a task says how it is trained"
+    return training
+
+
 def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool) -> Selection:
     """A gate that is trained with the model, or alone on the fine-tuned one."""
     study_model, task = choice.study_model, choice.task
-    training = task.training
-    assert training is not None, "a task says how it is trained"
-    training = dataclasses.replace(training, seed=choice.seed)
+    training = dataclasses.replace(training_of(study_model, task, joint=joint), seed=choice.seed)
     model = study_model.fresh(task, choice.seed) if joint else choice.tuned
     gate = make(choice, training.steps)
     name = f"{study_model.name}-{task.name}-{choice.seed}-{gate.sample.func.__name__.strip('_')}"  # pyright: ignore[reportFunctionMemberAccess]

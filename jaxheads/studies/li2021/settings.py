@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from jaxheads.config import TrainingConfig
 from jaxheads.errors import refuse
 from jaxheads.studies.workbench.settings import MetaSettings, fields_below
 
@@ -21,6 +22,7 @@ class Compare:
     shares: tuple[float, ...] = tuple(kept / 12 for kept in range(11, 0, -1))  # 132, ..., 12 of 144
     learning_rates: tuple[float, ...] = (0.05, 0.2)  # of gates, chosen on held-out training data
     chosen_on: float = 0.1  # the share of the training examples that is held out for it
+    pipelined: TrainingConfig | None = None  # gates alone, on the trained model; none: as the model
     again: bool = True  # train every pruned model once more
     draws: int = 5  # random masks for each seed and budget; the first is trained once more
     timed: tuple[float, ...] = (0.5,)  # of `shares`: budgets at which cut models are measured

@@ -19,6 +19,7 @@ from jaxheads.records.rows import Row
 from jaxheads.storage.store import Store
 from jaxheads.studies.li2021 import compare
 from jaxheads.studies.li2021.learning_rates import choose_learning_rate, learning_rate_of
+from jaxheads.studies.li2021.selection import training_of
 from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.settings import Run
@@ -52,8 +53,7 @@ def cells(run: Run, store: Store) -> Iterator[Cell]:
 def swept(study_model: StudyModel, name: str, strength: float, seed: int) -> list[Row]:
     """Gates alone, on the fine-tuned model, at one price of a head."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
-    assert task.training is not None, "a task says how it is trained"
-    training = dataclasses.replace(task.training, seed=seed)
+    training = dataclasses.replace(training_of(study_model, task, joint=False), seed=seed)
     label = name_of(swept, study_model, name, strength, seed)
     gate = l0((model.config.num_layers, model.config.num_heads), strength)
     gates = dataclasses.replace(GATES, learning_rate=learning_rate_of(study_model, name, ALONE))

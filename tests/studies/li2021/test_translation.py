@@ -12,11 +12,14 @@ import pytest
 
 from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config, override
+from jaxheads.config import TrainingConfig
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.records.rows import read_rows
 from jaxheads.storage.store import Store
 from jaxheads.studies.li2021 import study as li2021
+from jaxheads.studies.li2021.selection import METHODS as WAYS
+from jaxheads.studies.li2021.selection import choice_of, training_of
 from jaxheads.studies.registry import check_inputs
 from jaxheads.studies.settings import ModelSettings, Run
 from jaxheads.studies.workbench.model import study_models
@@ -103,7 +106,10 @@ def test_a_translation_is_compared_by_bleu_and_says_which_kinds_of_heads_are_kep
 def test_files_of_both_sides_are_asked_for_and_given_by_one_setting(tmp_path):
     run = load_config(ROOT / "configs" / "li_multi30k.py")
     train, test = (write_pairs(tmp_path, name, 8, 0) for name in ("train", "test"))
-    run = override(run, [f"tasks.en_de.train={train[0]},{train[1]}"])
+    absent = ",".join(str(tmp_path / f"test_2016_flickr.{side}") for side in ("en", "de"))
+    run = override(
+        run, [f"tasks.en_de.train={train[0]},{train[1]}", f"tasks.en_de.held_out={absent}"]
+    )
     with pytest.raises(ValueError, match=r"there is no .*flickr") as error:
         check_inputs(run)
     assert "test_2016_flickr.de (--set tasks.en_de.held_out=SOURCE,TARGET)" in str(error.value)
@@ -112,6 +118,19 @@ def test_files_of_both_sides_are_asked_for_and_given_by_one_setting(tmp_path):
     found = check_inputs(run)
     assert found["tasks.en_de.train, target"] == train[1]
     assert len(found) == 4
+
+
+@pytest.mark.slow
+def test_gates_alone_are_trained_as_the_study_says(tmp_path):
+    run = tiny(tmp_path)
+    alone = TrainingConfig(steps=5, batch_size=8)
+    run = dataclasses.replace(run, study=dataclasses.replace(run.study, pipelined=alone))
+    (model,) = study_models(run, Store(tmp_path / "out"))
+    task = model.task("en_de")
+    choice = choice_of(model, task, 0, 8, learning_rate=0.2)
+    found = WAYS["straight-through, pipelined"].choose(choice)
+    assert (found.steps, found.examples) == (5, 40)
+    assert training_of(model, task, joint=True) is task.training is not alone
 
 
 def test_seeds_of_what_is_not_pre_trained_begin_with_other_weights(tmp_path):
