@@ -46,7 +46,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     needed = set(map(distribution, PROJECT["dependencies"]))
     extras = {
         distribution(need)
-        for extra in ("tpu", "cuda", "tensorboard", "translation", "ray", "parity")
+        for extra in ("tpu", "cuda", "tensorboard", "wandb", "translation", "ray", "parity")
         for need in PROJECT["optional-dependencies"][extra]
     }
     held = distributions_of(imported_names(PACKAGE_TREES.values()))

@@ -71,8 +71,9 @@ echo "jaxheads-ray: $own joins $target"'
 ray_on() {
   local told
   told=$(printf 'token=%q head=%q port=%q\n%s' "$TOKEN" "$2" "$PORT" "$RAY_STEP")
-  if [[ -n $TPU_DRY_RUN ]]; then told=${told/"$TOKEN"/TOKEN}; fi
-  on_workers "$1" "$told"
+  local what="start the head of a Ray cluster at port $PORT, if it is not there yet"
+  [[ -z $2 ]] || what="join the Ray cluster at $2 with the token, if it has not joined yet"
+  on_workers "$1" "$told" "$what"
 }
 
 # join WHICH HEAD: with a second try on a VM that could not be set up before

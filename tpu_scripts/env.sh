@@ -169,10 +169,18 @@ request_state() {
     --format 'value(state.state)'
 }
 
-# on_workers WHICH COMMAND: bash on worker WHICH, or on all of them
+# on_workers WHICH COMMAND [WORDS]: bash on worker WHICH, or on all of them. A dry run shows the
+# command without quotes, or says in WORDS what it does.
 on_workers() {
-  cloud compute tpus tpu-vm ssh "$TPU_NAME" "${PLACE[@]}" --worker "$1" \
-    --command "bash -c $(printf %q "$2")"
+  local ssh=(compute tpus tpu-vm ssh "$TPU_NAME" "${PLACE[@]}" --worker "$1" --command)
+  if [[ -z $TPU_DRY_RUN ]]; then
+    cloud "${ssh[@]}" "bash -c $(printf %q "$2")"
+    return
+  fi
+  show_line "${ssh[@]}" SCRIPT
+  local where="worker $1"
+  [[ $1 != all ]] || where="every worker"
+  printf '# SCRIPT, in bash on %s of %s:\n%s\n' "$where" "$TPU_NAME" "${3:-$2}" | sed '2,$s/^/#   /'
 }
 
 # bring_up: TPU_NAME is there and set up, with the options CREATE of create.sh; of a VM that a

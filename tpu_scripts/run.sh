@@ -139,6 +139,9 @@ step() {
   printf '\n%s\n%s\n' "$STATE_STEP" "$script"
 }
 
+# shown WORDS...: the words as bash would read them
+shown() { printf '%q ' "$@"; }
+
 # states TEXT: the states in what workers said, one a line
 states() { sed -n 's/^jaxheads-run: .*: \(running\|none\|bare\|lost\|finished [0-9]*\)$/\1/p' <<<"$1"; }
 
@@ -162,7 +165,7 @@ if [[ -n $LOCAL ]]; then
     die 2 "--local: jaxheads is not installed; see the README"
   LINE=(env ${VARIABLES[@]+"${VARIABLES[@]}"} "$PROGRAM" "$@")
   if [[ -n $TPU_DRY_RUN ]]; then
-    printf '%q ' "${LINE[@]}"
+    shown "${LINE[@]}"
     echo
     say "this line is run"
     exit 0
@@ -172,14 +175,14 @@ fi
 
 require_settings
 if [[ -n $STOP ]]; then
-  on_workers "$WHICH" "$(step "$STOP_STEP")" || die 1 "not all workers could be asked to stop (above)"
+  on_workers "$WHICH" "$(step "$STOP_STEP")" "ask run $RUN to save and stop (SIGTERM)" || die 1 "not all workers could be asked to stop (above)"
   [[ -z $TPU_DRY_RUN ]] || say "run $RUN is asked to stop"
   exit 0
 fi
 
 FOUND=none
 if [[ -n $TPU_DRY_RUN ]]; then
-  on_workers "$WHICH" "$(step tell)"
+  on_workers "$WHICH" "" "say whether run $RUN is going on, has finished, or was never started"
 else
   SAID=$(on_workers "$WHICH" "$(step tell)") ||
     die "$TRY_AGAIN" "the workers of $TPU_NAME could not be asked (above); is it READY, set up?"
@@ -192,7 +195,8 @@ if [[ $FOUND == "finished 0" && -z $AGAIN ]]; then
   exit 0
 fi
 if ! grep -q running <<<"$FOUND" || grep -q none <<<"$FOUND"; then
-  on_workers "$WHICH" "$(step "$START_STEP" ${VARIABLES[@]+"${VARIABLES[@]}"} venv/bin/jaxheads "$@")" ||
+  on_workers "$WHICH" "$(step "$START_STEP" ${VARIABLES[@]+"${VARIABLES[@]}"} venv/bin/jaxheads "$@")" \
+    "cd ~/$ROOM && $(shown ${VARIABLES[@]+"${VARIABLES[@]}"} venv/bin/jaxheads "$@")  # log: logs/$RUN/log" ||
     die "$TRY_AGAIN" "run $RUN did not start on all workers (above); the same command tries again"
   say "run $RUN has started"
 else
@@ -201,7 +205,7 @@ fi
 [[ -z $DETACH ]] || exit 0
 
 if [[ -n $TPU_DRY_RUN ]]; then
-  on_workers "$WHICH" "$(step "$FOLLOW_STEP")"
+  on_workers "$WHICH" "" "follow ~/$ROOM/logs/$RUN/log until the run ends, and say how it ended"
   say "run $RUN is followed to its end"
   exit 0
 fi

@@ -72,7 +72,8 @@ fi
 require_settings
 CHIPS=0
 [[ -z $TPU_TYPE ]] || resolve_type
-on_workers all "cd ~/$ROOM && exec venv/bin/python -c $(printf %q "$PROGRAM") slice $CHIPS" ||
+on_workers all "cd ~/$ROOM && exec venv/bin/python -c $(printf %q "$PROGRAM") slice $CHIPS" \
+  "cd ~/$ROOM, and let venv/bin/python add a number up over all devices of all workers" ||
   die 1 "the workers do not compute together (above); is setup.sh done on all of them?"
 "$SCRIPTS/run.sh" --run smoke --again "${SCORE[@]}" --out smoke.npz ||
   die 1 "the score failed (above)"

@@ -45,6 +45,7 @@ from jaxheads.parallel.processes import is_primary, join_hosts, run_on_primary
 from jaxheads.pruning.cut import check_zero, zero
 from jaxheads.storage.remote import named
 from jaxheads.storage.store import carried
+from jaxheads.training.boards import board_of
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Evaluator, Fitted, fit
 from jaxheads.training.saving import load_trained
@@ -87,6 +88,8 @@ def _nothing() -> None:
 def _train(options: TrainOptions, put: Callable[[], None]) -> None:
     config = _training(options)
     _check_place(options)
+    about = {"model": named(options.model), "task": options.task, **dataclasses.asdict(config)}
+    board = board_of(options.board, options.out, about) if options.board else None
     options = started(options)
     job = _prepare(options, config)
     measure = None if job.held_out is None else _evaluator(options, job, config.batch_size)
@@ -103,7 +106,7 @@ def _train(options: TrainOptions, put: Callable[[], None]) -> None:
         mesh=job.mesh,
         lengths=bucket_lengths(int(job.train.lengths.max())),
         log=options.log_file,
-        tensorboard=options.tensorboard,
+        board=board,
         name=options.task,
     )
     if options.best:

@@ -19,6 +19,7 @@ from jaxheads.data.loader import LENGTHS, Source, training_batches
 from jaxheads.importance.gates.gate import Gate, Theta, constant, describe
 from jaxheads.objectives import Objective, Params
 from jaxheads.parallel.mesh import data_share, pad_rows, place_batch, place_params, without_padding
+from jaxheads.training.boards import Open
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.gating import Gated, agreement
 from jaxheads.training.optimizer import GATES, learning_rate_schedule
@@ -56,7 +57,7 @@ def fit(
     mesh: Mesh | None = None,
     lengths: Sequence[int] = LENGTHS,
     log: str | Path | None = None,
-    tensorboard: str | Path | None = None,
+    board: Open | None = None,
     name: str = "training",
 ) -> Fitted:
     """Train a copy of `params` for `config.steps` steps; a pure function of the arguments.
@@ -64,7 +65,7 @@ def fit(
     `gate` is on the heads: `constant` is a mask, others are trained with the parameters, by the
     optimizer `gates`. `only` names the top-level group of `params` to train ("readout"), or "gates"
     for those alone: the rest has no gradient. The pass computes in the type of the objective. `log`
-    names a file of JSON lines (`Point`, `Gated`, `EvalPoint`); `tensorboard` a folder for the same.
+    names a file of JSON lines (`Point`, `Gated`, `EvalPoint`); `board` takes the same numbers.
 
     `evaluate` measures the parameters and the trained gate every `config.eval_every` steps and at
     the end, and must not keep them; its first metric tells the best step (highest; of a `loss`
@@ -87,7 +88,7 @@ def fit(
     with open_keeper(checkpoints, config, source, shapes, **about) as keeper:
         state, done, lines = resumed(keeper, checkpoints, state)
         order = _order(source, config, done, mesh, lengths)
-        watch = TrainingLog(config, log, name, done=done, lines=lines, tensorboard=tensorboard)
+        watch = TrainingLog(config, log, name, done=done, lines=lines, board=board)
         with naming_last_good(keeper), watch, Saving(keeper, config, watch) as saving:
             for batch in itertools.islice(order, config.steps - done):
                 placed = place_batch(mesh, _even(batch, config.accumulate, mesh))

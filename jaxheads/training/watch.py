@@ -13,6 +13,7 @@ import jax
 
 from jaxheads.config import TrainingConfig
 from jaxheads.parallel.steps import StepBar
+from jaxheads.training.boards import Open
 from jaxheads.training.gating import Gated
 from jaxheads.training.optimizer import learning_rate_schedule
 from jaxheads.training.step import NEVER, Window
@@ -49,7 +50,7 @@ class TrainingLog:
     `done` steps gives the `lines` that it had written by then.
 
     Raises:
-      ValueError: for `tensorboard` without the package tensorboardX.
+      ValueError: where the board lets nobody in.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class TrainingLog:
         *,
         done: int = 0,
         lines: Sequence[dict[str, Any]] = (),
-        tensorboard: str | Path | None = None,
+        board: Open | None = None,
     ) -> None:
         self._board = None
         self.points: list[Point] = []
@@ -80,8 +81,8 @@ class TrainingLog:
         self._bar = StepBar(name, config.steps, unit=" steps", done=done, stays=True)
         for line in lines:
             self._write(next(kind for kind in KINDS if set(kind._fields) == set(line))(**line))
-        if tensorboard is not None and not jax.process_index():
-            self._board = _open_board(Path(tensorboard))  # it has the lines before from before
+        if board is not None and not jax.process_index():
+            self._board = board()  # it has the lines before from before
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -170,12 +171,3 @@ class TrainingLog:
 def _open(path: Path):
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("w", encoding="utf-8")
-
-
-def _open_board(folder: Path):
-    """A writer of TensorBoard's files."""
-    try:
-        from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError as error:
-        raise ValueError("TensorBoard's files need a package: pip install tensorboardX") from error
-    return SummaryWriter(str(folder))

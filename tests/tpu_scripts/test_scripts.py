@@ -74,6 +74,26 @@ def test_a_dry_run_that_is_asked_for_after_the_verb_is_one(cloud, script):
     assert "dry run, nothing was done" in found.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("script", [name for name in NAMES if name != "env.sh"])
+def test_a_dry_run_says_in_plain_lines_what_which_machine_would_run(cloud, script):
+    found = cloud.run(script, "--dry-run", *TELLING.get(script, []), name="tiny")
+    assert "$'" not in found.stdout and max(map(len, found.stdout.splitlines())) < 220
+    lines = found.stdout.splitlines()
+    for number, line in enumerate(lines):
+        if " ssh " in line:
+            assert line.endswith(" --command SCRIPT")
+            assert lines[number + 1].startswith("# SCRIPT, in bash on ")
+            assert (
+                lines[number + 1].endswith("worker of tiny:") or "worker 0 of" in lines[number + 1]
+            )
+            assert lines[number + 2].startswith("#   ")
+
+
+def test_a_dry_run_shows_the_words_that_jaxheads_would_get(cloud):
+    found = cloud.run("run.sh", "--dry-run", "--env", "A=b c", "study", "c.py", "--workers", "2")
+    assert "cd ~/jaxheads && A=b\\ c venv/bin/jaxheads study c.py --workers 2" in found.stdout
+
+
 @pytest.mark.parametrize("script", NAMES)
 def test_missing_settings_are_named(cloud, script):
     words = TELLING.get(script, [])

@@ -7,18 +7,21 @@ import io
 import json
 import sys
 import types
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxheads.cli.main import main
 from jaxheads.config import OptimizerConfig, ReadoutConfig, TrainingConfig
 from jaxheads.data.loader import training_batches
 from jaxheads.importance.gates.gate import constant
 from jaxheads.objectives import objective_for
 from jaxheads.parallel.mesh import make_mesh
 from jaxheads.training import step as step_module
+from jaxheads.training.boards import board_of
 from jaxheads.training.fit import fit, learning_rates_of
 from jaxheads.training.optimizer import GATES
 from jaxheads.training.watch import Diverged
@@ -36,7 +39,7 @@ def train(
     return fit(
         objective or case.objective, case.params, case.source, config,
         lengths=LENGTHS, mesh=mesh, log=log, gate=constant(head_mask), only=only,
-        tensorboard=board, name="tuning",
+        board=board, name="tuning",
     )  # fmt: skip
 
 
@@ -263,12 +266,17 @@ def test_a_batch_in_parts_trains_as_the_whole(simple, shape):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
+def numbers(log):
+    names = ("loss", "gradient_norm", "learning_rate", "examples_per_s")
+    return [(f"train/{name}", getattr(point, name), point.step) for point in log for name in names]
+
+
 def test_tensorboard_gets_the_numbers_of_the_log(simple, tmp_path, monkeypatch):
     written = []
 
     class Writer:
         def __init__(self, folder):
-            assert folder == str(tmp_path / "board")
+            assert folder == str(tmp_path / "model.tensorboard")
 
         def add_scalar(self, *what):
             written.append(what)
@@ -278,15 +286,43 @@ def test_tensorboard_gets_the_numbers_of_the_log(simple, tmp_path, monkeypatch):
 
     board = types.SimpleNamespace(SummaryWriter=Writer)
     monkeypatch.setitem(sys.modules, "tensorboardX", board)
-    log = train(simple, board=tmp_path / "board").log
-    names = ("loss", "gradient_norm", "learning_rate", "examples_per_s")
-    assert written == [
-        *((f"train/{name}", getattr(point, name), point.step) for point in log for name in names),
-        "closed",
-    ]
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ValueError, match="pip install tensorboardX"):
-        train(simple, board=tmp_path / "board")
+    log = train(simple, board=board_of("tensorboard", tmp_path / "model", {})).log
+    assert written == [*numbers(log), "closed"]
+
+
+def test_weights_and_biases_gets_the_numbers_of_the_log(simple, monkeypatch):
+    written, about = [], {"task": "sst2"}
+    run = types.SimpleNamespace(
+        log=lambda values, step: written.extend((*pair, step) for pair in values.items()),
+        finish=lambda: written.append("closed"),
+    )
+    begun = {"project": "jaxheads", "name": "model", "config": about}
+    wandb = types.SimpleNamespace(init=lambda **how: run if how == begun else None, Error=OSError)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    log = train(simple, board=board_of("wandb", Path("out/model"), about)).log
+    assert written == [*numbers(log), "closed"]
+
+    def refused(**how):
+        raise OSError("No API key\nconfigured")
+
+    wandb.init = refused
+    told = "wandb: No API key configured; run `wandb login`, or set WANDB_MODE=offline"
+    with pytest.raises(ValueError, match=told):
+        train(simple, board=board_of("wandb", Path("model"), {}))
+
+
+@pytest.mark.parametrize(("kind", "module"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])
+def test_a_board_without_its_package_is_one_line_that_names_the_extra(
+    kind, module, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    words = ["--model", "builtin:roberta", "--task", "grammar_sentiment", "--steps", "1"]
+    out = ["--log", kind, "--out", str(tmp_path / "out")]
+    assert main(["train", *words, *out]) == 2
+    said = capsys.readouterr().err
+    assert f"{kind} needs a package: pip install 'jaxheads[{kind}]'" in said
+    assert len(said.splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxheads.cli.options.fields import option, refuse
 from jaxheads.cli.options.task import TaskOptions, task_problems
 from jaxheads.errors import too_low
+from jaxheads.training.boards import BoardName
 
 NEW = "new:"  # before the size of a model with random weights
 
@@ -81,8 +82,11 @@ class TrainOptions(TaskOptions):
     keep_last: int = option("checkpoints to keep, beside the best", 2)
     resume: bool = option("go on from the last checkpoint, if there is one", False)
     best: bool = option("write the model of the step with the best evaluation", False)
-    log: Path | None = option("JSON lines; OUT.jsonl without it", None, metavar="FILE", role="out")
-    tensorboard: Path | None = option("also for TensorBoard (tensorboardX)", None, metavar="DIR")
+    log: Path | None = option(
+        "of JSON lines, OUT.jsonl without it; or a board beside it: tensorboard (the folder "
+        "OUT.tensorboard) or wandb (WANDB_PROJECT, WANDB_MODE=offline)",
+        None, metavar="FILE|tensorboard|wandb", role="out",
+    )  # fmt: skip
     out: Path = option("a free place for the trained model", metavar="DIR", role="out")
 
     @property
@@ -91,9 +95,18 @@ class TrainOptions(TaskOptions):
         return {"out": "again"} if self.resume else {}
 
     @property
+    def board(self) -> BoardName | None:
+        """The board that `log` names in the place of a file."""
+        return next((name for name in get_args(BoardName) if str(self.log) == name), None)
+
+    @property
     def log_file(self) -> Path:
         """Where the metrics go."""
-        return self.log or self.out.with_name(f"{self.out.name}.jsonl")
+        return (
+            self.log
+            if self.log and not self.board
+            else self.out.with_name(f"{self.out.name}.jsonl")
+        )
 
     @property
     def learned_scores(self) -> Path:
