@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,8 @@ from jaxheads.cli.syntax import name_of
 from jaxheads.inference.constituents import constituency_maps
 from jaxheads.inference.dependencies import dependency_maps
 from jaxheads.storage.arrays import read_arrays
+from tests.storage.fake_hub import FakeHub, reaching, serve
+from tests.support.paths import ROOT
 from tests.support.syntax import small_encoder, write_all
 
 
@@ -40,6 +45,27 @@ def test_dependencies_writes_page_and_the_maps_of_the_function(folder, capsys):
     expected = dependency_maps(*small_encoder(), path)
     question = "Do heads follow dependency relations"
     assert_maps(folder, expected, question, capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_name_on_the_hub_gives_the_maps_of_its_files(folder):
+    path, out = folder / "trees.conllu", folder / "out"
+    files = {each.name: each.read_bytes() for each in (folder / "model").iterdir()}
+    words = ["dependencies", "--model", "team/model", "--treebank", str(path), "--out", str(out)]
+    with serve(files) as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "jaxheads", *words, "--controls", "0"],
+            env=reaching(folder / "home") | {"HF_ENDPOINT": f"http://127.0.0.1:{port}"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stderr
+    snapshot = folder / "home/hub/models--team--model/snapshots" / FakeHub.sha
+    assert {each.name for each in snapshot.iterdir()} == files.keys()
+    expected = dependency_maps(*small_encoder(), path)
+    assert_maps(folder, expected, "Do heads follow dependency relations", done.stdout)
 
 
 @pytest.mark.slow

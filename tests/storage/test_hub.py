@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import os
 import socket
 import subprocess
 import sys
@@ -18,6 +15,7 @@ import pytest
 from huggingface_hub import constants, utils
 
 from jaxheads.storage import hub
+from tests.storage.fake_hub import reaching, serve
 from tests.support.paths import ROOT
 
 FETCH = """
@@ -37,13 +35,9 @@ print(time.perf_counter() - start)
 
 def fetch_elsewhere(name: str, home: Path, **environment: str) -> tuple[str, float]:
     """Fetch in a fresh process, which may use the network; return what it said and its seconds."""
-    offline = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-    kept = {name: value for name, value in os.environ.items() if name not in offline}
-    kept |= {"HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONPATH": "."}
-    kept |= {"HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
     done = subprocess.run(
         [sys.executable, "-c", FETCH, name],
-        env=kept | environment,
+        env=reaching(home) | environment,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -61,56 +55,10 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-class FakeHub(http.server.BaseHTTPRequestHandler):
-    """As much of the Hub's interface as a download of `team/model` needs."""
-
-    sha = "0123456789012345678901234567890123456789"
-    files = {"config.json": b"{}", "a.txt": b"wanted", "weights.bin": b"unwanted"}  # noqa: RUF012
-
-    def do_HEAD(self) -> None:
-        self.answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self.answer(with_body=True)
-
-    def answer(self, *, with_body: bool) -> None:
-        path = self.path.split("?")[0]
-        name = path.rsplit("/", 1)[-1]
-        code, body, headers = 200, b"", {}
-        if path.startswith("/api/models/team/model/tree"):
-            body = json.dumps(
-                [
-                    {"type": "file", "path": path, "size": len(data), "oid": path.zfill(40)}
-                    for path, data in self.files.items()
-                ]
-            ).encode()
-        elif path.startswith("/api/models/team/model"):
-            body = json.dumps({"id": "team/model", "sha": self.sha}).encode()
-        elif path.startswith("/team/model/resolve/") and name in self.files:
-            body = self.files[name]
-            headers = {"ETag": f'"{name.zfill(40)}"', "X-Repo-Commit": self.sha}
-        elif path != "/":
-            code, headers = 404, {"X-Error-Code": "RepoNotFound"}
-        self.send_response(code)
-        for key, value in headers.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def hub_port() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeHub) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+    with serve({"config.json": b"{}", "a.txt": b"wanted", "weights.bin": b"unwanted"}) as port:
+        yield port
 
 
 def test_a_local_directory_is_itself(tmp_path: Path):
