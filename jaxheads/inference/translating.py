@@ -22,6 +22,7 @@ from jaxheads.models.model import Model
 from jaxheads.parallel.mesh import place_params
 from jaxheads.parallel.processes import gather_rows
 
+BEAMS = 4  # hypotheses that run at a time
 ROOM = 2  # times as many tokens as the padded source has may a translation have
 
 
@@ -38,7 +39,7 @@ def translate(
     batches: Iterable[Batch],
     gate: Any = None,
     *,
-    beams: int = 4,
+    beams: int = BEAMS,
     penalty: float = 1.0,
     mesh: Mesh | None = None,
 ) -> list[str]:

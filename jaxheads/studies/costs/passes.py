@@ -8,8 +8,10 @@ which are small beside an encoder, repeated timings, and statistics of answers.
 from __future__ import annotations
 
 from jaxheads.config import EncoderConfig, TrainingConfig
+from jaxheads.inference.translating import BEAMS, ROOM
 from jaxheads.pruning.cost import count_parameters, multiply_adds
 from jaxheads.records.folder import OUTPUT_NORM, PRETRAINING
+from jaxheads.studies.costs.lengths import examples_of, mean_padded
 from jaxheads.studies.costs.work import Work
 from jaxheads.studies.peyrard2021.headlines import GENERATED, TASKS, TEST, TRAIN
 from jaxheads.studies.workbench.model import StudyModel
@@ -25,13 +27,40 @@ HELD_OUT = {  # of GLUE's validation sets
 def passed(model: StudyModel, task: str | TaskSettings, count: int, **how) -> Work:
     """Passes over examples of a task: `times` of a forward pass each, in batches of `size`."""
     config, times, back = model.layout, how.get("times", 1), how.get("backward", False)
-    length = _length(model, task)
-    flops = 2.0 * times * count * multiply_adds(config, length)
+    length = how.get("length") or _padded(model, task, how["size"])
+    flops = 2.0 * times * count * (multiply_adds(config, length) + _words_chosen(config, length))
     calls = -(-count // how["size"])
-    kept = _activations(config, length, min(how["size"], max(count, 1)), back)
+    kept = _activations(config, _length(model, task), min(how["size"], max(count, 1)), back)
     memory = 4 * count_parameters(config) * how.get("copies", 1) + kept
     sides = (0, count) if back else (count, 0)
     return Work(*sides, flops, calls, int(count > 0), memory=memory)
+
+
+def _padded(
+    model: StudyModel, task: str | TaskSettings, size: int, window: int | None = None
+) -> int:
+    """The length of a task's batches; `window` of those that a model is trained on."""
+    found = task_of(model, task) if isinstance(task, str) else task
+    how = None if found is None else _finetune_or_none(model, found.name)
+    if found is None or how is None or not how.window:
+        return _length(model, task)  # all have one length
+    return mean_padded(found, size, window or 0, trained=window is not None)
+
+
+def _words_chosen(config: EncoderConfig, length: int) -> int:
+    """Multiply-adds of the logits of a decoder, which has some for every token."""
+    return bool(config.decoder_layers) * length * config.hidden_size * config.vocab_size
+
+
+def _decoded(model: StudyModel, task: str, count: int, size: int) -> Work:
+    """Beams of translations, one token after the other, as long as their padded sources."""
+    config, length = model.layout, _padded(model, task, size)
+    width, layers = config.hidden_size, config.decoder_layers
+    attended = (ROOM + 1) * length  # places in the caches: of its own words, and of the source
+    layer = 6 * width + 2 * config.intermediate_size + 2 * attended
+    token = width * (layers * layer + config.vocab_size)
+    beams = count * BEAMS
+    return Work(flops=2.0 * beams * length * token, steps=-(-count // size) * length, programs=1)
 
 
 def _activations(config: EncoderConfig, length: int, size: int, backward: bool) -> int:
@@ -45,7 +74,10 @@ def train(model: StudyModel, task: str, how: TrainingConfig, *, gates: bool = Fa
     """A training: all parameters, or gates alone, with Adam's two moments."""
     count, size = how.steps * how.batch_size, max(how.batch_size // how.accumulate, 1)
     times, copies = (2, 1) if gates else (3, 4)
-    own = passed(model, task, count, times=times, size=size, copies=copies, backward=True)
+    length = _padded(model, task, how.batch_size, how.window)
+    own = passed(
+        model, task, count, times=times, size=size, copies=copies, backward=True, length=length
+    )
     return own._replace(steps=how.steps * how.accumulate)
 
 
@@ -65,8 +97,8 @@ def probe(model: StudyModel, task: str) -> Work:
 def measure(model: StudyModel, task: str, times: int = 1, count: int | None = None) -> Work:
     size = model.run.curve.batch_size
     each = held_out(model, task) if count is None else count
-    work = passed(model, task, each * times, size=size)
-    return work._replace(steps=times * -(-each // size))
+    work = passed(model, task, each * times, size=size)._replace(steps=times * -(-each // size))
+    return work | _decoded(model, task, each * times, size) if model.layout.decoder_layers else work
 
 
 def score(model: StudyModel, task: str | TaskSettings, times: int = 1, **how) -> Work:
@@ -128,10 +160,14 @@ def _length(model: StudyModel, task: str | TaskSettings) -> int:
     return getattr(model.run.study, "length", 64)
 
 
-def _finetune(model: StudyModel, task: str) -> TrainingConfig:
+def _finetune_or_none(model: StudyModel, task: str) -> TrainingConfig | None:
     found, study = task_of(model, task), model.run.study
     own = model.settings.finetune or (found and found.finetune) or getattr(study, "finetune", None)
-    how = own or model.run.finetune
+    return own or model.run.finetune
+
+
+def _finetune(model: StudyModel, task: str) -> TrainingConfig:
+    how = _finetune_or_none(model, task)
     assert how is not None, "a run with tasks says how"
     return how
 
@@ -139,7 +175,8 @@ def _finetune(model: StudyModel, task: str) -> TrainingConfig:
 def held_out(model: StudyModel, task: str | TaskSettings) -> int:
     found = task_of(model, task) if isinstance(task, str) else task
     if found is not None:
-        return found.held_out_examples or HELD_OUT.get(found.name, ASSUMED)
+        there = examples_of(found) or HELD_OUT.get(found.name, ASSUMED)
+        return min(found.held_out_examples or there, there)
     if task == PRETRAINING and model.run.text is not None:
         return model.run.text.held_out_blocks
     return (1 if task == TASKS[1] else 2) * pairs(model, TEST)

@@ -12,11 +12,13 @@ from jaxheads.bench.shapes import BASE
 from jaxheads.cli.main import main
 from jaxheads.cli.overrides import load_config
 from jaxheads.config import TrainingConfig
+from jaxheads.data.loader import bucket_lengths
 from jaxheads.pruning.cost import count_parameters, multiply_adds
 from jaxheads.records.rows import write_rows
 from jaxheads.storage.store import Store
 from jaxheads.studies import registry
 from jaxheads.studies.costs.cells import COSTS, cost_of
+from jaxheads.studies.costs.lengths import mean_padded
 from jaxheads.studies.costs.shapes import KNOWN
 from jaxheads.studies.costs.work import Work, rate_of
 from jaxheads.studies.runner.cells import cell_file
@@ -34,7 +36,7 @@ FREE = {
     "masking_contrasts", "overlap", "pairs_of", "reliabilities", "timed", "together_rows", "views",
 }  # fmt: skip
 
-
+NAME = "li_multi30k_pipelined"
 SHAPES = {f"runs/mini_english_models/models/{name}": BASE for name in ("roberta", "albert")}
 
 
@@ -66,6 +68,38 @@ def test_a_training_costs_three_times_the_forward_pass(tmp_path):
     forward = 2 * multiply_adds(config, 18)
     assert (kind, work.forward, work.backward) == ("scaled", 500, 150 * 32)
     assert work.flops == forward * (3 * 150 * 32 + 500)
+
+
+def test_lengths_and_counts_are_those_of_files_that_are_there(tmp_path, monkeypatch):
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path / "none")
+    without = whole(planned(NAME, tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "multi30k").mkdir()
+    for side in ("en", "de"):
+        lines = ["ten " * 10 + "\n"] * 3 + ["thirty " * 30 + "\n"]  # 15 and 41 tokens, about
+        for name, times in (("train", 256), ("test_2016_flickr", 16)):
+            (tmp_path / "multi30k" / f"{name}.{side}").write_text("".join(lines * times))
+    settings = load_config(ROOT / "configs" / f"{NAME}.py")
+    (task,), how = settings.tasks, settings.finetune
+    lengths = {length: next(b for b in bucket_lengths(128) if b >= length) for length in (15, 41)}
+    assert mean_padded(task, 128, how.window, trained=True) == round(
+        (3 * lengths[15] + lengths[41]) / 4
+    )
+    assert mean_padded(task, 128, 0, trained=False) == lengths[41]
+    plan = planned(NAME, tmp_path)
+    assert plan.costs["small-en_de-0-magnitude-60-prune"][1].forward == 64
+    assert whole(plan).flops < without.flops / 3
+
+
+def test_translations_count_as_they_are_searched_for(tmp_path):
+    """By hand: 3 layers of the decoder, 4 beams of 128 tokens, attention to 256 and 128 places."""
+    costs = planned(NAME, tmp_path).costs
+    work, (model,) = costs["small-en_de-0-magnitude-60-prune"][1], models(NAME, tmp_path)
+    token = 3 * (6 * 256**2 + 2 * 256 * 1024 + 2 * 256 * 384) + 256 * 8000
+    passed = multiply_adds(model.layout, 128) + 128 * 256 * 8000
+    assert work.flops == 2 * 1000 * (passed + 4 * 128 * token)
+    assert work.steps == 8 + 8 * 128
 
 
 def models(name, tmp_path):
