@@ -305,6 +305,6 @@ def _boundary(apart: Callable[[float], float], inside: float, step: float) -> fl
         return inside
     for _ in range(40):
         if apart(inside + step) > 0:
-            return optimize.bisect(apart, inside, inside + step)  # pyright: ignore[reportReturnType]
+            return optimize.brentq(apart, inside, inside + step)  # pyright: ignore[reportReturnType]
         step *= 2
     return float(np.copysign(np.inf, step))

@@ -4,7 +4,7 @@
 
 SCRIPT is a JSON list of commands, each a list of words, or ["stop" | "kill", LOG, LINES, PROCESS]:
 from there on, as soon as the file LOG has so many lines, PROCESS (-1: each) gets SIGTERM or
-SIGKILL.
+SIGKILL. Where $LOST is set, a process is given up after so many seconds without a sign of life.
 The exit status is that of the last command, if all before it ended with 0.
 """
 
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import tests.cluster.shelf  # noqa: F401 so that shelf:// is known
 from jaxheads.cli.main import main
-from jaxheads.parallel.processes import start_distributed
+from jaxheads.parallel import processes as joined
 
 SIGNALS = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
 
@@ -36,7 +36,8 @@ def watch(log: Path, lines: int, number: signal.Signals) -> None:
 def run(coordinator: str, processes: str, process: str, script: str) -> int:
     commands = json.loads(Path(script).read_text())
     saves = any("--checkpoints" in words for words in commands)
-    start_distributed(coordinator, int(processes), int(process), saves=saves)
+    joined.LOST = int(os.environ.get("LOST", joined.LOST))
+    joined.start_distributed(coordinator, int(processes), int(process), saves=saves)
     where = ["--coordinator", coordinator, "--num-processes", processes, "--process-id", process]
     status = 0
     for words in commands:

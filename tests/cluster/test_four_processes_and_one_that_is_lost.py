@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxheads.cli.main import main
+from jaxheads.parallel.processes import LOST
 from tests.cluster.test_two_processes_compute_as_one import (
     STEPS,
     Commands,
@@ -22,7 +23,12 @@ from tests.cluster.test_two_processes_compute_as_one import (
 from tests.support.reviews import reviews, write_jsonl
 
 pytestmark = pytest.mark.slow
-IN_TIME = 60  # seconds
+IN_TIME = 40  # seconds, where a process is given up after ten
+
+
+@pytest.fixture
+def _lost_early(monkeypatch):
+    monkeypatch.setenv("LOST", str(LOST // 3))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,7 @@ def assert_the_rest_ends(
     assert statuses[1 - killed] not in (0, None), said
 
 
+@pytest.mark.usefixtures("_lost_early")
 def test_when_the_first_process_is_killed_the_other_ends_in_time(data, sentiment, tmp_path):
     run = Commands(data, sentiment, tmp_path)
     train = [word if word != STEPS else "100000" for word in run.train]
@@ -63,6 +70,7 @@ def test_when_the_first_process_is_killed_the_other_ends_in_time(data, sentiment
     )
 
 
+@pytest.mark.usefixtures("_lost_early")
 @pytest.mark.parametrize("killed", [0, 1])
 def test_when_a_process_is_killed_while_it_scores_the_other_ends_in_time(
     data, sentiment, tmp_path, killed

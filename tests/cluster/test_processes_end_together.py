@@ -24,7 +24,7 @@ processes.LOST, saved = 3, score.save_scores
 
 
 def late(*words):
-    time.sleep(12)
+    time.sleep(7)
     saved(*words)
 
 

@@ -132,7 +132,10 @@ def test_shapes_that_are_known_have_as_many_parameters_as_is_published(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_the_dry_run_of_every_config_says_its_cost_without_its_models_and_data(path, capsys):
+def test_the_dry_run_of_every_config_says_its_cost_without_its_models_and_data(
+    path, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)  # where neither is
     status = main(["study", str(path), "--dry-run", "--on", "v5e-8"])
     said = capsys.readouterr()
     (line,) = (line for line in said.out.splitlines() if line.startswith("all "))
@@ -142,6 +145,7 @@ def test_the_dry_run_of_every_config_says_its_cost_without_its_models_and_data(p
 
 @pytest.mark.slow
 def test_every_cell_has_a_cost_or_is_known_to_have_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     seen = set()
 
     def note(cell):
