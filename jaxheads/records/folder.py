@@ -25,6 +25,7 @@ SHUFFLED, MAGNITUDE, OUTPUT_NORM, UNTRAINED = NULLS = (
 )  # fmt: skip
 OF_LAYER = "of layer"
 BEST, WORST, LIKE_BEST, LIKE_WORST = "best", "worst", "like best", "like worst"
+BY_METRIC, BEST_OF_ALL = "by the metric", "best of all"
 DRAWN = {RANDOM, f"{RANDOM} {OF_LAYER}", f"{RANDOM}, per layer", LIKE_BEST, LIKE_WORST}
 
 # What a map is repeated with.

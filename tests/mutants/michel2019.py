@@ -90,8 +90,8 @@ FAULTS = (
     ("alone: chosen on what is held out", MICHEL, ALONE,
      "training = task._replace(held_out=chosen_on)", "training = task"),
     ("alone: the best on training examples for the best of all", MICHEL, ALONE,
-     '"best of all": [change.ratio for change in changes]',
-     '"best of all": [-each["loss"] for each in tried]'),
+     "BEST_OF_ALL: [change.ratio for change in changes]",
+     'BEST_OF_ALL: [-each["loss"] for each in tried]'),
     ("alone: sign", MICHEL, ALONE,
      "_change(task, whole, study_model.scorer.measure(model, task, mask_LH).answers)\n"
      "        for mask_LH in masks_VLH",

@@ -65,7 +65,7 @@ FAULTS = (
     ("humor: the serious side is answered right", FOUND, EDITED,
      "(question.label or case.task == PAIRED)", "(not question.label or case.task == PAIRED)"),
     ("humor: shuffled labels are true ones", FOUND, CONTROLS,
-     "Stage.SHUFFLED: task + SHUFFLED}", "Stage.SHUFFLED: task}"),
+     '(Stage.SHUFFLED, ""): task + SHUFFLED}', '(Stage.SHUFFLED, ""): task}'),
     ("humor: controls of the first seed", FOUND, CONTROLS,
      "variant_file(case.study_model, variant, case.seed))\n        test",
      "variant_file(case.study_model, variant, 0))\n        test"),

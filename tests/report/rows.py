@@ -56,7 +56,7 @@ def with_all_seeds(rows: list[Row]) -> list[Row]:
         if row.low is not None and row.seeds is None:
             layer = None if row.head is not None else row.layer
             key = (row.model, row.task, row.stage, *way(row).values(), row.metric, layer)
-            groups.setdefault((*key, row.place, row.relation), []).append(row)
+            groups.setdefault((*key, row.place, row.relation, row.setting), []).append(row)
     together = []
     for own in groups.values():
         if len({row.seed for row in own}) > 1:

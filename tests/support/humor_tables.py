@@ -12,6 +12,7 @@ from jaxheads.records.folder import (
     OTHER_WORD,
     OTHERS,
     RANDOM_WORD,
+    TUNED,
     UNTUNED,
     Metric,
     Stage,
@@ -25,10 +26,10 @@ TASKS: dict[str, Place] = {
     "pairs": ("roberta", "humor_pair"),
 }
 CONTROLS = {
-    "in the untuned model": UNTUNED,
-    "under shuffled labels": Stage.SHUFFLED,
-    "after fine-tuning on sentiment": "fine-tuned on grammar_sentiment",
-    "with a random word in the place of the odd one": RANDOM_WORD,
+    "in the untuned model": (UNTUNED, ""),
+    "under shuffled labels": (Stage.SHUFFLED, ""),
+    "after fine-tuning on sentiment": (TUNED, "grammar_sentiment"),
+    "with a random word in the place of the odd one": (RANDOM_WORD, ""),
 }
 
 
@@ -61,9 +62,9 @@ def peyrard_grammar() -> str:
             "contrast": line(Stage.HEAD, method=ALL_TOKENS, **contrast),
             **{
                 f"less that {name}": line(
-                    Stage.CONTROL, method=ITSELF, other_method=control, **contrast
+                    Stage.CONTROL, method=ITSELF, other_method=way, other_task=of, **contrast
                 )
-                for name, control in CONTROLS.items()
+                for name, (way, of) in CONTROLS.items()
             },
             "points at the odd word": line(Stage.LOCALISATION, **points),
             "less pointing at the most edited place": line(

@@ -90,10 +90,10 @@ def dependency_relations(name: str, models: dict[str, Place], common: int) -> st
 # -- constituents
 
 READINGS = {
-    "jsd": "Jensen-Shannon",
-    "jsd, bias 1.5": "Jensen-Shannon, right-branching bias",
-    "hellinger": "Hellinger",
-    "hellinger, bias 1.5": "Hellinger, right-branching bias",
+    ("jsd", 0.0): "Jensen-Shannon",
+    ("jsd", 1.5): "Jensen-Shannon, right-branching bias",
+    ("hellinger", 0.0): "Hellinger",
+    ("hellinger", 1.5): "Hellinger, right-branching bias",
 }
 
 
@@ -101,8 +101,8 @@ def constituency_heads(name: str) -> str:
     """The best head at whole constituency trees, against trees that no model made."""
     study = study_of(name)
     body = []
-    for reading, distance in READINGS.items():
-        own = {"task": LM, "metric": Metric.F1, "reading": reading}
+    for (reading, bias), distance in READINGS.items():
+        own = {"task": LM, "metric": Metric.F1, "reading": reading, "setting": bias}
         (row,) = study.at(Stage.BEST_HEAD, **own)
         less = (
             study.spread(Stage.MARGIN, **own, other_method=tree)
@@ -128,10 +128,12 @@ def luo_grammar_changes() -> str:
         "similarity less entailment": (SIMILAR, ENTAILMENT),
     }
 
-    def change(reading: str, kind: str, other: str) -> str:
-        what = {"reading": reading, "method": kind, "other_method": other, "place": UPPER_LAYERS}
+    def change(reading: str, bias: float, kind: str, other: str) -> str:
+        what = {"reading": reading, "setting": bias, "method": kind, "other_method": other}
+        what["place"] = UPPER_LAYERS
         return cell(study.spread(Stage.CHANGE_BY_KIND, **what), signed)
 
-    readings = [r for r in READINGS if study.at(Stage.CHANGE_BY_KIND, reading=r)]
-    body = ((name, *(change(r, *kind) for r in readings)) for name, kind in kinds.items())
+    found = {(row.reading, row.setting) for row in study.at(Stage.CHANGE_BY_KIND)}
+    readings = [reading for reading in READINGS if reading in found]
+    body = ((name, *(change(*r, *kind) for r in readings)) for name, kind in kinds.items())
     return markdown(("", *(READINGS[r] for r in readings)), body)

@@ -61,7 +61,7 @@ def constituency_answer(study: Study) -> Answer | None:
     asked = [
         row
         for row in study.at(Stage.MARGIN, metric=Metric.F1)
-        if row.other_method == ("right" if "bias" in row.reading else "balanced")
+        if row.other_method == ("right" if row.setting else "balanced")
     ]
     if not asked:
         return None

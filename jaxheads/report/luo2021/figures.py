@@ -22,7 +22,7 @@ from jaxheads.records.rows import Row
 from jaxheads.report.curves import draw_levels, orders_drawing
 from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_lines, grid
 from jaxheads.report.folder import Study
-from jaxheads.report.luo2021.tables import trained_on
+from jaxheads.report.luo2021.tables import reading_of, trained_on
 from jaxheads.report.maps import draw_maps
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Drawing, slug
@@ -165,10 +165,10 @@ def _layers_masked(study: Study, model: str) -> Drawing:
 
 
 def _by_reading(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows by model and reading: the distance, and the bias to the right."""
+    """Rows by model and reading."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.model, row.reading), []).append(row)
+        groups.setdefault((row.model, reading_of(row)), []).append(row)
     return groups
 
 

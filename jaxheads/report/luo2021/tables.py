@@ -31,6 +31,11 @@ def trained_on(task: str) -> str:
     return "pre-trained" if task == PRETRAINING else shown(task)
 
 
+def reading_of(row: Row) -> str:
+    """A distance of attention, and its bias to the right where it has one."""
+    return row.reading + (f", bias {row.setting:g}" if row.setting else "")
+
+
 def minus(row: Row) -> str:
     """A difference as readers call it."""
     return difference(row, " less ")
@@ -67,8 +72,8 @@ def _null_lines(study: Study, model: str) -> Iterator[tuple[str, ...]]:
 
 def _random_lines(study: Study, model: str) -> Iterator[tuple[str, ...]]:
     rows = study.at(Stage.RANDOM_WEIGHTS, model=model)
-    for reading, which in dict.fromkeys((row.reading, row.method) for row in rows):
-        own = (row for row in rows if (row.reading, row.method) == (reading, which))
+    for reading, which in dict.fromkeys((reading_of(row), row.method) for row in rows):
+        own = (row for row in rows if (reading_of(row), row.method) == (reading, which))
         yield model, "random weights", reading, which, "–", *_cells(own)
 
 
@@ -76,9 +81,10 @@ def _best_lines(study: Study, model: str) -> Iterator[tuple[str, ...]]:
     for task in study.tasks:
         where = {"model": model, "task": task}
         rows = [r for r in study.at(Stage.BEST_HEAD, **where) if r.metric in SPAN_COLUMNS]
-        for reading in dict.fromkeys(row.reading for row in rows):
-            on_tune = study.spread(Stage.BEST_ON_TUNE, **where, reading=reading, metric=Metric.F1)
-            own = (row for row in rows if row.reading == reading)
+        tuned = spreads(study.at(Stage.BEST_ON_TUNE, **where, metric=Metric.F1), reading_of)
+        for reading in dict.fromkeys(map(reading_of, rows)):
+            on_tune = tuned.get(reading)
+            own = (row for row in rows if reading_of(row) == reading)
             yield model, trained_on(task), reading, Metric.BEST_HEAD, cell(on_tune), *_cells(own)
 
 
@@ -86,7 +92,7 @@ def chosen_table(study: Study) -> Table:
     """Which heads the best ones are; of several seeds all, in their order."""
     found: dict[tuple[str, str, str], list[Row]] = {}
     for row in study.at(Stage.BEST_ON_TUNE):
-        found.setdefault((row.model, trained_on(row.task), row.reading), []).append(row)
+        found.setdefault((row.model, trained_on(row.task), reading_of(row)), []).append(row)
     body = tuple(
         (
             *key,
@@ -114,7 +120,7 @@ def _chosen(row: Row) -> str:
 def margin_table(study: Study) -> Table:
     """By how much the best heads lie above trees that need no model."""
     caption = "Best head less trees that need no model, paired over sentences, with 95% intervals."
-    lines = {"model": "model", "reading": "reading", "less": "other_method"}
+    lines = {"model": "model", "reading": reading_of, "less": "other_method"}
     return table_of(
         "constituency-margins", caption, study.at(Stage.MARGIN), lines, NAMES, by=_column,
         form=signed,
@@ -134,7 +140,7 @@ def rankings_table(study: Study) -> Table:
         "How far a score that sees no label, from the tune section, ranks heads as their S-F1 on "
         "the test section does; p by permutation of heads."
     )
-    lines = {"model": "model", "reading": "reading", "score": "method"}
+    lines = {"model": "model", "reading": reading_of, "score": "method"}
     return table_of(
         "constituency-rankings", caption, study.at(Stage.RANKINGS), lines, "Spearman", form=signed,
         more={"p": lambda row: "–" if row.p_value is None else p_text(row.p_value)},
@@ -143,7 +149,7 @@ def rankings_table(study: Study) -> Table:
 
 def change_table(study: Study) -> Table:
     """What fine-tuning changes, by task."""
-    fields = ("model", "reading", "task")
+    fields = ("model", reading_of, "task")
     counts = spreads(study.at(Stage.CHANGED_HEADS), *fields, "metric")
     found = spreads(study.at(Stage.CHANGE, metric=Metric.F1), *fields, "place")
     body = []
@@ -170,7 +176,7 @@ def change_table(study: Study) -> Table:
 def kinds_table(study: Study) -> Table:
     """What fine-tuning changes, by kind of task."""
     caption = "Mean change of S-F1 over the tasks of a kind, 95% over sentences and seeds."
-    lines = {"model": "model", "reading": "reading", "kind of task": kind_of}
+    lines = {"model": "model", "reading": reading_of, "kind of task": kind_of}
     lines["layers"] = "place"
     rows = study.at(Stage.CHANGE_BY_KIND)
     return table_of("constituency-kinds", caption, rows, lines, "change", form=signed)
@@ -212,7 +218,7 @@ def treebank_table(study: Study) -> Table:
     """What was counted."""
     sections = study.at(Stage.TREEBANK)
     body = tuple((row.model, row.method, row.metric, count(row.value)) for row in sections)
-    ties = spreads(study.at(Stage.TIED_SPLITS), "model", "task", "reading", "method")
+    ties = spreads(study.at(Stage.TIED_SPLITS), "model", "task", reading_of, "method")
     body += tuple(
         (model, trained_on(task), f"tied splits, {reading}: {method}", cell(spread))
         for (model, task, reading, method), spread in ties.items()

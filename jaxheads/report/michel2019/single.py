@@ -8,7 +8,16 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from jaxheads.records.folder import BYTES, CUT, SPEED_UP, WHOLE, Metric, Stage
+from jaxheads.records.folder import (
+    BEST_OF_ALL,
+    BY_METRIC,
+    BYTES,
+    CUT,
+    SPEED_UP,
+    WHOLE,
+    Metric,
+    Stage,
+)
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_chance
 from jaxheads.report.figures.panels import draw_cells, grid, write_cell
@@ -40,8 +49,8 @@ def single_section(study: Study) -> Section | None:
         Stage.ALONE: (
             "kept-table", "All heads of a layer but one removed: change of the metric. The one "
             "that stays has the least loss on training examples, or the best metric on them "
-            "(“chosen by”, as in Michel et al.), or is the best on the very examples measured "
-            "(“best of all”).", signed,
+            f"(“{BY_METRIC}”, as in Michel et al.), or is the best on the very examples measured "
+            f"(“{BEST_OF_ALL}”).", signed,
         ),
         Stage.OTHER_DATA: (
             "data-sets-table", "Agreement of the changes on two data sets.", short,

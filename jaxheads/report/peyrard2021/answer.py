@@ -46,14 +46,14 @@ def humor_answer(study: Study) -> Answer | None:
 def _further(study: Study, found: Sequence[tuple[str, str]]) -> str:
     """In how many models and tasks the head does more than that, over several seeds."""
     able = [place for place in found if not at_chance(study, *place)]
-    forms, said = {"", *(f"fine-tuned on {task}" for _, task in found)}, []
+    forms, said = {task for _, task in found}, []
     for what, stage, metric, method, sign in FURTHER:
         own = {"metric": metric, "method": method}
         rows = [
             [
                 row
                 for row in study.at(stage, model=model, task=task, **own)
-                if row.other_method not in forms
+                if row.other_method and row.other_task not in forms
             ]
             for model, task in able
         ]

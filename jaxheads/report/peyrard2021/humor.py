@@ -225,20 +225,21 @@ def _masked(study: Study) -> Table:
 
 def _controls(study: Study) -> Table:
     rows = study.at(Stage.CONTROL, metric=Metric.CONTRAST, other_method="")
-    lines = dict.fromkeys((row.model, row.task, row.method) for row in rows)
+    lines = dict.fromkeys((row.model, row.task, row.method, row.other_task) for row in rows)
     contrast = {"metric": Metric.CONTRAST}
     body = []
-    for model, task, method in lines:
-        own = {"method": method, "other_method": ""}
+    for model, task, method, of in lines:
+        own = {"method": method, "other_task": of, "other_method": ""}
+        itself = {"method": ITSELF, "other_method": method, "other_task": of}
         columns: tuple[Column, ...] = (
             (Stage.CONTROL, own | contrast, signed),
-            (Stage.CONTROL, {"method": ITSELF, "other_method": method} | contrast, signed),
+            (Stage.CONTROL, itself | contrast, signed),
             *((Stage.CONTROL, own | {"metric": name}, number) for name in HEAD_WORDS),
             (Stage.BEST_ELSEWHERE, own | contrast, signed),
             (Stage.BEST_ELSEWHERE, own | {"metric": Metric.CORRECTED_P}, four_digits),
         )
         cells = _cells(study, columns, model=model, task=task)
-        body.append((model, shown(task), method, *cells))
+        body.append((model, shown(task), f"{method} on {shown(of)}" if of else method, *cells))
     head = (
         "model", "task", "where", "contrast of the head", "itself less this", *HEAD_WORDS,
         "contrast of its own best head", "corrected p of that",

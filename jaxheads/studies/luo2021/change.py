@@ -21,7 +21,7 @@ from jaxheads.records.folder import (
     Stage,
 )
 from jaxheads.records.rows import Row
-from jaxheads.studies.luo2021.constituents import load_counts, readings_of
+from jaxheads.studies.luo2021.constituents import fields_of, load_counts, readings_of
 from jaxheads.studies.workbench.answers import estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
 
@@ -40,7 +40,7 @@ def changes(model: StudyModel, task: str) -> list[Row]:
         of_layers = [({"layer": n}, layers_SXL[..., n]) for n in range(layers_SXL.shape[2])]
         places = of_layers + [({"place": name}, part) for name, part in halves(layers_SXL).items()]
         found = crossed(np.stack([part for _, part in places], -1))
-        what = {"reading": reading.name, "seeds": len(model.run.seeds), "stage": Stage.CHANGE}
+        what = {**fields_of(reading), "seeds": len(model.run.seeds), "stage": Stage.CHANGE}
         for column, (place, _) in enumerate(places):
             rows += estimate_rows(model, task, Metric.F1, found.at(column), **place, **what)
         heads = crossed(change_SXLH)
@@ -49,7 +49,7 @@ def changes(model: StudyModel, task: str) -> list[Row]:
             Metric.HIGHER: float((heads.low > 0).sum()),
             Metric.LOWER: float((heads.high < 0).sum()),
         }
-        what = {"stage": Stage.CHANGED_HEADS, "reading": reading.name}
+        what = {"stage": Stage.CHANGED_HEADS, **fields_of(reading)}
         rows += model.make_rows(task, values, **what)
     return rows
 
@@ -76,7 +76,7 @@ def changes_by_kind(model: StudyModel) -> list[Row]:
             mean[SIMILAR, ENTAILMENT] = {place: one[place] - two[place] for place in one}
         for (kind, other), places in mean.items():
             found = crossed(np.stack([*places.values()], -1))
-            what = {"stage": Stage.CHANGE_BY_KIND, "reading": reading.name, "method": kind}
+            what = {"stage": Stage.CHANGE_BY_KIND, **fields_of(reading), "method": kind}
             what |= {"other_method": other, "seeds": len(model.run.seeds)}
             for column, place in enumerate(places):
                 rows += estimate_rows(model, "", Metric.F1, found.at(column), place=place, **what)

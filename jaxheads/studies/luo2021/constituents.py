@@ -8,7 +8,7 @@ Heads are chosen on the tune section and scored on the test section.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -53,6 +53,11 @@ def readings_of(model: StudyModel, *, all_measures: bool = True) -> list[Reading
     return [Reading(measure, bias) for measure in measures for bias in settings.biases]
 
 
+def fields_of(reading: Reading) -> dict[str, Any]:
+    """A reading as rows have it: the distance, and its bias."""
+    return {"reading": reading.measure, "setting": float(reading.bias)}
+
+
 # -- cells
 
 
@@ -73,12 +78,13 @@ def base_trees(model: StudyModel) -> list[Row]:
     found = Sampled(model, PRETRAINING, 0)
     rows = section_rows(model, tune, "tune") + section_rows(model, test, "test")
     rows += null_rows(model, nulls)
-    for name in on_test:
-        rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
-        rows += margin_rows(model, name, on_tune[name].heads, on_test[name].heads, nulls)
-        rows += layer_rows(found, name, on_test[name])
-        rows += ensemble_rows(model, name, on_test[name])
-        rows += unlabelled_rows(model, name, on_tune[name], on_test[name])
+    for reading in readings:
+        first, then = on_tune[reading.name], on_test[reading.name]
+        rows += best_rows(found, reading, first.heads, then.heads)
+        rows += margin_rows(model, reading, first.heads, then.heads, nulls)
+        rows += layer_rows(found, reading, then)
+        rows += ensemble_rows(model, reading, then)
+        rows += unlabelled_rows(model, reading, first, then)
     write_examples(model, test, main, on_tune[main.name].heads)
     return rows
 
@@ -92,13 +98,13 @@ def random_trees(study_model: StudyModel, draw: int) -> list[Row]:
         for each in ("tune", "test")
     ]
     rows = []
-    for name in both[0]:
-        what = {"stage": Stage.RANDOM_WEIGHTS, "reading": name, "seed": draw}
-        chosen = choose_heads(both[0][name].heads, both[1][name].heads)
+    for reading in readings:
+        tune, test = (found[reading.name].heads for found in both)
+        what = {"stage": Stage.RANDOM_WEIGHTS, "seed": draw, **fields_of(reading)}
+        chosen = choose_heads(tune, test)
         values = {column: float(each.tested.ratio) for column, each in chosen.items()}
         rows += study_model.make_rows(PRETRAINING, values, method=Metric.BEST_HEAD, **what)
-        mean = float(sentence_f1(both[1][name].heads).mean())
-        own = {Metric.F1: mean}
+        own = {Metric.F1: float(sentence_f1(test).mean())}
         rows += study_model.make_rows(PRETRAINING, own, method=Metric.MEAN_OF_HEADS, **what)
     return rows
 
@@ -118,9 +124,10 @@ def tuned_trees(study_model: StudyModel, task: str, seed: int) -> list[Row]:
     )
     save_head_maps(study_model, model, task, seed, on_test, readings[0], sharpness)
     rows, found = [], Sampled(study_model, task, seed)
-    for name in on_test:
-        rows += best_rows(found, name, on_tune[name].heads, on_test[name].heads)
-        rows += layer_rows(found, name, on_test[name])
+    for reading in readings:
+        first, then = on_tune[reading.name], on_test[reading.name]
+        rows += best_rows(found, reading, first.heads, then.heads)
+        rows += layer_rows(found, reading, then)
     found.save(name_of(tuned_trees, study_model, task, seed))
     return rows
 
@@ -226,13 +233,13 @@ def null_rows(model: StudyModel, nulls: Nulls) -> list[Row]:
     return rows
 
 
-def best_rows(found: Sampled, reading: str, tune: SpanCounts, test: SpanCounts) -> list[Row]:
+def best_rows(found: Sampled, reading: Reading, tune: SpanCounts, test: SpanCounts) -> list[Row]:
     """The head that is best on the tune section for every column, scored on the test section."""
     rows, best = [], choose_heads(tune, test)
     for column, chosen in best.items():
         layer, number = chosen.head
         head = {"layer": layer, "head": number}
-        what = {"stage": Stage.BEST_HEAD, "reading": reading}
+        what = {"stage": Stage.BEST_HEAD, **fields_of(reading)}
         rows += found.rows(column, chosen.tested, head, **what)
         what["stage"] = Stage.BEST_ON_TUNE
         rows += found.plain_rows({column: chosen.tuned}, **what, **head)
@@ -242,13 +249,13 @@ def best_rows(found: Sampled, reading: str, tune: SpanCounts, test: SpanCounts) 
         Metric.MEAN_OF_HEADS: float(np.nanmean(ties)),
     }
     for which, share in shares.items():
-        what = {"stage": Stage.TIED_SPLITS, "reading": reading, "method": which}
+        what = {"stage": Stage.TIED_SPLITS, **fields_of(reading), "method": which}
         rows += found.plain_rows({Metric.TIED_SPLITS: share}, **what)
     return rows
 
 
 def margin_rows(
-    model: StudyModel, reading: str, tune: SpanCounts, test: SpanCounts, nulls: Nulls
+    model: StudyModel, reading: Reading, tune: SpanCounts, test: SpanCounts, nulls: Nulls
 ) -> list[Row]:
     """How far the best heads lie above trees that need no model, paired over sentences."""
     rows = []
@@ -257,30 +264,30 @@ def margin_rows(
         margin_YN = np.stack([own.top_X - nulls.mean(null, column) for null in NULLS], -1)
         found = Sums(margin_YN, own.bottom_X).intervals()
         for place, null in enumerate(NULLS):
-            what = {"stage": Stage.MARGIN, "reading": reading, "method": Metric.BEST_HEAD}
+            what = {"stage": Stage.MARGIN, **fields_of(reading), "method": Metric.BEST_HEAD}
             what |= {"other_method": null}
             rows += estimate_rows(model, PRETRAINING, column, found.at(place), **what)
     return rows
 
 
-def layer_rows(found: Sampled, reading: str, test: TreeCounts) -> list[Row]:
+def layer_rows(found: Sampled, reading: Reading, test: TreeCounts) -> list[Row]:
     """The mean of each layer's heads, and the trees of their mean distances."""
     heads, rows = COLUMNS[Metric.F1](test.heads), []
     mean = Sums(heads.top_X.mean(-1), heads.bottom_X)
     trees = COLUMNS[Metric.F1](test.layers)
     for stage, sums in ((Stage.LAYER_MEAN, mean), (Stage.LAYER_TREES, trees)):
         for layer in range(sums.top_X.shape[1]):
-            what = {"stage": stage, "reading": reading, "layer": layer}
+            what = {"stage": stage, **fields_of(reading), "layer": layer}
             rows += found.rows(Metric.F1, sums.pick(layer), **what)
     return rows
 
 
-def ensemble_rows(model: StudyModel, reading: str, test: TreeCounts) -> list[Row]:
+def ensemble_rows(model: StudyModel, reading: Reading, test: TreeCounts) -> list[Row]:
     """F1 of the first K heads of every ranking together."""
     rows = []
     for ranking, counts in test.ensembles.items():
         found = COLUMNS[Metric.F1](counts).intervals()
-        what = {"stage": Stage.ENSEMBLES, "reading": reading, "method": ranking}
+        what = {"stage": Stage.ENSEMBLES, **fields_of(reading), "method": ranking}
         for place in range(len(found.value)):
             own = found.at(place)
             rows += estimate_rows(model, PRETRAINING, Metric.F1, own, budget=place + 1, **what)
@@ -288,14 +295,14 @@ def ensemble_rows(model: StudyModel, reading: str, test: TreeCounts) -> list[Row
 
 
 def unlabelled_rows(
-    model: StudyModel, reading: str, tune: TreeCounts, test: TreeCounts
+    model: StudyModel, reading: Reading, tune: TreeCounts, test: TreeCounts
 ) -> list[Row]:
     """How far scores without labels, from the tune section, rank heads as F1 on the test one."""
     rows = []
     f1_LH = sentence_f1(test.heads)
     for name in WITHOUT_LABELS:
         found = rank_agreement(tune.unlabelled[name], f1_LH)[Metric.SPEARMAN]
-        what = {"stage": Stage.RANKINGS, "reading": reading, "method": name}
+        what = {"stage": Stage.RANKINGS, **fields_of(reading), "method": name}
         what |= {"p_value": found.p_value}
         rows += model.make_rows(PRETRAINING, {Metric.SPEARMAN: found.value}, **what)
     return rows

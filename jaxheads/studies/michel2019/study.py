@@ -30,7 +30,7 @@ from jaxheads.models.model import Model
 from jaxheads.pruning.cost import count_parameters, ideal_speedup
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores
-from jaxheads.records.folder import OWN, Metric, Stage, score_file
+from jaxheads.records.folder import BEST_OF_ALL, BY_METRIC, OWN, Metric, Stage, score_file
 from jaxheads.records.rows import Row
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner.cells import Cell, cell, name_of
@@ -123,8 +123,8 @@ def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     ]
     ways = {
         "": [-each["loss"] for each in tried],
-        f"chosen by {metric}": [each[metric] for each in tried],
-        "best of all": [change.ratio for change in changes],
+        BY_METRIC: [each[metric] for each in tried],
+        BEST_OF_ALL: [change.ratio for change in changes],
     }
     rows, found = [], Sampled(study_model, name, seed)
     for layer, (way, score_V) in itertools.product(range(layers), ways.items()):

@@ -33,6 +33,7 @@ from jaxheads.records.folder import (
     POINTED_AT,
     POSITIONS,
     RANDOM_WORD,
+    TUNED,
     UNTUNED,
     Metric,
     Stage,
@@ -190,11 +191,11 @@ def _answered_right(case: Case) -> Bool[np.ndarray, "X"]:
 # -- controls
 
 
-def controls(model: StudyModel, task: str) -> dict[str, str]:
-    """The other models in which the head of a task is looked at, by what they are called."""
+def controls(model: StudyModel, task: str) -> dict[tuple[str, str], str]:
+    """The other models in which the head of a task is looked at, by method and task of rows."""
     other = PAIRED if task == SINGLE else SINGLE
-    tuned = {f"fine-tuned on {name}": name for name in (other, *other_tasks(model))}
-    return {UNTUNED: UNTUNED, Stage.SHUFFLED: task + SHUFFLED} | tuned
+    tuned = {(TUNED, name): name for name in (other, *other_tasks(model))}
+    return {(UNTUNED, ""): UNTUNED, (Stage.SHUFFLED, ""): task + SHUFFLED} | tuned
 
 
 def _controlled(case: Case) -> Iterator[Row]:
@@ -202,34 +203,35 @@ def _controlled(case: Case) -> Iterator[Row]:
     layer, number = case.chosen
     own = case.seen.contrast[TEST, QUERIES[0]]
     contrast = Metric.CONTRAST
-    yield from _same_head(case, ITSELF, own)
+    yield from _same_head(case, own, method=ITSELF)
     yield from _random_word(case, own)
-    for called, variant in controls(case.study_model, case.task).items():
+    for (called, of), variant in controls(case.study_model, case.task).items():
         there = load_seen(case.study_model, variant_file(case.study_model, variant, case.seed))
         test = there.contrast[TEST, QUERIES[0]]
-        yield from _same_head(case, called, test)
+        yield from _same_head(case, test, method=called, other_task=of)
         less_X = own.contrast()[:, layer, number] - test.contrast()[:, layer, number]
         less, what = grouped(less_X, case.groups), {"stage": Stage.CONTROL, "method": ITSELF}
-        yield from case.found.rows(contrast, less, other_method=called, **what)
+        what |= {"other_method": called, "other_task": of}
+        yield from case.found.rows(contrast, less, **what)
         best = find_head(
             there.contrast[VALIDATION, QUERIES[0]], test, case.groups,
             permutations=case.study_model.run.study.permutations,
         )  # fmt: skip
         corrected = {Metric.CORRECTED_P: float(best.holm_LH[best.layer, best.head])}
         head = {"layer": best.layer, "head": best.head}
-        elsewhere = {"stage": Stage.BEST_ELSEWHERE, "method": called}
+        elsewhere = {"stage": Stage.BEST_ELSEWHERE, "method": called, "other_task": of}
         yield from case.rows(corrected, **head, **elsewhere)
         yield from case.found.rows(contrast, best.test, head, **elsewhere)
 
 
-def _same_head(case: Case, called: str, test: Contrasts) -> list[Row]:
+def _same_head(case: Case, test: Contrasts, **called: str) -> list[Row]:
     layer, number = case.chosen
     value_X = test.contrast()[:, layer, number]
     values = {
         name.replace("_", ", "): float(side_XLH[:, layer, number].mean())
         for name, side_XLH in test._asdict().items()
     }
-    what = {"stage": Stage.CONTROL, "method": called}
+    what = {"stage": Stage.CONTROL, **called}
     contrast = grouped(value_X, case.groups)
     return [*case.found.rows(Metric.CONTRAST, contrast, **what), *case.rows(values, **what)]
 

@@ -14,7 +14,8 @@ from jaxheads.storage.store import Store
 from tests.report.rows import with_all_seeds
 
 MODEL, TASKS, SEEDS = "roberta", ("rte", "mrpc"), (0, 1)
-READINGS = {"jsd": 0.4, "jsd, bias 1.5": 0.44}
+READINGS = {("jsd", 0.0): 0.4, ("jsd", 1.5): 0.44}  # a distance with a bias
+Reading = tuple[str, float]
 COLUMNS = ("sentence F1", "corpus F1", "SBAR", "NP", "VP", "PP", "ADJP", "ADVP")
 NULLS = {("left",): 0.15, ("right",): 0.41, ("balanced",): 0.3, ("random", 0): 0.24,
          ("random", 1): 0.26, ("equal",): 0.41, ("oracle",): 0.86,
@@ -66,43 +67,48 @@ def named(method: str, draw: int | None = None) -> dict:
     return {"method": method, "draw": draw}
 
 
-def pretrained(reading: str, value: float) -> list[Row]:
-    best = {"reading": reading, "layer": 2, "head": 1}
+def read_by(reading: Reading) -> dict:
+    """The fields of a reading."""
+    return dict(zip(("reading", "setting"), reading, strict=True))
+
+
+def pretrained(reading: Reading, value: float) -> list[Row]:
+    best = {**read_by(reading), "layer": 2, "head": 1}
     rows = []
     for place, column in enumerate(COLUMNS):
         score = value + place / 50
         rows.append(between("mlm", column, score, stage="best head", **best))
         rows.append(row("mlm", column, score + 0.01, stage="best head, tune", **best))
         for draw in (0, 1):
-            what = {"stage": "random weights", "reading": reading, "seed": draw}
+            what = {"stage": "random weights", **read_by(reading), "seed": draw}
             what["method"] = "best head"
             rows.append(row("mlm", column, 0.3 + draw / 100, **what))
         for null in ("right", "balanced", "random"):
-            what = {"stage": "best head less baseline", "reading": reading}
+            what = {"stage": "best head less baseline", **read_by(reading)}
             what |= {"method": "best head", "other_method": null}
             rows.append(between("mlm", column, value - NULLS.get((null,), 0.25), **what))
     for which, share in {"best head": 0.01, "mean of heads": 0.02}.items():
-        what = {"stage": "tied splits", "reading": reading, "method": which}
+        what = {"stage": "tied splits", **read_by(reading), "method": which}
         rows.append(row("mlm", "tied splits", share, **what))
     rows += layers("mlm", reading, value)
     for ranking, start in {"contrast": 0.3, "sharpness": 0.32, "F1 on tune": value}.items():
-        what = {"stage": "ensembles", "reading": reading, "method": ranking}
+        what = {"stage": "ensembles", **read_by(reading), "method": ranking}
         rows += [
             between("mlm", COLUMNS[0], start + 0.1 * np.sin(k / 6), budget=k, **what)
             for k in range(1, HEADS + 1)
         ]
         if ranking != "F1 on tune":
-            what = {"stage": "rankings", "reading": reading, "method": ranking}
+            what = {"stage": "rankings", **read_by(reading), "method": ranking}
             rows.append(row("mlm", "spearman", 0.4, p_value=0.012, **what))
     return rows
 
 
-def layers(task: str, reading: str, value: float, seed: int = 0) -> list[Row]:
+def layers(task: str, reading: Reading, value: float, seed: int = 0) -> list[Row]:
     """Higher in upper layers; the trees of mean distances are above the mean of the heads."""
     rows = []
     for stage, more in (("mean of layer", 0.0), ("averaged layer", 0.05)):
         for layer in range(LAYERS):
-            what = {"stage": stage, "reading": reading, "layer": layer, "seed": seed}
+            what = {"stage": stage, **read_by(reading), "layer": layer, "seed": seed}
             rows.append(between(task, COLUMNS[0], value - 0.2 + (layer + 1) / 50 + more, **what))
     return rows
 
@@ -119,17 +125,17 @@ def tuned(task: str) -> list[Row]:
             rows += chosen(task, reading, value, seed)
             rows += layers(task, reading, value + 0.03, seed)
         rows += [
-            row(task, name, count, stage="changed heads", reading=reading)
+            row(task, name, count, stage="changed heads", **read_by(reading))
             for name, count in CHANGED.items()
         ]
         places = [({"layer": n}, (n + 1) / 100) for n in range(LAYERS)]
         halves = {"all layers": 0.025, "upper layers": 0.035, "lower layers": 0.015}
         places += [({"place": place}, change) for place, change in halves.items()]
         for place, change in places:
-            what = {"stage": "change", "reading": reading, "seeds": 2, **place}
+            what = {"stage": "change", **read_by(reading), "seeds": 2, **place}
             rows.append(between(task, COLUMNS[0], sign * change, **what))
         for place in halves:
-            what = {"stage": "change by kind", "reading": reading, "method": kind}
+            what = {"stage": "change by kind", **read_by(reading), "method": kind}
             what |= {"place": place, "seeds": 2}
             rows.append(between("", COLUMNS[0], sign * 0.03, **what))
     pairs = {("like best", "best"): 0.04, ("worst of layer", "best of layer"): 0.01}
@@ -140,9 +146,9 @@ def tuned(task: str) -> list[Row]:
     return rows
 
 
-def chosen(task: str, reading: str, value: float, seed: int) -> list[Row]:
+def chosen(task: str, reading: Reading, value: float, seed: int) -> list[Row]:
     """The best heads of a fine-tuned model: of each seed another one."""
-    best = {"reading": reading, "layer": 1, "head": seed, "seed": seed}
+    best = {**read_by(reading), "layer": 1, "head": seed, "seed": seed}
     rows = []
     for column in COLUMNS:
         rows.append(between(task, column, value + 0.03, stage="best head", **best))

@@ -253,7 +253,8 @@ def test_a_head_is_compared_with_the_trees_that_its_bias_alone_would_make():
 
 @pytest.mark.parametrize("margin", [0.03, 0.01, -0.01, -0.03])
 def test_a_margin_is_clear_where_its_interval_leaves_zero_out(margin):
-    own = {"stage": "best head less baseline", "reading": "jsd", "other_method": "balanced"}
+    own = {"stage": "best head less baseline", "reading": "jsd", "setting": 0.0}
+    own |= {"other_method": "balanced"}
     rows = moved(margin, **own)
     answer = answered(constituency_answer, rows)
     assert answer.summary.startswith(f"In {1 + (margin > 0.02)} of 2 (")
@@ -266,7 +267,8 @@ def test_a_margin_is_clear_where_its_interval_leaves_zero_out(margin):
      ("similarity", 0.03, "against it"), ("similarity", -0.01, "not distinguishable from 0")],
 )  # fmt: skip
 def test_a_change_is_held_against_the_hypothesis(task, change, said):
-    own = {"stage": "change by kind", "reading": "jsd", "method": task, "place": "upper layers"}
+    own = {"stage": "change by kind", "reading": "jsd", "setting": 0.0, "method": task}
+    own |= {"place": "upper layers"}
     rows = moved(change, **own)
     answer = answered(change_answer, rows)
     held, against = 3 + (said == "as expected"), int(said == "against it")  # of two by two

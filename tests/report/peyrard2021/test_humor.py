@@ -69,7 +69,8 @@ def test_what_a_head_is_more_than_is_told_by_the_intervals_over_seeds(study, sta
     form = dataclasses.replace(
         one,
         task="humor_pair",
-        other_method="fine-tuned on humor_single",
+        other_method="fine-tuned",
+        other_task="humor_single",
         value=0.0,
         low=-1.0,
         high=1.0,

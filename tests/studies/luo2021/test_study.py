@@ -27,6 +27,7 @@ ODD = (
     "(S (. .) (, ,))",  # no word
     f"(S {' '.join('(NN c)' for _ in range(40))})",  # more than the model's 16 positions
 )
+JSD = {"reading": "jsd", "setting": 0.0}  # without a bias
 SETTINGS = """
 
 import dataclasses
@@ -116,7 +117,7 @@ def test_baselines_have_the_scores_of_the_one_tree_there_is(finished):
 def test_the_best_head_is_that_of_the_maps_on_the_tune_section(finished):
     for task, file, seed in (("mlm", "spans", 0), ("mrpc", "spans.mrpc", 1)):
         maps = load_maps(Store(finished), "roberta", file, seed)
-        what = {"stage": "best head", "metric": "sentence F1", "reading": "jsd"}
+        what = {"stage": "best head", "metric": "sentence F1", **JSD}
         (row,) = found(finished, task=task, seed=seed, **what)
         assert row.value == pytest.approx(maps["F1"][row.layer, row.head])
         assert bounded(row)
@@ -129,7 +130,7 @@ def test_margins_are_the_best_heads_less_the_baselines(finished):
     for row in best:
         margin = value(
             finished, stage="best head less baseline", metric="NP", reading=row.reading,
-            method="best head", other_method="right",
+            method="best head", other_method="right", setting=row.setting,
         )  # fmt: skip
         null = value(finished, stage="tree baselines", method="right", metric="NP")
         assert margin == pytest.approx(row.value - null)
@@ -142,11 +143,11 @@ def test_changes_are_those_of_the_kept_counts(finished):
         for seed in (0, 1)
     ]
     change = np.mean(after, axis=0).mean((0, 2)) - before.mean((0, 2))
-    what = {"stage": "change", "task": "rte", "reading": "jsd"}
+    what = {"stage": "change", "task": "rte", **JSD}
     for layer in (0, 1):
         assert value(finished, layer=layer, **what) == pytest.approx(change[layer])
     assert value(finished, place="upper layers", **what) == pytest.approx(change[1])
-    what = {"stage": "change by kind", "reading": "jsd", "place": "all layers"}
+    what = {"stage": "change by kind", **JSD, "place": "all layers"}
     one, two, both = (
         value(finished, method=kind, other_method=other, **what)
         for kind, other in (("similarity", ""), ("entailment", ""), ("similarity", "entailment"))
@@ -173,13 +174,13 @@ def test_masking_ends_agree_and_every_order_is_there(finished):
 def test_ensembles_begin_with_the_first_head_of_their_ranking(finished):
     rows = found(finished, stage="ensembles")
     assert {row.budget for row in rows} == set(range(1, 9))
-    assert {(row.reading, row.method) for row in rows} == {
-        (f"jsd{bias}", ranking)
-        for bias in ("", ", bias 1.5")
+    assert {(row.reading, row.setting, row.method) for row in rows} == {
+        ("jsd", bias, ranking)
+        for bias in (0.0, 1.5)
         for ranking in ("contrast", "sharpness", "F1 on tune")
     }
-    first = value_of(rows, reading="jsd", method="F1 on tune", budget=1)
-    what = {"stage": "best head", "metric": "sentence F1", "reading": "jsd"}
+    first = value_of(rows, **JSD, method="F1 on tune", budget=1)
+    what = {"stage": "best head", "metric": "sentence F1", **JSD}
     assert first == pytest.approx(value(finished, task="mlm", **what))
 
 

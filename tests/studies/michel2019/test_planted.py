@@ -103,7 +103,7 @@ def test_the_head_that_stays_alone_is_the_best_on_training_examples(michel, mode
         ]
         ways = {
             "": np.argmin([each["loss"] for each in tried]),
-            "chosen by accuracy": np.argmax([each["accuracy"] for each in tried]),
+            "by the metric": np.argmax([each["accuracy"] for each in tried]),
             "best of all": np.argmax(found),
         }
         for way, head in ways.items():

@@ -55,6 +55,9 @@ def test_a_distilbert_is_trained_and_its_heads_are_tested(tmp_path):
         assert value["pairs"] == left["small edits"] == left["pairs"]
         assert value["p"] <= value["corrected p"] <= 1
         assert found(out, stage="linear probe", task=task, metric="accuracy")
-        controls = {row.method for row in found(out, stage="control", task=task)}
-        assert {"fine-tuned on grammar_sentiment", "labels shuffled", "untuned"} <= controls
+        rows = found(out, stage="control", task=task)
+        controls = {(row.method, row.other_task) for row in rows}
+        assert {
+            ("fine-tuned", "grammar_sentiment"), ("labels shuffled", ""), ("untuned", ""),
+        } <= controls  # fmt: skip
     assert {row.model for row in found(out)} == {"distilbert"}

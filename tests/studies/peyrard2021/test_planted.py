@@ -80,7 +80,8 @@ def place(rows) -> tuple[int, int]:
 
 
 def named(row) -> str:
-    return f"{row.method} - {row.other_method}" if row.other_method else row.method
+    of = f" on {row.other_task}" if row.other_task else ""
+    return " - ".join(filter(None, (row.method, row.other_method))) + of
 
 
 # -- the head
@@ -166,11 +167,12 @@ def test_controls_look_at_the_same_head_in_other_models(rows, pairs, task, seed)
         "itself - labels shuffled": 0.25, f"itself - fine-tuned on {other}": 0.25,
     }, abs=2e-3)  # fmt: skip
     heads = {
-        "untuned": UNTUNED_B, "labels shuffled": A[f"{task}_shuffled", seed],
-        f"fine-tuned on {other}": A[other, seed],
+        ("untuned", ""): UNTUNED_B, ("labels shuffled", ""): A[f"{task}_shuffled", seed],
+        ("fine-tuned", other): A[other, seed],
     }  # fmt: skip
-    for called, head in heads.items():
+    for (called, of), head in heads.items():
         what = {"stage": "control, best head", "method": called, "task": task, "seed": seed}
+        what |= {"other_task": of}
         assert place(having(rows, **what)) == head
         expected = 0.75 if called == "untuned" else 0.25
         assert metrics(rows, **what)["contrast"] == pytest.approx(expected, abs=2e-3)

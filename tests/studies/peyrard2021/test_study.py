@@ -159,9 +159,8 @@ def test_the_edited_word_is_localised_beside_rules_counted_by_hand(finished, fol
 def test_controls_tell_the_task_from_the_word(finished):
     rows = found(finished, stage="control", task="humor_single", metric="contrast")
     contrast = {row.method: row for row in rows if not row.other_method}
-    assert {"itself", "untuned", "labels shuffled", "fine-tuned on humor_pair", "random word"} <= (
-        contrast.keys()
-    )
+    assert {"itself", "untuned", "labels shuffled", "fine-tuned", "random word"} <= contrast.keys()
+    assert contrast["fine-tuned"].other_task == "humor_pair"
     # the head was there before the task, so that the untuned model has it
     assert contrast["untuned"].low > 0.7
     # a random word of the headlines is an animal only now and then
