@@ -172,7 +172,7 @@ FAULTS = (
     ("one control is enough", HUMOR, MORE_THAN,
      "all(side_of_interval(row)", "any(side_of_interval(row)"),
     ("the other form of the task is a control", HUMOR, MORE_THAN,
-     "if row.other_method not in forms", "if row.other_method"),
+     "if row.other_method and row.other_task not in forms", "if row.other_method"),
     ("a head without which accuracy rises matters", HUMOR, MORE_THAN,
      "Metric.ACCURACY, CHOSEN, -1)", "Metric.ACCURACY, CHOSEN, 1)"),
     ("a head of one seed is more than its controls", HUMOR, ONE_SEED,
