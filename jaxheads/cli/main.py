@@ -27,7 +27,7 @@ from jaxheads.cli.options.study import ReportOptions, StudyOptions
 from jaxheads.cli.options.syntax import ConstituentsOptions, DependenciesOptions
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.overrides import closest, parse_value
-from jaxheads.cli.programs import keep_programs
+from jaxheads.cli.programs import keep_memory, keep_programs
 from jaxheads.errors import shortened
 from jaxheads.storage.remote import localised, named, outputs
 from jaxheads.storage.urls import url_of
@@ -99,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
+        keep_memory(os.environ)
         keep_programs(os.environ, keep="--no-cache" not in words)
         status = _dispatch([word for word in words if word not in ("--debug", "--no-cache")])
         sys.stdout.flush()
