@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxheads.config import EncoderConfig
 from jaxheads.models.dropout import drop
+from jaxheads.models.kept import keep
 
 MASKED = -1e30  # finite, so that a row without any real key is uniform and never NaN
 
@@ -128,13 +129,14 @@ class Attention(nnx.Module):
             q_BTHK = _turned(q_BTHK, reach.query_angle_BTk)
             k_BSHK = _turned(k_BSHK, reach.key_angle_BSk)
             seen_BTS = seen_BTS & reach.near_BTS
+        q_BTHK, k_BSHK, v_BSHK = keep(q_BTHK), keep(k_BSHK), keep(v_BSHK)
         if observe is None and (key is None or dropout == 0.0) and _fits_cudnn(q_BTHK):
             probs, context_BTHK = None, _cudnn(q_BTHK, k_BSHK, v_BSHK, seen_BTS)
         else:
             as_seen = dtype if observe is None else jnp.float32
             probs = probabilities(q_BTHK, k_BSHK, seen_BTS, as_seen)
             dropped = probs if key is None else drop(probs, dropout, key)
-            context_BTHK = jnp.einsum("bhts,bshk->bthk", dropped.astype(dtype), v_BSHK)
+            context_BTHK = keep(jnp.einsum("bhts,bshk->bthk", dropped.astype(dtype), v_BSHK))
         kernel_HKD = self.out.kernel[...].astype(dtype)
         seen = None
         if observe is not None and probs is not None:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxheads.config import EncoderConfig
 from jaxheads.models.attention import Attention, Draw, KeysValues, Projection, of_sides
 from jaxheads.models.dropout import drop
+from jaxheads.models.kept import keep
 from jaxheads.models.layout import Stack
 from jaxheads.models.packing import Packing
 
@@ -185,13 +186,13 @@ class Block(nnx.Module):
             observe=own,
         )  # fmt: skip
         attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
-        x_BTD = after[0](x_BTD + attended)
+        x_BTD = after[0](keep(x_BTD + attended))
         if source is not None:
             x_BTD, seen_there = self._look(config, x_BTD, source, key, observe)
             seen = (seen, seen_there)
         fed = self.feed_forward(config, before[1](x_BTD))
         fed = drop(fed, config.hidden_dropout * config.drops_feed_forward_output, keys[2])
-        return after[1](x_BTD + fed), seen
+        return after[1](keep(x_BTD + fed)), seen
 
     def _look(self, config: EncoderConfig, x_BTD, source: Source, key, observe):
         """What the attention to the source adds, normalised."""
@@ -201,11 +202,11 @@ class Block(nnx.Module):
             observe=of_sides(observe, 1, 0),
         )  # fmt: skip
         attended = drop(attended, config.hidden_dropout * config.drops_attention_output, keys[1])
-        return self.cross_norm(x_BTD + attended), seen
+        return self.cross_norm(keep(x_BTD + attended)), seen
 
     def feed_forward(self, config: EncoderConfig, x_BTD):
         """Up to the inner width, through the activation, and down again."""
-        inner_BTF = ACTIVATION[config.activation](linear(x_BTD, self.up))
+        inner_BTF = ACTIVATION[config.activation](keep(linear(x_BTD, self.up)))
         if config.gates_feed_forward:
-            inner_BTF = inner_BTF * linear(x_BTD, self.factor)
+            inner_BTF = inner_BTF * keep(linear(x_BTD, self.factor))
         return linear(inner_BTF, self.down)

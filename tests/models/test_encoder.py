@@ -261,19 +261,21 @@ def test_equal_layers_are_one_scan_and_the_last_stands_alone():
 
 
 @pytest.mark.slow
-def test_training_keeps_less_and_has_the_same_gradient(monkeypatch):
-    """What a backward pass computes again takes no room; dropout draws the same mask twice."""
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_backward_pass_is_left_less_and_has_the_same_gradient(trains, monkeypatch):
+    """What it computes again takes no room; dropout draws the same mask twice."""
     config = dataclasses.replace(BERT, num_layers=5, hidden_size=32, intermediate_size=128)
     params = init_model(config, BINARY, jax.random.key(0)).params
-    tokens = jnp.ones((8, 24), jnp.int32)
+    tokens, key = jnp.ones((8, 24), jnp.int32), jax.random.key(1) if trains else None
+    gate = jnp.ones((8, config.num_layers, config.num_heads, 1))
 
     def made():
-        def loss(params, key):
-            real, types = jnp.ones((8, 24), bool), jnp.zeros_like(tokens)
-            return logits(config, BINARY, params, tokens, real, types, key=key).sum()
+        def loss(params, gate):
+            inputs = tokens, jnp.ones((8, 24), bool), jnp.zeros_like(tokens)
+            return logits(config, BINARY, params, *inputs, gate, key=key).sum()
 
-        program = jax.jit(jax.grad(loss)).lower(params, jax.random.key(1)).compile()
-        return program.memory_analysis().temp_size_in_bytes, program(params, jax.random.key(1))
+        program = jax.jit(jax.grad(loss, argnums=0 if trains else 1)).lower(params, gate).compile()
+        return program.memory_analysis().temp_size_in_bytes, program(params, gate)
 
     room, gradient = made()
     monkeypatch.setattr(encoder, "KEPT", jax.checkpoint_policies.everything_saveable)
