@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import importlib
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -273,6 +274,7 @@ def _converter(what: Mapping[str, Any], annotation: Any) -> Callable[[str], Any]
 
     def convert(text: str) -> Any:
         try:
+            text = re.sub("^file://(?=/)", "", text) if what["role"] else text
             value = what["parse"](text) if what["parse"] else parse_value(text, annotation)
             if isinstance(value, Path) and not what["role"] and url_of(value):
                 raise ValueError(f"expected a local path, got {text!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ from jaxheads.studies.runner.engines import Here, Load, follow
 from jaxheads.studies.runner.folder import open_store, this_machine
 from jaxheads.studies.runner.local_workers import LocalWorkers
 from jaxheads.studies.runner.progress import note_failure
-from jaxheads.studies.runner.ray_cluster import HOSTS, RayCluster
+from jaxheads.studies.runner.ray_cluster import RayCluster
 from jaxheads.studies.settings import (
     Chiang2021,
     Compare,
@@ -188,7 +189,7 @@ def run(settings: Run, place: str | Path, how: How | None = None) -> None:
     with fetched(settings) as local:
         check_inputs(local)
         _check_models(local)
-        _check_processes(settings, how)
+        _check_processes(settings, jax.process_count())
         cells = functools.cache(lambda: _cells(local, store))
         if not is_primary():
             _follow(store, cells())
@@ -198,6 +199,7 @@ def run(settings: Run, place: str | Path, how: How | None = None) -> None:
         # of several processes that compute together SIGTERM asks all to save (`start_distributed`)
         ending = contextlib.nullcontext() if several() else ending_on_sigterm()
         with _engine(cells, load, how) as engine, ending:
+            _check_processes(settings, getattr(engine, "hosts", 1))
             made = list(cells().values())  # while further processes start
             with alone_in(own):
                 run_on_primary(lambda: open_store(settings, own, engine.machine))
@@ -215,7 +217,18 @@ def _engine(
 
 
 def load_cells(settings: Run, store: Store) -> dict[str, Cell]:
-    """The cells of a study, whose inputs are fetched for as long as this process lives."""
+    """The cells of a study, whose inputs are fetched for as long as this process lives.
+
+    Raises:
+      ValueError: the study that was begun is not seen here.
+    """
+    try:
+        store.read(SETTINGS, lambda path: path.read_bytes())
+    except FileNotFoundError:
+        where = (
+            f"expected a place that every node and process sees, {socket.gethostname()} does not"
+        )
+        raise ValueError(f"{store}: {where} (--out)") from None
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     return _cells(stack.enter_context(fetched(settings)), store)
@@ -231,9 +244,8 @@ def _cells(local: Run, store: Store) -> dict[str, Cell]:
     return {cell.name: cell for cell in STUDIES[type(local.study)](local, store)}
 
 
-def _check_processes(settings: Run, how: How) -> None:
+def _check_processes(settings: Run, hosts: int) -> None:
     """Raise ValueError for a study that several processes cannot compute together."""
-    hosts = jax.process_count() if how.ray is None else int((how.resources or {}).get(HOSTS, 1))
     if hosts > 1 and not isinstance(settings.study, ON_HOSTS):
         raise ValueError(
             f"expected one process for the study {settings.study_name}, got {hosts}; several "

@@ -79,6 +79,8 @@ def test_workers_share_programs_in_a_folder_that_goes_away_or_in_their_users(no_
     [
         (["--workers", "0"], "--workers: expected at least 1, got 0"),
         (["--workers", "2", "--ray", "auto"], "expected one of --workers, --ray, got all of them"),
+        (["--ray", "local"], "--ray: expected auto, or HOST:PORT of the head, got 'local'"),
+        (["--ray", "ray://a:10001"], "--ray: expected auto, or HOST:PORT of the head"),
         (["--cell-resources", "cpu=1"], "--cell-resources: expected --ray with it"),
         (["--ray", "auto", "--cell-resources", "cpu"], "expected NAME=N"),
     ],

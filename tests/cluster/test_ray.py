@@ -13,19 +13,19 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import jax
 import pytest
 
-from jaxheads.cli.main import main
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.storage.store import Store
 from jaxheads.studies.runner import ray_cluster
 from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.runner.driver import run_cells
 from jaxheads.studies.runner.local_workers import take_cores
-from jaxheads.studies.runner.ray_cluster import RayCluster, offered, slice_of
+from jaxheads.studies.runner.ray_cluster import RayCluster
 from tests.support.paths import ROOT
 from tests.support.sleeping import ALL, LINKS, cells, counted, processes
 from tests.support.tiny_study import write_study
@@ -36,7 +36,7 @@ needs_ray = [
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 on_ray = pytest.mark.usefixtures("cluster")
-NODE = {"num_cpus": 1}
+NODE: Any = {"num_cpus": 1}
 SHORT = ["--set", "seeds=0", "--set", "curve.draws=1"]
 
 
@@ -55,7 +55,7 @@ def cluster(tmp_path_factory) -> Iterator:
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:
-        made = Cluster(initialize_head=True, head_node_args=NODE)
+        made = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
         made.add_node(**NODE)
         yield made
         made.shutdown()
@@ -67,9 +67,15 @@ def cluster(tmp_path_factory) -> Iterator:
                 os.environ[name] = value
 
 
-def run(cluster, made: dict[str, Cell], out: Path, load, resources=None) -> None:
+@contextlib.contextmanager
+def joined(cluster, load, resources=None, machine: Any = dict) -> Iterator[RayCluster]:
     off = mock.patch.object(ray_cluster, "_check_answers")  # the network is off in tests
-    with off, RayCluster(load, cluster.address, resources, dict) as engine:
+    with off, RayCluster(load, cluster.address, resources, machine) as engine:
+        yield engine
+
+
+def run(cluster, made: dict[str, Cell], out: Path, load, resources=None) -> None:
+    with joined(cluster, load, resources) as engine:
         run_cells(Store(out), list(made.values()), engine)
 
 
@@ -189,6 +195,74 @@ def test_two_nodes_compute_a_cell_together(cluster, tmp_path, capfd):
 
 
 @slow
+def test_what_no_node_has_is_told_as_waited_for(cluster, capfd):
+    with joined(cluster, of_two, {"GPU": 1.0}) as engine:
+        engine._check_offered()
+    assert capfd.readouterr().out.count("ray: waiting for a node with GPU=1\n") == 1
+    with joined(cluster, of_two, {"hosts": 3.0}):  # and what is offered
+        pass
+    assert "ray: waiting for 3 nodes with CPU=1\n" in capfd.readouterr().out
+
+
+@slow
+def test_a_task_that_cannot_begin_is_told_and_was_not_lost(cluster, tmp_path):
+    made = of_two()
+    with pytest.raises(ValueError, match=r"cell 1-together: .*cannot be read here") as told:
+        run(cluster, made, tmp_path / "out", Unreadable())
+    assert "without an answer" not in str(told.value)
+
+
+class Unreadable:
+    """What makes cells, as where jaxheads is not installed."""
+
+    def __reduce__(self):
+        return unreadable, ()
+
+    def __call__(self):
+        return of_two()
+
+
+def unreadable():
+    raise ModuleNotFoundError("cannot be read here")
+
+
+def here() -> dict:
+    return {"devices": jax.process_count()}
+
+
+@slow
+def test_the_hosts_of_a_slice_compute_a_cell_together(cluster, tmp_path, capfd):
+    """Nodes that are labelled as Ray labels the hosts of a slice, and have no TPU."""
+    labels = {"ray.io/tpu-topology": "2x2x2", "ray.io/tpu-pod-type": "v4-16"}
+    hosts = [
+        cluster.add_node(
+            num_cpus=1,
+            env_vars={"TPU_NAME": "one"},
+            resources={"TPU": 4, **({} if number else {"TPU-v4-16-head": 1})},
+            labels={
+                **labels, "ray.io/tpu-slice-name": "one", "ray.io/tpu-worker-id": str(number)
+            },
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    try:
+        with joined(cluster, of_two, machine=here) as engine:
+            assert engine.hosts == 2 and engine.machine() == {"devices": 2, "nodes": 4}
+            run_cells(Store(tmp_path / "out"), list(of_two().values()), engine)
+        with pytest.raises(ValueError, match="expected TPU=4,hosts=2, all of a slice"):
+            with joined(cluster, of_two, {"TPU": 4.0}):
+                pass
+        with joined(cluster, of_two, {"TPU": 1.0}) as engine:
+            assert engine.hosts == 1
+    finally:
+        for each in hosts:
+            cluster.remove_node(each)
+    rows = read_rows(tmp_path / "out" / "rows.jsonl")
+    assert [row.value for row in rows] == [2, 11, 2, 22, 2, 33]
+    assert "a cell takes TPU=4 on each of 2 nodes" in capfd.readouterr().out
+
+
+@slow
 def test_a_job_that_is_submitted_to_the_cluster_runs_the_command(tmp_path):
     """As `ray job submit` does it: the driver on the head, which finds the cluster by itself."""
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -219,33 +293,6 @@ def test_a_job_that_is_submitted_to_the_cluster_runs_the_command(tmp_path):
     finally:
         started.terminate()  # which ends what it has started, and no other Ray of this machine
         started.wait(timeout=60)
-
-
-def test_where_no_cluster_is_the_command_ends_in_one_line(tmp_path, capsys):
-    pytest.importorskip("ray")
-    config = write_study(tmp_path, models=1)
-    words = ["study", str(config), "--out", str(tmp_path / "out"), "--ray", "127.0.0.1:1"]
-    assert main(words) == 2
-    said = capsys.readouterr().err
-    assert "--ray: expected a cluster at '127.0.0.1:1', got none" in said and said.count("\n") == 1
-    assert not (tmp_path / "out").exists()
-
-
-def node(resources: dict[str, float], **labels: str) -> dict:
-    return {"Resources": resources, "Labels": {f"ray.io/tpu-{k}": v for k, v in labels.items()}}
-
-
-def test_a_cell_takes_what_the_nodes_offer():
-    cpus = [node({"CPU": 8.0}), node({"CPU": 2.0})]
-    assert (slice_of(cpus), offered(cpus, None)) == (None, {"CPU": 1})
-    assert offered([*cpus, node({"CPU": 8.0, "GPU": 4.0})], None) == {"GPU": 1}
-    single = [node({"CPU": 8.0, "TPU": 4.0}, topology="2x2x1")]
-    assert slice_of([*cpus, *single]) is None
-    assert offered([*cpus, *single], None) == {"TPU": 4, "hosts": 1}
-    labels = {"topology": "4x4", "pod-type": "v6e-16"}
-    hosts = [node({"CPU": 8.0, "TPU": 4.0}, **labels) for _ in range(4)]
-    assert slice_of(hosts) == ("4x4", "v6e")
-    assert offered(hosts, ("4x4", "v6e")) == {"TPU": 4, "hosts": 4}
 
 
 def test_processes_of_a_node_take_cores_of_their_own(tmp_path):

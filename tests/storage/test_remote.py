@@ -130,6 +130,11 @@ def test_paths_without_a_role_are_rejected_where_they_are_remote(capsys):
     assert "--out: expected a local path, got 'gs://bucket/out'" in capsys.readouterr().err
 
 
+def test_the_url_of_a_local_file_is_its_path(tmp_path, capsys):
+    assert main(["study", "quickstart", "--status", "--out", f"file://{tmp_path}/a"]) == 2
+    assert f"error: {tmp_path}/a: expected a study that was begun" in capsys.readouterr().err
+
+
 def test_every_role_is_known():
     roles = {
         field.metadata.get("role")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -86,11 +87,14 @@ def parse_resources(text: str) -> dict[str, float]:
         name, _, amount = part.strip().partition("=")
         name = name.upper() if name in ("cpu", "gpu") else name
         try:
-            found[name] = float(amount)
+            value = float(amount)
         except ValueError:
-            found[name] = 0.0
-        if not name or not found[name] > 0:
+            value = 0.0
+        if not name or name in found or not 0 < value < math.inf:
             raise ValueError(f"expected NAME=N,... with amounts above 0, as cpu=1, got {text!r}")
+        if name == "hosts" and value % 1:
+            raise ValueError(f"expected a whole number of hosts, got {text!r}")
+        found[name] = value
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def _study_problems(o: StudyOptions) -> Iterator[str]:
     ways = {"--workers": o.workers > 1, "--ray": o.ray, "--coordinator": o.coordinator}
     if len(given := [flag for flag, value in ways.items() if value]) > 1:
         yield f"expected one of {', '.join(given)}, got all of them"
+    if o.ray is not None and not re.fullmatch(r"auto|[^:/\s]+:\d{1,5}", o.ray):
+        yield f"--ray: expected auto, or HOST:PORT of the head, got {o.ray!r}"
     if o.cell_resources and not o.ray:
         yield "--cell-resources: expected --ray with it"
 

@@ -39,13 +39,18 @@ def open_store(settings: Any, store: Store, machine: Callable[[], dict[str, Any]
 
 def this_machine() -> dict[str, Any]:
     """What this process computes on."""
-    packages = ("jaxheads", "jax", "jaxlib", "flax", "optax", "numpy", "transformers")
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-        "packages": {name: metadata.version(name) for name in packages},
+        "packages": packages(),
     }
+
+
+def packages() -> dict[str, str]:
+    """The versions of what results depend on."""
+    names = ("jaxheads", "jax", "jaxlib", "flax", "optax", "numpy", "transformers")
+    return {name: metadata.version(name) for name in names}
 
 
 def _check_same(store: Store, settings: Any) -> None:

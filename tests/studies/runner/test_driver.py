@@ -244,9 +244,11 @@ def test_the_rest_is_estimated_from_like_cells_and_the_longest_chain():
 
 def test_resources_are_names_with_amounts():
     assert parse_resources("cpu=2,TPU=4, hosts=2") == {"CPU": 2, "TPU": 4, "hosts": 2}
-    for wrong in ("", "cpu", "cpu=", "cpu=0", "=1", "gpu=-1", "TPU=x"):
+    for wrong in ("", "cpu", "cpu=", "cpu=0", "=1", "gpu=-1", "TPU=x", "cpu=inf", "cpu=1,CPU=2"):
         with pytest.raises(ValueError, match="expected NAME=N"):
             parse_resources(wrong)
+    with pytest.raises(ValueError, match="expected a whole number of hosts"):
+        parse_resources("hosts=1.5")
 
 
 class Terminal(io.StringIO):
