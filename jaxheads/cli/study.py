@@ -15,6 +15,7 @@ from jaxheads.parallel.processes import is_primary, join_hosts
 from jaxheads.storage.store import Store
 from jaxheads.studies import registry
 from jaxheads.studies.costs.passes import ASSUMED
+from jaxheads.studies.costs.shapes import KNOWN
 from jaxheads.studies.costs.work import Rate, Work, rate_of
 from jaxheads.studies.registry import STUDIES, How
 from jaxheads.studies.runner.cells import cell_file
@@ -99,7 +100,8 @@ def _made(source: str) -> EncoderConfig | None:
     except (ValueError, OSError):
         return None
     models = {model.name: model for model in run.models} if isinstance(run, Run) else {}
-    return models[found[2]].encoder if found and found[2] in models else None
+    model = models.get(found[2]) if found else None
+    return model and (model.encoder or KNOWN.get(model.source or ""))
 
 
 def settings_of(options: StudyOptions) -> Run:

@@ -10,7 +10,6 @@ CHOSEN = "tests/analysis/test_specialists.py::test_"
 TREES = f"{PLANTED}the_head_for_trees_is_chosen_on_one_half_and_scored_on_the_other"
 LAYERS = f"{PLANTED}each_layer_has_a_head_for_trees_of_its_own"
 PUNCTUATION = f"{PLANTED}punctuation_counts_where_it_is_said_to"
-RELATION = f"{PLANTED}the_head_for_a_relation_is_chosen_on_one_half_and_scored_on_the_other"
 OFFSET = f"{PLANTED}an_offset_is_chosen_on_one_half_and_scored_on_the_other"
 BASELINES = f"{PLANTED}baselines_are_of_the_half_that_scores"
 BLIND = f"{PLANTED}heads_that_see_no_word_find_what_their_names_say"
@@ -56,19 +55,14 @@ FAULTS = (
      "_recorded(model, model.tuned(task, seed), task, seed)",
      "_recorded(model, model.tuned(task, model.run.seeds[0]), task, seed)"),
     ("htut: heads named one too high", STUDY, TREES,
-     'head = {"layer": best.layer, "head": best.head}\n            rows +=',
-     'head = {"layer": best.layer, "head": best.head + 1}\n            rows +='),
+     'head = {"layer": best.layer, "head": best.head}\n        rows +=',
+     'head = {"layer": best.layer, "head": best.head + 1}\n        rows +='),
     ("htut: the mean of sentences is that of arcs", STUDY, MACRO,
-     "found.rows(macro, best.macro, head", "found.rows(macro, best.micro, head"),
+     "Metric.UUAS_MEAN, best.macro, head", "Metric.UUAS_MEAN, best.micro, head"),
     ("htut: layers named one too high", STUDY, LAYERS,
      '"reading": reading, "layer": layer}', '"reading": reading, "layer": layer + 1}'),
-    ("htut: punctuation counts where it is said not to", STUDY, PUNCTUATION,
-     "for punctuation, metrics in KINDS.items():\n            best = generalist(hits, "
-     "reading, punctuation=punctuation",
-     "for punctuation, metrics in KINDS.items():\n            best = generalist(hits, "
-     "reading, punctuation=not punctuation"),
-    ("htut: the chosen half is the scored one", STUDY, RELATION,
-     "Metric.CHOSEN_HALF: best.chosen_accuracy", "Metric.CHOSEN_HALF: float(best.accuracy.ratio)"),
+    ("htut: punctuation does not count where it is said to", STUDY, PUNCTUATION,
+     "generalist(hits, reading, punctuation=True", "generalist(hits, reading, punctuation=False"),
     ("htut: baselines of the half that chooses", STUDY, BASELINES,
      "scored_A = ~chosen_N[hits.arcs.sentence_A]", "scored_A = chosen_N[hits.arcs.sentence_A]"),
     ("htut: before less after", STUDY, CHANGE,

@@ -96,8 +96,14 @@ def _accuracy(study: Study) -> Table:
         Stage.SHUFFLED: (Stage.SHUFFLED, accuracy, number),
         Stage.PROBE: (Stage.PROBE, accuracy, number),
         "fine-tuned": (Stage.HEADLINES, accuracy | {"method": "all"}, number),
+        "questions": (
+            Stage.HEADLINES, {"metric": Metric.QUESTIONS, "method": "all"}, count,
+        ),
         SURELY_SERIOUS: (Stage.HEADLINES, accuracy | {"method": SURELY_SERIOUS}, number),
-    }
+        "of these": (
+            Stage.HEADLINES, {"metric": Metric.QUESTIONS, "method": SURELY_SERIOUS}, count,
+        ),
+    }  # fmt: skip
     caption = (
         "Accuracy on test. humor_single: is this sentence funny; humor_pair: is the first of two. "
         "Constant, longer, naive Bayes and bag of words see no model. Square brackets: 95% "
@@ -123,9 +129,9 @@ def _oppositions(study: Study) -> Table:
         "apply); in the built-in language the kind of the noun that is out of its place. Square "
         "brackets: 95% intervals over originals."
     )
-    rows = study.at(Stage.BY_OPPOSITION, metric=Metric.ACCURACY)
-    lines = ON_TASK | {"opposition": "method"}
-    return table_of("humor-oppositions", caption, rows, lines, Metric.ACCURACY)
+    rows, lines = study.at(Stage.BY_OPPOSITION), ON_TASK | {"opposition": "method"}
+    columns = {Metric.ACCURACY: number, Metric.QUESTIONS: count}
+    return table_of("humor-oppositions", caption, rows, lines, columns, by="metric")
 
 
 def _by_place(study: Study) -> Table:

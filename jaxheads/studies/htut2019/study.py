@@ -24,7 +24,6 @@ from jaxheads.analysis.specialists import (
     generalist,
     halves,
     layer_generalists,
-    sentence_sums,
     specialists,
 )
 from jaxheads.analysis.sums import Sums
@@ -46,11 +45,6 @@ from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, text_cells
 
-# Whole trees, without and with punctuation: of all arcs, mean of sentences, best of all heads.
-KINDS = {
-    False: (Metric.UUAS, Metric.UUAS_MEAN, Metric.UUAS_BEST),
-    True: (Metric.ALL_UUAS, Metric.ALL_UUAS_MEAN, Metric.ALL_UUAS_BEST),
-}
 SINGLE = (MAX, "dependent to head", "head to dependent", "most attentive")  # by relation
 KNOWN = (Stage.BEST_HEAD, Stage.LAYER_BEST, Stage.RELATION)  # of models as they are, tuned or not
 RANDOM = (Stage.RANDOM_BEST_HEAD, Stage.RANDOM_LAYER_BEST, Stage.RANDOM_RELATION)
@@ -124,21 +118,27 @@ def tuned_arcs(model: StudyModel, task: str, seed: int) -> list[Row]:
 
 
 def head_rows(found: Sampled, hits: ArcHits, stages: Sequence[Stage] = KNOWN) -> list[Row]:
-    """The best heads of whole trees and of relations, chosen on one half, scored on the other."""
+    """The best heads of whole trees and of relations, chosen on one half, scored on the other.
+
+    Of random weights only what is set beside the others.
+    """
     chosen_N = _chosen(found.study_model)
     whole, of_layer, single = stages
     rows: list[Row] = []
     for reading in METHODS:
-        for punctuation, metrics in KINDS.items():
-            best = generalist(hits, reading, punctuation=punctuation, chosen_N=chosen_N)
+        best = generalist(hits, reading, punctuation=False, chosen_N=chosen_N)
+        head = {"layer": best.layer, "head": best.head}
+        rows += _generalist_rows(found, best, head, stage=whole, reading=reading)
+        if stages == KNOWN:
+            best = generalist(hits, reading, punctuation=True, chosen_N=chosen_N)
             head = {"layer": best.layer, "head": best.head}
-            rows += _generalist_rows(found, metrics, best, head, stage=whole, reading=reading)
+            rows += found.rows(Metric.ALL_UUAS, best.micro, head, stage=whole, reading=reading)
     for reading in (MAX, MST):
         layers = layer_generalists(hits, reading, punctuation=False, chosen_N=chosen_N)
         for layer, best in enumerate(layers):
             what = {"stage": of_layer, "reading": reading, "layer": layer}
-            rows += _generalist_rows(found, KINDS[False], best, {"head": best.head}, **what)
-    for reading in SINGLE:
+            rows += _generalist_rows(found, best, {"head": best.head}, **what)
+    for reading in SINGLE if stages == KNOWN else (MAX,):
         for each in specialists(hits, reading, chosen_N=chosen_N):
             if each.signed.total >= found.study_model.run.study.least:
                 what = {"stage": single, "reading": reading, "relation": each.relation}
@@ -146,24 +146,22 @@ def head_rows(found: Sampled, hits: ArcHits, stages: Sequence[Stage] = KNOWN) ->
     return rows
 
 
-def _generalist_rows(
-    found: Sampled, metrics: Sequence[Metric], best: Generalist, head: dict, **what
-) -> list[Row]:
-    micro, macro, best_of_all = metrics
-    return [
-        *found.rows(micro, best.micro, head, **what),
-        *found.rows(macro, best.macro, head, **what),
-        *found.plain_rows({best_of_all: float(best.best_of_all)}, **what, **head),
-    ]
+def _generalist_rows(found: Sampled, best: Generalist, head: dict, **what) -> list[Row]:
+    rows = found.rows(Metric.UUAS, best.micro, head, **what)
+    if what["stage"] in KNOWN:
+        rows += found.rows(Metric.UUAS_MEAN, best.macro, head, **what)
+        rows += found.plain_rows({Metric.UUAS_BEST: float(best.best_of_all)}, **what, **head)
+    return rows
 
 
 def _specialist_rows(found: Sampled, best: Specialist, what: dict) -> list[Row]:
     head = {"layer": best.layer, "head": best.head}
     rows = found.rows(Metric.ACCURACY, best.accuracy, head, **what)
+    if what["stage"] not in KNOWN:
+        return rows
     rows += found.rows(Metric.GAIN, best.gain, head, **what)
     values = {
         Metric.ARCS: best.signed.total,
-        Metric.CHOSEN_HALF: best.chosen_accuracy,
         Metric.OFFSET: best.unsigned.offset,
         Metric.UNSIGNED: best.unsigned.accuracy,
         Metric.SIGNED: best.signed.accuracy,
@@ -179,7 +177,7 @@ def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
         trees, _contentless(trees), subtypes=noted.study_model.run.study.subtypes
     )
     hits = record.hits
-    scored_A = ~chosen_N[hits.arcs.sentence_A]
+    scored_A = ~chosen_N[hits.arcs.sentence_A] & hits.arcs.words_A
     rows: list[Row] = []
     for reading in METHODS:
         found = {name: hits.found_by(reading, 0, n) for n, name in enumerate(CONTENTLESS)}
@@ -187,10 +185,7 @@ def baseline_rows(noted: Sampled, trees: Sequence[DependencyTree]) -> list[Row]:
             found[CHAIN] = chain(hits.arcs)
         for name, found_A in found.items():
             what = {"stage": Stage.BASELINE, "reading": reading, "method": name}
-            for punctuation, (micro, macro, _) in KINDS.items():
-                counted_A = scored_A if punctuation else scored_A & hits.arcs.words_A
-                rows += noted.rows(micro, arc_sums(found_A, hits.arcs, counted_A), **what)
-                rows += noted.rows(macro, sentence_sums(found_A, hits.arcs, counted_A), **what)
+            rows += noted.rows(Metric.UUAS, arc_sums(found_A, hits.arcs, scored_A), **what)
     return rows
 
 

@@ -253,7 +253,7 @@ def _random_word(case: Case, own: Contrasts) -> Iterator[Row]:
     edited, other, *_ = HEAD_WORDS
     means = {edited: replaced.edited_funny, other: replaced.other_funny}
     values = {name: float(_at(side, layer, number).mean()) for name, side in means.items()}
-    yield from case.rows(values | {Metric.PAIRS: len(which)}, **what)
+    yield from case.rows(values, **what)
 
 
 def _at(value_XLH: Float[np.ndarray, "X L H"], layer: int, number: int) -> np.ndarray:

@@ -102,8 +102,7 @@ def relation(name: str) -> list[Row]:
     of = {"stage": "relation", "relation": name}
     what = {**of, "reading": "max", "layer": layer, "head": head}
     rows = [between("accuracy", value, **what), between("gain", gain, **what)]
-    values = {"arcs": arcs, "chosen half": value, "offset": offset,
-              "unsigned": reached, "signed": reached - 0.1}  # fmt: skip
+    values = {"arcs": arcs, "offset": offset, "unsigned": reached, "signed": reached - 0.1}
     rows += [row(part, number, **what) for part, number in values.items()]
     random = {"stage": "relation, random weights", "relation": name, "reading": "max"}
     rows.append(between("accuracy", 0.2, **random))

@@ -38,6 +38,7 @@ FREE = {
 
 NAME = "li_multi30k_pipelined"
 SHAPES = {f"runs/mini_english_models/models/{name}": BASE for name in ("roberta", "albert")}
+SHAPES["runs/minilm_mlm/models/minilm"] = KNOWN["sentence-transformers/all-MiniLM-L6-v2"]
 
 
 def planned(name, tmp_path):
