@@ -24,14 +24,14 @@ def shortened(text: str, room: int) -> str:
 
 
 def refuse(what: str, problems: Iterable[str]) -> None:
-    """List the problems of `what` in one error.
+    """List the problems of `what` in one error; "" where each says by itself of what it is.
 
     Raises:
       ValueError: if there are any.
     """
     found = list(problems)
     if found:
-        raise ValueError(f"{what}: {listed(found)}")
+        raise ValueError(f"{what}: {listed(found)}" if what else listed(found))
 
 
 def too_low(named: Iterable[tuple[str, int | None, int]]) -> Iterator[str]:

@@ -16,12 +16,12 @@ from jaxtyping import Float
 
 from jaxheads.cli.evaluate import below_baseline, measure
 from jaxheads.cli.inputs import open_model, read_labelled, read_masked, read_text, task_for, task_of
-from jaxheads.cli.options.fields import refuse
 from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source
 from jaxheads.data.packing import example_batches
 from jaxheads.data.tasks.task import Task
+from jaxheads.errors import refuse
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept
 from jaxheads.importance.meta.files import load_pruner
@@ -41,7 +41,7 @@ SHOWN = 5  # heads at each end of the table
 
 def _meta(options: ScoreOptions) -> Method:
     assert options.pruner is not None, "as the options have checked"
-    refuse(unit_problems("meta", methods.BY_ATTENTION, options.unit))  # before files are read
+    refuse("", unit_problems("meta", methods.BY_ATTENTION, options.unit))  # before files are read
     pruner = load_pruner(options.pruner)
     return methods.meta(pruner, pair=task_of(options).is_pair)
 
@@ -98,7 +98,7 @@ def _method(options: ScoreOptions) -> Method:
     if options.method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {options.method!r}")
     method = METHODS[options.method](options)
-    refuse(method_problems(method, options.unit, options.tied))
+    refuse("", method_problems(method, options.unit, options.tied))
     return method
 
 

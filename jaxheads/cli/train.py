@@ -21,7 +21,6 @@ from jaxheads.cli.inputs import model_to_train, read_labelled, read_text, starte
 from jaxheads.cli.options.train import TrainOptions
 from jaxheads.cli.prune import TokenizerFiles, choose_heads, without_heads
 from jaxheads.config import EncoderConfig, OptimizerConfig, TrainingConfig
-from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source, bucket_lengths
 from jaxheads.data.mlm import mask_blocks
 from jaxheads.data.packing import example_batches
@@ -227,17 +226,9 @@ def _source(
             share=share or (0, 1),
         )  # fmt: skip
     blocks = read_text(options, task, model, tokenizer, data, split=split, limit=limit)
-    length = check_length(model.config, options.max_length)
-    return _masked(options, blocks, tokenizer, length, held_out=held_out)
-
-
-def _masked(
-    options: TrainOptions, blocks: EncodedSource, tokenizer: Tokenizer, length: int, *, held_out
-) -> Source:
-    """Other masks in each epoch to train on, always the same to evaluate on."""
-    return mask_blocks(
-        blocks, tokenizer, length=length, seed=0 if held_out else options.seed, fixed=held_out,
-        whole_words=options.whole_words,
+    return mask_blocks(  # others in each epoch to train on, always the same to evaluate on
+        blocks, tokenizer, length=check_length(model.config, options.max_length),
+        seed=0 if held_out else options.seed, fixed=held_out, whole_words=options.whole_words,
     )  # fmt: skip
 
 

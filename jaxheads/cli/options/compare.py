@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import option, refuse
-from jaxheads.errors import too_low
+from jaxheads.cli.options.fields import option
+from jaxheads.errors import refuse, too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class CompareOptions:
         Raises:
           ValueError: for a file beside a model, and options that are of the other kind.
         """
-        refuse(_compare_problems(self))
+        refuse("", _compare_problems(self))
 
 
 def _compare_problems(o: CompareOptions) -> Iterator[str]:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import further, option, parse_budget, refuse
+from jaxheads.cli.options.fields import further, option, parse_budget
 from jaxheads.cli.options.task import TaskOptions, task_problems
-from jaxheads.errors import too_low
+from jaxheads.errors import refuse, too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class EvaluateOptions(TaskOptions):
         Raises:
           ValueError: for numbers out of range and options that do not go together, listing all.
         """
-        refuse(_evaluate_problems(self))
+        refuse("", _evaluate_problems(self))
 
 
 def _evaluate_problems(o: EvaluateOptions) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 
@@ -108,14 +108,3 @@ def process_problems(
         yield f"several hosts: expected all of {', '.join(given)}, got no {', '.join(missing)}"
     elif number is not None and not 0 <= number < (count or 0):
         yield f"--process-id: expected a number below {count}, got {number}"
-
-
-def refuse(problems: Iterable[str]) -> None:
-    """List the problems in one error.
-
-    Raises:
-      ValueError: if there are any.
-    """
-    found = list(problems)
-    if found:
-        raise ValueError("; ".join(found))

@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.cli.options.fields import option, parse_budget, refuse
-from jaxheads.errors import too_low
+from jaxheads.cli.options.fields import option, parse_budget
+from jaxheads.errors import refuse, too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class PruneOptions:
         Raises:
           ValueError: for numbers out of range, listing all.
         """
-        refuse(too_low([("--floor", self.floor, 0)]))
+        refuse("", too_low([("--floor", self.floor, 0)]))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,9 @@ class BenchOptions:
           ValueError: for numbers out of range and options without that which they are of.
         """
         names = ("batch_size", "training_batch", "length", "repeats", "sentences")
-        refuse(too_low(("--" + name.replace("_", "-"), getattr(self, name), 1) for name in names))
+        refuse(
+            "", too_low(("--" + name.replace("_", "-"), getattr(self, name), 1) for name in names)
+        )
         if self.compile is None and (self.shape or self.layout):
             raise ValueError("--shape and --layout: expected --compile with them")
 

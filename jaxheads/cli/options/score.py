@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from jaxheads.cli.options.fields import option, refuse
+from jaxheads.cli.options.fields import option
 from jaxheads.cli.options.task import NAMED, TaskOptions, task_problems
-from jaxheads.errors import too_low
+from jaxheads.errors import refuse, too_low
 
 WITHOUT_DATA = ("magnitude", "random")
 
@@ -52,7 +52,7 @@ class ScoreOptions(TaskOptions):
         Raises:
           ValueError: for numbers out of range and options that do not go together, listing all.
         """
-        refuse(_score_problems(self))
+        refuse("", _score_problems(self))
 
 
 def _score_problems(o: ScoreOptions) -> Iterator[str]:

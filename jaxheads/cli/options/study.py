@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxheads.cli.options.fields import option, parse_resources, process_problems, refuse
-from jaxheads.errors import too_low
+from jaxheads.cli.options.fields import option, parse_resources, process_problems
+from jaxheads.errors import refuse, too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class StudyOptions:
         Raises:
           ValueError: for numbers out of range and options that do not go together, listing all.
         """
-        refuse(_study_problems(self))
+        refuse("", _study_problems(self))
 
 
 def _study_problems(o: StudyOptions) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from jaxheads.cli.options.fields import option, refuse
-from jaxheads.errors import too_low
+from jaxheads.cli.options.fields import option
+from jaxheads.errors import refuse, too_low
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class SyntaxOptions:
         return self.out
 
     def __post_init__(self) -> None:
-        refuse(too_low([("--sentences", self.sentences, 2), ("--controls", self.controls, 0)]))
+        refuse("", too_low([("--sentences", self.sentences, 2), ("--controls", self.controls, 0)]))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
-from jaxheads.cli.options.fields import option, refuse
+from jaxheads.cli.options.fields import option
 from jaxheads.cli.options.task import TaskOptions, task_problems
-from jaxheads.errors import too_low
+from jaxheads.errors import refuse, too_low
 from jaxheads.training.boards import BoardName
 
 NEW = "new:"  # before the size of a model with random weights
@@ -119,7 +119,7 @@ class TrainOptions(TaskOptions):
         Raises:
           ValueError: for numbers out of range and options that do not go together, listing all.
         """
-        refuse(_train_problems(self))
+        refuse("", _train_problems(self))
 
 
 def _train_problems(o: TrainOptions) -> Iterator[str]:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from jaxheads.models.checkpoint.bert import ATTRIBUTES, BLOCK, CONSTANTS, EMBEDDINGS
-from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
+import dataclasses
 
-ELECTRA = FamilyTable(
+from jaxheads.models.checkpoint.bert import BERT
+from jaxheads.models.checkpoint.family import IGNORED, PAIR, Attribute
+
+ELECTRA = dataclasses.replace(
+    BERT,
     family="electra",
     model_type="electra",
     prefix="electra.",
-    attributes=ATTRIBUTES
+    attributes=BERT.attributes
     | {
         "embedding_size": Attribute("embedding_size", int, 128),
         "hidden_size": Attribute("hidden_size", int, 256),
         "num_attention_heads": Attribute("num_heads", int, 4),
         "intermediate_size": Attribute("intermediate_size", int, 1024),
     },
-    dropout="classifier_dropout",
-    dropout_default=None,
-    constants={name: CONSTANTS[name] for name in CONSTANTS.keys() - {"embedding_size"}}
+    constants={name: BERT.constants[name] for name in BERT.constants.keys() - {"embedding_size"}}
     | {
         "projects_embeddings": None,
         "masked_lm_activation": "gelu",  # in its own code, as of the classifier's first layer
         "pooler_activation": "gelu",
         "drops_pooler_input": True,
     },
-    fixed=FIXED,
     ignored=IGNORED
     | {  # of the multiple-choice readout
         "summary_activation",
@@ -41,10 +41,9 @@ ELECTRA = FamilyTable(
         "ElectraForTokenClassification": "tagging",
         PAIR: "pair",
     },
-    embeddings=EMBEDDINGS | {"project": "embeddings_project"},
-    block_name="encoder.layer.{block}.",
-    block=BLOCK,
-    readouts={
+    embeddings=BERT.embeddings | {"project": "embeddings_project"},
+    readouts=BERT.readouts
+    | {
         "masked_lm": {
             "dense": "generator_predictions.dense",
             "norm": "generator_predictions.LayerNorm",
@@ -52,9 +51,6 @@ ELECTRA = FamilyTable(
             "decoder": "generator_lm_head",
         },
         "classification": {"dense": "classifier.dense", "out": "classifier.out_proj"},
-        "tagging": {"out": "classifier"},
-        "pair": {"out": "classifier"},
-        "none": {},
     },
     unowned=(
         "electra.embeddings.position_ids",

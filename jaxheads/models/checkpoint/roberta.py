@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxheads.models.checkpoint.bert import ATTRIBUTES, BLOCK, CONSTANTS, EMBEDDINGS
-from jaxheads.models.checkpoint.family import FIXED, IGNORED, PAIR, Attribute, FamilyTable
+from jaxheads.models.checkpoint.bert import BERT
+from jaxheads.models.checkpoint.family import IGNORED, PAIR, Attribute
 
-ROBERTA = FamilyTable(
+ROBERTA = dataclasses.replace(
+    BERT,
     family="roberta",
     model_type="roberta",
     prefix="roberta.",
-    attributes=ATTRIBUTES
+    attributes=BERT.attributes
     | {
         "vocab_size": Attribute("vocab_size", int, 50265),
         "pad_token_id": Attribute("pad_token_id", int, 1, least=0),
     },
-    dropout="classifier_dropout",
-    dropout_default=None,
-    constants=CONSTANTS
+    constants=BERT.constants
     | {
         "positions_after_pad": True,
         "masked_lm_activation": "gelu",  # in its own code, whatever the encoder's activation
         "drops_pooler_input": True,
     },
-    fixed=FIXED,
     ignored=IGNORED,
     architectures={
         "RobertaModel": "none",
@@ -33,10 +31,8 @@ ROBERTA = FamilyTable(
         "RobertaForTokenClassification": "tagging",
         PAIR: "pair",
     },
-    embeddings=EMBEDDINGS,
-    block_name="encoder.layer.{block}.",
-    block=BLOCK,
-    readouts={
+    readouts=BERT.readouts
+    | {
         "masked_lm": {
             "dense": "lm_head.dense",
             "norm": "lm_head.layer_norm",
@@ -44,9 +40,6 @@ ROBERTA = FamilyTable(
             "decoder": "lm_head.decoder",
         },
         "classification": {"dense": "classifier.dense", "out": "classifier.out_proj"},
-        "tagging": {"out": "classifier"},
-        "pair": {"out": "classifier"},
-        "none": {},
     },
     unowned=(
         "roberta.embeddings.position_ids",
