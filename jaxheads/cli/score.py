@@ -20,6 +20,7 @@ from jaxheads.cli.options.score import ScoreOptions
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import Source
 from jaxheads.data.packing import example_batches
+from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.data.tasks.task import Task
 from jaxheads.errors import refuse
 from jaxheads.importance import UNITS, Scores, methods, save_scores, score_heads
@@ -28,6 +29,7 @@ from jaxheads.importance.meta.files import load_pruner
 from jaxheads.importance.methods import Method
 from jaxheads.importance.score import method_problems, unit_problems
 from jaxheads.importance.units import GROUP
+from jaxheads.inference.evaluate import AnswerRows, evaluation_of
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for, unrolls
 from jaxheads.parallel.mesh import data_share, in_host_memory, open_mesh
@@ -83,9 +85,10 @@ def run(options: ScoreOptions) -> None:
     with tempfile.TemporaryDirectory(prefix="jaxheads-") as scratch, _place(options.out) as draft:
         job = _prepare(options, method, Path(scratch))
         begin = time.perf_counter()
-        scores = _score(options, job)
+        answers: list[AnswerRows] | None = [] if _answers(options, job) else None
+        scores = _score(options, job, answers)
         seconds = time.perf_counter() - begin
-        scores = scores._replace(measured=_measured(options, job))
+        scores = scores._replace(measured=_measured(options, job, answers))
         run_on_primary(lambda: save_scores(draft, scores))
     if is_primary():
         print(_report(options, job.model, scores, seconds))
@@ -138,7 +141,12 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
     return ScoreJob(model, method, objective, source, mesh, task)
 
 
-def _score(options: ScoreOptions, job: ScoreJob) -> Scores:
+def _answers(options: ScoreOptions, job: ScoreJob) -> bool:
+    """Whether the pass that scores can also tell what the model answers to the task's labels."""
+    return job.method.name == "gradient" and job.task is not None and not options.own_targets
+
+
+def _score(options: ScoreOptions, job: ScoreJob, answers: list[AnswerRows] | None) -> Scores:
     scores = score_heads(
         job.objective,
         job.model.params,
@@ -152,19 +160,26 @@ def _score(options: ScoreOptions, job: ScoreJob) -> Scores:
         keep=options.keep_gradients,
         examples=None if job.source is None else len(job.source.lengths),
         model=named(options.model),
+        answers=None if answers is None else answers.append,
     )
     if options.keep_gradients is not None:
         gather_kept(options.keep_gradients)
     return scores
 
 
-def _measured(options: ScoreOptions, job: ScoreJob) -> dict[str, tuple[float, float]]:
+def _measured(
+    options: ScoreOptions, job: ScoreJob, answers: list[AnswerRows] | None
+) -> dict[str, tuple[float, float]]:
     """Loss and metrics of the model on what was scored, and the baseline's, where labels count."""
     if job.objective is None or job.source is None or job.task is None:
         return {}
-    present_LH = present_heads(job.model.config)
-    gate_LH = np.ones(present_LH.shape, np.float32)
-    found = measure(options, job.model, job.task, _batches(options, job), job.mesh, gate_LH)
+    if answers is None:
+        present_LH = present_heads(job.model.config)
+        gate_LH = np.ones(present_LH.shape, np.float32)
+        found = measure(options, job.model, job.task, _batches(options, job), job.mesh, gate_LH)
+    else:
+        classes = class_numbers(job.task, job.model.readout)
+        found = evaluation_of(answers, job.task.measured, classes, job.task.labels)
     names = dict.fromkeys(("loss", *job.task.measured))
     return {name: (found.metrics[name], found.floors[name]) for name in names}
 

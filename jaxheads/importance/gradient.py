@@ -15,7 +15,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from jaxheads.objectives import Objective, packing_of
+from jaxheads.inference.evaluate import AnswerRows, answer_rows
+from jaxheads.objectives import Objective, Outcome, packing_of
 from jaxheads.parallel.mesh import split_gate, split_over_data
 
 
@@ -23,15 +24,17 @@ class Effects(NamedTuple):
     """Of each head on each example: what it adds to the loss, and the same by position.
 
     `token_BLH` is the sum over positions of the absolute effect there, None unless asked for.
-    `loss_B` is the loss at the gate where the effects were taken.
+    `loss_B` is the loss at the gate where the effects were taken, and `answers` what the model
+    answered there, None unless asked for.
     """
 
     effect_BLH: Float[Array, "B L H"]
     loss_B: Float[Array, "B"]
     token_BLH: Float[Array, "B L H"] | None = None
+    answers: AnswerRows | None = None
 
 
-@functools.partial(jax.jit, static_argnames=("objective", "token", "mesh"))
+@functools.partial(jax.jit, static_argnames=("objective", "token", "answered", "mesh"))
 def gate_gradients(
     objective: Objective,
     params: Any,
@@ -40,6 +43,7 @@ def gate_gradients(
     *,
     same_LL: Float[Array | np.ndarray, "L L"] | None = None,
     token: bool = False,
+    answered: bool = False,
     mesh: Mesh | None = None,
 ) -> Effects:
     """First-order effects `gate * dloss/dgate` of every head on every example of a batch.
@@ -53,13 +57,15 @@ def gate_gradients(
       same_LL: 1 where two layers share parameters: effects by position are summed over the uses of
         a head before the absolute value.
       token: also by position; a pair's two sentences have positions of their own.
+      answered: also what the model answers, from the same pass.
 
     Returns:
       Effects in the units of the loss, negative for a useful head.
     """
     gate = _start(batch, gate_LH, token, mesh)
-    gradient, loss_B = _gradient(objective, params, batch, gate)
-    return _effects(gate * gradient, loss_B, batch, same_LL, token=token, mesh=mesh)
+    gradient, outcome = _gradient(objective, params, batch, gate)
+    found = _effects(gate * gradient, outcome.loss_B, batch, same_LL, token=token, mesh=mesh)
+    return found._replace(answers=answer_rows(outcome, batch, mesh)) if answered else found
 
 
 @functools.partial(jax.jit, static_argnames=("objective", "token", "mesh"))
@@ -93,8 +99,8 @@ def integrated_gradients(
 
     def add(total, point):
         node, weight = point
-        gradient, loss_B = _gradient(objective, params, batch, node * gate)
-        return total + weight * gradient, loss_B
+        gradient, outcome = _gradient(objective, params, batch, node * gate)
+        return total + weight * gradient, outcome.loss_B
 
     total, losses_mB = jax.lax.scan(add, jnp.zeros_like(gate), rule_2m)
     return _effects(gate * total, losses_mB[-1], batch, same_LL, token=token, mesh=mesh)
@@ -107,10 +113,10 @@ def _start(batch, gate_LH, token: bool, mesh: Mesh | None):
     return split_gate(mesh, jnp.broadcast_to(gate, (int(np.prod(rows)), *gate_LH.shape, length)))
 
 
-def _gradient(objective, params, batch, gate):
+def _gradient(objective, params, batch, gate) -> tuple[Any, Outcome]:
     def total(gate):
-        loss_B = objective(params, gate, batch, None).loss_B
-        return (loss_B * (batch.weight_B > 0)).sum(), loss_B
+        outcome = objective(params, gate, batch, None)
+        return (outcome.loss_B * (batch.weight_B > 0)).sum(), outcome
 
     return jax.grad(total, has_aux=True)(gate)
 

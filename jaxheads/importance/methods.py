@@ -27,6 +27,7 @@ from jaxheads.importance.gradient import Effects, gate_gradients, integrated_gra
 from jaxheads.importance.meta.pruner import Pruner
 from jaxheads.importance.meta.scoring import channel_of, pruner_scores
 from jaxheads.importance.units import Tie, already_tied, same_block, tie_mean, tie_sum
+from jaxheads.inference.evaluate import AnswerRows
 from jaxheads.objectives import Objective, ObservedPass, watch_for
 
 BY_GRADIENT = ("example", "token", "batch", "signed", "fisher")
@@ -48,17 +49,20 @@ class Request(NamedTuple):
     blocks: tuple[int, ...] | None  # of each layer, where heads are tied
     by_position: bool  # effects at every position are wanted too
     mesh: Mesh | None
+    answered: bool = False  # what the model answers is wanted too
 
 
 class Pass(NamedTuple):
     """What runs over the examples, batch by batch.
 
     `step` makes device arrays whose first axis is the batch from a batch; `read` names those of
-    one process, as numpy arrays `[b, L, H]`.
+    one process, as numpy arrays `[b, L, H]`. `answers` are what the model answered, where the
+    request asks for it; None of a pass that cannot tell.
     """
 
     step: Callable[[Any], Any]
     read: Callable[[Any], dict[str, np.ndarray]]
+    answers: Callable[[Any], AnswerRows] | None = None
 
 
 class Method(NamedTuple):
@@ -92,9 +96,10 @@ def gradient() -> Method:
         objective, shared = _needed(r.objective, "an objective", "gradient"), _shared(r)
 
         def step(batch):
-            return gate_gradients(objective, r.params, batch, r.gate_LH, **shared)
+            how = {**shared, "answered": r.answered}
+            return gate_gradients(objective, r.params, batch, r.gate_LH, **how)
 
-        return Pass(step, _named_effects)
+        return Pass(step, _named_effects, lambda rows: rows.answers)
 
     return Method("gradient", BY_GRADIENT, tie_sum, needs_loss=True, start=start)
 

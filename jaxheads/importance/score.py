@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from jaxheads.importance.kept import Rows, keep_rows, token_file
 from jaxheads.importance.methods import Method, Pass, Request, gradient
 from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers
 from jaxheads.importance.units import GROUP, UNITS, Mean
+from jaxheads.inference.evaluate import AnswerRows
 from jaxheads.inference.stream import stream
 from jaxheads.models.kinds import HeadKinds
 from jaxheads.objectives import Objective
@@ -42,6 +43,7 @@ def score_heads(
     examples: int | None = None,
     model: str = "",
     progress: bool = True,
+    answers: Callable[[AnswerRows], None] | None = None,
 ) -> Scores:
     """The importance of every head on the examples of `batches`; higher means keep.
 
@@ -64,6 +66,8 @@ def score_heads(
         this npy file (see `reliability`); by position to `NAME.token.npy` for the unit "token".
       examples: how many there are, for `keep` and the progress bar.
       model: a name to put into the scores.
+      answers: is told what the model answers to the examples of each batch, by the same pass: for
+        `inference.evaluate.evaluation_of`. Of the method "gradient" alone.
 
     Raises:
       ValueError: for arguments that do not fit, for what the method needs and does not get, for no
@@ -76,15 +80,26 @@ def score_heads(
     unit, gate_LH = unit or method.units[0], _gate(config, shape, gate)
     placed = place_params(mesh, params) if method.reads_examples else params
     blocks = _blocks(config, tied)
-    r = Request(shape, config, objective, placed, gate_LH, blocks, unit == "token", mesh)
+    by_position, told = unit == "token", answers is not None
+    r = Request(shape, config, objective, placed, gate_LH, blocks, by_position, mesh, told)
     found, count = method.start(r), 0
+    if told and (not isinstance(found, Pass) or found.answers is None):
+        raise ValueError(f"answers: expected the method gradient, got {method.name}")
     if isinstance(found, Pass):
         rows = stream(found.step, batches, mesh=mesh, total=examples, progress=progress)
-        named = ((index_b, found.read(fetched)) for index_b, fetched in rows)
+        named = _read(found, rows, answers)
         with _keeping(keep, UNITS[unit].source, examples, shape) as kept:
             found, count = _mean(named, method, r, Mean(UNITS[unit], shape, group), kept)
     score_LH = normalize_layers(found, normalize, gate_LH != 0)
     return Scores(score_LH, method.name, unit, count, model)
+
+
+def _read(found: Pass, rows, answers: Callable[[AnswerRows], None] | None):
+    """The numbers of each batch's examples and the arrays by name; the answers are told."""
+    for index_b, fetched in rows:
+        if answers is not None and found.answers is not None:
+            answers(found.answers(fetched))
+        yield index_b, found.read(fetched)
 
 
 def _mean(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,19 @@ from jaxtyping import Array, Float, Int, Num
 
 from jaxheads.data.batch import Batch
 from jaxheads.inference.metrics import check_metrics, constant_answer, loss_floor, measure
-from jaxheads.objectives import Objective, Params
+from jaxheads.objectives import Objective, Outcome, Params
 from jaxheads.parallel.mesh import local_rows, place_batch, place_params, split_over_data
 from jaxheads.parallel.processes import gather_rows
+
+
+class AnswerRows(NamedTuple):
+    """What is kept of every example: what was answered, and what was due."""
+
+    number: Num[np.ndarray, "N"]
+    loss: Num[np.ndarray, "N"]
+    terms: Num[np.ndarray, "N"]
+    guess: Num[np.ndarray, "N *P"]
+    label: Num[np.ndarray, "N *P"]
 
 
 class Answers(NamedTuple):
@@ -72,10 +82,28 @@ def evaluate(
       ValueError: for an unknown metric, F1 of one class without `classes`, no example, or a loss
         that is not finite.
     """
+    return evaluation_of(_rows(objective, params, batches, gate, mesh), metrics, classes, names)
+
+
+def evaluation_of(
+    parts: Iterable[AnswerRows],
+    metrics: Sequence[str],
+    classes: Sequence[int] = (),
+    names: Sequence[str] = (),
+) -> Evaluation:
+    """What `evaluate` returns, from the answers that a pass over the examples has found.
+
+    Args:
+      parts: of this process, batch by batch; padding rows have the number -1, or are left out.
+      metrics, classes, names: as `evaluate` takes them.
+
+    Raises:
+      ValueError: as `evaluate`.
+    """
     check_metrics(metrics)
     if "f1" in metrics and not classes:
         raise ValueError("f1: expected `classes`, as jh.class_numbers(task, readout) has them")
-    rows = _collect(_rows(objective, params, batches, gate, mesh))
+    rows = _collect(parts)
     _check_rows(rows)
     answers = _answers(rows, classes)
     constant = answers._replace(guess_M=constant_answer(answers.label_M))
@@ -90,7 +118,7 @@ def evaluate(
     )
 
 
-def _answers(rows: _Rows, classes: Sequence[int]) -> Answers:
+def _answers(rows: AnswerRows, classes: Sequence[int]) -> Answers:
     """The answers that are due, with the task's numbers of classes."""
     number_N, order = np.arange(len(rows.number)), list(classes)
     if rows.guess.dtype == bool:  # each class by itself
@@ -105,20 +133,14 @@ def _answers(rows: _Rows, classes: Sequence[int]) -> Answers:
     return Answers(guess, label, example[taken])
 
 
-class _Rows(NamedTuple):
-    """What is kept of every example."""
-
-    number: Num[np.ndarray, "N"]
-    loss: Num[np.ndarray, "N"]
-    terms: Num[np.ndarray, "N"]
-    guess: Num[np.ndarray, "N *P"]
-    label: Num[np.ndarray, "N *P"]
-
-
 @functools.partial(jax.jit, static_argnames=("objective", "mesh"))
 def answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh | None):
-    """Index, loss, terms, answer and label of every row of a batch."""
-    outcome = objective(params, gate, batch, None)
+    """The answers to every row of a batch."""
+    return answer_rows(objective(params, gate, batch, None), batch, mesh)
+
+
+def answer_rows(outcome: Outcome, batch: Batch, mesh: Mesh | None) -> AnswerRows:
+    """Inside jit: what a pass has answered to every row of a batch, split over `data`."""
     logits = outcome.logits
     labels = jnp.asarray(batch.labels)
     if logits.shape == labels.shape:  # each class by itself
@@ -128,8 +150,9 @@ def answer(objective: Objective, params: Params, gate, batch: Batch, mesh: Mesh 
     else:
         guess = jnp.argmax(logits, -1).astype(jnp.int32)
     index_B = jnp.where(batch.weight_B > 0, batch.index_B, -1)
-    rows = (index_B, outcome.loss_B, outcome.terms_B, guess, labels)
-    return tuple(split_over_data(mesh, row) for row in rows)
+    rows: tuple[Any, ...] = (index_B, outcome.loss_B, outcome.terms_B, guess, labels)
+    split: list[Any] = [split_over_data(mesh, row) for row in rows]
+    return AnswerRows(*split)
 
 
 def _rows(objective, params, batches, gate, mesh):
@@ -138,10 +161,10 @@ def _rows(objective, params, batches, gate, mesh):
     for batch in batches:
         after = answer(objective, params, gate, _placed(mesh, batch), mesh)
         if before is not None:
-            yield _Rows(*map(local_rows, before))
+            yield AnswerRows(*map(local_rows, before))
         before = after
     if before is not None:
-        yield _Rows(*map(local_rows, before))
+        yield AnswerRows(*map(local_rows, before))
 
 
 def _placed(mesh: Mesh | None, batch: Batch) -> Batch:
@@ -149,16 +172,16 @@ def _placed(mesh: Mesh | None, batch: Batch) -> Batch:
     return batch if isinstance(batch.tokens_BT, jax.Array) else place_batch(mesh, batch)
 
 
-def _collect(parts: Iterable[_Rows]) -> _Rows:
+def _collect(parts: Iterable[AnswerRows]) -> AnswerRows:
     """All processes' rows, in the order of their numbers, without padding rows."""
     parts = list(parts)
     if not parts:
-        return _Rows(*(np.zeros(0) for _ in _Rows._fields))
+        return AnswerRows(*(np.zeros(0) for _ in AnswerRows._fields))
     columns = [np.concatenate(_as_wide(column)) for column in zip(*parts, strict=True)]
     columns = [gather_rows(column) for column in columns]
     order = np.argsort(columns[0], kind="stable")
     order = order[columns[0][order] >= 0]
-    rows = _Rows(*(column[order] for column in columns))
+    rows = AnswerRows(*(column[order] for column in columns))
     return rows._replace(loss=rows.loss.astype(np.float64), terms=rows.terms.astype(np.float64))
 
 
@@ -175,7 +198,7 @@ def _as_wide(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     ]
 
 
-def _check_rows(rows: _Rows) -> None:
+def _check_rows(rows: AnswerRows) -> None:
     if not len(rows.number):
         raise ValueError("evaluation: expected at least one example, got none")
     bad = rows.number[~np.isfinite(rows.loss)]

@@ -72,6 +72,18 @@ def test_devices_and_batch_sizes_do_not_matter(sentiment, review_file, tmp_path)
     assert one.examples == eight.examples == 37
 
 
+def test_the_metrics_come_from_the_pass_that_scores(
+    sentiment, review_file, tmp_path, monkeypatch
+):
+    given = ["--model", sentiment, "--task", "sst2", "--data", review_file]
+    assert not main(["evaluate", *map(str, given), "--out", str(tmp_path / "e.json")])
+    (metrics,) = json.loads((tmp_path / "e.json").read_text())["metrics"].values()
+    monkeypatch.setattr("jaxheads.cli.score.measure", None)  # which would be a pass more
+    assert score(sentiment, "sst2", review_file, tmp_path / "s.npz") == 0
+    found = {name: value for name, (value, _) in load_scores(tmp_path / "s.npz").measured.items()}
+    assert found == pytest.approx(metrics, abs=1e-6)
+
+
 def test_the_table_names_the_best_and_the_worst_heads(sentiment, review_file, tmp_path, capsys):
     assert score(sentiment, "sst2", review_file, tmp_path / "s.npz", "--limit", 9) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import batches
 from jaxheads.data.packing import packed_batches
 from jaxheads.importance import methods, score_heads
-from jaxheads.inference.evaluate import evaluate
+from jaxheads.inference.evaluate import evaluate, evaluation_of
 from jaxheads.parallel.mesh import make_mesh
 
 
@@ -73,3 +74,28 @@ def test_metrics_are_those_of_one_example_at_a_time(make, readout):
     np.testing.assert_allclose(packed.loss_N, alone.loss_N, rtol=1e-5, atol=1e-6)
     assert packed.answers.label_M.tolist() == alone.answers.label_M.tolist()
     assert packed.metrics["loss"] == pytest.approx(alone.metrics["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("readout", ["classification", "regression", "masked_lm"])
+def test_the_pass_that_scores_answers_as_an_evaluation_does(make, readout):
+    task, told = make("roberta", readout), []
+    found = [task.data, jax.tree.map(lambda leaf: leaf[:2], task.data)]
+    found[1] = found[1]._replace(weight_B=np.array([1, 0], np.float32), index_B=np.array([99, -1]))
+    score_heads(
+        task.objective, task.params, found, heads=task.config, progress=False, answers=told.append
+    )
+    metric = "pearson" if readout == "regression" else "accuracy"
+    once = evaluation_of(told, (metric,))
+    apart = evaluate(task.objective, task.params, found, (metric,))
+    assert once.metrics == pytest.approx(apart.metrics, abs=1e-6)
+    np.testing.assert_allclose(once.loss_N, apart.loss_N, rtol=1e-6)
+    assert once.floors == apart.floors and once.examples == apart.examples
+
+
+def test_a_method_that_cannot_tell_the_answers_says_so(make):
+    task = make("roberta")
+    with pytest.raises(ValueError, match="answers: expected the method gradient, got ablation"):
+        score_heads(
+            task.objective, task.params, [task.data], heads=task.config, method=methods.ablation(),
+            answers=print,
+        )  # fmt: skip
