@@ -72,9 +72,7 @@ def test_devices_and_batch_sizes_do_not_matter(sentiment, review_file, tmp_path)
     assert one.examples == eight.examples == 37
 
 
-def test_the_metrics_come_from_the_pass_that_scores(
-    sentiment, review_file, tmp_path, monkeypatch
-):
+def test_the_metrics_come_from_the_pass_that_scores(sentiment, review_file, tmp_path, monkeypatch):
     given = ["--model", sentiment, "--task", "sst2", "--data", review_file]
     assert not main(["evaluate", *map(str, given), "--out", str(tmp_path / "e.json")])
     (metrics,) = json.loads((tmp_path / "e.json").read_text())["metrics"].values()
