@@ -143,7 +143,7 @@ def _prepare(options: ScoreOptions, method: Method, scratch: Path) -> ScoreJob:
 
 def _answers(options: ScoreOptions, job: ScoreJob) -> bool:
     """Whether the pass that scores can also tell what the model answers to the task's labels."""
-    return job.method.name == "gradient" and job.task is not None and not options.own_targets
+    return job.method.answers and job.task is not None and not options.own_targets
 
 
 def _score(options: ScoreOptions, job: ScoreJob, answers: list[AnswerRows] | None) -> Scores:

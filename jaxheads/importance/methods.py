@@ -49,20 +49,18 @@ class Request(NamedTuple):
     blocks: tuple[int, ...] | None  # of each layer, where heads are tied
     by_position: bool  # effects at every position are wanted too
     mesh: Mesh | None
-    answered: bool = False  # what the model answers is wanted too
+    answers: Callable[[AnswerRows], None] | None = None  # to tell what the model answers
 
 
 class Pass(NamedTuple):
     """What runs over the examples, batch by batch.
 
     `step` makes device arrays whose first axis is the batch from a batch; `read` names those of
-    one process, as numpy arrays `[b, L, H]`. `answers` are what the model answered, where the
-    request asks for it; None of a pass that cannot tell.
+    one process, as numpy arrays `[b, L, H]`.
     """
 
     step: Callable[[Any], Any]
     read: Callable[[Any], dict[str, np.ndarray]]
-    answers: Callable[[Any], AnswerRows] | None = None
 
 
 class Method(NamedTuple):
@@ -78,6 +76,7 @@ class Method(NamedTuple):
     tie: Tie | None
     needs_loss: bool  # and so, as a rule, labels
     start: Callable[[Request], Pass | np.ndarray]
+    answers: bool = False  # whether its pass can also tell what the model answers
 
     @property
     def reads_examples(self) -> bool:
@@ -96,12 +95,17 @@ def gradient() -> Method:
         objective, shared = _needed(r.objective, "an objective", "gradient"), _shared(r)
 
         def step(batch):
-            how = {**shared, "answered": r.answered}
+            how = {**shared, "answered": r.answers is not None}
             return gate_gradients(objective, r.params, batch, r.gate_LH, **how)
 
-        return Pass(step, _named_effects, lambda rows: rows.answers)
+        def read(rows):
+            if r.answers is not None:
+                r.answers(rows.answers)
+            return _named_effects(rows)
 
-    return Method("gradient", BY_GRADIENT, tie_sum, needs_loss=True, start=start)
+        return Pass(step, read)
+
+    return Method("gradient", BY_GRADIENT, tie_sum, needs_loss=True, start=start, answers=True)
 
 
 def integrated(points: int = 8, rule: str = "gauss") -> Method:

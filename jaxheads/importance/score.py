@@ -64,42 +64,28 @@ def score_heads(
         enters no length and is not ablated; heads that a config has cut are at 0 in any case.
       keep: also write the effects on every example, `[N, L, H]` with N = `examples`, untied, to
         this npy file (see `reliability`); by position to `NAME.token.npy` for the unit "token".
-      examples: how many there are, for `keep` and the progress bar.
-      model: a name to put into the scores.
-      answers: is told what the model answers to the examples of each batch, by the same pass: for
-        `inference.evaluate.evaluation_of`. Of the method "gradient" alone.
+      examples, model: how many there are, for `keep` and the bar; a name to put into the scores.
+      answers: is told what the model answers ("gradient" alone), see `evaluate.evaluation_of`.
 
     Raises:
       ValueError: for arguments that do not fit, for what the method needs and does not get, for no
         example or one that comes twice or is not kept, for a loss or score that is not finite.
     """
-    config, shape = _heads(heads)
-    gate = None if gate is None else np.asarray(gate)
+    (config, shape), gate = _heads(heads), None if gate is None else np.asarray(gate)
     problems = [*method_problems(method, unit, tied), *_shape_problems(config, shape, tied, gate)]
-    refuse("score", [*problems, *_result_problems(method, normalize, keep, examples)])
+    refuse("score", [*problems, *_result_problems(method, normalize, keep, examples, answers)])
     unit, gate_LH = unit or method.units[0], _gate(config, shape, gate)
-    placed = place_params(mesh, params) if method.reads_examples else params
     blocks = _blocks(config, tied)
-    by_position, told = unit == "token", answers is not None
-    r = Request(shape, config, objective, placed, gate_LH, blocks, by_position, mesh, told)
+    placed = place_params(mesh, params) if method.reads_examples else params
+    r = Request(shape, config, objective, placed, gate_LH, blocks, unit == "token", mesh, answers)
     found, count = method.start(r), 0
-    if told and (not isinstance(found, Pass) or found.answers is None):
-        raise ValueError(f"answers: expected the method gradient, got {method.name}")
     if isinstance(found, Pass):
         rows = stream(found.step, batches, mesh=mesh, total=examples, progress=progress)
-        named = _read(found, rows, answers)
+        named = ((index_b, found.read(fetched)) for index_b, fetched in rows)
         with _keeping(keep, UNITS[unit].source, examples, shape) as kept:
             found, count = _mean(named, method, r, Mean(UNITS[unit], shape, group), kept)
-    score_LH = normalize_layers(found, normalize, gate_LH != 0)
-    return Scores(score_LH, method.name, unit, count, model)
-
-
-def _read(found: Pass, rows, answers: Callable[[AnswerRows], None] | None):
-    """The numbers of each batch's examples and the arrays by name; the answers are told."""
-    for index_b, fetched in rows:
-        if answers is not None and found.answers is not None:
-            answers(found.answers(fetched))
-        yield index_b, found.read(fetched)
+    found = normalize_layers(found, normalize, gate_LH != 0)
+    return Scores(found, method.name, unit, count, model)
 
 
 def _mean(
@@ -169,7 +155,9 @@ def unit_problems(method: str, units: tuple[str, ...], unit: str | None) -> Iter
         yield f"unit of {method}: expected one of {', '.join(units)}, got {unit!r}"
 
 
-def _result_problems(method: Method, normalize: str, keep, examples):
+def _result_problems(method: Method, normalize: str, keep, examples, answers):
+    if answers is not None and not method.answers:
+        yield f"answers: expected the method gradient, got {method.name}"
     if normalize not in NORMALIZE:
         yield f"normalize: expected one of {', '.join(NORMALIZE)}, got {normalize!r}"
     if keep is not None and not method.reads_examples:
