@@ -36,7 +36,7 @@ def write_atomically(target: str | Path) -> Iterator[Path]:
         os.replace(draft, target)
         _sync_entry(target.parent)
     except BaseException as error:
-        _remove(draft)
+        remove_here(draft)
         for parent in made:
             _remove_if_empty(parent)
         if isinstance(error, OSError) and (told := about_target(error, draft, target)):
@@ -86,7 +86,7 @@ def _make_parents(target: Path) -> list[Path]:
 def _check_place(target: Path, draft: Path) -> None:
     if target.is_dir() and any(target.iterdir()):
         raise FileExistsError(f"{target}: expected a free place, got a directory with files in it")
-    _remove(draft)
+    remove_here(draft)
     draft.touch()
     draft.unlink()
 
@@ -110,7 +110,8 @@ def _sync_entry(path: Path) -> None:
         os.close(handle)
 
 
-def _remove(path: Path) -> None:
+def remove_here(path: Path) -> None:
+    """Remove a file or a directory, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

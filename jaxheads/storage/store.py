@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import json
 import logging
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jaxheads.storage.arrays import read_arrays, write_arrays
-from jaxheads.storage.files import is_draft, write_atomically
+from jaxheads.storage.files import is_draft, remove_here, write_atomically
 from jaxheads.storage.urls import as_os_error, open_url, put_file, url_of
 
 CONTENTS = ".contents.json"
@@ -176,7 +175,7 @@ class Store:
         if self.folder is None:
             return  # where what is put has another name until it is whole
         for path in [path for path in self.folder.rglob("*") if is_draft(path)]:
-            _remove_here(path)
+            remove_here(path)
 
     def _once(self, work: Callable[[], Any]) -> None:
         if self.alone:
@@ -226,7 +225,7 @@ class Store:
             except FileNotFoundError:
                 if time.monotonic() > limit:
                     raise FileNotFoundError(f"{self}/{name}: no such file or directory") from None
-                _remove_here(path)
+                remove_here(path)
                 time.sleep(PAUSE)
 
     def _get_once(self, name: str, path: Path) -> None:
@@ -245,7 +244,7 @@ class Store:
     def delete(self, name: str) -> None:
         """Remove a file or a directory, by this process."""
         if self.folder is not None:
-            _remove_here(self.folder / name)
+            remove_here(self.folder / name)
             return
         system, there = self._open(name)
         with as_os_error(there), contextlib.suppress(FileNotFoundError):
@@ -296,10 +295,3 @@ def _put_steps(store: Store, folder: Path) -> None:
         store.put(folder / name, name)
     for name in there - here:
         store.delete(name)
-
-
-def _remove_here(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -181,16 +181,6 @@ def test_workers_end_with_the_driver_and_the_same_command_goes_on(tmp_path, sent
 
 
 @pytest.mark.slow
-def test_many_trivial_cells_cost_little_beside_their_work(tmp_path):
-    made = cells(tmp_path / "log", seconds=0.0, chains=50)
-    assert len(made) == 201
-    begin = time.monotonic()
-    with sleeping(tmp_path, seconds=0.0, chains=50) as engine:
-        run_cells(Store(tmp_path / "out"), list(made.values()), engine)
-    assert time.monotonic() - begin < 20
-
-
-@pytest.mark.slow
 @pytest.mark.long
 def test_two_workers_leave_the_rows_of_one(tmp_path):
     config = write_study(tmp_path, MICHEL, models=1)
