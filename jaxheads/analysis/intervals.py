@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Num
-from scipy import optimize, stats
+from scipy import optimize, special
 
 GROUPS = 100  # the most groups of examples that the jackknife leaves out in turn
 TINY = 1e-12  # no more is left by rounding where values are of the order of 1
@@ -72,7 +72,7 @@ class _Variance(NamedTuple):
             return np.asarray(np.nan)
         total = np.asarray(sum(self.parts))
         weighted = sum(
-            stats.t.ppf((1 + np.asarray(level)) / 2, freedom) * part
+            special.stdtrit(freedom, (1 + np.asarray(level)) / 2) * part  # Student's quantile
             for part, freedom in zip(self.parts, self.freedoms, strict=True)
         )
         known = total > self.least

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 import shlex
 import shutil
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -124,10 +126,11 @@ def assert_same_logits(kind: str, cut: str, export: str, rows: list[tuple]) -> N
     model, tokenizer, theirs = load_model(cut), load_tokenizer(cut), Reference(kind, Path(export))
     assert model.config.kept is not None and load_model(export).config.kept is None
     assert tuple(theirs.model.config.id2label.values()) == model.readout.labels
+    compute = jax.jit(functools.partial(logits, model.config, model.readout))
     for text, _ in rows:
         words = not isinstance(text, str)
         ids = tokenizer.encode_words(text).ids if words else tokenizer.encode([text]).ids[0]
-        found = np.asarray(logits(*model, *inputs_of(ids)))[0]
+        found = np.asarray(compute(model.params, *inputs_of(ids)))[0]
         if words:
             of_piece = tokenizer.encode_words(text).word_of_piece
             found = found[[of_piece.index(place) for place in range(len(text))]]
