@@ -212,6 +212,42 @@ def test_files_and_functions_are_short():
     ]
 
 
+def raises(node: ast.AST) -> bool:
+    """Whether a function refuses what it is given, by itself: not in a function inside it."""
+    for each in ast.iter_child_nodes(node):
+        called = each.exc if isinstance(each, ast.Raise) else each
+        name = getattr(called.func, "id", "") if isinstance(called, ast.Call) else ""
+        if name == "refuse" or (name == "ValueError" and isinstance(each, ast.Raise)):
+            return True
+        if not isinstance(each, ast.FunctionDef | ast.Lambda) and raises(each):
+            return True
+    return False
+
+
+def silent(name: str, tree: ast.AST, said: str = "") -> Iterator[str]:
+    """Public functions, methods and classes that raise ValueError and do not say so."""
+    for node in ast.iter_child_nodes(tree):
+        public = not getattr(node, "name", "_").startswith("_")
+        if isinstance(node, ast.ClassDef) and public:
+            yield from silent(f"{name}.{node.name}", node, ast.get_docstring(node) or "")
+        elif isinstance(node, ast.FunctionDef) and (public or node.name == "__post_init__"):
+            told = said if node.name.startswith("__") else ""
+            if raises(node) and "Raises" not in told + (ast.get_docstring(node) or ""):
+                yield f"{name}.{node.name}"
+
+
+def test_public_functions_say_what_they_raise():
+    assert not [fault for item in PACKAGE_TREES.items() for fault in silent(*item)]
+
+
+def test_a_function_that_does_not_say_what_it_raises_is_seen():
+    text = "def f():\n    raise ValueError('x')\nclass A:\n    def __post_init__(self):\n"
+    assert list(silent("m", ast.parse(text + "        refuse('a', [])"))) == [
+        "m.f",
+        "m.A.__post_init__",
+    ]
+
+
 def test_no_module_is_a_drawer():
     assert not [name for name in PACKAGE_TREES if DRAWERS & set(name.split("."))]
 

@@ -24,7 +24,11 @@ LENGTH = 128  # at which multiply-adds are reported
 
 
 def run(options: PruneOptions) -> None:
-    """Keep the best `budget` heads of a model; print what that saves."""
+    """Keep the best `budget` heads of a model; print what that saves.
+
+    Raises:
+      ValueError: for scores or a budget that do not fit the model, and a budget of no head.
+    """
     scores = load_scores(options.scores)
     model = load_model(options.model)
     mask_LH = choose_heads(

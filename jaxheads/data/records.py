@@ -75,7 +75,11 @@ def open_records(data: Any, *, split: str = "train", reading: Reading = PLAIN) -
 
 
 def two_files(data: Any) -> tuple[Path, Path] | None:
-    """The files of the two sides of a translation, where that is what is given."""
+    """The files of the two sides of a translation, where that is what is given.
+
+    Raises:
+      ValueError: for another number of files.
+    """
     if isinstance(data, str) and "," in data and not Path(data).exists():
         data = tuple(data.split(","))
     if not isinstance(data, tuple | list) or not all(isinstance(n, str | Path) for n in data):

@@ -68,8 +68,10 @@ def stream_examples(
 ) -> Examples:
     """Examples as of `read_examples`, but read anew when they are gone through, in constant memory.
 
-    A ValueError for one of them comes where it is reached. Without `labelled` the labels are not
-    read, and all are 0.
+    Without `labelled` the labels are not read, and all are 0.
+
+    Raises:
+      ValueError: as `read_examples`; for a single example where it is reached.
     """
     task = task_named(task)
     if limit is not None and limit < 1:
