@@ -21,14 +21,13 @@ from jaxheads.bench.shapes import BASE, BINARY, TINY
 from jaxheads.bench.timing import Turns, compile_seconds, matmul_rate, torch_side
 from jaxheads.bench.training import gate_overhead, training_speed
 from jaxheads.bench.trees import random_trees, sample, tree_speed
-from jaxheads.config import EncoderConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.treebanks.dependency import read_conllu
 from jaxheads.importance import score_heads
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import Objective, objective_for
-from jaxheads.pruning.cost import ideal_speedup, multiply_adds
+from jaxheads.pruning.cost import classifier_multiply_adds, ideal_speedup
 from jaxheads.pruning.cut import cut
 
 CUT_BATCH = 16
@@ -116,12 +115,19 @@ class Setting:
         )
 
 
-def machine(s: Setting) -> dict:
-    """What the figures were taken on."""
+def machine_words() -> dict:
+    """What the process computes on."""
     return {
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
         "jax": jax.__version__,
+    }
+
+
+def machine(s: Setting) -> dict:
+    """What the figures were taken on."""
+    return {
+        **machine_words(),
         "dtype": s.dtype,
         "layers": s.model.config.num_layers,
         "width": s.model.config.hidden_size,
@@ -145,21 +151,15 @@ def gate_gradient(s: Setting) -> dict:
             turns.add("torch script, batch 1", torch("script"), 1)
         rates = turns.measure(s.repeats)
     per_second = rates["examples_per_second"]["jaxheads"]
-    flops = 4 * _computed_multiply_adds(s.model.config, s.length)  # forward, backward; 2 flops each
+    flops = 4 * classifier_multiply_adds(
+        s.model.config, s.length
+    )  # forward, backward; 2 flops each
     rate = matmul_rate(s.dtype)
     return {
         **rates,
         "matmul_gflops": rate / 1e9,
         "share_of_matmul_rate": per_second * flops / rate,
     }
-
-
-def _computed_multiply_adds(config: EncoderConfig, length: int) -> float:
-    """Of one forward pass for a classifier: the last layer computes keys and values in full."""
-    layers = config.num_layers
-    return multiply_adds(config, length) * (layers - 1) / layers + 2 * length * (
-        config.hidden_size * config.hidden_size
-    )
 
 
 def compile_time(s: Setting) -> dict:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from jaxheads.bench import compiled, main, scaling
+import tempfile
+from pathlib import Path
+
+import jax
+
+from jaxheads.bench import compiled, main, own_job, scaling
 from jaxheads.bench.programs import parse_layout
+from jaxheads.cli.inputs import read_labelled, task_of
 from jaxheads.cli.options.other import BenchOptions
+from jaxheads.cli.options.task import TaskOptions
+from jaxheads.data.tasks.examples import stream_examples
+from jaxheads.data.tasks.labels import check_readout, new_readout, with_labels_of
+from jaxheads.data.tokens import check_fits, load_tokenizer
+from jaxheads.models.checkpoint.convert import load_model, save_model
 
 
 def run(options: BenchOptions) -> int | None:
     """Print the sections asked for; None where a figure is to follow."""
+    if options.data is not None:
+        with tempfile.TemporaryDirectory(prefix="jaxheads-") as folder:
+            own_job.run(
+                _own_job(options, Path(folder)), repeats=options.repeats, clock=options.clock,
+                whole=not options.steady, as_json=options.json,
+            )  # fmt: skip
+        return 0
     if options.scaling:
         scaling.run(options.folder, tiny=options.tiny, length=options.length, as_json=options.json)
         return 0 if options.json else None
@@ -38,3 +56,37 @@ def run(options: BenchOptions) -> int | None:
         as_json=options.json,
     )
     return 0
+
+
+def _own_job(options: BenchOptions, folder: Path) -> own_job.OwnJob:
+    """A model with a classifier, saved where both sides read it, and the examples.
+
+    Raises:
+      ValueError: for a task without single labels, and what cannot be read.
+    """
+    given = {name: getattr(options, name) for name in ("data", "text", "label", "limit")}
+    assert options.model is not None and options.task is not None, "as the options have checked"
+    size = {"batch_size": options.batch_size or 32, "dtype": options.dtype or "float32"}
+    own = TaskOptions(model=options.model, task=options.task, long="truncate", **given, **size)
+    task, model, tokenizer = task_of(own), load_model(own.model), load_tokenizer(own.model)
+    if task.kind not in ("classify", "regress"):
+        raise ValueError(f"bench --data: expected a task of single labels, got {task.title}")
+    how = {"split": "validation", "limit": own.limit, "reading": own.reading}
+    if not model.readout.labels:
+        task = stream_examples(task, own.data, **how).task
+        model = load_model(own.model, readout=new_readout(task), key=jax.random.key(0))
+    task = with_labels_of(task, model.readout)
+    check_readout(task, model.readout)
+    check_fits(tokenizer, model.config)
+    if model.readout.kind != "classification":
+        raise ValueError(f"bench --data: expected a classifier, got {model.readout.kind}")
+    save_model(model, folder / "model", tokenizer=tokenizer)
+    source = read_labelled(
+        own, task, model.readout, model, tokenizer, own.data, split="validation", limit=own.limit,
+        share=(0, 1),
+    )  # fmt: skip
+    words = ["--model", str(folder / "model"), "--task", own.task, "--long", "truncate"]
+    for name, value in given.items():
+        words += [] if value is None else [f"--{name}", str(value)]
+    texts = [(each.text, each.second) for each in stream_examples(task, own.data, **how)]
+    return own_job.OwnJob(model, source, folder, words, texts, own.batch_size, own.dtype)

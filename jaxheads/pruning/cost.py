@@ -72,3 +72,11 @@ def _embedding_parameters(config: EncoderConfig) -> int:
     rows = config.vocab_size + places + config.type_vocab_size + norm
     projection = (config.embedding_width + 1) * config.hidden_size
     return rows * config.embedding_width + config.has_projection * projection
+
+
+def classifier_multiply_adds(config: EncoderConfig, length: int) -> float:
+    """Of one forward pass for a classifier: the last layer computes keys and values in full."""
+    layers = config.num_layers
+    return multiply_adds(config, length) * (layers - 1) / layers + 2 * length * (
+        config.hidden_size * config.hidden_size
+    )

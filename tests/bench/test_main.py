@@ -9,6 +9,7 @@ from jaxheads.bench import training as bench_training
 from jaxheads.bench import trees as bench_trees
 from jaxheads.bench.timing import Turns
 from jaxheads.cli.main import main
+from jaxheads.pruning.cost import classifier_multiply_adds
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_the_last_layer_of_a_classifier_counts_its_keys_and_values_alone():
     width, length = bench.BASE.hidden_size, 128
     layer = 4 * length * width**2 + 2 * length**2 * width + 2 * length * width * 3072
     expected = 11 * layer + 2 * length * width**2
-    assert bench._computed_multiply_adds(bench.BASE, length) == expected
+    assert classifier_multiply_adds(bench.BASE, length) == expected
 
 
 @pytest.mark.long

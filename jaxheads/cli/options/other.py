@@ -43,6 +43,22 @@ class BenchOptions:
     """`jaxheads bench`: speed here, beside PyTorch where installed; or what a slice would take."""
 
     json: bool = option("print one JSON object, with --compile a list", False)
+    data: str | None = option(
+        "instead: your own examples: scoring, evaluation and fine-tuning beside PyTorch", None,
+        metavar="FILE_OR_HUB", role="in",
+    )  # fmt: skip
+    task: str | None = option("of --data: a task of single labels", None)
+    model: str | None = option(
+        "of --data: a model, which gets a classifier if it has none", None,
+        metavar="DIR_OR_HUB", role="in",
+    )  # fmt: skip
+    text: str | None = option("of --data: columns of the text", None, metavar="A[,B]")
+    label: str | None = option("of --data: column of the label", None, metavar="NAME")
+    limit: int | None = option("of --data: the first N examples only", None, metavar="N")
+    clock: Literal["wall", "cpu"] = option(
+        "of --data: what is measured; on a machine that is shared, the time of the CPU", "wall"
+    )
+    steady: bool = option("of --data: leave whole commands out", False)
     only: tuple[str, ...] = option(
         "a section, may be repeated: gate_gradient, compile, memory, cut, fine_tune, gate, trees; "
         "with --compile a program: gate gradients, fine-tuning, evaluation, ...", (), metavar="NAME"
@@ -92,6 +108,8 @@ class BenchOptions:
         refuse(
             "", too_low(("--" + name.replace("_", "-"), getattr(self, name), 1) for name in names)
         )
+        if (self.data, self.task, self.model).count(None) not in (0, 3):
+            raise ValueError("--data, --task and --model: expected all three of them, or none")
         if self.compile is None and (self.shape or self.layout):
             raise ValueError("--shape and --layout: expected --compile with them")
 
