@@ -11,7 +11,7 @@ import numpy as np
 from jaxheads.records.folder import PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_chance
-from jaxheads.report.claims import LEVEL, holm
+from jaxheads.report.claims import LEVEL, holm, out_of
 from jaxheads.report.figures.panels import draw_cells, grid, write_cell
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
@@ -107,7 +107,7 @@ def agreement_answer(study: Study) -> Answer | None:
         return None
     clear = sum(p < LEVEL for values in groups.values() for p in holm(values))
     summary = (
-        f"In {clear} of {sum(map(len, groups.values()))} comparisons a map of heads agrees or "
+        f"In {out_of(clear, sum(map(len, groups.values())))} comparisons a map of heads agrees or "
         "disagrees with the importance of heads to a task beyond chance, in every seed alike "
         "(Spearman over heads, permutation test, Holm's correction within a model and task)."
         + f" Not counted: {left} of models {MARK}."

@@ -110,8 +110,8 @@ def counted(
 def clear_in(rows: Sequence[Row], sign: int = 1) -> str:
     """In how many differences the interval lies on one side of 0: as it is, and by Holm's rule."""
     clear = [side_of_interval(row) == sign for row in rows]
-    text = f"{sum(clear)} of {len(rows)}"
-    if len(rows) < 2:
+    text = out_of(sum(clear), len(rows))
+    if len(rows) < 2 or not any(clear):
         return text
     tested = [row.p_value for row in rows if row.p_value is not None]
     if len(tested) < len(rows):
@@ -124,9 +124,14 @@ def clear_in(rows: Sequence[Row], sign: int = 1) -> str:
 
 def number_in(rows: Sequence[Row], sign: int = 1) -> tuple[int, str]:
     """How many differences lie on one side of 0, and in words how many by Holm's rule."""
-    count, _, corrected = clear_in(rows, sign).partition(" of ")
-    note = corrected.partition("(")[2].removesuffix(")")
-    return int(count), f", {note}" if int(count) and note else ""
+    note = clear_in(rows, sign).partition("(")[2].removesuffix(")")
+    count = sum(side_of_interval(row) == sign for row in rows)
+    return count, f", {note}" if note else ""
+
+
+def out_of(count: int, total: int) -> str:
+    """A count in words: "2 of 3", "none of 3"."""
+    return f"{count or 'none'} of {total}"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

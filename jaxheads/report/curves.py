@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from jaxheads.records.folder import NULLS, OWN, RANDOM, TIED, Metric, Stage
@@ -12,8 +11,8 @@ from jaxheads.records.rows import Row
 from jaxheads.report.figures.panels import (
     add_legend,
     bands_are,
-    draw_level,
     draw_lines,
+    draw_several,
     grid,
     name_heads_axis,
 )
@@ -22,7 +21,6 @@ from jaxheads.report.names import shown, way
 from jaxheads.report.parts import Drawing, slug
 from jaxheads.report.spread import kept, spreads
 
-LABEL_HEIGHT = 0.06  # of a panel: labels of levels nearer than this would cover each other
 BASELINES = (OWN, RANDOM)  # stand in every figure that they have to be compared with
 
 GROUPS = {
@@ -87,7 +85,4 @@ def draw_levels(axis: Axes, study: Study, model: str, task: str, *, whole: bool 
         for label, (stage, name) in levels.items()
         if (level := study.spread(stage, model=model, task=task, metric=name)) is not None
     }
-    near = LABEL_HEIGHT * float(np.ptp(axis.get_ylim()))
-    for label, height in found.items():
-        crowded = any(0 < other - height < near for other in found.values())
-        draw_level(axis, height, label, below=crowded)
+    draw_several(axis, found)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from jaxheads.records.folder import FROZEN, OWN, TUNED, Metric, Stage
 from jaxheads.report.baseline import at_chance, floor_suffices
 from jaxheads.report.figures.panels import draw_cells, grid
-from jaxheads.report.figures.style import MUTED
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Drawing, Section, section, slug
@@ -30,7 +32,7 @@ def maps_section(study: Study) -> Section | None:
     """A drawing for each model and place of measuring."""
     lead = (
         "Importance of every head: the higher the score, the more the loss changes when the head "
-        "is weakened. Each map has a scale of its own, its ends are written below it; compare "
+        "is weakened. Each map has a scale of its own, on the bar beside it; compare "
         "patterns between maps, not colours."
     )
     return section("maps", "Where the important heads are", lead, _drawings(study))
@@ -89,7 +91,9 @@ def kept_heads(
 
 def draw_maps(maps: Sequence[tuple[str, Float[np.ndarray, "L H"]]]) -> Figure:
     """Maps with their titles, side by side."""
-    figure, axes = grid(len(maps), 2.5, 2.75)
+    layers, heads = np.max([np.shape(value_LH) for _, value_LH in maps], axis=0)
+    height = 0.8 + 1.9 * min(layers / heads, 2.0)
+    figure, axes = grid(len(maps), 2.7, height, columns=3 if len(maps) <= 9 else 4)
     for axis, (title, value_LH) in zip(axes, maps, strict=True):
         _draw_map(axis, title, value_LH)
     return figure
@@ -114,13 +118,18 @@ def _scale(value_LH: Float[np.ndarray, "L H"]) -> tuple[float, float, str]:
 
 
 def _draw_map(axis: Axes, title: str, score_LH: Float[np.ndarray, "L H"]) -> None:
-    """One map with a scale of its own, whose ends stand below it; NaN stays white."""
-    low, high, ends = _scale(score_LH)
+    """One map with a scale of its own, on a bar beside it; NaN stays white."""
+    low, high, _ = _scale(score_LH)
     draw_cells(axis, score_LH, low, high, COLORS)
+    highest = float(np.nanmax(score_LH))
+    place = axis.inset_axes((1.03, 0.0, 0.05, 1.0))  # as high as the map
+    shades = ScalarMappable(Normalize(low, high), mpl.colormaps[COLORS].resampled(32))
+    bar = axis.figure.colorbar(shades, cax=place, ticks=sorted({low, highest}))
+    bar.set_ticklabels([short(end) for end in sorted({low, highest})])
+    bar.outline.set_visible(False)
     layers, heads = score_LH.shape
     for ticks, count in ((axis.set_xticks, heads), (axis.set_yticks, layers)):
         step = 1 if count <= 8 else 2  # as many labels as fit
         numbers = range(0, count, step)
         ticks([n + 0.5 for n in numbers], [str(n) for n in numbers])
-    axis.set(title=title, ylabel="layer")
-    axis.set_xlabel(f"head\n{ends}", color=MUTED)
+    axis.set(title=title, ylabel="layer", xlabel="head")

@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxheads.records.folder import ROWS, SETTINGS, Stage
 from jaxheads.report.baseline import at_chance
-from jaxheads.report.figures.drawing import Rendered, inline
+from jaxheads.report.figures.drawing import BOX, Rendered, inline
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer, Drawing, Folded, Markup, Section, Table, slug, unfolded
@@ -28,6 +28,7 @@ TITLES = {
     "zhang2020": "Can a pruner choose heads for tasks it never saw? After Zhang et al. 2020",
 }
 STYLE = Path(__file__).with_name("page.css")
+BOXES = f"{BOX} stands for a letter that figures cannot draw; tables and the rows have it."
 BRACKETS = re.compile(r"\[[^]]*\]|\([^)]*\)")
 ABOUT = (
     "In parentheses stands the range of the values over seeds, and over draws for random orders, "
@@ -173,6 +174,8 @@ def _part(part: Drawing | Table | Markup, rendered: Mapping[str, Rendered]) -> I
         yield from _table(part)
     else:
         html = inline(part, rendered[part.name]) if isinstance(part, Drawing) else part.html
+        if isinstance(part, Drawing) and rendered[part.name].boxes:
+            html += f'<p class="boxes">{BOXES}</p>'
         yield f'<figure id="{part.name}">{html}<figcaption><details><summary>What is drawn'
         yield f"</summary>{escape(part.caption)}</details></figcaption></figure>"
 

@@ -196,7 +196,7 @@ FAULTS = (
     ("one model is the least or the most", ANSWERS, NOT_ROUNDED,
      "if share.has_bounds} or asked", "} or asked"),
     ("a mean of heads is rounded", ANSWERS, NOT_ROUNDED,
-     "scaled(float(heads)), short)", "scaled(float(heads)), round)"),
+     "(mean {short(spread.mean)}", "(mean {round(spread.mean)}"),
     ("an unsure whole model is above its floors", ANSWERS, PRINTED,
      "at_chance(study, model, task) or whole.mean <= highest", "whole.mean <= highest"),
     ("k95 of models at chance is the answer", ANSWERS, NO_K95,

@@ -134,10 +134,11 @@ def test_maps_show_the_mean_over_seeds_with_layers_from_the_top():
     maps = [ScoreMap("roberta", "sst2", "fine-tuned", first + seed) for seed in (0, 2)]
     study = Study((Row("s", "roberta", "sst2", "accuracy", 0.5),), {}, {}, tuple(maps))
     (drawing,) = maps_section(study).parts
-    (axis,) = drawing.figure.axes
+    (axis,), (bar,) = drawing.figure.axes, drawing.figure.axes[0].child_axes
     assert axis.collections[0].get_array().tolist() == (first + 1).tolist()
     assert axis.yaxis_inverted()
-    assert axis.get_xlabel() == "head\n1 to 6"
+    assert [each.get_text() for each in bar.get_yticklabels()] == ["1", "6"]
+    assert "<title>layer 1, head 2: 6</title>" in render(drawing).svg
     assert "n = 2" in drawing.caption
 
 

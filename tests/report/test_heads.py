@@ -27,6 +27,7 @@ def test_heads_that_are_not_kept_are_crossed_out(tmp_path):
     assert len(lines) == 2  # a cross
     assert all(line.get_xydata().max() < 1 for line in lines)  # on layer 0, head 0
     figure.savefig(tmp_path / "heads.png")
+    assert figure._repr_png_().startswith(b"\x89PNG")  # in a notebook without pyplot
 
 
 def test_arrays_of_another_shape_are_rejected():

@@ -101,7 +101,7 @@ def test_every_figure_is_in_the_page_with_words_and_beside_it_as_files(made):
 
 def test_the_answers_stand_before_the_figures(made):
     text = "".join(Reader(made.html).texts)
-    assert text.index("10 (3 seeds: 9 to 11) of 16") < text.rindex("Whole models and floors")
+    assert text.index("9 to 11 of 16 heads") < text.rindex("Whole models and floors")
     for word in ("3.11.7", "jax 0.10.2", "roberta (16 heads)", "0, 1, 2", "abstract was available"):
         assert word in text
     assert made.html.index('id="answers"') < made.html.index("<figure")

@@ -40,7 +40,7 @@ STUDIES: dict[str, Callable[[], Iterable[Row]]] = {
     "meta": made_rows,
 }  # fmt: skip
 ORDERS = r"\bkeeps? (?:more|less)\b(?! than that of)"
-COUNTED = r"\b[1-9]\d* of \d+(?: \([^)]*\))?"
+COUNTED = r"\b[1-9]\d* of \d+(?!\d| heads)(?: \([^)]*\))?"  # of comparisons, not of heads
 ELSEWHERE = r"(?!comparisons a map|cases \(a relation|cases the whole)"  # in `counting`
 COUNTS = rf"{COUNTED} {ELSEWHERE}(?:are |cases|comparisons|changes|readings|for going)"
 TRAINED = (

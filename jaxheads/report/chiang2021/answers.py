@@ -8,7 +8,7 @@ from jaxheads.report.chiang2021.coherence import reliability_of
 from jaxheads.report.folder import Study
 from jaxheads.report.names import shown
 from jaxheads.report.parts import Answer
-from jaxheads.report.spread import Spread, number, short, words
+from jaxheads.report.spread import RANGE, Spread, number, short, words
 
 
 def prunability_answer(study: Study) -> Answer | None:
@@ -75,8 +75,7 @@ def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
     asked = several
     places = sorted(asked, key=lambda place: asked[place].mean)
     lowest, highest = (
-        f"{words(asked[end].scaled(float(heads)), short)} of {heads} heads in {end[0]} on "
-        f"{shown(end[1])}"
+        f"{_heads(asked[end].scaled(float(heads)), heads)} in {end[0]} on {shown(end[1])}"
         for end in (places[0], places[-1])
         if (heads := study.heads(end[0])) is not None
     )
@@ -86,6 +85,14 @@ def _ends(study: Study, shares: dict[tuple[str, str], Spread]) -> str:
         + (f"{highest}." if len(places) == 1 else f"{lowest} at the least, {highest} at the most.")
         + f" Not counted: {left} of one model, which says nothing of another training." * bool(left)
     )
+
+
+def _heads(spread: Spread, heads: int) -> str:
+    """A number of heads: "8 to 10 of 16 heads (mean 9.33 over 3 seeds)"."""
+    if spread.kind != RANGE:
+        return f"{words(spread, short)} of {heads} heads"
+    ends = " to ".join(dict.fromkeys((short(spread.low), short(spread.high))))
+    return f"{ends} of {heads} heads (mean {short(spread.mean)} over {spread.number} seeds)"
 
 
 def _share(study: Study, model: str, task: str, measure: str, order: str) -> Spread | None:

@@ -6,7 +6,7 @@ from jaxheads.records.folder import PRETRAINING, Metric, Stage
 from jaxheads.report.baseline import MARK
 from jaxheads.report.chiang2021.nulls import beyond
 from jaxheads.report.chiang2021.places import Place, pair_at_chance, place_of
-from jaxheads.report.claims import LEVEL
+from jaxheads.report.claims import LEVEL, out_of
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer
 from jaxheads.report.spread import INTERVAL, Spread, largest_p, spreads, words
@@ -60,10 +60,10 @@ def _summed(study: Study, counted: dict[Place, Spread], left: int) -> str:
     clear = [place for place, said in verdicts.items() if said == MORE]
     if nulls:
         both = sum(bool(against[key]) and all(n.clear for n in against[key]) for key in clear)
-        beside = f", and more than each of {', '.join(nulls)} in {both}"
+        beside = f", and more than each of {', '.join(nulls)} in {both or 'none'}"
     ends = sorted(counted, key=lambda place: counted[place].mean)
     return (
-        f"Agreement with the pre-training task is {MORE} in {len(clear)} of {len(counted)} "
+        f"Agreement with the pre-training task is {MORE} in {out_of(len(clear), len(counted))} "
         f"measurements{beside} (single tests at 5%, by permutation of heads in each of these "
         "models and over seeds against nulls, not corrected for their number). Spearman "
         f"correlations go from {words(counted[ends[0]])} to {words(counted[ends[-1]])}.{more}"

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from jaxheads.records.folder import OWN, PRETRAINING, Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import CROSS, CROSSED, MARK, at_chance
-from jaxheads.report.claims import NONE
+from jaxheads.report.claims import NONE, out_of
 from jaxheads.report.figures.panels import (
     add_legend,
     bands_are,
@@ -43,8 +43,8 @@ def functional_answer(study: Study) -> Answer | None:
     if known:
         said = (
             "At the budget nearest to half of the heads the order of masked LM is better than "
-            f"random orders in {better} of {len(known)} models and tasks, and worse than the "
-            f"task's own order in {worse} of {len(known)}: the 95% interval of functional "
+            f"random orders in {out_of(better, len(known))} models and tasks, and worse than the "
+            f"task's own order in {out_of(worse, len(known))}: the 95% interval of functional "
             "coherence over seeds, random draws and examples lies above 0, or below 1 (not "
             "corrected for their number)."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxheads.report.figures.style import MUTED, LineStyle, line_styles
-from jaxheads.report.spread import INTERVAL, RANGE, Spread
+from jaxheads.report.spread import INTERVAL, RANGE, Spread, cell, short
 
 COLUMNS = 3
+LABEL_HEIGHT = 0.06  # of a panel: labels of levels nearer than this would cover each other
+POINT, SQUARE = "tip-point", "tip-square"  # texts that only the page shows
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, also one that knows nothing of pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
 
 
 def grid(
@@ -24,7 +36,9 @@ def grid(
     """A figure with `count` panels, so many in a row; sizes in inches of one panel."""
     columns = min(count, columns)
     lines = -(-count // columns)
-    figure = Figure(figsize=(max(width * columns, 4.2), height * lines + 0.5), layout="constrained")
+    figure = Picture(
+        figsize=(max(width * columns, 4.2), height * lines + 0.5), layout="constrained"
+    )
     axes = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axis in axes[count:]:
         axis.remove()
@@ -41,6 +55,13 @@ def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
 
 
+def tip(axis: Axes, x: float | int, y: float | int, words: str, *, kind: str = POINT) -> None:
+    """What a browser says where the pointer rests on a point, or on a square (its first corner)."""
+    figure = axis.get_figure(root=True)
+    assert figure is not None, "an axis stands in a figure"
+    figure.text(x, y, words, gid=kind, visible=False, transform=axis.transData)
+
+
 def draw_line(
     axis: Axes, label: str, style: LineStyle, points: Mapping[float | int, Spread], **more: Any
 ) -> None:
@@ -51,6 +72,8 @@ def draw_line(
         places, [s.mean for s in found], label=label, color=style.color, marker=style.marker,
         linestyle=style.line, markersize=4.2, linewidth=1.5, **more,
     )  # fmt: skip
+    for x in places:
+        tip(axis, x, points[x].mean, f"{label}: {cell(points[x])}")
     if any(s.has_bounds for s in found):
         axis.fill_between(
             places, [s.low for s in found], [s.high for s in found],
@@ -87,6 +110,14 @@ def draw_level(axis: Axes, height: float, label: str, *, below: bool = False) ->
     )  # fmt: skip
 
 
+def draw_several(axis: Axes, levels: Mapping[str, float]) -> None:
+    """Levels by their names, which stand below lines that have another one just above them."""
+    near = LABEL_HEIGHT * float(np.ptp(axis.get_ylim()))
+    for label, height in levels.items():
+        crowded = any(0 < other - height < near for other in levels.values())
+        draw_level(axis, height, label, below=crowded)
+
+
 def draw_cells(
     axis: Axes, values: Float[np.ndarray, "rows columns"], low: float, high: float, colors: str
 ) -> Any:
@@ -96,6 +127,8 @@ def draw_cells(
         np.ma.masked_invalid(values), vmin=low, vmax=high, cmap=colors, edgecolors="white",
         linewidth=0.8,
     )  # fmt: skip
+    for row, column in np.argwhere(np.isfinite(values)).tolist():
+        tip(axis, column, row, short(float(values[row, column])), kind=SQUARE)
     axis.invert_yaxis()
     axis.set_aspect("equal")
     axis.tick_params(length=0)

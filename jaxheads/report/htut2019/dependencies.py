@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from jaxheads.records.folder import ARC_MAPS, CHAIN, MAX, MST, PRETRAINING, Metric, Stage
 from jaxheads.records.rows import Row
-from jaxheads.report.claims import clear_in
+from jaxheads.report.claims import clear_in, out_of
 from jaxheads.report.figures.attention_view import example_views
 from jaxheads.report.figures.panels import add_legend, grid
 from jaxheads.report.figures.style import MUTED
@@ -84,9 +84,10 @@ def dependencies_answer(study: Study) -> Answer | None:
         return None
     summary = (
         f"In {clear_in(rows)} cases (a relation in a model) a head is above the best unsigned "
-        f"offset, and in {sum(trees)} of {len(trees)} measurements whole trees of the best head "
-        "lie above those of every head that sees no word, by 95% intervals over sentences that "
-        "chose neither. Of the pre-trained models as they are; another pre-training is not in it."
+        f"offset, and in {out_of(sum(trees), len(trees))} measurements whole trees of the best "
+        "head lie above those of every head that sees no word, by 95% intervals over sentences "
+        "that chose neither. Of the pre-trained models as they are; another pre-training is not "
+        "in it."
     )
     return Answer("Do heads follow dependency relations?", summary)
 

@@ -92,8 +92,8 @@ def change_answer(study: Study) -> Answer | None:
     held = NONE
     if several:
         held = (
-            f"{clear_in(several)} changes are clearly as expected, and {clear_in(several, -1)} "
-            "changes are clearly against it, by 95% intervals over seeds and sentences."
+            f"Clearly as expected: {clear_in(several)} changes; clearly against it: "
+            f"{clear_in(several, -1)}, by 95% intervals over seeds and sentences."
         )
     unlearned = ", ".join(f"{model} on {shown(task)}" for model, task in poor if model in able)
     summary = (

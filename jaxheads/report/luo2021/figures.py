@@ -20,7 +20,7 @@ from jaxheads.records.folder import (
 )
 from jaxheads.records.rows import Row
 from jaxheads.report.curves import draw_levels, orders_drawing
-from jaxheads.report.figures.panels import add_legend, bands_are, draw_level, draw_lines, grid
+from jaxheads.report.figures.panels import add_legend, bands_are, draw_lines, draw_several, grid
 from jaxheads.report.folder import Study
 from jaxheads.report.luo2021.tables import reading_of, trained_on
 from jaxheads.report.maps import draw_maps
@@ -184,8 +184,6 @@ def _tick_layers(axis: Axes, rows: Sequence[Row]) -> None:
 
 def _draw_nulls(axis: Axes, study: Study, model: str, nulls: Iterable[str]) -> None:
     """S-F1 of trees that need no model, as levels."""
-    for null in nulls:
-        where = {"model": model, "method": null, "metric": Metric.F1}
-        level = study.spread(Stage.TREE_BASELINES, **where)
-        if level is not None:
-            draw_level(axis, level.mean, null)
+    where = {"model": model, "metric": Metric.F1}
+    found = {null: study.spread(Stage.TREE_BASELINES, **where, method=null) for null in nulls}
+    draw_several(axis, {null: level.mean for null, level in found.items() if level is not None})

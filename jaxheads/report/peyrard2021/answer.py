@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxheads.records.folder import ALL_TOKENS, CHOSEN, ITSELF, POSITIONS, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.report.baseline import MARK, at_chance
-from jaxheads.report.claims import LEVEL, side_of_interval
+from jaxheads.report.claims import LEVEL, out_of, side_of_interval
 from jaxheads.report.folder import Study
 from jaxheads.report.parts import Answer
 from jaxheads.report.peyrard2021.humor import places
@@ -33,8 +33,8 @@ def humor_answer(study: Study) -> Answer | None:
     sure = [row for row in able if row.value < LEVEL]
     left = len(tested) - len(able)
     summary = (
-        f"In {len(sure)} of {len(able)} classifiers (models, tasks and seeds) the head chosen on "
-        "validation looks more at the edited word when it is funny, on test pairs, after "
+        f"In {out_of(len(sure), len(able))} classifiers (models, tasks and seeds) the head chosen "
+        "on validation looks more at the edited word when it is funny, on test pairs, after "
         "correction for all heads of a classifier (p below 0.05; not corrected for the number of "
         f"classifiers).{_further(study, found)}"
         + f" Not counted: {left} of models {MARK}."
@@ -59,7 +59,7 @@ def _further(study: Study, found: Sequence[tuple[str, str]]) -> str:
         ]
         several = [over for each in rows if (over := [r for r in each if (r.seeds or 0) > 1])]
         if several:
-            said.append(f"{what} in {_all_clear(several, sign)} of {len(several)}")
+            said.append(f"{what} in {out_of(_all_clear(several, sign), len(several))}")
     if not said:
         return ""
     return (

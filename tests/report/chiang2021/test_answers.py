@@ -53,7 +53,7 @@ def butted(study: Study) -> dict[str, str]:
 
 def test_the_planted_k95_is_the_first_answer(study):
     found = prunability_answer(study)
-    assert "10 (3 seeds: 9 to 11) of 16 heads in roberta on sentiment" in found.summary
+    assert "9 to 11 of 16 heads (mean 10 over 3 seeds) in roberta on sentiment" in found.summary
     assert set(butted(study).values()) == {""}
 
 
@@ -138,7 +138,7 @@ def test_heads_that_can_go_are_not_rounded_up_and_one_model_is_not_counted_with_
         for r in study.rows if not (r.stage == "prunability" and r.task == "mlm" and r.seed)
     ]  # fmt: skip
     said = prunability_answer(dataclasses.replace(study, rows=tuple(rows))).summary
-    assert "without 10.7 (3 seeds: 10 to 12) of 16 heads in roberta" in said
+    assert "without 10 to 12 of 16 heads (mean 10.7 over 3 seeds) in roberta" in said
     assert said.endswith(
         "at the most. Not counted: 1 of one model, which says nothing of another training."
     )

@@ -56,12 +56,11 @@ def table(study: Study, name: str) -> Table:
 def test_what_changes_score_time_and_training_at_once_is_no_comparison_of_either(study):
     assert answered(study).summary == (
         "With equal training, heads pruned before both fine-tunings (by the pre-training score) "
-        "against heads pruned between them (by the task's own score): better in 0 of 2 (0 after "
-        "Holm's correction) cases, worse in 0 of 2 (0 after Holm's correction). “prune, fine-tune” "
-        "against “fine-tune, prune”, which changes the score, the time and the training after it "
-        "at once, so that it compares none of these: better in 2 of 2 (0 after Holm's correction) "
-        "cases, worse in 0 of 2 (0 after Holm's correction). By 95% intervals over seeds, random "
-        "draws and examples."
+        "against heads pruned between them (by the task's own score): better in none of 2 cases, "
+        "worse in none of 2. “prune, fine-tune” against “fine-tune, prune”, which changes "
+        "the score, the time and the training after it at once, so that it compares none of "
+        "these: better in 2 of 2 (0 after Holm's correction) cases, worse in none of 2. By "
+        "95% intervals over seeds, random draws and examples."
     )
 
 
@@ -119,7 +118,7 @@ def test_one_seed_compares_nothing():
 def test_nan_bounds_claim_nothing():
     found = made({EARLY: FINE, LATE: FINE}, low=float("nan"), high=float("nan"))
     assert said(found) == ["no interval, no claim"]
-    assert "better in 0 of 1 cases, worse in 0 of 1" in answered(found).summary
+    assert "better in none of 1 cases, worse in none of 1" in answered(found).summary
 
 
 def test_a_study_that_compared_nothing_says_so(study):

@@ -123,14 +123,14 @@ def test_whole_trees_lie_above_every_head_that_sees_no_word_or_not(study):
     assert rows != list(study.rows)
     answer = dependencies_answer(dataclasses.replace(study, rows=tuple(rows)))
     assert answer is not None
-    assert "in 0 of 2 measurements" in answer.summary
+    assert "in none of 2 measurements" in answer.summary
 
 
 def test_a_relation_is_named_only_where_its_gain_is_clear():
     rows = [row for row in dependency_rows() if row.relation != "det"]
     answer = dependencies_answer(Study(tuple(rows), {}, {}))
     assert answer is not None
-    assert "0 of 1" in answer.summary
+    assert "none of 1" in answer.summary
 
 
 def test_studies_of_dependencies_and_of_others_have_each_their_own_section(study, tmp_path):

@@ -272,9 +272,10 @@ def test_a_change_is_held_against_the_hypothesis(task, change, said):
     rows = moved(change, **own)
     answer = answered(change_answer, rows)
     held, against = 3 + (said == "as expected"), int(said == "against it")  # of two by two
+    against_it = "1 of 4 (not corrected for their number)" if against else "none of 4"
     assert (
-        f" raise it. {held} of 4 (not corrected for their number) changes are clearly as expected, "
-        f"and {against} of 4 (not corrected for their number) changes are clearly against it, by"
+        f" raise it. Clearly as expected: {held} of 4 (not corrected for their number) changes; "
+        f"clearly against it: {against_it}, by"
     ) in answer.summary
 
 
@@ -315,7 +316,7 @@ def test_differences_of_masks_are_marked_where_the_model_is_at_chance():
 def test_masking_costs_more_only_where_the_interval_lies_above_zero(difference, clear):
     rows = moved(difference, stage="contrast by ability", method="like best")
     answer = answered(lambda study: asked(study, MASKING), rows)
-    assert answer.summary.startswith(f"In {clear} of 2 (")
+    assert answer.summary.startswith(f"In {clear} of 2 (" if clear else "In none of 2 cases")
 
 
 def test_without_their_rows_there_are_no_answers():

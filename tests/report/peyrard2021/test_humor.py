@@ -44,15 +44,15 @@ def test_the_answer_says_what_is_certain_and_what_is_not(study):
     assert answer.summary.startswith("In 2 of 4 classifiers")
     assert answer.summary.endswith(
         " Over several seeds, of models and tasks: its contrast is above that of every control but "
-        "the other form of the task in 0 of 2; it points at the edited word more often than every "
-        "rule in 2 of 2; the accuracy falls more without it than without other heads of its layer "
-        "in 2 of 2 (95% intervals over seeds and originals, not corrected for their number)."
+        "the other form of the task in none of 2; it points at the edited word more often than "
+        "every rule in 2 of 2; the accuracy falls more without it than without other heads of its "
+        "layer in 2 of 2 (95% intervals over seeds and originals, not corrected for their number)."
     )
 
 
 @pytest.mark.parametrize(
     ("stage", "value", "said"),
-    [("control", 0.15, "task in 1 of 2;"), ("control", -0.15, "task in 0 of 2;"),
+    [("control", 0.15, "task in 1 of 2;"), ("control", -0.15, "task in none of 2;"),
      ("localisation", 0.05, "rule in 1 of 2;"), ("gated", 0.14, "layer in 1 of 2 "),
      ("gated", -0.04, "layer in 1 of 2 ")],
 )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_head_of_a_classifier_at_chance_is_not_counted(study):
             for r in study.rows]  # fmt: skip
     answer = humor_answer(dataclasses.replace(study, rows=tuple(rows)))
     assert answer is not None
-    assert answer.summary.startswith("In 0 of 0 classifiers")
+    assert answer.summary.startswith("In none of 0 classifiers")
     assert answer.summary.endswith(" Not counted: 4 of models not shown to be above chance.")
 
 

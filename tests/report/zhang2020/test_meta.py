@@ -54,8 +54,8 @@ def test_likeness_overlap_and_cost_stand_in_tables_of_their_own(made):
 def test_the_answer_counts_only_intervals_that_leave_zero_out(made):
     found = answer(made, PRUNER)
     assert found is not None
-    assert "better than under the random mask in 1 of 1, worse in 0 of 1" in found.summary
-    assert "the inverted meta mask in 0 of 1, worse in 0 of 1" in found.summary
+    assert "better than under the random mask in 1 of 1, worse in none of 1" in found.summary
+    assert "the inverted meta mask in none of 1, worse in none of 1" in found.summary
 
 
 def test_the_figure_shows_every_seed_and_draw(made):

@@ -144,4 +144,4 @@ def test_the_page_names_the_head_and_that_position_explains_it(rows):
     (table,) = (part for part in section.parts if part.name == "relations-table")
     (line,) = (line for line in table.body if line[1] == "flat")
     assert line[3:7] == ("0, 1", "100%", "+0.0", "100% (at 1)")
-    assert answer.summary.startswith("In 0 of 2 ")
+    assert answer.summary.startswith("In none of 2 ")
