@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ addEventListener("load", () => {
     sizes[name] = [box.width, box.height, ink, box.right, cut];
   }
   const wide = document.documentElement.scrollWidth;
-  document.title = "PROBE" + JSON.stringify({sizes, faults, wide, bottoms, open});
+  top.document.title = "PROBE" + JSON.stringify({sizes, faults, wide, bottoms, open});
 });
 </script>"""
 
@@ -121,6 +121,29 @@ def test_the_answer_and_its_figures_are_on_the_first_screen(browser, made, full,
     assert len(seen.bottoms) >= 2
     assert max(seen.bottoms) <= 800
     assert seen.open < 1500
+
+
+@pytest.mark.parametrize("which", ["made", "full"])
+def test_a_phone_shows_answer_and_figure_in_letters_that_can_be_read(
+    browser, made, full, tmp_path, which
+):
+    """In a frame, since a window is no narrower than 500 pixels."""
+    folder = made.folder if which == "made" else full
+    html = (folder / "report/index.html").read_text(encoding="utf-8")
+    inner = escape(html.replace("<head>", f"<head>{PROBE}", 1))
+    path = tmp_path / "phone.html"
+    path.write_text(
+        "<!DOCTYPE html><html><head><title></title></head><body>"
+        f'<iframe width="390" height="800" srcdoc="{inner}"></iframe></body></html>',
+        encoding="utf-8",
+    )
+    seen = look(browser, path, tmp_path)
+    assert seen.wide <= 390
+    answer, figure = seen.bottoms[:2]
+    assert answer < figure <= 800
+    high = [high for name, (_, high, *_) in seen.sizes.items() if name.startswith("svg-")]
+    assert min(high) > 120
+    assert seen.console == seen.faults == []
 
 
 def test_the_page_of_all_sections_has_them_all(full):
