@@ -27,8 +27,7 @@ from jaxheads.bench.timing import Workload, matmul_rate, torch_side
 from jaxheads.config import TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.loader import WINDOW, bucket_lengths, training_batches
-from jaxheads.data.packing import example_batches
+from jaxheads.data.packing import example_batches, packed_training_batches
 from jaxheads.importance import score_heads
 from jaxheads.importance.gates.gate import constant
 from jaxheads.inference.evaluate import evaluate
@@ -153,8 +152,7 @@ def _examples(job: OwnJob) -> Iterable[Batch]:
 
 def _epoch(job: OwnJob) -> Iterable[Batch]:
     """The batches of as many steps of training as an epoch has, rounded up."""
-    lengths = bucket_lengths(int(job.source.lengths.max()))
-    order = training_batches(job.source, job.batch_size, seed=0, lengths=lengths, window=WINDOW)
+    order = packed_training_batches(job.source, job.batch_size, seed=0)
     return itertools.islice(order, math.ceil(len(job.source.lengths) / job.batch_size))
 
 
@@ -210,7 +208,7 @@ def _command(job: OwnJob, name: str) -> Workload:
     words = [*job.words, "--batch-size", str(job.batch_size), "--dtype", job.dtype]
     if name == "fine-tuning":
         steps = math.ceil(len(job.source.lengths) / job.batch_size)
-        words += ["--steps", str(steps), "--window", str(WINDOW)]
+        words += ["--steps", str(steps)]
     command = [sys.executable, "-m", "jaxheads", VERBS[name], *words, "--out"]
     number = itertools.count()
     return lambda: _whole([*command, f"{out}-{VERBS[name]}-{next(number)}"])

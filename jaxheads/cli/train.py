@@ -80,6 +80,14 @@ def run(options: TrainOptions) -> None:
         _train(options, put)
 
 
+def _lengths(job: TrainJob, config: TrainingConfig) -> tuple[int, ...] | None:
+    """The padded lengths of batches; None where a classifier's examples share rows."""
+    packs = config.accumulate == 1 and not config.window
+    if packs and job.model.readout.kind == "classification":
+        return None
+    return bucket_lengths(int(job.train.lengths.max()))
+
+
 def _nothing() -> None:
     """Put nothing anywhere."""
 
@@ -103,7 +111,7 @@ def _train(options: TrainOptions, put: Callable[[], None]) -> None:
         evaluate=measure,
         checkpoints=_checkpoints(options, job, put),
         mesh=job.mesh,
-        lengths=bucket_lengths(int(job.train.lengths.max())),
+        lengths=_lengths(job, config),
         log=options.log_file,
         board=board,
         name=options.task,

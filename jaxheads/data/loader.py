@@ -128,7 +128,7 @@ def training_batches(
             raise ValueError(f"{name}: expected at least 0, got {value}")
     process, _ = share
     own = slice(process * rows, (process + 1) * rows)
-    choose = _chooser(source, batch_size, seed, window)
+    choose = chooser(source, batch_size, seed, window)
     for step in itertools.count(start_step):
         index_B, epoch_B = choose(step)
         length = _fit(int(source.lengths[index_B].max()), lengths)
@@ -138,7 +138,8 @@ def training_batches(
 Choose = Callable[[int], tuple[np.ndarray, np.ndarray]]  # a step -> examples and their epochs
 
 
-def _chooser(source: Source, batch_size: int, seed: int, window: int) -> Choose:
+def chooser(source: Source, batch_size: int, seed: int, window: int) -> Choose:
+    """What each step of training sees, as `training_batches` says."""
     if isinstance(source, SamplingSource):
         return _drawing(source, batch_size, seed)
     return _shuffling(source, batch_size, seed, window)

@@ -6,6 +6,7 @@ their lengths; each is computed as if it were alone (`models.packing`).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,13 +16,14 @@ from jax.sharding import Mesh
 from jaxtyping import Int
 
 from jaxheads.data.batch import Batch
-from jaxheads.data.loader import Source, batches, bucket_lengths, own_part
+from jaxheads.data.loader import Source, batches, bucket_lengths, chooser, own_part
 from jaxheads.parallel.mesh import data_devices, data_share
 from jaxheads.parallel.processes import broadcast_int, gather_processes
 
 STEP = 8  # rows have a multiple of so many tokens
 PLACES = 8  # for examples in a row, at most
 SAMPLE = 4096  # examples by which the length of rows is chosen
+FEW = 8  # of a training batch's rows, its number of rows is a multiple of about an eighth
 FAR = 512  # tokens of a row whose attention costs about as much as all else
 
 
@@ -102,6 +104,47 @@ def packed_batches(
         yield packed(source, index_RS, length)
 
 
+def packed_training_batches(
+    source: Source,
+    batch_size: int,
+    *,
+    seed: int,
+    start_step: int = 0,
+    share: tuple[int, int] = (0, 1),
+    devices: int = 1,
+) -> Iterator[Batch]:
+    """Yield the batches of `loader.training_batches` without end, each in packed rows.
+
+    A batch has the same examples as there. Its number of rows is one of a few, for each of which a
+    program is compiled; it is the same in all processes, each of which packs its own slice.
+
+    Args:
+      source, batch_size, seed, start_step, share: as `loader.training_batches` has them; examples
+        are of one sequence each, and the same in every epoch.
+      devices: of this process along `data`, each of which takes equally many rows.
+
+    Raises:
+      ValueError: for a batch size that the processes do not divide.
+    """
+    (process, processes), lengths = share, np.asarray(source.lengths)
+    if batch_size % processes:
+        raise ValueError(f"batch_size: expected a multiple of {processes}, got {batch_size}")
+    length = row_length(lengths, int(lengths.max()))
+    sample = lengths[:: math.ceil(len(lengths) / SAMPLE)]
+    places = max(map(len, pack(sample, length).rows))
+    usual = batch_size / processes * lengths.mean() / length
+    multiple = max(1, round(usual / FEW / devices)) * devices
+    choose = chooser(source, batch_size, seed, 0)
+    for step in itertools.count(start_step):
+        parts = np.split(choose(step)[0], processes)
+        found = [pack(lengths[part], length, places).rows for part in parts]
+        rows = math.ceil(max(map(len, found)) / multiple) * multiple
+        index_RS = np.full((rows, places), -1)
+        for row, examples in enumerate(found[process]):
+            index_RS[row, : len(examples)] = parts[process][examples]
+        yield packed(source, index_RS, length)
+
+
 def row_length(lengths: Int[np.ndarray, "n"], longest: int) -> int:
     """The length of rows that takes the least: little padding, and attention that is not far."""
     shortest = -(-longest // STEP) * STEP
@@ -116,7 +159,7 @@ def row_length(lengths: Int[np.ndarray, "n"], longest: int) -> int:
     return min(range(shortest, max(2 * shortest, 64) + 1, STEP), key=cost)
 
 
-def pack(lengths: Int[np.ndarray, "n"], length: int) -> Rows:
+def pack(lengths: Int[np.ndarray, "n"], length: int, places: int = PLACES) -> Rows:
     """Put each example, the longest first, into the fullest row that has room for it."""
     rows: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(length + 1)]  # rows by the tokens left in them
@@ -127,7 +170,7 @@ def pack(lengths: Int[np.ndarray, "n"], length: int) -> Rows:
         if room is None:
             rows.append([])
         rows[row].append(number)
-        if len(rows[row]) < PLACES:
+        if len(rows[row]) < places:
             with_room[(length if room is None else room) - size].append(row)
     return Rows(length, rows)
 

@@ -16,9 +16,17 @@ from jax.sharding import Mesh
 from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.data.batch import Batch
 from jaxheads.data.loader import LENGTHS, Source, training_batches
+from jaxheads.data.packing import packed_training_batches
 from jaxheads.importance.gates.gate import Gate, Theta, constant, describe
 from jaxheads.objectives import Objective, Params
-from jaxheads.parallel.mesh import data_share, pad_rows, place_batch, place_params, without_padding
+from jaxheads.parallel.mesh import (
+    data_devices,
+    data_share,
+    pad_rows,
+    place_batch,
+    place_params,
+    without_padding,
+)
 from jaxheads.training.boards import Open
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.gating import Gated, agreement
@@ -55,7 +63,7 @@ def fit(
     evaluate: Evaluator | None = None,
     checkpoints: Checkpoints | None = None,
     mesh: Mesh | None = None,
-    lengths: Sequence[int] = LENGTHS,
+    lengths: Sequence[int] | None = LENGTHS,
     log: str | Path | None = None,
     board: Open | None = None,
     name: str = "training",
@@ -64,7 +72,7 @@ def fit(
 
     `gate` is on the heads: `constant` is a mask, others are trained with the parameters, by the
     optimizer `gates`. `only` names the top-level group of `params` to train ("readout"), or "gates"
-    for those alone: the rest has no gradient. The pass computes in the type of the objective. `log`
+    for those alone: the rest has no gradient. Without `lengths` single sequences share rows. `log`
     names a file of JSON lines (`Point`, `Gated`, `EvalPoint`); `board` takes the same numbers.
 
     `evaluate` measures the parameters and the trained gate every `config.eval_every` steps and at
@@ -116,10 +124,11 @@ def _step(objective: Objective, config: TrainingConfig, gates: OptimizerConfig, 
 
 def _order(source: Source, config: TrainingConfig, done: int, mesh: Mesh | None, lengths):
     """This process's batches from a step on."""
-    return training_batches(
-        source, config.batch_size, seed=config.seed, start_step=done, share=data_share(mesh),
-        lengths=lengths, window=config.window,
-    )  # fmt: skip
+    how = {"seed": config.seed, "start_step": done, "share": data_share(mesh)}
+    size = config.batch_size
+    if lengths is None:
+        return packed_training_batches(source, size, devices=data_devices(mesh), **how)
+    return training_batches(source, size, lengths=lengths, window=config.window, **how)
 
 
 def learning_rates_of(

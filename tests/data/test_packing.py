@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from jaxheads.data.encode import EncodedSource
-from jaxheads.data.packing import PLACES, example_batches, pack, packed_batches, row_length
+from jaxheads.data.loader import training_batches
+from jaxheads.data.packing import (
+    PLACES,
+    example_batches,
+    pack,
+    packed_batches,
+    packed_training_batches,
+    row_length,
+)
 
 
 def source_of(lengths, sentences: int = 1) -> EncodedSource:
@@ -80,3 +90,29 @@ def test_what_cannot_share_rows_is_padded_or_rejected():
         next(packed_batches(pairs, 8))
     with pytest.raises(ValueError, match="expected examples and a batch size"):
         next(packed_batches(source_of(np.zeros(0, int)), 8))
+
+
+def numbers(batch) -> list[int]:
+    return sorted(int(number) for number in batch.index_B if number >= 0)
+
+
+def test_training_sees_the_examples_of_each_step_in_few_shapes():
+    source, how = source_of(LENGTHS), {"seed": 3}
+    packed = list(itertools.islice(packed_training_batches(source, 32, **how), 12))
+    padded = itertools.islice(training_batches(source, 32, **how), 12)
+    assert [numbers(batch) for batch in packed] == [numbers(batch) for batch in padded]
+    assert all(batch.weight_B.sum() == 32 for batch in packed)
+    assert len({batch.tokens_BT.shape for batch in packed}) <= 3
+    late = next(packed_training_batches(source, 32, start_step=7, **how))
+    assert (late.tokens_BT == packed[7].tokens_BT).all()
+
+
+def test_processes_train_on_slices_of_one_batch_in_rows_for_their_devices():
+    source, how = source_of(LENGTHS), {"seed": 3, "devices": 2}
+    parts = [packed_training_batches(source, 32, share=(n, 2), **how) for n in (0, 1)]
+    whole = packed_training_batches(source, 32, seed=3)
+    for one, two, both in itertools.islice(zip(*parts, whole, strict=True), 6):
+        assert one.tokens_BT.shape == two.tokens_BT.shape and len(one.tokens_BT) % 2 == 0
+        assert sorted(numbers(one) + numbers(two)) == numbers(both)
+    with pytest.raises(ValueError, match="expected a multiple of 2, got 31"):
+        next(packed_training_batches(source, 31, seed=0, share=(0, 2)))
