@@ -61,9 +61,10 @@ class Encoder(nnx.Module):
     ) -> Trace:
         """Hidden states everywhere, or only at `where_BP`: most of the last layer is saved.
 
-        With `remat` a backward pass is left with each layer's input, and computes the rest of
-        the layer again: the same numbers in less memory and more time. `unroll` writes layers
-        one after the other instead of a loop, which takes longer to compile.
+        A backward pass is left with what `kept` tells of each layer; with `remat` with its input
+        alone, and computes the rest again: the same numbers in less memory and more time. `unroll`,
+        for a CPU, keeps everything, and writes layers one after the other instead of a loop, which
+        takes longer to compile.
 
         Raises:
           ValueError: for a gate of another shape, or an observer together with positions or

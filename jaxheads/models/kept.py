@@ -1,6 +1,6 @@
 """What a layer keeps for its backward pass: what is marked here. The rest is computed again.
 
-Kept are queries, keys, values and contexts, the states before a norm, and feed-forward units before
+Kept are queries, keys, values and contexts, states before a norm, and feed-forward units before
 their activation. Attention's probabilities, norms, activations and dropout's masks cost a TPU less
 to compute again than to write and to read: of RoBERTa-base, 256 x 128 tokens in bfloat16, the
 gradient of gates takes half of the memory, by the TPU's compiler.

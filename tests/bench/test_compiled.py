@@ -12,7 +12,7 @@ import pytest
 from jaxheads.bench import chips, compiled
 from jaxheads.bench.counted import Counted, Moved, count
 from jaxheads.bench.programs import PROGRAMS, Case, Layout, parse_layout
-from jaxheads.bench.shapes import BINARY, TINY
+from jaxheads.bench.shapes import BASE, BINARY, TINY
 from jaxheads.cli.main import main
 
 SMALL = ["bench", "--tiny", "--length", "8", "--batch-size", "16"]
@@ -153,6 +153,33 @@ def test_every_program_compiles_for_a_tpu_with_the_collectives_that_it_needs(
         assert all(part.flops < largest / 100 for part in wide), wide
     state, peak = compiled.memory(built)
     assert 0 < state < peak < 2**28
+
+
+@pytest.mark.tpu_compile
+@pytest.mark.usefixtures("uncached")
+def test_a_split_optimizers_state_sums_in_the_loop_what_each_device_keeps():
+    """So small a model sums whole and cuts; a large one scatters its sums."""
+    pytest.importorskip("libtpu")
+    config = dataclasses.replace(TINY, num_layers=4, hidden_dropout=0.0, attention_dropout=0.0)
+    devices = chips.open_topology("v5e:2x2").devices
+    layout = Layout(data=4, shard_opt_state=True)
+    case = Case(config, BINARY, layout, devices, "bfloat16", 16, 32)
+    text = compiled.compiled(PROGRAMS["fine-tuning"], case, "tpu").as_text()
+    assert set(count(text).collectives) == BOTH | {"all-to-all", "collective-permute"}
+    loops = [line for line in text.splitlines() if " while(" in line]
+    assert any("f32[3,8,64]" in line and "f32[3,32,64]" not in line for line in loops)
+
+
+@pytest.mark.tpu_compile
+@pytest.mark.usefixtures("uncached")
+def test_gate_gradients_of_a_base_model_take_half_of_a_v5e_and_move_few_bytes():
+    """The aims: 256 examples of 128 tokens in 7 GiB, at least 70% of the rate by balance."""
+    pytest.importorskip("libtpu")
+    devices, chip, _ = chips.open_topology("v5e:1x1")
+    case = Case(BASE, BINARY, Layout(), devices, "bfloat16", 256, 128)
+    built = compiled.compiled(PROGRAMS["gate gradients"], case, "tpu")
+    assert compiled.memory(built)[1] < 7 * 2**30
+    assert compiled.figures(count(built.as_text()), chip, "tpu")["share_of_peak"] >= 0.7
 
 
 @pytest.mark.tpu_compile
