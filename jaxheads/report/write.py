@@ -72,7 +72,7 @@ ANSWERS: tuple[tuple[Callable[[Study], Answer | None] | Question, str, tuple[str
     (deduction_answer, "deduction", ("deduction",)),
     (regimes_answer, "regimes", ("regimes",)),
     (COMPARISON, "comparison", ("comparison", "heads")),
-    (further_answer, "comparison", ("pareto",)),
+    (further_answer, "comparison", ("pareto", "comparison", "heads")),
     (CONTRAST, "prunability", ()),
     (functional_answer, "coherence", ("functional",)),
     (ORDERS, "coherence", ()),

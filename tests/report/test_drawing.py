@@ -9,7 +9,7 @@ import pytest
 
 from jaxheads.report.figures.drawing import _letters as letters
 from jaxheads.report.figures.drawing import drawable, render
-from jaxheads.report.figures.panels import draw_line, grid, name_heads_axis
+from jaxheads.report.figures.panels import add_legend, draw_line, grid, name_heads_axis
 from jaxheads.report.figures.style import FIXED
 from jaxheads.report.page import _part as page_part
 from jaxheads.report.parts import Drawing
@@ -49,3 +49,16 @@ def test_letters_are_drawn_or_a_box_stands_for_them_and_it_is_said(monkeypatch):
     letters.cache_clear()
     assert drawable("אב hund") == "□□ hund"
     letters.cache_clear()
+
+
+def test_a_legend_has_no_more_columns_than_its_figure_has_room_for():
+    for panels, columns in ((1, 2), (3, 4)):
+        figure, axes = grid(panels)
+        for name in ("gradient", "random", "reversed", "gradient, iterative"):
+            axes[0].plot([0, 1], label=name)
+        add_legend(figure, axes)
+        render(Drawing("legend", figure, "", ""))
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert legend._ncols == columns
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxheads.report.figures.style import MUTED, LineStyle, line_styles
 from jaxheads.report.spread import INTERVAL, RANGE, Spread, cell, short
 
-COLUMNS = 3
+COLUMNS, COLUMN = 3, 1.6  # panels in a row; inches of a legend's column
 LABEL_HEIGHT = 0.06  # of a panel: labels of levels nearer than this would cover each other
 POINT, SQUARE = "tip-point", "tip-square"  # texts that only the page shows
 
@@ -46,7 +46,8 @@ def grid(
 
 
 def add_legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
-    """One legend below all panels, with each name once."""
+    """One legend below all panels, with each name once, in as many columns as there is room for."""
+    columns = max(1, min(columns, int(figure.get_figwidth() / COLUMN)))
     handles: dict[str, Any] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
