@@ -111,7 +111,7 @@ def _prune(model: StudyModel, task: str, seed: int, method: str, budget: int) ->
     work = measure(model, task, (how.draws if way.random else 1) + bool(way.gate))
     if way.gate:
         work |= _gated(model, task, joint=way.joint)
-    elif "iterative" in method:
+    elif way.iterative:
         before = sum(each >= budget for each in budgets(model))
         work |= score(model, task, before, limit=model.run.scoring.rescored)
     elif method == META:

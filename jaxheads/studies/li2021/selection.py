@@ -196,6 +196,7 @@ class Method(NamedTuple):
     random: bool = False  # draws its mask, so that it has to be drawn several times
     gate: str = ""  # of `GATED`, trained at a learning rate that has to be chosen
     joint: bool = False  # the gate is trained with the model, not alone on the fine-tuned one
+    iterative: bool = False  # heads are scored anew at every budget on the way
 
     @property
     def learns_subset(self) -> bool:
@@ -215,10 +216,10 @@ class Method(NamedTuple):
 
 METHODS: dict[str, Method] = {
     OWN: Method(_gradient),
-    f"{OWN}, iterative": Method(_iterative),
+    f"{OWN}, iterative": Method(_iterative, iterative=True),
     # the baseline in the code of Li et al. 2021: groups of 32 examples, layers normalised
     f"{OWN} of the paper, iterative": Method(
-        functools.partial(_iterative, unit="batch", normalize="l2")
+        functools.partial(_iterative, unit="batch", normalize="l2"), iterative=True
     ),
     RANDOM: Method(functools.partial(_random, per_layer=False), random=True),
     f"{RANDOM}, per layer": Method(functools.partial(_random, per_layer=True), random=True),
