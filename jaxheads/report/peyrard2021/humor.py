@@ -87,7 +87,7 @@ def _by_task(study: Study, name: str, caption: str, columns: Mapping[str, Column
 
 
 def _accuracy(study: Study) -> Table:
-    accuracy = {"metric": Metric.ACCURACY}
+    accuracy, asked = {"metric": Metric.ACCURACY}, {"metric": Metric.QUESTIONS}
     columns: dict[str, Column] = {
         "constant": (Stage.FLOOR, accuracy, number),
         Metric.LONGER: (Stage.LEAK, {"metric": Metric.LONGER}, number),
@@ -96,14 +96,10 @@ def _accuracy(study: Study) -> Table:
         Stage.SHUFFLED: (Stage.SHUFFLED, accuracy, number),
         Stage.PROBE: (Stage.PROBE, accuracy, number),
         "fine-tuned": (Stage.HEADLINES, accuracy | {"method": "all"}, number),
-        "questions": (
-            Stage.HEADLINES, {"metric": Metric.QUESTIONS, "method": "all"}, count,
-        ),
+        "questions": (Stage.HEADLINES, asked | {"method": "all"}, count),
         SURELY_SERIOUS: (Stage.HEADLINES, accuracy | {"method": SURELY_SERIOUS}, number),
-        "of these": (
-            Stage.HEADLINES, {"metric": Metric.QUESTIONS, "method": SURELY_SERIOUS}, count,
-        ),
-    }  # fmt: skip
+        "of these": (Stage.HEADLINES, asked | {"method": SURELY_SERIOUS}, count),
+    }
     caption = (
         "Accuracy on test. humor_single: is this sentence funny; humor_pair: is the first of two. "
         "Constant, longer, naive Bayes and bag of words see no model. Square brackets: 95% "
