@@ -61,7 +61,7 @@ def run(job: OwnJob, *, repeats: int, clock: str, whole: bool, as_json: bool) ->
     spec = {**_torch_spec(job), "clock": clock}
     with torch_side(spec) as torch:
         report["torch"] = NO_TORCH if torch is None else "beside"
-        bound = {name: flops(job, name) / matmul_rate(job.dtype) for name in JOBS}
+        bound = {name: flops(job, name) / matmul_rate(job.dtype, CLOCKS[clock]) for name in JOBS}
         for name in JOBS:
             sides = {"jaxheads": _timed(WORK[name](job), CLOCKS[clock])}
             if torch is not None:

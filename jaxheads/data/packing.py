@@ -94,7 +94,9 @@ def packed_batches(
     rows = max(1, round(share_of / devices)) * devices
     steps = math.ceil(len(found.rows) / rows)
     places = max((len(row) for row in found.rows), default=1)
-    if processes > 1:
+    if processes == 1:  # equally full batches, so that the last is not mostly padding
+        rows = math.ceil(len(found.rows) / steps / devices) * devices
+    else:
         steps, places = gather_processes(np.array([steps, places])).max(0).tolist()
     for step in range(steps):
         chosen = found.rows[step * rows : (step + 1) * rows]

@@ -53,6 +53,13 @@ def test_every_example_comes_once_with_its_own_tokens_types_and_label():
     assert len(shapes) == 1  # one program
 
 
+def test_the_last_batch_is_about_as_full_as_the_others():
+    found = list(packed_batches(source_of(LENGTHS[:50]), 40))  # 1.25 batches
+    assert [(batch.weight_B > 0).sum() > 20 for batch in found] == [True, True]
+    rows = sum(len(batch.tokens_BT) for batch in found)
+    assert rows - len(pack(LENGTHS[:50], found[0].tokens_BT.shape[1]).rows) <= 1
+
+
 def test_little_is_padding_and_no_row_is_too_full():
     length = row_length(LENGTHS, int(LENGTHS.max()))
     found = pack(LENGTHS, length)
