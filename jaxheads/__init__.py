@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from jaxheads.pruning.mask import mask_from_scores
     from jaxheads.report.figures.attention_page import view_attention
     from jaxheads.report.figures.heads import plot_heads
+    from jaxheads.training.fine_tune import fine_tune
     from jaxheads.training.fit import fit
 
 _ROOMS = {
@@ -105,6 +106,7 @@ _ROOMS = {
     "report.figures.attention_page": ("view_attention",),
     "inference.dependencies": ("dependency_maps",),
     "training.fit": ("fit",),
+    "training.fine_tune": ("fine_tune",),
     "report.figures.heads": ("plot_heads",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -137,6 +139,7 @@ __all__ = [
     "encoder_config",
     "entropy",
     "evaluate",
+    "fine_tune",
     "fit",
     "gradient",
     "init_model",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxheads.analysis.heat_map import heat_map
 from jaxheads.storage.arrays import read_arrays, write_arrays
 
 NORMALIZE = ("none", "l2")
@@ -47,26 +47,8 @@ class Scores(NamedTuple):
         return f"{self.method}, unit {self.unit}{data}{f', {self.model}' if self.model else ''}"
 
     def _repr_html_(self) -> str:
-        """A heat map for notebooks: a row a layer, darker where a score is higher."""
-        low, high = self.score_LH.min(initial=np.inf), self.score_LH.max(initial=-np.inf)
-        span = max(float(high - low), np.finfo(float).tiny)
-        numbers = "".join(f"<th>{head}</th>" for head in range(self.score_LH.shape[1]))
-        rows = "".join(
-            f"<tr><th>layer {layer}</th>"
-            + "".join(_cell(score, (score - low) / span) for score in row)
-            + "</tr>"
-            for layer, row in enumerate(self.score_LH.tolist())
-        )
-        caption = f"<caption>{html.escape(self._about())}</caption>"
-        return f"<table>{caption}<tr><th>head</th>{numbers}</tr>{rows}</table>"
-
-
-def _cell(score: float, share: float) -> str:
-    """A square of the heat map, white for the lowest score to blue for the highest."""
-    red, green, blue = (round(255 + share * (end - 255)) for end in (0, 84, 148))
-    ink = "white" if share > 0.5 else "black"
-    style = f"background:rgb({red},{green},{blue});color:{ink}"
-    return f'<td style="{style}">{score:.2g}</td>'
+        """A heat map for notebooks."""
+        return heat_map(self.score_LH, self._about())
 
 
 def normalize_layers(

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
 
+from jaxheads.analysis.heat_map import HeadMaps
 from jaxheads.analysis.spans import LABELS, SpanCounts, label_recall, sentence_f1
 from jaxheads.analysis.trees import Reading, tree_counts
 from jaxheads.data.pieces import Pieces, pieces_of_words
@@ -63,10 +62,11 @@ def readable_section(
     return TreebankSection(found, tuple(pieces[number] for number in kept), counts)
 
 
-def named_scores(counts: SpanCounts) -> dict[str, Float[np.ndarray, "L H"]]:
+def named_scores(counts: SpanCounts) -> HeadMaps:
     """The maps that `constituency_maps` returns, of spans that were counted already."""
     present = [label for place, label in enumerate(LABELS) if counts.labelled[:, place].any()]
-    return {"f1": sentence_f1(counts)} | {label: label_recall(counts, label) for label in present}
+    maps = {label: label_recall(counts, label) for label in present}
+    return HeadMaps(f1=sentence_f1(counts), **maps)
 
 
 def constituency_maps(
@@ -78,7 +78,7 @@ def constituency_maps(
     measure: str = "jsd",
     bias: float = 0.0,
     mesh: Mesh | None = None,
-) -> dict[str, Float[np.ndarray, "L H"]]:
+) -> HeadMaps:
     """How well the trees of each head's attention match gold trees, as in Luo (2021).
 
     The trees are those of Kim et al. (2020): split where the rows of neighbouring words differ
@@ -94,8 +94,8 @@ def constituency_maps(
       mesh: devices that share the sentences.
 
     Returns:
-      Arrays `[L, H]`: "f1", the mean of the sentences' F1, and for each label of `analysis.spans`
-      that the treebank has, the share of its constituents found.
+      A dict of arrays `[L, H]`: "f1", the mean of the sentences' F1, and for each label of
+      `analysis.spans` that the treebank has, the share of its constituents found.
 
     Raises:
       ValueError: for a file that is no treebank, an unknown measure, and where no sentence can be

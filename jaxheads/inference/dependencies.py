@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.arcs import ArcHits, ArcRecorder, relation_accuracies
+from jaxheads.analysis.heat_map import HeadMaps
 from jaxheads.analysis.words import renormalised
 from jaxheads.data.pieces import Pieces, pieces_of_words
 from jaxheads.data.tokens import Tokenizer, max_tokens
@@ -102,9 +103,10 @@ def shares_of(
     yield from ((arcs.relations[number], every_RLH[number]) for number in order)
 
 
-def named_shares(hits: ArcHits) -> dict[str, Float[np.ndarray, "L H"]]:
+def named_shares(hits: ArcHits) -> HeadMaps:
     """The maps that `dependency_maps` returns, of arcs that were found already."""
-    return {name.replace(" ", "_"): share_LH for name, share_LH in shares_of(hits, SHARES)}
+    shares = shares_of(hits, SHARES)
+    return HeadMaps((name.replace(" ", "_"), share_LH) for name, share_LH in shares)
 
 
 def dependency_maps(
@@ -115,7 +117,7 @@ def dependency_maps(
     sentences: int | None = None,
     subtypes: bool = False,
     mesh: Mesh | None = None,
-) -> dict[str, Float[np.ndarray, "L H"]]:
+) -> HeadMaps:
     """The share of a treebank's arcs that each head finds, by Htut et al.'s MAX and MST (2019).
 
     The model sees its special tokens, which have no rows; a word attends by the mean of its pieces
@@ -130,8 +132,8 @@ def dependency_maps(
       mesh: devices that share the sentences.
 
     Returns:
-      Arrays `[L, H]` of shares, without punctuation: "max", "mst", "dependent_to_head" and
-      "head_to_dependent"; and of MAX for each relation by its name, the most frequent first.
+      A dict of arrays `[L, H]` of shares, without punctuation: "max", "mst", "dependent_to_head"
+      and "head_to_dependent"; and of MAX for each relation by its name, the most frequent first.
 
     Raises:
       ValueError: for a file that is no treebank, and where no sentence can be read.

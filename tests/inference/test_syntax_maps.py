@@ -25,6 +25,16 @@ def folder(tmp_path_factory):
     return path
 
 
+def test_maps_are_shown_in_short(folder):
+    maps = dependency_maps(*small_encoder(), folder / "trees.conllu")
+    assert repr(maps).startswith("HeadMaps(2 layers x 3 heads, highest of each: max ")
+    assert len(repr(maps)) < 300
+    page = maps._repr_html_()
+    assert page.count("<table>") == len(maps)
+    assert page.count("<details open>") == 1
+    assert page.count("<td") == 6 * len(maps)
+
+
 def test_shares_of_arcs_are_those_of_a_loop_over_words(folder):
     model, tokenizer = small_encoder()
     found = dependency_maps(model, tokenizer, folder / "trees.conllu")
