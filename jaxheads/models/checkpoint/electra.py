@@ -41,9 +41,9 @@ ELECTRA = dataclasses.replace(
         "ElectraForTokenClassification": "tagging",
         PAIR: "pair",
     },
-    embeddings=BERT.embeddings | {"project": "embeddings_project"},
-    readouts=BERT.readouts
-    | {
+    embeddings={**BERT.embeddings, "project": "embeddings_project"},
+    readouts={
+        **BERT.readouts,
         "masked_lm": {
             "dense": "generator_predictions.dense",
             "norm": "generator_predictions.LayerNorm",

@@ -17,8 +17,8 @@ ROBERTA = dataclasses.replace(
         "vocab_size": Attribute("vocab_size", int, 50265),
         "pad_token_id": Attribute("pad_token_id", int, 1, least=0),
     },
-    constants=BERT.constants
-    | {
+    constants={
+        **BERT.constants,
         "positions_after_pad": True,
         "masked_lm_activation": "gelu",  # in its own code, whatever the encoder's activation
         "drops_pooler_input": True,
@@ -31,8 +31,8 @@ ROBERTA = dataclasses.replace(
         "RobertaForTokenClassification": "tagging",
         PAIR: "pair",
     },
-    readouts=BERT.readouts
-    | {
+    readouts={
+        **BERT.readouts,
         "masked_lm": {
             "dense": "lm_head.dense",
             "norm": "lm_head.layer_norm",
