@@ -40,6 +40,7 @@ CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time
 # Operations for each multiply-add of a forward pass: forward, and with the states' or all gradients
 JOBS = {"gate gradients": 4, "evaluation": 2, "fine-tuning": 6}
 VERBS = {"gate gradients": "score", "evaluation": "evaluate", "fine-tuning": "train"}
+ENDS = {"gate gradients": ".npz", "evaluation": ".json", "fine-tuning": "-tuned"}
 NO_TORCH = "PyTorch's side: torch and transformers are not installed: `pip install torch`"
 
 
@@ -211,7 +212,7 @@ def _command(job: OwnJob, name: str) -> Workload:
         words += ["--steps", str(steps)]
     command = [sys.executable, "-m", "jaxheads", VERBS[name], *words, "--out"]
     number = itertools.count()
-    return lambda: _whole([*command, f"{out}-{VERBS[name]}-{next(number)}"])
+    return lambda: _whole([*command, f"{out}-{next(number)}{ENDS[name]}"])
 
 
 def _script(job: OwnJob, name: str) -> Workload:
