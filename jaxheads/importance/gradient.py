@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jaxheads.inference.evaluate import AnswerRows, answer_rows
-from jaxheads.objectives import Objective, Outcome, packing_of
+from jaxheads.objectives import Objective, packing_of
 from jaxheads.parallel.mesh import split_gate, split_over_data
 
 
@@ -113,7 +113,9 @@ def _start(batch, gate_LH, token: bool, mesh: Mesh | None):
     return split_gate(mesh, jnp.broadcast_to(gate, (int(np.prod(rows)), *gate_LH.shape, length)))
 
 
-def _gradient(objective, params, batch, gate) -> tuple[Any, Outcome]:
+def _gradient(objective, params, batch, gate) -> tuple[Any, Any]:
+    """The gradient of the losses' sum, and the outcome; an objective of one's own may give less."""
+
     def total(gate):
         outcome = objective(params, gate, batch, None)
         return (outcome.loss_B * (batch.weight_B > 0)).sum(), outcome
