@@ -66,7 +66,10 @@ def test_sigterm_saves_and_resuming_ends_in_the_same_bits(sentiment, review_file
 def test_files_that_may_not_grow_are_one_error_and_the_last_checkpoint_loads(
     sentiment, review_file, tmp_path
 ):
-    """The disk is full in the middle of a write: after step 6 no file may grow beyond 20 kB."""
+    """The disk is full in the middle of a write: after step 6 no file may grow beyond 20 kB.
+
+    -B: Python would leave modules cut short in its cache, for all who import them after it.
+    """
     out, kept = tmp_path / "out", tmp_path / "kept"
     given = {"checkpoints": kept, "save_every": 3}
     limited = (
@@ -83,7 +86,7 @@ def test_files_that_may_not_grow_are_one_error_and_the_last_checkpoint_loads(
     )
     fresh = words(sentiment, review_file, out, **given)
     ran = subprocess.run(
-        [sys.executable, "-c", limited, *fresh], capture_output=True, text=True, timeout=100,
+        [sys.executable, "-B", "-c", limited, *fresh], capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert ran.returncode == 2, ran.stderr
     said = ran.stderr

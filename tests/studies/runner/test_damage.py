@@ -144,7 +144,10 @@ def test_a_place_that_cannot_be_written_is_one_line_before_anything_runs(config,
 
 
 def test_files_that_may_not_grow_are_one_line(config, tmp_path):
-    """As by a full disk, the system itself refuses every write beyond 9 kB."""
+    """As by a full disk, the system itself refuses every write beyond 9 kB.
+
+    -B: Python would leave modules cut short in its cache, for all who import them after it.
+    """
     limited = (
         "import resource, sys\n"
         "from jaxheads.cli.main import main\n"
@@ -153,7 +156,7 @@ def test_files_that_may_not_grow_are_one_line(config, tmp_path):
     )
     words = ["study", str(config), "--out", str(tmp_path / "out"), "--set", "seeds=0"]
     ran = subprocess.run(
-        [sys.executable, "-c", limited, *words], capture_output=True, text=True, timeout=200
+        [sys.executable, "-B", "-c", limited, *words], capture_output=True, text=True, timeout=200
     )
     assert ran.returncode == 2, ran.stderr
     (said,) = [line for line in ran.stderr.splitlines() if line.startswith("jaxheads: ")]
