@@ -81,9 +81,15 @@ def run(options: TrainOptions) -> None:
 
 
 def _lengths(job: TrainJob, config: TrainingConfig) -> tuple[int, ...] | None:
-    """The padded lengths of batches; None where a classifier's examples share rows."""
-    packs = config.accumulate == 1 and not config.window
-    if packs and job.model.readout.kind == "classification":
+    """The padded lengths of batches; None where a classifier's examples share rows.
+
+    Dropout is drawn by rows, and how examples share them depends on the number of processes.
+    """
+    encoder, readout, drops = job.model.config, job.model.readout, config.dropout
+    if drops is None:
+        drops = max(encoder.hidden_dropout, encoder.attention_dropout, readout.dropout or 0.0)
+    packs = config.accumulate == 1 and not config.window and not drops
+    if packs and readout.kind == "classification":
         return None
     return bucket_lengths(int(job.train.lengths.max()))
 

@@ -71,9 +71,7 @@ class TrainOptions(TaskOptions):
     gate_learning_rate: float | None = option("learning rate of the gates (0.1), constant", None)
     cut: bool = option("take the rest out of the weights instead", False)
     new_classifier: bool = option("put a new readout in the place of the model's own", False)
-    window: int = option(
-        "batches within which examples of like length meet; 0: a classifier's share rows", 0
-    )
+    window: int = option("batches within which examples of like length meet; 0: none", 0)
     log_every: int = option("steps between two lines of the log", 20)
     eval_every: int = option("steps between two evaluations on what is held out; 0: at the end", 0)
     checkpoints: Path | None = option(
