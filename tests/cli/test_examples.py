@@ -103,8 +103,7 @@ def test_a_newcomer_copies_the_commands(kind, tmp_path, monkeypatch):
     exec(script, names)
     np.testing.assert_allclose(names["scores"].score_LH, wanted_LH, atol=1e-5 * wanted_LH.max())
     assert names["found"].metrics[metric] > names["found"].floors[metric]
-    smaller = names["model"]._replace(params=names["params"], config=names["config"])
-    save_model(smaller, "smaller_python", tokenizer=names["tokenizer"])
+    save_model(names["tuned"], "smaller_python", tokenizer=names["tokenizer"])
     assert_same_logits(kind, "smaller_python", "export_python", rows["test"])
 
 
