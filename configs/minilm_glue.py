@@ -15,9 +15,8 @@ fine-tuning, by masked LM and at random; four regimes at 36. Sizes and rates are
 two cores and the time at hand.
 """
 
-from pathlib import Path
+from mini_english import DATA, training
 
-from jaxheads.config import OptimizerConfig, TrainingConfig
 from jaxheads.studies.settings import (
     Chiang2021,
     CurveSettings,
@@ -28,14 +27,6 @@ from jaxheads.studies.settings import (
     TextSettings,
 )
 
-DATA = Path("../shared/data")
-
-
-def training(steps: int, *, learning_rate: float = 1e-4) -> TrainingConfig:
-    """AdamW in batches of 16, examples of like length together."""
-    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
-    return TrainingConfig(steps=steps, batch_size=16, dropout=0.0, window=16, optimizer=optimizer)
-
 
 def task(name: str, folder: str, steps: int, *, length: int = 64) -> TaskSettings:
     """A task with its files."""
@@ -45,7 +36,7 @@ def task(name: str, folder: str, steps: int, *, length: int = 64) -> TaskSetting
         held_out=DATA / folder / "validation.jsonl",
         length=length,
         held_out_examples=500,
-        finetune=training(steps),
+        finetune=training(steps, learning_rate=1e-4),
     )
 
 
@@ -65,7 +56,7 @@ RUN = Run(
         task("cola", "glue/cola", 300),
         task("sick", "sick", 300),
     ),
-    finetune=training(150),
+    finetune=training(150, learning_rate=1e-4),
     probe=training(150, learning_rate=2e-3),
     seeds=(0, 1, 2),
     scoring=ScoringSettings(examples=512, ablated=72, rescored=128, batch_size=32),

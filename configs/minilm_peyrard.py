@@ -14,43 +14,29 @@ dropout 0.1; seeds 0, 1, 2; the head is chosen on validation and everything meas
 controls the encoder before fine-tuning and one fine-tuned on CoLA. Sizes and rates are ours.
 """
 
-from pathlib import Path
+import dataclasses
 
-from jaxheads.config import OptimizerConfig, TrainingConfig
-from jaxheads.studies.settings import (
-    CurveSettings,
-    ModelSettings,
-    Peyrard2021,
-    Run,
-    ScoringSettings,
-    TaskSettings,
-)
+from mini_english import training
+from peyrard_mini_english import RUN as SMALLER
 
-DATA = Path("../shared/data")
-UNFUN, COLA = DATA / "humor/unfun", DATA / "glue/cola"
+from jaxheads.config import TrainingConfig
+from jaxheads.studies.settings import CurveSettings, ModelSettings, ScoringSettings
+
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def training(steps: int, *, learning_rate: float = 1e-4) -> TrainingConfig:
-    """AdamW in batches of 16, examples of like length together."""
-    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup=0.1, weight_decay=0.01)
-    return TrainingConfig(steps=steps, batch_size=16, dropout=0.1, window=16, optimizer=optimizer)
+def with_dropout(steps: int, *, learning_rate: float) -> TrainingConfig:
+    """As the models of English are trained, with dropout."""
+    return dataclasses.replace(training(steps, learning_rate=learning_rate), dropout=0.1)
 
 
-RUN = Run(
-    study=Peyrard2021(
-        UNFUN / "train.jsonl",
-        UNFUN / "validation.jsonl",
-        UNFUN / "test.jsonl",
-        length=64,
-    ),
+RUN = dataclasses.replace(
+    SMALLER,
     name="minilm_peyrard",
     models=(ModelSettings("published", source=MODEL),),
-    tasks=(TaskSettings("cola", COLA / "train.jsonl", COLA / "validation.jsonl", length=40),),
-    finetune=training(300),
-    probe=training(200, learning_rate=2e-3),
-    seeds=(0, 1, 2),
+    text=None,
+    finetune=with_dropout(300, learning_rate=1e-4),
+    probe=with_dropout(200, learning_rate=2e-3),
     scoring=ScoringSettings(examples=512, ablated=0, rescored=0, batch_size=32),
     curve=CurveSettings(batch_size=50, readings=()),
-    devices=1,
 )
