@@ -30,7 +30,7 @@ SEEDS = f"{IN_STUDY}seeds_of_what_is_not_pre_trained_begin_with_other_weights"
 STUDIED = "tests/models/test_translation.py::test_gates_by_kind_are_those_of_one_array"
 PAGE = (
     "tests/report/li2021/test_comparison.py::"
-    "test_kinds_of_heads_have_a_table_where_there_are_several"
+    "test_kinds_of_heads_have_a_table_and_panels_where_there_are_several"
 )
 READS = (
     "tests/data/test_translation.py::"
@@ -78,6 +78,6 @@ FAULTS = (
     ("study: seeds begin with the same weights", "jaxheads/studies/workbench/model.py", SEEDS,
      "init_model(self.base.config, task.readout, jax.random.key(seed))",
      "init_model(self.base.config, task.readout, jax.random.key(0))"),
-    ("page: encoders alone have a table of kinds", "jaxheads/report/li2021/comparison.py", PAGE,
+    ("page: encoders alone have a table of kinds", "jaxheads/report/li2021/kinds.py", PAGE,
      "[row for row in rows if row.model in models]", "[*rows]"),
 )

@@ -31,6 +31,7 @@ from jaxheads.report.figures.panels import (
 from jaxheads.report.figures.style import SPARE, line_styles
 from jaxheads.report.folder import Study
 from jaxheads.report.li2021.differences import contrast_table, further_table
+from jaxheads.report.li2021.kinds import kinds_drawings, kinds_tables
 from jaxheads.report.names import heads_kept, shown
 from jaxheads.report.parts import Drawing, Section, Table, section, slug
 from jaxheads.report.spread import Spread, cell, kept, short, spread_of, spreads
@@ -55,9 +56,8 @@ def comparison_section(study: Study) -> Section | None:
     return section(
         "comparison", "Ways to choose heads", lead,
         _curves(study), _paretos(study), contrast_table(study), further_table(study),
-        _kinds_tables(study), _cost_table(study), _seen_table(study), _scaled_table(study),
-        _sweep_table(study),
-        _rate_table(study),
+        kinds_drawings(study, _groups(study)), kinds_tables(study), _cost_table(study),
+        _seen_table(study), _scaled_table(study), _sweep_table(study), _rate_table(study),
         table_of(
             "comparison-sizes", sizes, study.at(Stage.CUT_COMPARED),
             CHOSEN | {"heads kept": "budget"}, by="metric", form=short,
@@ -72,14 +72,19 @@ def _methods(study: Study) -> list[str]:
 
 
 def _curves(study: Study) -> Iterator[Drawing]:
+    for model in study.models:
+        rows = [row for stage in STAGES for row in study.main(stage, model=model)]
+        for number, methods in enumerate(_groups(study), start=1) if rows else ():
+            yield _curve(study, rows, methods, number)
+
+
+def _groups(study: Study) -> list[list[str]]:
+    """As many methods as one figure shows; some are in all."""
     methods = _methods(study)
     base = [name for name in ALWAYS if name in methods]
     others = [name for name in methods if name not in base]
-    groups = [others[start : start + GROUP] for start in range(0, len(others), GROUP)] or [[]]
-    for model in study.models:
-        rows = [row for stage in STAGES for row in study.main(stage, model=model)]
-        for number, group in enumerate(groups, start=1) if rows else ():
-            yield _curve(study, rows, base + group, number)
+    starts = range(0, max(len(others), 1), GROUP)
+    return [base + others[start : start + GROUP] for start in starts]
 
 
 def _curve(study: Study, rows: list[Row], methods: list[str], number: int) -> Drawing:
@@ -101,22 +106,6 @@ def _curve(study: Study, rows: list[Row], methods: list[str], number: int) -> Dr
     caption = f"{model}: quality against the heads kept, means over seeds; {bands_are(seen)}."
     alt = f"Quality of {model} by budget for {', '.join(methods)}"
     return Drawing(slug("comparison", model, str(number)), figure, alt, caption)
-
-
-def _kinds_tables(study: Study) -> Iterator[Table]:
-    """How many heads of each kind are kept, where a model has several."""
-    rows = study.at(Stage.KINDS)
-    models = {row.model for row in rows if row.metric != "encoder"}
-    if not models:
-        return
-    caption = (
-        "How many heads of each kind are kept at each budget, means over seeds and draws: of the "
-        "encoder, of the decoder's attention to itself, and of that to the source (cross)."
-    )
-    yield table_of(
-        "comparison-kinds", caption, [row for row in rows if row.model in models],
-        CHOSEN | {"heads kept": "budget"}, by="metric", form=short,
-    )  # fmt: skip
 
 
 def _cost_table(study: Study) -> Table:

@@ -125,7 +125,7 @@ def test_a_study_that_compares_nothing_has_neither():
     assert further_answer(other) is None
 
 
-def test_kinds_of_heads_have_a_table_where_there_are_several():
+def test_kinds_of_heads_have_a_table_and_panels_where_there_are_several():
     what = {"stage": "heads kept by kind", "method": "random", "budget": 8}
     kinds = {"encoder": (2.0, 4.0), "decoder": (5.0, 3.0), "cross": (1.0, 1.0)}
     of_three = [
@@ -140,6 +140,12 @@ def test_kinds_of_heads_have_a_table_where_there_are_several():
     assert isinstance(table, Table)
     assert table.head[3:] == ("heads kept", "encoder", "decoder", "cross")
     assert table.body == (("m", "sst2", "random", "8", "3 (2 to 4)", "4 (3 to 5)", "1 (1 to 1)"),)
+    (drawing,) = (part for part in page.parts if part.name == "kinds-m-sst2-1")
+    assert isinstance(drawing, Drawing)
+    panels = drawing.figure.axes
+    assert [panel.get_title() for panel in panels] == ["encoder", "decoder", "cross"]
+    heights = [panel.get_lines()[0].get_xydata().tolist() for panel in panels]
+    assert heights == [[[8.0, 3.0]], [[8.0, 4.0]], [[8.0, 1.0]]]
     alone = comparison_section(dataclasses.replace(study(), rows=(*study().rows, of_one)))
     assert alone is not None
     assert [part.name for part in alone.parts] == NAMES
