@@ -9,12 +9,12 @@ from typing import Literal
 
 from jaxheads.errors import refuse, too_low
 
-Schedule = Literal["linear", "cosine", "constant"]
+Schedule = Literal["linear", "cosine", "inverse_sqrt", "constant"]
 Optimizer = Literal["adamw", "sgd"]
 Placing = Literal["resampled", "corner"]
 Compute = Literal["float32", "bfloat16"]
 
-SCHEDULES: tuple[str, ...] = ("linear", "cosine", "constant")
+SCHEDULES: tuple[str, ...] = ("linear", "cosine", "inverse_sqrt", "constant")
 OPTIMIZERS: tuple[str, ...] = ("adamw", "sgd")
 FRAMES: tuple[int, ...] = (8, 16, 32, 64, 128)
 PLACINGS: tuple[str, ...] = ("resampled", "corner")
@@ -81,6 +81,8 @@ def _optimizer_problems(c: OptimizerConfig) -> Iterator[str]:
         yield f"warmup: expected a share from 0 to 1, got {c.warmup}"
     if c.schedule not in SCHEDULES:
         yield f"schedule: expected one of {', '.join(SCHEDULES)}, got {c.schedule!r}"
+    if c.schedule == "inverse_sqrt" and c.warmup == 0:
+        yield "warmup: expected above 0 for inverse_sqrt, which falls from its end on, got 0"
     if not 0 <= c.weight_decay < math.inf:
         yield f"weight_decay: expected at least 0, got {c.weight_decay}"
     if c.optimizer not in OPTIMIZERS:

@@ -52,9 +52,9 @@ def number(value: float, digits: int = 3) -> str:
     return _minus(f"{round(value, digits) + 0.0:.{digits}f}")
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 3) -> str:
     """As `number`, with a plus before what is above zero."""
-    return _minus(f"{round(value, 3) + 0.0:+.3f}")
+    return _minus(f"{round(value, digits) + 0.0:+.{digits}f}")
 
 
 def percent(value: float) -> str:

@@ -70,7 +70,8 @@ def learning_rate_schedule(config: OptimizerConfig, steps: int) -> LearningRate:
     """The learning rate of the steps 0 to `steps` - 1, all of them above zero.
 
     With w steps of warm-up, step s has `learning_rate * (s + 1) / w` before step w, all of it at
-    step w, and then falls towards zero at `steps`: linearly, by half a cosine, or not at all.
+    step w, and then falls towards zero at `steps`, linearly or by half a cosine; with sqrt(w / s)
+    (inverse_sqrt: Vaswani et al. 2017, section 5.3); or not at all.
     """
     warm = round(config.warmup * steps)
     left = SCHEDULES[config.schedule]
@@ -78,16 +79,20 @@ def learning_rate_schedule(config: OptimizerConfig, steps: int) -> LearningRate:
     def learning_rate(step: int) -> float:
         if step < warm:
             return config.learning_rate * (step + 1) / warm
-        return config.learning_rate * left(min((step - warm) / max(steps - warm, 1), 1.0))
+        return config.learning_rate * left(
+            min((step - warm) / max(steps - warm, 1), 1.0), max(warm, 1) / steps
+        )
 
     return learning_rate
 
 
-# What is left of the learning rate, by the share of the steps after the warm-up that are done.
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "linear": lambda share: 1 - share,
-    "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
-    "constant": lambda _: 1.0,
+# What is left of the learning rate, by the share of the steps after the warm-up that are done, and
+# the share of all steps that the warm-up takes.
+SCHEDULES: dict[str, Callable[[float, float], float]] = {
+    "linear": lambda share, _: 1 - share,
+    "cosine": lambda share, _: (1 + math.cos(math.pi * share)) / 2,
+    "inverse_sqrt": lambda share, warm: math.sqrt(warm / (warm + share * (1 - warm))),
+    "constant": lambda *_: 1.0,
 }
 
 

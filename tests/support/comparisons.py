@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from jaxheads.records.folder import OWN, Metric, Stage
@@ -37,10 +38,16 @@ def ways(study: Study) -> list[str]:
     return list(dict.fromkeys(row.method for row in study.at(Stage.PRUNED)))
 
 
+def digits(study: Study) -> int:
+    """After the point: of BLEU, which goes to 100, one."""
+    return 1 if study.metric(study.downstream[0]) == "bleu" else 3
+
+
 def value(study: Study, stage: str, method: str, budget: int) -> str:
-    """Mean accuracy with so many heads."""
-    spread = study.spread(stage, metric="accuracy", budget=budget, method=method)
-    return "–" if spread is None else number(spread.mean)
+    """Mean quality with so many heads."""
+    metric = study.metric(study.downstream[0])
+    spread = study.spread(stage, metric=metric, budget=budget, method=method)
+    return "–" if spread is None else number(spread.mean, digits(study))
 
 
 def contrast(study: Study, stage: str, method: str, budget: int) -> Row | None:
@@ -50,17 +57,18 @@ def contrast(study: Study, stage: str, method: str, budget: int) -> Row | None:
 
 
 def marked(study: Study, stage: str, method: str, budget: int) -> str:
-    """Mean accuracy, with + or * where it is better or worse than the gradient's order."""
+    """Mean quality, with + or * where it is better or worse than the gradient's order."""
     row = contrast(study, stage, method, budget)
     mark = "" if row is None else {1: "+", 0: "", -1: "\\*"}[side(row)]
     return value(study, stage, method, budget) + mark
 
 
 def differing(study: Study, stage: str, method: str, budget: int) -> str:
-    """Mean accuracy with the difference from the gradient's order and its interval."""
+    """Mean quality with the difference from the gradient's order and its interval."""
     row = contrast(study, stage, method, budget)
     mean = value(study, stage, method, budget)
-    return mean if row is None else f"{mean} ({cell(spread_of([row]), signed)})"
+    form = functools.partial(signed, digits=digits(study))
+    return mean if row is None else f"{mean} ({cell(spread_of([row]), form)})"
 
 
 def cost(study: Study, method: str) -> str:
@@ -87,6 +95,20 @@ def compared(name: str, *, bounds: Sequence[int] = (), again: Sequence[int] = ()
         for way in ways(study)
     )
     return markdown(("", *head, "examples"), body)
+
+
+def kinds(name: str) -> str:
+    """How many heads of each kind ways to choose keep, by budget."""
+    study = study_of(name)
+    names = list(dict.fromkeys(row.metric for row in study.at(Stage.KINDS)))
+
+    def means(method: str, budget: int) -> str:
+        what = {"method": method, "budget": budget}
+        found = (study.spread(Stage.KINDS, metric=kind, **what) for kind in names)
+        return " + ".join("–" if each is None else number(each.mean, 1) for each in found)
+
+    body = ((named(way), *(means(way, n) for n in budgets(study))) for way in ways(study))
+    return markdown((" + ".join(names), *(f"{n} heads" for n in budgets(study))), body)
 
 
 def li_grammar_prices() -> str:

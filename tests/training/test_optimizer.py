@@ -112,6 +112,7 @@ def test_plain_descent_follows_the_clipped_gradient():
     [
         ("linear", [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25]),
         ("cosine", [0.25, 0.5, 0.75, 1.0, 1.0, 0.85355339, 0.5, 0.14644661]),
+        ("inverse_sqrt", [0.25, 0.5, 0.75, 1.0, 1.0, 0.89442719, 0.81649658, 0.75592895]),
         ("constant", [0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0]),
     ],
 )
@@ -163,3 +164,11 @@ def test_gates_are_clipped_and_decay_by_settings_of_their_own():
     way, _ = optimizer.update(gradient, optimizer.init(tree), tree)
     assert float(way["params"]["kernel"][0]) == pytest.approx(1 / (1 + 1) + 0.5, rel=1e-4)
     assert float(way["gates"][0, 0]) == pytest.approx(9 / (9 + 1), rel=1e-4)
+
+
+def test_a_fall_from_the_end_of_a_warm_up_needs_one():
+    with pytest.raises(ValueError, match=r"warmup: expected above 0 for inverse_sqrt.*got 0"):
+        OptimizerConfig(warmup=0.0, schedule="inverse_sqrt")
+    shorter_than_a_step = OptimizerConfig(1.0, 0.01, "inverse_sqrt")
+    first, second = map(learning_rate_schedule(shorter_than_a_step, 4), (0, 1))
+    assert first == 1.0 > second

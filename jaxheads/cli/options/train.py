@@ -29,7 +29,7 @@ class TrainOptions(TaskOptions):
     encoder_learning_rate: float | None = option("of the encoder; without it the same", None)
     frozen_steps: int = option("first steps, in which the readout alone is trained", 0)
     warmup: float = option("share of the steps in which it rises", 0.1)
-    schedule: Literal["linear", "cosine", "constant"] = option(
+    schedule: Literal["linear", "cosine", "inverse_sqrt", "constant"] = option(
         "how it falls after the warm-up", "linear"
     )
     weight_decay: float = option("of kernels and tables, decoupled", 0.01)
@@ -63,10 +63,11 @@ class TrainOptions(TaskOptions):
         "subset: bounded (the default), chained (the paper's) or straight_through", None,
         metavar="NAME",
     )  # fmt: skip
-    annealing: Literal["safe", "paper"] | None = option(
-        "subset: how the temperature falls, safe (the default: 1 to 0.01) or paper (1000 to 1e-8)",
+    annealing: Literal["safe", "paper", "paper_translation"] | None = option(
+        "subset: how the temperature falls, safe (the default: 1 to 0.01), paper (1000 to 1e-8) or "
+        "paper_translation (0.1 to 1e-8)",
         None,
-        metavar="{safe,paper}",
+        metavar="NAME",
     )
     gate_learning_rate: float | None = option("learning rate of the gates (0.1), constant", None)
     cut: bool = option("take the rest out of the weights instead", False)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxheads.config import TrainingConfig
 from jaxheads.importance.gates.gate import Gate
 from jaxheads.importance.gates.hard_concrete import lagrangian
-from jaxheads.importance.gates.subset import PAPER, SAFE, Annealing, subset
+from jaxheads.importance.gates.subset import PAPER, PAPER_TRANSLATION, subset
 from jaxheads.importance.kept import open_kept
 from jaxheads.importance.methods import magnitude
 from jaxheads.models.model import Model
@@ -165,10 +165,16 @@ def _learned(choice: Choice, make: Callable[[Choice, int], Gate], *, joint: bool
     )
 
 
-def _subset(relaxation: str, annealing: Annealing = SAFE) -> Callable[[Choice, int], Gate]:
+def _subset(relaxation: str) -> Callable[[Choice, int], Gate]:
     return lambda choice, steps: subset(
-        choice.heads, choice.budget, steps=steps, annealing=annealing, relaxation=relaxation
+        choice.heads, choice.budget, steps=steps, relaxation=relaxation
     )
+
+
+def _subset_of_the_paper(choice: Choice, steps: int) -> Gate:
+    annealing = PAPER_TRANSLATION if choice.study_model.layout.decoder_layers else PAPER
+    how = {"annealing": annealing, "relaxation": "chained"}
+    return subset(choice.heads, choice.budget, steps=steps, **how)
 
 
 def _l0(choice: Choice, _steps: int) -> Gate:
@@ -181,7 +187,7 @@ GATED: dict[str, Callable[[Choice, int], Gate]] = {
     **dict(
         zip(
             SUBSETS,
-            (_subset("bounded"), _subset("chained", PAPER), _subset("straight_through")),
+            (_subset("bounded"), _subset_of_the_paper, _subset("straight_through")),
             strict=True,
         )
     ),

@@ -11,6 +11,7 @@ from scipy.special import expit, log_softmax, logsumexp
 
 from jaxheads.importance.gates.subset import (
     PAPER,
+    PAPER_TRANSLATION,
     SAFE,
     Annealing,
     bounded_top,
@@ -224,7 +225,7 @@ def test_one_program_serves_temperatures_budgets_steps_and_seeds():
         traced.append(step)
         return gate.sample(theta, key, step)
 
-    for annealing in (SAFE, PAPER, Annealing(0.1, 1e-8, 0.5)):
+    for annealing in (SAFE, PAPER, PAPER_TRANSLATION):
         for budget in (1, 5, 12):
             gate = subset((3, 4), budget, steps=7 * budget, annealing=annealing)
             theta = gate.init(jax.random.key(budget))

@@ -18,8 +18,8 @@ from jaxheads.models.checkpoint.families import encoder_config
 from jaxheads.records.rows import read_rows
 from jaxheads.storage.store import Store
 from jaxheads.studies.li2021 import study as li2021
+from jaxheads.studies.li2021.selection import GATED, choice_of, training_of
 from jaxheads.studies.li2021.selection import METHODS as WAYS
-from jaxheads.studies.li2021.selection import choice_of, training_of
 from jaxheads.studies.registry import check_inputs
 from jaxheads.studies.settings import ModelSettings, Run
 from jaxheads.studies.workbench.model import study_models
@@ -131,6 +131,9 @@ def test_gates_alone_are_trained_as_the_study_says(tmp_path):
     found = WAYS["straight-through, pipelined"].choose(choice)
     assert (found.steps, found.examples) == (5, 40)
     assert training_of(model, task, joint=True) is task.training is not alone
+    gate = GATED["subset of the paper"](choice, 66)
+    annealing = {name: gate.sample.keywords[name] for name in ("start", "end", "cooldown")}
+    assert annealing == pytest.approx({"start": 0.1, "end": 1e-8, "cooldown": 15})
 
 
 def test_seeds_of_what_is_not_pre_trained_begin_with_other_weights(tmp_path):
