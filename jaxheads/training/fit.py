@@ -29,11 +29,10 @@ from jaxheads.parallel.mesh import (
 )
 from jaxheads.training.boards import Open
 from jaxheads.training.checkpoint import Checkpoints
-from jaxheads.training.gating import Gated, agreement
 from jaxheads.training.optimizer import GATES, learning_rate_schedule
 from jaxheads.training.saving import Saving, naming_last_good, open_keeper, resumed
 from jaxheads.training.step import gate_key, make_step, start, state_shapes, take_window
-from jaxheads.training.watch import EvalPoint, Point, TrainingLog
+from jaxheads.training.watch import EvalPoint, Gated, Point, TrainingLog, agreement
 
 Evaluator = Callable[[Params, Theta], Mapping[str, float]]
 OPEN = constant()

@@ -14,8 +14,8 @@ from jaxheads.importance.gates.gate import constant, describe
 from jaxheads.importance.gates.hard_concrete import l0, lagrangian
 from jaxheads.importance.gates.subset import PAPER, subset
 from jaxheads.parallel.mesh import make_mesh
-from jaxheads.training import gating
 from jaxheads.training import step as step_module
+from jaxheads.training import watch
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import Fitted, fit
 from jaxheads.training.optimizer import GATES
@@ -125,7 +125,7 @@ def test_heads_that_a_model_lacks_are_no_overlap():
     present = np.array([[True, True, False, False], [False, True, False, False]])
     gate = subset(HEADS, 3, steps=30, present=present)
     theta = {"weight": gate.init(step_module.gate_key(0))["weight"] - 9}
-    assert gating._agreement(gate, theta, np.uint32(0), 29)["overlap"] == 1.0
+    assert watch._agreement(gate, theta, np.uint32(0), 29)["overlap"] == 1.0
 
 
 @pytest.mark.slow

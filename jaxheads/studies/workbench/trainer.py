@@ -20,8 +20,8 @@ from jaxheads.storage.store import Store, carried
 from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.training.checkpoint import Checkpoints
 from jaxheads.training.fit import fit
-from jaxheads.training.gating import sampled
 from jaxheads.training.optimizer import GATES
+from jaxheads.training.watch import sampled
 
 Mask = Bool[np.ndarray, "L H"]
 Gates = Float[np.ndarray, "L H"]
