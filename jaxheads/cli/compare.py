@@ -16,7 +16,7 @@ from jaxheads.inference.text_maps import Text, attention_maps
 from jaxheads.models.checkpoint.convert import load_model
 from jaxheads.records.folder import Metric
 from jaxheads.report.figures.attention_page import view_attention
-from jaxheads.storage.arrays import read_arrays, write_arrays
+from jaxheads.storage.files import read_arrays, write_arrays
 from jaxheads.storage.remote import named
 
 FARTHEST = 5  # heads that are listed

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxheads.analysis.heat_map import heat_map
-from jaxheads.storage.arrays import read_arrays, write_arrays
+from jaxheads.storage.files import read_arrays, write_arrays
 
 NORMALIZE = ("none", "l2")
 KEYS = ("score", "method", "unit", "examples", "model")

@@ -29,8 +29,7 @@ from jaxheads.records.folder import (
 from jaxheads.records.head_maps import map_files
 from jaxheads.records.rows import Row, read_rows
 from jaxheads.report.spread import Spread, spread_of
-from jaxheads.storage.arrays import read_arrays
-from jaxheads.storage.files import read_json
+from jaxheads.storage.files import read_arrays, read_json
 from jaxheads.storage.store import Store
 
 T = TypeVar("T")

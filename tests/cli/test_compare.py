@@ -14,7 +14,7 @@ from jaxheads.importance.scores import Scores, save_scores
 from jaxheads.inference.text_maps import attention_maps
 from jaxheads.models.checkpoint.convert import save_model
 from jaxheads.report.figures.attention_page import view_attention
-from jaxheads.storage.arrays import read_arrays
+from jaxheads.storage.files import read_arrays
 from tests.support.syntax import small_encoder
 
 TEXT = "the old dog sees a cat\nnew cats see dogs\n\nthe girl sees maps\n"

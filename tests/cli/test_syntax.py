@@ -12,7 +12,7 @@ from jaxheads.cli.main import main
 from jaxheads.cli.syntax import name_of
 from jaxheads.inference.constituents import constituency_maps
 from jaxheads.inference.dependencies import dependency_maps
-from jaxheads.storage.arrays import read_arrays
+from jaxheads.storage.files import read_arrays
 from tests.storage.fake_hub import FakeHub, reaching, serve
 from tests.support.paths import ROOT
 from tests.support.syntax import small_encoder, write_all
