@@ -12,7 +12,7 @@ from jaxheads.cli.main import main
 from jaxheads.data.baselines import guess_accuracies
 from jaxheads.data.loader import batches
 from jaxheads.data.mlm import mask_blocks
-from jaxheads.data.sources import first, read_blocks, read_texts
+from jaxheads.data.sources import read_blocks, read_texts
 from jaxheads.data.tokens import load_tokenizer
 from jaxheads.importance import load_scores
 from jaxheads.inference.evaluate import evaluate
@@ -44,7 +44,7 @@ def test_a_built_in_model_beats_guesses_from_the_neighbours(name):
     train, test = (tokenizer.encode(texts[split]).ids for split in ("train", "validation"))
     guess = guess_accuracies(train, test, unpredicted=tokenizer.special_ids)
     blocks = read_blocks(tokenizer, None, LENGTH, task="grammar_mlm", split="test")
-    blocks = first(blocks, 200)
+    blocks = blocks.first(200)
     masked = mask_blocks(blocks, tokenizer, length=LENGTH, seed=1, fixed=True)
     found = evaluate(
         objective_for(model.config, model.readout), model.params,

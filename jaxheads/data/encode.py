@@ -60,6 +60,13 @@ class EncodedSource:
         own_N = np.diff(self.starts).reshape(-1, self.sentences).max(1)
         return np.where(own_N == 0, self.longest, own_N)
 
+    def first(self, count: int | None) -> EncodedSource:
+        """The first `count` examples; all of them without it."""
+        if count is None or count >= len(self.labels):
+            return self
+        starts = self.starts[: count * self.sentences + 1]
+        return dataclasses.replace(self, starts=starts, labels=self.labels[:count])
+
     def rows(
         self, index_B: Int[np.ndarray, "B"], epoch_B: Int[np.ndarray, "B"], length: int
     ) -> Batch:

@@ -78,6 +78,10 @@ class MaskedSource:
     def _lengths(self) -> Int[np.ndarray, "N"]:
         return np.full(len(self.blocks.labels), self.length)
 
+    def first(self, count: int | None) -> MaskedSource:
+        """The first `count` blocks; all of them without it."""
+        return dataclasses.replace(self, blocks=self.blocks.first(count))
+
     def rows(
         self, index_B: Int[np.ndarray, "B"], epoch_B: Int[np.ndarray, "B"], length: int
     ) -> Batch:

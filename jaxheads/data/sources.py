@@ -87,14 +87,6 @@ def encode_shared(
     return dataclasses.replace(source, longest=int(longest))
 
 
-def first(source: EncodedSource, count: int | None) -> EncodedSource:
-    """The first `count` examples."""
-    if count is None or count >= len(source.labels):
-        return source
-    starts = source.starts[: count * source.sentences + 1]
-    return dataclasses.replace(source, starts=starts, labels=source.labels[:count])
-
-
 def shuffled(source: EncodedSource, count: int | None = None) -> EncodedSource:
     """`count` examples, all of them without it, in an order drawn by a fixed seed, in memory.
 

@@ -42,7 +42,7 @@ from jaxheads.studies.workbench.prunability import curves
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
-from jaxheads.studies.workbench.tasks import PreparedTask, first_of
+from jaxheads.studies.workbench.tasks import PreparedTask
 
 REPEATS = 6  # of a timing, as in the paper
 LEVEL = 0.01  # of a change that is called significant, as in the paper
@@ -112,7 +112,7 @@ def alone(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     task, model = study_model.task(name), study_model.tuned(name, seed)
     layers, heads = model.config.num_layers, model.config.num_heads
     limit = study_model.run.scoring.ablated or None
-    chosen_on = study_model.reader.placed(first_of(task.scored, limit), task.lengths)
+    chosen_on = study_model.reader.placed(task.scored.first(limit), task.lengths)
     whole, metric = study_model.scorer.measure(model, task).answers, task.metrics[0]
     masks_VLH = alone_in_layer(np.ones((layers, heads))).gates_VLH[1:] > 0
     training = task._replace(held_out=chosen_on)

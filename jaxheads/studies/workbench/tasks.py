@@ -17,7 +17,7 @@ from jaxheads.data.batch import Batch
 from jaxheads.data.encode import EncodedSource
 from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import MaskedSource, mask_blocks
-from jaxheads.data.sources import encode_shared, first, read_blocks, shuffled
+from jaxheads.data.sources import encode_shared, read_blocks, shuffled
 from jaxheads.data.tasks.examples import read_examples, stream_examples
 from jaxheads.data.tasks.labels import new_readout
 from jaxheads.data.tasks.named import task_named
@@ -42,8 +42,8 @@ class PreparedTask(NamedTuple):
     name: str  # in records and file names
     task: Task
     readout: ReadoutConfig
-    train: Source
-    scored: Source  # some of the training examples
+    train: EncodedSource | MaskedSource
+    scored: EncodedSource | MaskedSource  # some of the training examples
     held_out: list[Batch]
     lengths: tuple[int, ...]  # padded lengths of its batches
     training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
@@ -83,7 +83,7 @@ class Reader:
             self.tokenizer, text.held_out, text.length, task=text.task, split="validation",
             limit=text.held_out_blocks,
         )  # fmt: skip
-        scored = first(blocks, self.examples)
+        scored = blocks.first(self.examples)
         return PreparedTask(
             name=PRETRAINING,
             task=task_named(text.task),
@@ -168,7 +168,7 @@ class Reader:
 
         A file may be sorted, so of other examples it is a random sample, by a fixed seed.
         """
-        return first(train, self.examples) if drawn else shuffled(train, self.examples)
+        return train.first(self.examples) if drawn else shuffled(train, self.examples)
 
     def _scored(self, settings: TaskSettings, train: EncodedSource) -> EncodedSource:
         drawn = settings.train is None and task_of(settings).generated
@@ -337,11 +337,3 @@ def batches_of(
 ) -> Iterator[Batch]:
     """Every example of a source once, of this process's share."""
     return batches(source, size, share=data_share(mesh), lengths=lengths)
-
-
-def first_of(source: Source, limit: int | None) -> Source:
-    """The first examples of what is scored, which are in no order."""
-    if isinstance(source, MaskedSource):
-        return dataclasses.replace(source, blocks=first(source.blocks, limit))
-    assert isinstance(source, EncodedSource)
-    return first(source, limit)
