@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from jaxheads.storage.files import write_atomically
 
@@ -74,6 +74,20 @@ class Row:
 
     def __post_init__(self) -> None:
         _check_fields(vars(self))
+
+
+class RowFactory(NamedTuple):
+    """Makes rows of one study and one model."""
+
+    study: str
+    model: str
+
+    def __call__(self, task: str, values: Mapping[Any, float], **what: Any) -> list[Row]:
+        """One row for each metric of `values`; `what` are further fields of `Row`."""
+        return [
+            Row(self.study, self.model, task, metric, float(value), **what)
+            for metric, value in values.items()
+        ]
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Row)}

@@ -11,8 +11,8 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from jaxheads.records.folder import Room
 from jaxheads.records.rows import Row, read_rows
@@ -68,20 +68,6 @@ def _word(value: Any) -> str:
         return f"{value:g}"
     text = str(value) if isinstance(value, int | str) else value.name
     return re.sub(r"[^\w.]+", "-", text)
-
-
-class RowFactory(NamedTuple):
-    """Makes rows of one study and one model."""
-
-    study: str
-    model: str
-
-    def __call__(self, task: str, values: Mapping[Any, float], **what: Any) -> list[Row]:
-        """One row for each metric of `values`; `what` are further fields of `Row`."""
-        return [
-            Row(self.study, self.model, task, metric, float(value), **what)
-            for metric, value in values.items()
-        ]
 
 
 def needs_by_name(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
