@@ -21,8 +21,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxheads.storage.arrays import read_arrays, write_arrays
-from jaxheads.storage.files import is_draft, remove_here, write_atomically
+from jaxheads.storage.files import (
+    is_draft,
+    read_arrays,
+    remove_here,
+    write_arrays,
+    write_atomically,
+)
 from jaxheads.storage.urls import as_os_error, open_url, put_file, url_of
 
 CONTENTS = ".contents.json"
@@ -44,12 +49,16 @@ class Store:
     alone: bool = False
 
     def __str__(self) -> str:
-        return url_of(self.place) or str(self.place)
+        return self._url or str(self.place)
 
     @property
     def folder(self) -> Path | None:
         """The folder; None for a URL."""
-        return None if url_of(self.place) else Path(self.place)
+        return None if self._url else Path(self.place)
+
+    @functools.cached_property
+    def _url(self) -> str | None:
+        return url_of(self.place)
 
     # -- write
 

@@ -30,9 +30,9 @@ STUDY, COMPARING, DEDUCTION, WORST, COHERENCE = (
     f"jaxheads/studies/chiang2021/{name}.py"
     for name in ("study", "regimes", "deduction", "acceptable", "coherence")
 )
-MODEL, TASKS, PRUNABILITY, STEPS, SCORER, TRAINER = (
+MODEL, TASKS, PRUNABILITY, STEPS, SCORER, SETTINGS, TRAINER = (
     f"jaxheads/studies/workbench/{name}.py"
-    for name in ("model", "tasks", "prunability", "steps", "scorer", "trainer")
+    for name in ("model", "tasks", "prunability", "steps", "scorer", "settings", "trainer")
 )
 CURVE = "jaxheads/pruning/curve.py"
 
@@ -56,17 +56,15 @@ FAULTS = (
     ("held-out text is scored", TASKS, TEXT,
      "scored=self._masked(text, scored, seed)", "scored=self._masked(text, held_out, seed)"),
     ("scores of a readout that is not trained", STEPS, SCORED,
-     "score_all(study_model, model, task, score_file(study_model.name, name, seed))",
-     "score_all(study_model, study_model.fresh(task, seed), task, score_file(study_model.name, "
-     "name, seed))"),
+     "score_all(model, task, score_file(study_model.name, name, seed))",
+     "score_all(study_model.fresh(task, seed), task, score_file(study_model.name, name, seed))"),
     ("scores of a linear probe with a readout that is not trained", STUDY, SCORED,
-     "score_all(study_model, model, task, file)", "score_all(study_model, study_model.fresh(task, "
-                                          "seed), task, file)"),
+     "score_all(model, task, file)", "score_all(study_model.fresh(task, seed), task, file)"),
     ("scores of the fine-tuned body for the frozen one", STUDY, SCORED,
      "model = study_model.trainer.fitted(study_model.probing(task, seed, file))", "model = "
          "study_model.tuned(name, seed)"),
-    ("ablation is of all examples", PRUNABILITY, SCORED,
-     "method=ablation(), limit=how.ablated)", "method=ablation())"),
+    ("ablation is of all examples", SCORER, SCORED,
+     "method=ablation(), limit=self.how.ablated)", "method=ablation())"),
     ("all seeds train in the order of the first", TRAINER, MASKED,
      "return dataclasses.replace(training, seed=seed)", "return training"),
     # contrasts
@@ -100,9 +98,10 @@ FAULTS = (
      "masks = (present_LH, *prune_iteratively(rescore, budgets[1:], present_LH))",
      "one_LH = rescore(present_LH)\n    masks = [mask_from_scores(one_LH, b) for b in budgets]"),
     ("orders: iterative is rescored without the mask", PRUNABILITY, POINTS,
-     '"mask_LH": mask_LH, **read_as(reading)}', "**read_as(reading)}"),
+     '"mask_LH": mask_LH, **READINGS.get(reading, PLAIN)}',
+     "**READINGS.get(reading, PLAIN)}"),
     ("orders: iterative is of plain scores for every reading", PRUNABILITY, POINTS,
-     '"mask_LH": mask_LH, **read_as(reading)}', '"mask_LH": mask_LH}'),
+     '"mask_LH": mask_LH, **READINGS.get(reading, PLAIN)}', '"mask_LH": mask_LH}'),
     ("orders: the tied one is reversed", PRUNABILITY, POINTS,
      "((OWN, score_LH), (REVERSED, -score_LH))", "((OWN, -score_LH), (REVERSED, score_LH))"),
     ("orders: the tied one is of single uses", PRUNABILITY, POINTS,
@@ -116,20 +115,18 @@ FAULTS = (
     ("orders: every seed has the draws of the first", STUDY, POINTS,
      "range(place * count, (place + 1) * count),", "range(count),"),
     # readings
-    ("readings: tied scores are not tied", PRUNABILITY, READINGS,
-     "config.block_by_layer if config is not None else None", "None"),
-    ("readings: l2 is not normalised", PRUNABILITY, READINGS,
-     'normalize = "l2" if "l2" in (unit, more) else "none"',
-     'normalize = "l2" if more == "l2" else "none"'),
-    ("readings: token+l2 is not normalised", PRUNABILITY, READINGS,
-     'normalize = "l2" if "l2" in (unit, more) else "none"',
-     'normalize = "l2" if unit == "l2" else "none"'),
-    ("readings: all are normalised", PRUNABILITY, READINGS,
-     'normalize = "l2" if "l2" in (unit, more) else "none"', 'normalize = "l2"'),
-    ("readings: tokens are read from examples", PRUNABILITY, READINGS,
-     'str(token_file(kept)) if how["unit"] == "token" else kept', "path"),
-    ("readings: all are by example", PRUNABILITY, READINGS,
-     '"example" if unit in ("", "l2") else unit', '"example"'),
+    ("readings: tied scores are not tied", SCORER, READINGS,
+     'self._read(name, "", model.config.block_by_layer)', 'self._read(name, "")'),
+    ("readings: l2 is not normalised", SETTINGS, READINGS,
+     '{**PLAIN, "normalize": "l2"}', "PLAIN"),
+    ("readings: token+l2 is not normalised", SETTINGS, READINGS,
+     '{"unit": unit, "normalize": "l2"} for', '{"unit": unit, "normalize": "none"} for'),
+    ("readings: all are normalised", SETTINGS, READINGS,
+     '"normalize": "none"}', '"normalize": "l2"}'),
+    ("readings: tokens are read from examples", SCORER, READINGS,
+     'str(token_file(kept)) if how["unit"] == "token" else kept', "kept"),
+    ("readings: all are by example", SETTINGS, READINGS,
+     '{**PLAIN, "unit": unit}', "PLAIN"),
     # points
     ("points: budgets are shifted", PRUNABILITY, POINTS,
      "for budget, evaluation in zip(budgets, found, strict=True)",

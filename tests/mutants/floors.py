@@ -14,6 +14,7 @@ ANSWERS = "jaxheads/report/chiang2021/answers.py"
 PRINTED = "tests/report/chiang2021/test_answers.py::test_reliability_and_floors_are_printed"
 
 CURVES = "jaxheads/studies/workbench/prunability.py"
+SETTINGS = "jaxheads/studies/workbench/settings.py"
 SELECTION = "jaxheads/studies/li2021/selection.py"
 READINGS = "tests/studies/workbench/test_prunability.py::test_"
 BUDGETS = f"{READINGS}budgets_are_those_of_the_code_of_michel_et_al"
@@ -77,10 +78,10 @@ FAULTS = (
 
     ("budgets: rounded, not down", CURVES, BUDGETS,
      "steps - steps * i // points", "steps - round(steps * i / points)"),
-    ("readings: l2 alone is normalised", CURVES, UNITS,
-     'if "l2" in (unit, more)', 'if "l2" in (unit,)'),
+    ("readings: l2 alone is normalised", SETTINGS, UNITS,
+     '{"unit": unit, "normalize": "l2"} for', '{"unit": unit, "normalize": "none"} for'),
     ("readings: anew by examples alone", CURVES, ANEW,
-     '"mask_LH": mask_LH, **read_as(reading)', '"mask_LH": mask_LH'),
+     '"mask_LH": mask_LH, **READINGS.get(reading, PLAIN)', '"mask_LH": mask_LH'),
     ("the baseline of Li et al.: not normalised", SELECTION, LI,
      'unit="batch", normalize="l2"', 'unit="batch"'),
     ("the baseline of Li et al.: of examples", SELECTION, LI,

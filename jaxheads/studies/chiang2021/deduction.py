@@ -35,7 +35,7 @@ from jaxheads.records.rows import Row
 from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.answers import Way, estimate_rows, save_answers
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import scores_name
+from jaxheads.studies.workbench.scorer import scores_name
 from jaxheads.studies.workbench.tasks import PreparedTask
 from jaxheads.studies.workbench.trainer import Mask, masked_training
 

@@ -38,7 +38,7 @@ from jaxheads.studies.chiang2021.coherence import agreement_values, pairs_of
 from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.answers import estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import scores_name
+from jaxheads.studies.workbench.scorer import scores_name
 from jaxheads.studies.workbench.steps import OF_WEIGHTS
 from jaxheads.studies.workbench.trainer import masked_training
 

@@ -37,7 +37,7 @@ from jaxheads.studies.runner.cells import Cell, cell, name_of, rows_of
 from jaxheads.studies.workbench.answers import Way, contrasts, save_answers
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import curves, score_all
+from jaxheads.studies.workbench.prunability import curves
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned, score_base, score_weights
 
@@ -119,7 +119,7 @@ def frozen(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     model = study_model.trainer.fitted(study_model.probing(task, seed, file))
     found = study_model.scorer.measure(model, task)
     save_answers(study_model.store, name_of(frozen, study_model, name, seed), found)
-    score_all(study_model, model, task, file)
+    study_model.scorer.score_all(model, task, file)
     score_weights(study_model, model, task, file)
     return study_model.make_rows(name, found.metrics, stage=Stage.PROBE, seed=seed)
 

@@ -57,7 +57,6 @@ from jaxheads.studies.workbench.answers import save_answers
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.other_studies import copy_maps
 from jaxheads.studies.workbench.pretrain import made_cells
-from jaxheads.studies.workbench.prunability import score_all
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
@@ -171,7 +170,7 @@ def classified(study_model: StudyModel, variant: str, seed: int) -> list[Row]:
         return study_model.make_rows(task, accuracy, stage=Stage.SHUFFLED, seed=seed)
     name = variant_file(study_model, task, seed)
     save_answers(study_model.store, name, found)
-    score_all(study_model, model, prepared, name)
+    study_model.scorer.score_all(model, prepared, name)
     rows = study_model.make_rows(task, found.metrics, stage=Stage.WHOLE, seed=seed)
     if seed == study_model.run.seeds[0]:
         rows += study_model.make_rows(task, found.floors, stage=Stage.FLOOR)

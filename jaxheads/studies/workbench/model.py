@@ -27,8 +27,8 @@ from jaxheads.models.checkpoint.convert import load_model, read_layout, save_mod
 from jaxheads.models.model import Model, init_model
 from jaxheads.parallel.mesh import open_mesh, whole_params
 from jaxheads.records.folder import PRETRAINING, Room
+from jaxheads.records.rows import RowFactory
 from jaxheads.storage.store import Store
-from jaxheads.studies.runner.cells import RowFactory
 from jaxheads.studies.workbench.scorer import Scorer
 from jaxheads.studies.workbench.settings import ModelSettings, Run, TaskSettings, TextSettings
 from jaxheads.studies.workbench.tasks import PreparedTask, Reader, task_of
@@ -79,7 +79,8 @@ class StudyModel:
     @functools.cached_property
     def scorer(self) -> Scorer:
         """Measures and scores what is made of this model."""
-        return Scorer(self.name, self.store, self.mesh, self.run.scoring.batch_size)
+        run = self.run
+        return Scorer(self.name, self.store, self.mesh, run.scoring, run.curve.readings)
 
     # -- data
 

@@ -1,4 +1,4 @@
-"""How many heads can go: scores by every method, and the metric along every order of pruning."""
+"""How many heads can go: the metric along every order of pruning."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxheads.config import EncoderConfig
-from jaxheads.importance.kept import open_kept, token_file
-from jaxheads.importance.methods import ablation
-from jaxheads.importance.reliability import ScoreReading, score_kept
-from jaxheads.importance.scores import Scores
 from jaxheads.inference.evaluate import Evaluation
 from jaxheads.models.model import Model
 from jaxheads.pruning.curve import area, removable
@@ -23,11 +19,11 @@ from jaxheads.records.folder import OWN, RANDOM, REVERSED, TIED, Metric, Stage
 from jaxheads.records.rows import Row
 from jaxheads.studies.workbench.answers import Way, save_answers
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.scorer import kept_name
-from jaxheads.studies.workbench.settings import CurveSettings
+from jaxheads.studies.workbench.scorer import ABLATION, scores_name
+from jaxheads.studies.workbench.settings import PLAIN, READINGS, CurveSettings
 from jaxheads.studies.workbench.tasks import PreparedTask
 
-ITERATIVE, ABLATION = f"{OWN}, iterative", "ablation"
+ITERATIVE = f"{OWN}, iterative"
 KEPT_SHARES = {Metric.K95: 0.95, Metric.K99: 0.99}
 
 Mask = Bool[np.ndarray, "L H"]
@@ -39,51 +35,6 @@ class Curve(NamedTuple):
 
     budgets: tuple[int, ...]
     order: Order
-
-
-# -- scores
-
-
-def score_all(study_model: StudyModel, model: Model, task: PreparedTask, name: str) -> None:
-    """Score by every method of the study; all scores go to disk under names that begin alike."""
-    how = study_model.run.scoring
-    study_model.scorer.score(model, task, name=name)
-    for reading in ("", *study_model.run.curve.readings):
-        study_model.scorer.save(scores_name(name, reading), _read(study_model, name, reading))
-    if model.config.shares_blocks:
-        study_model.scorer.save(
-            scores_name(name, TIED), _read(study_model, name, TIED, model.config)
-        )
-    if how.ablated:
-        ablated = study_model.scorer.score(model, task, method=ablation(), limit=how.ablated)
-        study_model.scorer.save(scores_name(name, ABLATION), ablated)
-
-
-def scores_name(name: str, reading: str = "") -> str:
-    """The file of one reading of a model's scores; the plain name is the unit "example"."""
-    return f"{name}.{reading}" if reading else name
-
-
-def _read(
-    model: StudyModel, name: str, reading: str, config: EncoderConfig | None = None
-) -> Scores:
-    """One reading of the effects that are kept on disk."""
-    kept, how = kept_name(name), read_as("" if reading == TIED else reading)
-    kept = str(token_file(kept)) if how["unit"] == "token" else kept
-    matrix_NLH = model.store.read(kept, open_kept)
-    blocks = config.block_by_layer if config is not None else None
-    score_LH = score_kept(matrix_NLH, ScoreReading(how["unit"], how["normalize"], blocks))
-    return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), model.name)
-
-
-def read_as(reading: str) -> dict[str, str]:
-    """The unit and the normalisation of a reading (`settings.READINGS`, or "": plain examples)."""
-    unit, _, more = reading.partition("+")
-    normalize = "l2" if "l2" in (unit, more) else "none"
-    return {"unit": "example" if unit in ("", "l2") else unit, "normalize": normalize}
-
-
-# -- orders
 
 
 def curve_budgets(total: int, points: int, multiple: int = 1) -> tuple[int, ...]:
@@ -171,7 +122,7 @@ def _iterative(
 
     def rescore(mask_LH: Mask):
         limit = study_model.run.scoring.rescored
-        how = {"limit": limit, "mask_LH": mask_LH, **read_as(reading)}
+        how = {"limit": limit, "mask_LH": mask_LH, **READINGS.get(reading, PLAIN)}
         return study_model.scorer.score(model, task, **how).score_LH
 
     present_LH = present_heads(model.config)

@@ -166,9 +166,12 @@ class CurveSettings:
         refuse("curve", [*fields_below(self, points=1, draws=1, batch_size=1), *problems])
 
 
-# Units of scores, normalised by layer with "l2", which stands alone for the unit "example".
-READINGS = ("token", "batch", "signed", "fisher")
-READINGS += ("l2", *(f"{unit}+l2" for unit in READINGS))
+# How scores are read from effects: in the unit "example" or another, and normalised by layer.
+PLAIN = {"unit": "example", "normalize": "none"}
+UNITS = ("token", "batch", "signed", "fisher")
+READINGS = {unit: {**PLAIN, "unit": unit} for unit in UNITS}
+READINGS |= {"l2": {**PLAIN, "normalize": "l2"}}
+READINGS |= {f"{unit}+l2": {"unit": unit, "normalize": "l2"} for unit in UNITS}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxheads.studies.runner.cells import Cell, cell, name_of
 from jaxheads.studies.workbench.answers import save_answers
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import score_all, scores_name
+from jaxheads.studies.workbench.scorer import scores_name
 from jaxheads.studies.workbench.tasks import PreparedTask
 
 # Of the very model that is scored: what may be held constant.
@@ -34,7 +34,7 @@ def text_cells(model: StudyModel) -> tuple[list[Cell], list[Cell]]:
 def score_base(model: StudyModel) -> list[Row]:
     """Score the pre-trained model on the pre-training task."""
     name = score_file(model.name, PRETRAINING, 0)
-    score_all(model, model.base, model.text, name)
+    model.scorer.score_all(model.base, model.text, name)
     score_weights(model, model.base, model.text, name)
     return []
 
@@ -44,7 +44,7 @@ def finetuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     task, model = study_model.task(name), study_model.tuned(name, seed)
     found = study_model.scorer.measure(model, task)
     save_answers(study_model.store, name_of(finetuned, study_model, name, seed), found)
-    score_all(study_model, model, task, score_file(study_model.name, name, seed))
+    study_model.scorer.score_all(model, task, score_file(study_model.name, name, seed))
     score_weights(study_model, model, task, score_file(study_model.name, name, seed))
     floors = {}
     if seed == study_model.run.seeds[0]:

@@ -21,9 +21,9 @@ from jaxheads.studies.settings import (
 )
 from jaxheads.studies.workbench.answers import Way
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.prunability import curve_budgets, orders, read_as, score_all
+from jaxheads.studies.workbench.prunability import curve_budgets, orders
 from jaxheads.studies.workbench.scorer import kept_name
-from jaxheads.studies.workbench.settings import READINGS
+from jaxheads.studies.workbench.settings import PLAIN, READINGS
 
 TRAIN = TrainingConfig(steps=1)
 RUN = Run(
@@ -35,7 +35,9 @@ RUN = Run(
     finetune=TRAIN,
     probe=TRAIN,
     scoring=ScoringSettings(examples=64, ablated=0, rescored=64, batch_size=32),
-    curve=CurveSettings(points=4, draws=1, readings=READINGS, rescored=("token+l2", "batch+l2")),
+    curve=CurveSettings(
+        points=4, draws=1, readings=tuple(READINGS), rescored=("token+l2", "batch+l2")
+    ),
     devices=1,
 )
 
@@ -46,7 +48,7 @@ def scored(tmp_path_factory):
     study_model = StudyModel(RUN, RUN.models[0], Store(tmp_path_factory.mktemp("readings")))
     task = study_model.task("grammar_sentiment")
     model = study_model.fresh(task, 0)
-    score_all(study_model, model, task, "all")
+    study_model.scorer.score_all(model, task, "all")
     return study_model, task, model
 
 
@@ -94,7 +96,7 @@ def test_orders_are_estimated_anew_in_every_reading_that_asks_for_it(scored):
         mask_LH = np.ones((4, 4), bool)
         for budget in budgets[1:]:
             score_LH = study_model.scorer.score(
-                model, task, mask_LH=mask_LH, **read_as(reading)
+                model, task, mask_LH=mask_LH, **READINGS.get(reading, PLAIN)
             ).score_LH
             assert (score_LH[~mask_LH] == 0).all()
             lengths = np.linalg.norm(score_LH, axis=1)
