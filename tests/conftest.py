@@ -29,7 +29,7 @@ for _program in CACHE.glob("*-cache"):  # one half-written by a killed run stops
 # Tiny programs compile for longer than they run: half of the suite's time is saved.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 if metadata.version("jaxlib").startswith("0.10."):  # later ones do not know it
-    QUICK += " --xla_cpu_use_fusion_emitters=false"
+    QUICK += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ["XLA_FLAGS"] = f"{QUICK} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
