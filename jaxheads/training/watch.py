@@ -60,6 +60,9 @@ KINDS = (Point, EvalPoint, Gated)
 class TrainingLog:
     """Takes windows in, and reads each only when the next has come, so that no step waits.
 
+    On CPU, where the steps of a window are done when it comes, it is read at once: else its rate
+    would be that of the next window, and near endless where a checkpoint follows.
+
     A context manager; `points` and `evals` are complete after the block. A run that goes on after
     `done` steps gives the `lines` that it had written by then.
 
@@ -128,6 +131,8 @@ class TrainingLog:
         """
         self.read()
         self._waiting = (step, (window, gates))
+        if jax.default_backend() == "cpu":
+            self.read()
 
     def add_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write the metrics of an evaluation, after the points before it."""
