@@ -7,6 +7,7 @@ and is inherited by the processes that tests start.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 from importlib import metadata
@@ -69,6 +70,7 @@ hypothesis.settings.load_profile("jaxheads")
 
 pytest_plugins = ["tests.support.reviews", "tests.support.cases"]  # fixtures of several rooms
 
+FOUND_BY_NAME = ("slow", "torch", "tpu_compile", "chromium")  # in files of tests, by .ci/run
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -93,6 +95,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker("data")
+        for name in FOUND_BY_NAME:
+            if item.get_closest_marker(name) and f"mark.{name}" not in _text(item.path):
+                raise pytest.UsageError(f"{item.path}: expected mark.{name} in its text")
+
+
+_text = functools.cache(Path.read_text)
 
 
 _connect, _connect_ex, _getaddrinfo = (
