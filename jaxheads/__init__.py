@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from jaxheads.models import nn
     from jaxheads.models.checkpoint.convert import load_model, save_model
     from jaxheads.models.checkpoint.families import encoder_config
-    from jaxheads.models.kinds import HeadKinds, by_kind
+    from jaxheads.models.layout import HeadKinds, by_kind
     from jaxheads.models.model import Model, encode, init_model, logits
     from jaxheads.objectives import Outcome, objective_for
     from jaxheads.parallel.mesh import make_mesh
@@ -92,7 +92,7 @@ _ROOMS = {
     "parallel.mesh": ("make_mesh",),
     "models.checkpoint.convert": ("load_model", "save_model"),
     "models.checkpoint.families": ("encoder_config",),
-    "models.kinds": ("HeadKinds", "by_kind"),
+    "models.layout": ("HeadKinds", "by_kind"),
     "models.model": ("Model", "encode", "init_model", "logits"),
     "objectives": ("Outcome", "objective_for"),
     "pruning.cut": ("cut", "zero"),

@@ -36,7 +36,7 @@ class EncoderConfig:
 
     Of an encoder-decoder, whose every decoder layer attends twice, these are the encoder's layers,
     then the self-attention of the decoder's, then its attention to the source (see
-    `models.kinds.HeadKinds`).
+    `models.layout.HeadKinds`).
 
     Raises:
       ValueError: for sizes, rates or `kept` heads that do not fit each other, listing all.

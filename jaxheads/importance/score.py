@@ -19,7 +19,7 @@ from jaxheads.importance.scores import NORMALIZE, Scores, normalize_layers
 from jaxheads.importance.units import GROUP, UNITS, Mean
 from jaxheads.inference.evaluate import AnswerRows
 from jaxheads.inference.stream import stream
-from jaxheads.models.kinds import HeadKinds
+from jaxheads.models.layout import HeadKinds
 from jaxheads.objectives import Objective
 from jaxheads.parallel.mesh import place_params
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxheads.config import EncoderConfig, ReadoutConfig
-from jaxheads.models.kinds import joined
+from jaxheads.models.layout import joined
 from jaxheads.models.model import Model, Params, modules_of
 
 NEVER = -1e9  # the score of what cannot be

@@ -14,8 +14,7 @@ from jaxheads.config import EncoderConfig
 from jaxheads.models.attention import Draw, KeysValues, Observer, reach_of
 from jaxheads.models.blocks import Block, Embeddings, Norm, Source
 from jaxheads.models.kept import KEPT
-from jaxheads.models.kinds import HeadKinds, joined
-from jaxheads.models.layout import LayerRun, attentions, runs, stacks
+from jaxheads.models.layout import HeadKinds, LayerRun, attentions, joined, runs, stacks
 from jaxheads.models.packing import Packing
 
 

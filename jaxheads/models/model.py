@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxheads.config import LABELLED, EncoderConfig, ReadoutConfig
 from jaxheads.models.attention import Observer, of_sides
 from jaxheads.models.encoder import Encoder, Trace
-from jaxheads.models.kinds import HeadKinds, joined
+from jaxheads.models.layout import HeadKinds, joined
 from jaxheads.models.packing import Packing
 from jaxheads.models.readouts import READOUT, mean_over_tokens
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from jaxheads.config import EncoderConfig
-from jaxheads.models.kinds import as_given
+from jaxheads.models.layout import as_given
 
 
 def mask_from_scores(

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from jaxheads.config import TrainingConfig
 from jaxheads.data.loader import Source
 from jaxheads.importance.gates.gate import constant
-from jaxheads.models.kinds import HeadKinds
+from jaxheads.models.layout import HeadKinds
 from jaxheads.models.model import Model
 from jaxheads.objectives import training_objective
 from jaxheads.training.fit import fit

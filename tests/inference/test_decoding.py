@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxheads.inference.decoding import decode
-from jaxheads.models.kinds import by_kind
+from jaxheads.models.layout import by_kind
 from jaxheads.models.model import logits
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import random_mask

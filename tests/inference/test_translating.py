@@ -28,7 +28,7 @@ from jaxheads.inference.translating import (
     translate,
 )
 from jaxheads.models.checkpoint.families import encoder_config
-from jaxheads.models.kinds import by_kind
+from jaxheads.models.layout import by_kind
 from jaxheads.models.model import Model, init_model
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cut import cut

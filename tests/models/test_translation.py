@@ -14,7 +14,7 @@ from jaxheads.data.batch import Batch
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.importance.methods import ablation, integrated, magnitude
 from jaxheads.importance.score import score_heads
-from jaxheads.models.kinds import HeadKinds, by_kind, kinds_of
+from jaxheads.models.layout import HeadKinds, by_kind, kinds_of
 from jaxheads.models.model import abstract_params, encode, logits, trace_translation
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cost import count_parameters

@@ -73,7 +73,7 @@ FAULTS = (
      "found[:4], found[4:8], found[8], found[9]", "found[:4], found[4:8], found[9], found[8]"),
     ("bleu: counts are of single texts with smoothed orders", TRANSLATING_FILE, BLEU,
      "[*e.counts, *e.totals, e.sys_len", "[*e.totals, *e.totals, e.sys_len"),
-    ("study: all kinds are counted as the encoder's", "jaxheads/models/kinds.py", STUDIED,
+    ("study: all kinds are counted as the encoder's", "jaxheads/models/layout.py", STUDIED,
      "return found._asdict() if isinstance(found, HeadKinds)", "return {\"encoder\": heads} if isinstance(found, HeadKinds)"),  # noqa: E501
     ("study: seeds begin with the same weights", "jaxheads/studies/workbench/model.py", SEEDS,
      "init_model(self.base.config, task.readout, jax.random.key(seed))",

@@ -15,7 +15,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float
 
-from jaxheads.models.kinds import HeadKinds
+from jaxheads.models.layout import HeadKinds
 
 Theta = dict[str, Any]  # what is trained of a gate; empty for one that is not trained
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxheads.models.kinds import kinds_of
+from jaxheads.models.layout import kinds_of
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.records.folder import (

@@ -8,7 +8,7 @@ import pytest
 
 from jaxheads.importance.gradient import gate_gradients
 from jaxheads.models.checkpoint.convert import load_model, save_model
-from jaxheads.models.kinds import by_kind
+from jaxheads.models.layout import by_kind
 from jaxheads.models.model import Model, logits
 from jaxheads.objectives import objective_for
 from jaxheads.pruning.cut import cut
