@@ -180,13 +180,15 @@ def readout_of(described: Described, kind: ReadoutKind) -> ReadoutConfig:
     problems = list(_label_problems(kind, described.raw))
     if problems:
         raise ValueError(f"config.json: {listed(problems)}")
-    table, raw = described.table, described.raw
+    table, raw, labels = described.table, described.raw, _labels(described.raw)
+    if raw.get("id2label") and raw.get("label2id") not in (None, _numbers(labels)):
+        LOG.warning("config.json: label2id is not the inverse of id2label, which has the names")
     dropout = raw.get(table.dropout, table.dropout_default)
     if kind == "tagging" and table.tagging_dropout is not None:
         dropout = raw.get(table.tagging_dropout)
     if dropout is None:
         dropout = described.config.hidden_dropout
-    return ReadoutConfig(kind, labels=_labels(raw), dropout=float(dropout))
+    return ReadoutConfig(kind, labels=labels, dropout=float(dropout))
 
 
 def _labels(raw: dict[str, Any]) -> tuple[str, ...]:
@@ -197,8 +199,12 @@ def _labels(raw: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"LABEL_{number}" for number in range(counts[0] if counts else DEFAULT_LABELS))
 
 
+def _numbers(labels: tuple[str, ...]) -> dict[str, int]:
+    return {label: number for number, label in enumerate(labels)}
+
+
 def _label_problems(kind: ReadoutKind, raw: dict[str, Any]) -> Iterator[str]:
-    names, numbers = raw.get("id2label"), raw.get("label2id")
+    names = raw.get("id2label")
     wrong = [
         f"{name}: expected an integer of 1 to {MAX_LABELS}, got {raw[name]!r}"
         for name in ("num_labels", "_num_labels")
@@ -216,9 +222,6 @@ def _label_problems(kind: ReadoutKind, raw: dict[str, Any]) -> Iterator[str]:
     for name in ("num_labels", "_num_labels"):
         if raw.get(name, len(labels)) not in (None, len(labels)):
             yield f"{name}: expected {len(labels)} as in id2label, got {raw[name]}"
-    expected = {label: number for number, label in enumerate(labels)}
-    if names is not None and numbers is not None and numbers != expected:
-        LOG.warning("config.json: label2id is not the inverse of id2label, which has the names")
     problem = _problem(kind, labels)
     if kind != "tagging" and raw.get("problem_type") not in (None, problem):
         got = f"{raw['problem_type']!r} for {len(labels)} labels"
@@ -276,6 +279,6 @@ def _written_labels(table: FamilyTable, readout: ReadoutConfig) -> dict[str, Any
     return {
         table.dropout: readout.dropout,
         "id2label": {str(number): label for number, label in enumerate(readout.labels)},
-        "label2id": {label: number for number, label in enumerate(readout.labels)},
+        "label2id": _numbers(readout.labels),
         "problem_type": _problem(readout.kind, readout.labels),
     }
