@@ -17,14 +17,14 @@ from jaxheads.data.headlines.encoded import EncodedPair, encode_pairs, question_
 from jaxheads.data.headlines.humor import PAIRED, SINGLE
 from jaxheads.data.headlines.pairs import Pair, check_groups, generated_pairs, read_pairs
 from jaxheads.data.language.incongruity import aligned_pairs
-from jaxheads.data.tasks.labels import new_readout
+from jaxheads.data.tasks.labels import class_numbers, new_readout
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tokens import check_length
 from jaxheads.models.model import Model
 from jaxheads.records.folder import UNTUNED
 from jaxheads.studies.peyrard2021.settings import Peyrard2021
 from jaxheads.studies.workbench.model import StudyModel
-from jaxheads.studies.workbench.tasks import PreparedTask
+from jaxheads.studies.workbench.tasks import PreparedTask, metrics_of
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 GENERATED = {TRAIN: 4_000, VALIDATION: 500, TEST: 500}  # pairs of the built-in language
@@ -84,16 +84,19 @@ def humor_task(model: StudyModel, task: str, seed: int, *, shuffled: bool = Fals
     headlines, settings = read_headlines(model), model.run.study
     length = min(headlines.length, check_length(model.base.config, settings.length))
     named = task_named(task)
+    readout = new_readout(named)
     train = _source(model, task, TRAIN, seed, shuffled=shuffled)
     return PreparedTask(
         name=task + SHUFFLED if shuffled else task,
         task=named,
-        readout=new_readout(named),
+        readout=readout,
         train=train,
         scored=model.reader.sample(train, drawn=settings.train is None),
         held_out=model.reader.placed(_source(model, task, TEST, seed), (length,)),
         lengths=(length,),
         training=_training(model, settings, task),
+        metrics=metrics_of(named),
+        classes=class_numbers(named, readout),
     )
 
 

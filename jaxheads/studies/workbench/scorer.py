@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from jax.sharding import Mesh
 
-from jaxheads.data.tasks.labels import class_numbers
 from jaxheads.importance import Scores, load_scores, save_scores, score_heads
 from jaxheads.importance.kept import gather_kept, open_kept, token_file
 from jaxheads.importance.methods import Method, ablation, gradient
 from jaxheads.importance.reliability import ScoreReading, score_kept
 from jaxheads.inference.evaluate import Evaluation, evaluate
+from jaxheads.inference.metrics import BLEU, CHRF2
 from jaxheads.inference.translating import by_texts, translate
 from jaxheads.models.model import Model
 from jaxheads.objectives import Objective, objective_for
@@ -44,10 +44,10 @@ class Scorer:
         self, model: Model, task: PreparedTask, mask_LH: Mask | Gates | None = None
     ) -> Evaluation:
         """The task's metrics on what is held out, with heads masked, or gated."""
-        gate_LH, own = gate_of(model, mask_LH), task._replace(references=None)
+        gate_LH = gate_of(model, mask_LH)
+        metrics = [name for name in task.metrics if name not in (BLEU, CHRF2)]
         found = evaluate(
-            _objective(model), model.params, task.held_out, own.metrics,
-            classes=class_numbers(task.task, model.readout),
+            _objective(model), model.params, task.held_out, metrics, classes=task.classes,
             names=task.task.labels, gate=gate_LH, mesh=self.mesh,
         )  # fmt: skip
         if task.references is None:
@@ -107,7 +107,7 @@ class Scorer:
         how, kept = READINGS.get(reading, PLAIN), kept_name(name)
         kept = str(token_file(kept)) if how["unit"] == "token" else kept
         matrix_NLH = self.store.read(kept, open_kept)
-        score_LH = score_kept(matrix_NLH, ScoreReading(**how, blocks=blocks))
+        score_LH = score_kept(matrix_NLH, ScoreReading(how["unit"], how["normalize"], blocks))
         return Scores(score_LH, OWN, how["unit"], len(matrix_NLH), self.model)
 
     def save(self, name: str, scores: Scores) -> None:

@@ -19,7 +19,7 @@ from jaxheads.data.loader import Source, batches, bucket_lengths
 from jaxheads.data.mlm import MaskedSource, mask_blocks
 from jaxheads.data.sources import encode_shared, read_blocks, shuffled
 from jaxheads.data.tasks.examples import read_examples, stream_examples
-from jaxheads.data.tasks.labels import new_readout
+from jaxheads.data.tasks.labels import class_numbers, new_readout
 from jaxheads.data.tasks.named import task_named
 from jaxheads.data.tasks.task import Example, Task
 from jaxheads.data.tokens import Tokenizer
@@ -47,13 +47,9 @@ class PreparedTask(NamedTuple):
     held_out: list[Batch]
     lengths: tuple[int, ...]  # padded lengths of its batches
     training: TrainingConfig | None  # None: a model that came pre-trained is not trained on it
+    metrics: tuple[str, ...] = ("accuracy",)  # the one to compare by first
+    classes: tuple[int, ...] = ()  # the readout's number for each class of the task
     references: References | None = None  # of a translation, which is then compared by its texts
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The task's metrics, the one to compare by first."""
-        texts = (BLEU, CHRF2) if self.references else ()
-        return metrics_of(self.task) if self.task.labels else (*texts, "accuracy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +112,8 @@ class Reader:
             held_out=self._held_out(settings, readout, settings.held_out, "validation", lengths),
             lengths=lengths,
             training=training,
+            metrics=metrics_of(task),
+            classes=class_numbers(task, readout),
             references=self._references(settings, task),
         )
 
@@ -256,6 +254,8 @@ def metrics_of(task: Task) -> tuple[str, ...]:
 
     Answers are compared word by word where words are tagged, and spans are measured beside.
     """
+    if not task.labels:
+        return (BLEU, CHRF2, "accuracy") if task.kind == "translate" else ("accuracy",)
     if task.kind != "tag":
         return task.measured
     return tuple(dict.fromkeys(("f1_macro", "accuracy", *task.measured)))
