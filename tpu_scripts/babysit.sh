@@ -27,33 +27,27 @@ HELP
 }
 
 RUN=() NODES=() RETRIES=10 BACKOFF=15 LASTED=600
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
+own() {
   case $1 in
     --spot | --queued) CREATE+=("$1") ;;
     --run | --env | --node | --retries | --backoff)
       need_value "$@"
+      TAKEN=2
       case $1 in
         --node) NODES+=("$2") ;;
         --retries) RETRIES=$2 ;;
         --backoff) BACKOFF=$2 ;;
         *) RUN+=("$1" "$2") ;;
       esac
-      shift
       ;;
-    --)
-      shift
-      break
-      ;;
+    --) TAKEN=0 ;;
     -*) die 2 "unknown option '$1' before the verb; see --help" ;;
-    *) break ;;
+    *) TAKEN=0 ;;
   esac
-  shift
-done
+}
+take_options own "$@"
+set -- ${WORDS[@]+"${WORDS[@]}"}
+[[ ${1:-} != -- ]] || shift
 take_dry_run "$@"
 set -- ${WORDS[@]+"${WORDS[@]}"}
 [[ $# -gt 0 ]] || die 2 "expected what jaxheads should do; see --help"

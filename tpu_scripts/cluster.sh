@@ -21,20 +21,15 @@ HELP
 }
 
 STOP="" NODES=() PORT=6379
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
+own() {
   case $1 in
     --spot | --queued) CREATE+=("$1") ;;
     --stop) STOP=1 ;;
     -*) die 2 "unknown option '$1'; see --help" ;;
     *) NODES+=("$1") ;;
   esac
-  shift
-done
+}
+take_options own "$@"
 [[ ${#NODES[@]} -gt 0 ]] || NODES=("$TPU_NAME")
 TYPE=$TPU_TYPE
 

@@ -19,25 +19,19 @@ HELP
 }
 
 SPOT=() QUEUED="" WAIT=86400 POLL=${TPU_POLL:-30}
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
+own() {
   case $1 in
     --spot) SPOT=(--spot) ;;
     --queued) QUEUED=1 ;;
     --wait)
       need_value "$@"
-      WAIT=$2
+      WAIT=$2 TAKEN=2
       [[ $WAIT =~ ^[0-9]+$ ]] || die 2 "--wait: expected seconds, got '$WAIT'"
-      shift
       ;;
-    *) die 2 "unknown argument '$1'; see --help" ;;
+    *) unknown "$1" ;;
   esac
-  shift
-done
+}
+take_options own "$@"
 require_settings
 resolve_type
 

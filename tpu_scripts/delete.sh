@@ -16,16 +16,8 @@ HELP
 }
 
 YES=""
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
-  [[ $1 == --yes ]] || die 2 "unknown argument '$1'; see --help"
-  YES=1
-  shift
-done
+own() { if [[ $1 == --yes ]]; then YES=1; else unknown "$1"; fi; }
+take_options own "$@"
 require_settings
 
 vm_state READY

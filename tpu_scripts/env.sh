@@ -70,14 +70,25 @@ take_dry_run() {
   done
 }
 
-# For scripts without options of their own.
-take_settings() {
+# take_options OWN WORD...: takes common options, and by OWN those of the script, which sets TAKEN
+# where it takes other than one word, to 0 where other words begin; sets WORDS to these.
+take_options() {
+  local own=$1
+  shift
   while [[ $# -gt 0 ]]; do
     take_setting "$@"
-    [[ $TAKEN -gt 0 ]] || die 2 "unknown argument '$1'; see --help"
+    if [[ $TAKEN -eq 0 ]]; then
+      TAKEN=1
+      "$own" "$@"
+      [[ $TAKEN -gt 0 ]] || break
+    fi
     shift "$TAKEN"
   done
+  WORDS=("$@")
 }
+
+# unknown WORD: the options of a script without any of its own
+unknown() { die 2 "unknown argument '$1'; see --help"; }
 
 : "${TPU_PROJECT:=}" "${TPU_ZONE:=}" "${TPU_NAME:=}" "${TPU_TYPE:=}" "${TPU_RUNTIME:=}"
 : "${TPU_MOUNT:=}" "${TPU_DRY_RUN:=}"
@@ -226,7 +237,7 @@ help() {
 }
 
 show_settings() {
-  take_settings "$@"
+  take_options unknown "$@"
   require_settings
   resolve_type
   printf '%-8s %s\n' project "$TPU_PROJECT" zone "$TPU_ZONE" name "$TPU_NAME" \

@@ -20,27 +20,22 @@ HELP
 }
 
 FROM="" TO="" WORKER=0 LOGS=""
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
+own() {
   case $1 in
     --from | --to | --worker)
       need_value "$@"
+      TAKEN=2
       case $1 in
         --from) FROM=$2 ;;
         --to) TO=$2 ;;
         *) WORKER=$2 ;;
       esac
-      shift
       ;;
     --logs) LOGS=1 ;;
-    *) die 2 "unknown argument '$1'; see --help" ;;
+    *) unknown "$1" ;;
   esac
-  shift
-done
+}
+take_options own "$@"
 [[ $WORKER =~ ^[0-9]+$ ]] || die 2 "--worker: expected a number, got '$WORKER'"
 [[ -z $LOGS ]] || FROM=logs
 FROM=${FROM:-runs}

@@ -25,31 +25,26 @@ HELP
 }
 
 RUN="" DETACH="" AGAIN="" STOP="" LOCAL="" VARIABLES=()
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
+# shellcheck disable=SC2329  # take_options calls it
+own() {
   case $1 in
     --run | --env)
       need_value "$@"
+      TAKEN=2
       if [[ $1 == --run ]]; then RUN=$2; else VARIABLES+=("$2"); fi
-      shift
       ;;
     --detach) DETACH=1 ;;
     --again) AGAIN=1 ;;
     --stop) STOP=1 ;;
     --local) LOCAL=1 ;;
-    --)
-      shift
-      break
-      ;;
+    --) TAKEN=0 ;;
     -*) die 2 "unknown option '$1' before the verb; see --help" ;;
-    *) break ;;
+    *) TAKEN=0 ;;
   esac
-  shift
-done
+}
+take_options own "$@"
+set -- ${WORDS[@]+"${WORDS[@]}"}
+[[ ${1:-} != -- ]] || shift
 [[ ${1:-} != jaxheads ]] || shift
 take_dry_run "$@"
 set -- ${WORDS[@]+"${WORDS[@]}"}

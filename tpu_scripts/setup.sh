@@ -16,7 +16,7 @@ $SETTINGS_HELP
 HELP
 }
 
-take_settings "$@"
+take_options unknown "$@"
 require_settings
 
 # Runs on each worker. The new code is unpacked beside the old and takes its place at the end.

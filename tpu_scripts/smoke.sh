@@ -17,16 +17,8 @@ HELP
 }
 
 LOCAL=""
-while [[ $# -gt 0 ]]; do
-  take_setting "$@"
-  if [[ $TAKEN -gt 0 ]]; then
-    shift "$TAKEN"
-    continue
-  fi
-  [[ $1 == --local ]] || die 2 "unknown argument '$1'; see --help"
-  LOCAL=1
-  shift
-done
+own() { if [[ $1 == --local ]]; then LOCAL=1; else unknown "$1"; fi; }
+take_options own "$@"
 
 read -r -d '' PROGRAM <<'PYTHON' || true
 import sys
