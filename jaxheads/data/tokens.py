@@ -211,7 +211,7 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
     if path.is_file():
         raise ValueError(f"{source}: expected a tokenizer.json or spiece.model, got {path.name}")
     directory = hub.fetch_model_dir(source, TOKENIZER_FILES)
-    if has_sides(directory) and not (directory / "tokenizer.json").is_file():
+    if not (directory / "tokenizer.json").is_file() and has_sides(directory):
         sides = read_sides(directory)
         found = wrap_pipeline(sides.pipeline(), NAMES, str(directory), 1)
         return dataclasses.replace(found, sides=sides)

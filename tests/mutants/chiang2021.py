@@ -30,9 +30,9 @@ STUDY, COMPARING, DEDUCTION, WORST, COHERENCE = (
     f"jaxheads/studies/chiang2021/{name}.py"
     for name in ("study", "regimes", "deduction", "acceptable", "coherence")
 )
-MODEL, TASKS, PRUNABILITY, STEPS, SCORER, SETTINGS, TRAINER = (
+MODEL, TASKS, PRUNABILITY, SCORER, SETTINGS, TRAINER = (
     f"jaxheads/studies/workbench/{name}.py"
-    for name in ("model", "tasks", "prunability", "steps", "scorer", "settings", "trainer")
+    for name in ("model", "tasks", "prunability", "scorer", "settings", "trainer")
 )
 CURVE = "jaxheads/pruning/curve.py"
 
@@ -48,14 +48,14 @@ FAULTS = (
      'train = self._read(settings, readout, settings.train, "train", settings.examples)',
      'train = self._read(settings, readout, settings.held_out, "train", settings.examples)'),
     ("measured on training examples", SCORER, HELD_OUT,
-     "_objective(model), model.params, task.held_out, own.metrics,",
+     "_objective(model), model.params, task.held_out, metrics,",
      "_objective(model), model.params, batches_of(task.train, task.lengths, 32, self.mesh), "
-     "own.metrics,"),
+     "metrics,"),
     ("held-out text is training text", TASKS, TEXT,
      "self.tokenizer, text.held_out, text.length", "self.tokenizer, text.train, text.length"),
     ("held-out text is scored", TASKS, TEXT,
      "scored=self._masked(text, scored, seed)", "scored=self._masked(text, held_out, seed)"),
-    ("scores of a readout that is not trained", STEPS, SCORED,
+    ("scores of a readout that is not trained", STUDY, SCORED,
      "score_all(model, task, score_file(study_model.name, name, seed))",
      "score_all(study_model.fresh(task, seed), task, score_file(study_model.name, name, seed))"),
     ("scores of a linear probe with a readout that is not trained", STUDY, SCORED,
@@ -113,7 +113,7 @@ FAULTS = (
     ("orders: other tasks' scores are of the first seed", STUDY, POINTS,
      "return seed if seed in model.run.seeds else model.run.seeds[0]", "return model.run.seeds[0]"),
     ("orders: every seed has the draws of the first", STUDY, POINTS,
-     "range(place * count, (place + 1) * count),", "range(count),"),
+     "range(place * count, (place + 1) * count)", "range(count)"),
     # readings
     ("readings: tied scores are not tied", SCORER, READINGS,
      'self._read(name, "", model.config.block_by_layer)', 'self._read(name, "")'),
@@ -216,15 +216,15 @@ FAULTS = (
      "numbers = range(seed_place * draws, (seed_place + 1) * draws)", "numbers = range(draws)"),
     ("pruned before: measured with all heads", DEDUCTION, OTHER_HEAD,
      "found = study_model.scorer.measure(model, task, mask_LH)\n"
-     "    again",
+     "    save_answers(study_model.store, file, found, {way",
      "found = study_model.scorer.measure(model, task)\n"
-     "    again"),
+     "    save_answers(study_model.store, file, found, {way"),
     ("pruned before: trained without the mask", DEDUCTION, MASKED,
      "masked_training(fresh, task, seed, file, mask_LH)",
      "masked_training(fresh, task, seed, file, None)"),
     ("pruned before: trained without the mask, by the metric", DEDUCTION, OTHER_HEAD,
-     "masked_training(fresh, task, seed, file, mask_LH)",
-     "masked_training(fresh, task, seed, file, None)"),
+     "study_model.masked(task, seed, file, mask_LH), mask_LH",
+     "study_model.masked(task, seed, file, None), mask_LH"),
     ("pruned before: on a model that is fine-tuned", DEDUCTION, MASKED,
      "masked_training(fresh, task, seed, file, mask_LH)",
      "masked_training(study_model.tuned(name, seed), task, seed, file, mask_LH)"),
@@ -247,12 +247,12 @@ FAULTS = (
      "    study_model.scorer.save"),
     # regimes
     ("twice: the second training is without the mask", DEDUCTION, AGAIN,
-     'masked_training(model, task, seed, f"{name}-twice", mask_LH)',
-     'masked_training(model, task, seed, f"{name}-twice", None)'),
+     "again = study_model.trainer.fitted(masked_training(model, task, seed, file, mask_LH))",
+     "again = study_model.trainer.fitted(masked_training(model, task, seed, file, None))"),
     ("twice: the second training starts anew", DEDUCTION, AGAIN,
-     'masked_training(model, task, seed, f"{name}-twice", mask_LH)',
-     'masked_training(study_model.fresh(task, seed), task, seed, f"{name}-twice", '
-     "mask_LH)"),
+     "again = study_model.trainer.fitted(masked_training(model, task, seed, file, mask_LH))",
+     "new = study_model.fresh(task, seed)\n"
+     "    again = study_model.trainer.fitted(masked_training(new, task, seed, file, mask_LH))"),
     ("again: trained without the mask", DEDUCTION, AGAIN,
      'masked_training(model, task, seed, file, masks[""])',
      "masked_training(model, task, seed, file, None)"),
@@ -278,16 +278,16 @@ FAULTS = (
     ("regimes compared: in the first seed alone", COMPARING, COMPARED,
      "for each in enumerate(model.run.seeds)]", "for each in enumerate(model.run.seeds[:1])]"),
     ("regimes compared: twice is once", COMPARING, COMPARED,
-     "[own.guesses[Way(TWICE)]]", "[own.guesses[BEFORE]]"),
+     "[twice.guesses[Way(TWICE)]]", "[own.guesses[BEFORE]]"),
     ("regimes compared: random is by score", COMPARING, COMPARED,
      "if way.draw is not None]", "if way == BEFORE]"),
-    ("regimes compared: the linear probe is the fine-tuned model", STUDY, COMPARED,
-     "(FROZEN, frozen))", "(FROZEN, finetuned))"),
+    ("regimes compared: the linear probe is the fine-tuned model", COMPARING, COMPARED,
+     "(FROZEN, FROZEN))", "(FROZEN, WHOLE))"),
     ("drift: over all heads", DEDUCTION, DRIFT, "present=mask_LH, permutations=1",
      "permutations=1"),
     ("drift: after with all heads", DEDUCTION, DRIFT,
-     "after = study_model.scorer.score(model, task, mask_LH=mask_LH)",
-     "after = study_model.scorer.score(model, task)"),
+     "score(model, study_model.task(name), mask_LH=mask_LH)",
+     "score(model, study_model.task(name))"),
     ("drift: before with all heads", DEDUCTION, DRIFT,
      "study_model.scorer.save(file, study_model.scorer.score(model, task, mask_LH=mask_LH))",
      "study_model.scorer.save(file, study_model.scorer.score(model, task))"),
@@ -299,11 +299,8 @@ FAULTS = (
     ("smaller: nothing is cut", DEDUCTION, SMALLER,
      "smaller = model._replace(params=params, config=config)", "smaller = model"),
     # acceptable deduction
-    ("acceptable: the deepest cut first", STUDY, ACCEPTABLE,
-     "BEFORE, budget)\n"
-     "                    for budget in budgets(model)\n"
-     "                ),",
-     "BEFORE, budget) for budget in budgets(model)[::-1]),"),
+    ("acceptable: the deepest cut first", WORST, ACCEPTABLE,
+     "BEFORE, n) for n in budgets(model))", "BEFORE, n) for n in budgets(model)[::-1])"),
     ("acceptable: the best task for the worst", WORST, ACCEPTABLE,
      "least = Estimates(*(np.min(", "least = Estimates(*(np.max("),
     ("acceptable: the tolerance is what is kept", WORST, ACCEPTABLE,
@@ -314,8 +311,6 @@ FAULTS = (
      "return loss, float(budgets[0] - budgets[place])", "return loss, float(budgets[place])"),
     ("acceptable: of the accuracy before", WORST, ACCEPTABLE,
      "r.metric == Metric.LOSS_INCREASE", "r.metric == Metric.ACCURACY_DROP"),
-    ("acceptable: of random heads", STUDY, ACCEPTABLE,
-     "name_of(prune_and_train, model, task.name, seed, BEFORE, budget)\n"
-     "                    for budget",
-     'name_of(prune_and_train, model, task.name, seed, f"random {seed}", budget) for budget'),
+    ("acceptable: of random heads", WORST, ACCEPTABLE,
+     "model, task, seed, BEFORE, n) for n", 'model, task, seed, f"random {seed}", n) for n'),
 )

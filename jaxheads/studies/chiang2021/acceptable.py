@@ -9,7 +9,7 @@ interval are ours (Chiang & Chen 2021 names the question in its abstract).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +18,10 @@ from jaxtyping import Float
 from jaxheads.analysis.intervals import Estimate, Estimates, crossed, jackknife
 from jaxheads.inference.metrics import METRICS
 from jaxheads.pruning.curve import acceptable_deduction
-from jaxheads.records.folder import ALL_TASKS, Metric, Stage
+from jaxheads.records.folder import ALL_TASKS, WHOLE, Metric, Stage, score_file
 from jaxheads.records.rows import Row
-from jaxheads.studies.chiang2021.deduction import BEFORE
+from jaxheads.studies.chiang2021.deduction import BEFORE, budgets, loss_before, tune_pruned
+from jaxheads.studies.runner.cells import name_of, rows_of
 from jaxheads.studies.workbench.answers import estimate_rows, load_answers
 from jaxheads.studies.workbench.model import StudyModel
 
@@ -57,24 +58,22 @@ class Retained(NamedTuple):
         return Estimates(value_K, low_K, high_K, p_K)
 
 
-def acceptable(
-    model: StudyModel, before: Sequence[Row], files: Mapping[str, Mapping[int, Sequence[str]]]
-) -> list[Row]:
+def acceptable(model: StudyModel) -> list[Row]:
     """A(eps) of every task and of all tasks, with bounds over seeds and examples.
 
-    `before`: the rows of `loss_before`; `files`: by task and seed, whose answers are read at each
-    budget of those rows. All tasks: every one of them must keep enough.
+    All tasks: every one of them must keep enough.
     """
+    before = rows_of(model.store, loss_before, model)
     lost = [r for r in before if r.metric == Metric.LOSS_INCREASE and not r.reading]
-    budgets, loss_K = [r.budget or 0 for r in lost], [r.value for r in lost]
-    tasks = {task: _read(model, task, by_seed) for task, by_seed in files.items()}
+    budget_K, loss_K = [r.budget or 0 for r in lost], [r.value for r in lost]
+    tasks = {task.name: _read(model, task.name) for task in model.tasks}
     rows: list[Row] = []
     for tolerance in model.run.study.tolerances:
         margins = {task: answers.margins(tolerance) for task, answers in tasks.items()}
         each = list(margins.values())
         least = Estimates(*(np.min(side, axis=0) for side in zip(*each, strict=True)))
         for name, margin in [*margins.items(), (ALL_TASKS, least)]:
-            for what, found in reached(margin, budgets, loss_K).items():
+            for what, found in reached(margin, budget_K, loss_K).items():
                 where = {"stage": Stage.ACCEPTABLE, "setting": tolerance, **BEFORE._asdict()}
                 rows += estimate_rows(model, name, what, found, **where)
     return rows
@@ -101,8 +100,12 @@ def reached(
     }
 
 
-def _read(model: StudyModel, task: str, by_seed: Mapping[int, Sequence[str]]) -> Retained:
-    answers = [[load_answers(model.store, name) for name in names] for names in by_seed.values()]
+def _read(model: StudyModel, task: str) -> Retained:
+    def files(seed: int) -> Iterator[str]:
+        yield score_file(model.name, task, seed, WHOLE)
+        yield from (name_of(tune_pruned, model, task, seed, BEFORE, n) for n in budgets(model))
+
+    answers = [[load_answers(model.store, n) for n in files(seed)] for seed in model.run.seeds]
     guess_SKM = np.array([[next(iter(f.guesses.values())) for f in own] for own in answers])
     metric, first = METRICS[model.task(task).metrics[0]], answers[0][0]
     return Retained(metric, guess_SKM, first.label_M, first.example_M)

@@ -13,6 +13,7 @@ from jaxheads.analysis.agreement import rank_agreement
 from jaxheads.analysis.intervals import Estimate
 from jaxheads.analysis.sums import Sums
 from jaxheads.inference.evaluate import Evaluation
+from jaxheads.models.model import Model
 from jaxheads.pruning.cost import count_parameters
 from jaxheads.pruning.cut import cut
 from jaxheads.pruning.mask import mask_from_scores, random_mask
@@ -106,45 +107,55 @@ def compared(model: StudyModel) -> set[int]:
     return {budget_of(model, share) for share in model.run.study.compared}
 
 
-def prune_and_train(
-    study_model: StudyModel, name: str, seed: int, way: Way, budget: int
-) -> list[Row]:
-    """Fine-tune the pre-trained model with heads masked; at compared budgets look at its heads."""
-    task, mask_LH = study_model.task(name), mask_of(study_model, way, budget)
-    file = name_of(prune_and_train, study_model, name, seed, way, budget)
-    twice = way == BEFORE and budget in compared(study_model)
-    fresh = study_model.fresh(task, seed)
-    model = study_model.trainer.fitted(masked_training(fresh, task, seed, file, mask_LH))
+def train_pruned(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
+    """Fine-tune the pre-trained model with heads masked, to look at what has come of it."""
+    _trained(study_model, name, seed, budget)
+    return []
+
+
+def _trained(study_model: StudyModel, name: str, seed: int, budget: int) -> tuple[Model, Mask]:
+    """The model of `train_pruned`, trained now or as it was saved, and its mask."""
+    task, mask_LH = study_model.task(name), mask_of(study_model, BEFORE, budget)
+    file = name_of(train_pruned, study_model, name, seed, budget)
+    return study_model.masked(task, seed, file, mask_LH), mask_LH
+
+
+def tune_pruned(study_model: StudyModel, name: str, seed: int, way: Way, budget: int) -> list[Row]:
+    """Measure the pre-trained model fine-tuned with heads masked."""
+    task, again = study_model.task(name), budget in compared(study_model)
+    file = name_of(tune_pruned, study_model, name, seed, way, budget)
+    if again and way == BEFORE:
+        model, mask_LH = _trained(study_model, name, seed, budget)
+    else:
+        mask_LH, fresh = mask_of(study_model, way, budget), study_model.fresh(task, seed)
+        model = study_model.trainer.fitted(masked_training(fresh, task, seed, file, mask_LH))
     found = study_model.scorer.measure(model, task, mask_LH)
-    again = _twice(study_model, model, task, seed, file, mask_LH) if twice else None
-    guesses = {way: found.answers.guess_M}
-    guesses |= {Way(TWICE): again.answers.guess_M} if again else {}
-    save_answers(study_model.store, file, found, guesses)
+    save_answers(study_model.store, file, found, {way: found.answers.guess_M})
     what = {"budget": budget, "seed": seed}
-    rows = study_model.make_rows(
-        name, found.metrics, stage=Stage.PRUNED_FIRST, **what, **way._asdict()
-    )
-    if budget not in compared(study_model):
-        return rows
-    rows += _regime_rows(study_model, task, Way(EARLY, _reading(way)), found, **what)
-    if again:
-        rows += _regime_rows(study_model, task, Way(TWICE), again, **what)
-        after = study_model.scorer.score(model, task, mask_LH=mask_LH)
-        before = study_model.scorer.saved(probed_file(study_model, name, seed, budget))
-        drift = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
-        values = {Metric.SPEARMAN: drift[Metric.SPEARMAN].value}
-        rows += study_model.make_rows(name, values, stage=Stage.DRIFT, **what)
-        if seed == study_model.run.seeds[0]:
-            rows += cut_and_save(study_model, model, task, mask_LH, budget)
-    return rows
+    stage = {"stage": Stage.PRUNED_FIRST, **way._asdict()}
+    rows = study_model.make_rows(name, found.metrics, **stage, **what)
+    regime = Way(EARLY, _reading(way))
+    return rows + (_regime_rows(study_model, task, regime, found, **what) if again else [])
 
 
-def _twice(
-    study_model: StudyModel, model, task: PreparedTask, seed: int, name: str, mask_LH: Mask
-) -> Evaluation:
-    """The model after a second training like the first, for "fine-tune, prune, fine-tune"."""
-    again = study_model.trainer.fitted(masked_training(model, task, seed, f"{name}-twice", mask_LH))
-    return study_model.scorer.measure(again, task, mask_LH)
+def train_twice(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
+    """After a second training like the first: as much as of "fine-tune, prune, fine-tune"."""
+    task, file = study_model.task(name), name_of(train_twice, study_model, name, seed, budget)
+    model, mask_LH = _trained(study_model, name, seed, budget)
+    again = study_model.trainer.fitted(masked_training(model, task, seed, file, mask_LH))
+    found = study_model.scorer.measure(again, task, mask_LH)
+    save_answers(study_model.store, file, found, {Way(TWICE): found.answers.guess_M})
+    return _regime_rows(study_model, task, Way(TWICE), found, budget=budget, seed=seed)
+
+
+def drift(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
+    """Ranks of the heads that are left, by the readout on the pruned body and after training."""
+    model, mask_LH = _trained(study_model, name, seed, budget)
+    after = study_model.scorer.score(model, study_model.task(name), mask_LH=mask_LH)
+    before = study_model.scorer.saved(probed_file(study_model, name, seed, budget))
+    found = rank_agreement(before.score_LH, after.score_LH, present=mask_LH, permutations=1)
+    values = {Metric.SPEARMAN: found[Metric.SPEARMAN].value}
+    return study_model.make_rows(name, values, stage=Stage.DRIFT, budget=budget, seed=seed)
 
 
 def _regime_rows(
@@ -160,20 +171,19 @@ def _reading(way: Way) -> str:
     return RANDOM if way.draw is not None else way.reading
 
 
-def cut_and_save(
-    study_model: StudyModel, model, task: PreparedTask, mask_LH: Mask, budget: int
-) -> list[Row]:
+def cut_pruned(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
     """Cut the masked heads out of the weights; the smaller model is saved and measured anew."""
+    model, mask_LH = _trained(study_model, name, seed, budget)
     params, config = cut(model.params, model.config, mask_LH)
     smaller = model._replace(params=params, config=config)
-    study_model.save_model(smaller, f"{Room.SMALLER}/{study_model.name}-{task.name}-{budget}")
-    found = study_model.scorer.measure(smaller, task)
+    study_model.save_model(smaller, f"{Room.SMALLER}/{study_model.name}-{name}-{budget}")
+    found = study_model.scorer.measure(smaller, study_model.task(name))
     sizes = {
         Metric.PARAMETERS: float(count_parameters(params)),
         Metric.WHOLE_PARAMETERS: float(count_parameters(model.params)),
     }
-    what = {"stage": Stage.CUT, "budget": budget, "seed": study_model.run.seeds[0]}
-    return study_model.make_rows(task.name, found.metrics | sizes, **what, **BEFORE._asdict())
+    what = {"stage": Stage.CUT, "budget": budget, "seed": seed, **BEFORE._asdict()}
+    return study_model.make_rows(name, found.metrics | sizes, **what)
 
 
 def probe_pruned(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:

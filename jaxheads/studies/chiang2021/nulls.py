@@ -16,7 +16,7 @@ has the first two alone. All of this is ours: Chiang & Chen 2021 (abstract alone
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.answers import estimate_rows
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.scorer import scores_name
-from jaxheads.studies.workbench.steps import OF_WEIGHTS
+from jaxheads.studies.workbench.steps import OF_WEIGHTS, score_weights
 from jaxheads.studies.workbench.trainer import masked_training
 
 TRAINED = (SHUFFLED, UNTRAINED)  # measured as importance is, with its noise
@@ -63,16 +63,26 @@ def null_file(model: StudyModel, null: str, task: str, seed: int, place: str = T
 
 
 def null_cells(
-    model: StudyModel, task: str, seed: int, after: Sequence[Cell]
+    model: StudyModel, task: str, seed: int, base: Cell, tuned: Cell
 ) -> dict[str, list[Cell]]:
     """By place, what is trained or scored for the nulls alone."""
     wanted, found = nulls_of(model, task), {TUNED: [], FROZEN: []}
-    for place in (TUNED, FROZEN) if SHUFFLED in wanted else ():
-        found[place].append(cell(shuffled, model, task, seed, place, after=after))
+    for place, body in ((TUNED, tuned), (FROZEN, base)):
+        what = (model, task, seed, place)
+        found[place] += [cell(weights, *what, after=[body])] if OF_WEIGHTS.keys() & wanted else []
+        found[place] += [cell(shuffled, *what, after=[base])] if SHUFFLED in wanted else []
     if UNTRAINED in wanted:
-        own = cell(untrained, model, task, seed, after=after)
+        own = cell(untrained, model, task, seed, after=[base])
         found = {place: [*cells, own] for place, cells in found.items()}
     return found
+
+
+def weights(study_model: StudyModel, name: str, seed: int, place: str) -> list[Row]:
+    """Score the heads of a body, which a linear probe leaves as it is, by magnitude and norm."""
+    task = study_model.task(name)
+    model = study_model.tuned(name, seed) if place == TUNED else study_model.fresh(task, seed)
+    score_weights(study_model, model, task, score_file(study_model.name, name, seed, place))
+    return []
 
 
 def shuffled(study_model: StudyModel, name: str, seed: int, place: str) -> list[Row]:

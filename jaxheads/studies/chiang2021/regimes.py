@@ -7,20 +7,31 @@ two that a reader would compare first, which differ in more. The definitions are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from jaxheads.inference.metrics import constant_answer
-from jaxheads.records.folder import AGAIN, EARLY, LATE, PRUNE, RANDOM, TWICE, Stage
+from jaxheads.records.folder import (
+    AGAIN,
+    EARLY,
+    FROZEN,
+    LATE,
+    PRUNE,
+    RANDOM,
+    TUNED,
+    TWICE,
+    WHOLE,
+    Stage,
+    score_file,
+)  # fmt: skip
 from jaxheads.records.rows import Row
 from jaxheads.studies.chiang2021.deduction import (
     BEFORE,
     compared,
     methods,
     probed_file,
-    prune_and_train,
     prune_tuned,
+    train_twice,
+    tune_pruned,
 )
 from jaxheads.studies.runner.cells import name_of
 from jaxheads.studies.workbench.answers import (
@@ -41,17 +52,15 @@ COMPARED = (
 )
 
 
-def compare(
-    model: StudyModel, task: PreparedTask, places: Mapping[str, Sequence[str]]
-) -> list[Row]:
+def compare(model: StudyModel, name: str) -> list[Row]:
     """Differences of regimes, and of each model from the majority-class baseline, with intervals.
 
-    Intervals are over seeds, random draws and examples. `places`: the files of answers of whole
-    models, by seed, under what they are called ("fine-tuned", "linear probe").
+    Intervals are over seeds, random draws and examples.
     """
-    rows: list[Row] = []
-    for place, names in places.items():
-        answers = [load_answers(model.store, name) for name in names]
+    task, rows = model.task(name), list[Row]()
+    for place, measured in ((TUNED, WHOLE), (FROZEN, FROZEN)):
+        names = (score_file(model.name, name, seed, measured) for seed in model.run.seeds)
+        answers = [load_answers(model.store, each) for each in names]
         guesses = [[each.guesses[WHOLE_MODEL]] for each in answers]
         rows += _above_baseline(model, task, guesses, answers[0], place=place)
     for budget in sorted(compared(model), reverse=True):
@@ -79,13 +88,14 @@ def _answers(
 ) -> tuple[dict[Way, list[np.ndarray]], Answered]:
     """The answers of a seed by regime, a list of draws each, and what was due."""
     trained = {
-        way: load_answers(model.store, name_of(prune_and_train, model, task, seed, way, budget))
+        way: load_answers(model.store, name_of(tune_pruned, model, task, seed, way, budget))
         for way in methods(model, place)
     }
     own = trained[BEFORE]
     again = load_answers(model.store, name_of(prune_tuned, model, task, seed, budget))
+    twice = load_answers(model.store, name_of(train_twice, model, task, seed, budget))
     probed = load_answers(model.store, probed_file(model, task, seed, budget))
     chance = [found.guesses[way] for way, found in trained.items() if way.draw is not None]
     by_regime = {Way(PRUNE): [probed.guesses[WHOLE_MODEL]], Way(EARLY): [own.guesses[BEFORE]]}
-    by_regime |= {Way(EARLY, RANDOM): chance, Way(TWICE): [own.guesses[Way(TWICE)]]}
+    by_regime |= {Way(EARLY, RANDOM): chance, Way(TWICE): [twice.guesses[Way(TWICE)]]}
     return by_regime | {regime: [guess] for regime, guess in again.guesses.items()}, own

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 
-from jaxheads.records.folder import FROZEN, OWN, PRETRAINING, TUNED, Stage, score_file
+from jaxheads.records.folder import FROZEN, OWN, PRETRAINING, TUNED, WHOLE, Stage, score_file
 from jaxheads.records.rows import Row
 from jaxheads.storage.store import Store
 from jaxheads.studies.chiang2021.acceptable import acceptable
@@ -20,11 +20,15 @@ from jaxheads.studies.chiang2021.deduction import (
     BEFORE,
     budgets,
     compared,
+    cut_pruned,
+    drift,
     loss_before,
     methods,
     probe_pruned,
-    prune_and_train,
     prune_tuned,
+    train_pruned,
+    train_twice,
+    tune_pruned,
 )
 from jaxheads.studies.chiang2021.nulls import (
     against_nulls,
@@ -33,13 +37,13 @@ from jaxheads.studies.chiang2021.nulls import (
     nulls_of,
 )
 from jaxheads.studies.chiang2021.regimes import compare
-from jaxheads.studies.runner.cells import Cell, cell, name_of, rows_of
+from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.answers import Way, contrasts, save_answers
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import pretrained_cell
-from jaxheads.studies.workbench.prunability import curves
+from jaxheads.studies.workbench.prunability import along, orders
 from jaxheads.studies.workbench.settings import Run
-from jaxheads.studies.workbench.steps import finetuned, score_base, score_weights
+from jaxheads.studies.workbench.steps import score_base
 
 Models = dict[tuple[str, int], Cell]  # by task and seed
 
@@ -50,24 +54,26 @@ def cells(run: Run, store: Store) -> Iterator[Cell]:
         runs = list(itertools.product((task.name for task in model.tasks), run.seeds))
         yield (base := pretrained_cell(model))
         yield (scores := cell(score_base, model, after=[base]))
-        nulls = {each: null_cells(model, *each, [base]) for each in runs}
-        for places in nulls.values():
-            yield from dict.fromkeys(itertools.chain(*places.values()))
-        tuned = {each: cell(finetuned, model, *each, after=[base]) for each in runs}
-        probed = {each: cell(frozen, model, *each, after=[base]) for each in runs}
-        yield from itertools.chain(*zip(tuned.values(), probed.values(), strict=True))
-        curved = _curves(model, {(PRETRAINING, 0): scores, **tuned}, nulls)
+        yield from (cell(floors, model, task.name, after=[base]) for task in model.tasks)
+        tuned = {each: cell(fine_tuned, model, *each, after=[base]) for each in runs}
+        scored = {each: cell(score_tuned, model, *each, after=[own]) for each, own in tuned.items()}
+        probes = {each: cell(probed, model, *each, after=[base]) for each in runs}
+        nulls = {each: null_cells(model, *each, base, own) for each, own in tuned.items()}
+        for each in runs:
+            blind = dict.fromkeys(itertools.chain(*nulls[each].values()))
+            yield from (tuned[each], scored[each], probes[each], *blind)
+        curved = _curves(model, {(PRETRAINING, 0): scores, **scored}, nulls)
         for task, own in curved.items():
             yield from own
             yield cell(contrasts_of, model, task, after=own)
-        every = [scores, *tuned.values(), *probed.values()]
+        every = [scores, *scored.values(), *probes.values()]
         yield cell(coherence, model, after=every)
         yield cell(reliabilities, model, after=every)
         if run.scoring.nulls:
             trained = (each for places in nulls.values() for own in places.values() for each in own)
             yield cell(against_nulls, model, after=[*every, *trained])
         yield cell(functional_of, model, after=itertools.chain(*curved.values()))
-        yield from _deductions(model, scores, tuned, probed)
+        yield from _deductions(model, scores, tuned, scored, probes)
 
 
 def _curves(model: StudyModel, scored: Models, nulls: Mapping) -> dict[str, list[Cell]]:
@@ -85,7 +91,9 @@ def _curves(model: StudyModel, scored: Models, nulls: Mapping) -> dict[str, list
     return {task: [curve(task, seed) for seed in _seeds(model, task)] for task in model.task_names}
 
 
-def _deductions(model: StudyModel, scores: Cell, tuned: Models, probed: Models) -> Iterator[Cell]:
+def _deductions(
+    model: StudyModel, scores: Cell, tuned: Models, scored: Models, probes: Models
+) -> Iterator[Cell]:
     """What is trained without some heads, and what follows from it."""
     yield (lost := cell(loss_before, model, after=[scores]))
     retained = [lost, *tuned.values()]
@@ -93,34 +101,58 @@ def _deductions(model: StudyModel, scores: Cell, tuned: Models, probed: Models) 
         regimes: list[Cell] = []
         for place, seed in enumerate(model.run.seeds):
             what = (model, task, seed)
-            pruned = {}
+            trained: dict[int, Cell] = {}
             for budget in sorted(compared(model), reverse=True):
-                pruned[budget] = cell(probe_pruned, *what, budget, after=[scores])
-                late = cell(prune_tuned, *what, budget, after=[tuned[task, seed]])
-                regimes += [tuned[task, seed], probed[task, seed], pruned[budget], late]
-                yield from (pruned[budget], late)
+                early = cell(probe_pruned, *what, budget, after=[scores])
+                late = cell(prune_tuned, *what, budget, after=[scored[task, seed]])
+                trained[budget] = cell(train_pruned, *what, budget, after=[scores])
+                twice = cell(train_twice, *what, budget, after=[trained[budget]])
+                regimes += [tuned[task, seed], probes[task, seed], early, late, twice]
+                yield from (early, late, trained[budget], twice)
+                yield cell(drift, *what, budget, after=[early, trained[budget]])
+                if place == 0:
+                    yield cell(cut_pruned, *what, budget, after=[trained[budget]])
             for method, budget in itertools.product(methods(model, place), budgets(model)):
-                # drift is measured from the scores of the readout on the pruned body
-                drifts = [pruned[budget]] if method == BEFORE and budget in pruned else []
-                after = [scores, *drifts]
-                yield (own := cell(prune_and_train, *what, method, budget, after=after))
+                made = [trained[budget]] if method == BEFORE and budget in trained else [scores]
+                yield (own := cell(tune_pruned, *what, method, budget, after=made))
                 regimes.append(own)
                 retained += [own] if method == BEFORE else []
-        yield cell(compare_of, model, task, after=regimes)
-    yield cell(acceptable_of, model, after=retained)
+        yield cell(compare, model, task, after=regimes)
+    yield cell(acceptable, model, after=retained)
 
 
 # -- cells
 
 
-def frozen(study_model: StudyModel, name: str, seed: int) -> list[Row]:
+def floors(model: StudyModel, name: str) -> list[Row]:
+    """What guesses reach: the majority class, whichever model is measured, and counts of words."""
+    task = model.task(name)
+    found = model.scorer.measure(model.fresh(task, 0), task).floors
+    return model.make_rows(name, found | model.reader.bag_of_words(name), stage=Stage.FLOOR)
+
+
+def fine_tuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
+    """Fine-tune with all heads, and measure."""
+    task, model = study_model.task(name), study_model.tuned(name, seed)
+    found = study_model.scorer.measure(model, task)
+    save_answers(study_model.store, score_file(study_model.name, name, seed, WHOLE), found)
+    return study_model.make_rows(name, found.metrics, stage=Stage.WHOLE, seed=seed)
+
+
+def score_tuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
+    """Score the heads of a fine-tuned model."""
+    task, model = study_model.task(name), study_model.tuned(name, seed)
+    study_model.scorer.score_all(model, task, score_file(study_model.name, name, seed))
+    return []
+
+
+def probed(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Train a readout alone, measure, and score the heads of the pre-trained body under it."""
     task, file = study_model.task(name), score_file(study_model.name, name, seed, FROZEN)
     model = study_model.trainer.fitted(study_model.probing(task, seed, file))
     found = study_model.scorer.measure(model, task)
-    save_answers(study_model.store, name_of(frozen, study_model, name, seed), found)
+    save_answers(study_model.store, file, found)
     study_model.scorer.score_all(model, task, file)
-    score_weights(study_model, model, task, file)
     return study_model.make_rows(name, found.metrics, stage=Stage.PROBE, seed=seed)
 
 
@@ -138,11 +170,9 @@ def curves_of(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     count, seeds = study_model.run.curve.draws, _seeds(study_model, name)
     place = seeds.index(seed)
     model = study_model.base if name == PRETRAINING else study_model.tuned(name, seed)
-    return curves(
-        study_model, model, study_model.task(name), score_file(study_model.name, name, seed), seed,
-        others,
-        range(place * count, (place + 1) * count),
-    )  # fmt: skip
+    own = (study_model, model, study_model.task(name), score_file(study_model.name, name, seed))
+    draws = range(place * count, (place + 1) * count)
+    return along(*own, seed, orders(*own, others, draws))
 
 
 def _other_seed(model: StudyModel, seed: int) -> int:
@@ -163,34 +193,6 @@ def contrasts_of(model: StudyModel, name: str) -> list[Row]:
 def functional_of(model: StudyModel) -> list[Row]:
     """What orders are worth to other tasks."""
     return functional(model, {name: _curve_files(model, name) for name in model.task_names})
-
-
-def acceptable_of(model: StudyModel) -> list[Row]:
-    """The acceptable deduction of each task and of all."""
-    before = rows_of(model.store, loss_before, model)
-    files = {
-        task.name: {
-            seed: [
-                name_of(finetuned, model, task.name, seed),
-                *(
-                    name_of(prune_and_train, model, task.name, seed, BEFORE, budget)
-                    for budget in budgets(model)
-                ),
-            ]
-            for seed in model.run.seeds
-        }
-        for task in model.tasks
-    }
-    return acceptable(model, before, files)
-
-
-def compare_of(model: StudyModel, name: str) -> list[Row]:
-    """Regimes against each other, and every model against the majority-class baseline."""
-    places = {
-        place: [name_of(compute, model, name, seed) for seed in model.run.seeds]
-        for place, compute in ((TUNED, finetuned), (FROZEN, frozen))
-    }
-    return compare(model, model.task(name), places)
 
 
 def _curve_files(model: StudyModel, name: str) -> list[str]:

@@ -21,6 +21,7 @@ from jaxheads.studies.costs.passes import (
     saved,
     score,
     score_all,
+    score_weights,
     scored,
     task_of,
     train,
@@ -51,9 +52,16 @@ def _pretrained(model: StudyModel) -> Work:
     return work if how is None else work | train(model, PRETRAINING, how) | saved(model)
 
 
-def _finetuned(model: StudyModel, task: str, _seed: int) -> Work:
-    tuned = tune(model, task) | measure(model, task) | saved(model)
-    return tuned | score_all(model, task)
+def _fine_tuned(model: StudyModel, task: str, _seed: int) -> Work:
+    return tune(model, task) | measure(model, task) | saved(model)
+
+
+def _all_scores(model: StudyModel, task: str, *_) -> Work:
+    return score_all(model, task) | score_weights(model, task)
+
+
+def _finetuned(model: StudyModel, task: str, seed: int) -> Work:
+    return _fine_tuned(model, task, seed) | _all_scores(model, task)
 
 
 def _shuffled(model: StudyModel, task: str, _seed: int, place: str) -> Work:
@@ -61,8 +69,8 @@ def _shuffled(model: StudyModel, task: str, _seed: int, place: str) -> Work:
     return trained | measure(model, task) | score(model, task)
 
 
-def _frozen(model: StudyModel, task: str, _seed: int) -> Work:
-    return probe(model, task) | measure(model, task) | score_all(model, task)
+def _probed(model: StudyModel, task: str) -> Work:
+    return probe(model, task) | measure(model, task)
 
 
 def _curves(model: StudyModel, task: str, _seed: int) -> Work:
@@ -78,21 +86,13 @@ def _loss_before(model: StudyModel) -> Work:
     return measure(model, PRETRAINING, 1 + ways * (1 + len(deduction.budgets(model))))
 
 
-def _probe_pruned(model: StudyModel, task: str, _seed: int, _budget: int) -> Work:
-    return probe(model, task) | measure(model, task) | score(model, task)
-
-
 def _prune_tuned(model: StudyModel, task: str, _seed: int, _budget: int) -> Work:
     return tune(model, task) | measure(model, task, 3 + model.layout.shares_blocks)
 
 
-def _prune_and_train(model: StudyModel, task: str, seed: int, way, budget: int) -> Work:
-    once = tune(model, task) | measure(model, task)
-    if way != deduction.BEFORE or budget not in deduction.compared(model):
-        return once
-    first = seed == model.run.seeds[0]
-    cut = measure(model, task, int(first)) | saved(model, int(first))
-    return once | once | score(model, task) | cut
+def _tune_pruned(model: StudyModel, task: str, _seed: int, way, budget: int) -> Work:
+    there = way == deduction.BEFORE and budget in deduction.compared(model)
+    return measure(model, task) if there else _scaled(model, task)
 
 
 def _whole(model: StudyModel, task: str, seed: int) -> Work:
@@ -213,17 +213,25 @@ def _once(model: StudyModel, method: str) -> Work:
 COSTS: Mapping[Callable, Callable[..., Work]] = {
     pretrain.pretrained: _pretrained,
     pretrain.halved: lambda model: measure(model, PRETRAINING) | saved(model),
-    steps.score_base: lambda model: score_all(model, PRETRAINING),
+    steps.score_base: lambda model: _all_scores(model, PRETRAINING),
     steps.finetuned: _finetuned,
     pruners.train_pruner: _pruner,
+    nulls.weights: lambda model, task, *_: score_weights(model, task),
     nulls.shuffled: _shuffled,
     nulls.untrained: lambda model, task, _: score(model, task),
-    chiang2021.frozen: _frozen,
+    chiang2021.floors: measure,
+    chiang2021.fine_tuned: _fine_tuned,
+    chiang2021.score_tuned: lambda model, task, _: score_all(model, task),
+    chiang2021.probed: lambda model, task, _: _probed(model, task) | score_all(model, task),
     chiang2021.curves_of: _curves,
     deduction.loss_before: _loss_before,
-    deduction.probe_pruned: _probe_pruned,
+    deduction.probe_pruned: lambda model, task, *_: _probed(model, task) | score(model, task),
     deduction.prune_tuned: _prune_tuned,
-    deduction.prune_and_train: _prune_and_train,
+    deduction.train_pruned: lambda model, task, *_: tune(model, task) | saved(model),
+    deduction.train_twice: _scaled,
+    deduction.tune_pruned: _tune_pruned,
+    deduction.drift: lambda model, task, *_: score(model, task),
+    deduction.cut_pruned: lambda model, task, *_: measure(model, task) | saved(model),
     compare.whole: _whole,
     compare.prune: _prune,
     compare.scaled: _scaled,

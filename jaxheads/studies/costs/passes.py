@@ -109,7 +109,7 @@ def score(model: StudyModel, task: str | TaskSettings, times: int = 1, **how) ->
 
 
 def score_all(model: StudyModel, task: str) -> Work:
-    """By every method of a study, with what is kept of every example, and the output norm."""
+    """By every method of a study, with what is kept of every example."""
     how, total = model.run.scoring, heads(model)
     count = scored(model, task)
     kept = 4 * count * total * (1 + _length(model, task))
@@ -117,9 +117,13 @@ def score_all(model: StudyModel, task: str) -> Work:
     if how.ablated:
         most = min(how.ablated, count) * (total + 1)
         work |= passed(model, task, most, size=how.batch_size)
-    if OUTPUT_NORM in how.nulls:
-        work |= score(model, task, backward=False, times=1)
     return work
+
+
+def score_weights(model: StudyModel, task: str) -> Work:
+    """The output norm; magnitude passes no example."""
+    asked = OUTPUT_NORM in model.run.scoring.nulls
+    return score(model, task, backward=False, times=1) if asked else Work()
 
 
 def along(model: StudyModel, task: str, orders: int, rescored: int = 0) -> Work:

@@ -38,7 +38,7 @@ from jaxheads.studies.workbench.answers import contrasts
 from jaxheads.studies.workbench.latency import measure_speed, note_speed
 from jaxheads.studies.workbench.model import StudyModel, study_models
 from jaxheads.studies.workbench.pretrain import made_cells
-from jaxheads.studies.workbench.prunability import curves
+from jaxheads.studies.workbench.prunability import along, orders
 from jaxheads.studies.workbench.seeds import Sampled, together_cell
 from jaxheads.studies.workbench.settings import Run
 from jaxheads.studies.workbench.steps import finetuned
@@ -140,7 +140,8 @@ def pruned(model: StudyModel, name: str, seed: int) -> list[Row]:
     draws, file = model.run.curve.draws, score_file(model.name, name, seed)
     place = model.run.seeds.index(seed)
     numbers = range(place * draws, (place + 1) * draws)
-    return curves(model, model.tuned(name, seed), model.task(name), file, seed, {}, numbers)
+    own = (model, model.tuned(name, seed), model.task(name), file)
+    return along(*own, seed, orders(*own, {}, numbers))
 
 
 def timed(study_model: StudyModel, name: str, seed: int) -> list[Row]:

@@ -55,7 +55,7 @@ class StudyModel:
         """The run's devices."""
         return open_mesh(self.run.devices)
 
-    @property
+    @functools.cached_property
     def make_rows(self) -> RowFactory:
         """Makes rows of this model."""
         return RowFactory(self.run.study_name, self.name)
@@ -235,15 +235,18 @@ class StudyModel:
 
     def trained(self, task: PreparedTask, seed: int) -> Model:
         """As `tuned`, of a task that is read elsewhere."""
-        name = f"{self.name}-{task.name}-{seed}"
-        if not self.is_tuned(task.name, seed):
-            job = masked_training(self.fresh(task, seed), task, seed, name, None)
-            self.save_model(self.trainer.fitted(job), f"models/{name}")
+        return self.masked(task, seed, f"{self.name}-{task.name}-{seed}", None)
+
+    def masked(self, task: PreparedTask, seed: int, name: str, mask_LH: Mask | None) -> Model:
+        """The model fine-tuned with heads masked: trained now, or as it was saved under `name`."""
+        if not self.store.exists(f"{Room.MODELS}/{name}"):
+            job = masked_training(self.fresh(task, seed), task, seed, name, mask_LH)
+            self.save_model(self.trainer.fitted(job), f"{Room.MODELS}/{name}")
         return self._loaded(name)
 
     def is_tuned(self, task: str, seed: int) -> bool:
         """Whether the model fine-tuned on a task has been trained."""
-        return self.store.exists(f"models/{self.name}-{task}-{seed}")
+        return self.store.exists(f"{Room.MODELS}/{self.name}-{task}-{seed}")
 
     @functools.lru_cache(4)  # noqa: B019 models are large
     def _loaded(self, name: str) -> Model:

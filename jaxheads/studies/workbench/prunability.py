@@ -133,21 +133,6 @@ def _iterative(
 # -- curves
 
 
-def curves(
-    study_model: StudyModel,
-    model: Model,
-    task: PreparedTask,
-    name: str,
-    seed: int,
-    others: Mapping[Way, str],
-    draws: range,
-) -> list[Row]:
-    """The metrics of the masked model along every order, and each order in one number."""
-    return along(
-        study_model, model, task, name, seed, orders(study_model, model, task, name, others, draws)
-    )
-
-
 def along(
     study_model: StudyModel,
     model: Model,
@@ -157,7 +142,10 @@ def along(
     wanted: Iterable[tuple[Way, Curve]],
     stages: tuple[str, str] = (Stage.MASKED, Stage.PRUNABILITY),
 ) -> list[Row]:
-    """The same of any orders; the answers along them are kept under `name`."""
+    """The metrics of the masked model along orders, and each order in one number.
+
+    The answers along them are kept under `name`.
+    """
     seen: dict[bytes, Evaluation] = {}  # the ends of all curves are the same
     rows: list[Row] = []
     guesses, budgets_of = {}, {}

@@ -6,8 +6,7 @@ from jaxheads.importance.methods import magnitude, output_norm
 from jaxheads.models.model import Model
 from jaxheads.records.folder import MAGNITUDE, OUTPUT_NORM, PRETRAINING, Stage, score_file
 from jaxheads.records.rows import Row
-from jaxheads.studies.runner.cells import Cell, cell, name_of
-from jaxheads.studies.workbench.answers import save_answers
+from jaxheads.studies.runner.cells import Cell, cell
 from jaxheads.studies.workbench.model import StudyModel
 from jaxheads.studies.workbench.pretrain import pretrained_cell
 from jaxheads.studies.workbench.scorer import scores_name
@@ -43,7 +42,6 @@ def finetuned(study_model: StudyModel, name: str, seed: int) -> list[Row]:
     """Fine-tune with all heads, measure, and score."""
     task, model = study_model.task(name), study_model.tuned(name, seed)
     found = study_model.scorer.measure(model, task)
-    save_answers(study_model.store, name_of(finetuned, study_model, name, seed), found)
     study_model.scorer.score_all(model, task, score_file(study_model.name, name, seed))
     score_weights(study_model, model, task, score_file(study_model.name, name, seed))
     floors = {}

@@ -31,7 +31,7 @@ from tests.tiny import shrink
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 # That read what others left, or time what they made.
 FREE = {
-    "acceptable_of", "against_nulls", "changes", "changes_by_kind", "coherence", "compare_of",
+    "acceptable", "against_nulls", "changes", "changes_by_kind", "coherence", "compare",
     "contrasts", "contrasts_of", "copy_maps", "functional_of", "guesses", "head", "map_agreement",
     "masking_contrasts", "overlap", "pairs_of", "reliabilities", "timed", "together_rows", "views",
 }  # fmt: skip
