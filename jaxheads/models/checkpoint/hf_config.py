@@ -181,7 +181,8 @@ def readout_of(described: Described, kind: ReadoutKind) -> ReadoutConfig:
     if problems:
         raise ValueError(f"config.json: {listed(problems)}")
     table, raw, labels = described.table, described.raw, _labels(described.raw)
-    if raw.get("id2label") and raw.get("label2id") not in (None, _numbers(labels)):
+    numbers = {label: number for number, label in enumerate(labels)}
+    if raw.get("id2label") and raw.get("label2id") not in (None, numbers):
         LOG.warning("config.json: label2id is not the inverse of id2label, which has the names")
     dropout = raw.get(table.dropout, table.dropout_default)
     if kind == "tagging" and table.tagging_dropout is not None:
@@ -197,10 +198,6 @@ def _labels(raw: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(names[str(number)]) for number in range(len(names)))
     counts = [raw[name] for name in ("num_labels", "_num_labels") if raw.get(name) is not None]
     return tuple(f"LABEL_{number}" for number in range(counts[0] if counts else DEFAULT_LABELS))
-
-
-def _numbers(labels: tuple[str, ...]) -> dict[str, int]:
-    return {label: number for number, label in enumerate(labels)}
 
 
 def _label_problems(kind: ReadoutKind, raw: dict[str, Any]) -> Iterator[str]:
@@ -279,6 +276,6 @@ def _written_labels(table: FamilyTable, readout: ReadoutConfig) -> dict[str, Any
     return {
         table.dropout: readout.dropout,
         "id2label": {str(number): label for number, label in enumerate(readout.labels)},
-        "label2id": _numbers(readout.labels),
+        "label2id": {label: number for number, label in enumerate(readout.labels)},
         "problem_type": _problem(readout.kind, readout.labels),
     }

@@ -131,11 +131,10 @@ def tune_pruned(study_model: StudyModel, name: str, seed: int, way: Way, budget:
         model = study_model.trainer.fitted(masked_training(fresh, task, seed, file, mask_LH))
     found = study_model.scorer.measure(model, task, mask_LH)
     save_answers(study_model.store, file, found, {way: found.answers.guess_M})
-    what = {"budget": budget, "seed": seed}
-    stage = {"stage": Stage.PRUNED_FIRST, **way._asdict()}
-    rows = study_model.make_rows(name, found.metrics, **stage, **what)
-    regime = Way(EARLY, _reading(way))
-    return rows + (_regime_rows(study_model, task, regime, found, **what) if again else [])
+    what, own = {"budget": budget, "seed": seed}, {"stage": Stage.PRUNED_FIRST, **way._asdict()}
+    rows = study_model.make_rows(name, found.metrics, **own, **what)
+    more = _regime_rows(study_model, task, Way(EARLY, _reading(way)), found, **what)
+    return rows + more * again
 
 
 def train_twice(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:
