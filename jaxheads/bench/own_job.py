@@ -64,7 +64,7 @@ def run(job: OwnJob, *, repeats: int, clock: str, whole: bool, as_json: bool) ->
         report["torch"] = NO_TORCH if torch is None else "beside"
         bound = {name: flops(job, name) / matmul_rate(job.dtype, CLOCKS[clock]) for name in JOBS}
         for name in JOBS:
-            sides = {"jaxheads": _timed(WORK[name](job), CLOCKS[clock])}
+            sides = {"jaxheads": timed(WORK[name](job), CLOCKS[clock])}
             if torch is not None:
                 sides["torch"] = torch(name)
             found = rounds(sides, repeats)
@@ -191,13 +191,15 @@ WORK: dict[str, Callable[[OwnJob], Workload]] = {
 }
 
 
-def _timed(work: Workload, clock: Callable[[], float]) -> Workload:
-    def timed() -> float:
+def timed(work: Workload, clock: Callable[[], float]) -> Workload:
+    """The workload as one that says its seconds."""
+
+    def once() -> float:
         begin = clock()
         work()
         return clock() - begin
 
-    return timed
+    return once
 
 
 # -- whole commands

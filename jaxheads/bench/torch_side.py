@@ -18,6 +18,7 @@ import torch
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    MarianMTModel,
     RobertaConfig,
     RobertaForSequenceClassification,
 )
@@ -229,10 +230,47 @@ class OwnJob:
             model.save_pretrained(self.spec["own"] + "-torch")
 
 
+class Translation:
+    """A user's translator and sources, in batches sorted by length and padded to their longest."""
+
+    def __init__(self, spec: dict):
+        dtype = getattr(torch, spec["dtype"])
+        self.spec = spec
+        self.model = MarianMTModel.from_pretrained(spec["own"], dtype=dtype).eval()
+        encoded = np.load(spec["encoded"])
+        self.sources = np.split(encoded["tokens"], encoded["starts"][1:-1])
+        self.room = encoded["room"]
+        self.order = np.argsort([len(ids) for ids in self.sources], kind="stable")
+
+    def translation(self):
+        """The search of all sources; what it finds is kept as an array, padded."""
+        spec, size = self.spec, self.spec["batch_size"]
+        found = np.full((len(self.order), int(self.room.max())), spec["pad"], np.int64)
+        how = {
+            **{"num_beams": spec["beams"], "do_sample": False, "early_stopping": False},
+            **{"length_penalty": 1.0, "bad_words_ids": [[spec["pad"]]]},
+            "forced_eos_token_id": spec["end"],
+        }
+        for first in range(0, len(self.order), size):
+            chosen = self.order[first : first + size]
+            width = max(len(self.sources[n]) for n in chosen)
+            ids = np.full((len(chosen), width), spec["pad"], np.int64)
+            for row, n in enumerate(chosen):
+                ids[row, : len(self.sources[n])] = self.sources[n]
+            given = torch.from_numpy(ids)
+            room = int(self.room[chosen].max())
+            rows = self.model.generate(
+                given, attention_mask=(given != spec["pad"]).long(), max_length=room + 1, **how
+            )[:, 1:]
+            found[chosen, : rows.shape[1]] = rows.numpy()
+        np.save(spec["out"], found)
+
+
 def main() -> None:
     """Answer requests until the input ends; of a whole script the one thing asked for."""
     spec = json.loads(sys.argv[1])
-    workloads = (OwnJob if "own" in spec else Workloads)(spec)
+    kind = Translation if "beams" in spec else OwnJob if "own" in spec else Workloads
+    workloads = kind(spec)
     if "once" in spec:
         found = getattr(workloads, spec["once"].replace(" ", "_").replace("-", "_"))()
         np.save(spec["own"] + "-torch.npy", np.asarray(0 if found is None else found))

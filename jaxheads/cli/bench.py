@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jax
 
-from jaxheads.bench import compiled, main, own_job, scaling
+from jaxheads.bench import compiled, main, own_job, scaling, translating
 from jaxheads.bench.programs import parse_layout
 from jaxheads.cli.inputs import read_labelled, task_of
 from jaxheads.cli.options.other import BenchOptions
@@ -22,10 +23,13 @@ def run(options: BenchOptions) -> int | None:
     """Print the sections asked for; None where a figure is to follow."""
     if options.data is not None:
         with tempfile.TemporaryDirectory(prefix="jaxheads-") as folder:
-            own_job.run(
-                _own_job(options, Path(folder)), repeats=options.repeats, clock=options.clock,
-                whole=not options.steady, as_json=options.json,
-            )  # fmt: skip
+            job = _own_job(options, Path(folder))
+            how: dict[str, Any] = {"clock": options.clock, "repeats": options.repeats}
+            how["as_json"] = options.json
+            if job.model.readout.kind == "translation":
+                translating.run(job, **how)
+            else:
+                own_job.run(job, whole=not options.steady, **how)
         return 0
     if options.scaling:
         scaling.run(options.folder, tiny=options.tiny, length=options.length, as_json=options.json)
@@ -69,16 +73,17 @@ def _own_job(options: BenchOptions, folder: Path) -> own_job.OwnJob:
     size = {"batch_size": options.batch_size or 32, "dtype": options.dtype or "float32"}
     own = TaskOptions(model=options.model, task=options.task, long="truncate", **given, **size)
     task, model, tokenizer = task_of(own), load_model(own.model), load_tokenizer(own.model)
-    if task.kind not in ("classify", "regress"):
-        raise ValueError(f"bench --data: expected a task of single labels, got {task.title}")
+    if task.kind not in ("classify", "regress", "translate"):
+        wanted = "a task of single labels, or translate"
+        raise ValueError(f"bench --data: expected {wanted}, got {task.title}")
     how = {"split": "validation", "limit": own.limit, "reading": own.reading}
-    if not model.readout.labels:
+    if not model.readout.labels and task.kind != "translate":
         task = stream_examples(task, own.data, **how).task
         model = load_model(own.model, readout=new_readout(task), key=jax.random.key(0))
     task = with_labels_of(task, model.readout)
     check_readout(task, model.readout)
     check_fits(tokenizer, model.config)
-    if model.readout.kind != "classification":
+    if model.readout.kind not in ("classification", "translation"):
         raise ValueError(f"bench --data: expected a classifier, got {model.readout.kind}")
     save_model(model, folder / "model", tokenizer=tokenizer)
     source = read_labelled(

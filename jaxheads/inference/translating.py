@@ -47,6 +47,20 @@ def translate(
 
     With several processes all of them call and get the same. See `decoding.decode`.
     """
+    tokens_NT = search(model, batches, gate, beams=beams, penalty=penalty, mesh=mesh)
+    return [tokenizer.decode(row) for row in tokens_NT.tolist()]
+
+
+def search(
+    model: Model,
+    batches: Iterable[Batch],
+    gate: Any = None,
+    *,
+    beams: int = BEAMS,
+    penalty: float = 1.0,
+    mesh: Mesh | None = None,
+) -> Int[np.ndarray, "N T"]:
+    """The tokens of those translations, each with the one that ends it, then padding."""
     config, readout, params = model
     params = place_params(mesh, params)
 
@@ -61,8 +75,7 @@ def translate(
         numbers.append(index_b)
         rows.append(_widened(tokens_bT, config.max_positions, config.pad_token_id))
     number_N = gather_rows(np.concatenate(numbers))
-    tokens_NT = gather_rows(np.concatenate(rows))[np.argsort(number_N)]
-    return [tokenizer.decode(row) for row in tokens_NT.tolist()]
+    return gather_rows(np.concatenate(rows))[np.argsort(number_N)]
 
 
 def _widened(tokens_bT: Int[np.ndarray, "b T"], length: int, pad_id: int):

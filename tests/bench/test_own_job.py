@@ -85,7 +85,7 @@ def test_both_sides_find_the_same_gradients_and_losses(sentiment, tmp_path):
         (["--task", "sst2", "--data", "x"], "--data, --task and --model: expected all three"),
         (
             ["--task", "tag", "--data", "x", "--model", "builtin:roberta"],
-            "bench --data: expected a task of single labels, got tag",
+            "bench --data: expected a task of single labels, or translate, got tag",
         ),
     ],
 )

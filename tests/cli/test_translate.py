@@ -83,3 +83,17 @@ def test_what_cannot_be_trained_is_one_line(more, message, tmp_path, capsys, mon
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert message in said
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.torch
+def test_the_bench_of_a_translator_finds_what_generate_does(tmp_path, capsys):
+    pytest.importorskip("torch")
+    words = words_of(tmp_path, steps=100, **{"learning-rate": 1e-2, "dropout": 0.0})
+    assert main(words) == 0
+    capsys.readouterr()
+    given = ["--model", str(tmp_path / "out"), *words[words.index("--task") :][:6]]
+    assert main(["bench", *given, "--limit", "40", "--repeats", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["sentences"], report["same_translations"]) == (40, 1.0)
+    assert report["tokens"]["jaxheads"] == report["tokens"]["torch"] > 80
+    assert set(report["tokens_per_second"]) == {"jaxheads", "torch"} and len(report["ratios"]) == 1

@@ -44,10 +44,11 @@ class BenchOptions:
 
     json: bool = option("print one JSON object, with --compile a list", False)
     data: str | None = option(
-        "instead: your own examples: scoring, evaluation and fine-tuning beside PyTorch", None,
+        "instead: your own examples: scoring, evaluation and fine-tuning beside PyTorch, or "
+        "translation", None,
         metavar="FILE_OR_HUB", role="in",
     )  # fmt: skip
-    task: str | None = option("of --data: a task of single labels", None)
+    task: str | None = option("of --data: a task of single labels, or translate", None)
     model: str | None = option(
         "of --data: a model, which gets a classifier if it has none", None,
         metavar="DIR_OR_HUB", role="in",
