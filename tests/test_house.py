@@ -49,6 +49,12 @@ IMPORTS_BY_NAME = {"jaxheads.cli.main", "jaxheads.cli.doctor", "jaxheads.__init_
 TRANSPORT = {f"jaxheads.storage.{name}" for name in ("remote", "urls")}
 CARRIERS = ("storage", "studies.runner", "studies.registry", "cli")
 
+# Imported where they are used: a second or more that most commands need late, or not at all.
+LATER = {"transformers", "datasets", "pandas", "pyarrow", "orbax", "sklearn", "ray"}
+LATER |= {f"scipy.{name}" for name in ("stats", "special", "optimize", "sparse", "linalg")}
+LATER |= {"huggingface_hub", "sentencepiece", "sacrebleu", "torch", "tensorboardX", "wandb"}
+DRAWING = {"matplotlib", "PIL"}
+
 DRAWERS = {"util", "utils", "common", "helper", "helpers", "misc"}
 FILE_LINES, FUNCTION_LINES = 350, 60
 
@@ -261,16 +267,36 @@ def test_verbs_run_only_what_the_command_line_may_import(where):
         assert function in {node.name for node in functions}
 
 
+def imported_by(code: str) -> set[str]:
+    """The names of the modules that a program has imported at its end."""
+    code += "\nimport sys\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stdout.splitlines()[-1].split())
+
+
 @pytest.mark.parametrize(
     "words", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)]
 )
 def test_help_starts_neither_jax_nor_numpy(words):
-    heavy = {"jax", "numpy", "flax", "transformers", "datasets"}
-    code = f"import sys; from jaxheads.cli.main import main; main({words}); "
-    code += f"print({heavy} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[-1] == "set()"
+    found = imported_by(f"from jaxheads.cli.main import main; main({words})")
+    assert not found & (LATER | DRAWING | {"jax", "numpy", "flax", "tokenizers", "tqdm", "fsspec"})
+
+
+@pytest.mark.parametrize(
+    ("module", "more"),
+    [
+        ("jaxheads", DRAWING | {"jax", "numpy", "flax"}),
+        ("jaxheads.cli.doctor", DRAWING | {"jax", "numpy", "flax"}),
+        ("jaxheads.report.write", {"jax", "flax"}),
+        ("jaxheads.cli.status", DRAWING | {"jax", "flax"}),
+        *((f"jaxheads.cli.{verb}", DRAWING) for verb in ("score", "study", "train", "evaluate")),
+    ],
+)
+def test_what_a_verb_does_not_need_to_begin_is_not_imported(module, more):
+    code = "from jaxheads.cli.options.other import DoctorOptions; "
+    code += "from jaxheads.storage.remote import outputs; outputs(DoctorOptions()); "
+    assert not imported_by(f"{code}import {module}") & (LATER | more)
 
 
 # -- the checks can fail

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
-from scipy import stats
 
 
 class Agreement(NamedTuple):
@@ -44,7 +44,7 @@ def rank_agreement(
     _check(one_LH[present], two_LH[present])
     rng = np.random.default_rng(seed)
     one_N, two_N = one_LH[present], two_LH[present]
-    kendall, p_value = np.asarray(stats.kendalltau(one_N, two_N), float).tolist()
+    kendall, p_value = np.asarray(scipy.stats.kendalltau(one_N, two_N), float).tolist()
     found = {
         "spearman": _tested(_ranks(one_N), _ranks(two_N), rng, permutations),
         "kendall": Agreement(kendall, p_value, 0.0),
@@ -144,7 +144,7 @@ def overlap(
     if not 0 < count < total:
         raise ValueError(f"overlap: expected a share of some of {total} heads, got {share}")
     common = len(set(_extreme(one_LH, count, lowest)) & set(_extreme(two_LH, count, lowest)))
-    chance = stats.hypergeom(total, count, count)
+    chance = scipy.stats.hypergeom(total, count, count)
     tail = min(chance.sf(common - 1), chance.cdf(common))
     return Agreement(common / count, float(min(1.0, 2 * tail)), count / total)
 
@@ -160,7 +160,7 @@ def chance_jaccard(layers: int, heads: int, kept: int) -> float:
 
     Exact: the heads in common are a sum of independent hypergeometric numbers, one for each layer.
     """
-    common = stats.hypergeom.pmf(np.arange(kept + 1), heads, kept, kept)
+    common = scipy.stats.hypergeom.pmf(np.arange(kept + 1), heads, kept, kept)
     share = np.ones(1)
     for _ in range(layers):
         share = np.convolve(share, common)
@@ -216,6 +216,6 @@ def _varies(score_H: np.ndarray) -> bool:
 
 def _ranks(score_N: np.ndarray) -> Float[np.ndarray, "N"]:
     """Ranks less their mean, of length 1."""
-    rank_N = stats.rankdata(score_N)
+    rank_N = scipy.stats.rankdata(score_N)
     centred_N = rank_N - rank_N.mean()
     return centred_N / np.linalg.norm(centred_N)

@@ -26,8 +26,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Num
-from scipy import optimize, special
 
 GROUPS = 100  # the most groups of examples that the jackknife leaves out in turn
 TINY = 1e-12  # no more is left by rounding where values are of the order of 1
@@ -72,7 +72,7 @@ class _Variance(NamedTuple):
             return np.asarray(np.nan)
         total = np.asarray(sum(self.parts))
         weighted = sum(
-            special.stdtrit(freedom, (1 + np.asarray(level)) / 2) * part  # Student's quantile
+            scipy.special.stdtrit(freedom, (1 + np.asarray(level)) / 2) * part  # Student's quantile
             for part, freedom in zip(self.parts, self.freedoms, strict=True)
         )
         known = total > self.least
@@ -305,6 +305,6 @@ def _boundary(apart: Callable[[float], float], inside: float, step: float) -> fl
         return inside
     for _ in range(40):
         if apart(inside + step) > 0:
-            return optimize.brentq(apart, inside, inside + step)  # pyright: ignore[reportReturnType]
+            return scipy.optimize.brentq(apart, inside, inside + step)
         step *= 2
     return float(np.copysign(np.inf, step))

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Num
-from scipy.optimize import minimize
-from scipy.sparse import csr_array, hstack
-from scipy.sparse.linalg import lsmr
 
 from jaxheads.data.tasks.task import Example
 
@@ -43,7 +41,8 @@ def bag_of_words_guesses(
     label_N = np.array([example.label for example in train])
     if real:
         damp = (DECAY * len(train)) ** 0.5  # the sum of squares in place of the mean
-        return test_NF @ lsmr(features_NF, label_N, damp=damp, atol=1e-8, btol=1e-8)[0]
+        how = {"damp": damp, "atol": 1e-8, "btol": 1e-8}
+        return test_NF @ scipy.sparse.linalg.lsmr(features_NF, label_N, **how)[0]
     class_C, number_N = np.unique(label_N, return_inverse=True)
     weights_FC = _fit(features_NF, number_N, len(class_C))
     return class_C[(test_NF @ weights_FC).argmax(1)]
@@ -64,23 +63,23 @@ def bag_of_words_cosine(pairs: Sequence[Example]) -> Float[np.ndarray, "N"]:
     return np.divide(dot_N, length_N, out=np.zeros(len(pairs)), where=length_N > 0)
 
 
-def count_features(
-    examples: Sequence[Example], column: dict[str, int]
-) -> Float[csr_array, "N features"]:
-    """Count the words that have a column, and add a constant; see `bag_of_words_guesses`."""
-    constant = csr_array(np.ones((len(examples), 1)))
+def count_features(examples: Sequence[Example], column: dict[str, int]) -> Any:
+    """Count the words that have a column, and add a constant: a sparse [N, features]."""
+    constant = scipy.sparse.csr_array(np.ones((len(examples), 1)))
     one = _counts([example.text for example in examples], column)
     if all(example.second is None for example in examples):
-        return csr_array(hstack([one, constant]))
+        return scipy.sparse.hstack([one, constant], format="csr")
     other = _counts([example.second or "" for example in examples], column)
-    return csr_array(hstack([one, other, one - other, abs(one - other), constant]))
+    sides = [one, other, one - other, abs(one - other), constant]
+    return scipy.sparse.hstack(sides, format="csr")
 
 
-def _counts(texts: Sequence[str], column: dict[str, int]) -> csr_array:
-    """How often each word with a column stands in each text."""
+def _counts(texts: Sequence[str], column: dict[str, int]) -> Any:
+    """How often each word with a column stands in each text, sparse."""
     found = [[column[word] for word in text.split() if word in column] for text in texts]
     places, starts = list(itertools.chain.from_iterable(found)), np.cumsum([0, *map(len, found)])
-    counts = csr_array((np.ones(len(places)), places, starts), shape=(len(texts), len(column)))
+    values, shape = np.ones(len(places)), (len(texts), len(column))
+    counts = scipy.sparse.csr_array((values, places, starts), shape=shape)
     counts.sum_duplicates()
     return counts
 
@@ -93,7 +92,7 @@ def _columns(examples: Sequence[Example]) -> dict[str, int]:
 
 
 def _fit(
-    features_NF: csr_array, labels_N: Int[np.ndarray, "N"], classes: int
+    features_NF: Any, labels_N: Int[np.ndarray, "N"], classes: int
 ) -> Float[np.ndarray, "F C"]:
     """Fit multinomial logistic regression with a penalty, which is convex."""
     count, truth_NC = len(labels_N), np.eye(classes)[labels_N]
@@ -109,7 +108,8 @@ def _fit(
         return float(value), slope_FC.ravel()
 
     how = {"method": "L-BFGS-B", "options": {"maxiter": STEPS}}
-    return minimize(loss, start_FC.ravel(), jac=True, **how).x.reshape(start_FC.shape)
+    found = scipy.optimize.minimize(loss, start_FC.ravel(), jac=True, **how)
+    return found.x.reshape(start_FC.shape)
 
 
 Text = Sequence[int] | Int[np.ndarray, "tokens"]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 from jaxheads.importance.kept import CHUNK
 from jaxheads.importance.scores import normalize_layers
@@ -169,4 +169,4 @@ def _present(matrix_NLH: np.ndarray, reading: ScoreReading) -> Bool[np.ndarray, 
 
 
 def _spearman(one: np.ndarray, two: np.ndarray) -> float:
-    return float(np.corrcoef(rankdata(one), rankdata(two))[0, 1])
+    return float(np.corrcoef(*map(scipy.stats.rankdata, (one, two)))[0, 1])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from scipy import stats
+import scipy
 
 from jaxheads.records.rows import Row
 
@@ -189,5 +189,5 @@ def mean_of(values: Sequence[float]) -> Spread:
     if len(values) == 1:
         return range_of(values)
     middle, error = mean(values), stdev(values) / math.sqrt(len(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    half = float(scipy.special.stdtrit(len(values) - 1, 0.975)) * error
     return Spread(middle, middle - half, middle + half, len(values), INTERVAL)

@@ -44,11 +44,12 @@ def named(place: str | Path) -> str:
 
 def outputs(options: Any) -> list[str]:
     """The URLs where this process has put what was written by the end of `localised`."""
-    from jaxheads.parallel.processes import is_primary
-
     urls = [url for role, url in _remote(options).values() if role != "in"]
-    urls = [] if getattr(options, "status", False) else urls
-    return urls if urls and is_primary() else []
+    if not urls or getattr(options, "status", False):
+        return []
+    from jaxheads.parallel.processes import is_primary  # it needs jax
+
+    return urls if is_primary() else []
 
 
 def _remote(options: Any) -> dict[str, tuple[str, str]]:

@@ -17,8 +17,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
-from scipy import stats
 
 from jaxheads.analysis.intervals import differences
 from jaxheads.analysis.sums import Sums
@@ -209,7 +209,7 @@ def _correlations(
     one, two = np.ravel(one), np.ravel(two)
     if np.ptp(one) == 0 or np.ptp(two) == 0:
         return {}
-    ranks = (stats.rankdata(one), stats.rankdata(two))
+    ranks = (scipy.stats.rankdata(one), scipy.stats.rankdata(two))
     return {
         Metric.PEARSON: float(np.corrcoef(one, two)[0, 1]),
         Metric.SPEARMAN: float(np.corrcoef(*ranks)[0, 1]),
