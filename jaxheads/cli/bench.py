@@ -10,12 +10,13 @@ import jax
 
 from jaxheads.bench import compiled, main, own_job, scaling, translating
 from jaxheads.bench.programs import parse_layout
-from jaxheads.cli.inputs import read_labelled, task_of
+from jaxheads.cli.inputs import task_of
 from jaxheads.cli.options.other import BenchOptions
 from jaxheads.cli.options.task import TaskOptions
-from jaxheads.data.tasks.examples import stream_examples
+from jaxheads.data.encode import encode_task
+from jaxheads.data.tasks.examples import read_examples
 from jaxheads.data.tasks.labels import check_readout, new_readout, with_labels_of
-from jaxheads.data.tokens import check_fits, load_tokenizer
+from jaxheads.data.tokens import check_fits, check_length, load_tokenizer
 from jaxheads.models.checkpoint.convert import load_model, save_model
 
 
@@ -76,22 +77,21 @@ def _own_job(options: BenchOptions, folder: Path) -> own_job.OwnJob:
     if task.kind not in ("classify", "regress", "translate"):
         wanted = "a task of single labels, or translate"
         raise ValueError(f"bench --data: expected {wanted}, got {task.title}")
-    how = {"split": "validation", "limit": own.limit, "reading": own.reading}
-    if not model.readout.labels and task.kind != "translate":
-        task = stream_examples(task, own.data, **how).task
-        model = load_model(own.model, readout=new_readout(task), key=jax.random.key(0))
     task = with_labels_of(task, model.readout)
-    check_readout(task, model.readout)
+    if model.readout.labels:
+        check_readout(task, model.readout)
     check_fits(tokenizer, model.config)
+    how = {"split": "validation", "limit": own.limit, "reading": own.reading}
+    examples = read_examples(task, own.data, **how)
+    if not model.readout.labels and task.kind != "translate":
+        model = load_model(own.model, readout=new_readout(examples.task), key=jax.random.key(0))
     if model.readout.kind not in ("classification", "translation"):
         raise ValueError(f"bench --data: expected a classifier, got {model.readout.kind}")
     save_model(model, folder / "model", tokenizer=tokenizer)
-    source = read_labelled(
-        own, task, model.readout, model, tokenizer, own.data, split="validation", limit=own.limit,
-        share=(0, 1),
-    )  # fmt: skip
+    length = check_length(model.config, own.max_length)
+    source = encode_task(tokenizer, examples, model.readout, length, long="truncate")
     words = ["--model", str(folder / "model"), "--task", own.task, "--long", "truncate"]
     for name, value in given.items():
         words += [] if value is None else [f"--{name}", str(value)]
-    texts = [(each.text, each.second) for each in stream_examples(task, own.data, **how)]
+    texts = [(each.text, each.second) for each in examples]
     return own_job.OwnJob(model, source, folder, words, texts, own.batch_size, own.dtype)

@@ -10,7 +10,10 @@ import pytest
 
 from jaxheads.bench import own_job, timing
 from jaxheads.bench.shapes import BINARY, TINY
+from jaxheads.cli.bench import _own_job
 from jaxheads.cli.main import main
+from jaxheads.cli.options.other import BenchOptions
+from jaxheads.data import lines, records
 from jaxheads.models.model import init_model
 from jaxheads.pruning.cost import classifier_multiply_adds
 from tests.data.test_packing import source_of
@@ -62,12 +65,25 @@ def test_without_torch_our_side_is_measured_and_the_other_named(
     assert set(report["steady evaluation"]["seconds"]) == {"jaxheads"}
 
 
+def test_the_file_is_read_once(sentiment, tmp_path, monkeypatch):
+    read = []
+
+    def read_lines(path, reading):
+        read.append(path)
+        return lines.read_lines(path, reading)
+
+    monkeypatch.setattr(records, "read_lines", read_lines)
+    file = write_jsonl(tmp_path / "few.jsonl", reviews(6))
+    options = BenchOptions(model=str(sentiment), task="sst2", data=str(file), limit=5)
+    job = _own_job(options, tmp_path)
+    assert read == [file]
+    assert [text for text, _ in job.texts] == [each["sentence"] for each in reviews(5)]
+    assert len(job.source.lengths) == 5
+
+
 @pytest.mark.torch
 def test_both_sides_find_the_same_gradients_and_losses(sentiment, tmp_path):
     torch_side = pytest.importorskip("jaxheads.bench.torch_side")
-    from jaxheads.cli.bench import _own_job
-    from jaxheads.cli.options.other import BenchOptions
-
     file = write_jsonl(tmp_path / "few.jsonl", reviews(12))
     options = BenchOptions(model=str(sentiment), task="sst2", data=str(file))
     job = _own_job(options, tmp_path)
