@@ -9,25 +9,27 @@ import contextlib
 import dataclasses
 import json
 import math
+import multiprocessing
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import jax
 
-from jaxheads.bench.chips import Chip, Devices, open_topology
+from jaxheads.bench import chips
+from jaxheads.bench.chips import Chip, open_topology
 from jaxheads.bench.counted import Counted, count
 from jaxheads.bench.programs import PROGRAMS, TRAINS, Case, Layout
 from jaxheads.bench.shapes import BINARY, SHAPES, TINY
 
 GIB = 2**30
 # Machine code of simulated devices is never run: its optimizer is left out.
-QUICK = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 DTYPES = ("float32", "bfloat16")
 _TOO_MUCH = re.compile(r"Used ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -59,27 +61,50 @@ def run(
         as_json: print a list of JSON objects instead of a table.
 
     Raises:
-        ValueError: for a topology, program, model or layout that there is not.
+        ValueError: for a topology, program, model or layout that there is not, or ends libtpu.
     """
-    devices = open_topology(topology)
     shapes = {"tiny": TINY} if tiny else SHAPES
     names = tuple(models) or tuple(shapes)[:1]
     programs = tuple(only) or tuple(PROGRAMS)
     _check("--only", programs, PROGRAMS)
     _check("--shape", names, shapes)
-    chosen = tuple(layouts) or tuple(suggested(len(devices.devices)))
-    for layout in chosen:
-        if layout.data * layout.model > len(devices.devices):
-            count = len(devices.devices)
-            raise ValueError(f"--layout: expected at most {count} devices, got {layout}")
     rows = []
-    for name, layout, dtype, program in _each(names, chosen, dtypes or DTYPES[1:], programs):
-        size = examples or 256 * layout.data
-        case = Case(shapes[name], BINARY, layout, devices.devices, dtype, size, length)
-        with _uncached():
-            rows.append(_row(program, name, topology, devices, case))
-        print(f"{name}, {program}, {layout}, {dtype}: {rows[-1]['seconds']} s", file=sys.stderr)
-    print(json.dumps(rows, indent=1) if as_json else "\n".join(_table(rows, devices)))
+    here = contextlib.nullcontext(lambda _, function, *words: function(*words))
+    with apart() if chips.has_tpu_compiler() else here as call:
+        chosen = call(topology, _layouts, topology, tuple(layouts))
+        for name, layout, dtype, program in _each(names, chosen, dtypes or DTYPES[1:], programs):
+            size = examples or 256 * layout.data
+            case = Case(shapes[name], BINARY, layout, (), dtype, size, length)
+            begun = f"{name}, {program}, {layout}, {dtype}"
+            rows.append(call(f"{begun} on {topology}", _row, program, name, topology, case))
+            print(f"{begun}: {rows[-1]['seconds']} s", file=sys.stderr)
+    print(json.dumps(rows, indent=1) if as_json else "\n".join(_table(rows, topology)))
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[Callable[..., Any]]:
+    """`call(what is begun, function, *arguments)` in a process that it may end, as libtpu does."""
+    how = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), **how) as pool:
+
+        def call(begun: str, function: Callable[..., Any], *words: Any) -> Any:
+            try:
+                return pool.submit(function, *words).result()
+            except BrokenProcessPool as error:
+                raise ValueError(
+                    f"--compile: libtpu ended its process at {begun}; --only, --shape, --layout "
+                    "and --dtype choose other programs, and another libtpu may not have the fault"
+                ) from error
+
+        yield call
+
+
+def _layouts(topology: str, given: Sequence[Layout]) -> Sequence[Layout]:
+    """The layouts, if the topology has so many devices; those that it suggests if none is given."""
+    count = len(open_topology(topology).devices)
+    if larger := [each for each in given if each.data * each.model > count]:
+        raise ValueError(f"--layout: expected at most {count} devices, got {larger[0]}")
+    return given or tuple(suggested(count))
 
 
 def _each(names, layouts, dtypes, programs) -> Iterator[tuple[str, Layout, str, str]]:
@@ -116,24 +141,19 @@ def _uncached() -> Iterator[None]:
         jax.config.update("jax_enable_compilation_cache", was)
 
 
-def _row(program: str, model: str, topology: str, devices: Devices, case: Case) -> dict[str, Any]:
+def _row(program: str, model: str, topology: str, case: Case) -> dict[str, Any]:
+    devices = open_topology(topology)
+    case = case._replace(devices=devices.devices)
     row: dict[str, Any] = {
-        "program": program,
-        "model": model,
-        "topology": topology,
-        "layout": str(case.layout),
-        "dtype": case.dtype,
-        "examples": case.examples,
-        "length": case.length,
-        "compiler": devices.compiler,
-        "fits": None,
-        "state_gib": None,
-        "peak_gib": None,
+        "program": program, "model": model, "topology": topology, "layout": str(case.layout),
+        "dtype": case.dtype, "examples": case.examples, "length": case.length,
+        "compiler": devices.compiler, "fits": None, "state_gib": None, "peak_gib": None,
         "chip_gib": devices.chip.gib,
-    }
+    }  # fmt: skip
     begin = time.perf_counter()
     try:
-        built = compiled(PROGRAMS[program], case, devices.compiler)
+        with _uncached():
+            built = compiled(PROGRAMS[program], case, devices.compiler)
     except jax.errors.JaxRuntimeError as error:
         needed = _TOO_MUCH.search(str(error))
         if needed is None:
@@ -183,14 +203,15 @@ def _check(flag: str, given: Sequence[str], known: dict[str, Any]) -> None:
         raise ValueError(f"{flag}: expected one of {', '.join(known)}, got {', '.join(unknown)}")
 
 
-def _table(rows: Sequence[dict[str, Any]], devices: Devices) -> Iterator[str]:
-    if devices.compiler == "cpu":
+def _table(rows: Sequence[dict[str, Any]], topology: str) -> Iterator[str]:
+    if not chips.has_tpu_compiler():
         yield (
             "by the CPU's compiler, which fuses in another way than a TPU's and widens part of "
             "bfloat16: `pip install libtpu` brings the TPU's own"
         )
+    gib = chips.CHIPS[chips.parse_topology(topology)[0]].gib
     head = (
-        "model", "program", "layout", "type", "examples", "s", "GiB", f"of {devices.chip.gib:g}",
+        "model", "program", "layout", "type", "examples", "s", "GiB", f"of {gib:g}",
         "Tflop", "GiB moved", "flop/byte", "share", "ms", "collectives",
     )  # fmt: skip
     lines = [head, *map(_cells, rows)]

@@ -88,8 +88,8 @@ def _own_job(options: BenchOptions, folder: Path) -> own_job.OwnJob:
     if model.readout.kind not in ("classification", "translation"):
         raise ValueError(f"bench --data: expected a classifier, got {model.readout.kind}")
     save_model(model, folder / "model", tokenizer=tokenizer)
-    length = check_length(model.config, own.max_length)
-    source = encode_task(tokenizer, examples, model.readout, length, long="truncate")
+    most = check_length(model.config, own.max_length)
+    source = encode_task(tokenizer, examples, model.readout, most, long="truncate")
     words = ["--model", str(folder / "model"), "--task", own.task, "--long", "truncate"]
     for name, value in given.items():
         words += [] if value is None else [f"--{name}", str(value)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import os
 
 import jax
 import numpy as np
@@ -101,6 +103,29 @@ def test_what_does_not_fit_is_told_with_what_it_needs(monkeypatch, capsys):
     assert (row["fits"], row["peak_gib"], row["chip_gib"], row["flops"]) == (False, 18.25, 16, None)
     assert main([*SMALL, *words]) == 0
     assert "18.25: too much" in capsys.readouterr().out
+
+
+def test_a_compiler_that_ends_its_process_is_one_line_that_names_the_program():
+    with compiled.apart() as call:
+        assert call("v5e:1x1", math.prod, [2, 3]) == 6
+        with pytest.raises(ValueError, match="layout: expected"):
+            call("v5e:1x1", parse_layout, "data=x")
+        with pytest.raises(
+            ValueError, match="libtpu ended its process at tiny, evaluation on v5e:1x1; "
+        ):
+            call("tiny, evaluation on v5e:1x1", os.abort)
+
+
+def crash(*_):
+    os.abort()
+
+
+def test_a_crash_of_the_tpus_compiler_is_told_by_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(chips, "has_tpu_compiler", lambda: True)  # here, not in the other process
+    monkeypatch.setattr(compiled, "_row", crash)
+    assert main([*SMALL, "--compile", "v5e:1x1", "--only", "evaluation"]) == 2
+    said = "libtpu ended its process at tiny, evaluation, data=1, bfloat16 on v5e:1x1"
+    assert said in capsys.readouterr().err.splitlines()[-1]
 
 
 # -- by the TPU's own compiler
