@@ -59,7 +59,7 @@ SPEEDS = (
 )
 
 FAULTS = (
-    ("bag of words: no penalty", BASELINES, RIDGE, "damp=damp", "damp=0.0"),
+    ("bag of words: no penalty", BASELINES, RIDGE, '"damp": damp', '"damp": 0.0'),
     ("bag of words: classes renumbered", BASELINES, CLASSES,
      "return class_C[(test_NF @ weights_FC).argmax(1)]",
      "return (test_NF @ weights_FC).argmax(1)"),

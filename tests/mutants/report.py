@@ -92,7 +92,7 @@ FAULTS = (
      "[p if own else 0.0 for p"),
     # intervals
     ("few seeds have z", SPREAD, f"{OF_SPREAD}a_mean_over_seeds_has_students_interval",
-     "stats.t.ppf(0.975, len(values) - 1)", "1.96"),
+     "scipy.special.stdtrit(len(values) - 1, 0.975)", "1.96"),
     ("the first seed speaks for all", SPREAD, TOGETHER, "if _models(row) > 1]",
      "if _models(row) == 1][:1]"),
     ("all seeds together are one more", SPREAD, TOGETHER,
