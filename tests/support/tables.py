@@ -38,7 +38,7 @@ from jaxheads.report.chiang2021.nulls import beyond
 from jaxheads.report.chiang2021.places import Place as Compared
 from jaxheads.report.names import head_of
 from jaxheads.report.spread import cell, largest_p, number, percent, short, signed, spreads
-from tests.support.comparisons import compared, li_grammar_prices
+from tests.support.comparisons import compared, kinds, li_grammar_prices
 from tests.support.humor_tables import peyrard_grammar
 from tests.support.paths import ROOT
 from tests.support.published import Lines, Place, by_place, reader, study_of
@@ -309,6 +309,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "grammar_michel": grammar_michel,
     "li_grammar-prices": li_grammar_prices,
     "li_grammar-budgets": functools.partial(compared, "li_grammar", bounds=(11, 8, 5, 3)),
+    "li_multi30k_pipelined": functools.partial(
+        compared, "li_multi30k_pipelined", bounds=(36, 24, 12)
+    ),
+    "li_multi30k_pipelined-kinds": functools.partial(kinds, "li_multi30k_pipelined"),
     "compare_grammar": functools.partial(compared, "compare_grammar", bounds=(8, 3), again=(3,)),
     "compare_grammar_budgets": functools.partial(compared, "compare_grammar_budgets"),
     "compare_grammar_entailment": functools.partial(
