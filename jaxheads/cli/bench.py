@@ -85,8 +85,9 @@ def _own_job(options: BenchOptions, folder: Path) -> own_job.OwnJob:
     examples = read_examples(task, own.data, **how)
     if not model.readout.labels and task.kind != "translate":
         model = load_model(own.model, readout=new_readout(examples.task), key=jax.random.key(0))
-    if model.readout.kind not in ("classification", "translation"):
-        raise ValueError(f"bench --data: expected a classifier, got {model.readout.kind}")
+    wanted = "translation" if task.kind == "translate" else "classification"
+    if model.readout.kind != wanted:
+        raise ValueError(f"bench --data: expected a {wanted} readout, got {model.readout.kind}")
     save_model(model, folder / "model", tokenizer=tokenizer)
     most = check_length(model.config, own.max_length)
     source = encode_task(tokenizer, examples, model.readout, most, long="truncate")
