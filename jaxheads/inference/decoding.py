@@ -20,6 +20,7 @@ from jaxheads.models.layout import joined
 from jaxheads.models.model import Model, Params, modules_of
 
 NEVER = -1e9  # the score of what cannot be
+FIRST = 8  # tokens that there is room for at first; twice as many whenever they are reached
 
 
 class Translations(NamedTuple):
@@ -71,7 +72,8 @@ def decode(
     table = params["encoder"]["embeddings"]["word"]["table"]
     real_BS, gate = jnp.asarray(real_BS), joined(gate)
     memory = body(jnp.asarray(tokens_BS), real_BS, None, gate).hidden_BPD
-    caches = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=1), body.caches(memory, length))
+    room = min(FIRST, length)
+    caches = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=1), body.caches(memory, room))
     real_nS = jnp.repeat(real_BS, beams, axis=0)
 
     def step(search: _Search) -> _Search:
@@ -83,9 +85,23 @@ def decode(
         logits = head(hidden, table)[:, 0, : config.vocab_size]
         return _extended(config, search._replace(caches=caches), logits, length, penalty)
 
-    start = _start(config, len(tokens_BS), beams, length, caches)
-    found = jax.lax.while_loop(lambda s: (s.at < length) & s.open_B.any(), step, start)
-    return Translations(found.best_BKT[:, 0], found.best_BK[:, 0])
+    found = _start(config, len(tokens_BS), beams, length, caches)
+    while True:  # attention and the order of beams cost what there is room for: it grows
+        go_on = lambda s, room=room: (s.at < room) & s.open_B.any()  # noqa: E731
+        found = jax.lax.while_loop(go_on, step, found)
+        if room == length:
+            return Translations(found.best_BKT[:, 0], found.best_BK[:, 0])
+        room = min(2 * room, length)
+        found = found._replace(caches=_roomier(found.caches, room))
+
+
+def _roomier(caches, room: int):
+    """The same with room for so many tokens."""
+
+    def wider(leaf):
+        return jnp.pad(leaf, [(0, 0), (0, 0), (0, room - leaf.shape[2]), (0, 0), (0, 0)])
+
+    return tuple(cache._replace(own=jax.tree.map(wider, cache.own)) for cache in caches)
 
 
 def _start(config: EncoderConfig, size: int, beams: int, length: int, caches) -> _Search:
