@@ -59,7 +59,7 @@ class OwnJob(NamedTuple):
 def run(job: OwnJob, *, repeats: int, clock: str, whole: bool, as_json: bool) -> None:
     """Measure and print: paired rounds, the sides in turn, after one round that is not counted."""
     report = {**machine_words(), "clock": clock, "rounds": repeats, **counts(job)}
-    spec = {**_torch_spec(job), "clock": clock}
+    spec = {**torch_spec(job), "clock": clock}
     with torch_side(spec) as torch:
         report["torch"] = NO_TORCH if torch is None else "beside"
         bound = {name: flops(job, name) / matmul_rate(job.dtype, CLOCKS[clock]) for name in JOBS}
@@ -219,7 +219,7 @@ def _command(job: OwnJob, name: str) -> Workload:
 
 def _script(job: OwnJob, name: str) -> Workload:
     script = Path(__file__).with_name("torch_side.py")
-    spec = {**_torch_spec(job), "texts": list(job.texts), "once": name}
+    spec = {**torch_spec(job), "texts": list(job.texts), "once": name}
     return lambda: _whole([sys.executable, str(script), json.dumps(spec)])
 
 
@@ -232,7 +232,7 @@ def _whole(command: Sequence[str]) -> float:
     return time.perf_counter() - begin
 
 
-def _torch_spec(job: OwnJob) -> dict:
+def torch_spec(job: OwnJob) -> dict:
     """What PyTorch's side needs: where the model lies, and the examples as we have encoded them."""
     encoded = job.folder / "encoded.npz"
     if not encoded.exists():

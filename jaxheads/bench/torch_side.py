@@ -238,29 +238,30 @@ class Translation:
         self.spec = spec
         self.model = MarianMTModel.from_pretrained(spec["own"], dtype=dtype).eval()
         encoded = np.load(spec["encoded"])
-        self.sources = np.split(encoded["tokens"], encoded["starts"][1:-1])
-        self.room = encoded["room"]
+        self.sources = np.split(encoded["tokens"], encoded["starts"][1:-1])[::2]  # without targets
+        self.room, config = np.load(spec["room"]), self.model.config
+        self.pad, self.end = config.pad_token_id, config.eos_token_id
         self.order = np.argsort([len(ids) for ids in self.sources], kind="stable")
 
     def translation(self):
         """The search of all sources; what it finds is kept as an array, padded."""
         spec, size = self.spec, self.spec["batch_size"]
-        found = np.full((len(self.order), int(self.room.max())), spec["pad"], np.int64)
+        found = np.full((len(self.order), int(self.room.max())), self.pad, np.int64)
         how = {
             **{"num_beams": spec["beams"], "do_sample": False, "early_stopping": False},
-            **{"length_penalty": 1.0, "bad_words_ids": [[spec["pad"]]]},
-            "forced_eos_token_id": spec["end"],
+            **{"length_penalty": 1.0, "bad_words_ids": [[self.pad]]},
+            "forced_eos_token_id": self.end,
         }
         for first in range(0, len(self.order), size):
             chosen = self.order[first : first + size]
             width = max(len(self.sources[n]) for n in chosen)
-            ids = np.full((len(chosen), width), spec["pad"], np.int64)
+            ids = np.full((len(chosen), width), self.pad, np.int64)
             for row, n in enumerate(chosen):
                 ids[row, : len(self.sources[n])] = self.sources[n]
             given = torch.from_numpy(ids)
             room = int(self.room[chosen].max())
             rows = self.model.generate(
-                given, attention_mask=(given != spec["pad"]).long(), max_length=room + 1, **how
+                given, attention_mask=(given != self.pad).long(), max_length=room + 1, **how
             )[:, 1:]
             found[chosen, : rows.shape[1]] = rows.numpy()
         np.save(spec["out"], found)

@@ -64,10 +64,10 @@ def run(options: BenchOptions) -> int | None:
 
 
 def _own_job(options: BenchOptions, folder: Path) -> own_job.OwnJob:
-    """A model with a classifier, saved where both sides read it, and the examples.
+    """A classifier or a translator, saved where both sides read it, and the examples.
 
     Raises:
-      ValueError: for a task without single labels, and what cannot be read.
+      ValueError: for a task of another kind, and what cannot be read.
     """
     given = {name: getattr(options, name) for name in ("data", "text", "label", "limit")}
     assert options.model is not None and options.task is not None, "as the options have checked"

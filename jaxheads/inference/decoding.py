@@ -72,8 +72,7 @@ def decode(
     table = params["encoder"]["embeddings"]["word"]["table"]
     real_BS, gate = jnp.asarray(real_BS), joined(gate)
     memory = body(jnp.asarray(tokens_BS), real_BS, None, gate).hidden_BPD
-    room = min(FIRST, length)
-    caches = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=1), body.caches(memory, room))
+    caches = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=1), body.caches(memory, 0))
     real_nS = jnp.repeat(real_BS, beams, axis=0)
 
     def step(search: _Search) -> _Search:
@@ -85,14 +84,13 @@ def decode(
         logits = head(hidden, table)[:, 0, : config.vocab_size]
         return _extended(config, search._replace(caches=caches), logits, length, penalty)
 
-    found = _start(config, len(tokens_BS), beams, length, caches)
-    while True:  # attention and the order of beams cost what there is room for: it grows
+    found, room = _start(config, len(tokens_BS), beams, length, caches), 0
+    while room < length:  # attention and the order of beams cost what there is room for: it grows
+        room = min(max(FIRST, 2 * room), length)
+        found = found._replace(caches=_roomier(found.caches, room))
         go_on = lambda s, room=room: (s.at < room) & s.open_B.any()  # noqa: E731
         found = jax.lax.while_loop(go_on, step, found)
-        if room == length:
-            return Translations(found.best_BKT[:, 0], found.best_BK[:, 0])
-        room = min(2 * room, length)
-        found = found._replace(caches=_roomier(found.caches, room))
+    return Translations(found.best_BKT[:, 0], found.best_BK[:, 0])
 
 
 def _roomier(caches, room: int):

@@ -87,7 +87,7 @@ def test_both_sides_find_the_same_gradients_and_losses(sentiment, tmp_path):
     file = write_jsonl(tmp_path / "few.jsonl", reviews(12))
     options = BenchOptions(model=str(sentiment), task="sst2", data=str(file))
     job = _own_job(options, tmp_path)
-    theirs = torch_side.OwnJob(own_job._torch_spec(job))
+    theirs = torch_side.OwnJob(own_job.torch_spec(job))
     score_LH = own_job.WORK["gate gradients"](job)().score_LH
     np.testing.assert_allclose(theirs.gate_gradients(), score_LH, rtol=1e-4, atol=1e-7)
     loss = own_job.WORK["evaluation"](job)().metrics["loss"]

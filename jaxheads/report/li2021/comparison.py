@@ -31,7 +31,7 @@ from jaxheads.report.figures.panels import (
 from jaxheads.report.figures.style import SPARE, line_styles
 from jaxheads.report.folder import Study
 from jaxheads.report.li2021.differences import contrast_table, further_table
-from jaxheads.report.li2021.kinds import kinds_drawings, kinds_tables
+from jaxheads.report.li2021.kinds import kinds_drawings, kinds_table
 from jaxheads.report.names import heads_kept, shown
 from jaxheads.report.parts import Drawing, Section, Table, section, slug
 from jaxheads.report.spread import Spread, cell, kept, short, spread_of, spreads
@@ -56,7 +56,7 @@ def comparison_section(study: Study) -> Section | None:
     return section(
         "comparison", "Ways to choose heads", lead,
         _curves(study), _paretos(study), contrast_table(study), further_table(study),
-        kinds_drawings(study, _groups(study)), kinds_tables(study), _cost_table(study),
+        kinds_drawings(study, _groups(study)), kinds_table(study), _cost_table(study),
         _seen_table(study), _scaled_table(study), _sweep_table(study), _rate_table(study),
         table_of(
             "comparison-sizes", sizes, study.at(Stage.CUT_COMPARED),

@@ -54,13 +54,12 @@ def _drawing(rows: list[Row], methods: list[str], name: str) -> Drawing:
     return Drawing(name, figure, alt, caption)
 
 
-def kinds_tables(study: Study) -> Iterator[Table]:
+def kinds_table(study: Study) -> Table:
     """The same in numbers."""
+    caption = (
+        "How many heads of each kind are kept at each budget, means over seeds and draws: of the "
+        "encoder, of the decoder's attention to itself, and of that to the source (cross)."
+    )
+    lines = {"model": "model", "task": "task", "method": "method", "heads kept": "budget"}
     rows = _rows_of_kinds(study)
-    if rows:
-        caption = (
-            "How many heads of each kind are kept at each budget, means over seeds and draws: of "
-            "the encoder, of the decoder's attention to itself, and of that to the source (cross)."
-        )
-        lines = {"model": "model", "task": "task", "method": "method", "heads kept": "budget"}
-        yield table_of("comparison-kinds", caption, rows, lines, by="metric", form=short)
+    return table_of("comparison-kinds", caption, rows, lines, by="metric", form=short)

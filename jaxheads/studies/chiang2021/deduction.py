@@ -133,8 +133,9 @@ def tune_pruned(study_model: StudyModel, name: str, seed: int, way: Way, budget:
     save_answers(study_model.store, file, found, {way: found.answers.guess_M})
     what, own = {"budget": budget, "seed": seed}, {"stage": Stage.PRUNED_FIRST, **way._asdict()}
     rows = study_model.make_rows(name, found.metrics, **own, **what)
-    more = _regime_rows(study_model, task, Way(EARLY, _reading(way)), found, **what)
-    return rows + more * again
+    if again:
+        rows += _regime_rows(study_model, task, Way(EARLY, _reading(way)), found, **what)
+    return rows
 
 
 def train_twice(study_model: StudyModel, name: str, seed: int, budget: int) -> list[Row]:

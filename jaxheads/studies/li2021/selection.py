@@ -173,8 +173,9 @@ def _subset(relaxation: str) -> Callable[[Choice, int], Gate]:
 
 def _subset_of_the_paper(choice: Choice, steps: int) -> Gate:
     annealing = PAPER_TRANSLATION if choice.study_model.layout.decoder_layers else PAPER
-    how = {"annealing": annealing, "relaxation": "chained"}
-    return subset(choice.heads, choice.budget, steps=steps, **how)
+    return subset(
+        choice.heads, choice.budget, steps=steps, annealing=annealing, relaxation="chained"
+    )
 
 
 def _l0(choice: Choice, _steps: int) -> Gate:
